@@ -1,0 +1,182 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors in our own targets only: dependencies are built as their authors ship them.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
+    static let hummingbirdTesting = product(name: "HummingbirdTesting", package: "hummingbird")
+    static let inMemoryLogging = product(name: "InMemoryLogging", package: "swift-log")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let metrics = product(name: "Metrics", package: "swift-metrics")
+    static let coreMetrics = product(name: "CoreMetrics", package: "swift-metrics")
+    static let metricsTestKit = product(name: "MetricsTestKit", package: "swift-metrics")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+/// A target of ours: the folder is `Sources/<path>`, the settings are the same everywhere.
+func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(path ?? name)", swiftSettings: settings)
+}
+
+func tests(_ name: String, fixtures: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        resources: fixtures ? [.copy("Fixtures")] : [],
+        swiftSettings: settings
+    )
+}
+
+let package = Package(
+    name: "export-gateway",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "export-gateway", targets: ["export-gateway"]),
+        .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    // The order is the floor plan: a target depends only on targets above it in this list.
+    targets: [
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "Sources/COpenSSL",
+            pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"])]
+        ),
+
+        room("Exports", [.nioCore]),
+        room("SystemCrypto", ["COpenSSL"]),
+        room(
+            "UpstreamHTTP",
+            ["Exports", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]
+        ),
+        room("EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
+
+        room("GraphEDiscovery", path: "Providers/GraphEDiscovery", ["Exports", "UpstreamHTTP"]),
+        room("VivaGoals", path: "Providers/VivaGoals", ["Exports", "UpstreamHTTP"]),
+        room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
+        room("ProviderConformance", ["Exports", .nioCore]),
+        room("ExportLedger", ["Exports", .grdb, .logging]),
+        room("ParallelGzip", ["CZlib", .nioCore]),
+
+        room("ExportEngine", ["Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]),
+        room("DownloadRelay", ["Exports", "ParallelGzip", .logging, .metrics, .nioCore]),
+        room(
+            "GatewayAPI",
+            [
+                "Exports", "SystemCrypto", "ExportEngine", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird,
+                .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTPTypes, .nioPosix, .serviceLifecycle,
+            ]
+        ),
+        room(
+            "MicrosoftSandbox",
+            [
+                "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioPosix,
+                .serviceLifecycle,
+            ]
+        ),
+        room(
+            "GatewayServer",
+            [
+                "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
+                "ExportLedger", "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .hummingbird,
+                .logging, .metrics, .nioCore, .nioPosix, .serviceLifecycle, .yams,
+            ]
+        ),
+        .executableTarget(
+            name: "export-gateway",
+            dependencies: [
+                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .asyncHTTPClient,
+                .logging, .nioCore, .serviceLifecycle,
+            ],
+            path: "Sources/export-gateway",
+            swiftSettings: settings
+        ),
+
+        tests("ExportsTests", ["Exports"]),
+        tests("SystemCryptoTests", ["SystemCrypto"]),
+        tests("UpstreamHTTPTests", ["Exports", "UpstreamHTTP", .hummingbird, .logging, .nioCore, .nioPosix]),
+        tests("EntraIdentityTests", fixtures: true, ["Exports", "EntraIdentity", "UpstreamHTTP", .logging]),
+        tests(
+            "GraphEDiscoveryTests",
+            fixtures: true,
+            [
+                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", .logging,
+                .nioCore,
+            ]
+        ),
+        tests(
+            "VivaGoalsTests",
+            fixtures: true,
+            ["Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", .logging, .nioCore]
+        ),
+        tests(
+            "PowerBITests",
+            fixtures: true,
+            ["Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", .logging, .nioCore]
+        ),
+        tests("ExportLedgerTests", ["Exports", "ExportLedger", .grdb, .logging]),
+        tests("ParallelGzipTests", ["ParallelGzip", "CZlib", .nioCore]),
+        tests("ExportEngineTests", ["Exports", "ExportLedger", "ExportEngine", .logging, .metrics, .nioCore]),
+        tests(
+            "DownloadRelayTests",
+            ["Exports", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics, .metricsTestKit, .nioCore]
+        ),
+        tests(
+            "GatewayAPITests",
+            [
+                "Exports", "ExportLedger", "ExportEngine", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics,
+                .hummingbird, .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore,
+                .nioPosix, .yams,
+            ]
+        ),
+        tests(
+            "MicrosoftSandboxTests",
+            ["MicrosoftSandbox", .asyncHTTPClient, .hummingbird, .hummingbirdTesting, .httpTypes, .logging, .nioCore]
+        ),
+        tests(
+            "GatewayServerTests",
+            fixtures: true,
+            ["Exports", "GatewayServer", "MicrosoftSandbox", .logging, .yams]
+        ),
+        tests(
+            "EndToEndTests",
+            [
+                "Exports", "GatewayServer", "MicrosoftSandbox", "SystemCrypto", "ParallelGzip", .asyncHTTPClient,
+                .inMemoryLogging, .logging, .nioCore, .nioPosix, .serviceLifecycle,
+            ]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,120 @@
+/// One export, whichever upstream does the work: what the API shows and the ledger keeps.
+public struct Export: Sendable, Hashable {
+    public var id: ExportID
+    public var provider: ProviderID
+    /// The configured upstream account that it runs on.
+    public var connection: String
+    /// What people call it.
+    public var name: String
+    public var status: ExportStatus
+    /// 0…100, only when the upstream tells.
+    public var percentComplete: Int?
+    public var createdAt: Timestamp
+    /// When anything of this export last changed.
+    public var updatedAt: Timestamp
+    public var completedAt: Timestamp?
+    /// Until when the upstream keeps the files.
+    public var expiresAt: Timestamp?
+    /// When the upstream last confirmed this status.
+    public var observedAt: Timestamp?
+    /// Whether newer word was asked for and could not be had; `notice` says why.
+    public var stale: Bool
+    /// The authenticated caller who created it.
+    public var createdBy: String
+    /// What is exported, in the provider's own terms. Never a secret.
+    public var source: JSONValue
+    public var files: [ExportFile]
+    /// Where the files went, when the export was made into the caller's own storage: the container's address without its token.
+    public var destination: String?
+    /// What became of the wish to cancel, when there was one.
+    public var cancellation: Cancellation?
+    /// Why it failed, or what is missing from a partial success.
+    public var error: ExportFailure?
+    /// What holds it up at the moment, when something does.
+    public var notice: ExportNotice?
+    /// The upstream's own id and status, verbatim, for support cases.
+    public var upstream: UpstreamState?
+    /// Counts the changes that a client can see, `observedAt` aside: the entity tag is made from it.
+    public var revision: Int64
+
+    /// Makes an export as it is when it has just been accepted.
+    public init(
+        id: ExportID,
+        provider: ProviderID,
+        connection: String,
+        name: String,
+        createdAt: Timestamp,
+        createdBy: String,
+        source: JSONValue
+    ) {
+        self.id = id
+        self.provider = provider
+        self.connection = connection
+        self.name = name
+        status = .notStarted
+        self.createdAt = createdAt
+        updatedAt = createdAt
+        stale = false
+        self.createdBy = createdBy
+        self.source = source
+        files = []
+        revision = 1
+    }
+}
+
+/// One file of an export. Where the upstream keeps it is never part of it.
+public struct ExportFile: Sendable, Hashable, Codable {
+    /// Names the file within its export: `1`, `2`, … in the upstream's order.
+    public var id: String
+    /// The file's name as the upstream gives it; make it safe before it goes into a header.
+    public var name: String
+    /// Bytes, when the upstream tells.
+    public var size: Int64?
+    /// The media type of the file itself, when known.
+    public var contentType: String?
+    /// Lower-case hexadecimal SHA-256 of the whole file, when known.
+    public var sha256: String?
+
+    /// Describes a file.
+    public init(id: String, name: String, size: Int64? = nil, contentType: String? = nil, sha256: String? = nil) {
+        self.id = id
+        self.name = name
+        self.size = size
+        self.contentType = contentType
+        self.sha256 = sha256
+    }
+}
+
+/// The upstream's own word on an export.
+public struct UpstreamState: Sendable, Hashable, Codable {
+    public var id: String?
+    public var status: String?
+
+    /// Makes a record of the upstream's id and status.
+    public init(id: String? = nil, status: String? = nil) {
+        self.id = id
+        self.status = status
+    }
+}
+
+/// What became of the wish to cancel.
+public enum Cancellation: String, Sendable, Hashable, Codable {
+    /// The upstream confirmed that the job was stopped, or it had not been started.
+    case confirmed
+    /// The provider has no cancel: the gateway stopped tracking, the job may go on upstream.
+    case unsupported
+    /// The upstream was asked and has not confirmed.
+    case requested
+}
+
+/// Something that holds an unfinished export up, and may pass.
+public struct ExportNotice: Sendable, Hashable, Codable {
+    public var code: ProblemCode
+    public var detail: String
+
+    /// Makes a notice.
+    public init(_ code: ProblemCode, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}

@@ -1,0 +1,38 @@
+/// What the upstream said of a failure, verbatim, for a support case.
+public struct UpstreamErrorInfo: Sendable, Hashable, Codable {
+    /// The HTTP status.
+    public var status: Int?
+    /// The upstream's own error code.
+    public var code: String?
+    /// The upstream's own words, cut at 1,024 characters.
+    public var message: String?
+    /// The id under which the upstream's support finds the call.
+    public var requestId: String?
+
+    /// Makes a record; the message is cut.
+    public init(status: Int? = nil, code: String? = nil, message: String? = nil, requestId: String? = nil) {
+        self.status = status
+        self.code = code.map { String($0.prefix(256)) }
+        self.message = message.map { String($0.prefix(1024)) }
+        self.requestId = requestId.map { String($0.prefix(256)) }
+    }
+}
+
+/// Why an export failed: the `error` of an `Export`, a problem document (RFC 9457) without `status`.
+public struct ExportFailure: Sendable, Hashable, Codable {
+    public var type: String
+    public var title: String
+    public var code: ProblemCode
+    /// What happened and what can be done, in the words of this case.
+    public var detail: String
+    public var upstream: UpstreamErrorInfo?
+
+    /// Makes a failure; type and title follow from the code.
+    public init(_ code: ProblemCode, _ detail: String, upstream: UpstreamErrorInfo? = nil) {
+        type = code.type
+        title = code.title
+        self.code = code
+        self.detail = detail
+        self.upstream = upstream
+    }
+}

@@ -1,0 +1,63 @@
+/// The id of an export: a UUID of version 7 (RFC 9562, 5.7), so that ids sort by time and cannot be guessed.
+public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The canonical text, lower case: `01981f3e-7c1a-7b52-9d3e-0242ac120002`.
+    public let description: String
+
+    /// Makes an id from a time and 74 bits of randomness.
+    public init(at time: Timestamp, random: inout some RandomNumberGenerator) {
+        let milliseconds = UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF
+        let high = milliseconds << 16 | 0x7000 | UInt64.random(in: 0...0xFFF, using: &random)
+        let low = 0x8000_0000_0000_0000 | (UInt64.random(in: .min ... .max, using: &random) >> 2)
+        func hex(_ value: UInt64) -> String {
+            let digits = String(value, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        let digits = Array(hex(high) + hex(low))
+        let groups = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]]
+        description = groups.map { String($0) }.joined(separator: "-")
+    }
+
+    /// Reads a canonical UUID of any version, either case; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        guard UUIDText.isValid(text) else { return nil }
+        description = text.lowercased()
+    }
+
+    public static func < (lhs: ExportID, rhs: ExportID) -> Bool { lhs.description < rhs.description }
+}
+
+extension ExportID: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let id = ExportID(text) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "not a UUID"))
+        }
+        self = id
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// The shape of a UUID's text.
+public enum UUIDText {
+    /// Whether `text` is 8-4-4-4-12 hexadecimal digits, either case.
+    public static func isValid(_ text: some StringProtocol) -> Bool {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 36 else { return false }
+        return bytes.enumerated()
+            .allSatisfy { index, byte in
+                switch index {
+                case 8, 13, 18, 23: byte == UInt8(ascii: "-")
+                default: isHexDigit(byte)
+                }
+            }
+    }
+
+    /// Whether `byte` is 0–9, a–f or A–F.
+    public static func isHexDigit(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+    }
+}

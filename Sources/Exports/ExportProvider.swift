@@ -1,0 +1,173 @@
+/// One upstream's way of exporting, on one connection. Adapters translate and classify; they do not wait, retry,
+/// remember or decide: the engine does.
+///
+/// Every method but `validate` may call the upstream, honours the task's cancellation, and throws nothing but
+/// `ProviderError` (a cancelled call throws `transient` with `CancellationError` as its cause).
+/// The methods stand in the order of an export's life.
+public protocol ExportProvider: Sendable {
+    /// What this provider is and can do: the same for every connection.
+    static var descriptor: ProviderDescriptor { get }
+
+    /// Checks the options object of a create request; no network call.
+    ///
+    /// Throws `invalid` with every fault found, pointers relative to the options object.
+    func validate(_ options: JSONValue) throws(ProviderError) -> ValidatedExport
+
+    /// Starts the export upstream, once.
+    ///
+    /// `secrets` are those that `validate` gave back, by the same pointers. Throws `ambiguous` where the call may have
+    /// started a job, `conflict` where another job is in the way; with any other error, nothing was started.
+    func submit(
+        _ plan: ExportPlan,
+        secrets: [String: Secret],
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission
+
+    /// Looks for a job that was started with this marker: after a crash or an ambiguous start.
+    ///
+    /// Nil when the upstream surely has none. Throws `unsupported` where `reconcile` is not declared.
+    func reconcile(
+        _ plan: ExportPlan,
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission?
+
+    /// The upstream's present word on each reference. Every reference gets an entry.
+    func observe(
+        _ references: [UpstreamReference],
+        context: CallContext
+    ) async -> [UpstreamReference: Result<Observation, ProviderError>]
+
+    /// Stops the job upstream. Throws `unsupported` where `cancel` is not declared.
+    func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError)
+
+    /// Opens one file from its beginning: links are asked for anew each time.
+    ///
+    /// Throws `gone` when it is no longer kept. The body must be read to its end, or the task cancelled.
+    func open(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileBody
+}
+
+/// What travels with every call to an upstream.
+public struct CallContext: Sendable {
+    /// Sent as the upstream's correlation id (`client-request-id`), and logged.
+    public var requestID: String
+    /// The caller's own upstream token, where it gave one.
+    public var authorization: Secret?
+
+    /// Makes a context for one piece of work.
+    public init(requestID: String, authorization: Secret? = nil) {
+        self.requestID = requestID
+        self.authorization = authorization
+    }
+}
+
+/// A create request that can be carried out.
+public struct ValidatedExport: Sendable {
+    public var plan: ExportPlan
+    /// What must go upstream and be written nowhere, by its JSON Pointer within the options object.
+    public var secrets: [String: Secret]
+
+    /// Makes the outcome of a validation.
+    public init(plan: ExportPlan, secrets: [String: Secret] = [:]) {
+        self.plan = plan
+        self.secrets = secrets
+    }
+}
+
+/// What is to be exported, fit to be written down: holds no secret.
+public struct ExportPlan: Sendable, Hashable, Codable {
+    /// The options in normal form, secrets left out: `source` of the export, and what `submit` works from.
+    public var source: JSONValue
+    /// What to call the export when the caller gave no name.
+    public var suggestedName: String
+    /// The caller's own storage, when the files go there: the container's address without its token.
+    public var destination: String?
+    /// Whether `submit` needs secrets: they are lost in a crash before the start.
+    public var needsSecrets: Bool
+
+    /// Makes a plan.
+    public init(source: JSONValue, suggestedName: String, destination: String? = nil, needsSecrets: Bool = false) {
+        self.source = source
+        self.suggestedName = suggestedName
+        self.destination = destination
+        self.needsSecrets = needsSecrets
+    }
+}
+
+/// How a job is recognised again, whatever happened in between.
+public struct SubmissionMarker: Sendable, Hashable {
+    public var exportID: ExportID
+    /// The name that the caller gave to the export, or the plan's suggestion.
+    public var exportName: String
+    /// When the first attempt to start it was written down: a job that is older is not ours.
+    public var notBefore: Timestamp
+
+    /// Makes a marker.
+    public init(exportID: ExportID, exportName: String, notBefore: Timestamp) {
+        self.exportID = exportID
+        self.exportName = exportName
+        self.notBefore = notBefore
+    }
+
+    /// The text to leave upstream where there is a free text to leave it in: `export-gateway:<id>`.
+    public var text: String { "export-gateway:\(exportID)" }
+}
+
+/// Where a job is found upstream: kept in the ledger, holds no secret.
+public struct UpstreamReference: Sendable, Hashable, Codable {
+    /// The upstream's own id of the job.
+    public var id: String
+    /// What else the adapter needs to find it: its case, its workspace, its report.
+    public var context: [String: String]
+
+    /// Makes a reference.
+    public init(id: String, context: [String: String] = [:]) {
+        self.id = id
+        self.context = context
+    }
+}
+
+/// A job that was started.
+public struct Submission: Sendable {
+    public var reference: UpstreamReference
+    /// What the upstream's answer told of it already.
+    public var observation: Observation?
+
+    /// Makes a record of a start.
+    public init(reference: UpstreamReference, observation: Observation? = nil) {
+        self.reference = reference
+        self.observation = observation
+    }
+}
+
+/// The upstream's present word on a job.
+public struct Observation: Sendable, Hashable {
+    /// The status in our words; `unknown` for any value never seen before.
+    public var status: ExportStatus
+    /// The status verbatim.
+    public var upstreamStatus: String
+    public var percentComplete: Int?
+    public var completedAt: Timestamp?
+    public var expiresAt: Timestamp?
+    /// The files, once there are any. Their order does not change.
+    public var files: [ExportFile] = []
+    /// Done, but the upstream does not list its files yet: ask again soon (`graph.md` B5).
+    public var filesPending = false
+    /// Why it failed, or what is missing from a partial success.
+    public var failure: ExportFailure?
+    /// Failed because the upstream was busy: start it again after this time (`powerbi-entra.md` A4).
+    public var resubmitAfter: Duration?
+    /// When the upstream wants to be asked next.
+    public var pollAfter: Duration?
+
+    /// Makes an observation; the rest is set as far as the upstream tells.
+    public init(_ status: ExportStatus, upstreamStatus: String) {
+        self.status = status
+        self.upstreamStatus = upstreamStatus
+    }
+}

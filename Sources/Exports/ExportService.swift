@@ -1,0 +1,132 @@
+/// What the HTTP face asks of the engine: everything a caller can do with exports.
+///
+/// Every method throws nothing but `GatewayError`, ready to be shown.
+public protocol ExportService: Sendable {
+    /// The providers and the connections configured for each.
+    var providers: [ConfiguredProvider] { get }
+
+    /// Whether exports can be taken and found: the ledger answers. Never depends on an upstream.
+    func isReady() async -> Bool
+
+    /// Accepts an export: validated and written down when this returns, started later.
+    func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation
+
+    /// An export as it is known here. `authorization` is kept in memory for the calls that follow.
+    ///
+    /// With `refresh`, the upstream is asked first: callers at the same time share one call, and at most one is made
+    /// in each minimum poll interval. If it fails, the export comes back as known, `stale`.
+    func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export
+
+    /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
+    func export(_ id: ExportID, changedFrom revision: Int64, within timeout: Duration) async throws(GatewayError)
+        -> Export
+
+    /// One page, newest first.
+    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
+
+    /// Stops an export: upstream where that can be done, else its tracking here. `cancellation` says which.
+    /// An export that already ended comes back unchanged.
+    func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export
+
+    /// The file, and its bytes from the upstream. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
+    /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
+    func open(_ fileID: String, of id: ExportID, authorization: Secret?) async throws(GatewayError) -> FileBody
+}
+
+/// A create request, as far as it is the same for every provider.
+public struct ExportDraft: Sendable {
+    public var provider: ProviderID
+    /// The connection's name; nil picks the provider's only one.
+    public var connection: String?
+    public var name: String?
+    /// The provider's options object, not validated.
+    public var options: JSONValue
+    public var createdBy: String
+    public var idempotency: Idempotency?
+    /// The caller's own upstream token.
+    public var authorization: Secret?
+
+    /// Makes a draft.
+    public init(
+        provider: ProviderID,
+        connection: String? = nil,
+        name: String? = nil,
+        options: JSONValue,
+        createdBy: String,
+        idempotency: Idempotency? = nil,
+        authorization: Secret? = nil
+    ) {
+        self.provider = provider
+        self.connection = connection
+        self.name = name
+        self.options = options
+        self.createdBy = createdBy
+        self.idempotency = idempotency
+        self.authorization = authorization
+    }
+}
+
+/// How a repeated create request is recognised; keys are each caller's own.
+public struct Idempotency: Sendable, Hashable {
+    public var key: String
+    /// A digest of the request body in normal form.
+    public var fingerprint: String
+
+    /// Makes a key with the digest of what it was sent with.
+    public init(key: String, fingerprint: String) {
+        self.key = key
+        self.fingerprint = fingerprint
+    }
+}
+
+/// The outcome of a create request.
+public struct Creation: Sendable {
+    public var export: Export
+    /// Whether the export had been created before, by a request with the same idempotency key.
+    public var isReplay: Bool
+
+    /// Makes an outcome.
+    public init(export: Export, isReplay: Bool) {
+        self.export = export
+        self.isReplay = isReplay
+    }
+}
+
+/// Which exports to list; nil takes all.
+public struct ExportFilter: Sendable, Hashable {
+    public var provider: ProviderID?
+    public var status: ExportStatus?
+    public var connection: String?
+    /// Created at this time or later.
+    public var createdAfter: Timestamp?
+    /// Created before this time.
+    public var createdBefore: Timestamp?
+
+    /// A filter that takes every export.
+    public init() {}
+}
+
+/// One page of exports, newest first.
+public struct ExportPage: Sendable {
+    public var exports: [Export]
+    /// Whether older exports match too.
+    public var hasMore: Bool
+
+    /// Makes a page.
+    public init(exports: [Export], hasMore: Bool) {
+        self.exports = exports
+        self.hasMore = hasMore
+    }
+}
+
+/// A provider and the connections that are configured for it.
+public struct ConfiguredProvider: Sendable {
+    public var descriptor: ProviderDescriptor
+    public var connections: [String]
+
+    /// Makes a record; connections may be none.
+    public init(descriptor: ProviderDescriptor, connections: [String]) {
+        self.descriptor = descriptor
+        self.connections = connections
+    }
+}

@@ -1,0 +1,41 @@
+public import NIOCore
+
+/// A file as it comes from the upstream: a head, and bytes that are read once, as fast as the reader takes them.
+public struct FileBody: Sendable {
+    /// What the upstream says of the bytes.
+    public struct Head: Sendable, Hashable {
+        /// The upstream's `Content-Type`, verbatim.
+        public var contentType: String?
+        /// The upstream's `Content-Length`; the body throws if it brings fewer or more bytes.
+        public var contentLength: Int64?
+        /// The upstream's `Content-Encoding`, when the bytes are not the file itself.
+        public var contentEncoding: String?
+        /// The id under which the upstream's support finds the call.
+        public var requestID: String?
+
+        /// Makes a head.
+        public init(
+            contentType: String? = nil,
+            contentLength: Int64? = nil,
+            contentEncoding: String? = nil,
+            requestID: String? = nil
+        ) {
+            self.contentType = contentType
+            self.contentLength = contentLength
+            self.contentEncoding = contentEncoding
+            self.requestID = requestID
+        }
+    }
+
+    public var head: Head
+
+    /// The bytes. Single pass. Throws `ProviderError` when the upstream breaks off, stalls, or sends another length
+    /// than it said: what has been read until then is not the file. Letting go of the iterator closes the upstream.
+    public var bytes: any AsyncSequence<ByteBuffer, any Error> & Sendable
+
+    /// Makes a body.
+    public init(head: Head, bytes: any AsyncSequence<ByteBuffer, any Error> & Sendable) {
+        self.head = head
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,64 @@
+/// What a client is told when a call fails: becomes a problem document in `GatewayAPI`, and nowhere else.
+public struct GatewayError: Error, Sendable {
+    public var code: ProblemCode
+    /// What happened and what can be done. Safe for the client.
+    public var detail: String
+    /// What is wrong with which field; pointers into the request body.
+    public var faults: [FieldFault]
+    /// When another try makes sense.
+    public var retryAfter: Duration?
+    /// What the upstream said, where it was asked.
+    public var upstream: UpstreamErrorInfo?
+    /// Further members of the problem document, such as the files to choose from. Names must not clash with RFC 9457's.
+    public var members: [String: JSONValue]
+    /// The error below this one, for logs only.
+    public var cause: (any Error)?
+
+    /// Makes an error for a client.
+    public init(
+        _ code: ProblemCode,
+        _ detail: String,
+        faults: [FieldFault] = [],
+        retryAfter: Duration? = nil,
+        upstream: UpstreamErrorInfo? = nil,
+        members: [String: JSONValue] = [:],
+        cause: (any Error)? = nil
+    ) {
+        self.code = code
+        self.detail = detail
+        self.faults = faults
+        self.retryAfter = retryAfter
+        self.upstream = upstream
+        self.members = members
+        self.cause = cause
+    }
+
+    /// What an adapter's error means to a client; the pointers of `faults` get `prefix` before them.
+    public init(_ error: ProviderError, faultsBelow prefix: String = "") {
+        self.init(
+            error.problem,
+            error.detail,
+            faults: error.faults.map { $0.below(prefix) },
+            retryAfter: error.retryAfter,
+            upstream: error.upstream,
+            members: error.existing.map { ["existing": .string($0)] } ?? [:],
+            cause: error
+        )
+    }
+}
+
+/// A mistake of the operator: ends the process before it serves, naming the configuration key.
+public struct StartupError: Error, Sendable, CustomStringConvertible {
+    /// The configuration key, such as `connections[1].clientSecret`.
+    public var key: String
+    /// What is wrong and how to mend it. Never holds a secret.
+    public var detail: String
+
+    /// Makes an error about one key.
+    public init(_ key: String, _ detail: String) {
+        self.key = key
+        self.detail = detail
+    }
+
+    public var description: String { "\(key): \(detail)" }
+}

@@ -1,0 +1,229 @@
+/// Reads the members of one JSON object strictly, and keeps every fault instead of stopping at the first.
+///
+/// Members that nobody asked for are refused by name: upstreams ignore them silently, and people got exports without
+/// row-level security that way (`powerbi-entra.md` A2). Call `finish()` last; it finds them.
+///
+///     var reader = ObjectReader(options)
+///     let format = reader.requiredEnum("format", among: formats)
+///     reader.finish()
+///     guard reader.faults.isEmpty else { throw .invalid(reader.faults) }
+public struct ObjectReader: Sendable {
+    /// The pointer of this object in its document; empty for the root.
+    public let pointer: String
+
+    /// What was found wrong so far, in the order of reading.
+    public private(set) var faults: [FieldFault] = []
+
+    private let members: [String: JSONValue]
+    private var known: Set<String> = []
+
+    /// Reads `value`, which stands at `pointer`. Anything but an object is itself a fault.
+    public init(_ value: JSONValue, at pointer: String = "") {
+        self.pointer = pointer
+        if case .object(let members) = value {
+            self.members = members
+        } else {
+            members = [:]
+            faults.append(FieldFault(pointer, "must be an object, not \(value.article)"))
+        }
+    }
+
+    /// Notes a fault of the member `name`.
+    public mutating func fault(_ name: String, _ detail: String) {
+        faults.append(FieldFault(pointer + JSONPointer.step(name), detail))
+    }
+
+    /// Takes over faults that were found in a nested value and already carry whole pointers.
+    public mutating func adopt(_ nested: [FieldFault]) { faults += nested }
+
+    /// Whether the member is there.
+    public func has(_ name: String) -> Bool { members[name] != nil }
+
+    /// The member as it came; `null` counts as a fault, because absent is the way to say nothing.
+    public mutating func value(_ name: String) -> JSONValue? {
+        known.insert(name)
+        guard let value = members[name] else { return nil }
+        if case .null = value {
+            fault(name, "must not be null; leave it out instead")
+            return nil
+        }
+        return value
+    }
+
+    /// A text with `length` in Unicode scalars and no control characters but tab and line ends.
+    public mutating func string(_ name: String, length: ClosedRange<Int> = 1...1024) -> String? {
+        guard let value = value(name) else { return nil }
+        guard case .string(let text) = value else {
+            fault(name, "must be a string, not \(value.article)")
+            return nil
+        }
+        guard length.contains(text.unicodeScalars.count) else {
+            fault(
+                name,
+                text.isEmpty
+                    ? "must not be empty" : "must have \(length.lowerBound) to \(length.upperBound) characters"
+            )
+            return nil
+        }
+        guard
+            !text.unicodeScalars.contains(where: {
+                ($0.value < 0x20 && !"\t\r\n".unicodeScalars.contains($0)) || $0.value == 0x7F
+            })
+        else {
+            fault(name, "must not hold control characters")
+            return nil
+        }
+        return text
+    }
+
+    /// A text that must be there.
+    public mutating func requiredString(_ name: String, length: ClosedRange<Int> = 1...1024) -> String? {
+        guard require(name) else { return nil }
+        return string(name, length: length)
+    }
+
+    /// A UUID, lower-cased.
+    public mutating func uuid(_ name: String) -> String? {
+        guard let text = string(name) else { return nil }
+        guard UUIDText.isValid(text) else {
+            fault(name, "must be a UUID such as f089354e-8366-4e18-aea3-4cb4a3a50b48")
+            return nil
+        }
+        return text.lowercased()
+    }
+
+    /// A UUID that must be there.
+    public mutating func requiredUUID(_ name: String) -> String? {
+        guard require(name) else { return nil }
+        return uuid(name)
+    }
+
+    /// A boolean.
+    public mutating func bool(_ name: String) -> Bool? {
+        guard let value = value(name) else { return nil }
+        guard case .bool(let flag) = value else {
+            fault(name, "must be true or false, not \(value.article)")
+            return nil
+        }
+        return flag
+    }
+
+    /// One of `allowed`, told apart without regard to case and given back as spelled in `allowed`.
+    public mutating func choice(_ name: String, among allowed: [String]) -> String? {
+        guard let text = string(name) else { return nil }
+        guard let match = allowed.first(where: { $0.lowercased() == text.lowercased() }) else {
+            fault(
+                name,
+                "must be one of \(allowed.joined(separator: ", "))" + Self.suggestion(for: text, among: allowed)
+            )
+            return nil
+        }
+        return match
+    }
+
+    /// One of `allowed` that must be there.
+    public mutating func requiredChoice(_ name: String, among allowed: [String]) -> String? {
+        guard require(name) else { return nil }
+        return choice(name, among: allowed)
+    }
+
+    /// A flags enum as Graph writes it: names joined by commas, with or without spaces (`graph.md` B3).
+    /// Comes back in the order given, without spaces and repeats.
+    public mutating func flags(_ name: String, among allowed: [String]) -> [String]? {
+        guard let text = string(name) else { return nil }
+        var flags: [String] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let flag = String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+            guard let match = allowed.first(where: { $0.lowercased() == flag.lowercased() }) else {
+                fault(
+                    name,
+                    "has \"\(flag.prefix(64))\", which is not one of \(allowed.joined(separator: ", "))"
+                        + Self.suggestion(for: flag, among: allowed)
+                )
+                return nil
+            }
+            if !flags.contains(match) { flags.append(match) }
+        }
+        return flags
+    }
+
+    /// The elements of an array with their pointers.
+    public mutating func array(_ name: String, count: ClosedRange<Int> = 0...100) -> [(
+        value: JSONValue, pointer: String
+    )]? {
+        guard let value = value(name) else { return nil }
+        guard case .array(let elements) = value else {
+            fault(name, "must be an array, not \(value.article)")
+            return nil
+        }
+        guard count.contains(elements.count) else {
+            fault(name, "must have \(count.lowerBound) to \(count.upperBound) elements")
+            return nil
+        }
+        return elements.enumerated().map { ($1, pointer + JSONPointer.step(name) + "/\($0)") }
+    }
+
+    /// A nested object; read it and `adopt` its faults.
+    public mutating func object(_ name: String) -> ObjectReader? {
+        guard let value = value(name) else { return nil }
+        return ObjectReader(value, at: pointer + JSONPointer.step(name))
+    }
+
+    /// All members of an object whose names are free, sorted by name.
+    public mutating func takeAllMembers() -> [(name: String, value: JSONValue)] {
+        known.formUnion(members.keys)
+        return members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// Refuses every member that nobody asked for, with the nearest known name where one is close.
+    public mutating func finish() {
+        for name in members.keys.sorted() where !known.contains(name) {
+            let allowed = known.sorted()
+            fault(
+                name,
+                "is not a member here" + Self.suggestion(for: name, among: allowed)
+                    + (allowed.isEmpty ? "" : "; known are \(allowed.joined(separator: ", "))")
+            )
+        }
+    }
+
+    private mutating func require(_ name: String) -> Bool {
+        known.insert(name)
+        if members[name] == nil { fault(name, "is required") }
+        return members[name] != nil
+    }
+
+    /// `; did you mean "format"?` when a known name is at most two edits away, or differs in case only.
+    public static func suggestion(for name: some StringProtocol, among allowed: [String]) -> String {
+        let wanted = Array(name.lowercased().unicodeScalars.prefix(64))
+        let ranked = allowed.map { (name: $0, distance: editDistance(wanted, Array($0.lowercased().unicodeScalars))) }
+        guard let best = ranked.min(by: { $0.distance < $1.distance }),
+            best.distance <= min(2, max(1, best.name.unicodeScalars.count / 3))
+        else { return "" }
+        return "; did you mean \"\(best.name)\"?"
+    }
+
+    private static func editDistance(_ lhs: [Unicode.Scalar], _ rhs: [Unicode.Scalar]) -> Int {
+        var previous = Array(0...rhs.count)
+        for (row, left) in lhs.enumerated() {
+            var current = [row + 1]
+            for (column, right) in rhs.enumerated() {
+                current.append(
+                    min(previous[column + 1] + 1, current[column] + 1, previous[column] + (left == right ? 0 : 1))
+                )
+            }
+            previous = current
+        }
+        return previous[rhs.count]
+    }
+}
+
+extension JSONValue {
+    fileprivate var article: String {
+        switch self {
+        case .null: "null"
+        case .integer, .array, .object: "an \(kind)"
+        default: "a \(kind)"
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/// Where a room gets the time from, and how it waits: handed in, so that tests own both.
+public protocol TimeSource: Sendable {
+    /// The wall clock, UTC.
+    func now() -> Timestamp
+
+    /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
+    func sleep(for duration: Duration) async throws
+}
+
+/// The machine's own clock.
+public struct SystemTime: TimeSource {
+    /// Makes a source that reads the machine's clock.
+    public init() {}
+
+    public func now() -> Timestamp { Timestamp.systemNow() }
+
+    public func sleep(for duration: Duration) async throws {
+        try await Task.sleep(for: duration, clock: .continuous)
+    }
+}
+
+extension Duration {
+    /// The duration in seconds, rounded up, never negative: the form of `Retry-After` (RFC 9110, 10.2.3).
+    public var wholeSecondsRoundedUp: Int64 {
+        let (seconds, attoseconds) = components
+        return max(0, attoseconds > 0 ? seconds + 1 : seconds)
+    }
+
+    /// The duration in milliseconds, rounded down.
+    public var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}
