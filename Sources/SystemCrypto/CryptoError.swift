@@ -1,0 +1,63 @@
+import COpenSSL
+
+/// The system's libcrypto cannot do what this product needs of it.
+public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The kinds of failure. The raw value is the metric label: never reused for something else.
+    public enum Code: String, Sendable, CaseIterable {
+        /// The library does not offer the algorithm: its configuration leaves out the provider that has it.
+        case algorithmUnavailable = "algorithm-unavailable"
+        /// The library offers the algorithm and computes something else than the standard says.
+        case wrongAnswer = "wrong-answer"
+        /// The library has no randomness to give.
+        case randomnessUnavailable = "randomness-unavailable"
+    }
+
+    public var code: Code
+    /// What was asked for, such as `SHA-256`.
+    public var subject: String
+    /// The library's own words, empty where it gave none. Holds no key material.
+    public var reason: String
+
+    /// A name without values in it, fit for a metric's dimension.
+    public var label: String { code.rawValue }
+
+    public var description: String {
+        reason.isEmpty ? "\(subject): \(label)" : "\(subject): \(label) (\(reason))"
+    }
+
+    /// Makes an error from what libcrypto left in this thread's error queue, and empties the queue.
+    static func fromLibrary(_ code: Code, _ subject: String) -> CryptoError {
+        let packed = ERR_get_error()
+        ERR_clear_error()
+        guard packed != 0 else { return CryptoError(code: code, subject: subject, reason: "") }
+        var text = [CChar](repeating: 0, count: 256)
+        ERR_error_string_n(packed, &text, text.count)
+        let reason = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return CryptoError(code: code, subject: subject, reason: reason)
+    }
+}
+
+/// The state of the system's libcrypto.
+public enum SystemCrypto {
+    /// Finds out, once, before serving, that everything in this module works: the algorithms are there and give the
+    /// standards' own answers, and there is randomness.
+    ///
+    /// The rest of the module does not throw. What can fail for reasons outside the program (a library configuration
+    /// without the algorithms) is found here; after this has returned, only exhausted memory is left, and that ends a
+    /// Swift process anyway.
+    public static func check() throws(CryptoError) {
+        guard SHA256.algorithm.digest != nil else { throw .fromLibrary(.algorithmUnavailable, "SHA-256") }
+        let abc: [UInt8] = [0x61, 0x62, 0x63]
+        // RFC 6234, 8.5, TEST1; RFC 4231, 4.3.
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        guard Hexadecimal.encode(SHA256.hash(abc)) == digest else {
+            throw CryptoError(code: .wrongAnswer, subject: "SHA-256", reason: "")
+        }
+        let code = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        let message = Array("what do ya want for nothing?".utf8)
+        guard Hexadecimal.encode(HMACSHA256.authenticationCode(for: message, key: Array("Jefe".utf8))) == code else {
+            throw CryptoError(code: .wrongAnswer, subject: "HMAC-SHA-256", reason: "")
+        }
+        guard RAND_status() == 1 else { throw .fromLibrary(.randomnessUnavailable, "RAND") }
+    }
+}

@@ -1,0 +1,23 @@
+import COpenSSL
+
+/// `count` unpredictable bytes, fit for keys and tokens.
+///
+/// Ends the process where there is no randomness to be had: going on with predictable bytes would be worse.
+/// ``SystemCrypto/check()`` finds that out at the start.
+public func randomBytes(_ count: Int) -> [UInt8] {
+    precondition((0...Int(Int32.max)).contains(count), "a count of random bytes is 0…2^31-1")
+    var bytes = [UInt8](repeating: 0, count: count)
+    let filled = RAND_bytes(&bytes, Int32(count))
+    precondition(filled == 1, "libcrypto: no randomness")
+    return bytes
+}
+
+/// libcrypto's random number generator in Swift's form, for whatever takes its randomness from its caller.
+public struct SystemRandom: RandomNumberGenerator, Sendable {
+    /// Makes a generator; all of them draw from one source.
+    public init() {}
+
+    public mutating func next() -> UInt64 {
+        randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}
