@@ -1,0 +1,53 @@
+import Exports
+
+/// One connection's share of what the upstream allows: a token bucket, and a hold that the upstream asked for.
+///
+/// No clock of its own: every event says what time it is.
+struct Pacer: Sendable {
+    private let budget: RequestBudget?
+    private var available: Double
+    private var refilledAt: Timestamp?
+    private var heldUntil: Timestamp?
+
+    init(budget: RequestBudget?) {
+        self.budget = budget
+        available = Double(budget?.count ?? 0)
+    }
+
+    enum Decision: Equatable {
+        /// Call after this wait; the place is taken.
+        case callAfter(Duration)
+        /// Too long to wait; come back after this time.
+        case refuse(Duration)
+    }
+
+    /// Takes a place for one call, if it is to be had within `patience`.
+    mutating func request(at now: Timestamp, patience: Duration) -> Decision {
+        refill(at: now)
+        let hold = heldUntil.map { max(.zero, $0 - now) } ?? .zero
+        var wait = hold
+        if let budget, available < 1 {
+            let perCall = Double(budget.per.milliseconds) / Double(budget.count)
+            wait = max(wait, .milliseconds(Int64(((1 - available) * perCall).rounded(.up))))
+        }
+        if wait > patience { return .refuse(wait) }
+        available -= 1
+        return .callAfter(wait)
+    }
+
+    /// The upstream asked for silence.
+    mutating func hold(for duration: Duration, at now: Timestamp) {
+        heldUntil = max(heldUntil ?? now, now + min(duration, .seconds(3600)))
+    }
+
+    private mutating func refill(at now: Timestamp) {
+        guard let budget else {
+            available = 1
+            return
+        }
+        let last = refilledAt ?? now
+        refilledAt = max(now, last)
+        let gained = Double((now - last).milliseconds) / Double(max(1, budget.per.milliseconds)) * Double(budget.count)
+        available = min(Double(budget.count), available + max(0, gained))
+    }
+}

@@ -1,0 +1,82 @@
+import AsyncHTTPClient
+import Exports
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// What a broken call means: whether it can have reached the upstream decides whether a start may be repeated.
+enum TransportFailure {
+    /// Whether the request surely never left: no connection was ever there to send it on.
+    static func wasNeverSent(_ error: any Error) -> Bool {
+        switch error {
+        case is NIOConnectionError: true
+        case let error as HTTPClientError:
+            error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
+                || error == .alreadyShutdown || error == .emptyHost || error == .invalidURL
+        case let error as NIOSSLError:
+            if case .handshakeFailed = error { true } else { false }
+        case is NIOSSLExtraError: true
+        default: false
+        }
+    }
+
+    static func isTimeout(_ error: any Error) -> Bool {
+        guard let error = error as? HTTPClientError else { return error is DeadlineExceeded }
+        return error == .deadlineExceeded || error == .readTimeout || error == .connectTimeout
+            || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
+    }
+
+    /// A name without values, for logs and metrics.
+    static func label(_ error: any Error) -> String {
+        switch error {
+        case let error as HTTPClientError: error.shortDescription
+        case is NIOConnectionError: "connection refused"
+        case is CancellationError: "cancelled"
+        case is DeadlineExceeded: "deadline exceeded"
+        default: "\(type(of: error))"
+        }
+    }
+
+    /// The error of a call that got no usable answer.
+    static func providerError(_ error: any Error, idempotent: Bool, host: String) -> ProviderError {
+        if let error = error as? ProviderError { return error }
+        if error is NIOTooManyBytesError {
+            return ProviderError(
+                .permanent,
+                "The upstream's answer from \(host) is larger than can be right.",
+                cause: error
+            )
+        }
+        if idempotent || wasNeverSent(error) {
+            return isTimeout(error)
+                ? ProviderError(.transient, "\(host) did not answer in time.", problem: .upstreamTimeout, cause: error)
+                : ProviderError(.transient, "\(host) cannot be reached or broke the connection off.", cause: error)
+        }
+        return ProviderError(
+            .ambiguous,
+            "The call to \(host) broke off before its answer came: it may have been carried out.",
+            cause: error
+        )
+    }
+}
+
+/// A call took longer than it may as a whole.
+struct DeadlineExceeded: Error {}
+
+/// Runs `work`, and gives up after `limit`: AsyncHTTPClient's own deadline ends at the response's head.
+func withDeadline<Value: Sendable>(
+    _ limit: Duration,
+    time: any TimeSource,
+    _ work: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value?.self) { group in
+        group.addTask { try await work() }
+        group.addTask {
+            try await time.sleep(for: limit)
+            return nil
+        }
+        defer { group.cancelAll() }
+        guard let first = try await group.next(), let value = first else { throw DeadlineExceeded() }
+        return value
+    }
+}

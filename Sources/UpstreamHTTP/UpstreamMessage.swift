@@ -1,0 +1,118 @@
+import Foundation
+public import Exports
+import NIOCore
+
+/// One call to an upstream.
+public struct UpstreamRequest: Sendable {
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+
+        /// Whether a second call does what one call does (RFC 9110, 9.2.2).
+        public var isIdempotent: Bool { self != .post }
+    }
+
+    /// What is called, as a metric label: `power-bi.start`. One of a fixed few for each adapter.
+    public var operation: String
+    public var method: Method
+    public var url: UpstreamURL
+    public var headers: [(name: String, value: String)] = []
+    /// A JSON body; sets `Content-Type`.
+    public var body: [UInt8]?
+    /// A form body; sets `Content-Type`. Its values may be secrets.
+    public var form: [(name: String, value: Secret)]?
+    /// The scope of the bearer token to send; nil sends none.
+    public var bearer: TokenScope?
+    /// Whether the call counts against the connection's request budget.
+    public var isPaced = true
+    /// How long to wait for the whole answer of `send`, or for the head of `download`.
+    public var timeout: Duration = .seconds(30)
+    /// The most bytes that `send` takes for an answer.
+    public var bodyLimit = 4 << 20
+    /// Whether an answer says that the token is no longer good, so that a new one is worth one more try.
+    /// 401 where the upstream is not odd about it.
+    public var rejectsToken: @Sendable (UpstreamResponse) -> Bool = { $0.status == 401 }
+
+    /// Makes a call; set the rest as needed.
+    public init(_ operation: String, _ method: Method, _ url: UpstreamURL, bearer: TokenScope? = nil) {
+        self.operation = operation
+        self.method = method
+        self.url = url
+        self.bearer = bearer
+    }
+
+    /// Sets a JSON body.
+    public mutating func setJSON(_ value: JSONValue) { body = Array(value.encoded()) }
+}
+
+/// Header fields, looked up without regard to case.
+public struct UpstreamHeaders: Sendable {
+    private var fields: [(name: String, value: String)]
+
+    /// Takes fields in their order.
+    public init(_ fields: [(name: String, value: String)]) {
+        self.fields = fields.map { ($0.name.lowercased(), $0.value) }
+    }
+
+    /// The first field of this name.
+    public subscript(_ name: String) -> String? {
+        let name = name.lowercased()
+        return fields.first { $0.name == name }?.value
+    }
+
+    /// All fields of this name, joined by `, ` (RFC 9110, 5.3).
+    public func all(_ name: String) -> String? {
+        let name = name.lowercased()
+        let values = fields.filter { $0.name == name }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: ", ")
+    }
+}
+
+/// A whole answer, whatever its status.
+public struct UpstreamResponse: Sendable {
+    public var status: Int
+    public var headers: UpstreamHeaders
+    public var body: [UInt8]
+    /// When it arrived: what `Retry-After` as a date counts from.
+    public var receivedAt: Timestamp
+
+    /// Makes an answer.
+    public init(status: Int, headers: UpstreamHeaders, body: [UInt8], receivedAt: Timestamp) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.receivedAt = receivedAt
+    }
+
+    /// `Retry-After` in any of its forms: whole or fractional seconds (`graph.md` D2), or an HTTP date.
+    public var retryAfter: Duration? { headers["retry-after"].flatMap { RetryAfter.parse($0, at: receivedAt) } }
+
+    /// The body as JSON; nil when it is none.
+    public var json: JSONValue? { try? JSONValue(parsing: .init(body)) }
+}
+
+/// The answer to `download`: a head, and the bytes as they come.
+public struct UpstreamDownload: Sendable {
+    public var status: Int
+    public var headers: UpstreamHeaders
+    /// The length of the body, where the upstream tells.
+    public var contentLength: Int64?
+    /// The bytes; see `FileBody.bytes` for what they promise.
+    public var bytes: UpstreamBytes
+    public var receivedAt: Timestamp
+
+    /// Reads up to `limit` bytes of an answer that is not the file, for its error message.
+    public func collected(upTo limit: Int = 65_536) async -> UpstreamResponse {
+        var body: [UInt8] = []
+        do {
+            for try await chunk in bytes {
+                body += chunk.readableBytesView.prefix(limit - body.count)
+                if body.count >= limit { break }
+            }
+        } catch {
+            // What came before the break is all there is to tell of an error answer.
+        }
+        return UpstreamResponse(status: status, headers: headers, body: body, receivedAt: receivedAt)
+    }
+}

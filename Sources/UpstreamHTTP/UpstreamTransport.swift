@@ -1,0 +1,41 @@
+import AsyncHTTPClient
+import Exports
+import HTTPTypes
+import Logging
+import NIOCore
+public import NIOPosix
+
+/// The gateway's one HTTP client: sockets, TLS and connection pools, without any opinion on what is called.
+///
+/// Redirects and decompression are off: both are decided where their consequences are known. HTTP/1.1 only, because
+/// many large downloads over one HTTP/2 connection share one flow-control window.
+public struct UpstreamTransport: Sendable {
+    let client: HTTPClient
+
+    /// Makes the client; `shutdown` must be called before it is let go.
+    ///
+    /// `idleTimeout` is the longest silence in the middle of an answer, `connectionsPerHost` a soft limit.
+    public init(
+        eventLoopGroup: MultiThreadedEventLoopGroup = .singleton,
+        connectTimeout: Duration = .seconds(5),
+        idleTimeout: Duration = .seconds(60),
+        connectionsPerHost: Int = 256
+    ) {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow,
+            timeout: .init(
+                connect: .milliseconds(connectTimeout.milliseconds),
+                read: .milliseconds(idleTimeout.milliseconds)
+            ),
+            decompression: .disabled
+        )
+        configuration.httpVersion = .http1Only
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
+        // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
+        configuration.tracing.tracer = nil
+        client = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
+    }
+
+    /// Closes every connection. Calls under way fail.
+    public func shutdown() async throws { try await client.shutdown() }
+}

@@ -1,0 +1,134 @@
+import Foundation
+
+/// An address at an upstream, kept byte for byte: Graph's `$skiptoken` fails when it is decoded and encoded again
+/// (`graph.md` B6). Printing it leaves the query out, because a query can be a SAS signature.
+public struct UpstreamURL: Sendable, Hashable {
+    public enum Scheme: String, Sendable, Hashable {
+        case http, https
+    }
+
+    public let scheme: Scheme
+    /// Lower case; an IPv6 address without its brackets.
+    public let host: String
+    public let port: Int
+    /// The path as it came, `/` when there was none.
+    public let path: String
+    /// What follows the first `?`, as it came.
+    public let query: String?
+
+    /// Reads an absolute http or https URL. Nil for anything else, and for a URL with user information, a fragment,
+    /// or bytes that RFC 3986 does not allow.
+    public init?(_ text: some StringProtocol) {
+        let text = String(text)
+        guard text.utf8.count <= 8192,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !#""<>\^`{|}"#.utf8.contains($0) }),
+            !text.utf8.contains(UInt8(ascii: "#")), let colon = text.range(of: "://"),
+            let scheme = Scheme(rawValue: text[..<colon.lowerBound].lowercased())
+        else { return nil }
+        let rest = text[colon.upperBound...]
+        let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+        guard let (host, port) = Self.authority(rest[..<end]) else { return nil }
+        self.scheme = scheme
+        self.host = host
+        self.port = port ?? (scheme == .https ? 443 : 80)
+        let target = rest[end...]
+        let questionMark = target.firstIndex(of: "?")
+        let path = target[..<(questionMark ?? target.endIndex)]
+        self.path = path.isEmpty ? "/" : String(path)
+        query = questionMark.map { String(target[target.index(after: $0)...]) }
+    }
+
+    private init(scheme: Scheme, host: String, port: Int, path: String, query: String?) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+        self.query = query
+    }
+
+    private static func authority(_ text: Substring) -> (host: String, port: Int?)? {
+        guard !text.isEmpty, !text.contains("@") else { return nil }
+        var host = text
+        var port: Int?
+        if text.first == "[" {
+            guard let close = text.firstIndex(of: "]") else { return nil }
+            host = text[text.index(after: text.startIndex)..<close]
+            let tail = text[text.index(after: close)...]
+            guard host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+            if !tail.isEmpty {
+                guard tail.first == ":", let value = portNumber(tail.dropFirst()) else { return nil }
+                port = value
+            }
+        } else if let colon = text.firstIndex(of: ":") {
+            host = text[..<colon]
+            guard let value = portNumber(text[text.index(after: colon)...]) else { return nil }
+            port = value
+        }
+        guard !host.isEmpty,
+            text.first == "["
+                || host.utf8.allSatisfy({
+                    (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                        || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_")
+                })
+        else { return nil }
+        return (host.lowercased(), port)
+    }
+
+    private static func portNumber(_ text: Substring) -> Int? {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(text), (1...65_535).contains(port)
+        else { return nil }
+        return port
+    }
+
+    /// This address with path segments and query parameters added, each percent-encoded as a whole: an id with `/` or
+    /// `=` in it stays one segment.
+    public func appending(path segments: [String] = [], query parameters: [(name: String, value: String)] = [])
+        -> UpstreamURL
+    {
+        let base = path == "/" ? "" : path.hasSuffix("/") ? String(path.dropLast()) : path
+        let added = segments.map { "/" + Self.percentEncoded($0) }.joined()
+        let pairs = parameters.map { Self.percentEncoded($0.name, keeping: "$") + "=" + Self.percentEncoded($0.value) }
+        return UpstreamURL(
+            scheme: scheme,
+            host: host,
+            port: port,
+            path: base + added,
+            query: pairs.isEmpty ? query : ((query.map { [$0] } ?? []) + pairs).joined(separator: "&")
+        )
+    }
+
+    /// Everything but RFC 3986's unreserved characters, percent-encoded.
+    public static func percentEncoded(_ text: String, keeping kept: String = "") -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            let scalar = Unicode.Scalar(byte)
+            if scalar.isASCII, Self.unreserved.contains(byte) || kept.utf8.contains(byte) {
+                encoded.unicodeScalars.append(scalar)
+            } else {
+                let hex = String(byte, radix: 16, uppercase: true)
+                encoded += "%" + (hex.count == 1 ? "0" + hex : hex)
+            }
+        }
+        return encoded
+    }
+
+    private static let unreserved = Set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8
+    )
+
+    /// `https://host[:port]`, the port left out where it is the scheme's own.
+    public var origin: String {
+        let name = host.contains(":") ? "[\(host)]" : host
+        let usual = scheme == .https ? 443 : 80
+        return "\(scheme.rawValue)://\(name)" + (port == usual ? "" : ":\(port)")
+    }
+
+    /// The whole address, query and all: for the request itself, never for a log.
+    public func reveal() -> String { origin + path + (query.map { "?" + $0 } ?? "") }
+}
+
+extension UpstreamURL: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { origin + path + (query == nil ? "" : "?<redacted>") }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
+}
