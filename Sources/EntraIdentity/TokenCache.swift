@@ -1,0 +1,75 @@
+import Exports
+import UpstreamHTTP
+
+/// The life of the token for one scope: who may use it, who fetches the next one.
+///
+/// At most one fetch is under way; whoever is told to fetch must report back with `fetched`, `failed` or `gaveUp`.
+/// No clock and no waiting of its own: every event says what time it is.
+struct TokenCache: Sendable {
+    enum Action: Equatable {
+        case use(AccessToken)
+        /// Nobody fetches: the asker does. A token that is still good may be used if that fails.
+        case fetch
+        /// Somebody fetches: wait for the outcome.
+        case wait
+        /// The authority refused a moment ago, and would refuse again.
+        case refuse(ProviderError)
+
+        static func == (lhs: Action, rhs: Action) -> Bool {
+            switch (lhs, rhs) {
+            case (.use(let left), .use(let right)): left == right
+            case (.fetch, .fetch), (.wait, .wait): true
+            case (.refuse(let left), .refuse(let right)): left.code == right.code
+            default: false
+            }
+        }
+    }
+
+    /// An early renewal that failed is not tried again before this time has passed.
+    static let renewalPause = Duration.seconds(30)
+    /// An answer that refuses the credential stands for this long (`powerbi-entra.md` B6).
+    static let refusalLife = Duration.seconds(60)
+
+    private var grant: TokenGrant?
+    /// Whether a fetch is under way.
+    private(set) var isFetching = false
+    private var refused: (error: ProviderError, until: Timestamp)?
+
+    mutating func requested(at now: Timestamp, replacing rejected: AccessToken? = nil) -> Action {
+        if let rejected, grant?.token.secret == rejected.secret { grant = nil }
+        if let grant, let end = grant.token.expiresAt, now < end {
+            if now < grant.refreshAt || isFetching { return .use(grant.token) }
+            isFetching = true
+            return .fetch
+        }
+        grant = nil
+        if isFetching { return .wait }
+        if let refused, now < refused.until { return .refuse(refused.error) }
+        isFetching = true
+        return .fetch
+    }
+
+    /// The token to use, now and by everybody who waits.
+    mutating func fetched(_ new: TokenGrant) -> AccessToken {
+        isFetching = false
+        refused = nil
+        grant = new
+        return new.token
+    }
+
+    /// The old token when it is still good, else nil: then the error is everybody's.
+    mutating func failed(_ error: ProviderError, at now: Timestamp) -> AccessToken? {
+        isFetching = false
+        if var kept = grant, let end = kept.token.expiresAt, now < end {
+            kept.refreshAt = now + max(Self.renewalPause, error.retryAfter ?? .zero)
+            grant = kept
+            return kept.token
+        }
+        let pause = error.retryAfter ?? (error.code == .unauthenticated ? Self.refusalLife : .zero)
+        refused = pause > .zero ? (error, now + pause) : nil
+        return nil
+    }
+
+    /// The fetcher was cancelled: somebody who waits takes over.
+    mutating func gaveUp() { isFetching = false }
+}
