@@ -31,8 +31,19 @@ extension Target.Dependency {
 }
 
 /// A target of ours: the folder is `Sources/<path>`, the settings are the same everywhere.
-func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(path ?? name)", swiftSettings: settings)
+func room(
+    _ name: String,
+    path: String? = nil,
+    resources: [Resource] = [],
+    _ dependencies: [Target.Dependency]
+) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Sources/\(path ?? name)",
+        resources: resources,
+        swiftSettings: settings
+    )
 }
 
 func tests(_ name: String, fixtures: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
@@ -94,9 +105,11 @@ let package = Package(
         room("DownloadRelay", ["Exports", "ParallelGzip", .logging, .metrics, .nioCore]),
         room(
             "GatewayAPI",
+            // A link to the file at the top level: what is served is what is built.
+            resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "SystemCrypto", "ExportEngine", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird,
-                .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTPTypes, .nioPosix, .serviceLifecycle,
+                "Exports", "SystemCrypto", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore,
+                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .serviceLifecycle,
             ]
         ),
         room(
@@ -156,9 +169,9 @@ let package = Package(
         tests(
             "GatewayAPITests",
             [
-                "Exports", "ExportLedger", "ExportEngine", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics,
-                .hummingbird, .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore,
-                .nioPosix, .yams,
+                "Exports", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics, .hummingbird,
+                .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioHTTPTypes,
+                .nioPosix, .serviceLifecycle, .yams,
             ]
         ),
         tests(
