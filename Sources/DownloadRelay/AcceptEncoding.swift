@@ -1,0 +1,83 @@
+/// What the bytes of a download are wrapped in (RFC 9110, 8.4.1).
+enum ContentCoding: String, Sendable, Hashable, CaseIterable {
+    case identity
+    case gzip
+}
+
+/// Which content codings a client takes (RFC 9110, 12.5.3).
+///
+/// Never fails: elements that are not a coding with an optional weight are left out, as if they had not been sent.
+struct AcceptEncoding: Sendable, Hashable {
+    /// The weights in thousandths of the codings that matter here; nil where the field does not name them.
+    private(set) var gzip: Int?
+    private(set) var identity: Int?
+    private(set) var others: Int?
+
+    /// Reads the joined field lines; nil is a request without the field.
+    ///
+    /// A coding that is named twice has the lower of its weights. `x-gzip` is `gzip` (RFC 9110, 8.4.1.3).
+    init(_ field: String?) {
+        for element in FieldList.elements(of: field ?? "") {
+            guard let (coding, weight) = Self.codingAndWeight(element) else { continue }
+            switch coding {
+            case "gzip", "x-gzip": gzip = min(gzip ?? weight, weight)
+            case "identity": identity = min(identity ?? weight, weight)
+            case "*": others = min(others ?? weight, weight)
+            default: break
+            }
+        }
+    }
+
+    /// Whether the client asked for gzip, by name or by `*`. Without the field it did not: RFC 9110 would allow any
+    /// coding then, but the programs that send no field are those that cannot decode.
+    var takesGzip: Bool { (gzip ?? others ?? 0) > 0 }
+
+    /// Whether the client takes the plain bytes: unless it refuses them, by name or by `*;q=0`.
+    var takesIdentity: Bool { (identity ?? (others == 0 ? 0 : 1)) > 0 }
+
+    /// The coding to use; nil when the client takes none of the two.
+    ///
+    /// gzip when it is `worthwhile`, taken, and not weighted below a weight that the client gave to `identity`; also when
+    /// it is not worthwhile but the only one taken. Never when it is not `allowed`.
+    func selected(worthwhile: Bool, allowed: Bool) -> ContentCoding? {
+        let gzipIsOpen = allowed && takesGzip
+        guard takesIdentity else { return gzipIsOpen ? .gzip : nil }
+        guard gzipIsOpen, worthwhile else { return .identity }
+        return (gzip ?? others ?? 0) >= (identity ?? 0) ? .gzip : .identity
+    }
+
+    /// Reads `codings [ weight ]`; nil for anything else.
+    private static func codingAndWeight(_ element: Substring) -> (coding: String, weight: Int)? {
+        let parts = element.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
+        let coding = FieldList.trimmed(parts[0])
+        guard !coding.isEmpty, coding.utf8.allSatisfy(isTokenByte) else { return nil }
+        guard parts.count == 2 else { return (coding.lowercased(), 1000) }
+        let parameter = FieldList.trimmed(parts[1])
+        guard parameter.lowercased().hasPrefix("q="), let weight = thousandths(parameter.dropFirst(2)) else {
+            return nil
+        }
+        return (coding.lowercased(), weight)
+    }
+
+    /// Reads a `qvalue` (RFC 9110, 12.4.2): `0` to `1` with at most three digits after the point.
+    private static func thousandths(_ text: Substring) -> Int? {
+        let bytes = Array(text.utf8)
+        guard let first = bytes.first, bytes.count <= 5, first == 0x30 || first == 0x31 else { return nil }
+        guard bytes.count == 1 || bytes[1] == UInt8(ascii: ".") else { return nil }
+        var value = Int(first - 0x30) * 1000
+        var place = 100
+        for digit in bytes.dropFirst(2) {
+            guard (0x30...0x39).contains(digit) else { return nil }
+            value += Int(digit - 0x30) * place
+            place /= 10
+        }
+        return value <= 1000 ? value : nil
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Exports
+
+/// Which files gain by gzip: tables, because the bytes are not there yet when it is decided.
+enum CompressibleTypes {
+    /// Whether gzip is worth its processor time for this file.
+    ///
+    /// The media type and the file name's extension are both asked, because upstreams often send a general type. One
+    /// has to say yes and none may say no: gzip over compressed bytes costs time and makes them longer.
+    static func gain(_ file: ExportFile) -> Bool {
+        let words = [file.contentType.flatMap(mediaTypeGains), fileExtension(of: file.name).flatMap { extensions[$0] }]
+        return words.contains(true) && !words.contains(false)
+    }
+
+    /// Whether the file itself is a web page, by its type or its name.
+    static func isWebPage(_ file: ExportFile) -> Bool {
+        if let type = file.contentType, isWebPage(mediaType: type) { return true }
+        return fileExtension(of: file.name).map { ["html", "htm", "xhtml", "mht", "mhtml"].contains($0) } ?? false
+    }
+
+    /// Whether a `Content-Type` names a web page.
+    static func isWebPage(mediaType: String) -> Bool {
+        ["text/html", "application/xhtml+xml"].contains(essence(of: mediaType))
+    }
+
+    /// `type/subtype` in lower case, without parameters.
+    private static func essence(of mediaType: String) -> String {
+        FieldList.trimmed(mediaType.prefix { $0 != ";" }).lowercased()
+    }
+
+    /// What follows the last point of a name, in lower case.
+    private static func fileExtension(of name: String) -> String? {
+        guard let point = name.lastIndex(of: ".") else { return nil }
+        return name[name.index(after: point)...].lowercased()
+    }
+
+    /// Nil where the type says nothing of the bytes, such as `application/octet-stream`.
+    private static func mediaTypeGains(_ mediaType: String) -> Bool? {
+        let type = essence(of: mediaType)
+        if let known = mediaTypes[type] { return known }
+        if type.hasPrefix("text/") || type.hasSuffix("+xml") || type.hasSuffix("+json") { return true }
+        if type.hasSuffix("+zip") || type.hasSuffix("+gzip") { return false }
+        // Office Open XML: a zip inside.
+        if type.hasPrefix("application/vnd.openxmlformats-officedocument.") { return false }
+        // Sound, film and pictures are compressed by their own formats; the exceptions are in the table.
+        if ["image/", "audio/", "video/", "font/"].contains(where: type.hasPrefix) { return false }
+        return nil
+    }
+
+    private static let mediaTypes: [String: Bool] = [
+        // Text by another name.
+        "application/json": true,
+        "application/jsonl": true,
+        "application/x-ndjson": true,
+        "application/csv": true,
+        "application/xml": true,
+        "application/rtf": true,
+        "application/javascript": true,
+        "application/mbox": true,
+        "message/rfc822": true,
+        "multipart/related": true,
+        // Pictures stored point by point, or as drawing commands.
+        "image/bmp": true,
+        "image/x-ms-bmp": true,
+        "image/emf": true,
+        "image/x-emf": true,
+        "image/wmf": true,
+        "image/svg+xml": true,
+        // A report page rendered to TIFF is mostly white, and weakly compressed if at all.
+        "image/tiff": true,
+        // Compressed inside, in whole or for the greater part.
+        "application/zip": false,
+        "application/x-zip-compressed": false,
+        "application/gzip": false,
+        "application/x-gzip": false,
+        "application/x-7z-compressed": false,
+        "application/pdf": false,
+        "application/vnd.ms-outlook": false,
+        "application/vnd.ms-outlook-pst": false,
+    ]
+
+    private static let extensions: [String: Bool] = [
+        "csv": true, "tsv": true, "txt": true, "log": true, "json": true, "jsonl": true, "ndjson": true,
+        "xml": true, "xsd": true, "xsl": true, "rdl": true, "html": true, "htm": true, "xhtml": true, "mht": true,
+        "mhtml": true, "css": true, "js": true, "md": true, "yaml": true, "yml": true, "svg": true, "rtf": true,
+        "eml": true, "mbox": true, "ics": true, "vcf": true, "dat": true, "opt": true,
+        "bmp": true, "emf": true, "wmf": true, "tif": true, "tiff": true,
+        // Zip inside.
+        "zip": false, "docx": false, "pptx": false, "xlsx": false, "docm": false, "pptm": false, "xlsm": false,
+        "odt": false, "ods": false, "odp": false, "pbix": false, "epub": false, "jar": false,
+        // Compressed by their own format.
+        "gz": false, "tgz": false, "bz2": false, "xz": false, "zst": false, "7z": false, "rar": false, "cab": false,
+        "pdf": false, "png": false, "jpg": false, "jpeg": false, "gif": false, "webp": false, "heic": false,
+        "mp3": false, "mp4": false, "m4a": false, "mov": false, "avi": false, "webm": false,
+        // Mail stores: encoded byte by byte, full of attachments that are compressed already, and very large.
+        "pst": false, "ost": false, "msg": false,
+    ]
+}

@@ -1,0 +1,58 @@
+/// What a client asks of a file: the part of the request that decides on the form of the answer.
+public struct DownloadRequest: Sendable {
+    /// The methods that a file has.
+    public enum Method: Sendable {
+        case get
+        case head
+    }
+
+    public var method: Method
+    /// `Accept-Encoding`, all field lines joined by `, `; nil when there is none, which is not the same as an empty one.
+    public var acceptEncoding: String?
+    /// `If-None-Match`, all field lines joined by `, `.
+    public var ifNoneMatch: String?
+    /// `Cache-Control`, all field lines joined by `, `.
+    public var cacheControl: String?
+
+    /// Makes a request.
+    public init(
+        method: Method,
+        acceptEncoding: String? = nil,
+        ifNoneMatch: String? = nil,
+        cacheControl: String? = nil
+    ) {
+        self.method = method
+        self.acceptEncoding = acceptEncoding
+        self.ifNoneMatch = ifNoneMatch
+        self.cacheControl = cacheControl
+    }
+}
+
+/// The answer to a `DownloadRequest`, ready to be sent.
+public struct DownloadResponse: Sendable {
+    /// 200 or 304.
+    public var status: Int
+    /// The fields to send, `Content-Length` not among them; no hop-by-hop field.
+    public var headers: [(name: String, value: String)]
+    /// The `Content-Length` to send; nil where the length is not known beforehand.
+    public var contentLength: Int64?
+    /// The bytes to send; nil for `HEAD` and 304.
+    public var body: DownloadBody?
+}
+
+/// How the relay works.
+public struct RelaySettings: Sendable, Hashable {
+    /// The effort of gzip, 1 (fast) to 9 (small).
+    public var gzipLevel: Int
+    /// Files that are known to be shorter, in bytes, are not encoded: the frame and the work cost more than is gained.
+    public var minimumGzipSize: Int
+    /// From the request to the first byte of the file, everything upstream included.
+    public var firstByteTimeout: Duration
+
+    /// Makes settings; the defaults are right for most.
+    public init(gzipLevel: Int = 6, minimumGzipSize: Int = 1024, firstByteTimeout: Duration = .seconds(60)) {
+        self.gzipLevel = gzipLevel
+        self.minimumGzipSize = minimumGzipSize
+        self.firstByteTimeout = firstByteTimeout
+    }
+}
