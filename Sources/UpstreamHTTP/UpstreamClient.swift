@@ -303,7 +303,10 @@ extension UpstreamClient {
         message.headers.replaceOrAdd(name: "accept-encoding", value: "identity")
         message.headers.replaceOrAdd(name: "user-agent", value: "export-gateway")
         message.headers.replaceOrAdd(name: "client-request-id", value: context.requestID)
-        if let token { message.headers.replaceOrAdd(name: "authorization", value: "Bearer " + token.secret.reveal()) }
+        if let token {
+            message.headers.replaceOrAdd(name: "authorization", value: "Bearer " + token.secret.reveal())
+            for field in request.bearerHeaders { message.headers.add(name: field.name, value: field.value) }
+        }
         if let form = request.form {
             message.headers.replaceOrAdd(name: "content-type", value: "application/x-www-form-urlencoded")
             let pairs = form.map {

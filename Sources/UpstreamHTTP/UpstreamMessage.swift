@@ -18,6 +18,8 @@ public struct UpstreamRequest: Sendable {
     public var method: Method
     public var url: UpstreamURL
     public var headers: [(name: String, value: String)] = []
+    /// Header fields that go only where the bearer token goes: a redirect to another host leaves them behind too.
+    public var bearerHeaders: [(name: String, value: String)] = []
     /// A JSON body; sets `Content-Type`.
     public var body: [UInt8]?
     /// A form body; sets `Content-Type`. Its values may be secrets.

@@ -1,0 +1,164 @@
+import Exports
+import Foundation
+import UpstreamHTTP
+
+/// From a file's name to its bytes: a link that is minted for this download, and what its host wants to be shown.
+extension GraphEDiscoveryProvider {
+    /// A download link, used once and never kept.
+    struct FileLink {
+        var url: UpstreamURL
+        /// The size that the operation tells.
+        var size: Int64?
+        var name: String
+    }
+
+    func link(
+        to file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileLink {
+        switch settings.dialect {
+        case .security: try await listedLink(to: file, of: reference, context: context)
+        case .ediscovery: try await functionLink(to: file, of: reference, context: context)
+        }
+    }
+
+    /// The link in a fresh copy of the operation (`graph.md` B7).
+    private func listedLink(
+        to file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileLink {
+        let (operation, response) = try await operation(reference, context: context)
+        guard let metadata = operation.metadata(of: file) else {
+            throw ProviderError(
+                .gone,
+                "The operation no longer lists the file \"\(file.name.prefix(128))\".",
+                upstream: GraphEDiscoveryFailure.info(of: response)
+            )
+        }
+        guard let url = metadata.downloadURL.flatMap({ UpstreamURL($0) }) else {
+            throw GraphEDiscoveryFailure.unreadable(response, "download link")
+        }
+        return FileLink(url: url, size: metadata.size, name: file.name)
+    }
+
+    /// The link that `getDownloadUrl` gives (`graph.md` A1).
+    private func functionLink(
+        to file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileLink {
+        guard let caseID = reference.caseID else {
+            throw ProviderError(.permanent, "The reference to the operation does not name its case.")
+        }
+        let url = settings.operationsURL(of: caseID)
+            .appending(path: [reference.id, "microsoft.graph.ediscovery.caseExportOperation", "getDownloadUrl"])
+        let response = try await client.send(graphCall("download-url", .get, url), context: context)
+        guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
+        guard let target = DownloadURLAnswer.url(in: response.json) else {
+            throw GraphEDiscoveryFailure.unreadable(response, "download link")
+        }
+        return FileLink(url: target, size: nil, name: file.name)
+    }
+
+    /// Opens a link; nil when the link has expired.
+    func fetch(_ link: FileLink, context: CallContext) async throws(ProviderError) -> FileBody? {
+        guard let host = settings.downloadHost(of: link.url) else {
+            throw ProviderError(
+                .permanent,
+                "The download link leads to \(link.url.host), which is not one of the connection's download hosts."
+            )
+        }
+        let download: UpstreamDownload
+        do throws(ProviderError) {
+            download = try await client.download(
+                downloadCall(link.url, at: host),
+                expectedLength: link.size,
+                redirects: settings.blobHosts,
+                context: context
+            )
+        } catch  where host == .proxy && error.code == .unauthenticated {
+            throw GraphEDiscoveryFailure.explainingDownloadRole(error)
+        }
+        guard download.status == 200 else {
+            let response = await download.collected()
+            if LinkExpiry.hasExpired(link.url, according: response) { return nil }
+            throw GraphEDiscoveryFailure.error(response, in: .download(host))
+        }
+        try check(download, of: link, at: host)
+        let encoding = download.headers["content-encoding"].flatMap { $0.lowercased() == "identity" ? nil : $0 }
+        return FileBody(
+            head: .init(
+                contentType: download.headers["content-type"],
+                contentLength: download.contentLength,
+                contentEncoding: encoding,
+                requestID: GraphEDiscoveryFailure.requestID(of: download.headers)
+            ),
+            bytes: download.bytes
+        )
+    }
+
+    private func downloadCall(_ url: UpstreamURL, at host: DownloadHost) -> UpstreamRequest {
+        var call = UpstreamRequest("graph-ediscovery.download", .get, url)
+        // The budget of B8 is for calls to Graph; files come from other hosts.
+        call.isPaced = false
+        guard host == .proxy else { return call }
+        call.bearer = settings.downloadScope
+        call.bearerHeaders = [("X-AllowWithAADToken", "true")]
+        let settings = settings
+        // A token that is not accepted is answered with the way to a sign-in page rather than with 401 (B7).
+        call.rejectsToken = { response in
+            if response.status == 401 { return true }
+            guard (300...399).contains(response.status), let target = response.headers["location"] else { return false }
+            return !target.hasPrefix("/") && UpstreamURL(target).flatMap { settings.downloadHost(of: $0) } == nil
+        }
+        return call
+    }
+
+    private func check(_ download: UpstreamDownload, of link: FileLink, at host: DownloadHost) throws(ProviderError) {
+        let contentType = download.headers["content-type"]?.lowercased() ?? ""
+        if contentType.hasPrefix("text/html") || contentType.hasPrefix("application/xhtml"),
+            !link.name.lowercased().hasSuffix(".html"), !link.name.lowercased().hasSuffix(".htm")
+        {
+            let error = ProviderError(
+                .unauthenticated,
+                "\(link.url.host) sent a web page instead of the file: most likely a sign-in page.",
+                upstream: UpstreamErrorInfo(
+                    status: download.status,
+                    requestId: GraphEDiscoveryFailure.requestID(of: download.headers)
+                )
+            )
+            throw host == .proxy ? GraphEDiscoveryFailure.explainingDownloadRole(error) : error
+        }
+        if let size = link.size, let length = download.contentLength, size != length,
+            download.headers["content-encoding"] == nil
+        {
+            throw ProviderError(
+                .transient,
+                "\(link.url.host) offers \(length) bytes of a file that has \(size) according to its operation.",
+                problem: .upstreamBroken
+            )
+        }
+    }
+}
+
+/// When a download link with a SAS (`graph.md` A5) is no longer good.
+enum LinkExpiry {
+    /// Whether the answer to `url` means that its time is over: 403 with Azure's `AuthenticationFailed`, or with the
+    /// link's own end (`se`) in the past.
+    static func hasExpired(_ url: UpstreamURL, according response: UpstreamResponse) -> Bool {
+        guard response.status == 403 else { return false }
+        if response.headers["x-ms-error-code"]?.lowercased() == "authenticationfailed" { return true }
+        if String(decoding: response.body.prefix(4096), as: UTF8.self).contains("<Code>AuthenticationFailed</Code>") {
+            return true
+        }
+        return end(of: url).map { $0 <= response.receivedAt } ?? false
+    }
+
+    /// The end that the link's query tells.
+    static func end(of url: UpstreamURL) -> Timestamp? {
+        let value = url.query?.split(separator: "&").first { $0.hasPrefix("se=") }?.dropFirst(3)
+        return value.flatMap { String($0).removingPercentEncoding }.flatMap { Timestamp(rfc3339: $0) }
+    }
+}

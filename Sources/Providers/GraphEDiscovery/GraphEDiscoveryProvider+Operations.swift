@@ -1,0 +1,115 @@
+import Exports
+import UpstreamHTTP
+
+/// Reading case operations: one, or a case's pages.
+extension GraphEDiscoveryProvider {
+    /// A case lists 2,000 exports at most (`graph.md` B8), and clients ask for 100 a page (B6).
+    static var pageLimit: Int { 20 }
+    private static var pageSize: Int { 100 }
+
+    enum Step {
+        case goOn
+        case stop
+    }
+
+    /// A call to Graph. The Prefer header keeps newer enum members from being masked (`graph.md` B5); it must be
+    /// sent with every page.
+    func graphCall(_ name: String, _ method: UpstreamRequest.Method, _ url: UpstreamURL) -> UpstreamRequest {
+        var call = UpstreamRequest("graph-ediscovery.\(name)", method, url, bearer: settings.graphScope)
+        call.headers = [("Prefer", "include-unknown-enum-members"), ("Accept", "application/json")]
+        return call
+    }
+
+    /// Reads a case's operations page by page, next links byte for byte, until `visit` says stop.
+    /// Whether it came to the end or was stopped; false when there are more pages than are read.
+    func eachPage(
+        of caseID: String,
+        context: CallContext,
+        visit: (OperationPage) -> Step
+    ) async throws(ProviderError) -> Bool {
+        var url = settings.operationsURL(of: caseID)
+        if settings.dialect == .security { url = url.appending(query: [("$top", String(Self.pageSize))]) }
+        for _ in 1...Self.pageLimit {
+            let response = try await client.send(graphCall("operations", .get, url), context: context)
+            guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
+            guard let page = response.json.flatMap({ OperationPage($0) }) else {
+                throw GraphEDiscoveryFailure.unreadable(response, "list of operations")
+            }
+            if visit(page) == .stop { return true }
+            guard let next = page.nextLink else { return true }
+            guard let target = UpstreamURL(next), target.origin == settings.apiRoot.origin else {
+                throw GraphEDiscoveryFailure.unreadable(response, "link to the next page")
+            }
+            url = target
+        }
+        return false
+    }
+
+    /// One operation and the answer that it came in.
+    func operation(
+        _ reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> (operation: CaseOperation, response: UpstreamResponse) {
+        guard let caseID = reference.caseID else {
+            throw ProviderError(.permanent, "The reference to the operation does not name its case.")
+        }
+        let url = settings.operationsURL(of: caseID).appending(path: [reference.id])
+        let response = try await client.send(graphCall("operation", .get, url), context: context)
+        guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
+        guard let operation = response.json.flatMap({ CaseOperation($0) }) else {
+            throw GraphEDiscoveryFailure.unreadable(response, "operation")
+        }
+        return (operation, response)
+    }
+
+    func observeAlone(
+        _ reference: UpstreamReference,
+        context: CallContext
+    ) async -> Result<Observation, ProviderError> {
+        do throws(ProviderError) {
+            let (operation, response) = try await operation(reference, context: context)
+            var observation = operation.observation(
+                for: reference,
+                in: settings.dialect,
+                requestID: GraphEDiscoveryFailure.requestID(of: response)
+            )
+            observation.pollAfter = response.retryAfter
+            return .success(observation)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// What one list tells of several operations of a case. Left out are those that need a look of their own: not
+    /// listed, or ended in a way whose files or reasons the list does not show.
+    func observeTogether(
+        _ references: [UpstreamReference],
+        in caseID: String,
+        context: CallContext
+    ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+        let wanted = Dictionary(grouping: references, by: { OperationLocation.normalized($0.id) })
+        var seen: [String: CaseOperation] = [:]
+        do throws(ProviderError) {
+            _ = try await eachPage(of: caseID, context: context) { page in
+                for operation in page.operations {
+                    let key = OperationLocation.normalized(operation.id)
+                    if wanted[key] != nil { seen[key] = operation }
+                }
+                return seen.count == wanted.count ? .stop : .goOn
+            }
+        } catch {
+            // Where asking once more makes no sense now, the same answer stands for all; else each is asked for alone.
+            guard error.isRetryable || error.code == .unauthenticated else { return [:] }
+            return Dictionary(references.map { ($0, .failure(error)) }) { $1 }
+        }
+        var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
+        for reference in references {
+            guard let operation = seen[OperationLocation.normalized(reference.id)] else { continue }
+            let observation = operation.observation(for: reference, in: settings.dialect)
+            let lacksReason = observation.failure != nil && operation.resultInfo == nil
+            if observation.filesPending || lacksReason { continue }
+            results[reference] = .success(observation)
+        }
+        return results
+    }
+}

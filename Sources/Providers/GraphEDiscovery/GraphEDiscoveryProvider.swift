@@ -1,0 +1,135 @@
+public import Exports
+public import UpstreamHTTP
+
+/// Microsoft Purview eDiscovery through Microsoft Graph: exports of review sets, of queries in them, and of searches.
+///
+/// A job is a case operation. It is started by an action that answers 202 with the operation's address and no body,
+/// and is recognised again by the marker at the end of its `description`.
+public struct GraphEDiscoveryProvider: ExportProvider {
+    let settings: GraphEDiscoverySettings
+    let client: UpstreamClient
+
+    /// Makes the provider of one connection. The client must allow `settings.bearerHosts` and `settings.openHosts`.
+    public init(settings: GraphEDiscoverySettings, client: UpstreamClient) {
+        self.settings = settings
+        self.client = client
+    }
+
+    public static var descriptor: ProviderDescriptor { GraphEDiscoveryDescriptor.descriptor }
+
+    public func validate(_ options: JSONValue) throws(ProviderError) -> ValidatedExport {
+        let (request, token) = try GraphEDiscoveryRequest.validated(options, dialect: settings.dialect)
+        return ValidatedExport(
+            plan: ExportPlan(
+                source: request.source,
+                suggestedName: request.suggestedName,
+                destination: request.container,
+                needsSecrets: token != nil
+            ),
+            secrets: token.map { [GraphEDiscoveryRequest.tokenPointer: $0] } ?? [:]
+        )
+    }
+
+    /// One POST (`graph.md` A1, B1). Any 2xx without an operation's address is `ambiguous`: a job may run.
+    public func submit(
+        _ plan: ExportPlan,
+        secrets: [String: Secret],
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission {
+        let request = try GraphEDiscoveryRequest(planned: plan.source)
+        let token = secrets[GraphEDiscoveryRequest.tokenPointer]
+        if plan.needsSecrets, token == nil {
+            throw ProviderError(
+                .permanent,
+                "The SAS token of the Azure container is no longer known: create the export again.",
+                problem: .secretLost
+            )
+        }
+        var call = graphCall("start", .post, request.startURL(settings))
+        call.setJSON(request.body(marker: marker, token: token))
+        let response = try await client.send(call, context: context)
+        guard (200...299).contains(response.status) else {
+            throw GraphEDiscoveryFailure.error(response, in: .start, hiding: token.map { [$0] } ?? [])
+        }
+        guard let id = OperationLocation.id(in: response.headers["location"]) else {
+            throw ProviderError(
+                .ambiguous,
+                "Microsoft Graph accepted the export but did not say under which id it runs.",
+                upstream: GraphEDiscoveryFailure.info(of: response)
+            )
+        }
+        return Submission(reference: request.reference(to: id))
+    }
+
+    /// Looks through the case's operations for the marker. The `ediscovery` dialect's list is known to fail
+    /// (`graph.md` A6.1); then its error is thrown.
+    public func reconcile(
+        _ plan: ExportPlan,
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission? {
+        let request = try GraphEDiscoveryRequest(planned: plan.source)
+        var matches: [CaseOperation] = []
+        let isComplete = try await eachPage(of: request.caseID, context: context) { page in
+            matches += page.operations.filter { $0.carries(marker) }
+            return matches.isEmpty ? .goOn : .stop
+        }
+        let never = Timestamp(milliseconds: .min)
+        guard let found = matches.max(by: { $0.createdDateTime ?? never < $1.createdDateTime ?? never }) else {
+            if isComplete { return nil }
+            throw ProviderError(
+                .ambiguous,
+                "The case has more operations than the gateway reads: the export was not among the first \(Self.pageLimit) pages."
+            )
+        }
+        let reference = request.reference(to: found.id)
+        return Submission(reference: reference, observation: found.observation(for: reference, in: settings.dialect))
+    }
+
+    /// One GET for each operation; in the `security` dialect one list for all operations of a case, and then a GET only
+    /// for those whose entry in the list does not tell enough.
+    public func observe(
+        _ references: [UpstreamReference],
+        context: CallContext
+    ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+        var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
+        for (caseID, members) in Dictionary(grouping: references, by: { $0.caseID ?? "" }) {
+            if settings.dialect == .security, !caseID.isEmpty, Set(members).count > 1 {
+                results.merge(await observeTogether(members, in: caseID, context: context)) { $1 }
+            }
+            for reference in members where results[reference] == nil {
+                results[reference] = await observeAlone(reference, context: context)
+            }
+        }
+        return results
+    }
+
+    /// Always `unsupported`: case operations cannot be stopped.
+    public func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {
+        throw ProviderError(.unsupported, "Microsoft Graph has no call that stops an eDiscovery export.")
+    }
+
+    /// Asks for a fresh link and opens it; a link that has expired in between is asked for once more.
+    public func open(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileBody {
+        guard reference.container == nil else {
+            throw ProviderError(
+                .unsupported,
+                "The export was written to the caller's own Azure container: download it there.",
+                problem: .deliveredElsewhere
+            )
+        }
+        for _ in 1...2 {
+            let link = try await self.link(to: file, of: reference, context: context)
+            if let body = try await fetch(link, context: context) { return body }
+        }
+        throw ProviderError(
+            .gone,
+            "The download link had expired as soon as it was issued: the file is no longer kept."
+        )
+    }
+}

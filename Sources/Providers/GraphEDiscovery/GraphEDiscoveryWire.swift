@@ -1,0 +1,113 @@
+import Exports
+import UpstreamHTTP
+
+/// A case operation as Graph sends it. Everything but the id may be missing or of another type than documented:
+/// then it is none. `azureBlobToken`, which Graph may echo, is never read.
+struct CaseOperation: Sendable, Hashable {
+    var id: String
+    var action: String?
+    var status: String?
+    var percentProgress: Int64?
+    var createdDateTime: Timestamp?
+    var completedDateTime: Timestamp?
+    var description: String?
+    var outputName: String?
+    var resultInfo: ResultInfo?
+    var exportFileMetadata: [ExportFileMetadata]
+
+    /// Reads an entity; nil when it is no object with an id.
+    init?(_ json: JSONValue) {
+        guard let id = json["id"]?.string, !id.isEmpty else { return nil }
+        self.id = id
+        action = json["action"]?.string
+        status = json["status"]?.string
+        percentProgress = json["percentProgress"]?.integer
+        createdDateTime = Timestamp.upstream(json["createdDateTime"]?.string)
+        completedDateTime = Timestamp.upstream(json["completedDateTime"]?.string)
+        description = json["description"]?.string
+        outputName = json["outputName"]?.string
+        resultInfo = json["resultInfo"].flatMap { ResultInfo($0) }
+        exportFileMetadata = Self.files(json["exportFileMetadata"])
+    }
+
+    /// A collection in the metadata, a single object on one of the pages (`graph.md` B5).
+    private static func files(_ json: JSONValue?) -> [ExportFileMetadata] {
+        switch json {
+        case .array(let elements): elements.compactMap { ExportFileMetadata($0) }
+        case .object?: json.flatMap { ExportFileMetadata($0) }.map { [$0] } ?? []
+        default: []
+        }
+    }
+}
+
+/// Success- and failure-specific information of an operation. The values of its codes are documented nowhere.
+struct ResultInfo: Sendable, Hashable {
+    var code: Int64?
+    var subcode: Int64?
+    var message: String?
+
+    /// Reads an object; nil when nothing is in it.
+    init?(_ json: JSONValue) {
+        code = json["code"]?.integer
+        subcode = json["subcode"]?.integer
+        message = json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        if code == nil, subcode == nil, message == nil { return nil }
+    }
+}
+
+/// One file of a finished export.
+struct ExportFileMetadata: Sendable, Hashable {
+    var fileName: String?
+    var size: Int64?
+    /// Pre-signed or not, it is good for a while only.
+    var downloadURL: String?
+
+    /// Reads an object; nil when it has neither name nor link.
+    init?(_ json: JSONValue) {
+        fileName = json["fileName"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        size = json["size"]?.integer.flatMap { $0 < 0 ? nil : $0 }
+        downloadURL = json["downloadUrl"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        if fileName == nil, downloadURL == nil { return nil }
+    }
+}
+
+/// One page of a case's operations.
+struct OperationPage: Sendable {
+    var operations: [CaseOperation]
+    /// The address of the next page, to be used byte for byte (`graph.md` D4).
+    var nextLink: String?
+
+    /// Reads a collection; nil when there is no `value`. Entries that cannot be read are left out.
+    init?(_ json: JSONValue) {
+        guard let value = json["value"]?.array else { return nil }
+        operations = value.compactMap { CaseOperation($0) }
+        // Microsoft's own page misprints the name without its @ (`graph.md` A6.3).
+        nextLink = json["@odata.nextLink"]?.string ?? json["odata.nextLink"]?.string
+    }
+}
+
+/// The answer of `getDownloadUrl`: a string in `value`.
+enum DownloadURLAnswer {
+    static func url(in json: JSONValue?) -> UpstreamURL? {
+        (json?["value"] ?? json)?.string.flatMap { UpstreamURL($0) }
+    }
+}
+
+/// The address of an operation, as `Location` tells it: `…/cases('…')/operations('…')`, or with slashes, the id with or
+/// without dashes (`graph.md` B4). Only its id is ever used.
+enum OperationLocation {
+    /// The id in a `Location`; nil when there is none.
+    static func id(in location: String?) -> String? {
+        // Some hosts percent-encode quotes and parentheses in a header.
+        let text = location?.replacing("%27", with: "'").replacing("%28", with: "(")
+        guard let text, let name = text.ranges(of: #/operations/#.ignoresCase()).last else { return nil }
+        let id = text[name.upperBound...].utf8
+            .drop { "/('".utf8.contains($0) }
+            .prefix { UUIDText.isHexDigit($0) || $0 == UInt8(ascii: "-") }
+        let digits = String(decoding: id, as: UTF8.self)
+        return normalized(digits).utf8.count == 32 ? digits : nil
+    }
+
+    /// The same for both ways to write one id.
+    static func normalized(_ id: String) -> String { id.lowercased().filter { $0 != "-" } }
+}
