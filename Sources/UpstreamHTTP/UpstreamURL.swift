@@ -38,6 +38,11 @@ public struct UpstreamURL: Sendable, Hashable {
         query = questionMark.map { String(target[target.index(after: $0)...]) }
     }
 
+    /// The root of a host that is known when the program is written: `https://api.powerbi.com/`.
+    public init(httpsHost host: StaticString) {
+        self.init(scheme: .https, host: host.description.lowercased(), port: 443, path: "/", query: nil)
+    }
+
     private init(scheme: Scheme, host: String, port: Int, path: String, query: String?) {
         self.scheme = scheme
         self.host = host

@@ -1,0 +1,161 @@
+public import Exports
+public import UpstreamHTTP
+
+/// Reports exported to files by Power BI: Power BI reports and paginated reports alike (`powerbi-entra.md` part A).
+///
+/// The API has no cancel, no list of jobs and no free text to leave a marker in: a start whose answer is lost stays
+/// unknown, and is not repeated, because each run costs capacity.
+public struct PowerBIProvider: ExportProvider {
+    let settings: PowerBISettings
+    let client: UpstreamClient
+
+    /// Makes the provider of one connection; `client` must allow the settings' hosts.
+    public init(settings: PowerBISettings, client: UpstreamClient) {
+        self.settings = settings
+        self.client = client
+    }
+
+    public static var descriptor: ProviderDescriptor { PowerBIDescriptor.descriptor }
+
+    public func validate(_ options: JSONValue) throws(ProviderError) -> ValidatedExport {
+        try PowerBIRequest.validate(options)
+    }
+
+    /// Besides the contract's errors: `permanent` with code `secret-lost` when the plan needs a token that is not in
+    /// `secrets`; nothing is sent then, because the export would run without the identity that was asked for.
+    public func submit(
+        _ plan: ExportPlan,
+        secrets: [String: Secret],
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission {
+        let report = try PowerBIReport(source: plan.source)
+        var request = call("power-bi.start", .post, report.path + ["ExportTo"])
+        request.setJSON(try PowerBIWire.requestBody(of: plan, secrets: secrets))
+        let response = try await client.send(request, context: context)
+        guard (200...299).contains(response.status) else {
+            throw PowerBIFailure.error(response, during: .start).withholding(secrets)
+        }
+        guard let export = PowerBIExport(response.json), let id = export.id else {
+            throw ProviderError(
+                .ambiguous,
+                "Power BI accepted the export, but its answer does not say under which id.",
+                upstream: PowerBIFailure.info(response)
+            )
+        }
+        let reference = report.reference(to: id, format: plan.source["format"]?.string)
+        return Submission(
+            reference: reference,
+            observation: export.observation(of: reference, retryAfter: response.retryAfter)
+        )
+    }
+
+    public func reconcile(
+        _ plan: ExportPlan,
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission? {
+        throw ProviderError(.unsupported, "Power BI has no list of exports to look for a lost one in.")
+    }
+
+    /// One call for each reference, one after the other.
+    public func observe(
+        _ references: [UpstreamReference],
+        context: CallContext
+    ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+        var observations: [UpstreamReference: Result<Observation, ProviderError>] = [:]
+        for reference in references where observations[reference] == nil {
+            do throws(ProviderError) {
+                observations[reference] = .success(try await observe(reference, context: context))
+            } catch {
+                observations[reference] = .failure(error)
+            }
+        }
+        return observations
+    }
+
+    /// Microsoft allows 200 and 202 for any status: only the body counts (`powerbi-entra.md` A4).
+    private func observe(
+        _ reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> Observation {
+        let report = try PowerBIReport(reference: reference)
+        let response = try await client.send(
+            call("power-bi.status", .get, report.path + ["exports", reference.id]),
+            context: context
+        )
+        guard (200...299).contains(response.status) else { throw PowerBIFailure.error(response, during: .status) }
+        guard let export = PowerBIExport(response.json) else {
+            throw ProviderError(
+                .transient,
+                "Power BI's answer on the export cannot be read.",
+                problem: .upstreamBroken,
+                retryAfter: response.retryAfter,
+                upstream: PowerBIFailure.info(response)
+            )
+        }
+        return export.observation(of: reference, retryAfter: response.retryAfter)
+    }
+
+    public func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {
+        throw ProviderError(.unsupported, "Power BI has no call to stop an export.")
+    }
+
+    /// The address is made from the ids: `resourceLocation` is not followed, so that no answer can send the token
+    /// elsewhere.
+    public func open(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileBody {
+        let report = try PowerBIReport(reference: reference)
+        let download = try await client.download(
+            call("power-bi.file", .get, report.path + ["exports", reference.id, "file"]),
+            expectedLength: file.size,
+            redirects: settings.openHosts,
+            context: context
+        )
+        guard download.status == 200 else {
+            throw PowerBIFailure.error(await download.collected(), during: .file)
+        }
+        let contentType = download.headers["content-type"]
+        guard !PowerBIFailure.isHTML(contentType) else {
+            throw PowerBIFailure.webPage(await download.collected())
+        }
+        return FileBody(
+            head: FileBody.Head(
+                contentType: contentType,
+                contentLength: download.contentLength,
+                contentEncoding: download.headers["content-encoding"],
+                requestID: download.headers["requestid"]
+            ),
+            bytes: download.bytes
+        )
+    }
+
+    private func call(_ operation: String, _ method: UpstreamRequest.Method, _ path: [String]) -> UpstreamRequest {
+        var request = UpstreamRequest(
+            operation,
+            method,
+            settings.apiRoot.appending(path: ["v1.0", "myorg"] + path),
+            bearer: settings.scope
+        )
+        if let profileID = settings.profileID {
+            request.headers.append((name: "X-PowerBI-profile-id", value: profileID))
+        }
+        request.rejectsToken = { PowerBIFailure.rejectsToken($0) }
+        return request
+    }
+}
+
+extension ProviderError {
+    /// The same error with every secret cut out of what the upstream said: an answer may repeat the request.
+    fileprivate func withholding(_ secrets: [String: Secret]) -> ProviderError {
+        guard let message = upstream?.message else { return self }
+        var error = self
+        error.upstream?.message = secrets.values.reduce(message) { text, secret in
+            text.split(separator: secret.reveal(), omittingEmptySubsequences: false).joined(separator: "<redacted>")
+        }
+        return error
+    }
+}

@@ -1,0 +1,30 @@
+public import UpstreamHTTP
+
+/// Where Power BI is, and what may be shown there. The values for other clouds are in `powerbi-entra.md` A8.
+public struct PowerBISettings: Sendable {
+    /// The address that `/v1.0/myorg` stands below: `https://api.powerbi.com` in the public cloud.
+    public var apiRoot: UpstreamURL
+    /// The scope of the token that the calls carry.
+    public var scope: TokenScope
+    /// A service principal profile, sent as `X-PowerBI-profile-id`.
+    public var profileID: String?
+    /// The hosts that may be shown the token; the API root alone, when not said otherwise. For `UpstreamClient.Settings`.
+    public var bearerHosts: [HostRule]
+    /// Hosts that a download may be redirected to, without the token. For `UpstreamClient.Settings`.
+    public var openHosts: [HostRule]
+
+    /// Makes settings for the public cloud where nothing else is given.
+    public init(
+        apiRoot: UpstreamURL = UpstreamURL(httpsHost: "api.powerbi.com"),
+        scope: TokenScope = TokenScope("https://analysis.windows.net/powerbi/api/.default"),
+        profileID: String? = nil,
+        bearerHosts: [HostRule]? = nil,
+        openHosts: [HostRule] = []
+    ) {
+        self.apiRoot = apiRoot
+        self.scope = scope
+        self.profileID = profileID
+        self.bearerHosts = bearerHosts ?? [.origin(of: apiRoot)]
+        self.openHosts = openHosts
+    }
+}

@@ -1,0 +1,130 @@
+import Exports
+
+/// The bodies as Microsoft sends and takes them (`powerbi-entra.md` A2–A4).
+enum PowerBIWire {
+    /// The members of the options that are Microsoft's `ExportReportRequest`; the others are in the address.
+    static let requestMembers = ["format"] + PowerBIReportType.allCases.map(\.configuration)
+
+    /// The body of the start, with the tokens put back where they were taken from.
+    static func requestBody(of plan: ExportPlan, secrets: [String: Secret]) throws(ProviderError) -> JSONValue {
+        var members: [String: JSONValue] = [:]
+        for name in requestMembers { members[name] = plan.source[name] }
+        var body = JSONValue.object(members)
+        for (pointer, secret) in secrets {
+            body = body.setting(.string(secret.reveal()), at: pointer.split(separator: "/").map(String.init))
+        }
+        guard !body.hasEmptyBlob else {
+            throw ProviderError(
+                .permanent,
+                "The token of identityBlob is no longer at hand: create the export again.",
+                problem: .secretLost
+            )
+        }
+        return body
+    }
+}
+
+/// The address of a report: what `submit` takes from the plan, and the later calls from the reference.
+struct PowerBIReport {
+    /// Nil for My workspace.
+    var groupID: String?
+    var reportID: String
+
+    init(source: JSONValue) throws(ProviderError) {
+        guard let reportID = source["reportId"]?.string else {
+            throw ProviderError(.permanent, "The plan names no report.", problem: .internalError)
+        }
+        self.reportID = reportID
+        groupID = source["groupId"]?.string
+    }
+
+    init(reference: UpstreamReference) throws(ProviderError) {
+        guard let reportID = reference.context["reportId"] else {
+            throw ProviderError(.permanent, "The reference names no report.", problem: .internalError)
+        }
+        self.reportID = reportID
+        groupID = reference.context["groupId"]
+    }
+
+    /// Below `/v1.0/myorg`.
+    var path: [String] { (groupID.map { ["groups", $0] } ?? []) + ["reports", reportID] }
+
+    /// How a job of this report is found again. The format is kept for the name of the file, should the answer not
+    /// tell its extension.
+    func reference(to id: String, format: String?) -> UpstreamReference {
+        var context = ["reportId": reportID]
+        context["groupId"] = groupID
+        context["format"] = format
+        return UpstreamReference(id: id, context: context)
+    }
+}
+
+/// Microsoft's `Export`. Any member may be missing; names are told apart without regard to case, because the swagger
+/// writes `ResourceFileExtension` and the wire `resourceFileExtension`.
+struct PowerBIExport {
+    var id: String?
+    var status: String?
+    var percentComplete: Int?
+    var lastActionDateTime: Timestamp?
+    var expirationTime: Timestamp?
+    var reportName: String?
+    var resourceFileExtension: String?
+    /// Not in the schema; one client was seen to look for it (`powerbi-entra.md` A4).
+    var errorMessage: String?
+
+    /// Nil for anything but an object.
+    init?(_ json: JSONValue?) {
+        guard let json, json.object != nil else { return nil }
+        id = json.text("id")
+        status = json.text("status")
+        percentComplete = json.member("percentComplete")?.integer.map { Int(max(0, min(100, $0))) }
+        lastActionDateTime = .upstream(json.text("lastActionDateTime"))
+        expirationTime = .upstream(json.text("expirationTime"))
+        reportName = json.text("reportName")
+        resourceFileExtension = json.text("resourceFileExtension")
+        errorMessage = json.member("error")?.text("message")
+    }
+}
+
+extension JSONValue {
+    /// The member of this name, whatever its case.
+    func member(_ name: String) -> JSONValue? {
+        guard let object else { return nil }
+        return object[name] ?? object.first { $0.key.lowercased() == name.lowercased() }?.value
+    }
+
+    /// The text of a member; nil when it is empty.
+    func text(_ name: String) -> String? {
+        guard let text = member(name)?.string, !text.isEmpty else { return nil }
+        return text
+    }
+
+    /// This value with `value` at a path of member names and indices; unchanged where the path leads nowhere.
+    fileprivate func setting(_ value: JSONValue, at path: [String]) -> JSONValue {
+        guard let step = path.first else { return value }
+        let rest = Array(path.dropFirst())
+        switch self {
+        case .object(var members):
+            guard let inner = members[step] ?? (rest.isEmpty ? .null : nil) else { return self }
+            members[step] = inner.setting(value, at: rest)
+            return .object(members)
+        case .array(var elements):
+            guard let index = Int(step), elements.indices.contains(index) else { return self }
+            elements[index] = elements[index].setting(value, at: rest)
+            return .array(elements)
+        default: return self
+        }
+    }
+
+    /// Whether an `identityBlob` lacks its token somewhere inside.
+    fileprivate var hasEmptyBlob: Bool {
+        switch self {
+        case .object(let members):
+            members.contains { name, value in
+                name == "identityBlob" ? value["value"] == nil : value.hasEmptyBlob
+            }
+        case .array(let elements): elements.contains(where: \.hasEmptyBlob)
+        default: false
+        }
+    }
+}

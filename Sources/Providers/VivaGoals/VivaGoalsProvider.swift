@@ -1,0 +1,183 @@
+public import Exports
+public import UpstreamHTTP
+
+/// Saved views of the Viva Goals explorer as CSV: the `exportJobs` of Microsoft Graph beta (`graph.md` part C).
+///
+/// The product ended on 2025-12-31; what the endpoint answers since then is unknown. It takes delegated tokens only.
+public struct VivaGoalsProvider: ExportProvider {
+    let settings: VivaGoalsSettings
+    let client: UpstreamClient
+
+    /// How much older than our first attempt a job may look and still be ours: clocks differ.
+    static let clockTolerance = Duration.seconds(60)
+    /// More pages of jobs than this are not read.
+    static let mostPages = 100
+
+    /// Makes the provider of one connection; `client` must allow the settings' hosts.
+    public init(settings: VivaGoalsSettings, client: UpstreamClient) {
+        self.settings = settings
+        self.client = client
+    }
+
+    public static var descriptor: ProviderDescriptor { VivaGoalsDescriptor.descriptor }
+
+    public func validate(_ options: JSONValue) throws(ProviderError) -> ValidatedExport {
+        try VivaGoalsRequest.validate(options)
+    }
+
+    /// `conflict` names the job that already exports the same view: Viva Goals runs one at a time for each view.
+    public func submit(
+        _ plan: ExportPlan,
+        secrets: [String: Secret],
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission {
+        let view = try VivaGoalsView(source: plan.source)
+        var request = call("viva-goals.start", .post)
+        request.setJSON(view.requestBody)
+        let response = try await client.send(request, context: context)
+        guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .start) }
+        let job = VivaGoalsJob(entity: response.json)
+        guard let id = VivaGoalsLocation.jobID(response.headers["location"]) ?? job?.id else {
+            throw ProviderError(
+                .ambiguous,
+                "Viva Goals accepted the export, but its answer does not say under which id.",
+                upstream: VivaGoalsFailure.info(response)
+            )
+        }
+        let reference = view.reference(to: id, name: marker.exportName)
+        return Submission(
+            reference: reference,
+            observation: job?.observation(of: reference, retryAfter: response.retryAfter)
+        )
+    }
+
+    /// The newest job of the same view that was created at the time of the first attempt or later.
+    ///
+    /// Throws `ambiguous` when a job of the view is under way whose date cannot be read: it may be ours.
+    public func reconcile(
+        _ plan: ExportPlan,
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission? {
+        let view = try VivaGoalsView(source: plan.source)
+        let jobs = try await jobs(of: view.organizationID, context: context).filter { view.matches($0) }
+        let earliest = marker.notBefore + (.zero - Self.clockTolerance)
+        let ours = jobs.compactMap { job in job.createdDateTime.map { (created: $0, job: job) } }
+            .filter { $0.created >= earliest }
+            .max { $0.created < $1.created }?
+            .job
+        if let ours, let id = ours.id {
+            let reference = view.reference(to: id, name: marker.exportName)
+            return Submission(reference: reference, observation: ours.observation(of: reference, retryAfter: nil))
+        }
+        if jobs.contains(where: { $0.createdDateTime == nil && $0.isUnderWay }) {
+            throw ProviderError(
+                .ambiguous,
+                "A job of the same view is under way, but Viva Goals does not say since when: it may be this export."
+            )
+        }
+        return nil
+    }
+
+    /// Every job of an organization, page by page; the links between the pages are used byte for byte (`graph.md` D4).
+    private func jobs(of organizationID: String, context: CallContext) async throws(ProviderError) -> [VivaGoalsJob] {
+        var jobs: [VivaGoalsJob] = []
+        // Only this property can be filtered by: any other is refused (`graph.md` C4).
+        let filter = (name: "$filter", value: "goalsOrganizationId eq '\(organizationID)'")
+        var request = call("viva-goals.list", .get, query: [filter])
+        for _ in 0..<Self.mostPages {
+            let response = try await client.send(request, context: context)
+            guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .list) }
+            guard let page = VivaGoalsPage(response.json) else { throw VivaGoalsFailure.unreadable(response) }
+            jobs += page.jobs
+            guard let link = page.nextLink else { return jobs }
+            guard let next = UpstreamURL(link) else { throw VivaGoalsFailure.unreadable(response) }
+            request.url = next
+        }
+        throw ProviderError(
+            .ambiguous,
+            "Viva Goals lists more jobs than can be searched for a lost one.",
+            upstream: nil
+        )
+    }
+
+    /// One call for each reference, one after the other: each export has its own caller's token, and a list would not
+    /// tell when a job wants to be asked next.
+    public func observe(
+        _ references: [UpstreamReference],
+        context: CallContext
+    ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+        var observations: [UpstreamReference: Result<Observation, ProviderError>] = [:]
+        for reference in references where observations[reference] == nil {
+            do throws(ProviderError) {
+                observations[reference] = .success(try await observe(reference, context: context))
+            } catch {
+                observations[reference] = .failure(error)
+            }
+        }
+        return observations
+    }
+
+    private func observe(
+        _ reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> Observation {
+        let response = try await client.send(call("viva-goals.status", .get, [reference.id]), context: context)
+        guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .status) }
+        guard let job = VivaGoalsJob(entity: response.json) else { throw VivaGoalsFailure.unreadable(response) }
+        return job.observation(of: reference, retryAfter: response.retryAfter)
+    }
+
+    public func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {
+        throw ProviderError(.unsupported, "Viva Goals documents no call to stop an export.")
+    }
+
+    /// The address is made from the id: `resourceLocation` is not followed, so that no answer can send the token
+    /// elsewhere. A redirection is followed to the storage hosts of the settings only, without the token.
+    public func open(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileBody {
+        let download = try await client.download(
+            call("viva-goals.content", .get, [reference.id, "content"]),
+            expectedLength: file.size,
+            redirects: settings.openHosts,
+            context: context
+        )
+        guard download.status == 200 else {
+            throw VivaGoalsFailure.error(await download.collected(), during: .content)
+        }
+        let contentType = download.headers["content-type"]
+        guard !VivaGoalsFailure.isHTML(contentType) else {
+            throw VivaGoalsFailure.webPage(await download.collected())
+        }
+        return FileBody(
+            head: FileBody.Head(
+                contentType: contentType,
+                contentLength: download.contentLength,
+                contentEncoding: download.headers["content-encoding"],
+                requestID: download.headers["request-id"]
+            ),
+            bytes: download.bytes
+        )
+    }
+
+    private func call(
+        _ operation: String,
+        _ method: UpstreamRequest.Method,
+        _ path: [String] = [],
+        query: [(name: String, value: String)] = []
+    ) -> UpstreamRequest {
+        var request = UpstreamRequest(
+            operation,
+            method,
+            settings.apiRoot.appending(path: VivaGoalsLocation.path + path, query: query),
+            bearer: settings.scope
+        )
+        // Without it, Graph hides every status that was added later behind unknownFutureValue.
+        request.headers.append((name: "Prefer", value: "include-unknown-enum-members"))
+        return request
+    }
+}

@@ -1,0 +1,143 @@
+import Exports
+import UpstreamHTTP
+
+/// The view that a job exports: what `submit` sends, and what a job in a list is told apart by.
+struct VivaGoalsView: Hashable {
+    /// Both lower case.
+    var organizationID: String
+    var viewID: String
+
+    init(organizationID: String, viewID: String) {
+        self.organizationID = organizationID
+        self.viewID = viewID
+    }
+
+    init(source: JSONValue) throws(ProviderError) {
+        guard let organizationID = source[VivaGoalsRequest.organization]?.string,
+            let viewID = source[VivaGoalsRequest.view]?.string
+        else { throw ProviderError(.permanent, "The plan names no view.", problem: .internalError) }
+        self.init(organizationID: organizationID, viewID: viewID)
+    }
+
+    /// The body of the start (`graph.md` C2).
+    var requestBody: JSONValue {
+        [VivaGoalsRequest.organization: .string(organizationID), VivaGoalsRequest.view: .string(viewID)]
+    }
+
+    /// How a job of this view is found again; `name` is for its file, because jobs have none.
+    func reference(to id: String, name: String) -> UpstreamReference {
+        UpstreamReference(
+            id: id,
+            context: [
+                VivaGoalsRequest.organization: organizationID, VivaGoalsRequest.view: viewID, "name": name,
+            ]
+        )
+    }
+
+    func matches(_ job: VivaGoalsJob) -> Bool {
+        job.goalsOrganizationID?.lowercased() == organizationID && job.explorerViewID?.lowercased() == viewID
+    }
+}
+
+/// Microsoft's `goalsExportJob`, a `longRunningOperation`. Any member may be missing, and the dates on the pages are
+/// misprinted (`2023-06-19T12-06-03.0024Z`): what cannot be read is none.
+struct VivaGoalsJob {
+    var id: String?
+    var status: String?
+    var statusDetail: String?
+    var createdDateTime: Timestamp?
+    var lastActionDateTime: Timestamp?
+    var expirationDateTime: Timestamp?
+    var goalsOrganizationID: String?
+    var explorerViewID: String?
+
+    /// Nil for anything but an object.
+    init?(_ json: JSONValue?) {
+        guard let json, json.object != nil else { return nil }
+        id = json.text("id")
+        status = json.text("status")
+        statusDetail = json.text("statusDetail")
+        createdDateTime = .upstream(json.text("createdDateTime"))
+        lastActionDateTime = .upstream(json.text("lastActionDateTime"))
+        expirationDateTime = .upstream(json.text("expirationDateTime"))
+        goalsOrganizationID = json.text(VivaGoalsRequest.organization)
+        explorerViewID = json.text(VivaGoalsRequest.view)
+    }
+
+    /// A single job as it is answered: bare in captured answers, wrapped in `value` in later pages (`graph.md` C3).
+    init?(entity json: JSONValue?) {
+        let wrapped = json?["value"]
+        self.init(wrapped?.object == nil ? json : wrapped)
+    }
+
+    /// Whether the job is waiting or at work.
+    var isUnderWay: Bool { !VivaGoalsStatus.status(status ?? "").isTerminal }
+}
+
+/// One page of jobs.
+struct VivaGoalsPage {
+    var jobs: [VivaGoalsJob]
+    /// The address of the next page, verbatim.
+    var nextLink: String?
+
+    /// Nil when there is no list in it.
+    init?(_ json: JSONValue?) {
+        guard let elements = json?["value"]?.array else { return nil }
+        jobs = elements.compactMap { VivaGoalsJob($0) }
+        nextLink = json?["@odata.nextLink"]?.string
+    }
+}
+
+/// Where jobs live, and how a `Location` names one.
+///
+/// On a start, `Location` goes before the `id` in the body. They agree in every captured answer; in the one page where
+/// they do not, the body has a plain GUID, a form that no job id was seen in, and `Location` is what RFC 9110 (15.3.2)
+/// lets a 201 name its resource by (`graph.md` C3).
+enum VivaGoalsLocation {
+    /// Below the API root.
+    static let path = ["beta", "employeeExperience", "goals", "exportJobs"]
+
+    /// The id in `…/employeeexperience/goals/exportJobs/<id>`, which the pages print in double quotes.
+    static func jobID(_ location: String?) -> String? {
+        guard let location else { return nil }
+        let address = location.drop { $0 == "\"" || $0 == " " }.prefix { $0 != "\"" && $0 != " " && $0 != "?" }
+        let steps = address.split(separator: "/")
+        guard steps.count >= 2, steps[steps.count - 2].lowercased() == "exportjobs", let last = steps.last else {
+            return nil
+        }
+        return percentDecoded(last)
+    }
+
+    /// Nil for a broken encoding, for bytes that are not UTF-8, and for nothing.
+    private static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            let digits = rest.prefix(2)
+            guard digits.count == 2, digits.allSatisfy(UUIDText.isHexDigit),
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(value)
+            rest.removeFirst(2)
+        }
+        return bytes.isEmpty ? nil : String(validating: bytes, as: UTF8.self)
+    }
+}
+
+extension JSONValue {
+    /// The member of this name, whatever its case.
+    func member(_ name: String) -> JSONValue? {
+        guard let object else { return nil }
+        return object[name] ?? object.first { $0.key.lowercased() == name.lowercased() }?.value
+    }
+
+    /// The text of a member; nil when it is empty.
+    func text(_ name: String) -> String? {
+        guard let text = member(name)?.string, !text.isEmpty else { return nil }
+        return text
+    }
+}
