@@ -8,7 +8,9 @@ import Exports
 struct EntityTag: Sendable, Hashable {
     /// What stands between the quotes.
     let opaque: String
+}
 
+extension EntityTag {
     /// The tag of `file` in `coding`.
     init(of file: ExportFile, in export: ExportID, coding: ContentCoding) {
         var parts = [export.description, Self.plain(file.id)]

@@ -1,0 +1,195 @@
+import Exports
+import NIOCore
+import Testing
+
+@testable import DownloadRelay
+
+private struct ClientGone: Error {}
+
+/// The bytes, and how they end.
+@Suite struct DownloadBodyTests {
+    static let sizes = [0, 1, 65_535, 65_536, 65_537, 10 << 20]
+
+    @Test(arguments: sizes, [true, false])
+    func identityIsExact(size: Int, isLengthKnown: Bool) async throws {
+        let scene = Scene()
+        let bytes = rows(size)
+        let response = try await scene.get(
+            csv,
+            head: FileBody.Head(contentLength: isLengthKnown ? Int64(size) : nil),
+            bytes: ScriptedBytes(bytes, piece: 30_011)
+        )
+        #expect(response.contentLength == (isLengthKnown ? Int64(size) : nil))
+        let body = try #require(response.body)
+        let outcome = await body.collected()
+        #expect(outcome.error == nil)
+        #expect(outcome.bytes == bytes)
+        #expect(scene.downloads("whole") == 1)
+        #expect(scene.downloadBytes("identity") == Int64(size))
+    }
+
+    @Test(arguments: sizes, [true, false])
+    func gzipIsExact(size: Int, isLengthKnown: Bool) async throws {
+        let scene = Scene()
+        let bytes = rows(size)
+        let response = try await scene.get(
+            csv,
+            acceptingGzip,
+            head: FileBody.Head(contentLength: isLengthKnown ? Int64(size) : nil),
+            bytes: ScriptedBytes(bytes, piece: 30_011)
+        )
+        #expect(response.contentLength == nil)
+        let body = try #require(response.body)
+        let outcome = await body.collected()
+        #expect(outcome.error == nil)
+        #expect(gunzip(outcome.bytes) == bytes)
+        #expect(scene.downloads("whole") == 1)
+        #expect(scene.downloadBytes("gzip") == Int64(outcome.bytes.count))
+        #expect(scene.downloadBytes("identity") == 0)
+    }
+
+    @Test func largePiecesAreCut() async throws {
+        let bytes = noise(1 << 20)
+        let response = try await Scene().get(zip, bytes: ScriptedBytes([.bytes(bytes)]))
+        let body = try #require(response.body)
+        let outcome = await body.collected()
+        #expect(outcome.bytes == bytes)
+        #expect(outcome.largest == 256 << 10)
+    }
+
+    enum Harm: CaseIterable, Sendable {
+        case endsEarly
+        case fails
+        case stallsAndFails
+        case runsOverInTheLastPiece
+        case runsOverAfterTheEnd
+        case sizeOfTheRecordIsLarger
+        case sizeOfTheRecordIsSmaller
+    }
+
+    static let reset = ProviderError(.transient, "The connection was reset.")
+
+    @Test(arguments: Harm.allCases, [nil, "gzip"])
+    func brokenDownloadsNeverLookWhole(harm: Harm, acceptEncoding: String?) async throws {
+        let scene = Scene()
+        let good = rows(200_000)
+        var announced: Int64? = Int64(good.count)
+        var file = csv
+        var script = ScriptedBytes(good, piece: 10_000)
+        switch harm {
+        case .endsEarly: script.steps.removeLast()
+        case .fails: script.steps[15] = .failure(Self.reset)
+        case .stallsAndFails:
+            script.steps[15] = .failure(ProviderError(.transient, "Stalled.", problem: .upstreamTimeout))
+            announced = nil
+        case .runsOverInTheLastPiece: announced = Int64(good.count) - 1
+        case .runsOverAfterTheEnd: script.steps += [.bytes([]), .bytes([0])]
+        case .sizeOfTheRecordIsLarger:
+            announced = nil
+            file.size = Int64(good.count) + 1
+        case .sizeOfTheRecordIsSmaller:
+            announced = nil
+            file.size = Int64(good.count) - 10_000
+        }
+        let response = try await scene.get(
+            file,
+            DownloadRequest(method: .get, acceptEncoding: acceptEncoding),
+            head: FileBody.Head(contentLength: announced),
+            bytes: script
+        )
+        let body = try #require(response.body)
+        let outcome = await body.collected()
+        let failure = try #require(outcome.error as? DownloadFailure)
+        switch harm {
+        case .endsEarly, .sizeOfTheRecordIsLarger: #expect(failure.code == .endedEarly)
+        case .fails, .stallsAndFails: #expect(failure.code == .upstreamFailed && failure.cause is ProviderError)
+        case .runsOverAfterTheEnd, .runsOverInTheLastPiece, .sizeOfTheRecordIsSmaller:
+            #expect(failure.code == .ranOver)
+        }
+        // Less than Content-Length, or no complete gzip member: a client sees it whatever the server does next.
+        if let length = response.contentLength {
+            #expect(Int64(outcome.bytes.count) < length)
+        }
+        if acceptEncoding == nil {
+            #expect(good.starts(with: outcome.bytes))
+        } else {
+            #expect(gunzip(outcome.bytes) == nil)
+        }
+        #expect(scene.downloads("broken") == 1)
+        #expect(scene.downloads("whole") == 0)
+        #expect(script.notes.isLetGo)
+    }
+
+    @Test(arguments: [nil, "gzip"])
+    func aSlowReaderSlowsTheUpstreamDown(acceptEncoding: String?) async throws {
+        // Noise: what comes out of gzip is as long as what goes in.
+        let piece = 64 << 10
+        let script = ScriptedBytes(noise(40 * piece), piece: piece)
+        let response = try await Scene()
+            .get(csv, DownloadRequest(method: .get, acceptEncoding: acceptEncoding), bytes: script)
+        #expect(script.notes.pulled == 1)
+        let body = try #require(response.body)
+        var delivered = 0
+        var furthestAhead = 0
+        try await body.write {
+            furthestAhead = max(furthestAhead, script.notes.pulled - delivered / piece)
+            delivered += $0.readableBytes
+        }
+        #expect(delivered >= 40 * piece)
+        #expect(furthestAhead <= 2)
+    }
+
+    @Test(arguments: [nil, "gzip"])
+    func aGoneClientEndsTheReading(acceptEncoding: String?) async throws {
+        let scene = Scene()
+        let script = ScriptedBytes(noise(40 << 16), piece: 1 << 16)
+        let response = try await scene.get(
+            csv,
+            DownloadRequest(method: .get, acceptEncoding: acceptEncoding),
+            bytes: script
+        )
+        let body = try #require(response.body)
+        var taken = 0
+        await #expect(throws: ClientGone.self) {
+            try await body.write { _ in
+                taken += 1
+                if taken == 3 { throw ClientGone() }
+            }
+        }
+        #expect(taken == 3)
+        #expect(script.notes.pulled <= 4)
+        #expect(script.notes.isLetGo)
+        #expect(scene.downloads("client_gone") == 1)
+        #expect(scene.downloads("broken") == 0)
+        #expect(scene.downloadBytes(acceptEncoding ?? "identity") == 2 << 16)
+    }
+
+    @Test(arguments: [nil, "gzip"])
+    func aCancelledTaskIsABrokenDownload(acceptEncoding: String?) async throws {
+        let scene = Scene()
+        let script = ScriptedBytes([.bytes(rows(100)), .silence])
+        let response = try await scene.get(
+            csv,
+            DownloadRequest(method: .get, acceptEncoding: acceptEncoding),
+            bytes: script
+        )
+        let body = try #require(response.body)
+        let task = Task { try await body.write { _ in } }
+        task.cancel()
+        let result = await task.result
+        #expect(throws: DownloadFailure.self) { try result.get() }
+        #expect(scene.downloads("broken") == 1)
+        #expect(script.notes.isLetGo)
+    }
+
+    @Test func theBytesCanBeReadOnce() async throws {
+        let scene = Scene()
+        let response = try await scene.get(zip, bytes: ScriptedBytes([.bytes([1])]))
+        let body = try #require(response.body)
+        #expect(await body.collected().bytes == [1])
+        let again = await body.collected()
+        #expect((again.error as? DownloadFailure)?.code == .alreadyWritten)
+        #expect(again.bytes.isEmpty)
+        #expect(scene.downloads("whole") == 1)
+    }
+}

@@ -1,0 +1,212 @@
+import Exports
+import NIOCore
+import Testing
+
+@testable import DownloadRelay
+
+/// What is answered before any byte flows.
+@Suite struct ResponseTests {
+    @Test func identityHasEveryField() async throws {
+        let scene = Scene()
+        let response = try await scene.get(
+            zip,
+            head: FileBody.Head(contentType: "application/zip", contentLength: 3),
+            bytes: ScriptedBytes([.bytes([1, 2, 3])])
+        )
+        #expect(response.status == 200)
+        #expect(response.contentLength == 3)
+        #expect(
+            response.headers.map { "\($0.name): \($0.value)" } == [
+                "Content-Type: application/octet-stream",
+                "Content-Disposition: attachment; filename=\"mails.zip\"; filename*=UTF-8''mails.zip",
+                "X-Content-Type-Options: nosniff",
+                "Content-Security-Policy: sandbox",
+                "Accept-Ranges: none",
+                "ETag: W/\"\(scene.export.id).1\"",
+                "Vary: Accept-Encoding",
+                "Cache-Control: private, no-transform",
+            ]
+        )
+    }
+
+    @Test func gzipHasItsOwnTagAndNoLength() async throws {
+        let scene = Scene()
+        let response = try await scene.get(
+            csv,
+            acceptingGzip,
+            head: FileBody.Head(contentLength: 3),
+            bytes: ScriptedBytes([.bytes([1, 2, 3])])
+        )
+        #expect(response.field("Content-Encoding") == "gzip")
+        #expect(response.field("ETag") == "W/\"\(scene.export.id).1-gzip\"")
+        #expect(response.field("Vary") == "Accept-Encoding")
+        #expect(response.contentLength == nil)
+    }
+
+    @Test(arguments: [
+        (csv, nil), (csv, "gzip"), (csv, "gzip;q=0"), (zip, "gzip"), (zip, "gzip, identity;q=0"),
+        (ExportFile(id: "1", name: "a.csv", size: 1023), "gzip"),
+        (ExportFile(id: "1", name: "a.csv", size: 1024), "gzip"),
+        (ExportFile(id: "1", name: "a.csv", size: 1024), nil), (ExportFile(id: "1", name: "a.csv", size: 0), "gzip"),
+    ])
+    func headSaysWhatGetSays(file: ExportFile, acceptEncoding: String?) async throws {
+        let scene = Scene()
+        let head = try await scene.ask(file, DownloadRequest(method: .head, acceptEncoding: acceptEncoding))
+        let get = try await scene.get(
+            file,
+            DownloadRequest(method: .get, acceptEncoding: acceptEncoding),
+            bytes: ScriptedBytes([UInt8](repeating: 65, count: Int(file.size ?? 5000)), piece: 700)
+        )
+        #expect(head.body == nil)
+        #expect(head.status == get.status)
+        #expect(head.headers.map { "\($0.name): \($0.value)" } == get.headers.map { "\($0.name): \($0.value)" })
+        #expect(head.contentLength == get.contentLength)
+    }
+
+    @Test(arguments: [
+        (1023, nil), (1024, "gzip"), (50_000, "gzip"),
+    ])
+    func smallFilesAreNotEncoded(size: Int64, coding: String?) async throws {
+        let response = try await Scene()
+            .ask(
+                ExportFile(id: "1", name: "a.csv", size: size),
+                DownloadRequest(method: .head, acceptEncoding: "gzip")
+            )
+        #expect(response.field("Content-Encoding") == coding)
+        #expect(response.contentLength == (coding == nil ? size : nil))
+    }
+
+    @Test func theRequestsNoTransformIsHonoured() async throws {
+        let response = try await Scene()
+            .ask(csv, DownloadRequest(method: .head, acceptEncoding: "gzip", cacheControl: "max-age=0, no-transform"))
+        #expect(response.field("Content-Encoding") == nil)
+    }
+
+    @Test(arguments: ["identity;q=0", "*;q=0", "br, identity;q=0"])
+    func nothingAcceptable(acceptEncoding: String) async {
+        let error = await #expect(throws: GatewayError.self) {
+            try await Scene().ask(csv, DownloadRequest(method: .get, acceptEncoding: acceptEncoding))
+        }
+        #expect(error?.code == .notAcceptable)
+    }
+
+    @Test(arguments: [DownloadRequest.Method.get, .head])
+    func knownTagsAreAnsweredWithoutTheUpstream(method: DownloadRequest.Method) async throws {
+        let scene = Scene()
+        let id = scene.export.id
+        for field in ["*", "W/\"\(id).1\"", "\"\(id).1-gzip\"", "\"other\", W/\"\(id).1-gzip\""] {
+            let request = DownloadRequest(method: method, acceptEncoding: "gzip", ifNoneMatch: field)
+            let response = try await scene.ask(csv, request)
+            #expect(response.status == 304)
+            #expect(response.body == nil)
+            #expect(response.contentLength == nil)
+            #expect(response.headers.map(\.name) == ["ETag", "Vary", "Cache-Control"])
+            #expect(response.field("ETag") == "W/\"\(id).1-gzip\"")
+        }
+    }
+
+    @Test func otherTagsGetTheFile() async throws {
+        let scene = Scene()
+        let request = DownloadRequest(method: .get, ifNoneMatch: "\"\(scene.export.id).2\"")
+        let response = try await scene.get(csv, request, bytes: ScriptedBytes([.bytes([1])]))
+        #expect(response.status == 200)
+        #expect(response.body != nil)
+    }
+
+    @Test func upstreamsOwnGzipIsPassedOn() async throws {
+        let scene = Scene()
+        for file in [csv, ExportFile(id: "1", name: "slides.pptx", size: 99)] {
+            let response = try await scene.get(
+                file,
+                acceptingGzip,
+                head: FileBody.Head(contentLength: 4, contentEncoding: " X-GZip"),
+                bytes: ScriptedBytes([.bytes([1, 2]), .bytes([3, 4])])
+            )
+            #expect(response.field("Content-Encoding") == "gzip")
+            #expect(response.field("ETag")?.hasSuffix("-gzip\"") == true)
+            #expect(response.contentLength == 4)
+            let body = try #require(response.body)
+            #expect(await body.collected().bytes == [1, 2, 3, 4])
+        }
+    }
+
+    struct Refusal: Sendable {
+        var file = zip
+        var acceptEncoding: String?
+        var head = FileBody.Head()
+        var steps: [Step] = [.bytes([1, 2, 3])]
+        var words: String
+    }
+
+    static let refusals: [Refusal] = [
+        Refusal(head: .init(contentType: "text/html; charset=utf-8"), words: "sign-in page"),
+        Refusal(file: csv, head: .init(contentType: "application/xhtml+xml"), words: "sign-in page"),
+        Refusal(head: .init(contentEncoding: "gzip"), words: "gzip"),
+        Refusal(acceptEncoding: "gzip;q=0", head: .init(contentEncoding: "gzip"), words: "gzip"),
+        Refusal(acceptEncoding: "gzip, br", head: .init(contentEncoding: "br"), words: "content coding"),
+        Refusal(acceptEncoding: "gzip", head: .init(contentEncoding: "gzip, gzip"), words: "content coding"),
+        Refusal(head: .init(contentLength: -1), words: "length of -1"),
+        Refusal(
+            file: ExportFile(id: "1", name: "a.zip", size: 4),
+            head: .init(contentLength: 3),
+            words: "announced 3 bytes, where the export lists the file with 4"
+        ),
+        Refusal(
+            file: ExportFile(id: "1", name: "a.csv", size: 4000),
+            acceptEncoding: "gzip",
+            head: .init(contentLength: 3),
+            words: "announced 3 bytes"
+        ),
+        Refusal(head: .init(contentLength: 2), words: "3 bytes and more"),
+        Refusal(head: .init(contentLength: 3), steps: [.bytes([1, 2, 3]), .bytes([4])], words: "4 bytes and more"),
+        Refusal(head: .init(contentLength: 4), steps: [], words: "0 of 4"),
+        Refusal(file: ExportFile(id: "1", name: "a.zip", size: 4), steps: [.bytes([])], words: "0 of 4"),
+        Refusal(file: ExportFile(id: "1", name: "a.zip", size: 0), words: "3 bytes and more"),
+        Refusal(steps: [.failure(ChannelError.eof)], words: "failed after 0 bytes"),
+    ]
+
+    @Test(arguments: refusals)
+    func whatCannotBeTheFileIsABadGateway(refusal: Refusal) async throws {
+        let scene = Scene()
+        let bytes = ScriptedBytes(refusal.steps)
+        var head = refusal.head
+        head.requestID = "upstream-7"
+        let error = await #expect(throws: GatewayError.self) {
+            try await scene.get(
+                refusal.file,
+                DownloadRequest(method: .get, acceptEncoding: refusal.acceptEncoding),
+                head: head,
+                bytes: bytes
+            )
+        }
+        #expect(error?.code == .upstreamBroken)
+        #expect(error?.detail.contains(refusal.words) == true)
+        #expect(error?.upstream?.requestId == "upstream-7")
+    }
+
+    @Test func aPageThatIsTheFileIsNoSignInPage() async throws {
+        let page = ExportFile(id: "1", name: "report.html")
+        let response = try await Scene()
+            .get(page, head: .init(contentType: "text/html"), bytes: ScriptedBytes([.bytes([60])]))
+        #expect(response.status == 200)
+    }
+
+    @Test func whatOpeningThrowsComesOut() async {
+        let scene = Scene()
+        let error = await #expect(throws: GatewayError.self) {
+            try await scene.relay.response(to: acceptingGzip, for: csv, of: scene.export) {
+                () async throws(GatewayError) in throw GatewayError(.expired, "Gone.")
+            }
+        }
+        #expect(error?.code == .expired)
+    }
+
+    @Test func aProvidersErrorBeforeTheFirstByteKeepsItsMeaning() async {
+        let stalled = ProviderError(.transient, "The upstream stalled.", problem: .upstreamTimeout)
+        let error = await #expect(throws: GatewayError.self) {
+            try await Scene().get(csv, bytes: ScriptedBytes([.bytes([]), .failure(stalled)]))
+        }
+        #expect(error?.code == .upstreamTimeout)
+        #expect(error?.detail == "The upstream stalled.")
+    }
+}

@@ -1,0 +1,157 @@
+import Exports
+import Logging
+import MetricsTestKit
+import NIOCore
+import Synchronization
+
+@testable import DownloadRelay
+
+/// What an upstream does next while its bytes are read.
+enum Step: Sendable {
+    case bytes([UInt8])
+    case failure(any Error)
+    /// Sends nothing until the reader gives up.
+    case silence
+}
+
+/// An upstream's body that follows a script and notes what its reader does.
+struct ScriptedBytes: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+    typealias Failure = any Error
+
+    final class Notes: Sendable {
+        private let state = Mutex((pulled: 0, isLetGo: false))
+
+        var pulled: Int { state.withLock(\.pulled) }
+        var isLetGo: Bool { state.withLock(\.isLetGo) }
+        func countPull() { state.withLock { $0.pulled += 1 } }
+        func letGo() { state.withLock { $0.isLetGo = true } }
+    }
+
+    /// Lives as long as the iterator.
+    private final class Lease: Sendable {
+        let notes: Notes
+        init(_ notes: Notes) { self.notes = notes }
+        deinit { notes.letGo() }
+    }
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        private let lease: Lease
+        private var steps: ArraySlice<Step>
+
+        fileprivate init(_ steps: [Step], _ notes: Notes) {
+            lease = Lease(notes)
+            self.steps = steps[...]
+        }
+
+        mutating func next() async throws -> ByteBuffer? {
+            switch steps.popFirst() {
+            case nil:
+                return nil
+            case .bytes(let bytes):
+                lease.notes.countPull()
+                return ByteBuffer(bytes: bytes)
+            case .failure(let error):
+                throw error
+            case .silence:
+                try await ManualTime().sleep(for: .seconds(1))
+                return nil
+            }
+        }
+    }
+
+    var steps: [Step]
+    let notes = Notes()
+
+    init(_ steps: [Step]) {
+        self.steps = steps
+    }
+
+    /// The bytes in pieces.
+    init(_ bytes: [UInt8], piece: Int) {
+        steps = stride(from: 0, to: bytes.count, by: piece)
+            .map { .bytes(Array(bytes[$0..<Swift.min(bytes.count, $0 + piece)])) }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(steps, notes) }
+}
+
+/// A relay with its surroundings, and one export to ask it for.
+struct Scene {
+    let time = ManualTime()
+    let metrics = TestMetrics()
+    let relay: DownloadRelay
+    let export: Export
+
+    init(settings: RelaySettings = RelaySettings()) {
+        relay = DownloadRelay(
+            settings: settings,
+            time: time,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            metrics: metrics
+        )
+        var random = FixedRandom(state: 7)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        export = Export(
+            id: ExportID(at: now, random: &random),
+            provider: ProviderID("power-bi"),
+            connection: "reports",
+            name: "Sales",
+            createdAt: now,
+            createdBy: "test",
+            source: .object([:])
+        )
+    }
+
+    /// Asks for a file whose body is `bytes`.
+    func get(
+        _ file: ExportFile,
+        _ request: DownloadRequest = DownloadRequest(method: .get),
+        head: FileBody.Head = FileBody.Head(),
+        bytes: ScriptedBytes
+    ) async throws(GatewayError) -> DownloadResponse {
+        try await relay.response(to: request, for: file, of: export) { FileBody(head: head, bytes: bytes) }
+    }
+
+    /// Asks for a file that must not be opened.
+    func ask(_ file: ExportFile, _ request: DownloadRequest) async throws(GatewayError) -> DownloadResponse {
+        try await relay.response(to: request, for: file, of: export) { () async throws(GatewayError) in
+            throw GatewayError(.internalError, "The upstream was called.")
+        }
+    }
+
+    func downloads(_ outcome: String) -> Int64 {
+        metrics.counterTotal(label: "export_gateway_downloads_total", dimensions: [("outcome", outcome)])
+    }
+
+    func downloadBytes(_ coding: String) -> Int64 {
+        metrics.counterTotal(label: "export_gateway_download_bytes_total", dimensions: [("coding", coding)])
+    }
+}
+
+extension DownloadResponse {
+    func field(_ name: String) -> String? {
+        headers.first { $0.name == name }?.value
+    }
+}
+
+extension DownloadBody {
+    /// Everything it hands over, and how it ended.
+    func collected() async -> (bytes: [UInt8], largest: Int, error: (any Error)?) {
+        var bytes: [UInt8] = []
+        var largest = 0
+        do {
+            try await write {
+                bytes += Array($0.readableBytesView)
+                largest = max(largest, $0.readableBytes)
+            }
+            return (bytes, largest, nil)
+        } catch {
+            return (bytes, largest, error)
+        }
+    }
+}
+
+let csv = ExportFile(id: "1", name: "sales.csv")
+let zip = ExportFile(id: "1", name: "mails.zip")
+let acceptingGzip = DownloadRequest(method: .get, acceptEncoding: "gzip, deflate, br")
