@@ -139,8 +139,15 @@ let package = Package(
 
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
-        tests("UpstreamHTTPTests", ["Exports", "UpstreamHTTP", .hummingbird, .logging, .nioCore, .nioPosix]),
-        tests("EntraIdentityTests", fixtures: true, ["Exports", "EntraIdentity", "UpstreamHTTP", .logging]),
+        tests(
+            "UpstreamHTTPTests",
+            ["Exports", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix]
+        ),
+        tests(
+            "EntraIdentityTests",
+            fixtures: true,
+            ["Exports", "EntraIdentity", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix]
+        ),
         tests(
             "GraphEDiscoveryTests",
             fixtures: true,
@@ -159,6 +166,7 @@ let package = Package(
             fixtures: true,
             ["Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", .logging, .nioCore]
         ),
+        tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
         tests("ExportLedgerTests", ["Exports", "ExportLedger", .grdb, .logging]),
         tests("ParallelGzipTests", ["ParallelGzip", "CZlib", .nioCore]),
         tests("ExportEngineTests", ["Exports", "ExportLedger", "ExportEngine", .logging, .metrics, .nioCore]),

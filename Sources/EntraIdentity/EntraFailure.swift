@@ -18,7 +18,15 @@ enum EntraFailure {
             return ProviderError(
                 response.status == 429 ? .throttled : .transient,
                 "Entra ID cannot issue a token now.",
-                retryAfter: response.retryAfter ?? .seconds(5),
+                // 5 s where nothing is said, at most an hour (`powerbi-entra.md` B6).
+                retryAfter: min(response.retryAfter ?? .seconds(5), .seconds(3600)),
+                upstream: upstream
+            )
+        }
+        guard !code.isEmpty else {
+            return ProviderError(
+                .permanent,
+                "The token endpoint does not answer as Entra ID does (status \(response.status)): see the connection's authority.",
                 upstream: upstream
             )
         }
@@ -50,12 +58,12 @@ enum EntraFailure {
     /// echo parts of an assertion.
     static func clean(_ description: String?) -> String? {
         guard var text = description else { return nil }
-        for tail in ["\r\n", "\n", " Trace ID:"] {
+        for tail in ["\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:"] {
             if let range = text.range(of: tail) { text = String(text[..<range.lowerBound]) }
         }
         let words = text.split(separator: " ", omittingEmptySubsequences: true)
             .map {
-                $0.utf8.count > 48 || $0.hasPrefix("ey") && $0.utf8.count > 20 ? "<redacted>" : String($0)
+                $0.utf8.count > 48 || $0.contains("eyJ") ? "<redacted>" : String($0)
             }
         return String(words.joined(separator: " ").prefix(512))
     }

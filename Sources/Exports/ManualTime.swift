@@ -2,7 +2,7 @@ import Synchronization
 
 /// A clock that stands still until it is told to move: for tests and simulations.
 ///
-/// `advance(by:)` wakes every sleeper whose time has come, in the order of their deadlines.
+/// `advance(by:)` wakes every sleeper whose time has come, in the order of their deadlines and of their coming.
 public final class ManualTime: TimeSource {
     private struct Sleeper {
         var id: UInt64
@@ -32,6 +32,8 @@ public final class ManualTime: TimeSource {
             state.nextID += 1
             return state.nextID
         }
+        // A cancellation that comes after the wake-up leaves its mark behind.
+        defer { state.withLock { _ = $0.cancelled.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let (immediate, watchers) = state.withLock {
@@ -64,7 +66,8 @@ public final class ManualTime: TimeSource {
     public func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration
-            let due = state.sleepers.filter { $0.deadline <= state.now }.sorted { $0.deadline < $1.deadline }
+            let due = state.sleepers.filter { $0.deadline <= state.now }
+                .sorted { ($0.deadline, $0.id) < ($1.deadline, $1.id) }
             state.sleepers.removeAll { $0.deadline <= state.now }
             return due
         }

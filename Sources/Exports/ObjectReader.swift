@@ -176,9 +176,11 @@ public struct ObjectReader: Sendable {
     }
 
     /// Refuses every member that nobody asked for, with the nearest known name where one is close.
+    ///
+    /// At most 32 of them are named, so that the answer to a hostile body stays small.
     public mutating func finish() {
-        for name in members.keys.sorted() where !known.contains(name) {
-            let allowed = known.sorted()
+        let allowed = known.sorted()
+        for name in members.keys.filter({ !known.contains($0) }).sorted().prefix(32) {
             fault(
                 name,
                 "is not a member here" + Self.suggestion(for: name, among: allowed)

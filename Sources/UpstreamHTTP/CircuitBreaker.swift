@@ -2,7 +2,8 @@ import Exports
 
 /// Stops calling an upstream that fails again and again; one call at a time then tries whether it is back.
 ///
-/// No clock of its own: every event says what time it is. Only harmless calls try: a POST is never a probe.
+/// No clock of its own: every event says what time it is. Harmless calls try first; where none comes, any call does,
+/// or a connection that only starts exports would never find out that its upstream is back.
 struct CircuitBreaker: Sendable {
     private enum State: Equatable {
         case closed(failures: Int)
@@ -15,25 +16,28 @@ struct CircuitBreaker: Sendable {
     static let longestRest = Duration.seconds(60)
     /// A probe that has not come back by then has been lost; the next may go.
     static let probeTime = Duration.seconds(60)
+    /// How long after the rest only harmless calls may try.
+    static let harmlessFirst = Duration.seconds(5)
 
     private var state = State.closed(failures: 0)
 
     var isOpen: Bool { if case .closed = state { false } else { true } }
 
     /// Nil lets the call pass; else the time to wait.
-    mutating func request(at now: Timestamp, isProbe: Bool) -> Duration? {
+    mutating func request(at now: Timestamp, isHarmless: Bool) -> Duration? {
+        let (since, rest): (Timestamp, Duration)
         switch state {
         case .closed: return nil
-        case .open(let until, let rest):
-            if now < until { return until - now }
-            guard isProbe else { return .seconds(1) }
-            state = .probing(since: now, rest: rest)
-            return nil
-        case .probing(let since, let rest):
-            if now < since + Self.probeTime || !isProbe { return .seconds(1) }
-            state = .probing(since: now, rest: rest)
-            return nil
+        case .open(let until, let length): (since, rest) = (until, length)
+        case .probing(let began, let length): (since, rest) = (began + Self.probeTime, length)
         }
+        let allowed = isHarmless ? since : since + Self.harmlessFirst
+        if now < allowed {
+            if case .probing = state { return .seconds(1) }
+            return allowed - now
+        }
+        state = .probing(since: now, rest: rest)
+        return nil
     }
 
     mutating func succeeded() { state = .closed(failures: 0) }
@@ -47,5 +51,10 @@ struct CircuitBreaker: Sendable {
             let longer = min(rest * 2, Self.longestRest)
             state = .open(until: now + longer, rest: longer)
         }
+    }
+
+    /// A call that was let pass was not made, or its end will not be known: the next one tries.
+    mutating func gaveUp(at now: Timestamp) {
+        if case .probing(_, let rest) = state { state = .open(until: now, rest: rest) }
     }
 }

@@ -10,6 +10,7 @@ struct Pacer: Sendable {
     private var heldUntil: Timestamp?
 
     init(budget: RequestBudget?) {
+        let budget = budget.map { RequestBudget(max(1, $0.count), per: $0.per) }
         self.budget = budget
         available = Double(budget?.count ?? 0)
     }
@@ -34,6 +35,9 @@ struct Pacer: Sendable {
         available -= 1
         return .callAfter(wait)
     }
+
+    /// A place that was taken and not used is free again.
+    mutating func giveBack() { available = min(Double(budget?.count ?? 1), available + 1) }
 
     /// The upstream asked for silence.
     mutating func hold(for duration: Duration, at now: Timestamp) {

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Exports
+import Foundation
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -10,6 +11,9 @@ enum TransportFailure {
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
         case is NIOConnectionError: true
+        // An address without a name is connected to directly, and fails with the system's own error.
+        case let error as IOError: error.errnoCode == ECONNREFUSED
+        case let error as ChannelError: if case .connectTimeout = error { true } else { false }
         case let error as HTTPClientError:
             error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
                 || error == .alreadyShutdown || error == .emptyHost || error == .invalidURL
@@ -21,6 +25,7 @@ enum TransportFailure {
     }
 
     static func isTimeout(_ error: any Error) -> Bool {
+        if let error = error as? ChannelError, case .connectTimeout = error { return true }
         guard let error = error as? HTTPClientError else { return error is DeadlineExceeded }
         return error == .deadlineExceeded || error == .readTimeout || error == .connectTimeout
             || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
@@ -31,6 +36,7 @@ enum TransportFailure {
         switch error {
         case let error as HTTPClientError: error.shortDescription
         case is NIOConnectionError: "connection refused"
+        case let error as IOError where error.errnoCode == ECONNREFUSED: "connection refused"
         case is CancellationError: "cancelled"
         case is DeadlineExceeded: "deadline exceeded"
         default: "\(type(of: error))"

@@ -85,13 +85,24 @@ public struct UpstreamURL: Sendable, Hashable {
         return port
     }
 
+    /// Where a `Location` leads from here (RFC 3986, 5.2), as far as upstreams use it: an absolute address, `//host/…` or
+    /// `/path`, the fragment left out. Nil for anything else, and for a way from https to http.
+    func redirected(to location: String) -> UpstreamURL? {
+        let location = location.prefix { $0 != "#" }
+        let absolute =
+            location.hasPrefix("//")
+            ? "\(scheme.rawValue):\(location)" : location.hasPrefix("/") ? origin + location : String(location)
+        guard let target = UpstreamURL(absolute), scheme == .http || target.scheme == .https else { return nil }
+        return target
+    }
+
     /// This address with path segments and query parameters added, each percent-encoded as a whole: an id with `/` or
-    /// `=` in it stays one segment.
+    /// `=` in it stays one segment, and one that is `..` leads nowhere else.
     public func appending(path segments: [String] = [], query parameters: [(name: String, value: String)] = [])
         -> UpstreamURL
     {
         let base = path == "/" ? "" : path.hasSuffix("/") ? String(path.dropLast()) : path
-        let added = segments.map { "/" + Self.percentEncoded($0) }.joined()
+        let added = segments.map { "/" + Self.segment($0) }.joined()
         let pairs = parameters.map { Self.percentEncoded($0.name, keeping: "$") + "=" + Self.percentEncoded($0.value) }
         return UpstreamURL(
             scheme: scheme,
@@ -100,6 +111,11 @@ public struct UpstreamURL: Sendable, Hashable {
             path: base + added,
             query: pairs.isEmpty ? query : ((query.map { [$0] } ?? []) + pairs).joined(separator: "&")
         )
+    }
+
+    /// The dots of `.` and `..` are encoded too: unencoded they would be steps in the path.
+    private static func segment(_ text: String) -> String {
+        text == "." || text == ".." ? text.replacing(".", with: "%2E") : percentEncoded(text)
     }
 
     /// Everything but RFC 3986's unreserved characters, percent-encoded.

@@ -1,0 +1,249 @@
+import AsyncHTTPClient
+import Exports
+import Logging
+import Metrics
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+// One exchange with the upstream: its place in the budget, the message, the answer or what a broken call means.
+extension UpstreamClient {
+    func exchange(
+        _ request: UpstreamRequest,
+        token: AccessToken?,
+        context: CallContext
+    ) async throws(ProviderError) -> UpstreamResponse {
+        try await pass(request)
+        let started = time.now()
+        do {
+            let message = message(for: request, token: token, context: context)
+            let (transport, logger) = (transport, transportLogger)
+            let (head, body) = try await withDeadline(request.timeout, time: time) {
+                let response = try await transport.client.execute(
+                    message,
+                    timeout: .milliseconds(request.timeout.milliseconds),
+                    logger: logger
+                )
+                let body = try await response.body.collect(upTo: request.bodyLimit)
+                return (response, Array(buffer: body))
+            }
+            let response = UpstreamResponse(
+                status: Int(head.status.code),
+                headers: UpstreamHeaders(head.headers),
+                body: body,
+                receivedAt: time.now()
+            )
+            settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
+            return response
+        } catch {
+            throw failed(request, error, started: started)
+        }
+    }
+
+    func open(
+        _ request: UpstreamRequest,
+        token: AccessToken?,
+        expectedLength: Int64?,
+        context: CallContext
+    ) async throws(ProviderError) -> UpstreamDownload {
+        try await pass(request)
+        let started = time.now()
+        do {
+            let response = try await transport.client.execute(
+                message(for: request, token: token, context: context),
+                timeout: .milliseconds(request.timeout.milliseconds),
+                logger: transportLogger
+            )
+            let headers = UpstreamHeaders(response.headers)
+            let length = headers["content-length"].flatMap { Int64($0) }
+            let now = time.now()
+            settle(
+                request,
+                status: Int(response.status.code),
+                retryAfter: headers["retry-after"].flatMap { RetryAfter.parse($0, at: now) },
+                started: started
+            )
+            var expected = length
+            if response.status == .ok {
+                // The size known beforehand is the file's: an encoded body has another one.
+                let isFileItself = ["identity", ""].contains(headers["content-encoding"]?.lowercased() ?? "")
+                expected = try Self.expectedLength(
+                    announced: length,
+                    known: isFileItself ? expectedLength : nil,
+                    isChunked: headers.all("transfer-encoding")?.lowercased().hasSuffix("chunked") ?? false,
+                    host: request.url.host
+                )
+            }
+            return UpstreamDownload(
+                status: Int(response.status.code),
+                headers: headers,
+                contentLength: length,
+                bytes: UpstreamBytes(body: response.body, expected: expected, host: request.url.host),
+                receivedAt: now
+            )
+        } catch {
+            throw failed(request, error, started: started)
+        }
+    }
+
+    /// How many bytes of a file must come; nil where only the framing knows. Throws when nothing would tell a break
+    /// from the end, and when the announced length cannot be the file's.
+    private static func expectedLength(
+        announced: Int64?,
+        known: Int64?,
+        isChunked: Bool,
+        host: String
+    ) throws(ProviderError) -> Int64? {
+        if let announced, let known, announced != known {
+            throw ProviderError(
+                .transient,
+                "\(host) announces \(announced) bytes for a file that has \(known).",
+                problem: .upstreamBroken
+            )
+        }
+        guard announced != nil || known != nil || isChunked else {
+            throw ProviderError(
+                .permanent,
+                "\(host) sends the file without saying where it ends: a break could not be told from the end."
+            )
+        }
+        return announced ?? known
+    }
+
+    /// AsyncHTTPClient logs whole answers at the trace level, tokens and signed links among them.
+    private var transportLogger: Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .debug)
+        return logger
+    }
+
+    /// Waits for a place in the budget; refuses while the breaker is open.
+    private func pass(_ request: UpstreamRequest) async throws(ProviderError) {
+        // Nothing of a call that was cancelled before it began has reached the upstream.
+        guard !Task.isCancelled else {
+            throw ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        }
+        let now = time.now()
+        let rest = guards.withLock { guards -> Duration? in
+            request.isPaced ? guards.breaker.request(at: now, isHarmless: request.method == .get) : nil
+        }
+        if let rest {
+            throw ProviderError(
+                .transient,
+                "\(request.url.host) failed repeatedly and is left alone for a while.",
+                retryAfter: rest
+            )
+        }
+        guard request.isPaced else { return }
+        switch guards.withLock({ $0.pacer.request(at: now, patience: settings.patience) }) {
+        case .callAfter(let wait):
+            do throws(ProviderError) {
+                try await pause(wait)
+            } catch {
+                guards.withLock { guards in
+                    guards.pacer.giveBack()
+                    guards.breaker.gaveUp(at: time.now())
+                }
+                throw error
+            }
+        case .refuse(let wait):
+            guards.withLock { $0.breaker.gaveUp(at: now) }
+            throw ProviderError(
+                .throttled,
+                "The request budget of the connection \"\(settings.connection)\" is used up for now.",
+                retryAfter: wait
+            )
+        }
+    }
+
+    func pause(_ duration: Duration) async throws(ProviderError) {
+        guard duration > .zero else { return }
+        do {
+            try await time.sleep(for: duration)
+        } catch {
+            throw ProviderError(.transient, "The call was given up.", cause: error)
+        }
+    }
+
+    private func message(for request: UpstreamRequest, token: AccessToken?, context: CallContext) -> HTTPClientRequest {
+        var message = HTTPClientRequest(url: request.url.reveal())
+        message.method = HTTPMethod(rawValue: request.method.rawValue)
+        for field in request.headers { message.headers.add(name: field.name, value: field.value) }
+        message.headers.replaceOrAdd(name: "accept-encoding", value: "identity")
+        message.headers.replaceOrAdd(name: "user-agent", value: "export-gateway")
+        message.headers.replaceOrAdd(name: "client-request-id", value: context.requestID)
+        if let token {
+            message.headers.replaceOrAdd(name: "authorization", value: "Bearer " + token.secret.reveal())
+            for field in request.bearerHeaders { message.headers.add(name: field.name, value: field.value) }
+        }
+        if let form = request.form {
+            message.headers.replaceOrAdd(name: "content-type", value: "application/x-www-form-urlencoded")
+            let pairs = form.map {
+                UpstreamURL.percentEncoded($0.name) + "=" + UpstreamURL.percentEncoded($0.value.reveal())
+            }
+            message.body = .bytes(ByteBuffer(string: pairs.joined(separator: "&")))
+        } else if let body = request.body {
+            message.headers.replaceOrAdd(name: "content-type", value: "application/json; charset=utf-8")
+            message.body = .bytes(ByteBuffer(bytes: body))
+        }
+        return message
+    }
+
+    private func settle(_ request: UpstreamRequest, status: Int, retryAfter: Duration?, started: Timestamp) {
+        let now = time.now()
+        guards.withLock { guards in
+            if status == 429 || status == 503, let retryAfter { guards.pacer.hold(for: retryAfter, at: now) }
+            guard request.isPaced else { return }
+            if status >= 500, retryAfter == nil { guards.breaker.failed(at: now) } else { guards.breaker.succeeded() }
+        }
+        record(request, outcome: "\(status / 100)xx", took: now - started)
+        logger.debug(
+            "Upstream answered",
+            metadata: [
+                "operation": .string(request.operation), "host": .string(request.url.host),
+                "status": .stringConvertible(status),
+                "milliseconds": .stringConvertible((now - started).milliseconds),
+            ]
+        )
+    }
+
+    private func failed(_ request: UpstreamRequest, _ error: any Error, started: Timestamp) -> ProviderError {
+        let now = time.now()
+        if let error = error as? ProviderError { return error }
+        if error is CancellationError || Task.isCancelled {
+            if request.isPaced { guards.withLock { $0.breaker.gaveUp(at: now) } }
+            return request.method.isIdempotent
+                ? ProviderError(.transient, "The call was given up.", cause: error)
+                : ProviderError(.ambiguous, "The call was given up before its answer came.", cause: error)
+        }
+        if request.isPaced { guards.withLock { $0.breaker.failed(at: now) } }
+        record(request, outcome: "failed", took: now - started)
+        logger.info(
+            "Upstream call failed",
+            metadata: [
+                "operation": .string(request.operation), "host": .string(request.url.host),
+                "reason": .string(TransportFailure.label(error)),
+                "milliseconds": .stringConvertible((now - started).milliseconds),
+            ]
+        )
+        return TransportFailure.providerError(error, idempotent: request.method.isIdempotent, host: request.url.host)
+    }
+
+    private func record(_ request: UpstreamRequest, outcome: String, took: Duration) {
+        let dimensions = [("connection", settings.connection), ("operation", request.operation), ("outcome", outcome)]
+        Counter(label: "export_gateway_upstream_requests_total", dimensions: dimensions, factory: metrics).increment()
+        Metrics.Timer(
+            label: "export_gateway_upstream_request_duration_seconds",
+            dimensions: Array(dimensions.dropLast()),
+            preferredDisplayUnit: .seconds,
+            factory: metrics
+        )
+        .recordMilliseconds(took.milliseconds)
+    }
+}
+
+extension UpstreamHeaders {
+    init(_ headers: HTTPHeaders) {
+        self.init(headers.map { (name: $0.name, value: $0.value) })
+    }
+}
