@@ -59,7 +59,7 @@ public struct GzipEncoder: Sendable {
     }
 }
 
-/// The compressor failed for a reason that is not in the bytes.
+/// Why bytes could not be encoded or decoded.
 public struct GzipError: Error, Sendable, Hashable {
     /// The kinds of failure. The raw value is the metric label: never reused for something else.
     public enum Code: String, Sendable, CaseIterable {
@@ -67,6 +67,10 @@ public struct GzipError: Error, Sendable, Hashable {
         case outOfMemory = "out-of-memory"
         /// zlib reports a state it documents as impossible here.
         case compressorFailed = "compressor-failed"
+        /// The bytes to decode are no gzip, or not only that.
+        case corrupt = "corrupt"
+        /// The bytes to decode end before their member does.
+        case truncated = "truncated"
     }
 
     public var code: Code
