@@ -169,7 +169,10 @@ extension UpstreamClient {
         var message = HTTPClientRequest(url: request.url.reveal())
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers { message.headers.add(name: field.name, value: field.value) }
-        message.headers.replaceOrAdd(name: "accept-encoding", value: "identity")
+        // Downloads are encoded here if at all, and nothing that is sent is inflated unasked.
+        if !message.headers.contains(name: "accept-encoding") {
+            message.headers.add(name: "accept-encoding", value: "identity")
+        }
         message.headers.replaceOrAdd(name: "user-agent", value: "export-gateway")
         message.headers.replaceOrAdd(name: "client-request-id", value: context.requestID)
         if let token {
