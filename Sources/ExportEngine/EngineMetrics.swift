@@ -1,0 +1,47 @@
+import Exports
+import Metrics
+
+/// What the engine counts. Labels hold no values that a stranger can make up.
+struct EngineMetrics: Sendable {
+    let factory: any MetricsFactory
+
+    func created(_ provider: ProviderID) {
+        count("export_gateway_exports_created_total", [("provider", provider.rawValue)])
+    }
+
+    func finished(_ provider: ProviderID, _ status: ExportStatus) {
+        count(
+            "export_gateway_exports_finished_total",
+            [("provider", provider.rawValue), ("status", status.rawValue)]
+        )
+    }
+
+    /// `outcome` is `started`, or the label of the error.
+    func submission(_ provider: ProviderID, _ error: ProviderError?) {
+        count(
+            "export_gateway_upstream_submissions_total",
+            [("provider", provider.rawValue), ("outcome", error?.label ?? "started")]
+        )
+    }
+
+    /// `outcome` is `observed`, or the label of the error.
+    func poll(_ provider: ProviderID, _ error: ProviderError?) {
+        count(
+            "export_gateway_upstream_polls_total",
+            [("provider", provider.rawValue), ("outcome", error?.label ?? "observed")]
+        )
+    }
+
+    func unfinished(_ key: ConnectionKey, _ number: Int) {
+        Meter(
+            label: "export_gateway_exports_unfinished",
+            dimensions: [("provider", key.provider.rawValue), ("connection", key.name)],
+            factory: factory
+        )
+        .set(number)
+    }
+
+    private func count(_ label: String, _ dimensions: [(String, String)]) {
+        Counter(label: label, dimensions: dimensions, factory: factory).increment()
+    }
+}

@@ -1,0 +1,31 @@
+/// The bounds and paces of the engine. The defaults fit the three upstreams.
+public struct EngineSettings: Sendable, Hashable {
+    /// The wait before a job that may have been started is looked for, and between two looks: upstreams list late.
+    public var reconcileDelay: Duration = .seconds(10)
+    /// For how long a start that the upstream puts off is tried again.
+    public var submissionDeadline: Duration = .seconds(3600)
+    /// How often an export is started anew because the upstream was too busy (`powerbi-entra.md` A4).
+    public var resubmissionLimit = 3
+    /// The longest wait between two polls, where the upstream names none.
+    public var maximumPollInterval: Duration = .seconds(60)
+    /// For how long a status that we do not understand is polled.
+    public var unknownBound: Duration = .seconds(3600)
+    /// For how long a job is tracked in all.
+    public var trackingDeadline: Duration = .seconds(48 * 3600)
+    /// How many answers in a row that the job does not exist end its tracking.
+    public var missingLimit = 3
+    /// How often the files of a finished job are asked for, while the upstream does not list them (`graph.md` B5).
+    public var fileLagAttempts = 12
+    /// The wait between two of those questions.
+    public var fileLagInterval: Duration = .seconds(5)
+    /// How many calls that start, cancel or look for jobs run at the same time on a connection; and how many polls,
+    /// where the provider has no call for many at once.
+    public var callsAtOnce = 4
+    /// How long a call to cancel waits for the upstream's answer before it says `requested`.
+    public var cancelWait: Duration = .seconds(10)
+    /// How long an idempotency key is remembered.
+    public var idempotencyLifetime: Duration = .seconds(24 * 3600)
+
+    /// The defaults.
+    public init() {}
+}

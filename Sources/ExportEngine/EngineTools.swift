@@ -1,0 +1,115 @@
+import ExportLedger
+import Exports
+import Logging
+
+/// What every part of the engine works with.
+struct EngineTools: Sendable {
+    let ledger: any ExportLedger
+    let time: any TimeSource
+    let settings: EngineSettings
+    let random: @Sendable () -> UInt64
+    let logger: Logger
+    let metrics: EngineMetrics
+    let changes = ChangeHub()
+    let tokens = CallerTokens()
+    /// Fired when the time of the next expiry may have changed.
+    let expiries = Signal()
+
+    /// Applies an event to a record in one transaction, and tells whoever should know.
+    ///
+    /// Carried out to its end even when the task is cancelled: what an upstream has answered must not be lost because
+    /// the process is about to end. Nil when the fence is another's, or the export is unknown.
+    func apply(
+        _ event: ExportLife.Event,
+        to id: ExportID,
+        fence: Int64?,
+        _ life: ExportLife
+    ) async throws -> LedgerRecord? {
+        let now = time.now()
+        let jitter = Double(random() >> 11) * 0x1p-53
+        let ledger = ledger
+        // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
+        let write = Task {
+            try await ledger.update(id, fence: fence) { record in
+                life.apply(event, to: &record, at: now, jitter: jitter)
+            }
+        }
+        switch try await write.value {
+        case .written(let before, let after):
+            announce(after, since: before)
+            return after
+        case .stale:
+            logger.debug("the export has another owner now", metadata: ["export": "\(id)"])
+            return nil
+        case .notFound:
+            return nil
+        }
+    }
+
+    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, or the task is cancelled
+    /// while the ledger fails.
+    func record(
+        _ event: ExportLife.Event,
+        of id: ExportID,
+        fence: Int64,
+        _ life: ExportLife
+    ) async -> LedgerRecord? {
+        while true {
+            do {
+                return try await apply(event, to: id, fence: fence, life)
+            } catch {
+                logger.error(
+                    "the ledger cannot be written, trying again",
+                    metadata: ["export": "\(id)", "error": "\(error)"]
+                )
+            }
+            do { try await time.sleep(for: .seconds(1)) } catch { return nil }
+        }
+    }
+
+    /// A context for one call upstream.
+    func context(authorization: Secret?) -> CallContext {
+        CallContext(requestID: newID(at: time.now()).description, authorization: authorization)
+    }
+
+    func newID(at now: Timestamp) -> ExportID {
+        var generator = HandedRandom(next: random)
+        return ExportID(at: now, random: &generator)
+    }
+
+    private func announce(_ after: LedgerRecord, since before: LedgerRecord) {
+        let export = after.export
+        changes.wrote(export.id)
+        let isSettledNow = after.phase == .settled && before.phase != .settled
+        if after.phase != before.phase || export.status != before.export.status {
+            logger.info(
+                "export moved on",
+                metadata: [
+                    "export": "\(export.id)",
+                    "provider": "\(export.provider)",
+                    "connection": "\(export.connection)",
+                    "phase": "\(after.phase.rawValue)",
+                    "status": "\(export.status.rawValue)",
+                    "code": "\(export.error?.code.rawValue ?? export.notice?.code.rawValue ?? "-")",
+                    "upstream-request-id": "\(export.error?.upstream?.requestId ?? "-")",
+                ]
+            )
+        }
+        if isSettledNow {
+            metrics.finished(export.provider, export.status)
+            if export.status.hasResult { expiries.fire() } else { tokens.forget(export.id) }
+        } else if export.status == .expired && before.export.status != .expired {
+            tokens.forget(export.id)
+        }
+    }
+}
+
+private struct HandedRandom: RandomNumberGenerator {
+    let source: @Sendable () -> UInt64
+
+    init(next source: @escaping @Sendable () -> UInt64) {
+        self.source = source
+    }
+
+    func next() -> UInt64 { source() }
+}

@@ -1,0 +1,32 @@
+import ExportLedger
+public import Exports
+
+extension ExportEngine {
+    public func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export {
+        let record = try await takeToken(authorization, for: knownRecord(id))
+        if record.phase == .settled { return record.export }
+        let life = life(of: record.export)
+        let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel
+        if isAskedUpstream, life.capabilities.delegatedOnly, tools.tokens.token(for: id) == nil,
+            let lane = lane(of: record.export)
+        {
+            throw Self.tokenNeeded(lane.connection.descriptor)
+        }
+
+        let wished = try await asking {
+            try await self.tools.apply(.cancelRequested, to: id, fence: nil, life)
+        }
+        guard let wished else { return try await knownRecord(id).export }
+        lane(of: record.export)?.wake(id)
+        // A start that is under way comes first; the wish is fulfilled when it is known what became of it.
+        guard wished.phase == .tracking else { return wished.export }
+
+        let after = try await waiting(on: id, until: tools.time.now() + tools.settings.cancelWait) {
+            $0.phase == .settled || !$0.cancelWished || $0.progress.cancelAttempts > 0
+        }
+        if let refusal = after.progress.cancelRefusal, !after.cancelWished, after.phase != .settled {
+            throw GatewayError(refusal.code, refusal.detail, upstream: refusal.upstream)
+        }
+        return after.export
+    }
+}

@@ -1,0 +1,132 @@
+public import Exports
+import ExportLedger
+import Logging
+
+extension ExportEngine {
+    public func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation {
+        let now = tools.time.now()
+        let claimsSince = now + (.zero - tools.settings.idempotencyLifetime)
+        if let idempotency = draft.idempotency {
+            // Only a short cut for what can be answered without validation: the insertion below arbitrates.
+            let earlier = try await asking {
+                try await self.tools.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
+            }
+            if let earlier { return try await creation(earlier, draft) }
+        }
+
+        let lane = try lane(for: draft)
+        let descriptor = lane.connection.descriptor
+        let valid: ValidatedExport
+        do {
+            valid = try lane.connection.provider.validate(draft.options)
+        } catch {
+            throw GatewayError(error, faultsBelow: JSONPointer.step(descriptor.optionsMember))
+        }
+        if descriptor.capabilities.delegatedOnly && draft.authorization == nil { throw Self.tokenNeeded(descriptor) }
+
+        let id = tools.newID(at: now)
+        let record = LedgerRecord(
+            export: Export(
+                id: id,
+                provider: draft.provider,
+                connection: lane.connection.name,
+                name: draft.name ?? valid.plan.suggestedName,
+                createdAt: now,
+                createdBy: draft.createdBy,
+                source: valid.plan.source
+            ),
+            plan: valid.plan
+        )
+        // In place before the ledger knows the export: a worker may take it up at once.
+        if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }
+        if let token = draft.authorization { tools.tokens.keep(token, for: id) }
+        do {
+            let outcome = try await asking {
+                try await self.tools.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
+            }
+            guard case .created = outcome else {
+                forgetSecrets(of: id, lane)
+                return try await creation(outcome, draft)
+            }
+        } catch {
+            forgetSecrets(of: id, lane)
+            throw error
+        }
+        tools.metrics.created(draft.provider)
+        tools.logger.info(
+            "export created",
+            metadata: [
+                "export": "\(id)", "provider": "\(draft.provider)", "connection": "\(lane.connection.name)",
+            ]
+        )
+        lane.adopt(record)
+        return Creation(export: record.export, isReplay: false)
+    }
+
+    static func tokenNeeded(_ descriptor: ProviderDescriptor) -> GatewayError {
+        GatewayError(
+            .upstreamAuthorizationRequired,
+            "\(descriptor.title) works with the caller's own rights only. "
+                + "Send your upstream token in the header Upstream-Authorization: Bearer <token>."
+        )
+    }
+
+    private func forgetSecrets(of id: ExportID, _ lane: Lane) {
+        lane.dropSecrets(of: id)
+        tools.tokens.forget(id)
+    }
+
+    private func creation(_ outcome: InsertOutcome, _ draft: ExportDraft) async throws(GatewayError) -> Creation {
+        switch outcome {
+        case .created(let record):
+            return Creation(export: record.export, isReplay: false)
+        case .replayed(let record):
+            let record = try await takeToken(draft.authorization, for: record)
+            return Creation(export: record.export, isReplay: true)
+        case .keyReused:
+            throw GatewayError(
+                .idempotencyKeyReused,
+                "This Idempotency-Key came before, with another body. Use a new key for a new export."
+            )
+        }
+    }
+
+    private func lane(for draft: ExportDraft) throws(GatewayError) -> Lane {
+        guard let configured = providers.first(where: { $0.descriptor.id == draft.provider }) else {
+            let known = providers.map(\.descriptor.id.rawValue)
+            let suggestion = ObjectReader.suggestion(for: draft.provider.rawValue, among: known)
+            throw Self.invalid("/provider", "is not a provider\(suggestion); known are \(Self.list(known))")
+        }
+        let names = configured.connections
+        guard let name = draft.connection ?? (names.count == 1 ? names[0] : nil) else {
+            throw Self.invalid(
+                "/connection",
+                names.isEmpty
+                    ? "no connection is configured for \(draft.provider): the operator must add one"
+                    : "must be named, because \(draft.provider) has several: \(Self.list(names))"
+            )
+        }
+        guard let lane = lanes[ConnectionKey(provider: draft.provider, name: name)] else {
+            let suggestion = ObjectReader.suggestion(for: name, among: names)
+            throw Self.invalid(
+                "/connection",
+                names.isEmpty
+                    ? "no connection is configured for \(draft.provider): the operator must add one"
+                    : "is not a connection of \(draft.provider)\(suggestion); known are \(Self.list(names))"
+            )
+        }
+        return lane
+    }
+
+    private static func list(_ names: [String]) -> String {
+        names.isEmpty ? "none" : names.joined(separator: ", ")
+    }
+
+    private static func invalid(_ pointer: String, _ detail: String) -> GatewayError {
+        GatewayError(
+            .invalidExport,
+            "The export that is asked for is not valid: see errors.",
+            faults: [FieldFault(pointer, detail)]
+        )
+    }
+}

@@ -1,0 +1,72 @@
+import ExportLedger
+public import Exports
+
+extension ExportEngine {
+    public func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export {
+        let record = try await takeToken(authorization, for: knownRecord(id))
+        guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
+        await lane.refresh(id)
+        return try await knownRecord(id).export
+    }
+
+    public func export(
+        _ id: ExportID,
+        changedFrom revision: Int64,
+        within timeout: Duration
+    ) async throws(GatewayError) -> Export {
+        let deadline = tools.time.now() + timeout
+        return try await waiting(on: id, until: deadline) {
+            $0.export.revision != revision || $0.phase == .settled
+        }
+        .export
+    }
+
+    public func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> ExportPage {
+        try await asking {
+            try await self.tools.ledger.exports(matching: filter, before: before, limit: limit)
+        }
+    }
+
+    /// The record as soon as `isAwaited` holds; or as it is at `deadline`, when the engine stops, or when the task is
+    /// cancelled. Reads once per write of the record, and never otherwise.
+    func waiting(
+        on id: ExportID,
+        until deadline: Timestamp,
+        _ isAwaited: (LedgerRecord) -> Bool
+    ) async throws(GatewayError) -> LedgerRecord {
+        do {
+            return try await tools.changes.watching(id) { signal in
+                while true {
+                    let record = try await knownRecord(id)
+                    if isAwaited(record) || tools.changes.isClosed || Task.isCancelled
+                        || tools.time.now() >= deadline
+                    {
+                        return record
+                    }
+                    await signal.wait(until: deadline, of: tools.time)
+                }
+            }
+        } catch let error as GatewayError {
+            throw error
+        } catch {
+            throw GatewayError(.internalError, "The gateway failed to wait for the export.", cause: error)
+        }
+    }
+
+    /// Keeps the token that a caller brought; an export that waited for one goes on at once.
+    func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
+        let id = record.export.id
+        guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
+        tools.tokens.keep(token, for: id)
+        guard record.progress.awaitsAuthorization, let lane = lane(of: record.export) else { return record }
+        let after = try await asking {
+            try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+        }
+        lane.wake(id)
+        return after ?? record
+    }
+}

@@ -1,0 +1,72 @@
+import ExportLedger
+import Exports
+import Logging
+public import ServiceLifecycle
+
+extension ExportEngine: Service, CustomStringConvertible {
+    public var description: String { "ExportEngine" }
+
+    /// Works until the task is cancelled or the process shuts down gracefully. Once in an engine's life.
+    ///
+    /// Takes over everything unfinished in the ledger first. At a graceful shutdown nothing new is begun, polls are
+    /// cut off, and starts that are under way are waited for and written down. When the task is cancelled, those are
+    /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
+    /// start. Throws `LedgerError` when the ledger cannot be read at the beginning.
+    public func run() async throws {
+        try await takeOver()
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                for lane in lanes.values { group.addTask { await lane.run() } }
+                group.addTask { await self.keepHouse() }
+            }
+        } onCancelOrGracefulShutdown: {
+            self.stop()
+        }
+    }
+
+    private func stop() {
+        tools.changes.close()
+        tools.expiries.fire()
+        for lane in lanes.values { lane.stop() }
+    }
+
+    private func takeOver() async throws {
+        for record in try await tools.ledger.claimUnfinished() {
+            let id = record.export.id
+            let life = life(of: record.export)
+            guard let lane = lane(of: record.export) else {
+                tools.logger.warning(
+                    "an unfinished export's connection is not configured",
+                    metadata: ["export": "\(id)", "connection": "\(record.export.connection)"]
+                )
+                _ = try await tools.apply(.connectionMissing, to: id, fence: record.fence, life)
+                continue
+            }
+            // What is tracked goes on as it is: no need to write.
+            let isTracked = record.phase == .tracking
+            let resumed = isTracked ? record : try await tools.apply(.resumed, to: id, fence: record.fence, life)
+            if let resumed, resumed.phase != .settled { lane.adopt(resumed) }
+        }
+    }
+
+    /// Lets successes expire at their time, and forgets old idempotency keys.
+    private func keepHouse() async {
+        while !Task.isCancelled, !tools.changes.isClosed {
+            var next = tools.time.now() + .seconds(3600)
+            do {
+                let now = tools.time.now()
+                try await tools.ledger.pruneClaims(before: now + (.zero - tools.settings.idempotencyLifetime))
+                for id in try await tools.ledger.expired(at: now, limit: 100) {
+                    guard let record = try await tools.ledger.record(id) else { continue }
+                    _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                }
+                if let expiry = try await tools.ledger.nextExpiry() { next = min(next, expiry) }
+            } catch {
+                if Task.isCancelled { return }
+                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                next = tools.time.now() + .seconds(60)
+            }
+            await tools.expiries.wait(until: next, of: tools.time)
+        }
+    }
+}

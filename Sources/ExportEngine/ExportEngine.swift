@@ -1,0 +1,103 @@
+public import ExportLedger
+public import Exports
+public import Logging
+public import Metrics
+
+/// The life of every export: accepted, submitted, tracked, finished, expired.
+///
+/// What callers ask for is answered from the ledger; all work upstream is done under `run()`, one lane per connection.
+/// After the process ended, however it ended, the next `run()` on the same ledger goes on with everything unfinished.
+public final class ExportEngine: ExportService {
+    public let providers: [ConfiguredProvider]
+    let tools: EngineTools
+    let lanes: [ConnectionKey: Lane]
+
+    /// Makes an engine; nothing is done upstream before `run()`.
+    ///
+    /// - Parameters:
+    ///   - ledger: This engine's alone.
+    ///   - connections: The upstream accounts to work on.
+    ///   - descriptors: All adapters, those without a connection included, in the order in which they are listed.
+    ///   - time: The clock for everything that waits.
+    ///   - settings: Bounds and paces.
+    ///   - random: Uniform 64-bit numbers from a secure source: ids are made from them.
+    ///   - logger: Transitions are logged at `info`, with ids.
+    ///   - metrics: What counters and gauges are made with.
+    public init(
+        ledger: any ExportLedger,
+        connections: [EngineConnection],
+        descriptors: [ProviderDescriptor],
+        time: any TimeSource,
+        settings: EngineSettings = EngineSettings(),
+        random: @escaping @Sendable () -> UInt64,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        let tools = EngineTools(
+            ledger: ledger,
+            time: time,
+            settings: settings,
+            random: random,
+            logger: logger,
+            metrics: EngineMetrics(factory: metrics)
+        )
+        self.tools = tools
+        lanes = Dictionary(
+            connections.map { Lane($0, tools: tools) }.map { ($0.key, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        providers = descriptors.map { descriptor in
+            ConfiguredProvider(
+                descriptor: descriptor,
+                connections: connections.filter { $0.descriptor.id == descriptor.id }.map(\.name)
+            )
+        }
+    }
+
+    public func isReady() async -> Bool {
+        do {
+            try await tools.ledger.check()
+            return true
+        } catch {
+            tools.logger.error("the ledger does not answer", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    func lane(of export: Export) -> Lane? {
+        lanes[ConnectionKey(provider: export.provider, name: export.connection)]
+    }
+
+    /// The rules for an export; where its connection is gone, those of an upstream that cannot be asked anything.
+    func life(of export: Export) -> ExportLife {
+        lane(of: export)?.life
+            ?? ExportLife(
+                capabilities: ProviderCapabilities(minimumPollInterval: tools.settings.maximumPollInterval),
+                settings: tools.settings
+            )
+    }
+
+    func knownRecord(_ id: ExportID) async throws(GatewayError) -> LedgerRecord {
+        guard let record = try await asking({ try await self.tools.ledger.record(id) }) else {
+            throw GatewayError(.notFound, "There is no export with the id \(id).")
+        }
+        return record
+    }
+
+    /// Runs a call to the ledger; its errors are the operator's business, and the client's to try again.
+    func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
+        do {
+            return try await body()
+        } catch {
+            if !(error is CancellationError) {
+                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+            }
+            throw GatewayError(
+                .unavailable,
+                "The gateway's ledger does not answer. Nothing was changed; try again.",
+                retryAfter: .seconds(5),
+                cause: error
+            )
+        }
+    }
+}

@@ -1,0 +1,212 @@
+import ExportLedger
+import Exports
+
+// Tracking → settled.
+extension ExportLife.Turn {
+    private var trackingDeadline: Timestamp {
+        (record.progress.trackingSince ?? record.export.createdAt) + settings.trackingDeadline
+    }
+
+    mutating func observed(_ observation: Observation) {
+        record.progress.failures = 0
+        record.progress.missing = 0
+        record.progress.observeBeforeCancel = false
+        record.export.upstream = UpstreamState(id: record.reference?.id, status: observation.upstreamStatus)
+        record.export.observedAt = now
+        record.export.stale = false
+        record.export.notice = nil
+        if let percent = observation.percentComplete { record.export.percentComplete = min(100, max(0, percent)) }
+        if observation.status != .unknown { record.progress.unknownSince = nil }
+
+        switch observation.status {
+        case .notStarted, .running: goOn(as: observation.status, pollAfter: observation.pollAfter)
+        case .unknown: goOnUnknown(pollAfter: observation.pollAfter)
+        case .succeeded, .partiallySucceeded: succeeded(observation)
+        case .failed: failed(observation)
+        case .canceled:
+            record.export.completedAt = observation.completedAt
+            record.export.cancellation = record.cancelWished ? .confirmed : record.export.cancellation
+            settle(.canceled)
+        case .expired:
+            record.export.completedAt = observation.completedAt
+            record.export.expiresAt = observation.expiresAt
+            settle(.expired)
+        }
+    }
+
+    private mutating func goOn(as status: ExportStatus, pollAfter: Duration?) {
+        guard now < trackingDeadline else { return settleTimedOut() }
+        record.export.status = status
+        schedulePoll(after: pollAfter)
+    }
+
+    private mutating func goOnUnknown(pollAfter: Duration?) {
+        let since = record.progress.unknownSince ?? now
+        record.progress.unknownSince = since
+        guard now < min(since + settings.unknownBound, trackingDeadline) else {
+            return settle(
+                .unknown,
+                error: ExportFailure(
+                    .trackingTimedOut,
+                    "The upstream kept to a status that the gateway does not understand. "
+                        + "`upstream.status` holds it; look there for the export."
+                )
+            )
+        }
+        record.export.status = .unknown
+        schedulePoll(after: pollAfter)
+    }
+
+    private mutating func schedulePoll(after wanted: Duration?) {
+        let pace = Backoff(
+            shortest: life.capabilities.minimumPollInterval,
+            longest: settings.maximumPollInterval,
+            factor: 1.5
+        )
+        let wait = pace.wait(after: record.progress.polls, jitter: jitter)
+        record.progress.polls += 1
+        schedule(after: wanted?.clamped(.seconds(1) ... .seconds(3600)) ?? wait, notAfter: trackingDeadline)
+        // A wish that came while the upstream was asked must not wait for the next poll.
+        if record.cancelWished && record.progress.cancelAttempts == 0 { record.nextActionAt = now }
+    }
+
+    private mutating func succeeded(_ observation: Observation) {
+        let expectsFiles = record.plan.destination == nil
+        if expectsFiles && observation.filesPending && observation.files.isEmpty {
+            record.progress.fileLagAttempts += 1
+            if record.progress.fileLagAttempts <= settings.fileLagAttempts {
+                record.export.status = .running
+                return schedule(after: settings.fileLagInterval)
+            }
+        }
+        let completedAt = observation.completedAt ?? now
+        record.export.completedAt = completedAt
+        record.export.expiresAt =
+            observation.expiresAt ?? life.capabilities.downloadLifetime.map { completedAt + $0 }
+        record.export.files = observation.files
+        record.export.destination = record.plan.destination
+        let isPartial = observation.status == .partiallySucceeded
+        settle(
+            observation.status,
+            error: isPartial ? observation.failure ?? Self.partial : nil,
+            notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
+        )
+    }
+
+    private mutating func failed(_ observation: Observation) {
+        record.export.completedAt = observation.completedAt
+        guard let wait = observation.resubmitAfter else {
+            return settle(.failed, error: observation.failure ?? Self.failure)
+        }
+        if record.cancelWished {
+            record.export.cancellation = .confirmed
+            return settle(.canceled)
+        }
+        guard record.progress.resubmissions < settings.resubmissionLimit else {
+            return settle(
+                .failed,
+                error: ExportFailure(
+                    .upstreamBusy,
+                    "The upstream was too busy each of \(record.progress.resubmissions + 1) times. Try later.",
+                    upstream: observation.failure?.upstream
+                )
+            )
+        }
+        record.progress.resubmissions += 1
+        record.progress.acceptedSince = now
+        record.progress.polls = 0
+        record.phase = .accepted
+        record.reference = nil
+        record.submittingSince = nil
+        record.export.completedAt = nil
+        record.export.percentComplete = nil
+        record.export.status = .notStarted
+        record.export.notice = ExportNotice(
+            .upstreamBusy,
+            "The upstream was too busy. The export is started again "
+                + "(\(record.progress.resubmissions) of \(settings.resubmissionLimit))."
+        )
+        schedule(after: wait.clamped(.seconds(1) ... .seconds(3600)))
+    }
+
+    mutating func observationFailed(_ error: ProviderError) {
+        record.progress.observeBeforeCancel = false
+        if life.asksForAuthorization(error) { return awaitAuthorization() }
+        let isMissing = error.code == .notFound || error.code == .gone
+        record.progress.missing = isMissing ? record.progress.missing + 1 : 0
+        guard record.progress.missing < settings.missingLimit else {
+            return settle(.failed, error: ExportFailure(error))
+        }
+        let wait = failureWait(error)
+        guard now < trackingDeadline else { return settleTimedOut() }
+        record.export.stale = true
+        record.export.notice = ExportNotice(error.problem, error.detail)
+        schedule(after: wait, notAfter: trackingDeadline)
+    }
+
+    private mutating func settleTimedOut() {
+        settle(
+            .failed,
+            error: ExportFailure(
+                .trackingTimedOut,
+                "The upstream did not finish the export within \(settings.trackingDeadline.hours) hours; "
+                    + "the gateway stopped asking. The job may go on there."
+            )
+        )
+    }
+
+    /// Nothing can be done without the caller's token: waits for one, within the time for what is to be done.
+    mutating func awaitAuthorization() {
+        let since = record.progress.recoveringSince ?? record.progress.acceptedSince
+        let deadline = record.phase == .tracking ? trackingDeadline : since + settings.submissionDeadline
+        let detail = "The export runs on its caller's own upstream token, and there is no valid one. "
+        guard now < deadline else { return giveUpOnAuthorization(detail) }
+        record.progress.awaitsAuthorization = true
+        record.nextActionAt = deadline
+        record.export.stale = record.phase != .accepted
+        record.export.notice = ExportNotice(
+            .upstreamAuthorizationRequired,
+            detail + "Ask for the export with the header Upstream-Authorization, and it goes on."
+        )
+    }
+
+    private mutating func giveUpOnAuthorization(_ detail: String) {
+        if record.phase == .submitting {
+            settle(
+                .unknown,
+                error: ExportFailure(
+                    .submissionUnconfirmed,
+                    detail + "The upstream could not be asked whether the export was started."
+                )
+            )
+        } else {
+            settle(
+                .failed,
+                error: ExportFailure(.upstreamAuthorizationRequired, detail + "None was brought in time.")
+            )
+        }
+    }
+
+    mutating func authorizationArrived() {
+        guard record.progress.awaitsAuthorization else { return }
+        record.progress.awaitsAuthorization = false
+        record.nextActionAt = now
+    }
+
+    private static let failure = ExportFailure(
+        .exportFailed,
+        "The upstream says that the export failed, and not why."
+    )
+    private static let partial = ExportFailure(
+        .exportPartiallySucceeded,
+        "The upstream says that parts of the export are missing, and not which."
+    )
+    private static let noFiles = ExportNotice(
+        .filesMissing,
+        "The upstream says that the export succeeded, and lists no files for it."
+    )
+}
+
+extension Duration {
+    fileprivate var hours: Int64 { components.seconds / 3600 }
+}

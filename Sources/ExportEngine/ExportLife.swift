@@ -1,0 +1,173 @@
+import ExportLedger
+import Exports
+
+/// The life of an export as a state machine: a record and an event in, the next record out. No I/O, no clock, no
+/// randomness of its own, so that every turn of it can be tested with plain values.
+///
+/// What must hold: a terminal status is never left, but for `expired` after a success; a start is written down before
+/// it is made; nothing is started twice unless the first start surely did not happen or does no harm.
+struct ExportLife: Sendable {
+    let capabilities: ProviderCapabilities
+    let settings: EngineSettings
+
+    /// What happens to an export.
+    enum Event: Sendable {
+        /// A start is about to be made: it is, if the record's phase is `submitting` after this.
+        case submissionBegins(secretsAtHand: Bool)
+        case submitted(Submission)
+        case submissionFailed(ProviderError)
+        /// The gateway has started anew and found the export unfinished.
+        case resumed
+        case reconciled(Submission?)
+        case reconcileFailed(ProviderError)
+        case observed(Observation)
+        case observationFailed(ProviderError)
+        /// The caller's token is needed and not at hand, or still not.
+        case authorizationMissing
+        case authorizationArrived
+        case cancelRequested
+        case canceledUpstream
+        case cancelFailed(ProviderError)
+        /// The files are no longer kept.
+        case filesGone
+        /// The connection is not configured any more.
+        case connectionMissing
+    }
+
+    /// What is to be done next, at the record's `nextActionAt`.
+    enum Step: Sendable, Hashable {
+        case submit
+        case reconcile
+        case observe
+        case cancel
+        /// Wait for a caller's token; give up when the time has come.
+        case awaitAuthorization
+        case nothing
+    }
+
+    /// What a record asks for. A `submitting` record of a start that is still under way must not be asked.
+    func step(of record: LedgerRecord) -> Step {
+        if record.phase == .settled { return .nothing }
+        if record.progress.awaitsAuthorization { return .awaitAuthorization }
+        switch record.phase {
+        case .accepted: return .submit
+        case .submitting: return .reconcile
+        case .tracking: return wishIsDue(record) ? .cancel : .observe
+        case .settled: return .nothing
+        }
+    }
+
+    /// Whether an error says that the caller's own token is missing or not good, and a new one would help.
+    func asksForAuthorization(_ error: ProviderError) -> Bool {
+        error.code == .unauthenticated
+            && (capabilities.delegatedOnly || error.problem == .upstreamAuthorizationRequired)
+    }
+
+    /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1.
+    func apply(_ event: Event, to record: inout LedgerRecord, at now: Timestamp, jitter: Double) {
+        let before = record.export
+        var turn = Turn(life: self, record: record, now: now, jitter: jitter)
+        turn.take(event)
+        record = turn.record
+        if record.export.isVisiblyOther(than: before) {
+            record.export.revision = before.revision + 1
+            record.export.updatedAt = now
+        }
+    }
+
+    private func wishIsDue(_ record: LedgerRecord) -> Bool {
+        record.cancelWished && !record.progress.observeBeforeCancel
+    }
+
+    /// The record in the middle of one event.
+    struct Turn {
+        let life: ExportLife
+        var record: LedgerRecord
+        let now: Timestamp
+        let jitter: Double
+
+        var settings: EngineSettings { life.settings }
+
+        mutating func take(_ event: Event) {
+            switch (record.phase, event) {
+            case (.settled, .filesGone): expire()
+            case (.settled, _): break
+            case (.accepted, .submissionBegins(let secretsAtHand)): beginSubmission(secretsAtHand: secretsAtHand)
+            case (.submitting, .submitted(let submission)): bind(submission)
+            case (.submitting, .submissionFailed(let error)): submissionFailed(error)
+            case (_, .resumed): resumed()
+            case (.submitting, .reconciled(let submission)): reconciled(submission)
+            case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
+            case (.tracking, .observed(let observation)): observed(observation)
+            case (.tracking, .observationFailed(let error)): observationFailed(error)
+            case (.tracking, .canceledUpstream): canceledUpstream()
+            case (.tracking, .cancelFailed(let error)): cancelFailed(error)
+            case (_, .cancelRequested): cancelRequested()
+            case (_, .authorizationMissing): awaitAuthorization()
+            case (_, .authorizationArrived): authorizationArrived()
+            case (_, .connectionMissing): connectionMissing()
+            default: break
+            }
+        }
+
+        /// Ends the export. Whoever still works on it finds its fence raised.
+        mutating func settle(_ status: ExportStatus, error: ExportFailure? = nil, notice: ExportNotice? = nil) {
+            record.phase = .settled
+            record.nextActionAt = nil
+            record.cancelWished = false
+            record.progress.awaitsAuthorization = false
+            record.export.status = status
+            record.export.error = error
+            record.export.notice = notice
+            record.export.stale = false
+            if status.isTerminal { record.export.completedAt = record.export.completedAt ?? now }
+        }
+
+        mutating func schedule(after wait: Duration, notAfter deadline: Timestamp? = nil) {
+            let time = now + wait.clamped(.zero ... .seconds(7 * 86_400))
+            record.nextActionAt = deadline.map { max(now, min(time, $0)) } ?? time
+        }
+
+        /// The wait after one more failure in a row: as the upstream says, else backing off.
+        mutating func failureWait(_ error: ProviderError) -> Duration {
+            let backoff = Backoff(shortest: .seconds(2), longest: settings.maximumPollInterval)
+            let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
+            record.progress.failures += 1
+            return error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) ?? wait
+        }
+
+        private mutating func expire() {
+            guard record.export.status.hasResult else { return }
+            record.export.status = .expired
+            record.fence += 1
+        }
+
+        private mutating func connectionMissing() {
+            record.nextActionAt = nil
+            record.export.stale = record.phase != .accepted
+            record.export.notice = ExportNotice(
+                .unavailable,
+                "The connection \(record.export.connection) is not configured any more. "
+                    + "The export goes on when it is configured again."
+            )
+        }
+    }
+}
+
+extension ExportFailure {
+    /// An adapter's error as the end of an export.
+    init(_ error: ProviderError) {
+        self.init(error.problem, error.detail, upstream: error.upstream)
+    }
+}
+
+extension Export {
+    /// Whether a client would see a difference, `observedAt` aside.
+    fileprivate func isVisiblyOther(than other: Export) -> Bool {
+        var copy = other
+        copy.observedAt = observedAt
+        copy.updatedAt = updatedAt
+        copy.revision = revision
+        return self != copy
+    }
+}

@@ -1,0 +1,189 @@
+import ExportLedger
+import Exports
+import Logging
+
+extension Lane {
+    /// Starts an export upstream: written down before, written down after.
+    func submit(_ id: ExportID) async {
+        guard let record = await prepare(id, for: .submission),
+            let token = await authorization(for: record, as: .submission)
+        else { return }
+        let secrets = secrets(of: id)
+        let begin = ExportLife.Event.submissionBegins(secretsAtHand: secrets != nil)
+        guard let begun = await self.begin(begin, for: record, as: .submission) else { return }
+        guard begun.phase == .submitting else { return finish(id, begun) }
+
+        let event: ExportLife.Event
+        do {
+            let submission = try await connection.provider.submit(
+                begun.plan,
+                secrets: secrets ?? [:],
+                marker: begun.marker,
+                context: tools.context(authorization: token.value)
+            )
+            tools.metrics.submission(key.provider, nil)
+            event = .submitted(submission)
+        } catch {
+            tools.metrics.submission(key.provider, error)
+            if Task.isCancelled && (error.isRetryable || error.code == .ambiguous) {
+                // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
+                tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
+                return letGo(of: id)
+            }
+            log(error, "the start failed", id)
+            dropToken(token, of: id, after: error)
+            event = .submissionFailed(error.isCancellation ? error.asAmbiguous : error)
+        }
+        finish(id, await tools.record(event, of: id, fence: begun.fence, life))
+    }
+
+    /// Whatever an export needs that is neither a start nor a poll.
+    func runErrand(_ id: ExportID) async {
+        guard let record = await prepare(id, for: .errand) else { return }
+        switch life.step(of: record) {
+        case .awaitAuthorization:
+            guard let after = await begin(.authorizationMissing, for: record, as: .errand) else { return }
+            finish(id, after)
+        case .reconcile: await reconcile(record)
+        case .cancel: await cancel(record)
+        case .submit, .observe, .nothing: release(id, until: next(of: record))
+        }
+    }
+
+    private func reconcile(_ record: LedgerRecord) async {
+        let id = record.export.id
+        guard life.capabilities.reconcile else {
+            guard let after = await begin(.resumed, for: record, as: .errand) else { return }
+            return finish(id, after)
+        }
+        guard let token = await authorization(for: record, as: .errand) else { return }
+        let event: ExportLife.Event
+        do {
+            event = .reconciled(
+                try await connection.provider.reconcile(
+                    record.plan,
+                    marker: record.marker,
+                    context: tools.context(authorization: token.value)
+                )
+            )
+        } catch {
+            if Task.isCancelled { return letGo(of: id) }
+            log(error, "looking for the job failed", id)
+            dropToken(token, of: id, after: error)
+            event = .reconcileFailed(error)
+        }
+        finish(id, await tools.record(event, of: id, fence: record.fence, life))
+    }
+
+    private func cancel(_ record: LedgerRecord) async {
+        let id = record.export.id
+        guard let reference = record.reference, let token = await authorization(for: record, as: .errand) else {
+            return
+        }
+        let event: ExportLife.Event
+        do {
+            try await connection.provider.cancel(reference, context: tools.context(authorization: token.value))
+            event = .canceledUpstream
+        } catch {
+            if Task.isCancelled { return letGo(of: id) }
+            log(error, "canceling failed", id)
+            dropToken(token, of: id, after: error)
+            event = .cancelFailed(error)
+        }
+        finish(id, await tools.record(event, of: id, fence: record.fence, life))
+    }
+
+    /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own.
+    func observe(_ ids: [ExportID]) async {
+        var byToken: [Secret?: [LedgerRecord]] = [:]
+        for id in ids {
+            guard let record = await prepare(id, for: .observation),
+                let token = await authorization(for: record, as: .observation)
+            else { continue }
+            byToken[token.value, default: []].append(record)
+        }
+        for (token, records) in byToken {
+            await observe(records, with: CallerToken(value: token))
+        }
+    }
+
+    private func observe(_ records: [LedgerRecord], with token: CallerToken) async {
+        var references: [UpstreamReference] = []
+        for case let reference? in records.map(\.reference) where !references.contains(reference) {
+            references.append(reference)
+        }
+        let answers = await connection.provider.observe(
+            references,
+            context: tools.context(authorization: token.value)
+        )
+        for record in records {
+            let id = record.export.id
+            let answer = record.reference.flatMap { answers[$0] } ?? .failure(Self.noAnswer)
+            var pause = life.capabilities.minimumPollInterval
+            let event: ExportLife.Event
+            switch answer {
+            case .success(let observation):
+                tools.metrics.poll(key.provider, nil)
+                event = .observed(observation)
+            case .failure(let error):
+                if Task.isCancelled {
+                    letGo(of: id)
+                    continue
+                }
+                tools.metrics.poll(key.provider, error)
+                log(error, "polling failed", id)
+                dropToken(token, of: id, after: error)
+                pause = max(pause, error.retryAfter ?? .zero)
+                event = .observationFailed(error)
+            }
+            keepQuiet(id, until: tools.time.now() + pause)
+            finish(id, await tools.record(event, of: id, fence: record.fence, life))
+        }
+    }
+
+    // MARK: Callers' tokens
+
+    /// The caller's token, or that none is needed.
+    struct CallerToken: Sendable {
+        var value: Secret?
+    }
+
+    /// Nil when the caller's token is needed and not there: that has been written down, and the export given back.
+    private func authorization(for record: LedgerRecord, as kind: LaneState.Kind) async -> CallerToken? {
+        let id = record.export.id
+        let token = tools.tokens.token(for: id)
+        if token != nil || !life.capabilities.delegatedOnly { return CallerToken(value: token) }
+        guard let after = await begin(.authorizationMissing, for: record, as: kind) else { return nil }
+        finish(id, after)
+        return nil
+    }
+
+    private func dropToken(_ token: CallerToken, of id: ExportID, after error: ProviderError) {
+        if let value = token.value, life.asksForAuthorization(error) { tools.tokens.drop(value, for: id) }
+    }
+
+    private func log(_ error: ProviderError, _ what: Logger.Message, _ id: ExportID) {
+        tools.logger.info(
+            what,
+            metadata: [
+                "export": "\(id)",
+                "connection": "\(connection.name)",
+                "error": "\(error.label)",
+                "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")",
+                "upstream-request-id": "\(error.upstream?.requestId ?? "-")",
+            ]
+        )
+    }
+
+    private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")
+}
+
+extension ProviderError {
+    /// Whether the call was cut off from this side.
+    fileprivate var isCancellation: Bool { cause is CancellationError }
+
+    /// A start that was cut off may have reached the upstream all the same.
+    fileprivate var asAmbiguous: ProviderError {
+        ProviderError(.ambiguous, "The call that starts the export was cut off.", cause: cause)
+    }
+}

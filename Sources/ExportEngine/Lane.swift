@@ -1,0 +1,174 @@
+import ExportLedger
+import Exports
+import Logging
+import Synchronization
+
+/// All work on one connection: takes what is due, calls the adapter, and writes down what came of it.
+final class Lane: Sendable {
+    let key: ConnectionKey
+    let connection: EngineConnection
+    let life: ExportLife
+    let tools: EngineTools
+    private let state: Mutex<LaneState>
+    private let news = Signal()
+
+    init(_ connection: EngineConnection, tools: EngineTools) {
+        key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
+        self.connection = connection
+        life = ExportLife(capabilities: connection.descriptor.capabilities, settings: tools.settings)
+        self.tools = tools
+        state = Mutex(
+            LaneState(
+                observesInBatches: connection.descriptor.capabilities.batchObserve,
+                callsAtOnce: max(1, tools.settings.callsAtOnce)
+            )
+        )
+    }
+
+    // MARK: From outside
+
+    /// Takes charge of an export that this engine owns by the record's fence.
+    func adopt(_ record: LedgerRecord) {
+        let next = next(of: record)
+        let count = state.withLock { state in
+            state.adopt(record.export.id, fence: record.fence, kind: next.kind, at: next.time)
+            return state.entries.count
+        }
+        tools.metrics.unfinished(key, count)
+        news.fire()
+    }
+
+    /// Keeps what the start needs, in memory, until the job has been started or the export has ended.
+    func keep(_ secrets: [String: Secret], for id: ExportID) { state.withLock { $0.keep(secrets, for: id) } }
+
+    /// Forgets the secrets of an export that did not come to be.
+    func dropSecrets(of id: ExportID) { state.withLock { $0.dropSecrets(of: id) } }
+
+    /// Has an export looked at again at once.
+    func wake(_ id: ExportID) {
+        state.withLock { $0.wake(id, at: tools.time.now()) }
+        news.fire()
+    }
+
+    /// Returns when newer word has come, or at once where none is to be had or was asked for a moment ago.
+    func refresh(_ id: ExportID) async {
+        guard let signal = state.withLock({ $0.refresh(id, at: tools.time.now()) }) else { return }
+        news.fire()
+        await signal.wait()
+    }
+
+    /// Ends `run` as soon as starts that are under way have been written down.
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        news.fire()
+    }
+
+    // MARK: The loop
+
+    /// Works until the lane is stopped or the task is cancelled.
+    func run() async {
+        state.withLock { $0.isRunning = true }
+        await withDiscardingTaskGroup { submissions in
+            await withDiscardingTaskGroup { others in
+                while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
+                    let (work, next) = state.withLock { $0.takeWork(at: tools.time.now()) }
+                    for id in work.submissions {
+                        submissions.addTask { await self.work(.submission) { await self.submit(id) } }
+                    }
+                    for id in work.errands {
+                        others.addTask { await self.work(.errand) { await self.runErrand(id) } }
+                    }
+                    for ids in work.observations {
+                        others.addTask { await self.work(.observation) { await self.observe(ids) } }
+                    }
+                    if work.isEmpty { await news.wait(until: next, of: tools.time) }
+                }
+                others.cancelAll()
+            }
+        }
+        for waiting in state.withLock({ $0.stopRunning() }) { waiting.fire() }
+    }
+
+    private func work(_ kind: LaneState.Kind, _ body: () async -> Void) async {
+        await body()
+        state.withLock { $0.workIsDone(kind) }
+        news.fire()
+    }
+
+    // MARK: For the workers
+
+    func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
+    func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
+    func keepQuiet(_ id: ExportID, until time: Timestamp) { state.withLock { $0.keepQuiet(id, until: time) } }
+
+    /// The record, if it asks for this kind of work now. Otherwise the export is given back, and nil returned.
+    func prepare(_ id: ExportID, for kind: LaneState.Kind) async -> LedgerRecord? {
+        let (fence, isRefresh) = state.withLock { ($0.entries[id]?.fence, $0.takeRefresh(id)) }
+        let record: LedgerRecord?
+        do {
+            record = try await tools.ledger.record(id)
+        } catch {
+            postpone(id, as: kind, because: error)
+            return nil
+        }
+        guard let record, let fence, record.fence == fence, record.phase != .settled else {
+            letGo(of: id)
+            return nil
+        }
+        let next = next(of: record)
+        if next.kind != kind || (next.time > tools.time.now() && !isRefresh) {
+            release(id, until: next)
+            return nil
+        }
+        return record
+    }
+
+    /// Gives an export back after an event was written; nil when it is not this engine's any more.
+    func finish(_ id: ExportID, _ record: LedgerRecord?) {
+        guard let record, record.phase != .settled else { return letGo(of: id) }
+        if record.phase == .tracking { dropSecrets(of: id) }
+        release(id, until: next(of: record))
+    }
+
+    /// Applies an event before any call was made; gives the export back if the ledger fails.
+    func begin(_ event: ExportLife.Event, for record: LedgerRecord, as kind: LaneState.Kind) async -> LedgerRecord? {
+        let id = record.export.id
+        do {
+            let after = try await tools.apply(event, to: id, fence: record.fence, life)
+            if after == nil { letGo(of: id) }
+            return after
+        } catch {
+            postpone(id, as: kind, because: error)
+            return nil
+        }
+    }
+
+    func letGo(of id: ExportID) {
+        let (waiting, count) = state.withLock { ($0.remove(id), $0.entries.count) }
+        tools.metrics.unfinished(key, count)
+        for signal in waiting { signal.fire() }
+    }
+
+    /// What a record waits for, and until when.
+    func next(of record: LedgerRecord) -> (kind: LaneState.Kind, time: Timestamp) {
+        let kind: LaneState.Kind =
+            switch life.step(of: record) {
+            case .submit: .submission
+            case .observe: .observation
+            case .reconcile, .cancel, .awaitAuthorization, .nothing: .errand
+            }
+        return (kind, record.nextActionAt ?? tools.time.now())
+    }
+
+    func release(_ id: ExportID, until next: (kind: LaneState.Kind, time: Timestamp)) {
+        let waiting = state.withLock { $0.release(id, until: next, at: tools.time.now()) }
+        for signal in waiting { signal.fire() }
+    }
+
+    private func postpone(_ id: ExportID, as kind: LaneState.Kind, because error: any Error) {
+        if !Task.isCancelled {
+            tools.logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
+        }
+        release(id, until: (kind, tools.time.now() + .seconds(5)))
+    }
+}

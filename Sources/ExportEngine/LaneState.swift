@@ -1,0 +1,172 @@
+import Exports
+
+/// Who is due, who is being worked on, and who waits, on one connection. A plain value: no I/O.
+struct LaneState: Sendable {
+    /// What kind of work an export waits for; each has its own share of the calls at once.
+    enum Kind: Sendable, Hashable {
+        /// A call that starts a job: finished even while the process shuts down.
+        case submission
+        /// Looking for a job, canceling one, or finding out what there is to do.
+        case errand
+        case observation
+    }
+
+    /// An unfinished export.
+    struct Entry: Sendable {
+        /// The fence that this engine's write-backs carry.
+        var fence: Int64
+        var kind: Kind
+        /// Whether a worker has it, or is about to.
+        var isBusy = false
+        /// Whether there is news that the worker may have missed.
+        var isWoken = false
+        /// Whether it is to be observed before its time.
+        var wantsRefresh = false
+        /// Until when no refresh is made.
+        var quietUntil: Timestamp?
+        var refreshers: [Signal] = []
+    }
+
+    /// What is to be started now. Observations in one list go into one call.
+    struct Work: Sendable {
+        var submissions: [ExportID] = []
+        var errands: [ExportID] = []
+        var observations: [[ExportID]] = []
+
+        var isEmpty: Bool { submissions.isEmpty && errands.isEmpty && observations.isEmpty }
+    }
+
+    let observesInBatches: Bool
+    let callsAtOnce: Int
+    private(set) var entries: [ExportID: Entry] = [:]
+    private var queue = DueQueue()
+    private var ready: [Kind: [ExportID]] = [:]
+    private var inFlight: [Kind: Int] = [:]
+    /// What the start needs and must not be written down.
+    private var secrets: [ExportID: [String: Secret]] = [:]
+    var isRunning = false
+    var isStopping = false
+
+    init(observesInBatches: Bool, callsAtOnce: Int) {
+        self.observesInBatches = observesInBatches
+        self.callsAtOnce = callsAtOnce
+    }
+
+    // MARK: Exports come and go
+
+    /// Takes charge of an export, or learns of a newer fence. A worker that has it is not disturbed.
+    mutating func adopt(_ id: ExportID, fence: Int64, kind: Kind, at time: Timestamp) {
+        var entry = entries[id] ?? Entry(fence: fence, kind: kind)
+        guard entry.fence <= fence else { return }
+        entry.fence = fence
+        if entry.isBusy {
+            entry.isWoken = true
+        } else {
+            entry.kind = kind
+            queue.set(id, at: time)
+        }
+        entries[id] = entry
+    }
+
+    /// Has an export looked at now: something about it changed outside.
+    mutating func wake(_ id: ExportID, at now: Timestamp) {
+        guard var entry = entries[id] else { return }
+        if entry.isBusy {
+            entry.isWoken = true
+        } else {
+            entry.kind = .errand
+            queue.set(id, at: now)
+        }
+        entries[id] = entry
+    }
+
+    /// Gives an export back after work on it. Returns those who waited for that.
+    mutating func release(_ id: ExportID, until next: (kind: Kind, time: Timestamp), at now: Timestamp) -> [Signal] {
+        guard var entry = entries[id] else { return [] }
+        let refreshers = entry.refreshers
+        entry.isBusy = false
+        entry.refreshers = []
+        entry.kind = entry.isWoken ? .errand : next.kind
+        queue.set(id, at: entry.isWoken ? now : next.time)
+        entry.isWoken = false
+        entries[id] = entry
+        return refreshers
+    }
+
+    /// Lets go of an export for good. Returns those who waited for it.
+    mutating func remove(_ id: ExportID) -> [Signal] {
+        queue.remove(id)
+        secrets[id] = nil
+        return entries.removeValue(forKey: id)?.refreshers ?? []
+    }
+
+    /// Asks for an early observation. Nil when none is going to be made; else fired when it is over.
+    mutating func refresh(_ id: ExportID, at now: Timestamp) -> Signal? {
+        guard isRunning, !isStopping, var entry = entries[id], entry.kind == .observation else { return nil }
+        if !entry.isBusy {
+            if let quietUntil = entry.quietUntil, now < quietUntil { return nil }
+            if !entry.wantsRefresh { queue.set(id, at: now) }
+            entry.wantsRefresh = true
+        }
+        let signal = Signal()
+        entry.refreshers.append(signal)
+        entries[id] = entry
+        return signal
+    }
+
+    /// Starts work on an export: whether it is a refresh, which is not bound to the export's own time.
+    mutating func takeRefresh(_ id: ExportID) -> Bool {
+        guard entries[id]?.wantsRefresh == true else { return false }
+        entries[id]?.wantsRefresh = false
+        return true
+    }
+
+    mutating func keepQuiet(_ id: ExportID, until time: Timestamp) { entries[id]?.quietUntil = time }
+
+    mutating func keep(_ values: [String: Secret], for id: ExportID) { secrets[id] = values }
+    mutating func dropSecrets(of id: ExportID) { secrets[id] = nil }
+    func secrets(of id: ExportID) -> [String: Secret]? { secrets[id] }
+
+    /// Ends all waiting for refreshes.
+    mutating func stopRunning() -> [Signal] {
+        isRunning = false
+        let waiting = entries.values.flatMap(\.refreshers)
+        for id in entries.keys { entries[id]?.refreshers = [] }
+        return waiting
+    }
+
+    // MARK: Work
+
+    /// Takes what is due and can be started, and says when to look again if nothing else happens before.
+    mutating func takeWork(at now: Timestamp) -> (work: Work, next: Timestamp?) {
+        while let id = queue.popDue(at: now) {
+            guard let entry = entries[id] else { continue }
+            entries[id]?.isBusy = true
+            ready[entry.kind, default: []].append(id)
+        }
+        var work = Work()
+        work.submissions = take(.submission)
+        work.errands = take(.errand)
+        if observesInBatches {
+            if inFlight[.observation, default: 0] == 0, let all = ready.removeValue(forKey: .observation) {
+                work.observations = [all]
+                inFlight[.observation] = 1
+            }
+        } else {
+            work.observations = take(.observation).map { [$0] }
+        }
+        return (work, queue.nextTime())
+    }
+
+    /// One piece of work is over.
+    mutating func workIsDone(_ kind: Kind) { inFlight[kind, default: 1] -= 1 }
+
+    private mutating func take(_ kind: Kind) -> [ExportID] {
+        let room = callsAtOnce - inFlight[kind, default: 0]
+        guard room > 0, let waiting = ready[kind], !waiting.isEmpty else { return [] }
+        ready[kind] = Array(waiting.dropFirst(room))
+        let taken = Array(waiting.prefix(room))
+        inFlight[kind, default: 0] += taken.count
+        return taken
+    }
+}

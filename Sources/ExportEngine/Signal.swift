@@ -1,0 +1,58 @@
+import Exports
+import Synchronization
+
+/// Wakes one waiting task. A signal that nobody waits for is kept until the next wait; several become one.
+final class Signal: Sendable {
+    private struct State {
+        var isFired = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    func fire() {
+        let waiter = state.withLock { state in
+            let waiter = state.waiter
+            state.waiter = nil
+            state.isFired = waiter == nil
+            return waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Returns when the signal was fired, or the task is cancelled. One waiter at a time.
+    func wait() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    // The flag is set before the handler below runs: one of the two sees it.
+                    if state.isFired || Task.isCancelled {
+                        state.isFired = false
+                        return true
+                    }
+                    state.waiter = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state in
+                defer { state.waiter = nil }
+                return state.waiter
+            }
+            waiter?.resume()
+        }
+    }
+
+    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled.
+    func wait(until deadline: Timestamp?, of time: any TimeSource) async {
+        guard let deadline else { return await wait() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.wait() }
+            // A cancelled sleep is the other child's doing: there is nothing to tell.
+            group.addTask { try? await time.sleep(for: deadline - time.now()) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,103 @@
+public import Exports
+
+/// What is remembered: the truth about every export, of which all else is a copy.
+///
+/// Each operation is one transaction, durable when it returns. All throw `LedgerError`, or `CancellationError` when the
+/// task is cancelled, in which case nothing was changed.
+public protocol ExportLedger: Sendable {
+    /// Whether the ledger answers. Throws when it does not.
+    func check() async throws
+
+    /// Writes a new export down, and with it the claim on its idempotency key, where it has one.
+    ///
+    /// The claim is arbitrated by the storage: of any number of calls with one key, from any number of processes, one
+    /// creates and the others get its export. Claims made before `claimsSince` count as forgotten.
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome
+
+    /// The export that `caller` created with this key since `claimsSince`; nil where there is none.
+    func claimed(
+        _ idempotency: Idempotency,
+        by caller: String,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome?
+
+    /// The record of an export; nil for an unknown id.
+    func record(_ id: ExportID) async throws -> LedgerRecord?
+
+    /// Takes over one export that is not settled: its fence grows, so that write-backs of former owners change nothing.
+    /// Nil when it is unknown or settled.
+    func claim(_ id: ExportID) async throws -> LedgerRecord?
+
+    /// Takes over every export that is not settled, oldest first.
+    func claimUnfinished() async throws -> [LedgerRecord]
+
+    /// Reads a record, lets `change` alter it, and writes it back, in one transaction.
+    ///
+    /// With a `fence`, the record must still carry it (`stale` otherwise: a normal outcome, nothing changed, the work
+    /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
+    /// `fence` to shut the present owner out; it must not change the id.
+    func update(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome
+
+    /// One page, newest first: exports that match and are older than `before`, at most `limit`.
+    ///
+    /// Order and the filter by time follow the ids, which hold the time of creation.
+    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage
+
+    /// The ids of successes whose files expired at `time` or before, at most `limit`.
+    func expired(at time: Timestamp, limit: Int) async throws -> [ExportID]
+
+    /// When the next success expires; nil when none is going to.
+    func nextExpiry() async throws -> Timestamp?
+
+    /// Forgets idempotency keys that were claimed before `time`.
+    func pruneClaims(before time: Timestamp) async throws
+}
+
+/// What became of an insertion.
+public enum InsertOutcome: Sendable, Hashable {
+    case created(LedgerRecord)
+    /// The same request came before: this is its export.
+    case replayed(LedgerRecord)
+    /// The key was used before, with another request.
+    case keyReused
+}
+
+/// What became of an update.
+public enum UpdateOutcome: Sendable, Hashable {
+    case written(before: LedgerRecord, after: LedgerRecord)
+    /// The fence was another: the record is as it was.
+    case stale
+    case notFound
+}
+
+/// The storage failed. For the operator: its description must not reach a client.
+public struct LedgerError: Error, CustomStringConvertible {
+    /// The kinds of failure; the raw value is fit for a metric's dimension.
+    public enum Code: String, Sendable {
+        /// The storage cannot be read or written now.
+        case unavailable
+        /// What is stored cannot be understood.
+        case corrupt
+    }
+
+    public var code: Code
+    public var detail: String
+    public var cause: (any Error)?
+
+    /// Makes an error.
+    public init(_ code: Code, _ detail: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.detail = detail
+        self.cause = cause
+    }
+
+    public var description: String { "ledger \(code.rawValue): \(detail)" }
+}

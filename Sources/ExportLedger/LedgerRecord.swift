@@ -1,0 +1,92 @@
+public import Exports
+
+/// Everything that is remembered of one export: what clients see, and what the work on it needs.
+///
+/// Holds no secret.
+public struct LedgerRecord: Sendable, Hashable {
+    /// How far the work on an export has come.
+    public enum Phase: String, Sendable, Hashable, CaseIterable {
+        /// Written down; nothing has been sent upstream that could have started a job.
+        case accepted
+        /// A call that starts a job is under way, or was when the process ended.
+        case submitting
+        /// The job is known upstream by its reference.
+        case tracking
+        /// Nothing more is done, but that a success expires.
+        case settled
+    }
+
+    public var export: Export
+    public var plan: ExportPlan
+    public var phase: Phase
+    /// Where the job is found upstream, from `tracking` on.
+    public var reference: UpstreamReference?
+    public var progress: ExportProgress
+    /// When something is to be done next; nil when nothing is.
+    public var nextActionAt: Timestamp?
+    /// When the first attempt of the present submission was written down: the marker's `notBefore`.
+    public var submittingSince: Timestamp?
+    /// Whether somebody wished to cancel and the wish is still open.
+    public var cancelWished: Bool
+    /// Grows with every claim. A write-back that carries another number changes nothing.
+    public var fence: Int64
+
+    /// Makes the record of an export that has just been accepted, to be started at once.
+    public init(export: Export, plan: ExportPlan) {
+        self.export = export
+        self.plan = plan
+        phase = .accepted
+        progress = ExportProgress(acceptedSince: export.createdAt)
+        nextActionAt = export.createdAt
+        cancelWished = false
+        fence = 1
+    }
+
+    /// How the job is recognised again upstream.
+    public var marker: SubmissionMarker {
+        SubmissionMarker(
+            exportID: export.id,
+            exportName: export.name,
+            notBefore: submittingSince ?? export.createdAt
+        )
+    }
+}
+
+/// The counts and times that decide what is done next.
+public struct ExportProgress: Sendable, Hashable {
+    /// Calls that could have started a job.
+    public var submissionAttempts = 0
+    /// How often the upstream was too busy and the export was started anew.
+    public var resubmissions = 0
+    /// How often the job was looked for by its marker and surely not there.
+    public var reconcileMisses = 0
+    /// Polls since the last start.
+    public var polls = 0
+    /// Failures in a row of whatever is being tried.
+    public var failures = 0
+    /// Answers in a row that the job does not exist.
+    public var missing = 0
+    /// Polls of a finished job whose files were not listed yet.
+    public var fileLagAttempts = 0
+    /// Calls that asked the upstream to cancel.
+    public var cancelAttempts = 0
+    /// Whether a failed cancel is to be followed by a poll before it is tried again.
+    public var observeBeforeCancel = false
+    /// Why the upstream refused the last wish to cancel.
+    public var cancelRefusal: ExportFailure?
+    /// Whether nothing is done until a caller brings an upstream token.
+    public var awaitsAuthorization = false
+    /// Since when the export waits for its (next) start.
+    public var acceptedSince: Timestamp
+    /// Since when a job that may have been started is looked for.
+    public var recoveringSince: Timestamp?
+    /// Since when it is tracked, resubmissions included.
+    public var trackingSince: Timestamp?
+    /// Since when the upstream says nothing that we understand.
+    public var unknownSince: Timestamp?
+
+    /// Nothing done yet.
+    public init(acceptedSince: Timestamp) {
+        self.acceptedSince = acceptedSince
+    }
+}

@@ -1,0 +1,41 @@
+public import Exports
+import GRDB
+
+extension SQLiteLedger {
+    public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+        var conditions: [String] = []
+        var arguments: [(any DatabaseValueConvertible)?] = []
+        func add(_ condition: String, _ argument: (any DatabaseValueConvertible)?) {
+            guard let argument else { return }
+            conditions.append(condition)
+            arguments.append(argument)
+        }
+        add("provider = ?", filter.provider?.rawValue)
+        add("connection = ?", filter.connection)
+        add("status = ?", filter.status?.rawValue)
+        add("id < ?", before?.description)
+        // The bounds on the id let the index skip what the bounds on the time would read and reject.
+        add("id >= ?", filter.createdAfter.map(Self.leastID))
+        add("created_at >= ?", filter.createdAfter?.milliseconds)
+        add("id < ?", filter.createdBefore.map(Self.leastID))
+        add("created_at < ?", filter.createdBefore?.milliseconds)
+
+        let limit = max(0, limit)
+        let sql =
+            "SELECT * FROM export"
+            + (conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND "))
+            + " ORDER BY id DESC LIMIT \(limit + 1)"
+        let statementArguments = StatementArguments(arguments)
+        let found = try await read { database in
+            try Row.fetchAll(database, sql: sql, arguments: statementArguments).map(Export.init)
+        }
+        return ExportPage(exports: Array(found.prefix(limit)), hasMore: found.count > limit)
+    }
+
+    /// The start of every id that was made at `time`: less than all of them, greater than all that are older.
+    private static func leastID(at time: Timestamp) -> String {
+        let digits = String(UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF, radix: 16)
+        let padded = String(repeating: "0", count: 12 - digits.count) + digits
+        return padded.prefix(8) + "-" + padded.suffix(4)
+    }
+}

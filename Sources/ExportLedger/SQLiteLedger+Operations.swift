@@ -1,0 +1,165 @@
+public import Exports
+import GRDB
+
+extension SQLiteLedger: ExportLedger {
+    public func check() async throws {
+        _ = try await read { try Int.fetchOne($0, sql: "SELECT 1 FROM export LIMIT 1") }
+    }
+
+    public func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome {
+        try await write { database in
+            try Self.insert(record, in: database)
+            guard let idempotency else { return .created(record) }
+            let caller = record.export.createdBy
+            try database.execute(
+                sql: "DELETE FROM idempotency WHERE caller = ? AND key = ? AND created_at < ?",
+                arguments: [caller, idempotency.key, claimsSince.milliseconds]
+            )
+            try database.execute(
+                sql: """
+                    INSERT INTO idempotency (caller, key, fingerprint, export_id, created_at) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (caller, key) DO NOTHING
+                    """,
+                arguments: [
+                    caller, idempotency.key, idempotency.fingerprint, record.export.id.description,
+                    record.export.createdAt.milliseconds,
+                ]
+            )
+            if database.changesCount == 1 { return .created(record) }
+            // The key was claimed before: the export above must not stay.
+            try database.execute(sql: "DELETE FROM export WHERE id = ?", arguments: [record.export.id.description])
+            let earlier = try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: database)
+            guard let earlier else { throw LedgerError(.corrupt, "an idempotency key names no export") }
+            return earlier
+        }
+    }
+
+    public func claimed(
+        _ idempotency: Idempotency,
+        by caller: String,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome? {
+        try await read { try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: $0) }
+    }
+
+    public func record(_ id: ExportID) async throws -> LedgerRecord? {
+        try await read { try Self.record(id, in: $0) }
+    }
+
+    public func claim(_ id: ExportID) async throws -> LedgerRecord? {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE export SET fence = fence + 1 WHERE id = ? AND phase <> 'settled'",
+                arguments: [id.description]
+            )
+            return database.changesCount == 1 ? try Self.record(id, in: database) : nil
+        }
+    }
+
+    public func claimUnfinished() async throws -> [LedgerRecord] {
+        try await write { database in
+            try database.execute(sql: "UPDATE export SET fence = fence + 1 WHERE phase <> 'settled'")
+            return try Row.fetchAll(database, sql: "SELECT * FROM export WHERE phase <> 'settled' ORDER BY id")
+                .map(LedgerRecord.init)
+        }
+    }
+
+    public func update(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await write { database in
+            guard let before = try Self.record(id, in: database) else { return .notFound }
+            var after = before
+            change(&after)
+            guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
+            return .written(before: before, after: after)
+        }
+    }
+
+    public func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
+        try await read { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    SELECT id FROM export
+                    WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL AND expires_at <= ?
+                    ORDER BY expires_at LIMIT ?
+                    """,
+                arguments: [time.milliseconds, limit]
+            )
+            .compactMap { ExportID($0) }
+        }
+    }
+
+    public func nextExpiry() async throws -> Timestamp? {
+        try await read { database in
+            try Int64.fetchOne(
+                database,
+                sql: """
+                    SELECT expires_at FROM export
+                    WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL
+                    ORDER BY expires_at LIMIT 1
+                    """
+            )
+            .map(Timestamp.init(milliseconds:))
+        }
+    }
+
+    public func pruneClaims(before time: Timestamp) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "DELETE FROM idempotency WHERE created_at < ?",
+                arguments: [time.milliseconds]
+            )
+        }
+    }
+}
+
+extension SQLiteLedger {
+    private static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
+        try Row.fetchOne(database, sql: "SELECT * FROM export WHERE id = ?", arguments: [id.description])
+            .map(LedgerRecord.init)
+    }
+
+    private static func insert(_ record: LedgerRecord, in database: Database) throws {
+        let columns = try record.columns
+        let names = columns.map(\.name).joined(separator: ", ")
+        let marks = columns.map { _ in "?" }.joined(separator: ", ")
+        try database.cachedStatement(sql: "INSERT INTO export (\(names)) VALUES (\(marks))")
+            .execute(arguments: StatementArguments(columns.map(\.value)))
+    }
+
+    /// Writes the row if it carries `fence`; false when it does not.
+    private static func update(_ record: LedgerRecord, fence: Int64, in database: Database) throws -> Bool {
+        let columns = try record.columns.dropFirst()
+        let assignments = columns.map { "\($0.name) = ?" }.joined(separator: ", ")
+        try database.cachedStatement(sql: "UPDATE export SET \(assignments) WHERE id = ? AND fence = ?")
+            .execute(arguments: StatementArguments(columns.map(\.value) + [record.export.id.description, fence]))
+        return database.changesCount == 1
+    }
+
+    private static func claimed(
+        _ idempotency: Idempotency,
+        by caller: String,
+        claimsSince: Timestamp,
+        in database: Database
+    ) throws -> InsertOutcome? {
+        let row = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT fingerprint, export_id FROM idempotency WHERE caller = ? AND key = ? AND created_at >= ?
+                """,
+            arguments: [caller, idempotency.key, claimsSince.milliseconds]
+        )
+        guard let row else { return nil }
+        guard row["fingerprint"] == idempotency.fingerprint else { return .keyReused }
+        return try ExportID(row["export_id"] as String).flatMap { try record($0, in: database) }
+            .map(InsertOutcome.replayed)
+    }
+}

@@ -1,0 +1,91 @@
+import Exports
+import GRDB
+
+extension SQLiteLedger {
+    /// The schema's history. A migration that was released is never edited: add another.
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 exports and idempotency keys") { database in
+            try database.execute(sql: firstSchema)
+        }
+        return migrator
+    }
+
+    static func migrate(_ writer: any DatabaseWriter) throws {
+        let migrator = migrator
+        if try writer.read({ try migrator.hasBeenSuperseded($0) }) {
+            throw StartupError(
+                "ledger.path",
+                "The ledger was written by a newer version of the gateway. Run that version, or choose another file."
+            )
+        }
+        try migrator.migrate(writer)
+    }
+
+    // Times are milliseconds since 1970; source, plan and the other structured values are JSON.
+    private static let firstSchema = """
+        CREATE TABLE export (
+            id TEXT NOT NULL PRIMARY KEY,
+            provider TEXT NOT NULL,
+            connection TEXT NOT NULL,
+            name TEXT NOT NULL,
+            status TEXT NOT NULL,
+            percent_complete INTEGER,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL,
+            completed_at INTEGER,
+            expires_at INTEGER,
+            observed_at INTEGER,
+            stale INTEGER NOT NULL,
+            created_by TEXT NOT NULL,
+            source TEXT NOT NULL,
+            files TEXT NOT NULL,
+            destination TEXT,
+            cancellation TEXT,
+            error TEXT,
+            notice TEXT,
+            upstream TEXT,
+            revision INTEGER NOT NULL,
+            plan TEXT NOT NULL,
+            phase TEXT NOT NULL,
+            reference TEXT,
+            next_action_at INTEGER,
+            submitting_since INTEGER,
+            cancel_wished INTEGER NOT NULL,
+            fence INTEGER NOT NULL,
+            submission_attempts INTEGER NOT NULL,
+            resubmissions INTEGER NOT NULL,
+            reconcile_misses INTEGER NOT NULL,
+            polls INTEGER NOT NULL,
+            failures INTEGER NOT NULL,
+            missing INTEGER NOT NULL,
+            file_lag_attempts INTEGER NOT NULL,
+            cancel_attempts INTEGER NOT NULL,
+            observe_before_cancel INTEGER NOT NULL,
+            cancel_refusal TEXT,
+            awaits_authorization INTEGER NOT NULL,
+            accepted_since INTEGER NOT NULL,
+            recovering_since INTEGER,
+            tracking_since INTEGER,
+            unknown_since INTEGER
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX export_by_provider ON export (provider, id);
+        CREATE INDEX export_by_connection ON export (connection, id);
+        CREATE INDEX export_by_status ON export (status, id);
+        CREATE INDEX export_unfinished ON export (id) WHERE phase <> 'settled';
+        CREATE INDEX export_expiring ON export (expires_at)
+            WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL;
+
+        CREATE TABLE idempotency (
+            caller TEXT NOT NULL,
+            key TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            export_id TEXT NOT NULL REFERENCES export (id),
+            created_at INTEGER NOT NULL,
+            PRIMARY KEY (caller, key)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX idempotency_by_age ON idempotency (created_at);
+        """
+}
