@@ -41,9 +41,12 @@ extension ExportEngine {
         if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }
         if let token = draft.authorization { tools.tokens.keep(token, for: id) }
         do {
-            let outcome = try await asking {
-                try await self.tools.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
+            let ledger = tools.ledger
+            // Not cut off when the client goes away: what is in the ledger must be in a lane. One transaction, awaited.
+            let insertion = Task {
+                try await ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
+            let outcome = try await asking { try await insertion.value }
             guard case .created = outcome else {
                 forgetSecrets(of: id, lane)
                 return try await creation(outcome, draft)

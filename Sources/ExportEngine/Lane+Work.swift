@@ -108,12 +108,10 @@ extension Lane {
     }
 
     private func observe(_ records: [LedgerRecord], with token: CallerToken) async {
-        var references: [UpstreamReference] = []
-        for case let reference? in records.map(\.reference) where !references.contains(reference) {
-            references.append(reference)
-        }
+        // Two exports can share a job, where an adapter took over one that was in the way.
+        let references = Set(records.compactMap(\.reference))
         let answers = await connection.provider.observe(
-            references,
+            Array(references),
             context: tools.context(authorization: token.value)
         )
         for record in records {

@@ -67,7 +67,11 @@ final class Lane: Sendable {
 
     /// Works until the lane is stopped or the task is cancelled.
     func run() async {
-        state.withLock { $0.isRunning = true }
+        let count = state.withLock { state in
+            state.isRunning = true
+            return state.entries.count
+        }
+        tools.metrics.unfinished(key, count)
         await withDiscardingTaskGroup { submissions in
             await withDiscardingTaskGroup { others in
                 while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
