@@ -9,7 +9,7 @@ public import NIOCore
 ///   holds no name, no time and no operating system.
 /// - Processor time: the work is done by the task that calls, in slices of at most 64 KiB of input; after each, the task
 ///   lets others run. Call it from an ordinary task. A task whose executor is an event loop would hold up that loop for
-///   one to three milliseconds for each slice.
+///   one or two milliseconds with each slice.
 public struct GzipEncoder: Sendable {
     /// The most bytes that `sink` gets at once.
     public static let chunkSize = 64 << 10

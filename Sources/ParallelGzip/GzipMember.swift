@@ -19,9 +19,7 @@ final class GzipMember {
 
     /// Takes the compressor's memory.
     init(level: Int) throws(GzipError) {
-        self.level = level
-        checksum = crc32(0, nil, 0)
-        stream = .allocate(capacity: 1)
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
         // Negative bits: raw deflate, no frame. 8 is zlib's own default for the hash chains.
         let status = CZlib_deflateInit2(stream, Int32(level), -MAX_WBITS, 8, Z_DEFAULT_STRATEGY)
@@ -29,6 +27,9 @@ final class GzipMember {
             stream.deallocate()
             throw GzipError(code: status == Z_MEM_ERROR ? .outOfMemory : .compressorFailed, status: status)
         }
+        self.stream = stream
+        self.level = level
+        checksum = crc32(0, nil, 0)
     }
 
     deinit {
