@@ -1,0 +1,46 @@
+"""Where everything that the servers wrote is kept until the leak test has looked at it.
+
+One directory, `EXPORT_GATEWAY_EVIDENCE`, by default `.build-logs` at the top of the repository:
+`servers/` holds logs, configurations, ledgers, metrics and answers; `secrets/` the values that must not be in there.
+"""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = Path(os.environ.get("EXPORT_GATEWAY_EVIDENCE", ROOT / ".build-logs"))
+SERVERS = EVIDENCE / "servers"
+SECRETS = EVIDENCE / "secrets"
+
+
+def directory(name: str) -> Path:
+    """A new directory for one server, named after the running test."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "outside").split(" ")[0].split("::")[-1]
+    SERVERS.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{test}-{name}-"), dir=SERVERS))
+
+
+def keep_secrets(values) -> None:
+    """Notes values that no server may have written anywhere."""
+    SECRETS.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, path = tempfile.mkstemp(suffix=".json", dir=SECRETS)
+    with os.fdopen(handle, "w") as file:
+        json.dump(sorted(set(values)), file)
+
+
+def kept_secrets() -> set[str]:
+    """Every value noted so far."""
+    return {value for path in SECRETS.glob("*.json") for value in json.loads(path.read_text())}
+
+
+def occurrences(files, needles) -> list[tuple[str, str]]:
+    """Each file and each of `needles` in it, as bytes, wherever they stand."""
+    wanted = sorted({needle.encode() for needle in needles if needle})
+    found = []
+    for path in files:
+        content = Path(path).read_bytes()
+        found += [(str(path), needle.decode()) for needle in wanted if needle in content]
+    return found
