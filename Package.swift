@@ -115,7 +115,7 @@ let package = Package(
         room(
             "MicrosoftSandbox",
             [
-                "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioPosix,
+                "Exports", "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioPosix,
                 .serviceLifecycle,
             ]
         ),
@@ -184,7 +184,10 @@ let package = Package(
         ),
         tests(
             "MicrosoftSandboxTests",
-            ["MicrosoftSandbox", .asyncHTTPClient, .hummingbird, .hummingbirdTesting, .httpTypes, .logging, .nioCore]
+            [
+                "Exports", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
+                .nioPosix,
+            ]
         ),
         tests(
             "GatewayServerTests",

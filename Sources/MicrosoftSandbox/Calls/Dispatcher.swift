@@ -1,0 +1,143 @@
+import Exports
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+import ServiceLifecycle
+
+/// Reads a request, finds out what it means, lets the rules have their way, and has it answered.
+struct Dispatcher: HTTPResponder {
+    let world: World
+    let listener: Listener
+
+    func respond(to request: Request, context: SandboxContext) async throws -> Response {
+        let path = RequestPath(request.uri.path)
+        if listener == .api, path.segments.first == "_sandbox" {
+            return try await ControlPlane(world: world).answer(request, path: path, channel: context.channel)
+        }
+        let match = table.match(method: request.method.rawValue, path: path)
+        var call = Call(
+            operation: .unknown,
+            captures: [:],
+            method: request.method,
+            rawPath: request.uri.path,
+            query: QueryText(request.uri.query ?? ""),
+            rawQuery: request.uri.query ?? "",
+            authority: request.head.authority,
+            headers: request.headers,
+            body: ByteBuffer(),
+            now: world.time.now(),
+            channel: context.channel
+        )
+        if case .found(let operation, let captures) = match { (call.operation, call.captures) = (operation, captures) }
+        do {
+            call.body = try await request.body.collect(upTo: 1 << 20)
+        } catch is NIOTooManyBytesError {
+            return finish(Response(status: .contentTooLarge), call)
+        }
+        takeFaults(&call)
+        if case .slow(let milliseconds) = call.faults[.delay] {
+            try await cancelWhenGracefulShutdown { try await world.time.sleep(for: .milliseconds(milliseconds)) }
+            call.now = world.time.now()
+        }
+        if case .cutConnection(let started) = call.faults[.answer] {
+            if started { _ = answer(call, match) }
+            world.calls.note(call, status: 0)
+            try await context.channel.close()
+            return Response(status: .internalServerError)
+        }
+        return finish(answer(call, match), call)
+    }
+
+    private var table: RouteTable {
+        switch listener {
+        case .api: .api
+        case .proxy: .proxy
+        case .blob: .blob
+        }
+    }
+
+    private func takeFaults(_ call: inout Call) {
+        let job = jobSpokenOf(call)
+        var subjects = [call.rawPath, PercentEncoding.decode(call.rawPath, plusIsSpace: false)]
+        subjects += job?.subjects ?? []
+        subjects += call.json?.object?.values.compactMap(\.string) ?? []
+        call.faults = world.rules.take(
+            call.operation,
+            subjects: subjects,
+            jobIsOpen: job?.isOpen(at: call.now) ?? false
+        )
+        if let job { world.jobs.update(job.id) { $0.take(call.faults, asStart: false) } }
+        if call.faults.has(.tokenRevoked), let token = call.bearer { world.tokens.revoke(token) }
+    }
+
+    private func jobSpokenOf(_ call: Call) -> Job? {
+        switch call.operation {
+        case .complianceOperation, .complianceDownloadURL, .securityOperation, .securityDownloadURL:
+            world.jobs.job(call["operation"])
+        case .goalsGet, .goalsContent: world.jobs.job(call["job"])
+        case .powerBIStatus, .powerBIFile: world.jobs.job(call["export"])
+        case .proxyDownload: ProxyLink(path: call["file"]).flatMap { world.jobs.job($0.job) }
+        case .blobDownload: BlobLink(call).flatMap { world.jobs.job($0.job) }
+        default: nil
+        }
+    }
+
+    private func answer(_ call: Call, _ match: RouteTable.Match) -> Response {
+        if let answer = faultyAnswer(call) { return answer }
+        if case .wrongMethod(let allow) = match {
+            var response = GraphAnswer(world: world, call: call).notAllowed
+            response.headers[.allow] = allow.joined(separator: ", ")
+            return response
+        }
+        switch call.operation.service {
+        case "entra-id": return TokenEndpoint(world: world).answer(call)
+        case "graph-ediscovery": return GraphEDiscoveryService(world: world, call: call).answer()
+        case "viva-goals": return GoalsService(world: world, call: call).answer()
+        case "power-bi": return PowerBIService(world: world, call: call).answer()
+        case "download": return DownloadHosts(world: world, call: call).answer()
+        default: return GraphAnswer(world: world, call: call).notFound("Resource not found for the request.")
+        }
+    }
+
+    /// The answer of a fault that stands in for the service's own.
+    private func faultyAnswer(_ call: Call) -> Response? {
+        switch call.faults[.answer] {
+        case .throttled(let retryAfter, let withoutHeader):
+            var response = throttled(call)
+            response.headers[.retryAfter] = withoutHeader ? nil : retryAfter ?? "1"
+            return response
+        case .status(let status, let body, let headers):
+            var fields = HTTPFields()
+            for (name, value) in headers { HTTPField.Name(name).map { fields[$0] = value } }
+            let text = body ?? ""
+            if fields[.contentType] == nil, !text.isEmpty { fields[.contentType] = "application/json" }
+            return Response(
+                status: .init(code: status),
+                headers: fields,
+                body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+            )
+        case .htmlSignIn: return .signInPage
+        default: return nil
+        }
+    }
+
+    private func throttled(_ call: Call) -> Response {
+        switch call.operation.service {
+        case "entra-id": TokenEndpoint(world: world).throttled(call)
+        case "power-bi": PowerBIAnswer(world: world, call: call).empty(.tooManyRequests)
+        case "download": Response(status: .tooManyRequests)
+        default: GraphAnswer(world: world, call: call).throttled
+        }
+    }
+
+    private func finish(_ response: Response, _ call: Call) -> Response {
+        var response = response
+        if case .wrongContentType(let type) = call.faults[.mediaType] { response.headers[.contentType] = type }
+        if call.faults.has(.quotedLocation), let location = response.headers[.location], !location.hasPrefix("\"") {
+            response.headers[.location] = "\"\(location)\""
+        }
+        world.calls.note(call, status: response.status.code)
+        return response
+    }
+}

@@ -1,0 +1,92 @@
+import Exports
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import ServiceLifecycle
+import SystemCrypto
+
+/// A stand-in for Entra ID, Microsoft Graph, Power BI and their download hosts, on sockets of its own.
+///
+/// It answers as the services are documented and recorded to answer, quirks included, and misbehaves where a rule says
+/// so. Jobs need no timers: what they show is computed from the time source when somebody looks, so that a manual clock
+/// finishes them at once.
+public final class MicrosoftSandbox: Service, Sendable {
+    private let world: World
+
+    /// Makes a sandbox that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - time: the clock that tokens, jobs and links go by, and that slow answers wait on.
+    ///   - random: where ids, tokens and signatures come from.
+    public init(
+        settings: SandboxSettings = SandboxSettings(),
+        time: any TimeSource = SystemTime(),
+        logger: Logger,
+        random: @escaping @Sendable (Int) -> [UInt8] = { randomBytes($0) }
+    ) {
+        world = World(settings: settings, time: time, logger: logger, random: random)
+    }
+
+    /// Where the sandbox listens. Waits until all three listeners do.
+    ///
+    /// Returns port 0 for a listener that never came: when `run()` failed or has ended, or the waiting task is cancelled.
+    public func addresses() async -> SandboxAddresses {
+        await world.listeners.settled()
+        return SandboxAddresses(
+            api: world.listeners.address(of: .api),
+            proxy: world.listeners.address(of: .proxy),
+            blob: world.listeners.address(of: .blob)
+        )
+    }
+
+    /// Serves until the task is cancelled or shut down gracefully; then answers under way are broken off or finished
+    /// respectively. To be called once.
+    ///
+    /// Throws what the operating system says when an address cannot be bound.
+    public func run() async throws {
+        defer { world.listeners.end() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for listener in Listener.allCases {
+                let application = application(for: listener)
+                group.addTask { try await application.run() }
+            }
+            // An error of one ends the others.
+            while try await group.next() != nil {}
+        }
+    }
+
+    /// A snapshot of every call (the last 20,000) and every job so far.
+    public var account: SandboxAccount { world.account }
+
+    /// Every token issued, signature minted and secret known, for searching logs and stores after leaks.
+    public var secrets: [String] { world.tokens.secrets }
+
+    /// Puts a rule in force, behind those that are.
+    public func addRule(_ rule: SandboxRule) { world.rules.add(rule) }
+
+    /// Puts all rules out of force. Jobs keep what they have been given.
+    public func removeRules() { world.rules.removeAll() }
+
+    private func application(for listener: Listener) -> some Service {
+        let settings = world.settings
+        let port =
+            switch listener {
+            case .api: settings.apiPort
+            case .proxy: settings.proxyPort
+            case .blob: settings.blobPort
+            }
+        let world = world
+        return Application(
+            responder: Dispatcher(world: world, listener: listener),
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(additionalChannelHandlers: [HalfCloseHandler()])
+            ),
+            configuration: ApplicationConfiguration(address: .hostname(settings.host, port: port)),
+            onServerRunning: { channel in
+                world.listeners.isListening(listener, port: channel.localAddress?.port ?? port)
+            },
+            logger: world.logger
+        )
+    }
+}
