@@ -41,7 +41,7 @@ private final class Inflater {
     private(set) var hasMore = false
 
     init() throws(GzipError) {
-        stream = .allocate(capacity: 1)
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
         // 16: a gzip frame, and no other.
         let status = CZlib_inflateInit2(stream, 16 + MAX_WBITS)
@@ -49,6 +49,8 @@ private final class Inflater {
             stream.deallocate()
             throw GzipError(code: status == Z_MEM_ERROR ? .outOfMemory : .compressorFailed, status: status)
         }
+        // Set last: an initializer that throws with everything set runs deinit, which would free a second time.
+        self.stream = stream
     }
 
     deinit {

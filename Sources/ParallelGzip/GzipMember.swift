@@ -27,6 +27,7 @@ final class GzipMember {
             stream.deallocate()
             throw GzipError(code: status == Z_MEM_ERROR ? .outOfMemory : .compressorFailed, status: status)
         }
+        // Set last: an initializer that throws with everything set runs deinit, which would free a second time.
         self.stream = stream
         self.level = level
         checksum = crc32(0, nil, 0)
