@@ -40,7 +40,7 @@ public enum SandboxFault: Sendable, Hashable {
     case tokenRevoked
     /// The connection closes without an answer. `started` tells whether the call was carried out before.
     case cutConnection(started: Bool)
-    /// The job's first file has this size and kind.
+    /// The job's first file has this size and kind; the kind is `content` on the control plane.
     case fileContent(bytes: Int64, kind: SandboxFileKind)
     /// The body comes chunked, without `Content-Length`.
     case noContentLength

@@ -94,7 +94,7 @@ extension SandboxFault {
 
     private static func parseContent(_ reader: inout ObjectReader) -> SandboxFault? {
         let bytes = reader.requiredCount("bytes")
-        let kind = reader.requiredChoice("kind", among: SandboxFileKind.allCases.map(\.rawValue))
+        let kind = reader.requiredChoice("content", among: SandboxFileKind.allCases.map(\.rawValue))
         guard let bytes, let kind = kind.flatMap(SandboxFileKind.init) else { return nil }
         return .fileContent(bytes: bytes, kind: kind)
     }
