@@ -1,0 +1,62 @@
+import Exports
+
+/// A key that lets a caller in.
+public struct APIKey: Sendable, Hashable {
+    /// The caller's name: `createdBy` of its exports, and in the access log. Never secret.
+    public var id: String
+    /// SHA-256 of the key, 32 bytes: the key itself is not kept.
+    public var sha256: [UInt8]
+
+    /// Names a key by its digest.
+    public init(id: String, sha256: [UInt8]) {
+        self.id = id
+        self.sha256 = sha256
+    }
+}
+
+/// How the HTTP face listens and what it lets through.
+public struct APISettings: Sendable {
+    /// The address to bind.
+    public var host: String
+    /// The port to bind; 0 takes any free one.
+    public var port: Int
+    /// The callers' keys; none lets everybody in as `anonymous`, and the operator must then bind loopback only.
+    public var apiKeys: [APIKey]
+    /// Seals the cursors; the same on all replicas. At least 32 bytes.
+    public var cursorKey: [UInt8]
+    /// The largest request body; longer ones get 413.
+    public var maxBodyBytes = 262_144
+    /// The longest request target; longer ones get 414.
+    public var maxTargetBytes = 8_192
+    /// The most bytes of all header fields together; more get 431.
+    public var maxHeaderBytes = 32_768
+    /// The most connections at a time; more wait in the kernel's queue.
+    public var maxConnections = 1_024
+    /// How long a connection may be silent between requests, or within one.
+    public var idleTimeout: Duration = .seconds(75)
+    /// How long a request body may take; slower ones get 408.
+    public var bodyTimeout: Duration = .seconds(15)
+    /// The longest `Prefer: wait`.
+    public var maxWait: Duration = .seconds(60)
+    /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
+    public var publicURL: String?
+    /// Told by `/livez`.
+    public var version: String
+
+    /// Makes settings; the limits keep their defaults.
+    public init(
+        host: String = "127.0.0.1",
+        port: Int = 8080,
+        apiKeys: [APIKey] = [],
+        cursorKey: [UInt8],
+        publicURL: String? = nil,
+        version: String = "1.0.0"
+    ) {
+        self.host = host
+        self.port = port
+        self.apiKeys = apiKeys
+        self.cursorKey = cursorKey
+        self.publicURL = publicURL
+        self.version = version
+    }
+}

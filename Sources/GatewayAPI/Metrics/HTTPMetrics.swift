@@ -1,0 +1,51 @@
+import CoreMetrics
+import Exports
+import HTTPTypes
+
+/// The figures of the requests. Every label value is from a fixed list: nothing that a client sends becomes one.
+struct HTTPMetrics: Sendable {
+    /// The `route` of a request whose path is none of ours.
+    static let noRoute = "none"
+
+    private let registry: PrometheusRegistry
+    private let active: Meter
+
+    init(registry: PrometheusRegistry) {
+        self.registry = registry
+        registry.describe("http.server.requests", "Requests answered.")
+        registry.describe("http.server.request.duration", "Time from the head of a request to the end of its answer.")
+        registry.describe("http.server.active_requests", "Requests that are being answered.")
+        registry.describe("http.server.unreadable_requests", "Connections closed because no request could be read.")
+        active = Meter(label: "http.server.active_requests", factory: registry)
+        active.set(0)
+    }
+
+    /// The `method` of a request: one of those that routes have, or `other`.
+    static func label(of method: HTTPRequest.Method) -> String {
+        switch method {
+        case .get, .head, .post, .delete, .put, .patch, .options: method.rawValue
+        default: "other"
+        }
+    }
+
+    /// A request's head was read.
+    func began() { active.increment() }
+
+    /// A request was answered, or its answer was cut off.
+    func answered(method: String, route: String, status: Int, duration: Duration) {
+        active.decrement()
+        let dimensions = [("method", method), ("route", route), ("status", String(status))]
+        Counter(label: "http.server.requests", dimensions: dimensions, factory: registry).increment()
+        CoreMetrics.Timer(label: "http.server.request.duration", dimensions: dimensions, factory: registry)
+            .recordNanoseconds(duration.milliseconds * 1_000_000)
+    }
+
+    /// Bytes came that are no request.
+    func unreadable(status: Int) {
+        Counter(
+            label: "http.server.unreadable_requests",
+            dimensions: [("status", String(status))],
+            factory: registry
+        ).increment()
+    }
+}

@@ -1,0 +1,116 @@
+public import CoreMetrics
+import Synchronization
+
+/// The backend of swift-metrics that `/metrics` shows: bootstrap it once for the process, or hand it to those who take a
+/// `MetricsFactory`.
+///
+/// Counters get `_total`, timers become histograms of seconds, recorders histograms or gauges. A metric keeps the kind
+/// and the label names it was first made with. Each metric holds at most `maxSeries` combinations of label values; what
+/// comes after is dropped and counted in `metrics_dropped_series_total`, so that no caller can fill the memory.
+public final class PrometheusRegistry: MetricsFactory, Sendable {
+    struct Family {
+        var kind: MetricKind
+        var help: String
+        var series: [[Label]: any Sendable]
+    }
+
+    struct Label: Hashable {
+        var name: String
+        var value: String
+    }
+
+    private struct State {
+        var families: [String: Family] = [:]
+        var helps: [String: String] = [:]
+        var dropped = 0
+    }
+
+    private let state = Mutex(State())
+    private let maxSeries: Int
+
+    /// Makes an empty registry.
+    public init(maxSeries: Int = 1_000) {
+        self.maxSeries = maxSeries
+    }
+
+    /// Says what a metric means, by the label it is made with; before or after it is made.
+    public func describe(_ label: String, _ help: String) {
+        state.withLock { $0.helps[label] = help }
+    }
+
+    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        series(label, .counter, dimensions) { CounterSeries() } ?? NOOPMetricsHandler.instance
+    }
+
+    public func makeFloatingPointCounter(
+        label: String,
+        dimensions: [(String, String)]
+    ) -> any FloatingPointCounterHandler {
+        series(label, .counter, dimensions) { CounterSeries() } ?? NOOPMetricsHandler.instance
+    }
+
+    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        series(label, .gauge, dimensions) { GaugeSeries() } ?? NOOPMetricsHandler.instance
+    }
+
+    public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+        guard aggregate else {
+            return series(label, .gauge, dimensions) { GaugeSeries() } ?? NOOPMetricsHandler.instance
+        }
+        return series(label, .histogram, dimensions) { HistogramSeries(bounds: HistogramSeries.magnitudes) }
+            ?? NOOPMetricsHandler.instance
+    }
+
+    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        series(label, .timer, dimensions) { HistogramSeries(bounds: HistogramSeries.seconds) }
+            ?? NOOPMetricsHandler.instance
+    }
+
+    // A series that was once shown stays: Prometheus would take its end for a reset.
+    public func destroyCounter(_ handler: any CounterHandler) {}
+    public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    public func destroyMeter(_ handler: any MeterHandler) {}
+    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    public func destroyTimer(_ handler: any TimerHandler) {}
+
+    /// The Prometheus text format, version 0.0.4: metrics by name, series by their labels.
+    public func text() -> String {
+        let (families, dropped) = state.withLock { ($0.families, $0.dropped) }
+        var text = PrometheusText()
+        for (name, family) in families.sorted(by: { $0.key < $1.key }) { text.append(name, family) }
+        let own = CounterSeries()
+        own.increment(by: Int64(dropped))
+        text.append(
+            "metrics_dropped_series_total",
+            Family(kind: .counter, help: "Series that were refused.", series: [[]: own])
+        )
+        return text.text
+    }
+
+    private func series<Series: Sendable>(
+        _ label: String,
+        _ kind: MetricKind,
+        _ dimensions: [(String, String)],
+        make: () -> Series
+    ) -> Series? {
+        let name = MetricName.of(label, kind: kind)
+        let labels = dimensions.map { Label(name: MetricName.label($0.0), value: $0.1) }.sorted { $0.name < $1.name }
+        return state.withLock { state in
+            var family =
+                state.families[name]
+                ?? Family(kind: kind, help: state.helps[label] ?? "The metric \(label).", series: [:])
+            if let known = state.helps[label] { family.help = known }
+            if let existing = family.series[labels] as? Series { return existing }
+            let fits =
+                family.kind == kind && family.series.count < maxSeries && Set(labels.map(\.name)).count == labels.count
+            guard fits else {
+                state.dropped += 1
+                return nil
+            }
+            let new = make()
+            family.series[labels] = new
+            state.families[name] = family
+            return new
+        }
+    }
+}

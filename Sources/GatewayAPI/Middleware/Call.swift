@@ -1,0 +1,32 @@
+import Exports
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// A request that found its route and was let in.
+struct Call: Sendable {
+    var request: Request
+    var route: Route
+    /// The values of the route's names, percent-decoded.
+    var parameters: [String: String]
+    var query: Substring?
+    /// The authenticated caller.
+    var caller: String
+    var requestID: String
+    var channel: any Channel
+    var logger: Logger
+
+    /// The request's header fields.
+    var fields: RequestFields { RequestFields(request.headers) }
+
+    /// The export in the path. Throws `notFound` for a text that is no id of ours.
+    func exportID() throws(GatewayError) -> ExportID {
+        guard let id = parameters["id"].flatMap({ ExportID($0) }) else { throw .noSuchExport }
+        return id
+    }
+}
+
+extension GatewayError {
+    static let noSuchExport = GatewayError(.notFound, "There is no export with this id.")
+}

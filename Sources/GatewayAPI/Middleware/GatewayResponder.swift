@@ -1,0 +1,145 @@
+import DownloadRelay
+import Exports
+import HTTPTypes
+import Hummingbird
+import Logging
+import SystemCrypto
+
+/// The way of a request, top to bottom: name it, limit it, find its route, let it in, answer it, write it down.
+///
+/// The route table is matched here and not by Hummingbird's router, because every wrong method must be told from an
+/// unknown path, and because all of it must pass through one place that turns errors into problem documents.
+struct GatewayResponder: HTTPResponder {
+    typealias Context = GatewayContext
+
+    let authentication: Authentication
+    let limits: RequestLimits
+    let record: RequestRecord
+    let exports: ExportRoutes
+    let providers: ProviderRoutes
+    let operations: OperationsRoutes
+
+    func respond(to request: Request, context: GatewayContext) async throws -> Response {
+        var random = SystemRandom()
+        let requestID = RequestID.of(request.headers, random: &random)
+        var logger = context.logger
+        logger[metadataKey: "hb.request.id"] = nil
+        logger[metadataKey: "request_id"] = .string(requestID)
+        var entry = RequestRecord.Entry(
+            start: record.time.now(),
+            method: HTTPMetrics.label(of: request.method),
+            route: HTTPMetrics.noRoute,
+            logger: logger
+        )
+        let target = RequestTarget(request.head.path ?? "")
+        record.metrics.began()
+        var response: Response
+        do {
+            try limits.check(request.head)
+            guard let target else {
+                throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
+            }
+            let (route, parameters) = try Self.route(request.method, target)
+            entry.route = route.pattern
+            entry.export = parameters["id"].flatMap { ExportID($0) }
+            let caller = route.needsKey ? try authentication.caller(of: request.headers) : Authentication.anonymous
+            entry.caller = caller
+            if let type = route.negotiates { try Self.negotiate(type, request.headers) }
+            if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
+            let call = Call(
+                request: request,
+                route: route,
+                parameters: parameters,
+                query: target.query,
+                caller: caller,
+                requestID: requestID,
+                channel: context.channel,
+                logger: logger
+            )
+            response = try await answer(call)
+        } catch {
+            let problem = ProblemDocument.unexpected(error)
+            entry.code = problem.code
+            report(problem, logger)
+            response = ProblemDocument.response(to: problem, path: target?.path, requestID: requestID)
+        }
+        response.headers[.requestID] = requestID
+        // No answer of ours is a page, whatever a browser may think of its bytes.
+        response.headers[.xContentTypeOptions] = "nosniff"
+        if request.method == .head { response = Self.withoutContent(response) }
+        entry.isStream = entry.code == nil && request.method == .get && OctetStream.isTypeOf(response)
+        return record.tracked(response, entry)
+    }
+
+    private static func route(
+        _ method: HTTPRequest.Method,
+        _ target: RequestTarget
+    ) throws(GatewayError) -> (Route, [String: String]) {
+        switch RouteTable.match(method, target.segments) {
+        case .route(let route, let parameters):
+            return (route, parameters)
+        case .otherMethods(let allowed):
+            throw GatewayError(
+                .methodNotAllowed,
+                "This resource has \(allowed.map(\.rawValue).joined(separator: ", ")) only.",
+                members: ["allow": .array(allowed.map { .string($0.rawValue) })]
+            )
+        case .nothing:
+            throw GatewayError(.notFound, "There is no such resource; /openapi.yaml lists those there are.")
+        }
+    }
+
+    /// The answer with its fields and no content, which would go over the wire and be read as the next answer.
+    private static func withoutContent(_ response: Response) -> Response {
+        var head = response
+        head.body = .init()
+        // Both initialising and assigning set the length to that of the new body; the field speaks of a GET.
+        head.headers[.contentLength] = response.headers[.contentLength]
+        return head
+    }
+
+    private static func negotiate(_ type: MediaType, _ headers: HTTPFields) throws(GatewayError) {
+        let lines = headers[values: .accept]
+        guard type.isAccepted(by: lines.isEmpty ? nil : lines.joined(separator: ", ")) else {
+            throw GatewayError(.notAcceptable, "This resource is \(type.rawValue); Accept leaves that out.")
+        }
+    }
+
+    private func answer(_ call: Call) async throws -> Response {
+        switch call.route.operation {
+        case .createExport: try await exports.create(call)
+        case .listExports: try await exports.list(call)
+        case .getExport: try await exports.get(call)
+        case .cancelExport: try await exports.cancel(call)
+        case .listExportFiles: try await exports.files(call)
+        case .downloadExportFile: try await exports.file(call, .get)
+        case .headExportFile: try await exports.file(call, .head)
+        case .downloadExportContent: try await exports.content(call, .get)
+        case .headExportContent: try await exports.content(call, .head)
+        case .listProviders: try providers.list()
+        case .getProvider: try providers.get(call)
+        case .getLiveness: operations.liveness()
+        case .getReadiness: try await operations.readiness()
+        case .getMetrics: operations.figures()
+        case .getOpenAPI: operations.openAPI()
+        }
+    }
+
+    /// Faults of the gateway and of upstreams go to the log with their cause; a client's own mistakes do not.
+    private func report(_ problem: GatewayError, _ logger: Logger) {
+        guard ProblemDocument.status(of: problem.code).code >= 500 else { return }
+        var metadata: Logger.Metadata = ["code": .string(problem.code.rawValue)]
+        if let id = problem.upstream?.requestId { metadata["upstream_request_id"] = .string(id) }
+        switch problem.cause {
+        case let cause as ProviderError: metadata["cause"] = .string(cause.label)
+        // The type alone: the description of a stranger's error may hold an address with a signature in it.
+        case .some(let cause): metadata["cause"] = .string(String(reflecting: type(of: cause)))
+        case nil: break
+        }
+        if problem.code == .internalError {
+            logger.error("request failed", metadata: metadata)
+        } else {
+            logger.notice("request failed", metadata: metadata)
+        }
+    }
+}

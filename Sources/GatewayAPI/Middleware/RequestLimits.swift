@@ -1,0 +1,23 @@
+import Exports
+import HTTPTypes
+
+/// The limits on a request's head, well below those at which NIO drops the connection without an answer.
+struct RequestLimits: Sendable {
+    var maxTargetBytes: Int
+    var maxHeaderBytes: Int
+
+    /// Throws `uriTooLong` or `headerFieldsTooLarge`.
+    func check(_ head: HTTPRequest) throws(GatewayError) {
+        guard (head.path?.utf8.count ?? 0) <= maxTargetBytes else {
+            throw GatewayError(.uriTooLong, "The request target must not have more than \(maxTargetBytes) bytes.")
+        }
+        // Name, colon, space, value and line end, as they came over the wire.
+        let bytes = head.headerFields.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
+        guard bytes <= maxHeaderBytes else {
+            throw GatewayError(
+                .headerFieldsTooLarge,
+                "The header fields must not have more than \(maxHeaderBytes) bytes together."
+            )
+        }
+    }
+}

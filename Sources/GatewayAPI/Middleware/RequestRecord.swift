@@ -1,0 +1,72 @@
+import Exports
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// What is written down of each request once it is answered: one line in the access log, and its figures.
+struct RequestRecord: Sendable {
+    var metrics: HTTPMetrics
+    var time: any TimeSource
+
+    /// The response as it came, its body made to report when it was sent.
+    func tracked(_ response: Response, _ entry: Entry) -> Response {
+        // A body in one buffer is sent in one write together with the head; it is not worth a second one to know when.
+        guard response.body.contentLength == nil || entry.isStream else {
+            finish(entry, status: response.status, bytes: Int64(response.body.contentLength ?? 0), complete: true)
+            return response
+        }
+        var response = response
+        let status = response.status
+        let body = response.body
+        let length = response.headers[.contentLength]
+        response.body = ResponseBody(contentLength: body.contentLength) { writer in
+            let counter = CountingWriter(parent: writer)
+            let count = counter.count
+            do {
+                try await body.write(counter)
+                finish(entry, status: status, bytes: count.value, complete: true)
+            } catch {
+                finish(entry, status: status, bytes: count.value, complete: false)
+                throw error
+            }
+        }
+        response.headers[.contentLength] = length
+        return response
+    }
+
+    private func finish(_ entry: Entry, status: HTTPResponse.Status, bytes: Int64, complete: Bool) {
+        let duration = time.now() - entry.start
+        metrics.answered(method: entry.method, route: entry.route, status: Int(status.code), duration: duration)
+        var metadata: Logger.Metadata = [
+            "method": .string(entry.method),
+            "route": .string(entry.route),
+            "status": .stringConvertible(Int(status.code)),
+            "duration_ms": .stringConvertible(duration.milliseconds),
+            "bytes": .stringConvertible(bytes),
+        ]
+        if let caller = entry.caller { metadata["caller"] = .string(caller) }
+        if let export = entry.export { metadata["export"] = .stringConvertible(export) }
+        if let code = entry.code { metadata["code"] = .string(code.rawValue) }
+        if complete {
+            entry.logger.info("request", metadata: metadata)
+        } else {
+            entry.logger.warning("request cut off", metadata: metadata)
+        }
+    }
+
+    /// What is known of a request when its answer begins.
+    struct Entry: Sendable {
+        var start: Timestamp
+        /// One of the methods of the route table, or `other`.
+        var method: String
+        /// The route's pattern, or `none`: never the path, which anybody can make up.
+        var route: String
+        var caller: String?
+        var export: ExportID?
+        var code: ProblemCode?
+        /// Whether the body comes piece by piece.
+        var isStream = false
+        var logger: Logger
+    }
+}

@@ -1,0 +1,111 @@
+import DownloadRelay
+import Exports
+import HTTPTypes
+import Hummingbird
+
+/// The one type of every download.
+enum OctetStream {
+    /// Whether an answer is a file.
+    static func isTypeOf(_ response: Response) -> Bool {
+        response.status == .ok && response.headers[.contentType] == "application/octet-stream"
+    }
+}
+
+extension ExportRoutes {
+    /// `downloadExportFile` and `headExportFile`
+    func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
+        let authorization = try call.fields.upstreamAuthorization()
+        let export = try await service.export(call.exportID(), refresh: false, authorization: authorization)
+        let wanted = call.parameters["fileId"]
+        try Self.checkResult(of: export)
+        guard let file = export.files.first(where: { $0.id == wanted }) else {
+            throw GatewayError(.notFound, "The export has no file with this id.")
+        }
+        return try await download(file, of: export, call, method, authorization)
+    }
+
+    /// `downloadExportContent` and `headExportContent`
+    func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
+        let authorization = try call.fields.upstreamAuthorization()
+        let export = try await service.export(call.exportID(), refresh: false, authorization: authorization)
+        try Self.checkResult(of: export)
+        guard let file = export.files.first else {
+            throw GatewayError(.noResult, "The export ended without files.")
+        }
+        guard export.files.count == 1 else {
+            throw GatewayError(
+                .severalFiles,
+                "The export has \(export.files.count) files; download them one by one by the href of each in files.",
+                members: ["files": document.choices(of: export)]
+            )
+        }
+        return try await download(file, of: export, call, method, authorization)
+    }
+
+    /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
+    private static func checkResult(of export: Export) throws(GatewayError) {
+        switch export.status {
+        case .notStarted, .running, .unknown:
+            throw GatewayError(
+                .notReady,
+                "The export is \(export.status.rawValue); its files can be downloaded when it has succeeded.",
+                retryAfter: .seconds(5)
+            )
+        case .failed, .canceled:
+            throw GatewayError(
+                .noResult,
+                "The export is \(export.status.rawValue) and has no files."
+                    + (export.error.map { " " + $0.detail } ?? ""),
+                upstream: export.error?.upstream
+            )
+        case .expired:
+            throw GatewayError(.expired, "The upstream no longer keeps the files of this export; export again.")
+        case .succeeded, .partiallySucceeded:
+            if export.files.isEmpty, let destination = export.destination {
+                throw GatewayError(.deliveredElsewhere, "The files were delivered to \(destination).")
+            }
+        }
+    }
+
+    private func download(
+        _ file: ExportFile,
+        of export: Export,
+        _ call: Call,
+        _ method: DownloadRequest.Method,
+        _ authorization: Secret?
+    ) async throws -> Response {
+        let service = service
+        let answer = try await relay.response(
+            to: DownloadRequest(
+                method: method,
+                acceptEncoding: try call.fields.list(.acceptEncoding, atMost: 256),
+                ifNoneMatch: try call.fields.list(.ifNoneMatch, atMost: 1024),
+                cacheControl: try call.fields.list(.cacheControl, atMost: 256)
+            ),
+            for: file,
+            of: export
+        ) { () async throws(GatewayError) in
+            try await service.open(file.id, of: export.id, authorization: authorization)
+        }
+        var headers = HTTPFields()
+        for (name, value) in answer.headers {
+            if let name = HTTPField.Name(name) { headers.append(HTTPField(name: name, value: value)) }
+        }
+        guard let body = answer.body else {
+            var response = Response(status: .init(code: answer.status), headers: headers)
+            // Hummingbird says 0 of an empty body; here the length is that of the file, or not known.
+            response.headers[.contentLength] = answer.contentLength.map(String.init)
+            return response
+        }
+        return Response(
+            status: .init(code: answer.status),
+            headers: headers,
+            body: .init(contentLength: answer.contentLength.flatMap { Int(exactly: $0) }) { writer in
+                var out = writer
+                // A throw passes `finish` by: Hummingbird then cuts the connection, and the client sees the break.
+                try await body.write { piece in try await out.write(piece) }
+                try await out.finish(nil)
+            }
+        )
+    }
+}

@@ -1,0 +1,119 @@
+import DownloadRelay
+import Exports
+import HTTPTypes
+import Hummingbird
+
+/// `/exports` and what is below it.
+struct ExportRoutes: Sendable {
+    let service: any ExportService
+    let relay: DownloadRelay
+    let document: ExportDocument
+    let cursor: Cursor
+    let bodies: BodyReader
+    let maxWait: Duration
+
+    /// `createExport`
+    func create(_ call: Call) async throws -> Response {
+        let fields = call.fields
+        guard MediaType.isJSON(contentType: try fields.single(.contentType)) else {
+            throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
+        }
+        guard call.request.headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
+            throw GatewayError(.unsupportedMediaType, "The body must not be encoded: send no Content-Encoding.")
+        }
+        let key = try fields.idempotencyKey()
+        let authorization = try fields.upstreamAuthorization()
+        let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
+        let creation = try await service.create(
+            ExportDraft(
+                provider: body.provider,
+                connection: body.connection,
+                name: body.name,
+                options: body.options,
+                createdBy: call.caller,
+                idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) },
+                authorization: authorization
+            )
+        )
+        var response = answer(creation.export, status: .accepted)
+        let location = document.links.location(of: creation.export.id, authority: call.request.head.authority)
+        response.headers[.location] = location
+        response.headers[.operationLocation] = location
+        if creation.isReplay { response.headers[.idempotencyReplayed] = "true" }
+        return response
+    }
+
+    /// `listExports`
+    func list(_ call: Call) async throws -> Response {
+        let query = try QueryParser(
+            call.query,
+            allowed: ["provider", "status", "connection", "createdAfter", "createdBefore", "limit", "cursor"]
+        )
+        var filter = ExportFilter()
+        filter.provider = try query.choice("provider", among: service.providers.map(\.descriptor.id.rawValue))
+            .map { ProviderID($0) }
+        filter.status = try query.choice("status", among: ExportStatus.allCases.map(\.rawValue))
+            .flatMap { ExportStatus(rawValue: $0) }
+        filter.connection = try query.string("connection", length: 1...64)
+        filter.createdAfter = try query.timestamp("createdAfter")
+        filter.createdBefore = try query.timestamp("createdBefore")
+        let limit = try query.integer("limit", in: 1...200) ?? 50
+        let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, filter: filter) }
+        let page = try await service.exports(matching: filter, before: before, limit: limit)
+        let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, filter: filter) } : nil
+        return JSONAnswer.perCaller(document.bytes(ofPage: page.exports, nextCursor: next))
+    }
+
+    /// `getExport`
+    func get(_ call: Call) async throws -> Response {
+        let id = try call.exportID()
+        let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
+        let wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
+        var export = try await service.export(
+            id,
+            refresh: try call.fields.asksForRefresh(),
+            authorization: try call.fields.upstreamAuthorization()
+        )
+        if let wait, wait > .zero, !export.status.isTerminal, known.map(EntityTag(of: export).isNamed) ?? true {
+            export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
+        }
+        var response = answer(export)
+        if let wait { response.headers[.preferenceApplied] = Preference.applied(wait: wait) }
+        if let known, EntityTag(of: export).isNamed(by: known) {
+            response.status = .notModified
+            response.body = .init()
+            response.headers[.contentType] = nil
+            response.headers[.contentLength] = nil
+        }
+        return response
+    }
+
+    /// `cancelExport`
+    func cancel(_ call: Call) async throws -> Response {
+        answer(try await service.cancel(call.exportID(), authorization: call.fields.upstreamAuthorization()))
+    }
+
+    /// `listExportFiles`
+    func files(_ call: Call) async throws -> Response {
+        let export = try await service.export(
+            call.exportID(),
+            refresh: false,
+            authorization: call.fields.upstreamAuthorization()
+        )
+        return JSONAnswer.perCaller(document.bytes(ofFilesOf: export))
+    }
+
+    /// An export with the fields that every answer about one has.
+    private func answer(_ export: Export, status: HTTPResponse.Status = .ok) -> Response {
+        var response = JSONAnswer.perCaller(document.bytes(of: export), status: status)
+        response.headers[.eTag] = EntityTag(of: export).field
+        if !export.status.isTerminal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
+        return response
+    }
+
+    /// Whole seconds until another look makes sense: nothing new comes faster than the upstream is polled.
+    private func pollInterval(of provider: ProviderID) -> Int64 {
+        let descriptor = service.providers.first { $0.descriptor.id == provider }?.descriptor
+        return max(1, descriptor?.capabilities.minimumPollInterval.wholeSecondsRoundedUp ?? 5)
+    }
+}

@@ -1,0 +1,21 @@
+import HTTPTypes
+import Hummingbird
+
+/// Answers that are one JSON text.
+enum JSONAnswer {
+    /// An answer for this caller alone, to be asked for again each time: it changes, and belongs to whoever has the key.
+    static func perCaller(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        var response = plain(bytes, status: status, cacheControl: "private, no-cache")
+        response.headers[.vary] = "Authorization"
+        return response
+    }
+
+    /// An answer that says how it may be kept.
+    static func plain(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, cacheControl: String) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: MediaType.json.rawValue, .cacheControl: cacheControl],
+            body: .init(byteBuffer: .init(bytes: bytes))
+        )
+    }
+}

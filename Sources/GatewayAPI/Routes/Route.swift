@@ -1,0 +1,33 @@
+import HTTPTypes
+
+/// One line of the route table: a method on a path, and everything `openapi.yaml` says of it that the server needs.
+struct Route: Sendable {
+    var method: HTTPRequest.Method
+    /// The path as `openapi.yaml` writes it; `{name}` stands for one segment.
+    var pattern: String
+    var operation: Operation
+    /// Every status that this operation itself answers; `RouteTable.statusesOfAnyRoute` come on top.
+    var statuses: Set<Int>
+    /// Whether an API key is needed where keys are configured.
+    var needsKey = true
+    /// The one media type of its success, where the client's `Accept` is heard.
+    var negotiates: MediaType?
+    /// Whether the query may hold anything at all.
+    var takesQuery = false
+
+    /// The values of the pattern's names, when the decoded segments of a path match it.
+    func match(_ segments: [String]) -> [String: String]? {
+        let steps = pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        guard steps.count == segments.count else { return nil }
+        var parameters: [String: String] = [:]
+        for (step, segment) in zip(steps, segments) {
+            if step.first == "{" {
+                guard !segment.isEmpty else { return nil }
+                parameters[String(step.dropFirst().dropLast())] = segment
+            } else if step != segment {
+                return nil
+            }
+        }
+        return parameters
+    }
+}

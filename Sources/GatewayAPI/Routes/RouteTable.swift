@@ -1,0 +1,98 @@
+import HTTPTypes
+
+/// Every route there is: the only list. A test compares it with `openapi.yaml`, both ways.
+enum RouteTable {
+    /// What can become of a request on any route: described by `default` in `openapi.yaml`.
+    static let statusesOfAnyRoute: Set<Int> = [400, 414, 431, 500]
+
+    static let routes: [Route] = [
+        Route(
+            method: .post,
+            pattern: "/exports",
+            operation: .createExport,
+            statuses: [202, 400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503],
+            negotiates: .json
+        ),
+        Route(
+            method: .get,
+            pattern: "/exports",
+            operation: .listExports,
+            statuses: [200, 400, 401, 406, 503],
+            negotiates: .json,
+            takesQuery: true
+        ),
+        Route(
+            method: .get,
+            pattern: "/exports/{id}",
+            operation: .getExport,
+            statuses: [200, 304, 400, 401, 404, 406, 503],
+            negotiates: .json
+        ),
+        Route(
+            method: .delete,
+            pattern: "/exports/{id}",
+            operation: .cancelExport,
+            statuses: [200, 400, 401, 403, 404, 406, 409, 502, 503, 504],
+            negotiates: .json
+        ),
+        Route(
+            method: .get,
+            pattern: "/exports/{id}/files",
+            operation: .listExportFiles,
+            statuses: [200, 400, 401, 404, 406, 503],
+            negotiates: .json
+        ),
+        download(.get, "/exports/{id}/files/{fileId}", .downloadExportFile),
+        download(.head, "/exports/{id}/files/{fileId}", .headExportFile),
+        download(.get, "/exports/{id}/content", .downloadExportContent),
+        download(.head, "/exports/{id}/content", .headExportContent),
+        Route(
+            method: .get,
+            pattern: "/providers",
+            operation: .listProviders,
+            statuses: [200, 401, 406],
+            negotiates: .json
+        ),
+        Route(
+            method: .get,
+            pattern: "/providers/{id}",
+            operation: .getProvider,
+            statuses: [200, 401, 404, 406],
+            negotiates: .json
+        ),
+        Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], needsKey: false),
+        Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], needsKey: false),
+        Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], needsKey: false),
+        Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], needsKey: false),
+    ]
+
+    private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
+        // `Accept` is not heard: the type is always application/octet-stream, and a client that asks for the file's own
+        // type means this file. 406 is for `Accept-Encoding`.
+        Route(
+            method: method,
+            pattern: pattern,
+            operation: operation,
+            statuses: [200, 304, 400, 401, 403, 404, 406, 409, 410, 502, 503, 504]
+        )
+    }
+
+    /// What a method on a path leads to.
+    enum Match: Sendable {
+        case route(Route, parameters: [String: String])
+        /// The path is known, the method is not; `Allow` lists those that are.
+        case otherMethods([HTTPRequest.Method])
+        case nothing
+    }
+
+    /// Finds the route of `method` on a path, given as its decoded segments.
+    static func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {
+        var allowed: [HTTPRequest.Method] = []
+        for route in routes {
+            guard let parameters = route.match(segments) else { continue }
+            if route.method == method { return .route(route, parameters: parameters) }
+            if !allowed.contains(route.method) { allowed.append(route.method) }
+        }
+        return allowed.isEmpty ? .nothing : .otherMethods(allowed)
+    }
+}

@@ -1,0 +1,56 @@
+import Exports
+import SystemCrypto
+
+/// The place between two pages: the last export shown, sealed together with the filters it belongs to.
+///
+/// `base64url(id ‖ HMAC-SHA256)`: it cannot be made up, and not be used with other filters. It holds no rights.
+struct Cursor: Sendable {
+    private let key: [UInt8]
+
+    /// Seals with a key that all replicas share.
+    init(key: [UInt8]) {
+        self.key = key
+    }
+
+    /// The text of a cursor that goes on after `id`.
+    func seal(_ id: ExportID, filter: ExportFilter) -> String {
+        let payload = Self.payload(id)
+        return Base64URL.encode(payload + code(payload, filter))
+    }
+
+    /// The export to go on after. Throws `invalidParameter` for a cursor that we did not make for these filters.
+    func open(_ text: String, filter: ExportFilter) throws(GatewayError) -> ExportID {
+        let bytes = text.utf8.count <= 512 ? Base64URL.decode(text) ?? [] : []
+        guard bytes.count == 16 + SHA256.byteCount,
+            constantTimeEquals(Array(bytes[16...]), code(Array(bytes[..<16]), filter)),
+            let id = Self.id(Array(bytes[..<16]))
+        else {
+            throw .invalidParameter(
+                "cursor",
+                "must be the nextCursor of a page with the same filters; start again without it"
+            )
+        }
+        return id
+    }
+
+    private func code(_ payload: [UInt8], _ filter: ExportFilter) -> [UInt8] {
+        let parts = [
+            "exports", filter.provider?.rawValue ?? "", filter.status?.rawValue ?? "", filter.connection ?? "",
+            filter.createdAfter?.description ?? "", filter.createdBefore?.description ?? "",
+        ]
+        // Each part with its length before it: no two filters give the same bytes.
+        let context = parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
+        return HMACSHA256.authenticationCode(for: payload + context, key: key)
+    }
+
+    private static func payload(_ id: ExportID) -> [UInt8] {
+        Hexadecimal.decode(id.description.filter { $0 != "-" }) ?? []
+    }
+
+    private static func id(_ bytes: [UInt8]) -> ExportID? {
+        let digits = Array(Hexadecimal.encode(bytes))
+        guard digits.count == 32 else { return nil }
+        let groups = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]]
+        return ExportID(groups.map { String($0) }.joined(separator: "-"))
+    }
+}

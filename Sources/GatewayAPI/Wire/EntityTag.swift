@@ -1,0 +1,24 @@
+import Exports
+
+/// The weak entity tag of an export: its id and revision, which counts everything a client can see but `observedAt`.
+struct EntityTag: Sendable, Hashable {
+    /// What stands between the quotes.
+    let opaque: String
+
+    /// The tag of this version of the export.
+    init(of export: Export) {
+        opaque = "\(export.id).\(export.revision)" + (export.stale ? ".stale" : "")
+    }
+
+    /// The value of `ETag`.
+    var field: String { "W/\"\(opaque)\"" }
+
+    /// Whether an `If-None-Match` field (RFC 9110, 13.1.2) names this version; compared weakly, as it must be.
+    func isNamed(by field: String) -> Bool {
+        if FieldValue.trimmed(field) == "*" { return true }
+        return FieldValue.elements(field).contains { element in
+            let tag = element.hasPrefix("W/") ? element.dropFirst(2) : element[...]
+            return tag == "\"\(opaque)\""
+        }
+    }
+}

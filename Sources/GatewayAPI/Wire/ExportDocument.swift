@@ -1,0 +1,110 @@
+import Exports
+
+/// An export, a file and a page of exports as JSON: the schemas `Export`, `ExportFile`, `ExportList` and
+/// `ExportFileList` of `openapi.yaml`.
+struct ExportDocument {
+    let links: Links
+
+    /// The text of one export.
+    func bytes(of export: Export) -> [UInt8] {
+        JSONWriter.object { write(export, to: &$0) }
+    }
+
+    /// The text of a page.
+    func bytes(ofPage exports: [Export], nextCursor: String?) -> [UInt8] {
+        JSONWriter.object { writer in
+            writer.name("value")
+            writer.array(exports) { writer, export in writer.object { write(export, to: &$0) } }
+            writer.member("nextCursor", nextCursor)
+        }
+    }
+
+    /// The text of the list of an export's files.
+    func bytes(ofFilesOf export: Export) -> [UInt8] {
+        JSONWriter.object { writer in
+            writer.name("value")
+            writer.array(export.files) { writer, file in writer.object { write(file, of: export.id, to: &$0) } }
+        }
+    }
+
+    private func write(_ export: Export, to writer: inout JSONWriter) {
+        writer.member("id", export.id.description)
+        writer.member("href", links.export(export.id))
+        writer.member("provider", export.provider.rawValue)
+        writer.member("connection", export.connection)
+        writer.member("name", export.name)
+        writer.member("status", export.status.rawValue)
+        writer.member("percentComplete", export.percentComplete.map { .integer(Int64(min(max($0, 0), 100))) })
+        writer.member("createdAt", export.createdAt)
+        writer.member("updatedAt", export.updatedAt)
+        writer.member("completedAt", export.completedAt)
+        writer.member("expiresAt", export.expiresAt)
+        writer.member("observedAt", export.observedAt)
+        writer.member("stale", export.stale ? .bool(true) : nil)
+        writer.member("createdBy", export.createdBy)
+        writer.member("source", export.source)
+        writer.name("files")
+        writer.array(export.files) { writer, file in writer.object { write(file, of: export.id, to: &$0) } }
+        writer.member("destination", export.destination)
+        writer.member("cancellation", export.cancellation?.rawValue)
+        if let error = export.error {
+            writer.member("error", object: { writer in
+                writer.member("type", error.type)
+                writer.member("title", error.title)
+                writer.member("code", error.code.rawValue)
+                writer.member("detail", error.detail)
+                writer.member("upstream", upstream: error.upstream)
+            })
+        }
+        if let notice = export.notice {
+            writer.member("notice", object: { writer in
+                writer.member("code", notice.code.rawValue)
+                writer.member("detail", notice.detail)
+            })
+        }
+        if let upstream = export.upstream {
+            writer.member("upstream", object: { writer in
+                writer.member("id", upstream.id)
+                writer.member("status", upstream.status)
+            })
+        }
+    }
+
+    private func write(_ file: ExportFile, of id: ExportID, to writer: inout JSONWriter) {
+        writer.member("id", file.id)
+        writer.member("name", file.name)
+        writer.member("size", file.size.map(JSONValue.integer))
+        writer.member("contentType", file.contentType)
+        writer.member("sha256", file.sha256)
+        writer.member("href", links.file(file.id, of: id))
+    }
+
+    /// The files to choose from, for a problem document.
+    func choices(of export: Export) -> JSONValue {
+        .array(
+            export.files.map { file in
+                var members: [String: JSONValue] = [
+                    "id": .string(file.id), "name": .string(file.name),
+                    "href": .string(links.file(file.id, of: export.id)),
+                ]
+                members["size"] = file.size.map(JSONValue.integer)
+                members["contentType"] = file.contentType.map(JSONValue.string)
+                members["sha256"] = file.sha256.map(JSONValue.string)
+                return .object(members)
+            }
+        )
+    }
+}
+
+extension JSONWriter {
+    /// Writes what an upstream said, or nothing when it said nothing.
+    mutating func member(_ name: String, upstream: UpstreamErrorInfo?) {
+        guard let upstream else { return }
+        member(name, object: { writer in
+            writer.member("status", upstream.status.map { .integer(Int64($0)) })
+            writer.member("code", upstream.code)
+            writer.member("message", upstream.message)
+            writer.member("requestId", upstream.requestId)
+        })
+    }
+}

@@ -1,0 +1,111 @@
+import Exports
+
+/// Writes one JSON text, members in the order they are given: answers read the same every time, `id` first.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    /// Makes the text of one object.
+    static func object(_ write: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object(write)
+        return writer.bytes
+    }
+
+    /// Writes an object as the next value.
+    mutating func object(_ write: (inout JSONWriter) -> Void) {
+        begin("{")
+        write(&self)
+        end("}")
+    }
+
+    /// Writes an array as the next value.
+    mutating func array<Element>(_ elements: [Element], _ write: (inout JSONWriter, Element) -> Void) {
+        begin("[")
+        for element in elements { write(&self, element) }
+        end("]")
+    }
+
+    /// Writes a member's name; its value must follow.
+    mutating func name(_ name: String) {
+        separate()
+        quoted(name)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    /// Writes a member, or nothing when there is no value: absent, never null.
+    mutating func member(_ name: String, _ value: JSONValue?) {
+        guard let value else { return }
+        self.name(name)
+        self.value(value)
+    }
+
+    /// Writes a member, or nothing when there is no value.
+    mutating func member(_ name: String, _ value: String?) { member(name, value.map(JSONValue.string)) }
+
+    /// Writes a member, or nothing when there is no value.
+    mutating func member(_ name: String, _ value: Timestamp?) { member(name, value?.description) }
+
+    /// Writes a member that is an object.
+    mutating func member(_ name: String, object write: (inout JSONWriter) -> Void) {
+        self.name(name)
+        object(write)
+    }
+
+    /// Writes any value, the members of objects by name.
+    mutating func value(_ value: JSONValue) {
+        switch value {
+        case .null: literal("null")
+        case .bool(let flag): literal(flag ? "true" : "false")
+        case .integer(let number): literal(String(number))
+        case .number(let number): literal(number.isFinite ? "\(number)" : "null")
+        case .string(let text):
+            separate()
+            quoted(text)
+            needsComma = true
+        case .array(let elements): array(elements) { $0.value($1) }
+        case .object(let members):
+            object { writer in
+                for (name, value) in members.sorted(by: { $0.key < $1.key }) { writer.member(name, value) }
+            }
+        }
+    }
+
+    private mutating func literal(_ text: String) {
+        separate()
+        bytes.append(contentsOf: text.utf8)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+    }
+
+    private mutating func begin(_ bracket: Unicode.Scalar) {
+        separate()
+        bytes.append(UInt8(ascii: bracket))
+        needsComma = false
+    }
+
+    private mutating func end(_ bracket: Unicode.Scalar) {
+        bytes.append(UInt8(ascii: bracket))
+        needsComma = true
+    }
+
+    private mutating func quoted(_ text: String) {
+        let digits = Array("0123456789abcdef".utf8)
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+            case 0x0A: bytes += Array("\\n".utf8)
+            case 0x0D: bytes += Array("\\r".utf8)
+            case 0x09: bytes += Array("\\t".utf8)
+            case 0..<0x20, 0x7F: bytes += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

@@ -1,0 +1,45 @@
+/// The media types that this API sends and takes.
+enum MediaType: String, Sendable {
+    case json = "application/json"
+    case problem = "application/problem+json"
+    case yaml = "application/yaml"
+    case prometheus = "text/plain; version=0.0.4; charset=utf-8"
+
+    /// Whether an `Accept` field (RFC 9110, 12.5.1) takes this type, in any quality above 0. No field takes all.
+    func isAccepted(by field: String?) -> Bool {
+        guard let field else { return true }
+        let ranges = FieldValue.elements(field)
+        guard !ranges.isEmpty else { return true }
+        let type = rawValue.prefix { $0 != "/" }
+        // The most exact range decides, whatever the order.
+        var best: (rank: Int, accepted: Bool) = (-1, false)
+        for range in ranges {
+            let parts = FieldValue.parts(range)
+            let rank =
+                switch parts.value.lowercased() {
+                case rawValue: 2
+                case "\(type)/*": 1
+                case "*/*": 0
+                default: -1
+                }
+            guard rank > best.rank else { continue }
+            best = (rank, Self.weightIsAboveZero(parts.parameters["q"]))
+        }
+        return best.accepted
+    }
+
+    /// Whether a `Content-Type` field says JSON in UTF-8.
+    static func isJSON(contentType field: String?) -> Bool {
+        guard let field else { return false }
+        let parts = FieldValue.parts(field)
+        guard parts.value.lowercased() == Self.json.rawValue else { return false }
+        guard let charset = parts.parameters["charset"] else { return true }
+        return ["utf-8", "utf8"].contains(charset.lowercased())
+    }
+
+    private static func weightIsAboveZero(_ text: String?) -> Bool {
+        guard let text else { return true }
+        guard let weight = Double(text), weight.isFinite else { return true }
+        return weight > 0
+    }
+}

@@ -1,0 +1,21 @@
+import Exports
+
+/// The one preference that is honoured (RFC 7240): `wait=N`. All others are ignored, as the document demands.
+enum Preference {
+    /// The seconds of the first `wait` in a `Prefer` field, cut to `most`; nil where there is none that can be read.
+    static func wait(in field: String?, most: Duration) -> Duration? {
+        for element in FieldValue.elements(field ?? "") {
+            // Parameters of a preference follow a semicolon; `wait` has none.
+            let (name, value) = FieldValue.pair(element.prefix { $0 != ";" })
+            guard name.lowercased() == "wait" else { continue }
+            guard let value, !value.isEmpty, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            // Longer than any limit of ours, and maybe than Int64.
+            guard value.utf8.count <= 9, let seconds = Int64(value) else { return most }
+            return min(.seconds(seconds), most)
+        }
+        return nil
+    }
+
+    /// The value of `Preference-Applied`.
+    static func applied(wait: Duration) -> String { "wait=\(wait.wholeSecondsRoundedUp)" }
+}

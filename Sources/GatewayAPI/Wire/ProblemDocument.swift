@@ -1,0 +1,91 @@
+import Exports
+import HTTPTypes
+import Hummingbird
+
+/// The only place where an error becomes an answer: `application/problem+json` (RFC 9457).
+enum ProblemDocument {
+    /// The status of each kind of problem.
+    static func status(of code: ProblemCode) -> HTTPResponse.Status {
+        switch code {
+        case .malformedRequest, .invalidParameter: .badRequest
+        case .unauthenticated: .unauthorized
+        // The key is good, the call is understood, and it is not allowed: here, or upstream for this caller or account.
+        case .forbidden, .upstreamAuthorizationRequired, .upstreamForbidden: .forbidden
+        case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .notAcceptable: .notAcceptable
+        case .requestTimeout: .requestTimeout
+        case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
+            .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
+            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled:
+            .conflict
+        case .expired: .gone
+        case .contentTooLarge: .contentTooLarge
+        case .uriTooLong: .uriTooLong
+        case .unsupportedMediaType: .unsupportedMediaType
+        case .invalidExport, .idempotencyKeyReused: .unprocessableContent
+        case .tooManyRequests: .tooManyRequests
+        case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
+        case .internalError: .internalServerError
+        // The gateway's own credentials, or what it made of the request: nothing the client can mend.
+        case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken: .badGateway
+        // The client did nothing wrong and may come again: not 429, which would blame it.
+        case .unavailable, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
+        case .upstreamTimeout: .gatewayTimeout
+        }
+    }
+
+    /// The answer to a request that failed.
+    ///
+    /// - Parameters:
+    ///   - path: The request's path, for `instance`; no query, it may hold anything.
+    static func response(to error: GatewayError, path: String?, requestID: String) -> Response {
+        let status = status(of: error.code)
+        var headers: HTTPFields = [.contentType: MediaType.problem.rawValue, .cacheControl: "no-store"]
+        if let retryAfter = error.retryAfter { headers[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp) }
+        switch error.code {
+        case .methodNotAllowed:
+            headers[.allow] = error.members["allow"]?.array?.compactMap(\.string).joined(separator: ", ")
+        case .unauthenticated: headers[.wwwAuthenticate] = "Bearer realm=\"export-gateway\""
+        case .unsupportedMediaType: headers[.acceptPost] = MediaType.json.rawValue
+        default: break
+        }
+        let body = bytes(of: error, status: Int(status.code), path: path, requestID: requestID)
+        return Response(status: status, headers: headers, body: .init(byteBuffer: .init(bytes: body)))
+    }
+
+    /// The text of the document.
+    static func bytes(of error: GatewayError, status: Int, path: String?, requestID: String) -> [UInt8] {
+        JSONWriter.object { writer in
+            writer.member("type", error.code.type)
+            writer.member("title", error.code.title)
+            writer.member("status", .integer(Int64(status)))
+            writer.member("code", error.code.rawValue)
+            writer.member("detail", error.detail)
+            writer.member("instance", path)
+            writer.member("requestId", requestID)
+            if !error.faults.isEmpty {
+                writer.name("errors")
+                writer.array(Array(error.faults.prefix(1000))) { writer, fault in
+                    writer.object { writer in
+                        writer.member("detail", fault.detail)
+                        writer.member("pointer", fault.pointer)
+                    }
+                }
+            }
+            writer.member("upstream", upstream: error.upstream)
+            for (name, value) in error.members.sorted(by: { $0.key < $1.key }) { writer.member(name, value) }
+        }
+    }
+
+    /// What a client is told of an error that nobody foresaw: nothing.
+    static func unexpected(_ error: any Error) -> GatewayError {
+        switch error {
+        case let error as GatewayError: error
+        case is CancellationError:
+            GatewayError(.unavailable, "The gateway is shutting down; try again.", retryAfter: .seconds(5), cause: error)
+        default:
+            GatewayError(.internalError, "The gateway failed; its log has the reason under this request id.", cause: error)
+        }
+    }
+}
