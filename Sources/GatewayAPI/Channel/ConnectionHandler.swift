@@ -36,9 +36,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// The presence of the client at the other end; nil where the channel has no such handler, as in tests of routes.
     static func presence(on channel: any Channel) async -> PeerPresence? {
-        try? await channel.eventLoop.submit {
-            try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self).presence
-        }.get()
+        try? await channel.eventLoop
+            .submit {
+                try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self).presence
+            }
+            .get()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

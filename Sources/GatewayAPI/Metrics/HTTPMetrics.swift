@@ -46,6 +46,7 @@ struct HTTPMetrics: Sendable {
             label: "http.server.unreadable_requests",
             dimensions: [("status", String(status))],
             factory: registry
-        ).increment()
+        )
+        .increment()
     }
 }

@@ -44,7 +44,10 @@ struct BodyReader: Sendable {
         case .tooLarge: throw tooLarge
         case .broken: throw GatewayError(.malformedRequest, "The framing of the request body is broken.")
         case .tooLate:
-            throw GatewayError(.requestTimeout, "The request body must arrive within \(timeout.wholeSecondsRoundedUp) s.")
+            throw GatewayError(
+                .requestTimeout,
+                "The request body must arrive within \(timeout.wholeSecondsRoundedUp) s."
+            )
         }
     }
 

@@ -16,9 +16,10 @@ struct EntityTag: Sendable, Hashable {
     /// Whether an `If-None-Match` field (RFC 9110, 13.1.2) names this version; compared weakly, as it must be.
     func isNamed(by field: String) -> Bool {
         if FieldValue.trimmed(field) == "*" { return true }
-        return FieldValue.elements(field).contains { element in
-            let tag = element.hasPrefix("W/") ? element.dropFirst(2) : element[...]
-            return tag == "\"\(opaque)\""
-        }
+        return FieldValue.elements(field)
+            .contains { element in
+                let tag = element.hasPrefix("W/") ? element.dropFirst(2) : element[...]
+                return tag == "\"\(opaque)\""
+            }
     }
 }

@@ -48,25 +48,34 @@ struct ExportDocument {
         writer.member("destination", export.destination)
         writer.member("cancellation", export.cancellation?.rawValue)
         if let error = export.error {
-            writer.member("error", object: { writer in
-                writer.member("type", error.type)
-                writer.member("title", error.title)
-                writer.member("code", error.code.rawValue)
-                writer.member("detail", error.detail)
-                writer.member("upstream", upstream: error.upstream)
-            })
+            writer.member(
+                "error",
+                object: { writer in
+                    writer.member("type", error.type)
+                    writer.member("title", error.title)
+                    writer.member("code", error.code.rawValue)
+                    writer.member("detail", error.detail)
+                    writer.member("upstream", upstream: error.upstream)
+                }
+            )
         }
         if let notice = export.notice {
-            writer.member("notice", object: { writer in
-                writer.member("code", notice.code.rawValue)
-                writer.member("detail", notice.detail)
-            })
+            writer.member(
+                "notice",
+                object: { writer in
+                    writer.member("code", notice.code.rawValue)
+                    writer.member("detail", notice.detail)
+                }
+            )
         }
         if let upstream = export.upstream {
-            writer.member("upstream", object: { writer in
-                writer.member("id", upstream.id)
-                writer.member("status", upstream.status)
-            })
+            writer.member(
+                "upstream",
+                object: { writer in
+                    writer.member("id", upstream.id)
+                    writer.member("status", upstream.status)
+                }
+            )
         }
     }
 
@@ -100,11 +109,14 @@ extension JSONWriter {
     /// Writes what an upstream said, or nothing when it said nothing.
     mutating func member(_ name: String, upstream: UpstreamErrorInfo?) {
         guard let upstream else { return }
-        member(name, object: { writer in
-            writer.member("status", upstream.status.map { .integer(Int64($0)) })
-            writer.member("code", upstream.code)
-            writer.member("message", upstream.message)
-            writer.member("requestId", upstream.requestId)
-        })
+        member(
+            name,
+            object: { writer in
+                writer.member("status", upstream.status.map { .integer(Int64($0)) })
+                writer.member("code", upstream.code)
+                writer.member("message", upstream.message)
+                writer.member("requestId", upstream.requestId)
+            }
+        )
     }
 }

@@ -83,9 +83,18 @@ enum ProblemDocument {
         switch error {
         case let error as GatewayError: error
         case is CancellationError:
-            GatewayError(.unavailable, "The gateway is shutting down; try again.", retryAfter: .seconds(5), cause: error)
+            GatewayError(
+                .unavailable,
+                "The gateway is shutting down; try again.",
+                retryAfter: .seconds(5),
+                cause: error
+            )
         default:
-            GatewayError(.internalError, "The gateway failed; its log has the reason under this request id.", cause: error)
+            GatewayError(
+                .internalError,
+                "The gateway failed; its log has the reason under this request id.",
+                cause: error
+            )
         }
     }
 }

@@ -25,10 +25,13 @@ enum ProviderDocument {
         writer.member("optionsSchema", descriptor.optionsSchema)
         writer.member("capabilities", object: { write(descriptor.capabilities, to: &$0) })
         if let retirement = descriptor.retirement {
-            writer.member("retirement", object: { writer in
-                writer.member("retiredOn", retirement.retiredOn)
-                writer.member("detail", retirement.detail)
-            })
+            writer.member(
+                "retirement",
+                object: { writer in
+                    writer.member("retiredOn", retirement.retiredOn)
+                    writer.member("detail", retirement.detail)
+                }
+            )
         }
     }
 
@@ -44,10 +47,13 @@ enum ProviderDocument {
         writer.member("delegatedOnly", .bool(capabilities.delegatedOnly))
         writer.member("minimumPollIntervalSeconds", seconds(capabilities.minimumPollInterval))
         if let budget = capabilities.requestBudget {
-            writer.member("requestBudget", object: { writer in
-                writer.member("count", .integer(Int64(budget.count)))
-                writer.member("perSeconds", seconds(budget.per))
-            })
+            writer.member(
+                "requestBudget",
+                object: { writer in
+                    writer.member("count", .integer(Int64(budget.count)))
+                    writer.member("perSeconds", seconds(budget.per))
+                }
+            )
         }
         writer.member("downloadLifetimeSeconds", capabilities.downloadLifetime.map(seconds))
         writer.member("formats", .array(capabilities.formats.map(JSONValue.string)))

@@ -17,7 +17,8 @@ struct QueryParser: Sendable {
                 throw .invalidParameter(String(rawName), "its name is not valid percent-encoded UTF-8")
             }
             guard allowed.contains(name) else {
-                let known = allowed.isEmpty ? "; this resource takes none" : "; known are \(allowed.joined(separator: ", "))"
+                let known =
+                    allowed.isEmpty ? "; this resource takes none" : "; known are \(allowed.joined(separator: ", "))"
                 throw .invalidParameter(
                     name,
                     "is not a parameter here" + ObjectReader.suggestion(for: name, among: allowed) + known
@@ -42,7 +43,8 @@ struct QueryParser: Sendable {
         guard allowed.contains(value) else {
             throw .invalidParameter(
                 name,
-                "must be one of \(allowed.joined(separator: ", "))" + ObjectReader.suggestion(for: value, among: allowed)
+                "must be one of \(allowed.joined(separator: ", "))"
+                    + ObjectReader.suggestion(for: value, among: allowed)
             )
         }
         return value
@@ -62,7 +64,8 @@ struct QueryParser: Sendable {
     /// A text with `length` in Unicode scalars, without control characters.
     func string(_ name: String, length: ClosedRange<Int>) throws(GatewayError) -> String? {
         guard let value = values[name] else { return nil }
-        guard length.contains(value.unicodeScalars.count), !value.unicodeScalars.contains(where: { $0.isControl }) else {
+        guard length.contains(value.unicodeScalars.count), !value.unicodeScalars.contains(where: { $0.isControl })
+        else {
             throw .invalidParameter(
                 name,
                 "must have \(length.lowerBound) to \(length.upperBound) characters and no control characters"

@@ -36,7 +36,10 @@ struct RequestFields: Sendable {
     func upstreamAuthorization() throws(GatewayError) -> Secret? {
         guard let value = try single(.upstreamAuthorization) else { return nil }
         guard let token = BearerToken.read(value), value.utf8.count <= 16_384 else {
-            throw .invalidParameter("Upstream-Authorization", "must be \"Bearer \" and a token, at most 16384 characters")
+            throw .invalidParameter(
+                "Upstream-Authorization",
+                "must be \"Bearer \" and a token, at most 16384 characters"
+            )
         }
         return Secret(token)
     }
