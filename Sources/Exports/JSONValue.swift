@@ -16,7 +16,8 @@ public indirect enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue {
-    /// Reads one JSON text. Throws `DecodingError` for anything that is not JSON.
+    /// Reads one JSON text. Throws `DecodingError` for anything that is not JSON; a comma after the last element is let
+    /// pass, as Foundation does. Integers past 64 bits become doubles.
     public init(parsing data: Data) throws {
         self = try JSONDecoder().decode(JSONValue.self, from: data)
     }

@@ -29,6 +29,7 @@ extension Duration {
     /// The duration in milliseconds, rounded down.
     public var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        let (whole, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000_000_000)
+        return seconds * 1000 + whole - (rest < 0 ? 1 : 0)
     }
 }

@@ -1,0 +1,57 @@
+import Exports
+import Testing
+
+@Suite struct SecretTests {
+    private struct Holder {
+        var name = "holder"
+        var secret: Secret
+        var more: [String: Secret?]
+    }
+
+    private let secret = Secret("eyJ-very-secret")
+
+    @Test func neverPrintsItself() {
+        let holder = Holder(secret: secret, more: ["a": secret, "b": nil])
+        var dumped = ""
+        dump(holder, to: &dumped)
+        let texts = [
+            secret.description, secret.debugDescription, "\(secret)", "\(holder)", "\([secret])",
+            String(reflecting: secret), String(reflecting: holder), String(describing: Optional(secret)), dumped,
+            "\(Set([secret]))", "\(["k": secret])", "\(secret as Any)",
+        ]
+        for text in texts {
+            #expect(!text.contains("very-secret"))
+            #expect(text.contains("<redacted>"))
+        }
+    }
+
+    @Test func mirrorShowsNothing() {
+        #expect(Mirror(reflecting: secret).children.isEmpty)
+        #expect(Mirror(reflecting: secret).descendant("value") == nil)
+    }
+
+    @Test func cannotBeEncoded() {
+        #expect(!((secret as Any) is any Encodable))
+        #expect(!((secret as Any) is any Decodable))
+        #expect(!((secret as Any) is any CustomPlaygroundDisplayConvertible))
+    }
+
+    @Test func canBeUsedByItsOwner() {
+        #expect(secret.reveal() == "eyJ-very-secret")
+        #expect(secret == Secret("eyJ-very-secret"))
+        #expect(secret != Secret("eyJ-very-secreT"))
+        #expect(Secret("").isEmpty)
+        #expect(!secret.isEmpty)
+    }
+
+    @Test func contextsAndPlansDoNotPrintThemEither() {
+        let context = CallContext(requestID: "r", authorization: secret)
+        let validated = ValidatedExport(
+            plan: ExportPlan(source: [:], suggestedName: "n"),
+            secrets: ["/containerSasUri": secret]
+        )
+        for text in ["\(context)", String(reflecting: context), "\(validated)", String(reflecting: validated)] {
+            #expect(!text.contains("very-secret"))
+        }
+    }
+}
