@@ -1,3 +1,4 @@
+import Exports
 import Foundation
 
 /// An address at an upstream, kept byte for byte: Graph's `$skiptoken` fails when it is decoded and encoded again
@@ -34,6 +35,8 @@ public struct UpstreamURL: Sendable, Hashable {
         let target = rest[end...]
         let questionMark = target.firstIndex(of: "?")
         let path = target[..<(questionMark ?? target.endIndex)]
+        // A path that is no UTF-8 when decoded is lost on the way, and the host's root called in its place.
+        guard Self.isTarget(target), path.removingPercentEncoding != nil else { return nil }
         self.path = path.isEmpty ? "/" : String(path)
         query = questionMark.map { String(target[target.index(after: $0)...]) }
     }
@@ -79,6 +82,18 @@ public struct UpstreamURL: Sendable, Hashable {
         return (host.lowercased(), port)
     }
 
+    /// Whether a path and query can be sent as they are: brackets and stray percent signs would be rewritten on the way.
+    private static func isTarget(_ text: Substring) -> Bool {
+        let bytes = Array(text.utf8)
+        return bytes.indices.allSatisfy { index in
+            switch bytes[index] {
+            case UInt8(ascii: "["), UInt8(ascii: "]"): false
+            case UInt8(ascii: "%"): bytes[index...].dropFirst().prefix(2).filter(UUIDText.isHexDigit).count == 2
+            default: true
+            }
+        }
+    }
+
     private static func portNumber(_ text: Substring) -> Int? {
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(text), (1...65_535).contains(port)
         else { return nil }
@@ -108,7 +123,7 @@ public struct UpstreamURL: Sendable, Hashable {
             scheme: scheme,
             host: host,
             port: port,
-            path: base + added,
+            path: base + added == "" ? "/" : base + added,
             query: pairs.isEmpty ? query : ((query.map { [$0] } ?? []) + pairs).joined(separator: "&")
         )
     }

@@ -1,0 +1,162 @@
+import NIOCore
+import NIOPosix
+
+/// A loopback server that answers by a script, byte by byte: what no well-behaved HTTP server would send included.
+final class RawServer: Sendable {
+    /// One request as it came.
+    struct Call: Sendable {
+        var method: String
+        var target: String
+        /// Lower-case names.
+        var headers: [String: String]
+        var body: String
+    }
+
+    enum Step: Sendable {
+        case text(String)
+        case bytes([UInt8])
+        /// This many bytes, as fast as the socket takes them; `flooded` counts them.
+        case flood(Int)
+        /// One byte in every 10 ms, without end.
+        case drip
+        case close
+    }
+
+    typealias Script = @Sendable (_ call: Call, _ index: Int) -> [Step]
+
+    let port: Int
+    let log: Log
+    private let channel: any Channel
+
+    /// What the server saw and did.
+    struct Log: Sendable {
+        let calls = Events<Call>()
+        /// One for each connection that ended.
+        let closings = Events<Void>()
+        /// The sizes of the pieces of a flood that the socket took.
+        let flooded = Events<Int>()
+    }
+
+    var calls: [Call] { log.calls.all }
+
+    private init(port: Int, log: Log, channel: any Channel) {
+        self.port = port
+        self.log = log
+        self.channel = channel
+    }
+
+    static func start(_ script: @escaping Script) async throws -> RawServer {
+        let log = Log()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Connection(script: script, log: log))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0)
+            .get()
+        return RawServer(port: channel.localAddress?.port ?? 0, log: log, channel: channel)
+    }
+
+    /// Takes no further connections.
+    func stop() async throws {
+        do { try await channel.close() } catch ChannelError.alreadyClosed {}
+    }
+
+    /// A whole answer with `Content-Length`.
+    static func answer(_ status: Int, _ fields: [String] = [], body: String = "") -> Step {
+        let lines = ["HTTP/1.1 \(status) -", "Content-Length: \(body.utf8.count)"] + fields
+        return .text((lines + ["", body]).joined(separator: "\r\n"))
+    }
+
+    /// The head of an answer, its framing left to `fields`.
+    static func head(_ status: Int, _ fields: [String]) -> Step {
+        .text((["HTTP/1.1 \(status) -"] + fields + ["", ""]).joined(separator: "\r\n"))
+    }
+
+    private final class Connection: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let script: Script
+        private let log: Log
+        private var received = ""
+        private var toFlood = 0
+        private let block = ByteBuffer(repeating: 0x61, count: 65_536)
+
+        init(script: @escaping Script, log: Log) {
+            self.script = script
+            self.log = log
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            received += String(buffer: unwrapInboundIn(data))
+            while let call = nextCall() {
+                let index = log.calls.add(call)
+                for step in script(call, index) { run(step, context) }
+            }
+        }
+
+        func channelWritabilityChanged(context: ChannelHandlerContext) {
+            flood(context)
+            context.fireChannelWritabilityChanged()
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            log.closings.add(())
+            context.fireChannelInactive()
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+        private func nextCall() -> Call? {
+            guard let end = received.firstRange(of: "\r\n\r\n") else { return nil }
+            let lines = received[..<end.lowerBound].split(separator: "\r\n")
+            var headers: [String: String] = [:]
+            for line in lines.dropFirst() {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                headers[line[..<colon].lowercased()] = String(line[line.index(after: colon)...].drop { $0 == " " })
+            }
+            let rest = received[end.upperBound...].utf8
+            let length = headers["content-length"].flatMap { Int($0) } ?? 0
+            guard rest.count >= length else { return nil }
+            let body = String(decoding: rest.prefix(length), as: UTF8.self)
+            received = String(decoding: rest.dropFirst(length), as: UTF8.self)
+            let words = lines[0].split(separator: " ")
+            return Call(method: String(words[0]), target: String(words[1]), headers: headers, body: body)
+        }
+
+        private func run(_ step: Step, _ context: ChannelHandlerContext) {
+            switch step {
+            case .text(let text): context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+            case .bytes(let bytes): context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            case .flood(let count):
+                toFlood = count
+                flood(context)
+            case .drip: drip(context)
+            case .close: context.close(promise: nil)
+            }
+        }
+
+        private func flood(_ context: ChannelHandlerContext) {
+            while toFlood > 0, context.channel.isActive, context.channel.isWritable {
+                let size = min(toFlood, block.readableBytes)
+                toFlood -= size
+                let piece = block.getSlice(at: 0, length: size) ?? block
+                let log = log
+                context.writeAndFlush(wrapOutboundOut(piece))
+                    .whenSuccess { log.flooded.add(size) }
+            }
+        }
+
+        private func drip(_ context: ChannelHandlerContext) {
+            guard context.channel.isActive else { return }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "x")), promise: nil)
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: .milliseconds(10)) {
+                let (connection, context) = bound.value
+                connection.drip(context)
+            }
+        }
+    }
+}

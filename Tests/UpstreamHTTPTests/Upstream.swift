@@ -1,0 +1,163 @@
+import CoreMetrics
+import Exports
+import InMemoryLogging
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+import UpstreamHTTP
+
+/// A raw server and a client that may call it, for the length of one test.
+struct Upstream: Sendable {
+    static let scope = TokenScope("api://test/.default")
+
+    let server: RawServer
+    let client: UpstreamClient
+    let tokens: ScriptedTokens
+    let time: SkippingTime
+    let logs: InMemoryLogHandler
+
+    var url: UpstreamURL { get throws { try #require(UpstreamURL("http://127.0.0.1:\(server.port)")) } }
+    let context = CallContext(requestID: "11111111-2222-3333-4444-555555555555")
+
+    func request(_ method: UpstreamRequest.Method, _ path: String = "/thing", bearer: Bool = false) throws
+        -> UpstreamRequest
+    {
+        UpstreamRequest(
+            "test.call",
+            method,
+            try #require(UpstreamURL("http://127.0.0.1:\(server.port)" + path)),
+            bearer: bearer ? Self.scope : nil
+        )
+    }
+
+    func send(_ request: UpstreamRequest) async throws(ProviderError) -> UpstreamResponse {
+        try await client.send(request, context: context)
+    }
+
+    func download(_ request: UpstreamRequest, expectedLength: Int64? = nil, redirects: [HostRule] = [])
+        async throws(ProviderError) -> UpstreamDownload
+    {
+        try await client.download(
+            request,
+            expectedLength: expectedLength,
+            redirects: redirects,
+            context: context
+        )
+    }
+
+    /// Runs `test` with a server that follows `script`.
+    static func with(
+        tokens: [String] = ["token-1", "token-2"],
+        budget: RequestBudget? = nil,
+        patience: Duration = .seconds(10),
+        idleTimeout: Duration = .seconds(30),
+        realSleepsUpTo: Duration = .zero,
+        script: @escaping RawServer.Script,
+        test: (Upstream) async throws -> Void
+    ) async throws {
+        let server = try await RawServer.start(script)
+        let transport = UpstreamTransport(connectTimeout: .milliseconds(300), idleTimeout: idleTimeout)
+        let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
+        let (tokens, time) = (ScriptedTokens(tokens), SkippingTime(realSleepsUpTo: realSleepsUpTo))
+        var logs = InMemoryLogHandler()
+        logs.logLevel = .trace
+        let handler = logs
+        let client = UpstreamClient(
+            settings: .init(
+                connection: "test",
+                bearerHosts: [scope: [origin]],
+                budget: budget,
+                patience: patience
+            ),
+            transport: transport,
+            tokens: tokens,
+            time: time,
+            logger: Logger(label: "test") { _ in handler },
+            metrics: NOOPMetricsHandler.instance,
+            jitter: { 0.5 }
+        )
+        let upstream = Upstream(server: server, client: client, tokens: tokens, time: time, logs: logs)
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await test(upstream)) } catch { outcome = .failure(error) }
+        try await transport.shutdown()
+        try await server.stop()
+        try outcome.get()
+    }
+}
+
+/// Hands out its tokens in order, each until it is rejected, and notes who asked.
+final class ScriptedTokens: AccessTokenSource {
+    private let state: Mutex<(left: [String], asked: Int, rejected: [String])>
+
+    init(_ tokens: [String]) { state = Mutex((tokens, 0, [])) }
+
+    var asked: Int { state.withLock { $0.asked } }
+    var rejected: [String] { state.withLock { $0.rejected } }
+
+    func accessToken(
+        for scope: TokenScope,
+        context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        let token = state.withLock { state -> String? in
+            state.asked += 1
+            if let rejected {
+                state.rejected.append(rejected.secret.reveal())
+                state.left.removeAll { $0 == rejected.secret.reveal() }
+            }
+            return state.left.first
+        }
+        guard let token else { throw ProviderError(.unauthenticated, "There is no other token.") }
+        return AccessToken(Secret(token))
+    }
+}
+
+/// A clock whose short sleeps end at once and move it on. Those of 30 s and more, the deadlines, end by cancellation only.
+final class SkippingTime: TimeSource {
+    private let state = Mutex((now: Timestamp(milliseconds: 1_780_000_000_000), slept: [Duration]()))
+    private let realSleepsUpTo: Duration
+
+    /// Sleeps of at most `realSleepsUpTo` take their time.
+    init(realSleepsUpTo: Duration) { self.realSleepsUpTo = realSleepsUpTo }
+
+    /// The short sleeps so far.
+    var slept: [Duration] { state.withLock { $0.slept } }
+
+    func now() -> Timestamp { state.withLock { $0.now } }
+
+    func sleep(for duration: Duration) async throws {
+        guard duration < .seconds(30) else { return try await Task.sleep(for: .seconds(3600)) }
+        guard duration > realSleepsUpTo else { return try await Task.sleep(for: duration) }
+        try Task.checkCancellation()
+        state.withLock { state in
+            state.now = state.now + duration
+            state.slept.append(duration)
+        }
+    }
+}
+
+/// Reads to the end or to the error.
+func read(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async -> (bytes: [UInt8], error: (any Error)?) {
+    var read: [UInt8] = []
+    do {
+        for try await chunk in bytes { read += chunk.readableBytesView }
+    } catch {
+        return (read, error)
+    }
+    return (read, nil)
+}
+
+/// The error that `call` throws; an issue when it throws none.
+func providerError(
+    at location: SourceLocation = #_sourceLocation,
+    _ call: () async throws -> some Any
+) async throws -> ProviderError {
+    do {
+        let answer = try await call()
+        Issue.record("no error, but \(answer)", sourceLocation: location)
+    } catch let error as ProviderError {
+        return error
+    }
+    throw ProviderError(.permanent, "nothing was thrown")
+}
