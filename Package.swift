@@ -152,8 +152,8 @@ let package = Package(
             "GraphEDiscoveryTests",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", .logging,
-                .nioCore,
+                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", .coreMetrics,
+                .logging, .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(

@@ -65,6 +65,7 @@ extension UpstreamClient {
             )
             var expected = length
             if response.status == .ok {
+                if let refusal = request.refusal(headers) { throw refusal }
                 // The size known beforehand is the file's: an encoded body has another one.
                 let isFileItself = ["identity", ""].contains(headers["content-encoding"]?.lowercased() ?? "")
                 expected = try Self.expectedLength(

@@ -35,6 +35,9 @@ public struct UpstreamRequest: Sendable {
     /// Whether an answer says that the token is no longer good, so that a new one is worth one more try.
     /// 401 where the upstream is not odd about it.
     public var rejectsToken: @Sendable (UpstreamResponse) -> Bool = { $0.status == 401 }
+    /// What is wrong with a 200 to `download` by its head, such as a sign-in page in place of the file. Asked before the
+    /// length is looked at, which is wrong then too.
+    public var refusal: @Sendable (UpstreamHeaders) -> ProviderError? = { _ in nil }
 
     /// Makes a call; set the rest as needed.
     public init(_ operation: String, _ method: Method, _ url: UpstreamURL, bearer: TokenScope? = nil) {

@@ -18,7 +18,7 @@ import Testing
     ]
 
     @Test(arguments: table)
-    func `every status has its meaning, and every other is unknown`(
+    func everyStatusHasItsMeaningAndEveryOtherIsUnknown(
         word: String?,
         status: ExportStatus,
         failure: ProblemCode?
@@ -34,8 +34,10 @@ import Testing
     }
 
     @Test(arguments: [(-5, 0), (0, 0), (50, 50), (100, 100), (250, 100)] as [(Int64, Int)])
-    func `progress stays between 0 and 100`(sent: Int64, shown: Int) throws {
-        let operation = try #require(CaseOperation(["id": "1", "status": "running", "percentProgress": .integer(sent)]))
+    func progressStaysBetween0And100(sent: Int64, shown: Int) throws {
+        let operation = try #require(
+            CaseOperation(["id": "1", "status": "running", "percentProgress": .integer(sent)])
+        )
         let observation = operation.observation(for: UpstreamReference(id: "1"), in: .security)
         #expect(observation.percentComplete == shown)
     }
@@ -48,13 +50,13 @@ import Testing
         ("0001-01-01T00:00:00Z", nil),
         ("String (timestamp)", nil),
     ])
-    func `dates come with any number of digits, and the zero date is none`(sent: String, shown: String?) throws {
+    func datesComeWithAnyNumberOfDigitsAndTheZeroDateIsNone(sent: String, shown: String?) throws {
         let operation = try #require(CaseOperation(["id": "1", "completedDateTime": .string(sent)]))
         let observation = operation.observation(for: UpstreamReference(id: "1"), in: .security)
         #expect(observation.completedAt?.description == shown)
     }
 
-    @Test func `a failure says what the operation says, without secrets`() throws {
+    @Test func aFailureSaysWhatTheOperationSaysWithoutSecrets() throws {
         let operation = try #require(
             CaseOperation([
                 "id": "1", "status": "failed",
@@ -70,7 +72,7 @@ import Testing
         #expect(failure?.upstream?.requestId == "r-1")
     }
 
-    @Test func `the ediscovery dialect has one zip, and none when the files went elsewhere`() throws {
+    @Test func theEdiscoveryDialectHasOneZipAndNoneWhenTheFilesWentElsewhere() throws {
         let operation = try #require(CaseOperation(["id": "1", "status": "succeeded", "outputName": "Contoso"]))
         let observation = operation.observation(for: UpstreamReference(id: "1"), in: .ediscovery)
         #expect(observation.files.map(\.name) == ["Contoso.zip"])
@@ -83,11 +85,12 @@ import Testing
         }
     }
 
-    @Test func `a file keeps its place as long as its name is there, and is found by name when the order changed`() throws {
+    @Test func aFileKeepsItsPlaceAsLongAsItsNameIsThereAndIsFoundByNameWhenTheOrderChanged() throws {
         func operation(_ names: [String]) throws -> CaseOperation {
-            let files = names.enumerated().map { index, name -> JSONValue in
-                ["fileName": .string(name), "downloadUrl": .string("https://h.example/\(index)")]
-            }
+            let files = names.enumerated()
+                .map { index, name -> JSONValue in
+                    ["fileName": .string(name), "downloadUrl": .string("https://h.example/\(index)")]
+                }
             return try #require(CaseOperation(["id": "1", "exportFileMetadata": .array(files)]))
         }
         let first = try operation(["a.zip", "a.zip", "b.zip"])

@@ -164,7 +164,7 @@ extension GraphEDiscoveryFailure {
                 if lowered.contains("://"), let query = word.firstIndex(of: "?") {
                     return word[..<query] + "?<redacted>"
                 }
-                return lowered.contains("sig=") ? "<redacted>" : String(word)
+                return lowered.contains("sig=") || lowered.contains("sig%3d") ? "<redacted>" : String(word)
             }
             .joined(separator: " ")
     }

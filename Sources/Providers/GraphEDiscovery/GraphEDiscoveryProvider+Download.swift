@@ -73,7 +73,7 @@ extension GraphEDiscoveryProvider {
         let download: UpstreamDownload
         do throws(ProviderError) {
             download = try await client.download(
-                downloadCall(link.url, at: host),
+                downloadCall(link, at: host),
                 expectedLength: link.size,
                 redirects: settings.blobHosts,
                 context: context
@@ -86,7 +86,6 @@ extension GraphEDiscoveryProvider {
             if LinkExpiry.hasExpired(link.url, according: response) { return nil }
             throw GraphEDiscoveryFailure.error(response, in: .download(host))
         }
-        try check(download, of: link, at: host)
         let encoding = download.headers["content-encoding"].flatMap { $0.lowercased() == "identity" ? nil : $0 }
         return FileBody(
             head: .init(
@@ -99,10 +98,11 @@ extension GraphEDiscoveryProvider {
         )
     }
 
-    private func downloadCall(_ url: UpstreamURL, at host: DownloadHost) -> UpstreamRequest {
-        var call = UpstreamRequest("graph-ediscovery.download", .get, url)
+    private func downloadCall(_ link: FileLink, at host: DownloadHost) -> UpstreamRequest {
+        var call = UpstreamRequest("graph-ediscovery.download", .get, link.url)
         // The budget of B8 is for calls to Graph; files come from other hosts.
         call.isPaced = false
+        call.refusal = { Self.webPage($0, instead: link.name, at: link.url) }
         guard host == .proxy else { return call }
         call.bearer = settings.downloadScope
         call.bearerHeaders = [("X-AllowWithAADToken", "true")]
@@ -116,30 +116,21 @@ extension GraphEDiscoveryProvider {
         return call
     }
 
-    private func check(_ download: UpstreamDownload, of link: FileLink, at host: DownloadHost) throws(ProviderError) {
-        let contentType = download.headers["content-type"]?.lowercased() ?? ""
-        if contentType.hasPrefix("text/html") || contentType.hasPrefix("application/xhtml"),
-            !link.name.lowercased().hasSuffix(".html"), !link.name.lowercased().hasSuffix(".htm")
-        {
-            let error = ProviderError(
-                .unauthenticated,
-                "\(link.url.host) sent a web page instead of the file: most likely a sign-in page.",
-                upstream: UpstreamErrorInfo(
-                    status: download.status,
-                    requestId: GraphEDiscoveryFailure.requestID(of: download.headers)
-                )
-            )
-            throw host == .proxy ? GraphEDiscoveryFailure.explainingDownloadRole(error) : error
-        }
-        if let size = link.size, let length = download.contentLength, size != length,
-            download.headers["content-encoding"] == nil
-        {
-            throw ProviderError(
-                .transient,
-                "\(link.url.host) offers \(length) bytes of a file that has \(size) according to its operation.",
-                problem: .upstreamBroken
-            )
-        }
+    /// A web page in place of a file: what a redirect-following client would save as a broken zip (B7).
+    private static func webPage(
+        _ headers: UpstreamHeaders,
+        instead name: String,
+        at url: UpstreamURL
+    ) -> ProviderError? {
+        let contentType = headers["content-type"]?.lowercased() ?? ""
+        guard contentType.hasPrefix("text/html") || contentType.hasPrefix("application/xhtml"),
+            !name.lowercased().hasSuffix(".html"), !name.lowercased().hasSuffix(".htm")
+        else { return nil }
+        return ProviderError(
+            .unauthenticated,
+            "\(url.host) sent a web page instead of the file: most likely a sign-in page.",
+            upstream: UpstreamErrorInfo(status: 200, requestId: GraphEDiscoveryFailure.requestID(of: headers))
+        )
     }
 }
 

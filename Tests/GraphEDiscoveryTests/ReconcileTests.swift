@@ -1,0 +1,119 @@
+import Exports
+import GraphEDiscovery
+import Testing
+
+@Suite struct ReconcileTests {
+    private static let marked = "For the investigation [export-gateway:01981f3e-7c1a-7b52-9d3e-0242ac120002]"
+
+    private static func operation(_ id: String, created: String, description: String = marked) -> JSONValue {
+        [
+            "id": .string(id), "action": "contentExport", "status": "running", "createdDateTime": .string(created),
+            "description": .string(description),
+        ]
+    }
+
+    private func reconcile(_ bench: Workbench) async throws -> Submission? {
+        let plan = try bench.provider.validate(Workbench.reviewSetOptions).plan
+        return try await bench.provider.reconcile(plan, marker: Workbench.marker, context: Workbench.context)
+    }
+
+    @Test func theNextPageIsAskedForByteForByteWithTheSameHeaders() async throws {
+        let link = try #require(
+            Fixture.json("issue1178-legacy-nextlink.values.json")["returned_by_api"]?.string?.split(separator: "?").last
+        )
+        try await Workbench.run { bench async throws in
+            let origin = bench.graph.origin
+            bench.graph.script { request in
+                if request.target.hasSuffix(link) {
+                    return .json(["value": [Self.operation("a1", created: "2026-07-02T09:15:04.1234567Z")]])
+                }
+                return .json([
+                    "value": [Self.operation("b2", created: "2026-07-02T09:15:04Z", description: "another's")],
+                    "@odata.nextLink": .string("\(origin)/v1.0/x/operations?\(link)"),
+                ])
+            }
+            let found = try #require(try await reconcile(bench))
+            #expect(found.reference.id == "a1")
+            #expect(found.reference.context["caseId"] == Workbench.caseID)
+            #expect(found.observation?.status == .running)
+            #expect(bench.graph.requests.map(\.target).last == "/v1.0/x/operations?\(link)")
+            #expect(bench.graph.requests.count == 2)
+            for request in bench.graph.requests {
+                #expect(request.header("prefer") == "include-unknown-enum-members")
+                #expect(request.header("authorization") == "Bearer graph-token")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("2026-07-02T09:15:04Z", true), ("2026-07-02T09:10:00Z", true), ("2026-07-02T09:09:59Z", false),
+        ("0001-01-01T00:00:00Z", true),
+    ])
+    func aJobFromBeforeTheFirstAttemptIsNotOurs(created: String, isOurs: Bool) async throws {
+        try await Workbench.run { bench async throws in
+            bench.graph.script { _ in .json(["value": [Self.operation("a1", created: created)]]) }
+            #expect((try await reconcile(bench) != nil) == isOurs)
+        }
+    }
+
+    @Test func anotherExportsMarkerIsNotOurs() async throws {
+        try await Workbench.run { bench async throws in
+            bench.graph.script { _ in
+                .json([
+                    "value": [
+                        Self.operation(
+                            "a1",
+                            created: "2026-07-02T09:15:04Z",
+                            description: "[export-gateway:01981f3e-7c1a-7b52-9d3e-0242ac120003]"
+                        ),
+                        ["id": "a2", "status": "running"],
+                    ]
+                ])
+            }
+            #expect(try await reconcile(bench) == nil)
+        }
+    }
+
+    @Test func endlessPagesEndWithDoubt() async throws {
+        try await Workbench.run { bench async throws in
+            let origin = bench.graph.origin
+            bench.graph.script { _ in
+                .json(["value": [], "@odata.nextLink": .string("\(origin)/v1.0/more?$skiptoken=1")])
+            }
+            let error = try await providerError { _ = try await reconcile(bench) }
+            #expect(error.code == .ambiguous)
+            #expect(bench.graph.requests.count == 20)
+        }
+    }
+
+    @Test func aPageAtAnotherHostIsNotAskedFor() async throws {
+        try await Workbench.run { bench async throws in
+            let stranger = bench.blob.origin
+            bench.graph.script { _ in
+                .json(["value": [], "@odata.nextLink": .string("\(stranger)/v1.0/more?$skiptoken=1")])
+            }
+            let error = try await providerError { _ = try await reconcile(bench) }
+            #expect(error.code == .permanent)
+            #expect(bench.blob.requests.isEmpty)
+        }
+    }
+
+    @Test func theFormerInterfaceMayFailToList() async throws {
+        try await Workbench.run(.ediscovery) { bench async throws in
+            bench.graph.script { _ in
+                let inner =
+                    #"{"Message":"No HTTP resource was found that matches the request URI 'https://substrate.office.com:444/complianceWorkbench/compliance/ediscovery/cases('1')/operations'."}"#
+                return .json(["error": ["code": "UnknownError", "message": .string(inner)]], status: 404)
+            }
+            let error = try await providerError { _ = try await reconcile(bench) }
+            #expect(error.code == .notFound)
+            #expect(error.upstream?.code == "UnknownError")
+            #expect(error.upstream?.message?.hasPrefix("No HTTP resource was found") == true)
+            #expect(
+                bench.graph.requests.map(\.target) == [
+                    "/beta/compliance/ediscovery/cases/\(Workbench.caseID)/operations"
+                ]
+            )
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import CoreMetrics
+import Exports
+import Foundation
+import GraphEDiscovery
+import Logging
+import NIOCore
+import Testing
+import UpstreamHTTP
+
+/// A provider on a connection to three scripted hosts: Graph, the download proxy and a blob host.
+struct Workbench: Sendable {
+    let graph: ScriptedUpstream
+    let proxy: ScriptedUpstream
+    let blob: ScriptedUpstream
+    let provider: GraphEDiscoveryProvider
+
+    static let caseID = "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b"
+    static let reviewSetID = "ac6dd8b7-4f5f-4f3f-9d3a-6e1c0f1a2b3c"
+    static let searchID = "5d5b8f2e-9a53-4a2f-8d0c-0e9c3f6a7b8d"
+    static let operationID = "01826ce3-43a3-4235-a121-81d05926efae"
+    static let context = CallContext(requestID: "c1d2e3f4-0000-4000-8000-000000000001")
+    static let marker = marker(notBefore: "2026-07-02T09:15:00Z")
+
+    static func marker(notBefore: String) -> SubmissionMarker {
+        SubmissionMarker(
+            exportID: ExportID("01981f3e-7c1a-7b52-9d3e-0242ac120002")!,
+            exportName: "Contoso",
+            notBefore: Timestamp(rfc3339: notBefore)!
+        )
+    }
+
+    static func reference(_ id: String = operationID, _ more: [String: String] = [:]) -> UpstreamReference {
+        UpstreamReference(id: id, context: ["caseId": caseID].merging(more) { $1 })
+    }
+
+    static let reviewSetOptions: JSONValue = [
+        "caseId": .string(caseID), "reviewSetId": .string(reviewSetID), "outputName": "Contoso",
+        "description": "For the investigation",
+    ]
+
+    /// Runs `work` with the hosts up, and takes them down again.
+    static func run(
+        _ dialect: GraphEDiscoverySettings.Dialect = .security,
+        _ work: (Workbench) async throws -> Void
+    ) async throws {
+        let transport = UpstreamTransport()
+        let graph = try await ScriptedUpstream.start()
+        let proxy = try await ScriptedUpstream.start()
+        let blob = try await ScriptedUpstream.start()
+        let settings = GraphEDiscoverySettings(
+            apiRoot: try #require(UpstreamURL(graph.origin)),
+            dialect: dialect,
+            proxyHosts: [.origin(of: try #require(UpstreamURL(proxy.origin)))],
+            blobHosts: [.origin(of: try #require(UpstreamURL(blob.origin)))]
+        )
+        let client = UpstreamClient(
+            settings: .init(
+                connection: "purview",
+                bearerHosts: settings.bearerHosts,
+                openHosts: settings.openHosts
+            ),
+            transport: transport,
+            tokens: ScopedTokens(),
+            time: SystemTime(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            metrics: NOOPMetricsHandler.instance
+        )
+        let bench = Workbench(
+            graph: graph,
+            proxy: proxy,
+            blob: blob,
+            provider: GraphEDiscoveryProvider(settings: settings, client: client)
+        )
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await work(bench)) } catch { outcome = .failure(error) }
+        for host in [graph, proxy, blob] { try await host.stop() }
+        try await transport.shutdown()
+        try outcome.get()
+    }
+
+    func submit(
+        _ options: JSONValue,
+        secrets: [String: Secret]? = nil
+    ) async throws -> Submission {
+        let valid = try provider.validate(options)
+        return try await provider.submit(
+            valid.plan,
+            secrets: secrets ?? valid.secrets,
+            marker: Self.marker,
+            context: Self.context
+        )
+    }
+}
+
+/// A token for each scope, and other ones when they are refused.
+struct ScopedTokens: AccessTokenSource {
+    func accessToken(
+        for scope: TokenScope,
+        context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        let name = scope.rawValue.hasPrefix("https://graph.microsoft.com") ? "graph-token" : "download-token"
+        return AccessToken(Secret(rejected == nil ? name : name + "-renewed"))
+    }
+}
+
+/// Runs `work`, which must throw a `ProviderError`, and gives it back.
+func providerError(
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ work: () async throws -> Void
+) async throws -> ProviderError {
+    do {
+        try await work()
+    } catch let error as ProviderError {
+        return error
+    }
+    throw NothingThrown(at: sourceLocation)
+}
+
+struct NothingThrown: Error {
+    var location: SourceLocation
+
+    init(at location: SourceLocation) {
+        self.location = location
+    }
+}
+
+extension FileBody {
+    /// All bytes, of which there are few.
+    func collected() async throws -> [UInt8] {
+        var all: [UInt8] = []
+        for try await chunk in bytes { all += chunk.readableBytesView.prefix(1 << 20) }
+        return all
+    }
+}
+
+/// The bodies that Microsoft's pages and users' reports show.
+enum Fixture {
+    static func text(_ name: String) throws -> String {
+        let folder = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
+        return try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: Data(text(name).utf8)) }
+
+    static var names: [String] {
+        get throws {
+            let folder = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
+            return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        }
+    }
+}
