@@ -123,15 +123,15 @@ let package = Package(
             "GatewayServer",
             [
                 "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
-                "ExportLedger", "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .hummingbird,
-                .logging, .metrics, .nioCore, .nioPosix, .serviceLifecycle, .yams,
+                "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox",
+                .coreMetrics, .logging, .metrics, .nioCore, .serviceLifecycle, .yams,
             ]
         ),
         .executableTarget(
             name: "export-gateway",
             dependencies: [
-                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .asyncHTTPClient,
-                .logging, .nioCore, .serviceLifecycle,
+                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
+                .serviceLifecycle,
             ],
             path: "Sources/export-gateway",
             swiftSettings: settings
@@ -191,14 +191,13 @@ let package = Package(
         ),
         tests(
             "GatewayServerTests",
-            fixtures: true,
-            ["Exports", "GatewayServer", "MicrosoftSandbox", .logging, .yams]
+            ["Exports", "GatewayServer", .logging, .yams]
         ),
         tests(
             "EndToEndTests",
             [
                 "Exports", "GatewayServer", "MicrosoftSandbox", "SystemCrypto", "ParallelGzip", .asyncHTTPClient,
-                .inMemoryLogging, .logging, .nioCore, .nioPosix, .serviceLifecycle,
+                .logging, .nioCore,
             ]
         ),
     ],

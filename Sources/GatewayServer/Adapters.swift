@@ -1,0 +1,89 @@
+import Exports
+import GraphEDiscovery
+import PowerBI
+import UpstreamHTTP
+import VivaGoals
+
+/// What the composition knows of a provider: how to read its part of a connection's configuration.
+struct Adapter: Sendable {
+    let descriptor: ProviderDescriptor
+    let read: @Sendable (inout ConfigurationSection, _ allowPlainHTTP: Bool) throws(StartupError) -> AdapterSettings
+
+    /// Every provider that the gateway has. The one place that names them all.
+    static let all: [Adapter] = [graphEDiscovery, vivaGoals, powerBI]
+}
+
+/// A connection's settings, as far as they are the provider's own.
+struct AdapterSettings: Sendable {
+    /// The scopes whose tokens the provider shows, and where; the first is the API's own.
+    var scopes: [TokenScope]
+    var bearerHosts: [TokenScope: [HostRule]]
+    var openHosts: [HostRule]
+    var make: @Sendable (UpstreamClient) -> any ExportProvider
+}
+
+extension Adapter {
+    private static let graphEDiscovery = Adapter(descriptor: GraphEDiscoveryProvider.descriptor) {
+        section,
+        allowPlainHTTP throws(StartupError) in
+        var settings = GraphEDiscoverySettings()
+        settings.apiRoot = try section.url(
+            "apiRoot",
+            default: "https://graph.microsoft.com",
+            allowPlainHTTP: allowPlainHTTP
+        )
+        settings.dialect = try section.choice("dialect", GraphEDiscoverySettings.Dialect.self, default: .security)
+        settings.version = try section.choice(
+            "version",
+            GraphEDiscoverySettings.Version.self,
+            default: settings.version
+        )
+        settings.proxyHosts = try section.hosts(
+            "proxyHosts",
+            default: settings.proxyHosts,
+            allowPlainHTTP: allowPlainHTTP
+        )
+        settings.blobHosts = try section.hosts("blobHosts", default: settings.blobHosts, allowPlainHTTP: allowPlainHTTP)
+        settings.graphScope = try section.scope("graphScope", default: settings.graphScope)
+        settings.downloadScope = try section.scope("downloadScope", default: settings.downloadScope)
+        let read = settings
+        return AdapterSettings(
+            scopes: [read.graphScope, read.downloadScope],
+            bearerHosts: read.bearerHosts,
+            openHosts: read.openHosts
+        ) { GraphEDiscoveryProvider(settings: read, client: $0) }
+    }
+
+    private static let vivaGoals = Adapter(descriptor: VivaGoalsProvider.descriptor) {
+        section,
+        allowPlainHTTP throws(StartupError) in
+        let settings = VivaGoalsSettings(
+            apiRoot: try section.url("apiRoot", default: "https://graph.microsoft.com", allowPlainHTTP: allowPlainHTTP),
+            scope: try section.scope("scope", default: VivaGoalsSettings().scope)
+        )
+        return AdapterSettings(
+            scopes: [settings.scope],
+            bearerHosts: [settings.scope: settings.bearerHosts],
+            openHosts: settings.openHosts
+        ) { VivaGoalsProvider(settings: settings, client: $0) }
+    }
+
+    private static let powerBI = Adapter(descriptor: PowerBIProvider.descriptor) {
+        section,
+        allowPlainHTTP throws(StartupError) in
+        let profileID = try section.text("profileId")
+        if let profileID, !UUIDText.isValid(profileID) {
+            throw section.error("profileId", "must be the profile's id, a UUID")
+        }
+        let settings = PowerBISettings(
+            apiRoot: try section.url("apiRoot", default: "https://api.powerbi.com", allowPlainHTTP: allowPlainHTTP),
+            scope: try section.scope("scope", default: PowerBISettings().scope),
+            profileID: profileID
+        )
+        return AdapterSettings(
+            scopes: [settings.scope],
+            bearerHosts: [settings.scope: settings.bearerHosts],
+            openHosts: settings.openHosts
+        ) { PowerBIProvider(settings: settings, client: $0) }
+    }
+}

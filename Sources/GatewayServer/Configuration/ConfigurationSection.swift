@@ -1,0 +1,169 @@
+import Exports
+import UpstreamHTTP
+import Yams
+
+/// Reads one mapping of the configuration file strictly: every mistake stops the start, naming key and line.
+///
+/// Call `finish()` last; it finds the keys that nobody asked for.
+struct ConfigurationSection {
+    let path: String
+    let environment: OperatorEnvironment
+
+    private let mapping: Node.Mapping
+    private let line: Int?
+    private let isOverridable: Bool
+    private var known: Set<String> = []
+
+    /// Reads `node`, which stands at `path`; an absent node is an empty mapping.
+    init(_ node: Node?, path: String, environment: OperatorEnvironment, isOverridable: Bool = false)
+        throws(StartupError)
+    {
+        self.path = path
+        self.environment = environment
+        self.isOverridable = isOverridable
+        line = node?.mark?.line
+        switch node {
+        case .mapping(let mapping): self.mapping = mapping
+        case nil: mapping = Node.Mapping([])
+        default: throw StartupError(path, "must be a mapping of keys\(Self.at(node?.mark?.line))")
+        }
+    }
+
+    func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    func error(_ name: String, _ detail: String) -> StartupError {
+        StartupError(key(name), detail + Self.at(mapping[name]?.mark?.line ?? line))
+    }
+
+    mutating func node(_ name: String) -> Node? {
+        known.insert(name)
+        return mapping[name]
+    }
+
+    mutating func text(_ name: String) throws(StartupError) -> String? {
+        known.insert(name)
+        if isOverridable, let value = environment.override(section: path, key: name) { return value.value }
+        guard let node = mapping[name] else { return nil }
+        guard case .scalar(let scalar) = node else { throw error(name, "must be a single value") }
+        guard !scalar.string.isEmpty, node.tag != Tag(.null) else {
+            throw error(name, "has no value; leave the key out to use its default")
+        }
+        return scalar.string
+    }
+
+    mutating func requiredText(_ name: String) throws(StartupError) -> String {
+        guard let text = try text(name) else { throw error(name, "is required") }
+        return text
+    }
+
+    mutating func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws(StartupError) -> Int
+    {
+        guard let text = try text(name) else { return fallback }
+        guard let number = Int(text), range.contains(number) else {
+            throw error(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    mutating func bool(_ name: String, default fallback: Bool) throws(StartupError) -> Bool {
+        switch try text(name) {
+        case nil: return fallback
+        case "true": return true
+        case "false": return false
+        default: throw error(name, "must be true or false")
+        }
+    }
+
+    mutating func duration(
+        _ name: String,
+        in range: ClosedRange<Duration>,
+        default fallback: Duration
+    ) throws(StartupError) -> Duration {
+        guard let text = try text(name) else { return fallback }
+        guard let duration = Duration(configurationText: text), range.contains(duration) else {
+            throw error(
+                name,
+                "must be a duration such as 500ms, 30s, 15m or 48h, from \(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+        return duration
+    }
+
+    mutating func choice<Value: RawRepresentable & CaseIterable>(
+        _ name: String,
+        _ type: Value.Type,
+        default fallback: Value?
+    ) throws(StartupError) -> Value where Value.RawValue == String {
+        let names = type.allCases.map(\.rawValue)
+        guard let text = try text(name) else {
+            guard let fallback else { throw error(name, "is required: one of \(names.joined(separator: ", "))") }
+            return fallback
+        }
+        guard let value = Value(rawValue: text) else {
+            throw error(
+                name,
+                "must be one of \(names.joined(separator: ", "))" + ObjectReader.suggestion(for: text, among: names)
+            )
+        }
+        return value
+    }
+
+    mutating func secret(_ name: String) throws(StartupError) -> Secret? {
+        guard let reference = try text(name) else { return nil }
+        return try environment.secret(reference, key: key(name))
+    }
+
+    /// A root such as `https://graph.microsoft.com`; http only where `allowPlainHTTP` says so.
+    mutating func url(_ name: String, default fallback: String, allowPlainHTTP: Bool) throws(StartupError)
+        -> UpstreamURL
+    {
+        let text = try text(name) ?? fallback
+        guard let url = UpstreamURL(text), url.query == nil else {
+            throw error(name, "must be a URL such as \(fallback), without query and user information")
+        }
+        guard url.scheme == .https || allowPlainHTTP else {
+            throw error(name, "must be https: tokens go there. allowPlainHTTP: true is for the sandbox only")
+        }
+        return url
+    }
+
+    mutating func scope(_ name: String, default fallback: TokenScope) throws(StartupError) -> TokenScope {
+        try text(name).map(TokenScope.init) ?? fallback
+    }
+
+    mutating func hosts(
+        _ name: String,
+        default fallback: [HostRule],
+        allowPlainHTTP: Bool
+    ) throws(StartupError) -> [HostRule] {
+        guard let node = node(name) else { return fallback }
+        guard case .sequence(let sequence) = node else { throw error(name, "must be a list of hosts") }
+        var rules: [HostRule] = []
+        for element in sequence {
+            guard let text = element.string, let rule = HostRule(parsing: text) else {
+                throw error(name, "must list hosts such as files.example.com, *.example.com or https://host:8443")
+            }
+            guard allowPlainHTTP || !text.hasPrefix("http://") else {
+                throw error(name, "must be https hosts. allowPlainHTTP: true is for the sandbox only")
+            }
+            rules.append(rule)
+        }
+        return rules
+    }
+
+    /// Refuses every key that nobody asked for.
+    func finish() throws(StartupError) {
+        for (keyNode, _) in mapping {
+            let name = keyNode.string ?? ""
+            guard !known.contains(name) else { continue }
+            let allowed = known.sorted()
+            throw StartupError(
+                key(name),
+                "is not a key here" + ObjectReader.suggestion(for: name, among: allowed)
+                    + "; known are \(allowed.joined(separator: ", "))" + Self.at(keyNode.mark?.line)
+            )
+        }
+    }
+
+    private static func at(_ line: Int?) -> String { line.map { " (line \($0))" } ?? "" }
+}

@@ -1,0 +1,264 @@
+import Exports
+import Foundation
+import Logging
+import SystemCrypto
+import UpstreamHTTP
+import Yams
+
+extension GatewayConfiguration {
+    /// Reads the file at `path` and the environment. Throws `StartupError` naming the key and the line.
+    public init(path: String, environment: [String: String]) throws(StartupError) {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw StartupError("--config", "the file \(path) cannot be read as UTF-8 text")
+        }
+        try self.init(yaml: text, environment: environment)
+    }
+
+    /// Reads a configuration text and the environment. Throws `StartupError` naming the key and the line.
+    public init(yaml text: String, environment variables: [String: String]) throws(StartupError) {
+        let environment = OperatorEnvironment(variables: variables)
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch let error as YamlError {
+            throw StartupError("configuration", "is not YAML: \(error.placeOnly)")
+        } catch {
+            throw StartupError("configuration", "is not YAML")
+        }
+        var root = try ConfigurationSection(node, path: "", environment: environment)
+        let server = try Server(root.node("server"), environment)
+        var ledger = try ConfigurationSection(
+            root.node("ledger"),
+            path: "ledger",
+            environment: environment,
+            isOverridable: true
+        )
+        let ledgerPath = try ledger.requiredText("path")
+        try ledger.finish()
+        let log = try Log(root.node("log"), environment)
+        let downloads = try Downloads(root.node("downloads"), environment)
+        let engine = try Engine(root.node("engine"), environment)
+        let connections = try ConnectionConfiguration.all(root.node("connections"), environment)
+        try root.finish()
+        try environment.refuseUnused()
+        self.init(
+            server: server,
+            ledgerPath: ledgerPath,
+            log: log,
+            downloads: downloads,
+            engine: engine,
+            connections: connections
+        )
+    }
+}
+
+extension GatewayConfiguration.Server {
+    init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        self.init()
+        var section = try ConfigurationSection(node, path: "server", environment: environment, isOverridable: true)
+        host = try section.text("host") ?? host
+        port = try section.integer("port", in: 0...65_535, default: port)
+        if let text = try section.text("publicURL") {
+            guard let url = UpstreamURL(text), url.query == nil else {
+                throw section.error("publicURL", "must be a URL such as https://exports.example.com")
+            }
+            publicURL = text.hasSuffix("/") ? String(text.dropLast()) : text
+        }
+        maximumConnections = try section.integer("maximumConnections", in: 1...65_536, default: maximumConnections)
+        idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
+        drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
+        drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
+        cursorKey = try section.secret("cursorKey")
+        apiKeys = try Self.apiKeys(&section, environment)
+        try section.finish()
+        guard !apiKeys.isEmpty || isLoopback else {
+            throw StartupError(
+                "server.host",
+                "\(host) can be reached from other machines, but server.apiKeys names no key; make one with `export-gateway hash-key`, or listen on 127.0.0.1"
+            )
+        }
+    }
+
+    private static func apiKeys(
+        _ server: inout ConfigurationSection,
+        _ environment: OperatorEnvironment
+    ) throws(StartupError) -> [GatewayConfiguration.APIKeyEntry] {
+        guard let node = server.node("apiKeys") else { return [] }
+        guard case .sequence(let sequence) = node else { throw server.error("apiKeys", "must be a list") }
+        var keys: [GatewayConfiguration.APIKeyEntry] = []
+        for (index, element) in sequence.enumerated() {
+            var section = try ConfigurationSection(element, path: "server.apiKeys[\(index)]", environment: environment)
+            let id = try section.requiredText("id")
+            guard id.utf8.count <= 64, id.utf8.allSatisfy({ $0.isNameByte || $0 == UInt8(ascii: "_") }) else {
+                throw section.error("id", "must be 1 to 64 letters, digits, dots, dashes or underscores")
+            }
+            guard !keys.contains(where: { $0.id == id }), id != "anonymous" else {
+                throw section.error("id", "\(id) is taken; ids are the callers' names")
+            }
+            guard let digest = Hexadecimal.decode(try section.requiredText("sha256")), digest.count == 32 else {
+                throw section.error("sha256", "must be 64 hexadecimal digits, as `export-gateway hash-key` prints them")
+            }
+            try section.finish()
+            keys.append(.init(id: id, sha256: digest))
+        }
+        return keys
+    }
+}
+
+extension GatewayConfiguration.Log {
+    fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        self.init()
+        var section = try ConfigurationSection(node, path: "log", environment: environment, isOverridable: true)
+        level = try section.choice("level", Logger.Level.self, default: level)
+        format = try section.choice("format", Format.self, default: format)
+        try section.finish()
+    }
+}
+
+extension GatewayConfiguration.Downloads {
+    fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        self.init()
+        var section = try ConfigurationSection(node, path: "downloads", environment: environment, isOverridable: true)
+        gzipLevel = try section.integer("gzipLevel", in: 1...9, default: gzipLevel)
+        minimumGzipSize = try section.integer("minimumGzipSize", in: 0...(1 << 30), default: minimumGzipSize)
+        let waits = Duration.milliseconds(100) ... .seconds(3600)
+        firstByteTimeout = try section.duration("firstByteTimeout", in: waits, default: firstByteTimeout)
+        idleTimeout = try section.duration("idleTimeout", in: waits, default: idleTimeout)
+        try section.finish()
+    }
+}
+
+extension GatewayConfiguration.Engine {
+    fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        self.init()
+        var section = try ConfigurationSection(node, path: "engine", environment: environment, isOverridable: true)
+        let bounds = Duration.milliseconds(10) ... .seconds(30 * 86_400)
+        maximumPollInterval = try section.duration("maximumPollInterval", in: bounds, default: maximumPollInterval)
+        submissionDeadline = try section.duration("submissionDeadline", in: bounds, default: submissionDeadline)
+        trackingDeadline = try section.duration("trackingDeadline", in: bounds, default: trackingDeadline)
+        unknownBound = try section.duration("unknownBound", in: bounds, default: unknownBound)
+        reconcileDelay = try section.duration("reconcileDelay", in: .zero ... .seconds(3600), default: reconcileDelay)
+        try section.finish()
+    }
+}
+
+extension ConnectionConfiguration {
+    fileprivate static func all(
+        _ node: Node?,
+        _ environment: OperatorEnvironment
+    ) throws(StartupError) -> [ConnectionConfiguration] {
+        guard case .sequence(let sequence)? = node, !sequence.isEmpty else {
+            throw StartupError("connections", "must list at least one connection")
+        }
+        var connections: [ConnectionConfiguration] = []
+        for (index, element) in sequence.enumerated() {
+            let connection = try ConnectionConfiguration(element, path: "connections[\(index)]", environment)
+            guard !connections.contains(where: { $0.name == connection.name }) else {
+                throw StartupError("connections[\(index)].name", "\(connection.name) is taken")
+            }
+            connections.append(connection)
+        }
+        return connections
+    }
+
+    private init(_ node: Node, path: String, _ environment: OperatorEnvironment) throws(StartupError) {
+        var section = try ConfigurationSection(node, path: path, environment: environment)
+        name = try section.requiredText("name")
+        guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy({ $0.isNameByte && !(0x41...0x5A).contains($0) })
+        else { throw section.error("name", "must be 1 to 64 lower-case letters, digits, dots or dashes") }
+        let id = try section.requiredText("provider")
+        guard let adapter = Adapter.all.first(where: { $0.descriptor.id.rawValue == id }) else {
+            let names = Adapter.all.map(\.descriptor.id.rawValue)
+            throw section.error(
+                "provider",
+                "must be one of \(names.joined(separator: ", "))" + ObjectReader.suggestion(for: id, among: names)
+            )
+        }
+        provider = adapter.descriptor.id
+        let allowPlainHTTP = try section.bool("allowPlainHTTP", default: false)
+        let perMinute = try section.integer("requestsPerMinute", in: 0...1_000_000, default: -1)
+        budget =
+            perMinute < 0
+            ? adapter.descriptor.capabilities.requestBudget
+            : perMinute == 0 ? nil : RequestBudget(perMinute, per: .seconds(60))
+        let floor = adapter.descriptor.capabilities.minimumPollInterval
+        pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
+        credential = try CredentialConfiguration(
+            section.node("credential"),
+            path: path + ".credential",
+            environment,
+            allowPlainHTTP: allowPlainHTTP
+        )
+        self.adapter = try adapter.read(&section, allowPlainHTTP)
+        try section.finish()
+        if adapter.descriptor.capabilities.delegatedOnly, !isPassThrough {
+            throw StartupError(
+                path + ".credential.type",
+                "must be passThrough: \(adapter.descriptor.title) knows delegated permissions only"
+            )
+        }
+    }
+}
+
+extension CredentialConfiguration {
+    private enum Kind: String, CaseIterable {
+        case clientSecret, passThrough
+    }
+
+    fileprivate init(
+        _ node: Node?,
+        path: String,
+        _ environment: OperatorEnvironment,
+        allowPlainHTTP: Bool
+    ) throws(StartupError) {
+        guard node != nil else { throw StartupError(path, "is required") }
+        var section = try ConfigurationSection(node, path: path, environment: environment)
+        switch try section.choice("type", Kind.self, default: nil) {
+        case .passThrough: self = .passThrough
+        case .clientSecret:
+            let tenant = try section.requiredText("tenantId")
+            guard tenant.utf8.allSatisfy(\.isNameByte), !["common", "organizations", "consumers"].contains(tenant)
+            else {
+                throw section.error("tenantId", "must be the tenant's id or a verified domain")
+            }
+            let client = try section.requiredText("clientId")
+            guard UUIDText.isValid(client) else {
+                throw section.error("clientId", "must be the application's id, a UUID")
+            }
+            let authority = try section.url(
+                "authority",
+                default: "https://login.microsoftonline.com",
+                allowPlainHTTP: allowPlainHTTP
+            )
+            guard let secret = try section.secret("clientSecret") else {
+                throw section.error("clientSecret", "is required: env:NAME or file:/path")
+            }
+            self = .clientSecret(authority: authority, tenantID: tenant, clientID: client, clientSecret: secret)
+        }
+        try section.finish()
+    }
+}
+
+extension UInt8 {
+    /// A letter, a digit, `-` or `.`.
+    fileprivate var isNameByte: Bool {
+        (0x30...0x39).contains(self) || (0x41...0x5A).contains(self) || (0x61...0x7A).contains(self)
+            || self == UInt8(ascii: "-") || self == UInt8(ascii: ".")
+    }
+}
+
+extension YamlError {
+    /// Where the text stops being YAML, without quoting it: a misplaced secret may stand there.
+    fileprivate var placeOnly: String {
+        switch self {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "line \(mark.line), column \(mark.column): \(problem)"
+        case .duplicatedKeysInMapping(_, let context): "line \(context.mark.line): a key stands twice"
+        default: "it cannot be read"
+        }
+    }
+}

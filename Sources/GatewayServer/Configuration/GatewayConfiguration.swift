@@ -1,0 +1,85 @@
+public import Exports
+public import Logging
+import UpstreamHTTP
+
+/// Everything an operator can set: one YAML file, checked as a whole before anything starts.
+///
+/// `Deploy/gateway.example.yaml` explains every key.
+public struct GatewayConfiguration: Sendable {
+    /// Where and how the gateway listens.
+    public struct Server: Sendable {
+        public var host = "127.0.0.1"
+        public var port = 8080
+        public var publicURL: String?
+        public var maximumConnections = 1024
+        public var idleTimeout = Duration.seconds(75)
+        public var drainDelay = Duration.zero
+        public var drainTimeout = Duration.seconds(30)
+        public var cursorKey: Secret?
+        public var apiKeys: [APIKeyEntry] = []
+
+        /// Whether `host` reaches this machine only.
+        public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    }
+
+    /// One caller's key, as its digest.
+    public struct APIKeyEntry: Sendable, Hashable {
+        public var id: String
+        public var sha256: [UInt8]
+    }
+
+    /// How much is logged, and in which form.
+    public struct Log: Sendable {
+        /// The forms of a log line.
+        public enum Format: String, Sendable, CaseIterable {
+            case json, text
+        }
+
+        public var level = Logger.Level.info
+        public var format = Format.json
+    }
+
+    /// How files are passed on.
+    public struct Downloads: Sendable {
+        public var gzipLevel = 4
+        public var minimumGzipSize = 1024
+        public var firstByteTimeout = Duration.seconds(60)
+        public var idleTimeout = Duration.seconds(60)
+    }
+
+    /// How exports are tracked.
+    public struct Engine: Sendable {
+        public var maximumPollInterval = Duration.seconds(60)
+        public var submissionDeadline = Duration.seconds(3600)
+        public var trackingDeadline = Duration.seconds(48 * 3600)
+        public var unknownBound = Duration.seconds(3600)
+        public var reconcileDelay = Duration.seconds(10)
+    }
+
+    public var server = Server()
+    public var ledgerPath: String
+    public var log = Log()
+    public var downloads = Downloads()
+    public var engine = Engine()
+    public var connections: [ConnectionConfiguration]
+}
+
+/// One upstream account.
+public struct ConnectionConfiguration: Sendable {
+    public var name: String
+    public var provider: ProviderID
+    /// The shortest wait between two polls of one export, when the upstream names none.
+    public var pollInterval: Duration
+    var credential: CredentialConfiguration
+    var budget: RequestBudget?
+    var adapter: AdapterSettings
+
+    /// Whether callers bring their own upstream token.
+    public var isPassThrough: Bool { if case .passThrough = credential { true } else { false } }
+}
+
+/// Who the gateway is on a connection.
+enum CredentialConfiguration: Sendable {
+    case clientSecret(authority: UpstreamURL, tenantID: String, clientID: String, clientSecret: Secret)
+    case passThrough
+}

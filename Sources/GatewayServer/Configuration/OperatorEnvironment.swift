@@ -1,0 +1,79 @@
+import Exports
+import Foundation
+import Synchronization
+
+/// The process's environment and files, as far as the configuration speaks of them.
+///
+/// Keeps account of the variables that were used, so that a misspelled override is found instead of ignored.
+final class OperatorEnvironment: Sendable {
+    static let prefix = "EXPORT_GATEWAY_"
+
+    private let variables: [String: String]
+    private let readFile: @Sendable (String) throws -> String
+    private let used = Mutex(Set<String>())
+
+    init(
+        variables: [String: String],
+        readFile: @escaping @Sendable (String) throws -> String = { try String(contentsOfFile: $0, encoding: .utf8) }
+    ) {
+        self.variables = variables
+        self.readFile = readFile
+    }
+
+    /// The value that replaces `key` of a section: `server`, `drainTimeout` → `EXPORT_GATEWAY_SERVER_DRAIN_TIMEOUT`.
+    func override(section: String, key: String) -> (name: String, value: String)? {
+        let name = Self.prefix + Self.upperSnake(section) + "_" + Self.upperSnake(key)
+        guard let value = variables[name] else { return nil }
+        used.withLock { _ = $0.insert(name) }
+        return (name, value)
+    }
+
+    /// The secret that `env:NAME` or `file:/path` points at, without a line end at its end.
+    func secret(_ reference: String, key: String) throws(StartupError) -> Secret {
+        if let name = reference.dropping(prefix: "env:") {
+            used.withLock { _ = $0.insert(name) }
+            guard let value = variables[name], !value.isEmpty else {
+                throw StartupError(key, "the environment variable \(name) is not set")
+            }
+            return Secret(value)
+        }
+        if let path = reference.dropping(prefix: "file:") {
+            let text: String
+            do {
+                text = try readFile(path)
+            } catch {
+                throw StartupError(key, "the file \(path) cannot be read")
+            }
+            let value = text.hasSuffix("\r\n") || text.hasSuffix("\n") ? String(text.dropLast()) : text
+            guard !value.isEmpty else { throw StartupError(key, "the file \(path) is empty") }
+            return Secret(value)
+        }
+        throw StartupError(
+            key,
+            "must be env:NAME or file:/path; a secret is never written into the configuration itself"
+        )
+    }
+
+    /// Refuses variables with our prefix that nothing asked for.
+    func refuseUnused() throws(StartupError) {
+        let used = used.withLock { $0 }
+        if let stray = variables.keys.filter({ $0.hasPrefix(Self.prefix) && !used.contains($0) }).min() {
+            throw StartupError(
+                stray,
+                "this environment variable overrides no configuration key; unset it or mend its name"
+            )
+        }
+    }
+
+    private static func upperSnake(_ name: String) -> String {
+        name.reduce(into: "") { result, character in
+            if character.isUppercase, let last = result.last, !last.isUppercase || result.isEmpty { result += "_" }
+            result += character.uppercased()
+        }
+        .replacingOccurrences(of: "__", with: "_")
+    }
+}
+
+extension String {
+    func dropping(prefix: String) -> String? { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil }
+}

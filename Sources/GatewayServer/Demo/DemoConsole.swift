@@ -1,0 +1,55 @@
+import Exports
+import Foundation
+import MicrosoftSandbox
+
+/// What the demo shows: one line that moves on a terminal, a line for each change elsewhere.
+struct DemoConsole: Sendable {
+    private let isTerminal = isatty(FileHandle.standardOutput.fileDescriptor) == 1
+
+    func line(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+
+    func header(sandbox: String, gateway: String) {
+        line("Export Gateway demo")
+        line("  sandbox  \(sandbox)  Entra ID, Microsoft Graph and Power BI, played on this machine")
+        line("  gateway  \(gateway)")
+    }
+
+    func begin(_ provider: String, id: String) { line("\n\(provider)  \(id)") }
+
+    func progress(_ status: String, percent: Int64?) {
+        let done = percent.map { Int(min(max($0, 0), 100)) }
+        let bar = done.map { String(repeating: "█", count: $0 / 5) + String(repeating: "░", count: 20 - $0 / 5) } ?? ""
+        let text = "  \(bar)\(bar.isEmpty ? "" : " ")\(status)\(done.map { " \($0)%" } ?? "")"
+        if isTerminal {
+            FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+        } else {
+            line(text)
+        }
+    }
+
+    func endProgress() { if isTerminal { line("") } }
+
+    func file(_ name: String, _ download: DemoClient.Download, isRight: Bool) {
+        let wire = download.coding == "gzip" ? ", \(download.wireBytes) on the wire as gzip" : ""
+        line("  \(isRight ? "✓" : "✗") \(name)  \(download.contentBytes) bytes\(wire)")
+        line(
+            "    SHA-256 \(download.sha256) \(isRight ? "is what the upstream made" : "is NOT what the upstream made")"
+        )
+    }
+
+    func failure(_ provider: String, _ detail: String) { line("  ✗ \(provider): \(detail)") }
+
+    func repeatByHand(gateway: String, apiKey: Secret) {
+        let authorization = "-H 'Authorization: Bearer \(apiKey.reveal())'"
+        line(
+            """
+
+            By hand (this key lives as long as the demo):
+              curl -s \(authorization) -H 'Content-Type: application/json' \(gateway)/exports -d '{"provider": "power-bi", \
+            "powerBI": {"groupId": "\(SandboxSeed.groupID)", "reportId": "\(SandboxSeed.paginatedReportID)", "format": "CSV"}}'
+              curl -s \(authorization) -H 'Prefer: wait=10' \(gateway)/exports/ID
+              curl -sOJ --compressed \(authorization) \(gateway)/exports/ID/content
+            """
+        )
+    }
+}

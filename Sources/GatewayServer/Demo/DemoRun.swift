@@ -1,0 +1,100 @@
+import Exports
+import Foundation
+import Logging
+import MicrosoftSandbox
+import ServiceLifecycle
+import SystemCrypto
+
+/// The demonstration: sandbox and gateway in one process, one export on each provider from its creation to a verified file.
+public struct DemoRun: Sendable {
+    private let port: Int
+    private let servesOn: Bool
+    private let console: DemoConsole
+
+    /// Makes a run; with `servesOn` it ends at ^C only.
+    public init(port: Int, servesOn: Bool) {
+        self.port = port
+        self.servesOn = servesOn
+        console = DemoConsole()
+    }
+
+    /// Returns whether every export succeeded and every byte was right. Throws `StartupError` where it cannot start.
+    public func run() async throws -> Bool {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "export-gateway-demo-\(UUID())")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let logger = GatewayConfiguration.Log.text(.warning).logger("demo")
+        var settings = SandboxSettings()
+        settings.jobDuration = .seconds(3)
+        let sandbox = MicrosoftSandbox(settings: settings, time: SystemTime(), logger: logger)
+        let apiKey = Secret(Base64URL.encode(randomBytes(24)))
+        let outcome = DemoOutcome()
+        // The key is shown and ends with the process; a failure of the gateway itself is the demo's failure.
+        let main = DemoService { [self, console] in
+            let addresses = await sandbox.addresses()
+            let configuration = try DemoConfiguration(
+                sandbox: addresses,
+                port: port,
+                ledger: directory.appending(path: "ledger.sqlite").path,
+                apiKey: apiKey
+            )
+            .configuration()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let (listening, announce) = AsyncStream.makeStream(of: String.self)
+                group.addTask {
+                    try await GatewayServer.run(configuration, logger: logger, signals: []) { address in
+                        announce.yield(address)
+                        announce.finish()
+                    }
+                }
+                group.addTask {
+                    for await address in listening {
+                        console.header(sandbox: addresses.api, gateway: address)
+                        let exports = try DemoExports(
+                            gateway: address,
+                            apiKey: apiKey,
+                            sandbox: sandbox,
+                            console: console
+                        )
+                        outcome.set(try await exports.run())
+                        console.repeatByHand(gateway: address, apiKey: apiKey)
+                    }
+                    if servesOn {
+                        console.line("\nServing on. ^C ends the demo.")
+                        try? await gracefulShutdown()
+                    }
+                }
+                defer { group.cancelAll() }
+                // The exports' task ends first, unless the gateway fails.
+                try await group.next()
+            }
+        }
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: sandbox),
+                .init(
+                    service: main,
+                    successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .cancelGroup
+                ),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        group.maximumGracefulShutdownDuration = .seconds(5)
+        try await ServiceGroup(configuration: group).run()
+        return outcome.isGood
+    }
+}
+
+private struct DemoService: Service, CustomStringConvertible {
+    let work: @Sendable () async throws -> Void
+
+    init(_ work: @escaping @Sendable () async throws -> Void) {
+        self.work = work
+    }
+
+    var description: String { "demo" }
+
+    func run() async throws { try await work() }
+}

@@ -1,0 +1,158 @@
+import DownloadRelay
+import ExportEngine
+import ExportLedger
+public import Exports
+import GatewayAPI
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+import SystemCrypto
+import UpstreamHTTP
+
+/// The whole gateway, put together from a configuration: `main`, the demo and the tests build the same thing here.
+public enum GatewayServer {
+    /// Serves until a signal or the task's cancellation, then ends: new exports and downloads are refused, downloads under
+    /// way get `server.drainTimeout`, what the upstream answers is still written down.
+    ///
+    /// `onListening` gets the base address, with the port that was bound. Throws `StartupError` when the configuration
+    /// cannot be put to work: the ledger is taken, the port is in use.
+    public static func run(
+        _ configuration: GatewayConfiguration,
+        time: any TimeSource = SystemTime(),
+        logger: Logger,
+        signals: [UnixSignal] = [.sigterm, .sigint],
+        onListening: @escaping @Sendable (_ address: String) async -> Void = { _ in }
+    ) async throws {
+        do throws(CryptoError) {
+            try SystemCrypto.check()
+        } catch {
+            throw StartupError("OpenSSL", "\(error)")
+        }
+        let metrics = PrometheusRegistry()
+        let ledger = try SQLiteLedger(path: configuration.ledgerPath)
+        let transport = UpstreamTransport(idleTimeout: configuration.downloads.idleTimeout)
+        let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)
+        let engine = ExportEngine(
+            ledger: ledger,
+            connections: configuration.connections.map(connections.engineConnection),
+            descriptors: Adapter.all.map(\.descriptor),
+            time: time,
+            settings: configuration.engine.settings,
+            logger: logger,
+            metrics: metrics
+        )
+        let relay = DownloadRelay(
+            settings: configuration.downloads.settings,
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
+        let draining = Draining(delay: configuration.server.drainDelay, time: time)
+        let api = GatewayAPI(
+            service: engine,
+            relay: relay,
+            settings: configuration.server.settings,
+            readiness: { draining.isReady },
+            metrics: metrics,
+            time: time,
+            logger: logger
+        )
+        warnOfOpenDoor(configuration, logger)
+        let server = configuration.server
+        let application = api.application { port in
+            let address = "http://\(server.host.contains(":") ? "[\(server.host)]" : server.host):\(port)"
+            logger.notice("Listening", metadata: ["address": .string(address)])
+            await onListening(address)
+        }
+        // Services end in the reverse order: readiness first, then the door, the engine, and the sockets all use.
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: ClosingTransport(transport: transport)), .init(service: engine),
+                .init(service: application), .init(service: draining),
+            ],
+            gracefulShutdownSignals: signals,
+            logger: logger
+        )
+        group.maximumGracefulShutdownDuration = server.drainDelay + server.drainTimeout
+        group.maximumCancellationDuration = .seconds(10)
+        try await ServiceGroup(configuration: group).run()
+    }
+
+    private static func warnOfOpenDoor(_ configuration: GatewayConfiguration, _ logger: Logger) {
+        guard configuration.server.apiKeys.isEmpty else { return }
+        logger.warning(
+            "No API keys are configured: every caller on this machine may do everything",
+            metadata: ["host": .string(configuration.server.host)]
+        )
+    }
+}
+
+/// Says that the gateway is about to end, before it does: load balancers get `drainDelay` to notice.
+private final class Draining: Service, CustomStringConvertible {
+    private let delay: Duration
+    private let time: any TimeSource
+    private let state = Mutex(true)
+
+    init(delay: Duration, time: any TimeSource) {
+        self.delay = delay
+        self.time = time
+    }
+
+    var isReady: Bool { state.withLock { $0 } }
+    var description: String { "draining" }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        state.withLock { $0 = false }
+        try? await time.sleep(for: delay)
+    }
+}
+
+/// Closes the client's connections when everything that uses them has ended.
+private struct ClosingTransport: Service, CustomStringConvertible {
+    let transport: UpstreamTransport
+
+    var description: String { "upstream transport" }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        try await transport.shutdown()
+    }
+}
+
+extension GatewayConfiguration.Engine {
+    fileprivate var settings: EngineSettings {
+        var settings = EngineSettings()
+        settings.maximumPollInterval = maximumPollInterval
+        settings.submissionDeadline = submissionDeadline
+        settings.trackingDeadline = trackingDeadline
+        settings.unknownBound = unknownBound
+        settings.reconcileDelay = reconcileDelay
+        return settings
+    }
+}
+
+extension GatewayConfiguration.Downloads {
+    fileprivate var settings: RelaySettings {
+        var settings = RelaySettings()
+        settings.gzipLevel = gzipLevel
+        settings.minimumGzipSize = minimumGzipSize
+        settings.firstByteTimeout = firstByteTimeout
+        return settings
+    }
+}
+
+extension GatewayConfiguration.Server {
+    fileprivate var settings: APISettings {
+        var settings = APISettings(
+            host: host,
+            port: port,
+            apiKeys: apiKeys.map { APIKey(id: $0.id, sha256: $0.sha256) },
+            cursorKey: cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32),
+            publicURL: publicURL
+        )
+        settings.maxConnections = maximumConnections
+        settings.idleTimeout = idleTimeout
+        return settings
+    }
+}

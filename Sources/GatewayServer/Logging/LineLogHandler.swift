@@ -1,0 +1,103 @@
+import Exports
+import Foundation
+public import Logging
+import Synchronization
+
+/// Where log lines go: one line at a time, whole.
+public struct LogSink: Sendable {
+    let write: @Sendable (String) -> Void
+
+    /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
+    public init(write: @escaping @Sendable (String) -> Void) {
+        self.write = write
+    }
+
+    /// The process's standard error.
+    public static let standardError: LogSink = {
+        let lock = Mutex(())
+        return LogSink { line in
+            lock.withLock { _ in FileHandle.standardError.write(Data(line.utf8)) }
+        }
+    }()
+}
+
+/// Writes each log event as one line: JSON for machines, text for people.
+///
+/// Control characters in messages and values are escaped, so that no value can forge a line (CWE-117).
+public struct LineLogHandler: LogHandler {
+    public var metadata: Logger.Metadata = [:]
+    public var logLevel: Logger.Level
+    public var metadataProvider: Logger.MetadataProvider?
+
+    private let label: String
+    private let format: GatewayConfiguration.Log.Format
+    private let time: any TimeSource
+    private let sink: LogSink
+
+    /// Makes a handler for the logger `label`.
+    public init(label: String, settings: GatewayConfiguration.Log, time: any TimeSource, sink: LogSink) {
+        self.label = label
+        logLevel = settings.level
+        format = settings.format
+        self.time = time
+        self.sink = sink
+    }
+
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    public func log(event: LogEvent) {
+        var all = metadataProvider?.get() ?? [:]
+        all.merge(metadata) { $1 }
+        all.merge(event.metadata ?? [:]) { $1 }
+        switch format {
+        case .json:
+            var members: [String: JSONValue] = [
+                "time": .string(time.now().description), "level": .string(event.level.rawValue),
+                "logger": .string(label), "message": .string(event.message.description),
+            ]
+            for (key, value) in all { members[members[key] == nil ? key : "metadata.\(key)"] = .string("\(value)") }
+            // JSON escapes every control character by itself.
+            let line = String(decoding: JSONValue.object(members).encoded(), as: UTF8.self)
+            sink.write(line + "\n")
+        case .text:
+            let values = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.escaped("\($0.value)"))" }.joined()
+            sink.write(
+                "\(time.now()) \(event.level.rawValue) \(label): \(Self.escaped(event.message.description))\(values)\n"
+            )
+        }
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            if scalar.value < 0x20 || scalar.value == 0x7F || (0x80...0x9F).contains(scalar.value)
+                || (0x2028...0x2029).contains(scalar.value)
+            {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+    }
+}
+
+extension GatewayConfiguration.Log {
+    /// A logger that writes to `sink`.
+    public func logger(_ label: String, time: any TimeSource = SystemTime(), to sink: LogSink = .standardError)
+        -> Logger
+    {
+        Logger(label: label) { LineLogHandler(label: $0, settings: self, time: time, sink: sink) }
+    }
+}
+
+extension GatewayConfiguration.Log {
+    /// Lines for people, from `level` on.
+    public static func text(_ level: Logger.Level) -> GatewayConfiguration.Log {
+        var log = GatewayConfiguration.Log()
+        log.level = level
+        log.format = .text
+        return log
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Foundation
+import GatewayServer
+
+struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks a configuration, and asks for a token on each connection."
+    )
+
+    @Option(help: "The configuration file.")
+    var config: String
+    @Flag(help: "Ask nobody for a token.")
+    var offline = false
+
+    func run() async throws {
+        let configuration = try await ExportGateway.naming {
+            try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
+        }
+        print("\(config): valid, \(configuration.connections.count) connection(s)")
+        guard !offline else { return }
+        let findings = try await ConnectionCheck.run(configuration)
+        for finding in findings { print(finding) }
+        if findings.contains(where: { !$0.isGood }) { throw ExitCode.failure }
+    }
+}

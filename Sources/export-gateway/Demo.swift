@@ -1,0 +1,19 @@
+import ArgumentParser
+import GatewayServer
+
+struct Demo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs sandbox and gateway in one process, and one export on each provider to its end."
+    )
+
+    @Flag(help: "End after the three exports instead of serving on.")
+    var once = false
+    @Option(help: "The gateway's port; 0 takes any free one.")
+    var port = 8080
+
+    func run() async throws {
+        try await ExportGateway.naming {
+            guard try await DemoRun(port: port, servesOn: !once).run() else { throw ExitCode.failure }
+        }
+    }
+}

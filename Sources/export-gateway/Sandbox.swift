@@ -1,0 +1,63 @@
+import ArgumentParser
+import Exports
+import GatewayServer
+import Logging
+import MicrosoftSandbox
+import ServiceLifecycle
+
+struct Sandbox: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves a stand-in for Entra ID, Microsoft Graph and Power BI, with their quirks."
+    )
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+    @Option(help: "The port of Entra ID, Graph, Power BI and the control plane.")
+    var port = 8090
+    @Option(help: "The port of the Purview download proxy.")
+    var proxyPort = 8091
+    @Option(help: "The port of the pre-signed storage host.")
+    var blobPort = 8092
+    @Option(help: "How long a job runs.")
+    var jobDuration = DurationArgument(.seconds(2))
+    @Option(help: "How long an access token is good.")
+    var tokenLifetime = DurationArgument(.seconds(3600))
+    @Option(help: "How long files can be fetched.")
+    var downloadLifetime = DurationArgument(.seconds(86_400))
+    @Option(help: "The host name to write into links, when clients do not call it by --host.")
+    var publicHost: String?
+
+    func run() async throws {
+        var settings = SandboxSettings()
+        settings.host = host
+        settings.apiPort = port
+        settings.proxyPort = proxyPort
+        settings.blobPort = blobPort
+        settings.jobDuration = jobDuration.duration
+        settings.tokenLifetime = tokenLifetime.duration
+        settings.downloadLifetime = downloadLifetime.duration
+        settings.publicHost = publicHost
+        let logger = GatewayConfiguration.Log.text(.notice).logger("sandbox")
+        let sandbox = MicrosoftSandbox(settings: settings, time: SystemTime(), logger: logger)
+        let group = ServiceGroup(
+            services: [sandbox, Announcement(sandbox: sandbox)],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        try await group.run()
+    }
+}
+
+/// Says where the sandbox listens, once it does.
+private struct Announcement: Service, CustomStringConvertible {
+    let sandbox: MicrosoftSandbox
+
+    var description: String { "announcement" }
+
+    func run() async throws {
+        let addresses = await sandbox.addresses()
+        print("sandbox: api=\(addresses.api) proxy=\(addresses.proxy) blob=\(addresses.blob)")
+        Console.flush()
+        try? await gracefulShutdown()
+    }
+}

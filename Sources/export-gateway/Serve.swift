@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import GatewayServer
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves exports.",
+        discussion: "SIGTERM and SIGINT end it after the downloads under way."
+    )
+
+    @Option(help: "The configuration file; Deploy/gateway.example.yaml explains its keys.")
+    var config: String
+
+    func run() async throws {
+        try await ExportGateway.naming {
+            let configuration = try GatewayConfiguration(
+                path: config,
+                environment: ProcessInfo.processInfo.environment
+            )
+            let logger = configuration.log.logger("export-gateway")
+            try await GatewayServer.run(configuration, logger: logger)
+        }
+    }
+}

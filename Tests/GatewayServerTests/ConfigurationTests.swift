@@ -1,0 +1,125 @@
+import Exports
+import Foundation
+import Testing
+
+@testable import GatewayServer
+
+@Suite struct ConfigurationTests {
+    static let secrets = ["PURVIEW_SECRET": "s3cret-value", "BI_SECRET": "other-value"]
+    static let minimal = """
+        ledger:
+          path: /tmp/ledger.sqlite
+        connections:
+          - name: reports
+            provider: power-bi
+            credential:
+              type: clientSecret
+              tenantId: contoso.onmicrosoft.com
+              clientId: 22222222-2222-2222-2222-222222222222
+              clientSecret: env:BI_SECRET
+        """
+
+    @Test func readsTheLeastThatIsNeeded() throws {
+        let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: Self.secrets)
+        #expect(configuration.server.host == "127.0.0.1")
+        #expect(configuration.ledgerPath == "/tmp/ledger.sqlite")
+        #expect(configuration.connections.map(\.name) == ["reports"])
+        #expect(configuration.connections[0].provider == ProviderID("power-bi"))
+    }
+
+    @Test func theEnvironmentOverridesScalars() throws {
+        let environment = Self.secrets.merging([
+            "EXPORT_GATEWAY_SERVER_PORT": "9090", "EXPORT_GATEWAY_SERVER_DRAIN_TIMEOUT": "2m",
+            "EXPORT_GATEWAY_LEDGER_PATH": "/var/x.sqlite", "EXPORT_GATEWAY_LOG_FORMAT": "text",
+            "EXPORT_GATEWAY_SERVER_PUBLIC_URL": "https://exports.example.com/",
+        ]) { $1 }
+        let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: environment)
+        #expect(configuration.server.port == 9090)
+        #expect(configuration.server.drainTimeout == .seconds(120))
+        #expect(configuration.ledgerPath == "/var/x.sqlite")
+        #expect(configuration.log.format == .text)
+        #expect(configuration.server.publicURL == "https://exports.example.com")
+    }
+
+    /// Every mistake stops the start and names the key; where it stands in the file, the line too.
+    @Test(arguments: [
+        ("ledger:\n  path: /x", "connections", "at least one"),
+        (minimal + "\nserver:\n  prot: 80", "server.prot", "did you mean \"port\"?"),
+        (minimal + "\nserver:\n  port: eighty", "server.port", "whole number"),
+        (minimal + "\nserver:\n  idleTimeout: 30", "server.idleTimeout", "duration"),
+        (minimal + "\nserver:\n  host: 0.0.0.0", "server.host", "apiKeys"),
+        (minimal + "\nserver:\n  cursorKey: abc", "server.cursorKey", "env:NAME"),
+        (minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: zz }]", "server.apiKeys[0].sha256", "64 hexadecimal"),
+        (minimal + "\nlog:\n  level: loud", "log.level", "must be one of"),
+        (minimal + "\nsrever: {}", "srever", "did you mean \"server\"?"),
+        (minimal.replacing("power-bi", with: "powerbi"), "connections[0].provider", "did you mean \"power-bi\"?"),
+        (minimal.replacing("power-bi", with: "viva-goals"), "connections[0].credential.type", "passThrough"),
+        (minimal.replacing("env:BI_SECRET", with: "literal"), "connections[0].credential.clientSecret", "env:NAME"),
+        (minimal.replacing("env:BI_SECRET", with: "env:NOT_SET"), "connections[0].credential.clientSecret", "NOT_SET"),
+        (
+            minimal.replacing("tenantId: contoso.onmicrosoft.com", with: "tenantId: common"),
+            "connections[0].credential.tenantId", "tenant"
+        ),
+        (minimal + "\n    apiRoot: http://api.example.com", "connections[0].apiRoot", "https"),
+        (minimal + "\n    dialect: security", "connections[0].dialect", "is not a key here"),
+        (minimal + "\n    pollInterval: soon", "connections[0].pollInterval", "duration"),
+        (minimal + "\n    name: other", "configuration", "twice"),
+        ("ledger: [", "configuration", "is not YAML"),
+    ])
+    func namesTheKey(yaml: String, key: String, words: String) throws {
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: yaml, environment: Self.secrets)
+        }
+        #expect(error?.key == key)
+        #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+    }
+
+    @Test func aStrayOverrideStopsTheStart() {
+        let environment = Self.secrets.merging(["EXPORT_GATEWAY_SERVER_PROT": "1"]) { $1 }
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: Self.minimal, environment: environment)
+        }
+        #expect(error?.key == "EXPORT_GATEWAY_SERVER_PROT")
+    }
+
+    @Test func noErrorRepeatsASecret() {
+        let yaml = Self.minimal.replacing("env:BI_SECRET", with: "s3cret-in-the-file")
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: yaml, environment: Self.secrets)
+        }
+        #expect(error.map { !"\($0)".contains("s3cret") } == true)
+    }
+
+    @Test func printingAConfigurationShowsNoSecret() throws {
+        let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: Self.secrets)
+        var dumped = ""
+        dump(configuration, to: &dumped)
+        #expect(!dumped.contains("other-value"))
+        #expect(dumped.contains("contoso.onmicrosoft.com"))
+    }
+
+    /// The example that operators start from has every key, and is valid.
+    @Test func theExampleIsValid() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../Deploy/gateway.example.yaml")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let names = text.matches(of: #/env:([A-Z_]+)/#).map { String($0.1) }
+        let environment = Dictionary(names.map { ($0, "value") }) { $1 }
+        let configuration = try GatewayConfiguration(yaml: text, environment: environment)
+        #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
+    }
+
+    @Test(arguments: [
+        ("500ms", Duration.milliseconds(500)), ("30s", .seconds(30)), ("15m", .seconds(900)),
+        ("48h", .seconds(172_800)),
+        ("14d", .seconds(1_209_600)), ("0s", .zero),
+    ])
+    func readsDurations(text: String, duration: Duration) {
+        #expect(Duration(configurationText: text) == duration)
+    }
+
+    @Test(arguments: ["", "30", "s", "-1s", "1.5h", "1 s", "30S", "99999999999999999999s", "9999999999d", "٣s"])
+    func refusesOtherDurations(text: String) {
+        #expect(Duration(configurationText: text) == nil)
+    }
+}

@@ -1,0 +1,67 @@
+import Exports
+import Foundation
+import Testing
+import Yams
+
+@testable import GatewayServer
+
+/// What `openapi.yaml` says of each provider's options is what the provider says of itself.
+@Suite struct ContractTests {
+    @Test(arguments: Adapter.all.indices)
+    func optionsHaveTheSameMembers(index: Int) throws {
+        let descriptor = Adapter.all[index].descriptor
+        let contract = try Contract()
+        let reference = contract.schemas.node("CreateExportRequest")["properties"]?[descriptor.optionsMember]
+        let documented = contract.members(of: try #require(reference))
+        let declared = Self.members(of: descriptor.optionsSchema)
+        #expect(!documented.isEmpty)
+        #expect(documented.subtracting(declared).sorted() == [], "in openapi.yaml only")
+        #expect(declared.subtracting(documented).sorted() == [], "in the provider's schema only")
+    }
+
+    @Test func everyProviderCanBeAskedFor() throws {
+        let contract = try Contract()
+        let provider = contract.schemas.node("CreateExportRequest")["properties"]?["provider"]
+        let names = provider?["enum"]?.array().compactMap(\.string) ?? []
+        #expect(Set(names) == Set(Adapter.all.map(\.descriptor.id.rawValue)))
+    }
+
+    /// The paths of all members below a JSON Schema, such as `settings/locale`.
+    private static func members(of schema: JSONValue, below path: String = "") -> Set<String> {
+        var found: Set<String> = []
+        for (name, value) in schema["properties"]?.object ?? [:] {
+            found.insert(path + name)
+            found.formUnion(members(of: value, below: path + name + "/"))
+        }
+        for branch in schema["oneOf"]?.array ?? [] { found.formUnion(members(of: branch, below: path)) }
+        if let items = schema["items"] { found.formUnion(members(of: items, below: path)) }
+        return found
+    }
+}
+
+/// `openapi.yaml`, as far as its schemas go.
+private struct Contract {
+    let schemas: Node
+
+    init() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../openapi.yaml")
+        let root = try #require(try Yams.compose(yaml: String(contentsOf: file, encoding: .utf8)))
+        schemas = try #require(root["components"]?["schemas"])
+    }
+
+    func members(of schema: Node, below path: String = "") -> Set<String> {
+        let target = schema["$ref"]?.string.flatMap { schemas[String($0.split(separator: "/").last ?? "")] } ?? schema
+        var found: Set<String> = []
+        for (name, value) in target["properties"]?.mapping.map(Array.init) ?? [] {
+            found.insert(path + (name.string ?? ""))
+            found.formUnion(members(of: value, below: path + (name.string ?? "") + "/"))
+        }
+        for branch in target["allOf"]?.array() ?? [] { found.formUnion(members(of: branch, below: path)) }
+        if let items = target["items"] { found.formUnion(members(of: items, below: path)) }
+        return found
+    }
+}
+
+extension Node {
+    fileprivate func node(_ key: String) -> Node { self[key] ?? Node("") }
+}

@@ -1,0 +1,47 @@
+import Exports
+import Logging
+import Synchronization
+import Testing
+
+@testable import GatewayServer
+
+@Suite struct LineLogHandlerTests {
+    @Test(arguments: GatewayConfiguration.Log.Format.allCases)
+    func noValueForgesALine(format: GatewayConfiguration.Log.Format) {
+        let lines = record(format) { logger in
+            logger.info("Message", metadata: ["name": "a\r\n2026-01-01 info forged\u{2028}x\u{1B}[2J\u{7F}"])
+        }
+        #expect(lines.count == 1)
+        #expect(lines[0].hasSuffix("\n"))
+        #expect(lines[0].dropLast().unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
+    }
+
+    @Test func jsonHoldsTimeLevelAndMetadata() throws {
+        let lines = record(.json) { logger in
+            logger.warning("Message", metadata: ["level": "shadow", "export": "42"])
+        }
+        let event = try JSONValue(parsing: .init(lines[0].utf8))
+        #expect(event["level"] == "warning")
+        #expect(event["metadata.level"] == "shadow")
+        #expect(event["export"] == "42")
+        #expect(event["time"]?.string == ManualTime().now().description)
+    }
+
+    @Test func quietLevelsWriteNothing() {
+        #expect(record(.text) { $0.debug("Message") }.isEmpty)
+    }
+
+    private func record(_ format: GatewayConfiguration.Log.Format, _ work: (Logger) -> Void) -> [String] {
+        var settings = GatewayConfiguration.Log()
+        settings.format = format
+        let box = LineBox()
+        work(settings.logger("test", time: ManualTime(), to: LogSink { box.add($0) }))
+        return box.lines
+    }
+}
+
+private final class LineBox: Sendable {
+    private let state = Mutex<[String]>([])
+    var lines: [String] { state.withLock { $0 } }
+    func add(_ line: String) { state.withLock { $0.append(line) } }
+}
