@@ -27,6 +27,7 @@ extension Target.Dependency {
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -124,14 +125,14 @@ let package = Package(
             [
                 "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox",
-                .coreMetrics, .logging, .metrics, .nioCore, .serviceLifecycle, .yams,
+                .coreMetrics, .logging, .metrics, .nioCore, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
         .executableTarget(
             name: "export-gateway",
             dependencies: [
                 "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
-                .serviceLifecycle,
+                .serviceLifecycle, .unixSignals,
             ],
             path: "Sources/export-gateway",
             swiftSettings: settings

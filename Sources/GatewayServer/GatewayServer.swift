@@ -4,9 +4,10 @@ import ExportLedger
 public import Exports
 import GatewayAPI
 public import Logging
-public import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 import SystemCrypto
+public import UnixSignals
 import UpstreamHTTP
 
 /// The whole gateway, put together from a configuration: `main`, the demo and the tests build the same thing here.
@@ -38,6 +39,7 @@ public enum GatewayServer {
             descriptors: Adapter.all.map(\.descriptor),
             time: time,
             settings: configuration.engine.settings,
+            random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics
         )

@@ -4,6 +4,7 @@ import GatewayServer
 import Logging
 import MicrosoftSandbox
 import ServiceLifecycle
+import UnixSignals
 
 struct Sandbox: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -25,7 +25,7 @@ struct DemoClient {
     private let root: UpstreamURL
     private let client: UpstreamClient
     private let apiKey: Secret
-    let transport: UpstreamTransport
+    private let transport: UpstreamTransport
 
     init(gateway: String, apiKey: Secret) throws {
         guard let root = UpstreamURL(gateway) else { throw UnexpectedAnswer(description: "no address: \(gateway)") }
@@ -41,6 +41,8 @@ struct DemoClient {
             metrics: NOOPMetricsHandler.instance
         )
     }
+
+    func shutdown() async throws { try await transport.shutdown() }
 
     func create(_ body: JSONValue, authorization: String?) async throws -> JSONValue {
         var request = request("create", .post, ["exports"])

@@ -32,7 +32,7 @@ struct DemoExports {
                 isGood = false
             }
         }
-        try await client.transport.shutdown()
+        try await client.shutdown()
         return isGood
     }
 

@@ -4,6 +4,7 @@ import Logging
 import MicrosoftSandbox
 import ServiceLifecycle
 import SystemCrypto
+import UnixSignals
 
 /// The demonstration: sandbox and gateway in one process, one export on each provider from its creation to a verified file.
 public struct DemoRun: Sendable {
