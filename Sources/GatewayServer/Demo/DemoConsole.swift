@@ -16,15 +16,18 @@ struct DemoConsole: Sendable {
 
     func begin(_ provider: String, id: String) { line("\n\(provider)  \(id)") }
 
-    func progress(_ status: String, percent: Int64?) {
+    /// Shows how far an export is, unless that is what `shown` says already; gives back what is shown now.
+    func progress(_ status: String, percent: Int64?, after shown: String) -> String {
         let done = percent.map { Int(min(max($0, 0), 100)) }
-        let bar = done.map { String(repeating: "█", count: $0 / 5) + String(repeating: "░", count: 20 - $0 / 5) } ?? ""
-        let text = "  \(bar)\(bar.isEmpty ? "" : " ")\(status)\(done.map { " \($0)%" } ?? "")"
+        let bar = done.map { String(repeating: "█", count: $0 / 5) + String(repeating: "░", count: 20 - $0 / 5) + " " }
+        let text = "  \(bar ?? "")\(status)\(done.map { " \($0)%" } ?? "")"
+        guard text != shown else { return shown }
         if isTerminal {
             FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
         } else {
             line(text)
         }
+        return text
     }
 
     func endProgress() { if isTerminal { line("") } }

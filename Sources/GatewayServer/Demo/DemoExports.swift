@@ -42,14 +42,16 @@ struct DemoExports {
             throw DemoClient.UnexpectedAnswer(description: "an export without id")
         }
         console.begin(plan.provider, id: id)
-        while let status = export["status"]?.string, ["notStarted", "running"].contains(status) {
-            console.progress(status, percent: export["percentComplete"]?.integer)
+        var shown = ""
+        while true {
+            let status = export["status"]?.string ?? "?"
+            let line = console.progress(status, percent: export["percentComplete"]?.integer, after: shown)
+            shown = line
+            guard ["notStarted", "running"].contains(status) else { break }
             export = try await client.watch(id)
         }
-        let status = export["status"]?.string ?? "?"
-        console.progress(status, percent: export["percentComplete"]?.integer)
         console.endProgress()
-        guard status == "succeeded", let files = export["files"]?.array, !files.isEmpty else {
+        guard export["status"] == "succeeded", let files = export["files"]?.array, !files.isEmpty else {
             console.failure(plan.provider, String(decoding: export.encoded(), as: UTF8.self))
             return false
         }

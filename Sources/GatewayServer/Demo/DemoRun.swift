@@ -30,54 +30,35 @@ public struct DemoRun: Sendable {
         let sandbox = MicrosoftSandbox(settings: settings, time: SystemTime(), logger: logger)
         let apiKey = Secret(Base64URL.encode(randomBytes(24)))
         let outcome = DemoOutcome()
-        // The key is shown and ends with the process; a failure of the gateway itself is the demo's failure.
-        let main = DemoService { [self, console] in
-            let addresses = await sandbox.addresses()
+        let (listening, announce) = AsyncStream.makeStream(of: String.self)
+        let gateway = DemoService("gateway") {
+            defer { announce.finish() }
             let configuration = try DemoConfiguration(
-                sandbox: addresses,
+                sandbox: await sandbox.addresses(),
                 port: port,
                 ledger: directory.appending(path: "ledger.sqlite").path,
                 apiKey: apiKey
             )
             .configuration()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                let (listening, announce) = AsyncStream.makeStream(of: String.self)
-                group.addTask {
-                    try await GatewayServer.run(configuration, logger: logger, signals: []) { address in
-                        announce.yield(address)
-                        announce.finish()
-                    }
-                }
-                group.addTask {
-                    for await address in listening {
-                        console.header(sandbox: addresses.api, gateway: address)
-                        let exports = try DemoExports(
-                            gateway: address,
-                            apiKey: apiKey,
-                            sandbox: sandbox,
-                            console: console
-                        )
-                        outcome.set(try await exports.run())
-                        console.repeatByHand(gateway: address, apiKey: apiKey)
-                    }
-                    if servesOn {
-                        console.line("\nServing on. ^C ends the demo.")
-                        try? await gracefulShutdown()
-                    }
-                }
-                defer { group.cancelAll() }
-                // The exports' task ends first, unless the gateway fails.
-                try await group.next()
+            try await GatewayServer.run(configuration, logger: logger, signals: []) { announce.yield($0) }
+        }
+        let exports = DemoService("exports") {
+            for await address in listening {
+                console.header(sandbox: await sandbox.addresses().api, gateway: address)
+                let exports = try DemoExports(gateway: address, apiKey: apiKey, sandbox: sandbox, console: console)
+                outcome.set(try await exports.run())
+                console.repeatByHand(gateway: address, apiKey: apiKey)
+                guard servesOn else { return }
+                console.line("\nServing on. ^C ends the demo.")
+                try? await gracefulShutdown()
+                return
             }
         }
         var group = ServiceGroupConfiguration(
             services: [
                 .init(service: sandbox),
-                .init(
-                    service: main,
-                    successTerminationBehavior: .gracefullyShutdownGroup,
-                    failureTerminationBehavior: .cancelGroup
-                ),
+                .init(service: gateway),
+                .init(service: exports, successTerminationBehavior: .gracefullyShutdownGroup),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
@@ -89,13 +70,13 @@ public struct DemoRun: Sendable {
 }
 
 private struct DemoService: Service, CustomStringConvertible {
-    let work: @Sendable () async throws -> Void
+    let description: String
+    private let work: @Sendable () async throws -> Void
 
-    init(_ work: @escaping @Sendable () async throws -> Void) {
+    init(_ description: String, _ work: @escaping @Sendable () async throws -> Void) {
+        self.description = description
         self.work = work
     }
-
-    var description: String { "demo" }
 
     func run() async throws { try await work() }
 }
