@@ -198,7 +198,7 @@ let package = Package(
             "EndToEndTests",
             [
                 "Exports", "GatewayServer", "MicrosoftSandbox", "SystemCrypto", "ParallelGzip", .asyncHTTPClient,
-                .logging, .nioCore,
+                .logging, .nioCore, .nioHTTP1,
             ]
         ),
     ],

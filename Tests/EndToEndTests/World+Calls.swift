@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Exports
 import Foundation
 import NIOCore
+import NIOHTTP1
 
 /// An answer of the gateway.
 struct Answer: Sendable, CustomStringConvertible {
