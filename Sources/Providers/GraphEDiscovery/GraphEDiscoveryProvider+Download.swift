@@ -62,8 +62,15 @@ extension GraphEDiscoveryProvider {
         return FileLink(url: target, size: nil, name: file.name)
     }
 
-    /// Opens a link; nil when the link has expired.
-    func fetch(_ link: FileLink, context: CallContext) async throws(ProviderError) -> FileBody? {
+    /// What came of opening a link.
+    enum Fetched {
+        case body(FileBody)
+        /// 403: the link may have expired between its minting and its use, so that a fresh one is worth a try.
+        case refused(ProviderError)
+    }
+
+    /// Opens a link.
+    func fetch(_ link: FileLink, context: CallContext) async throws(ProviderError) -> Fetched {
         guard let host = settings.downloadHost(of: link.url) else {
             throw ProviderError(
                 .permanent,
@@ -83,18 +90,28 @@ extension GraphEDiscoveryProvider {
         }
         guard download.status == 200 else {
             let response = await download.collected()
-            if LinkExpiry.hasExpired(link.url, according: response) { return nil }
-            throw GraphEDiscoveryFailure.error(response, in: .download(host))
+            let error = GraphEDiscoveryFailure.error(response, in: .download(host))
+            guard response.status == 403 else { throw error }
+            guard LinkExpiry.hasExpired(link.url, according: response) else { return .refused(error) }
+            return .refused(
+                ProviderError(
+                    .gone,
+                    "The download link had expired as soon as it was issued: the file is no longer kept.",
+                    upstream: error.upstream
+                )
+            )
         }
         let encoding = download.headers["content-encoding"].flatMap { $0.lowercased() == "identity" ? nil : $0 }
-        return FileBody(
-            head: .init(
-                contentType: download.headers["content-type"],
-                contentLength: download.contentLength,
-                contentEncoding: encoding,
-                requestID: GraphEDiscoveryFailure.requestID(of: download.headers)
-            ),
-            bytes: download.bytes
+        return .body(
+            FileBody(
+                head: .init(
+                    contentType: download.headers["content-type"],
+                    contentLength: download.contentLength,
+                    contentEncoding: encoding,
+                    requestID: GraphEDiscoveryFailure.requestID(of: download.headers)
+                ),
+                bytes: download.bytes
+            )
         )
     }
 
@@ -106,12 +123,11 @@ extension GraphEDiscoveryProvider {
         guard host == .proxy else { return call }
         call.bearer = settings.downloadScope
         call.bearerHeaders = [("X-AllowWithAADToken", "true")]
-        let settings = settings
         // A token that is not accepted is answered with the way to a sign-in page rather than with 401 (B7).
-        call.rejectsToken = { response in
+        call.rejectsToken = { [blobHosts = settings.blobHosts] response in
             if response.status == 401 { return true }
             guard (300...399).contains(response.status), let target = response.headers["location"] else { return false }
-            return !target.hasPrefix("/") && UpstreamURL(target).flatMap { settings.downloadHost(of: $0) } == nil
+            return !(UpstreamURL(target).map { url in blobHosts.contains { $0.matches(url) } } ?? false)
         }
         return call
     }

@@ -110,7 +110,8 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         throw ProviderError(.unsupported, "Microsoft Graph has no call that stops an eDiscovery export.")
     }
 
-    /// Asks for a fresh link and opens it; a link that has expired in between is asked for once more.
+    /// Asks for a fresh link and opens it; a link that is refused, most likely because it
+    /// has expired in between, is asked for once more.
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
@@ -123,13 +124,12 @@ public struct GraphEDiscoveryProvider: ExportProvider {
                 problem: .deliveredElsewhere
             )
         }
-        for _ in 1...2 {
-            let link = try await self.link(to: file, of: reference, context: context)
-            if let body = try await fetch(link, context: context) { return body }
+        let first = try await link(to: file, of: reference, context: context)
+        if case .body(let body) = try await fetch(first, context: context) { return body }
+        let second = try await link(to: file, of: reference, context: context)
+        switch try await fetch(second, context: context) {
+        case .body(let body): return body
+        case .refused(let error): throw error
         }
-        throw ProviderError(
-            .gone,
-            "The download link had expired as soon as it was issued: the file is no longer kept."
-        )
     }
 }

@@ -15,8 +15,10 @@ struct CaseOperation: Sendable, Hashable {
     var resultInfo: ResultInfo?
     var exportFileMetadata: [ExportFileMetadata]
 
-    /// Reads an entity; nil when it is no object with an id.
+    /// Reads an entity, or one that is wrapped in `value` as some of Graph's are (`graph.md` C3); nil when there is none
+    /// with an id.
     init?(_ json: JSONValue) {
+        let json = json["id"] == nil ? json["value"] ?? json : json
         guard let id = json["id"]?.string, !id.isEmpty else { return nil }
         self.id = id
         action = json["action"]?.string
