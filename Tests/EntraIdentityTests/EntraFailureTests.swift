@@ -1,0 +1,141 @@
+import Exports
+import Testing
+import UpstreamHTTP
+@testable import EntraIdentity
+
+@Suite struct EntraFailureTests {
+    @Test(arguments: [
+        (
+            401, "entra-error-401-bad-secret", "AADSTS7000215", "client secret is wrong",
+            "AADSTS7000215: Invalid client secret is provided."
+        ),
+        (
+            401, "entra-error-401-expired-secret", "AADSTS7000222", "client secret has expired",
+            "AADSTS7000222: The provided client secret keys are expired."
+        ),
+        (
+            401, "entra-error-401-cert-not-registered", "invalid_client", "See upstream",
+            "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered on "
+                + "application. [Reason - The key was not found.]"
+        ),
+        (
+            400, "entra-error-400-app-not-found", "AADSTS700016", "client id is not known",
+            "AADSTS700016: Application with identifier '***' was not found in the directory '***'. This can happen if "
+                + "the application has not been installed by the administrator of the tenant or consented to by any "
+                + "user in the tenant. You may have sent your authentication request to the wrong tenant."
+        ),
+        (
+            400, "entra-error-400-invalid-scope", "AADSTS70011", "ends in /.default",
+            "AADSTS70011: The provided value for the input parameter 'scope' is not valid. The scope "
+                + "https://foo.microsoft.com/.default is not valid."
+        ),
+        (
+            400, "entra-error-400-external-oidc", "AADSTS90061", "See upstream",
+            "AADSTS90061: Request to External OIDC endpoint failed."
+        ),
+        (
+            400, "entra-error-400-obo-consent-required", "AADSTS65001", "See upstream",
+            "AADSTS65001: The user or administrator has not consented to use the application with ID "
+                + "'11111111-1111-1111-1111-111111111111'."
+        ),
+        (400, "entra-imds-400-identity-not-found", "invalid_request", "See upstream", "Identity not found"),
+    ])
+    func aRefusalIsExplained(_ status: Int, _ fixture: String, _ code: String, _ hint: String, _ message: String) throws
+    {
+        let error = EntraFailure.error(from: try Fixture.response(status, fixture))
+        #expect(error.code == .unauthenticated)
+        #expect(error.problem == .upstreamUnauthenticated)
+        #expect(error.detail.contains(hint))
+        #expect(error.upstream?.status == status)
+        #expect(error.upstream?.code == code)
+        #expect(error.upstream?.message == message)
+    }
+
+    @Test func theTraceIdIsKeptWhereItBelongs() throws {
+        let error = EntraFailure.error(from: try Fixture.response(401, "entra-error-401-bad-secret"))
+        #expect(error.upstream?.requestId == "b179b7db-c957-4917-a1b6-66fab2042a00")
+        let other = EntraFailure.error(
+            from: try Fixture.response(400, "entra-error-400-obo-consent-required", [("x-ms-request-id", "r-1")])
+        )
+        #expect(other.upstream?.requestId == "r-1")
+    }
+
+    @Test(arguments: [
+        "entra-error-400-app-not-found", "entra-error-400-external-oidc", "entra-error-400-federation-no-match",
+        "entra-error-400-invalid-scope", "entra-error-400-obo-interaction-required", "entra-error-401-bad-secret",
+        "entra-error-401-expired-secret",
+    ])
+    func noTraceIdsInTheText(_ fixture: String) throws {
+        let error = EntraFailure.error(from: try Fixture.response(400, fixture))
+        let message = try #require(error.upstream?.message)
+        for word in ["Trace ID", "Correlation ID", "Timestamp", "\n", "\r"] { #expect(!message.contains(word)) }
+        #expect(message.hasPrefix("AADSTS"))
+    }
+
+    @Test(
+        arguments: [
+            (429, [("Retry-After", "17")], ProviderError.Code.throttled, Duration.seconds(17)),
+            (429, [], .throttled, .seconds(5)),
+            (503, [("Retry-After", "2.5")], .transient, .milliseconds(2500)),
+            (500, [], .transient, .seconds(5)),
+            // Never silent for more than an hour.
+            (503, [("Retry-After", "86400")], .transient, .seconds(3600)),
+        ] as [(Int, [(String, String)], ProviderError.Code, Duration)]
+    )
+    func whatPassesIsSaidToPass(
+        _ status: Int,
+        _ headers: [(String, String)],
+        _ code: ProviderError.Code,
+        _ retryAfter: Duration
+    ) throws {
+        let response = try Fixture.response(status, "entra-appservice-500", headers.map { (name: $0.0, value: $0.1) })
+        let error = EntraFailure.error(from: response)
+        #expect(error.code == code)
+        #expect(error.isRetryable)
+        #expect(error.retryAfter == retryAfter)
+    }
+
+    @Test func temporarilyUnavailablePassesWhateverTheStatus() {
+        let body = #"{"error":"temporarily_unavailable","error_description":"AADSTS90033: busy","error_codes":[90033]}"#
+        let response = UpstreamResponse(
+            status: 400,
+            headers: UpstreamHeaders([]),
+            body: Array(body.utf8),
+            receivedAt: Timestamp(milliseconds: 0)
+        )
+        #expect(EntraFailure.error(from: response).code == .transient)
+    }
+
+    @Test(arguments: [(404, "<html>not here</html>"), (302, ""), (400, "{}"), (407, #"{"error":{"code":"x"}}"#)])
+    func anAnswerThatIsNotEntrasIsNotARefusedCredential(_ status: Int, _ body: String) {
+        let response = UpstreamResponse(
+            status: status,
+            headers: UpstreamHeaders([]),
+            body: Array(body.utf8),
+            receivedAt: Timestamp(milliseconds: 0)
+        )
+        let error = EntraFailure.error(from: response)
+        #expect(error.code == .permanent)
+        #expect(error.detail.contains("\(status)"))
+    }
+
+    @Test(arguments: [
+        ("AADSTS1: a. Trace ID: x Correlation ID: y Timestamp: z", "AADSTS1: a."),
+        ("AADSTS1: a.\r\nTrace ID: x\r\nCorrelation ID: y", "AADSTS1: a."),
+        ("AADSTS1: a.\nTrace ID: x", "AADSTS1: a."),
+        ("AADSTS1: a. Correlation ID: y Trace ID: x", "AADSTS1: a."),
+        ("assertion eyJhbGciOiJSUzI1NiJ9.e30.sig was bad", "assertion <redacted> was bad"),
+        ("assertion 'eyJhbGciOi' was bad", "assertion <redacted> was bad"),
+        ("key abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz was bad", "key <redacted> was bad"),
+        ("", ""),
+    ])
+    func textIsCleaned(_ text: String, _ clean: String) {
+        #expect(EntraFailure.clean(text) == clean)
+    }
+
+    @Test func longTextIsCut() {
+        let text = String(repeating: "word ", count: 10_000)
+        #expect(EntraFailure.clean(text)?.count == 512)
+        #expect(EntraFailure.clean(nil) == nil)
+    }
+}
