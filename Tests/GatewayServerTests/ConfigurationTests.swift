@@ -51,6 +51,7 @@ import Testing
         (minimal + "\nserver:\n  cursorKey: abc", "server.cursorKey", "env:NAME"),
         (minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: zz }]", "server.apiKeys[0].sha256", "64 hexadecimal"),
         (minimal + "\nlog:\n  level: loud", "log.level", "must be one of"),
+        (minimal.replacing("ledger:", with: "leger:"), "leger", "did you mean \"ledger\"?"),
         (minimal + "\nsrever: {}", "srever", "did you mean \"server\"?"),
         (minimal.replacing("power-bi", with: "powerbi"), "connections[0].provider", "did you mean \"power-bi\"?"),
         (minimal.replacing("power-bi", with: "viva-goals"), "connections[0].credential.type", "passThrough"),
@@ -72,6 +73,16 @@ import Testing
         }
         #expect(error?.key == key)
         #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+    }
+
+    @Test func aWrongOverrideIsNamedInsteadOfTheFile() {
+        let environment = Self.secrets.merging(["EXPORT_GATEWAY_SERVER_PORT": "http"]) { $1 }
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: Self.minimal + "\nserver:\n  port: 80", environment: environment)
+        }
+        #expect(error?.key == "EXPORT_GATEWAY_SERVER_PORT")
+        #expect(error?.detail.contains("server.port") == true)
+        #expect(error?.detail.contains("line") == false)
     }
 
     @Test func aStrayOverrideStopsTheStart() {

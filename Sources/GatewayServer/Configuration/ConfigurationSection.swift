@@ -31,8 +31,12 @@ struct ConfigurationSection {
 
     func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 
+    /// A mistake in a value: names the key and its line, or the variable that stands in for it.
     func error(_ name: String, _ detail: String) -> StartupError {
-        StartupError(key(name), detail + Self.at(mapping[name]?.mark?.line ?? line))
+        if isOverridable, let override = environment.override(section: path, key: name) {
+            return StartupError(override.name, "\(detail); it overrides \(key(name))")
+        }
+        return StartupError(key(name), detail + Self.at(mapping[name]?.mark?.line ?? line))
     }
 
     mutating func node(_ name: String) -> Node? {

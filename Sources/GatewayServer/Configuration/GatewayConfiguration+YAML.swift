@@ -29,20 +29,24 @@ extension GatewayConfiguration {
             throw StartupError("configuration", "is not YAML")
         }
         var root = try ConfigurationSection(node, path: "", environment: environment)
-        let server = try Server(root.node("server"), environment)
+        // All names first: a misspelled section is named as that, not as the key that is missing without it.
+        let (serverNode, ledgerNode, logNode) = (root.node("server"), root.node("ledger"), root.node("log"))
+        let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
+        let connectionsNode = root.node("connections")
+        try root.finish()
+        let server = try Server(serverNode, environment)
         var ledger = try ConfigurationSection(
-            root.node("ledger"),
+            ledgerNode,
             path: "ledger",
             environment: environment,
             isOverridable: true
         )
         let ledgerPath = try ledger.requiredText("path")
         try ledger.finish()
-        let log = try Log(root.node("log"), environment)
-        let downloads = try Downloads(root.node("downloads"), environment)
-        let engine = try Engine(root.node("engine"), environment)
-        let connections = try ConnectionConfiguration.all(root.node("connections"), environment)
-        try root.finish()
+        let log = try Log(logNode, environment)
+        let downloads = try Downloads(downloadsNode, environment)
+        let engine = try Engine(engineNode, environment)
+        let connections = try ConnectionConfiguration.all(connectionsNode, environment)
         try environment.refuseUnused()
         self.init(
             server: server,
