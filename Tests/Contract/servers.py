@@ -80,8 +80,18 @@ class Process:
 
     def resident_bytes(self) -> int:
         """The process's resident memory."""
+        return self._memory("VmRSS")
+
+    def peak_bytes(self) -> int:
+        """The highest resident memory since the start, or since `forget_peak`; the kernel misses nothing."""
+        return self._memory("VmHWM")
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M)[1]) * 1024
+        return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.M)[1]) * 1024
 
 
 class Sandbox:

@@ -23,7 +23,7 @@ def test_create_watch_download(gateway, upstream, kind):
     answer = gateway.call("POST", "/exports", bodies.headers_for(body), body)
     assert answer.status == 202, answer.body
     accepted = answer.json
-    assert answer.headers["location"] == answer.headers["operation-location"] == f"/exports/{accepted['id']}"
+    assert answer.headers["location"] == answer.headers["operation-location"] == gateway.address + accepted["href"]
     assert int(answer.headers["retry-after"]) >= 0
     assert accepted["provider"] == body["provider"] and accepted["name"] == body["name"]
     assert uuid.UUID(accepted["id"]).version == 7

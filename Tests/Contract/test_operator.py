@@ -47,7 +47,7 @@ def command(name, text, environment=ENVIRONMENT, *more):
 # What is changed in a good configuration: (from, to), the environment, and what standard error has to name.
 WRONG = {
     "unknown key": (("  host:", "  hots:"), ENVIRONMENT, ["server.hots", "host"]),
-    "unknown section": (("ledger:", "leger:"), ENVIRONMENT, ["leger", "ledger"]),
+    "unknown section": (("ledger:", "leger:"), ENVIRONMENT, ["leger", "known are", "ledger"]),
     "literal secret": (("env:BI_SECRET", "hunter2-literal-secret"), ENVIRONMENT, ["clientSecret", "env:"]),
     "missing variable": (("env:BI_SECRET", "env:NOT_THERE"), ENVIRONMENT, ["clientSecret", "NOT_THERE"]),
     "missing file": (("env:BI_SECRET", "file:/not/there"), ENVIRONMENT, ["clientSecret", "/not/there"]),
@@ -56,7 +56,7 @@ WRONG = {
     "bad port": (("  port: 0", "  port: 70000"), ENVIRONMENT, ["server.port"]),
     "no connections": (("connections:", "x-connections:"), ENVIRONMENT, ["connections"]),
     "unknown provider": (("power-bi", "power-by"), ENVIRONMENT, ["provider", "power-bi"]),
-    "plain http": (("    allowPlainHTTP: true\n", ""), ENVIRONMENT, ["apiRoot", "https"]),
+    "plain http": (("    allowPlainHTTP: true\n", ""), ENVIRONMENT, ["https", "allowPlainHTTP"]),
     "bad name": (("name: bi", "name: B I"), ENVIRONMENT, ["name"]),
     "unknown variable": (
         ("port: 0", "port: 0"),

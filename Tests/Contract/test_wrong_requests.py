@@ -49,6 +49,9 @@ def test_csv_of_a_power_bi_report(gateway):
 def test_two_option_objects(gateway):
     body = bodies.report() | {"vivaGoals": bodies.goals()["vivaGoals"]}
     problem = gateway.call("POST", "/exports", body=body).problem(422, "invalid-export")
+    assert "vivaGoals" in fault(problem, "/powerBI")
+    other = {"provider": "power-bi", "vivaGoals": bodies.goals()["vivaGoals"]}
+    problem = gateway.call("POST", "/exports", body=other).problem(422, "invalid-export")
     assert "powerBI" in fault(problem, "/vivaGoals")
 
 
