@@ -141,7 +141,7 @@ public struct PowerBIProvider: ExportProvider {
             bearer: settings.scope
         )
         if let profileID = settings.profileID {
-            request.headers.append((name: "X-PowerBI-profile-id", value: profileID))
+            request.bearerHeaders.append((name: "X-PowerBI-profile-id", value: profileID))
         }
         request.rejectsToken = { PowerBIFailure.rejectsToken($0) }
         return request

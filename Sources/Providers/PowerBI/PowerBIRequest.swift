@@ -114,6 +114,9 @@ extension PowerBIRequest {
                 )
                 continue
             }
+            if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+                faults.append(FieldFault(pointer, "must not hold control characters"))
+            }
             if let excluded, text.contains(excluded) {
                 faults.append(FieldFault(pointer, "must not contain \"\(excluded)\""))
             }

@@ -8,9 +8,7 @@ public struct PowerBISettings: Sendable {
     public var scope: TokenScope
     /// A service principal profile, sent as `X-PowerBI-profile-id`.
     public var profileID: String?
-    /// The hosts that may be shown the token; the API root alone, when not said otherwise. For `UpstreamClient.Settings`.
-    public var bearerHosts: [HostRule]
-    /// Hosts that a download may be redirected to, without the token. For `UpstreamClient.Settings`.
+    /// Hosts that a download may be redirected to, without the token.
     public var openHosts: [HostRule]
 
     /// Makes settings for the public cloud where nothing else is given.
@@ -18,13 +16,14 @@ public struct PowerBISettings: Sendable {
         apiRoot: UpstreamURL = UpstreamURL(httpsHost: "api.powerbi.com"),
         scope: TokenScope = TokenScope("https://analysis.windows.net/powerbi/api/.default"),
         profileID: String? = nil,
-        bearerHosts: [HostRule]? = nil,
         openHosts: [HostRule] = []
     ) {
         self.apiRoot = apiRoot
         self.scope = scope
         self.profileID = profileID
-        self.bearerHosts = bearerHosts ?? [.origin(of: apiRoot)]
         self.openHosts = openHosts
     }
+
+    /// Which hosts may be shown which token: the API root alone. The regional hosts of the answers are never called.
+    public var bearerHosts: [TokenScope: [HostRule]] { [scope: [.origin(of: apiRoot)]] }
 }
