@@ -1,4 +1,5 @@
 import Exports
+import Foundation
 import Testing
 
 @testable import PowerBI

@@ -1,4 +1,5 @@
 import Exports
+import Foundation
 import Testing
 import UpstreamHTTP
 
@@ -114,7 +115,7 @@ import UpstreamHTTP
         #expect(running.pollAfter == .seconds(2))
         #expect(try observe(["status": "Running", "percentComplete": 250]).percentComplete == 100)
         #expect(try observe(["status": "Running", "percentComplete": -1]).percentComplete == 0)
-        #expect(try observe(["status": "Running", "percentComplete": 70.0]).percentComplete == 70)
+        #expect(try observe(["status": "Running", "percentComplete": .number(70)]).percentComplete == 70)
         #expect(try observe(["status": "Running", "percentComplete": "70"]).percentComplete == nil)
     }
 
@@ -133,12 +134,14 @@ import UpstreamHTTP
     }
 
     @Test("how a job is found again")
-    func reference() throws {
+    func foundAgain() throws {
         let report = try PowerBIReport(source: ["groupId": .string(groupID), "reportId": .string(reportID)])
         let made = report.reference(to: "a/b=", format: "PPTX")
         #expect(made == UpstreamReference(id: "a/b=", context: reference.context))
-        #expect(try PowerBIReport(reference: made).path == ["groups", groupID, "reports", reportID])
-        #expect(try PowerBIReport(source: ["reportId": .string(reportID)]).path == ["reports", reportID])
-        #expect(throws: ProviderError.self) { try PowerBIReport(reference: UpstreamReference(id: "x")) }
+        let again = try PowerBIReport(reference: made)
+        #expect(again.path == ["groups", groupID, "reports", reportID])
+        let mine = try PowerBIReport(source: ["reportId": .string(reportID)])
+        #expect(mine.path == ["reports", reportID])
+        #expect(throws: ProviderError.self) { _ = try PowerBIReport(reference: UpstreamReference(id: "x")) }
     }
 }
