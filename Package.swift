@@ -138,6 +138,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .target(
+            name: "ScriptedHost",
+            dependencies: ["Exports", .nioCore, .nioHTTP1, .nioPosix],
+            path: "Tests/ScriptedHost",
+            swiftSettings: settings
+        ),
+
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
         tests(
@@ -160,12 +167,18 @@ let package = Package(
         tests(
             "VivaGoalsTests",
             fixtures: true,
-            ["Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", .logging, .nioCore]
+            [
+                "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "ScriptedHost",
+                .coreMetrics, .logging, .nioCore,
+            ]
         ),
         tests(
             "PowerBITests",
             fixtures: true,
-            ["Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", .logging, .nioCore]
+            [
+                "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "ScriptedHost",
+                .coreMetrics, .logging, .nioCore,
+            ]
         ),
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
         tests("ExportLedgerTests", ["Exports", "ExportLedger", .grdb, .logging]),

@@ -33,7 +33,7 @@ import Testing
         Case(#"{"format":"PDF"}"#, "/reportId", "is required"),
         Case(#"{"reportId":"SalesMarketing","format":"PDF"}"#, "/reportId", "UUID"),
         Case(#"{"reportId":"\#(reportID)"}"#, "/format", "is required"),
-        Case(#"{"reportId":"\#(reportID)","format":"PFD"}"#, "/format", #"did you mean "PDF"?"#),
+        Case(#"{"reportId":"\#(reportID)","format":"PDFF"}"#, "/format", #"did you mean "PDF"?"#),
         Case(#"{"reportId":"\#(reportID)","format":null}"#, "/format", "must not be null"),
         Case(#"{"reportId":"\#(reportID)","groupID":"\#(groupID)","format":"PDF"}"#, "/groupID", #""groupId""#),
         Case(#"{"reportId":"\#(reportID)","groupId":"me","format":"PDF"}"#, "/groupId", "UUID"),
@@ -76,8 +76,8 @@ import Testing
         ),
         Case(report(#"{"defaultBookmark":{}}"#), "/powerBIReportConfiguration/defaultBookmark", "name or state"),
         Case(
-            report(#"{"defaultBookmark":{"nmae":"b"}}"#),
-            "/powerBIReportConfiguration/defaultBookmark/nmae",
+            report(#"{"defaultBookmark":{"nam":"b"}}"#),
+            "/powerBIReportConfiguration/defaultBookmark/nam",
             #"did you mean "name"?"#
         ),
         Case(
