@@ -63,7 +63,7 @@ extension Adapter {
         )
         return AdapterSettings(
             scopes: [settings.scope],
-            bearerHosts: [settings.scope: settings.bearerHosts],
+            bearerHosts: settings.bearerHosts,
             openHosts: settings.openHosts
         ) { VivaGoalsProvider(settings: settings, client: $0) }
     }
@@ -82,7 +82,7 @@ extension Adapter {
         )
         return AdapterSettings(
             scopes: [settings.scope],
-            bearerHosts: [settings.scope: settings.bearerHosts],
+            bearerHosts: settings.bearerHosts,
             openHosts: settings.openHosts
         ) { PowerBIProvider(settings: settings, client: $0) }
     }
