@@ -68,6 +68,24 @@ import Testing
         }
     }
 
+    @Test func aLongListCostsNoMoreThanHalfOfWhatSingleReadsDo() async throws {
+        let references = (1...6).map { Workbench.reference("a\($0)") }
+        try await Workbench.run { bench async throws in
+            let origin = bench.graph.origin
+            bench.graph.script { request in
+                guard request.path.hasSuffix("/operations") else { return .json(["id": "x", "status": "running"]) }
+                return .json([
+                    "value": [["id": "another", "status": "running"]],
+                    "@odata.nextLink": .string("\(origin)\(Self.list)?$skiptoken=1"),
+                ])
+            }
+            let results = await bench.provider.observe(references, context: Workbench.context)
+            #expect(results.count == 6)
+            #expect(bench.graph.requests.filter { $0.path.hasSuffix("/operations") }.count == 3)
+            #expect(bench.graph.requests.count == 9)
+        }
+    }
+
     @Test func aThrottledListAnswersForAll() async throws {
         let references = ["a1", "b2"].map { Workbench.reference($0) }
         try await Workbench.run { bench async throws in

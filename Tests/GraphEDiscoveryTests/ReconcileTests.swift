@@ -66,11 +66,43 @@ import Testing
                             created: "2026-07-02T09:15:04Z",
                             description: "[export-gateway:01981f3e-7c1a-7b52-9d3e-0242ac120003]"
                         ),
-                        ["id": "a2", "status": "running"],
+                        [
+                            "id": "a2", "status": "running", "action": "holdUpdate",
+                            "createdDateTime": "2026-07-02T09:15:04Z",
+                        ],
+                        [
+                            "id": "a3", "status": "running", "action": "contentExport",
+                            "createdDateTime": "2026-07-01T09:15:04Z",
+                        ],
                     ]
                 ])
             }
             #expect(try await reconcile(bench) == nil)
+            #expect(bench.graph.requests.count == 1)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func anEntryWithoutItsDescriptionIsLookedAtByItself(isOurs: Bool) async throws {
+        try await Workbench.run(.ediscovery) { bench async throws in
+            bench.graph.script { request in
+                guard request.path.hasSuffix("/a1") else {
+                    return .json([
+                        "value": [
+                            [
+                                "id": "a1", "status": "running", "action": "contentExport",
+                                "createdDateTime": "2026-07-02T09:15:04Z",
+                            ]
+                        ]
+                    ])
+                }
+                return .json(
+                    Self.operation("a1", created: "2026-07-02T09:15:04Z", description: isOurs ? Self.marked : "x")
+                )
+            }
+            let found = try await reconcile(bench)
+            #expect(found?.reference.id == (isOurs ? "a1" : nil))
+            #expect(bench.graph.requests.count == 2)
         }
     }
 

@@ -21,15 +21,16 @@ extension GraphEDiscoveryProvider {
     }
 
     /// Reads a case's operations page by page, next links byte for byte, until `visit` says stop.
-    /// Whether it came to the end or was stopped; false when there are more pages than are read.
+    /// Whether it came to the end or was stopped; false when there are more than `limit` pages.
     func eachPage(
         of caseID: String,
+        limit: Int = Self.pageLimit,
         context: CallContext,
         visit: (OperationPage) -> Step
     ) async throws(ProviderError) -> Bool {
         var url = settings.operationsURL(of: caseID)
         if settings.dialect == .security { url = url.appending(query: [("$top", String(Self.pageSize))]) }
-        for _ in 1...Self.pageLimit {
+        for _ in 0..<limit {
             let response = try await client.send(graphCall("operations", .get, url), context: context)
             guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
             guard let page = response.json.flatMap({ OperationPage($0) }) else {
@@ -90,7 +91,9 @@ extension GraphEDiscoveryProvider {
         let wanted = Dictionary(grouping: references, by: { OperationLocation.normalized($0.id) })
         var seen: [String: CaseOperation] = [:]
         do throws(ProviderError) {
-            _ = try await eachPage(of: caseID, context: context) { page in
+            // An operation may stand at the end of a long list: single reads are cheaper than many pages.
+            let limit = min(Self.pageLimit, max(1, wanted.count / 2))
+            _ = try await eachPage(of: caseID, limit: limit, context: context) { page in
                 for operation in page.operations {
                     let key = OperationLocation.normalized(operation.id)
                     if wanted[key] != nil { seen[key] = operation }

@@ -62,8 +62,10 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         return Submission(reference: request.reference(to: id))
     }
 
-    /// Looks through the case's operations for the marker. The `ediscovery` dialect's list is known to fail
-    /// (`graph.md` A6.1); then its error is thrown.
+    /// Looks through the case's operations for the marker; entries that come without a description are looked at one by
+    /// one. The `ediscovery` dialect's list is known to fail (`graph.md` A6.1); then its error is thrown.
+    ///
+    /// Throws `ambiguous` where there is more to look through than the gateway reads.
     public func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
@@ -71,16 +73,25 @@ public struct GraphEDiscoveryProvider: ExportProvider {
     ) async throws(ProviderError) -> Submission? {
         let request = try GraphEDiscoveryRequest(planned: plan.source)
         var matches: [CaseOperation] = []
-        let isComplete = try await eachPage(of: request.caseID, context: context) { page in
+        var unclear: [CaseOperation] = []
+        var isComplete = try await eachPage(of: request.caseID, context: context) { page in
             matches += page.operations.filter { $0.carries(marker) }
+            unclear += page.operations.filter { $0.mayCarry(marker) }
             return matches.isEmpty ? .goOn : .stop
+        }
+        if matches.isEmpty {
+            for candidate in unclear.prefix(Self.pageLimit) {
+                let whole = try await operation(request.reference(to: candidate.id), context: context).operation
+                if whole.carries(marker) { matches.append(whole) }
+            }
+            isComplete = isComplete && unclear.count <= Self.pageLimit
         }
         let never = Timestamp(milliseconds: .min)
         guard let found = matches.max(by: { $0.createdDateTime ?? never < $1.createdDateTime ?? never }) else {
             if isComplete { return nil }
             throw ProviderError(
                 .ambiguous,
-                "The case has more operations than the gateway reads: the export was not among the first \(Self.pageLimit) pages."
+                "The case has more operations than the gateway looks through, and the export is not among those that it saw."
             )
         }
         let reference = request.reference(to: found.id)
