@@ -183,7 +183,13 @@ let package = Package(
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
         tests("ExportLedgerTests", ["Exports", "ExportLedger", .grdb, .logging]),
         tests("ParallelGzipTests", ["ParallelGzip", "CZlib", .nioCore]),
-        tests("ExportEngineTests", ["Exports", "ExportLedger", "ExportEngine", .logging, .metrics, .nioCore]),
+        tests(
+            "ExportEngineTests",
+            [
+                "Exports", "ExportLedger", "ExportEngine", .logging, .metrics, .metricsTestKit, .nioCore,
+                .serviceLifecycle,
+            ]
+        ),
         tests(
             "DownloadRelayTests",
             ["Exports", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics, .metricsTestKit, .nioCore]

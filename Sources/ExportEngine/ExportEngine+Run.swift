@@ -13,7 +13,12 @@ extension ExportEngine: Service, CustomStringConvertible {
     /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
     /// start. Throws `LedgerError` when the ledger cannot be read at the beginning.
     public func run() async throws {
-        try await takeOver()
+        do {
+            try await takeOver()
+        } catch is CancellationError {
+            // Ended before it began: what was not taken over is, at the next start.
+            return stop()
+        }
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 for lane in lanes.values { group.addTask { await lane.run() } }

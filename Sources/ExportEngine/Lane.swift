@@ -103,6 +103,7 @@ final class Lane: Sendable {
 
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
+    func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
     func keepQuiet(_ id: ExportID, until time: Timestamp) { state.withLock { $0.keepQuiet(id, until: time) } }
 
     /// The record, if it asks for this kind of work now. Otherwise the export is given back, and nil returned.

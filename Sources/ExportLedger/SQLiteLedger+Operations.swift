@@ -87,7 +87,7 @@ extension SQLiteLedger: ExportLedger {
             try String.fetchAll(
                 database,
                 sql: """
-                    SELECT id FROM export
+                    SELECT id FROM export INDEXED BY export_expiring
                     WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL AND expires_at <= ?
                     ORDER BY expires_at LIMIT ?
                     """,
@@ -102,7 +102,7 @@ extension SQLiteLedger: ExportLedger {
             try Int64.fetchOne(
                 database,
                 sql: """
-                    SELECT expires_at FROM export
+                    SELECT expires_at FROM export INDEXED BY export_expiring
                     WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL
                     ORDER BY expires_at LIMIT 1
                     """

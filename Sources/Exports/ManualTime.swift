@@ -74,6 +74,9 @@ public final class ManualTime: TimeSource {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
+    /// How many tasks sleep on this clock.
+    public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+
     /// Returns once at least `count` tasks sleep on this clock.
     public func sleepers(atLeast count: Int) async {
         await withCheckedContinuation { continuation in

@@ -1,0 +1,137 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Logging
+import Metrics
+import MetricsTestKit
+import Testing
+
+/// An engine on a ledger in memory, a scripted upstream, and a clock that the test moves.
+struct Bench: Sendable {
+    let time: ManualTime
+    let provider: ScriptedProvider
+    let ledger: any ExportLedger
+    let metrics = TestMetrics()
+    let engine: ExportEngine
+    let descriptor: ProviderDescriptor
+
+    /// A bench of its own.
+    init(
+        settings: EngineSettings = EngineSettings(),
+        ledger: (any ExportLedger)? = nil,
+        _ declare: (inout ProviderCapabilities) -> Void = { _ in }
+    ) throws {
+        var descriptor = ScriptedProvider.descriptor
+        declare(&descriptor.capabilities)
+        try self.init(
+            provider: ScriptedProvider(),
+            ledger: ledger ?? SQLiteLedger.inMemory(),
+            time: ManualTime(),
+            settings: settings,
+            descriptor: descriptor
+        )
+    }
+
+    private init(
+        provider: ScriptedProvider,
+        ledger: any ExportLedger,
+        time: ManualTime,
+        settings: EngineSettings,
+        descriptor: ProviderDescriptor
+    ) throws {
+        self.time = time
+        self.provider = provider
+        self.ledger = ledger
+        self.descriptor = descriptor
+        engine = ExportEngine(
+            ledger: ledger,
+            connections: [EngineConnection(name: "main", provider: provider, descriptor: descriptor)],
+            descriptors: [descriptor],
+            time: time,
+            settings: settings,
+            random: { UInt64.random(in: .min ... .max) },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            metrics: metrics
+        )
+    }
+
+    /// The gateway started anew: the same upstream and the same ledger, nothing else.
+    func restarted(on ledger: (any ExportLedger)? = nil) throws -> Bench {
+        try Bench(
+            provider: provider,
+            ledger: ledger ?? self.ledger,
+            time: time,
+            settings: engine.tools.settings,
+            descriptor: descriptor
+        )
+    }
+
+    /// Runs the engine while `body` runs, then cancels it.
+    func running<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await engine.run() }
+            let result = try await body()
+            group.cancelAll()
+            try await group.waitForAll()
+            return result
+        }
+    }
+
+    func draft(
+        _ options: JSONValue = [:],
+        key: Idempotency? = nil,
+        token: String? = nil
+    ) -> ExportDraft {
+        ExportDraft(
+            provider: descriptor.id,
+            name: "Name",
+            options: options,
+            createdBy: "alice",
+            idempotency: key,
+            authorization: token.map { Secret($0) }
+        )
+    }
+
+    func create(_ options: JSONValue = [:], token: String? = nil) async throws -> ExportID {
+        try await engine.create(draft(options, token: token)).export.id
+    }
+
+    func record(_ id: ExportID) async throws -> LedgerRecord {
+        try #require(try await ledger.record(id))
+    }
+
+    /// The record as soon as it meets `condition`, without moving the clock.
+    func until(_ id: ExportID, _ condition: @Sendable (LedgerRecord) -> Bool) async throws -> LedgerRecord {
+        try await engine.tools.changes.watching(id) { signal in
+            while true {
+                let record = try await record(id)
+                if condition(record) { return record }
+                await signal.wait()
+            }
+        }
+    }
+
+    /// The record as soon as it meets `condition`. The clock moves on by `step` whenever the engine has nothing to do
+    /// but wait for it: the house and the lane sleep.
+    func drive(
+        _ id: ExportID,
+        by step: Duration = .seconds(1),
+        until condition: @Sendable (LedgerRecord) -> Bool = { $0.phase == .settled }
+    ) async throws -> LedgerRecord {
+        while true {
+            let record = try await record(id)
+            if condition(record) { return record }
+            if time.sleeperCount >= 2 { time.advance(by: step) }
+            await Task.yield()
+        }
+    }
+
+    func counter(_ label: String, _ dimensions: [(String, String)]) -> Int64? {
+        try? metrics.expectCounter(label, dimensions).totalValue
+    }
+}
+
+extension LedgerRecord {
+    var isTracked: Bool { phase == .tracking }
+    var isSettled: Bool { phase == .settled }
+}

@@ -1,0 +1,205 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Synchronization
+import Testing
+
+/// A kill at any instant loses nothing and doubles nothing.
+@Suite(.timeLimit(.minutes(2))) struct CrashTests {
+    struct Death: Sendable, CustomTestStringConvertible {
+        var writes: Int
+        var keepsLast: Bool
+        var testDescription: String { "after \(writes) writes\(keepsLast ? ", the last one kept" : "")" }
+
+        /// Life takes an insertion and some updates: 0 dies in create, the last ones not at all.
+        static let all = (0..<7).flatMap { [Death(writes: $0, keepsLast: false), Death(writes: $0, keepsLast: true)] }
+    }
+
+    /// Runs a create and all that follows in a process that dies, then in one that does not. The client repeats its
+    /// create with the same key, as it should after a call that failed.
+    private func liveThrough(
+        _ death: Death,
+        _ declare: (inout ProviderCapabilities) -> Void
+    ) async throws -> (LedgerRecord, ScriptedProvider) {
+        let ledger = try SQLiteLedger.inMemory()
+        let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
+        let first = try Bench(ledger: dying, declare)
+        first.provider.set {
+            $0.onObserve = {
+                $0 < 2 ? .success(Observation(.running, upstreamStatus: "Running")) : .success(.succeeded())
+            }
+        }
+        let draft = first.draft(key: Idempotency(key: "k", fingerprint: "f"))
+        // A ledger that fails at the very beginning ends the run with its error, as it should.
+        _ = try? await first.running {
+            let id = try? await first.engine.create(draft).export.id
+            while !dying.isDead {
+                if let id, let record = try? await ledger.record(id), record.isSettled { break }
+                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
+                await Task.yield()
+            }
+        }
+
+        let second = try first.restarted(on: ledger)
+        return try await second.running {
+            let id = try await second.engine.create(draft).export.id
+            return (try await second.drive(id), second.provider)
+        }
+    }
+
+    @Test(arguments: Death.all)
+    func jobThatCanBeFoundRunsOnce(death: Death) async throws {
+        let (record, provider) = try await liveThrough(death) { $0.reconcile = true }
+        #expect(record.export.status == .succeeded)
+        #expect(provider.jobs.count == 1)
+        #expect(provider.jobs.values.first?.exportID == record.export.id)
+    }
+
+    @Test(arguments: Death.all)
+    func jobThatCannotBeFoundRunsAtMostOnce(death: Death) async throws {
+        let (record, provider) = try await liveThrough(death) { _ in }
+        #expect(provider.jobs.count <= 1)
+        if record.export.status != .succeeded {
+            #expect(record.export.status == .unknown)
+            #expect(record.export.error?.code == .submissionUnconfirmed)
+        } else {
+            #expect(provider.jobs.count == 1)
+        }
+    }
+
+    @Test(arguments: Death.all)
+    func harmlessJobAlwaysSucceeds(death: Death) async throws {
+        let (record, _) = try await liveThrough(death) { $0.resubmitIsHarmless = true }
+        #expect(record.export.status == .succeeded)
+    }
+
+    @Test func killDuringTheCallThatStarts() async throws {
+        let first = try Bench { $0.reconcile = true }
+        let gate = Gate()
+        first.provider.set { $0.gates[.submit] = gate }
+        let id = try await first.running {
+            let id = try await first.create()
+            await first.provider.made(.submit, atLeast: 1)
+            return id
+        }
+        #expect(try await first.record(id).phase == .submitting)
+
+        first.provider.set {
+            $0.gates = [:]
+            $0.onObserve = { _ in .success(.succeeded()) }
+        }
+        let second = try first.restarted()
+        let record = try await second.running { try await second.drive(id) }
+        #expect(record.export.status == .succeeded)
+        #expect(first.provider.count(.submit) == 1)
+        #expect(first.provider.count(.reconcile) == 1)
+    }
+
+    @Test func frozenProcessThatWakesUpChangesNothing() async throws {
+        let first = try Bench { $0.reconcile = true }
+        let gate = Gate()
+        first.provider.set { $0.gates[.submit] = gate }
+        try await first.running {
+            let id = try await first.create()
+            await first.provider.made(.submit, atLeast: 1)
+            first.provider.set {
+                $0.gates = [:]
+                $0.onObserve = { _ in .success(.succeeded()) }
+            }
+            let second = try first.restarted()
+            let settled = try await second.running {
+                // The first engine's house sleeps on the same clock.
+                try await second.drive(id)
+            }
+            #expect(settled.export.status == .succeeded)
+            gate.open()
+            // The stale answer has been dropped once the first lane has let go of the export.
+            while first.engine.lanes.values.first?.fence(of: id) != nil { await Task.yield() }
+            #expect(try await first.record(id) == settled)
+        }
+    }
+
+    @Test func cancelSurvivesACrash() async throws {
+        let first = try Bench {
+            $0.reconcile = true
+            $0.cancel = true
+        }
+        let gate = Gate()
+        first.provider.set { $0.gates[.submit] = gate }
+        let id = try await first.running {
+            let id = try await first.create()
+            await first.provider.made(.submit, atLeast: 1)
+            let export = try await first.engine.cancel(id, authorization: nil)
+            #expect(export.cancellation == .requested)
+            return id
+        }
+        first.provider.set { $0.gates = [:] }
+        let second = try first.restarted()
+        let record = try await second.running { try await second.drive(id) }
+        #expect(record.export.status == .canceled)
+        #expect(record.export.cancellation == .confirmed)
+        #expect(first.provider.count(.cancel) == 1)
+    }
+
+    @Test func secretThatIsLostBeforeTheStartEndsTheExport() async throws {
+        let first = try Bench { $0.reconcile = true }
+        let id = try await first.create(["secret": "sas"])
+        let second = try first.restarted()
+        let record = try await second.running { try await second.drive(id) }
+        #expect(record.export.error?.code == .secretLost)
+        #expect(first.provider.count(.submit) == 0)
+    }
+
+    @Test func jobThatWasStartedWithItsSecretGoesOn() async throws {
+        let first = try Bench { $0.reconcile = true }
+        let gate = Gate()
+        first.provider.set { $0.gates[.submit] = gate }
+        let id = try await first.running {
+            let id = try await first.create(["secret": "sas"])
+            await first.provider.made(.submit, atLeast: 1)
+            return id
+        }
+        #expect(first.provider.state.withLock { $0.secrets } == [["/secret": Secret("sas")]])
+        first.provider.set {
+            $0.gates = [:]
+            $0.onObserve = { _ in .success(.succeeded()) }
+        }
+        let second = try first.restarted()
+        let record = try await second.running { try await second.drive(id) }
+        #expect(record.export.status == .succeeded)
+    }
+
+    @Test func secretsAreNowhereInTheLedger() async throws {
+        let bench = try Bench()
+        let id = try await bench.create(["secret": "hush-hush"], token: "tok-tok")
+        let record = try await bench.record(id)
+        #expect(!"\(record)".contains("hush-hush"))
+        #expect(!"\(record)".contains("tok-tok"))
+    }
+
+    @Test func exportOfAMissingConnectionWaits() async throws {
+        let first = try Bench()
+        let id = try await first.running {
+            let id = try await first.create()
+            return try await first.until(id) { $0.isTracked }.export.id
+        }
+        let orphaned = ExportEngine(
+            ledger: first.ledger,
+            connections: [],
+            descriptors: [first.descriptor],
+            time: first.time,
+            random: { UInt64.random(in: .min ... .max) },
+            logger: first.engine.tools.logger,
+            metrics: first.metrics
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await orphaned.run() }
+            while try await first.record(id).export.notice?.code != .unavailable { await Task.yield() }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        first.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        let again = try first.restarted()
+        #expect(try await again.running { try await again.drive(id) }.export.status == .succeeded)
+    }
+}

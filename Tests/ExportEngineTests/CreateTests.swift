@@ -1,0 +1,134 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Logging
+import Metrics
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct CreateTests {
+    private func faults(_ bench: Bench, _ draft: ExportDraft) async throws -> [FieldFault] {
+        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(draft) }
+        #expect(error?.code == .invalidExport)
+        return error?.faults ?? []
+    }
+
+    @Test func exportIsWrittenDownWhenCreateReturns() async throws {
+        let bench = try Bench()
+        let creation = try await bench.engine.create(bench.draft(["format": "CSV"]))
+        #expect(!creation.isReplay)
+        #expect(creation.export.status == .notStarted)
+        #expect(creation.export.name == "Name")
+        #expect(creation.export.connection == "main")
+        #expect(creation.export.createdAt == bench.time.now())
+        #expect(creation.export.source == ["format": "CSV"])
+        #expect(try await bench.record(creation.export.id).export == creation.export)
+        #expect(bench.provider.count(.submit) == 0)
+        #expect(bench.counter("export_gateway_exports_created_total", [("provider", "scripted")]) == 1)
+    }
+
+    @Test func planSuggestsAName() async throws {
+        let bench = try Bench()
+        var draft = bench.draft()
+        draft.name = nil
+        #expect(try await bench.engine.create(draft).export.name == "Suggested")
+    }
+
+    @Test func faultsPointIntoTheBody() async throws {
+        let bench = try Bench()
+        #expect(try await faults(bench, bench.draft(["bad": 1])).map(\.pointer) == ["/scripted/bad"])
+
+        var unknownProvider = bench.draft()
+        unknownProvider.provider = ProviderID("scriptet")
+        let fault = try #require(try await faults(bench, unknownProvider).first)
+        #expect(fault.pointer == "/provider")
+        #expect(fault.detail == "is not a provider; did you mean \"scripted\"?; known are scripted")
+
+        var unknownConnection = bench.draft()
+        unknownConnection.connection = "maim"
+        let other = try #require(try await faults(bench, unknownConnection).first)
+        #expect(other.pointer == "/connection")
+        #expect(other.detail.contains("did you mean \"main\"?; known are main"))
+        #expect(try await bench.engine.exports(matching: ExportFilter(), before: nil, limit: 9).exports.isEmpty)
+    }
+
+    @Test func connectionIsChosenOnlyWhereThereIsOne() async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let bench = try Bench(ledger: ledger)
+        func engine(_ names: [String]) -> ExportEngine {
+            ExportEngine(
+                ledger: ledger,
+                connections: names.map {
+                    EngineConnection(name: $0, provider: bench.provider, descriptor: bench.descriptor)
+                },
+                descriptors: [bench.descriptor],
+                time: bench.time,
+                random: { UInt64.random(in: .min ... .max) },
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                metrics: NOOPMetricsHandler.instance
+            )
+        }
+        for (names, words) in [([], "the operator must add one"), (["a", "b"], "has several: a, b")] {
+            let error = await #expect(throws: GatewayError.self) { try await engine(names).create(bench.draft()) }
+            #expect(error?.faults.first?.pointer == "/connection")
+            #expect(error?.faults.first?.detail.contains(words) == true)
+        }
+        var draft = bench.draft()
+        draft.connection = "b"
+        #expect(try await engine(["a", "b"]).create(draft).export.connection == "b")
+        #expect(engine([]).providers.map(\.connections) == [[]])
+        #expect(engine(["a", "b"]).providers.map(\.connections) == [["a", "b"]])
+    }
+
+    @Test func sameKeyGivesTheSameExport() async throws {
+        let bench = try Bench()
+        let key = Idempotency(key: "k", fingerprint: "f")
+        let first = try await bench.engine.create(bench.draft(key: key))
+        let second = try await bench.engine.create(bench.draft(key: key))
+        #expect(second.isReplay)
+        #expect(second.export == first.export)
+        let error = await #expect(throws: GatewayError.self) {
+            try await bench.engine.create(bench.draft(key: Idempotency(key: "k", fingerprint: "g")))
+        }
+        #expect(error?.code == .idempotencyKeyReused)
+        bench.time.advance(by: .seconds(24 * 3600 + 1))
+        #expect(try await !bench.engine.create(bench.draft(key: key)).isReplay)
+    }
+
+    @Test func ofAHundredWithOneKeyOneIsCreatedAndStarted() async throws {
+        let bench = try Bench()
+        bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        try await bench.running {
+            let creations = try await withThrowingTaskGroup(of: Creation.self) { group in
+                for _ in 0..<100 {
+                    group.addTask {
+                        try await bench.engine.create(bench.draft(key: Idempotency(key: "k", fingerprint: "f")))
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(creations.filter { !$0.isReplay }.count == 1)
+            #expect(Set(creations.map(\.export.id)).count == 1)
+            _ = try await bench.drive(creations[0].export.id)
+        }
+        #expect(bench.provider.jobs.count == 1)
+        #expect(bench.provider.count(.submit) == 1)
+        #expect(bench.counter("export_gateway_exports_created_total", [("provider", "scripted")]) == 1)
+    }
+
+    @Test func delegatedProviderNeedsTheCallersToken() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft()) }
+        #expect(error?.code == .upstreamAuthorizationRequired)
+        #expect(error?.detail.contains("Upstream-Authorization") == true)
+        _ = try await bench.engine.create(bench.draft(token: "t"))
+    }
+
+    @Test func failingLedgerIsSaidAndNothingIsKept() async throws {
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft()) }
+        #expect(error?.code == .unavailable)
+        #expect(error?.retryAfter != nil)
+        #expect(await bench.engine.isReady() == false)
+        #expect(await (try Bench()).engine.isReady())
+    }
+}

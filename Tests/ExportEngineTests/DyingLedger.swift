@@ -1,0 +1,76 @@
+import ExportLedger
+import Exports
+import Synchronization
+
+/// A ledger as a process sees it that is killed: after so many writes none succeeds, and nothing can be read.
+///
+/// `keepsLast` tells on which side of the last commit the process dies.
+final class DyingLedger: ExportLedger {
+    private let ledger: SQLiteLedger
+    private let writesLeft: Mutex<Int>
+    private let keepsLast: Bool
+
+    init(_ ledger: SQLiteLedger, after writes: Int, keepsLast: Bool) {
+        self.ledger = ledger
+        writesLeft = Mutex(writes)
+        self.keepsLast = keepsLast
+    }
+
+    var isDead: Bool { writesLeft.withLock { $0 < 0 } }
+
+    private static let death = LedgerError(.unavailable, "the process is dead")
+
+    private func write<T>(_ body: () async throws -> T) async throws -> T {
+        let left = writesLeft.withLock { left in
+            left -= 1
+            return left
+        }
+        if left >= 0 { return try await body() }
+        if left == -1 && keepsLast { _ = try await body() }
+        throw Self.death
+    }
+
+    private func read<T>(_ body: () async throws -> T) async throws -> T {
+        if isDead { throw Self.death }
+        return try await body()
+    }
+
+    func check() async throws {
+        if writesLeft.withLock({ $0 <= 0 }) { throw Self.death }
+        try await ledger.check()
+    }
+
+    func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
+    {
+        try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) }
+    }
+
+    func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {
+        try await read { try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince) }
+    }
+
+    func record(_ id: ExportID) async throws -> LedgerRecord? { try await read { try await ledger.record(id) } }
+    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await write { try await ledger.claim(id) } }
+    func claimUnfinished() async throws -> [LedgerRecord] { try await read { try await ledger.claimUnfinished() } }
+
+    func update(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await write { try await ledger.update(id, fence: fence, change) }
+    }
+
+    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+        try await read { try await ledger.exports(matching: filter, before: before, limit: limit) }
+    }
+
+    func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
+        try await read { try await ledger.expired(at: time, limit: limit) }
+    }
+
+    func nextExpiry() async throws -> Timestamp? { try await read { try await ledger.nextExpiry() } }
+    func pruneClaims(before time: Timestamp) async throws {
+        try await read { try await ledger.pruneClaims(before: time) }
+    }
+}

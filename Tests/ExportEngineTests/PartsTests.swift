@@ -1,0 +1,183 @@
+@testable import ExportEngine
+import Exports
+import Testing
+
+@Suite struct DueQueueTests {
+    private let start = Life.start
+
+    private func ids(_ count: Int) -> [ExportID] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in ExportID(at: start, random: &generator) }
+    }
+
+    @Test func givesOutInTheOrderOfTime() {
+        var queue = DueQueue()
+        let ids = ids(200)
+        for (index, id) in ids.enumerated().shuffled() { queue.set(id, at: start + .seconds(index)) }
+        var taken: [ExportID] = []
+        while let id = queue.popDue(at: start + .seconds(99)) { taken.append(id) }
+        #expect(taken == Array(ids.prefix(100)))
+        #expect(queue.nextTime() == start + .seconds(100))
+    }
+
+    @Test func latestWordCounts() {
+        var queue = DueQueue()
+        let ids = ids(3)
+        for id in ids { queue.set(id, at: start) }
+        queue.set(ids[0], at: start + .seconds(5))
+        queue.set(ids[1], at: start + .seconds(9))
+        queue.set(ids[1], at: start)
+        queue.remove(ids[2])
+        #expect(queue.popDue(at: start) == ids[1])
+        #expect(queue.popDue(at: start) == nil)
+        #expect(queue.nextTime() == start + .seconds(5))
+        #expect(queue.popDue(at: start + .seconds(20)) == ids[0])
+        #expect(queue.nextTime() == nil)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+    @Test func keepsOneSignalForLater() async {
+        let signal = Signal()
+        signal.fire()
+        signal.fire()
+        await signal.wait()
+        let time = ManualTime()
+        async let waited: Void = signal.wait(until: time.now() + .seconds(1), of: time)
+        await time.sleepers(atLeast: 1)
+        time.advance(by: .seconds(1))
+        await waited
+    }
+
+    @Test func wakesTheWaiterAndEndsItsSleep() async {
+        let signal = Signal()
+        let time = ManualTime()
+        async let waited: Void = signal.wait(until: time.now() + .seconds(1), of: time)
+        await time.sleepers(atLeast: 1)
+        signal.fire()
+        await waited
+        #expect(time.sleeperCount == 0)
+    }
+
+    @Test func cancellationEndsTheWait() async {
+        let signal = Signal()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await signal.wait() }
+            group.cancelAll()
+            await group.waitForAll()
+        }
+    }
+}
+
+@Suite struct LaneStateTests {
+    private let now = Life.start
+    private let ids: [ExportID]
+
+    init() {
+        var generator = SystemRandomNumberGenerator()
+        ids = (0..<10).map { _ in ExportID(at: Life.start, random: &generator) }
+    }
+
+    private func state(batches: Bool, _ kind: LaneState.Kind) -> LaneState {
+        var state = LaneState(observesInBatches: batches, callsAtOnce: 4)
+        state.isRunning = true
+        for id in ids { state.adopt(id, fence: 1, kind: kind, at: now) }
+        return state
+    }
+
+    @Test func callsAtOnceAreBounded() {
+        var state = state(batches: false, .observation)
+        #expect(state.takeWork(at: now).work.observations.count == 4)
+        #expect(state.takeWork(at: now).work.isEmpty)
+        state.workIsDone(.observation)
+        #expect(state.takeWork(at: now).work.observations.count == 1)
+    }
+
+    @Test func batchTakesAllAndIsAloneOnItsLane() {
+        var state = state(batches: true, .observation)
+        #expect(state.takeWork(at: now).work.observations.map(\.count) == [10])
+        _ = state.release(ids[0], until: (.observation, now), at: now)
+        #expect(state.takeWork(at: now).work.isEmpty)
+        state.workIsDone(.observation)
+        #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
+    }
+
+    @Test func startsDoNotWaitForPolls() {
+        var state = state(batches: false, .observation)
+        state.adopt(ids[9], fence: 1, kind: .submission, at: now)
+        #expect(state.takeWork(at: now).work.submissions == [ids[9]])
+    }
+
+    @Test func newsDuringWorkIsLookedAtAfterwards() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        _ = state.takeWork(at: now)
+        state.wake(ids[0], at: now)
+        #expect(state.takeWork(at: now).work.isEmpty)
+        _ = state.release(ids[0], until: (.observation, now + .seconds(60)), at: now)
+        #expect(state.takeWork(at: now).work.errands == [ids[0]])
+    }
+
+    @Test func olderFenceDoesNotReplaceANewerOne() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.adopt(ids[0], fence: 2, kind: .submission, at: now)
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        #expect(state.entries[ids[0]]?.fence == 2)
+        #expect(state.entries[ids[0]]?.kind == .submission)
+    }
+
+    @Test func refreshIsMadeOnceInAnInterval() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.isRunning = true
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
+        #expect(state.refresh(ids[0], at: now) != nil)
+        #expect(state.refresh(ids[0], at: now) != nil)
+        #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
+        let first = state.takeRefresh(ids[0])
+        let second = state.takeRefresh(ids[0])
+        #expect(first && !second)
+        // Under way: joined. Just over: not made again.
+        #expect(state.refresh(ids[0], at: now) != nil)
+        state.keepQuiet(ids[0], until: now + .seconds(5))
+        #expect(state.release(ids[0], until: (.observation, now + .seconds(60)), at: now).count == 3)
+        #expect(state.refresh(ids[0], at: now + .seconds(4)) == nil)
+        #expect(state.refresh(ids[0], at: now + .seconds(5)) != nil)
+    }
+
+    @Test func refreshIsNotWaitedForWhereNobodyWorks() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        #expect(state.refresh(ids[0], at: now) == nil)
+        state.isRunning = true
+        #expect(state.refresh(ids[0], at: now) != nil)
+        #expect(state.stopRunning().count == 1)
+        #expect(state.refresh(ids[0], at: now) == nil)
+    }
+}
+
+@Suite struct CallerTokensTests {
+    @Test func latestTokenCountsAndOnlyARefusedOneIsDropped() {
+        let tokens = CallerTokens()
+        var generator = SystemRandomNumberGenerator()
+        let id = ExportID(at: Life.start, random: &generator)
+        tokens.keep(Secret("old"), for: id)
+        tokens.keep(Secret("new"), for: id)
+        tokens.drop(Secret("old"), for: id)
+        #expect(tokens.token(for: id) == Secret("new"))
+        tokens.drop(Secret("new"), for: id)
+        #expect(tokens.token(for: id) == nil)
+    }
+
+    @Test func oldestGiveWay() {
+        let tokens = CallerTokens(capacity: 10)
+        var generator = SystemRandomNumberGenerator()
+        let ids = (0..<100).map { _ in ExportID(at: Life.start, random: &generator) }
+        for id in ids {
+            tokens.keep(Secret("x"), for: id)
+            if id != ids[99], id < ids[50] || id > ids[50] { tokens.forget(id) }
+        }
+        for id in ids.suffix(10) { tokens.keep(Secret("y"), for: id) }
+        #expect(tokens.token(for: ids[50]) == nil)
+        #expect(ids.suffix(10).allSatisfy { tokens.token(for: $0) == Secret("y") })
+    }
+}

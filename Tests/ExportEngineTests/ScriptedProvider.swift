@@ -1,0 +1,187 @@
+import Exports
+import NIOCore
+import Synchronization
+
+/// An upstream that does what a test tells it to, and remembers what it was asked.
+final class ScriptedProvider: ExportProvider {
+    typealias Answer<T> = Result<T, ProviderError>
+
+    static let descriptor = ProviderDescriptor(
+        id: ProviderID("scripted"),
+        title: "Scripted",
+        description: "An upstream for tests.",
+        optionsMember: "scripted",
+        optionsSchema: ["type": "object"],
+        capabilities: ProviderCapabilities(minimumPollInterval: .seconds(5))
+    )
+
+    enum Call: String, Hashable { case submit, reconcile, observe, cancel, open }
+
+    struct State {
+        var calls: [Call: Int] = [:]
+        /// The markers of the jobs that run upstream, by the job's id.
+        var jobs: [String: SubmissionMarker] = [:]
+        var watchers: [(call: Call, count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var gates: [Call: Gate] = [:]
+        var tokens: [Secret?] = []
+        var secrets: [[String: Secret]] = []
+        var batches: [Int] = []
+        // What to answer, by the number of the call, from 1. Nil does what a good upstream does.
+        var onSubmit: @Sendable (Int) -> ProviderError? = { _ in nil }
+        /// Whether a start that fails starts a job all the same.
+        var failedSubmitStarts = false
+        var onReconcile: @Sendable (Int) -> Answer<Submission?>? = { _ in nil }
+        var onObserve: @Sendable (Int) -> Answer<Observation> = { _ in
+            .success(Observation(.running, upstreamStatus: "Running"))
+        }
+        var onCancel: @Sendable (Int) -> ProviderError? = { _ in nil }
+        var onOpen: @Sendable (Int) -> ProviderError? = { _ in nil }
+    }
+
+    let state = Mutex(State())
+
+    func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
+    func count(_ call: Call) -> Int { state.withLock { $0.calls[call, default: 0] } }
+    var jobs: [String: SubmissionMarker] { state.withLock { $0.jobs } }
+
+    /// Returns once this call has been made at least `count` times.
+    func made(_ call: Call, atLeast count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.calls[call, default: 0] >= count { return true }
+                state.watchers.append((call, count, continuation))
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+    }
+
+    // MARK: ExportProvider
+
+    func validate(_ options: JSONValue) throws(ProviderError) -> ValidatedExport {
+        if options["bad"] != nil { throw .invalid([FieldFault("/bad", "is not known")]) }
+        let secret = options["secret"]?.string
+        return ValidatedExport(
+            plan: ExportPlan(
+                source: ["format": options["format"] ?? "PDF"],
+                suggestedName: "Suggested",
+                destination: options["destination"]?.string,
+                needsSecrets: secret != nil
+            ),
+            secrets: secret.map { ["/secret": Secret($0)] } ?? [:]
+        )
+    }
+
+    func submit(
+        _ plan: ExportPlan,
+        secrets: [String: Secret],
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission {
+        let number = enter(.submit, context.authorization)
+        let id = "job-\(marker.exportID)-\(number)"
+        let failure = state.withLock { state in
+            state.secrets.append(secrets)
+            let failure = state.onSubmit(number)
+            if failure == nil || state.failedSubmitStarts { state.jobs[id] = marker }
+            return failure
+        }
+        try await pass(.submit)
+        if let failure { throw failure }
+        return Submission(reference: UpstreamReference(id: id))
+    }
+
+    func reconcile(
+        _ plan: ExportPlan,
+        marker: SubmissionMarker,
+        context: CallContext
+    ) async throws(ProviderError) -> Submission? {
+        let number = enter(.reconcile, context.authorization)
+        try await pass(.reconcile)
+        let (answer, jobs) = state.withLock { ($0.onReconcile(number), $0.jobs) }
+        if let answer { return try answer.get() }
+        return jobs.first { $0.value == marker }.map { Submission(reference: UpstreamReference(id: $0.key)) }
+    }
+
+    func observe(
+        _ references: [UpstreamReference],
+        context: CallContext
+    ) async -> [UpstreamReference: Answer<Observation>] {
+        let number = enter(.observe, context.authorization)
+        state.withLock { $0.batches.append(references.count) }
+        do throws(ProviderError) {
+            try await pass(.observe)
+        } catch {
+            return Dictionary(uniqueKeysWithValues: references.map { ($0, .failure(error)) })
+        }
+        let answer = state.withLock { $0.onObserve }(number)
+        return Dictionary(uniqueKeysWithValues: references.map { ($0, answer) })
+    }
+
+    func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {
+        let number = enter(.cancel, context.authorization)
+        try await pass(.cancel)
+        if let failure = state.withLock({ $0.onCancel(number) }) { throw failure }
+    }
+
+    func open(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        context: CallContext
+    ) async throws(ProviderError) -> FileBody {
+        let number = enter(.open, context.authorization)
+        if let failure = state.withLock({ $0.onOpen(number) }) { throw failure }
+        let bytes = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+            continuation.yield(ByteBuffer(string: "bytes of \(file.id)"))
+            continuation.finish()
+        }
+        return FileBody(head: FileBody.Head(contentType: "application/pdf"), bytes: bytes)
+    }
+
+    // MARK: What calls have in common
+
+    private func enter(_ call: Call, _ token: Secret?) -> Int {
+        let (number, ready) = state.withLock { state in
+            state.calls[call, default: 0] += 1
+            state.tokens.append(token)
+            let number = state.calls[call, default: 0]
+            let ready = state.watchers.filter { $0.call == call && $0.count <= number }
+            state.watchers.removeAll { $0.call == call && $0.count <= number }
+            return (number, ready)
+        }
+        for watcher in ready { watcher.continuation.resume() }
+        return number
+    }
+
+    private func pass(_ call: Call) async throws(ProviderError) {
+        guard let gate = state.withLock({ $0.gates[call] }) else { return }
+        await gate.pass()
+        if Task.isCancelled {
+            throw ProviderError(.transient, "The call was cut off.", cause: CancellationError())
+        }
+    }
+}
+
+/// Holds calls up until it is opened.
+final class Gate: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init() { (stream, continuation) = AsyncStream.makeStream() }
+
+    func open() { continuation.finish() }
+
+    /// Returns when the gate is open, or the task is cancelled.
+    func pass() async {
+        for await _ in stream {}
+    }
+}
+
+extension Observation {
+    static func succeeded(files: Int = 1, expiresAt: Timestamp? = nil) -> Observation {
+        var observation = Observation(.succeeded, upstreamStatus: "Succeeded")
+        observation.files = (0..<files).map { ExportFile(id: "\($0 + 1)", name: "file-\($0 + 1).pdf", size: 5) }
+        observation.expiresAt = expiresAt
+        return observation
+    }
+}

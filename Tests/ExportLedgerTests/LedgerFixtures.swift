@@ -1,0 +1,109 @@
+import ExportLedger
+import Exports
+import Foundation
+
+/// Ids, records and files for the tests of the ledger.
+enum Fixture {
+    static let epoch = Timestamp(milliseconds: 1_780_000_000_000)
+
+    static func id(at time: Timestamp = epoch) -> ExportID {
+        var generator = SystemRandomNumberGenerator()
+        return ExportID(at: time, random: &generator)
+    }
+
+    static func record(
+        at time: Timestamp = epoch,
+        provider: String = "power-bi",
+        connection: String = "main",
+        by caller: String = "alice"
+    ) -> LedgerRecord {
+        LedgerRecord(
+            export: Export(
+                id: id(at: time),
+                provider: ProviderID(provider),
+                connection: connection,
+                name: "Quarter ☃",
+                createdAt: time,
+                createdBy: caller,
+                source: ["format": "PDF", "pages": [1, .number(2.5), true], "note": "a/b"]
+            ),
+            plan: ExportPlan(source: ["format": "PDF"], suggestedName: "Report")
+        )
+    }
+
+    /// A record in which every field differs from what a new one has.
+    static func fullRecord() -> LedgerRecord {
+        var record = record()
+        record.export.status = .partiallySucceeded
+        record.export.percentComplete = 99
+        record.export.updatedAt = epoch + .seconds(1)
+        record.export.completedAt = epoch + .seconds(2)
+        record.export.expiresAt = epoch + .seconds(3)
+        record.export.observedAt = epoch + .seconds(4)
+        record.export.stale = true
+        record.export.files = [
+            ExportFile(id: "1", name: "a \"b\".pdf", size: 12, contentType: "application/pdf", sha256: "00"),
+            ExportFile(id: "2", name: "…"),
+        ]
+        record.export.destination = "https://example.blob.core.windows.net/container"
+        record.export.cancellation = .requested
+        record.export.error = ExportFailure(
+            .exportPartiallySucceeded,
+            "Half of it.",
+            upstream: UpstreamErrorInfo(status: 200, code: "c", message: "m", requestId: "r")
+        )
+        record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
+        record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
+        record.export.revision = 7
+        record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)
+        record.phase = .tracking
+        record.reference = UpstreamReference(id: "u", context: ["case": "c"])
+        record.nextActionAt = epoch + .seconds(5)
+        record.submittingSince = epoch + .seconds(6)
+        record.cancelWished = true
+        record.fence = 9
+        var progress = ExportProgress(acceptedSince: epoch + .seconds(7))
+        progress.submissionAttempts = 1
+        progress.resubmissions = 2
+        progress.reconcileMisses = 3
+        progress.polls = 4
+        progress.failures = 5
+        progress.missing = 6
+        progress.fileLagAttempts = 7
+        progress.cancelAttempts = 8
+        progress.observeBeforeCancel = true
+        progress.cancelRefusal = ExportFailure(.upstreamConflict, "No.")
+        progress.awaitsAuthorization = true
+        progress.recoveringSince = epoch + .seconds(8)
+        progress.trackingSince = epoch + .seconds(9)
+        progress.unknownSince = epoch + .seconds(10)
+        record.progress = progress
+        return record
+    }
+}
+
+/// A directory that is gone with the test.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "ledger-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        path = url.path()
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { path + "/" + name }
+}
+
+extension ExportLedger {
+    func insert(_ record: LedgerRecord) async throws -> InsertOutcome {
+        try await insert(record, idempotency: nil, claimsSince: Fixture.epoch)
+    }
+}
+
+extension InsertOutcome {
+    var created: LedgerRecord? { if case .created(let record) = self { record } else { nil } }
+    var replayed: LedgerRecord? { if case .replayed(let record) = self { record } else { nil } }
+}
