@@ -64,15 +64,14 @@ struct Transfer: Sendable {
     private func write(_ count: Int64, to writer: inout any ResponseBodyWriter) async throws {
         var offset = range.lowerBound
         let end = range.lowerBound + count
+        var pace = Pace(faults[.pace])
         while offset < end {
+            if pace.isSpent { try await pause(pace.next()) }
             var chunk = content.chunk(at: offset)
-            var limit = end - offset
-            if case .dripDownload(let rate) = faults[.pace] {
-                limit = min(limit, Int64(max(1, rate / 10)))
-                if offset > range.lowerBound { try await pause(.milliseconds(rate < 10 ? 1000 / rate : 100)) }
-            }
+            let limit = min(end - offset, pace.left)
             if Int64(chunk.readableBytes) > limit { chunk.moveWriterIndex(to: chunk.readerIndex + Int(limit)) }
             offset += Int64(chunk.readableBytes)
+            pace.left -= Int64(chunk.readableBytes)
             try await writer.write(chunk)
         }
     }
@@ -97,4 +96,31 @@ struct Transfer: Sendable {
 
 extension Range<Int64> {
     fileprivate var count64: Int64 { upperBound - lowerBound }
+}
+
+/// So many bytes at a time, ten times a second or, for the slowest, one byte at a time.
+private struct Pace {
+    /// What may still be written before the next pause.
+    var left: Int64
+    private let portion: Int64
+    private let interval: Duration
+
+    init(_ fault: SandboxFault?) {
+        if case .dripDownload(let rate) = fault {
+            portion = Int64(max(1, rate / 10))
+            interval = .milliseconds(rate < 10 ? 1000 / max(1, rate) : 100)
+        } else {
+            portion = .max
+            interval = .zero
+        }
+        left = portion
+    }
+
+    var isSpent: Bool { left == 0 }
+
+    /// Begins the next portion and tells how long to wait before it.
+    mutating func next() -> Duration {
+        left = portion
+        return interval
+    }
 }
