@@ -48,13 +48,14 @@ def large(gateway, upstream):
     return gateway.succeeded(gateway.create(bodies.paginated_csv()))
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("fault", BREAKS)
+# Without a length, nobody can tell that a body which ends properly is short.
+CASES = [(fault, way) for fault in BREAKS for way in WAYS if not (fault == "short" and WAYS[way][1])]
+
+
+@pytest.mark.parametrize("fault, way", CASES)
 def test_a_broken_body_is_seen_by_the_client(gateway, upstream, large, fault, way):
     arguments, without_length = WAYS[way]
     if without_length:
-        if fault == "short":
-            pytest.skip("without a length, nobody can tell that bytes are missing")
         upstream.rule("power-bi.download", {"kind": "noContentLength"})
     upstream.rule("power-bi.download", BREAKS[fault])
     broken = gateway.metric("export_gateway_downloads_total", outcome="broken")

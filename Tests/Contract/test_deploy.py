@@ -1,0 +1,72 @@
+"""What stands in Deploy/ works with this executable."""
+
+import re
+import subprocess
+
+import yaml
+
+import bodies
+import evidence
+import servers
+
+DEPLOY = evidence.ROOT / "Deploy"
+KEY = "sandbox-key-not-for-production"
+
+
+def compose() -> dict:
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+
+
+def test_the_configuration_for_the_sandbox_serves_every_provider():
+    with servers.sandbox(public_host="127.0.0.1") as upstream:
+        text = (DEPLOY / "gateway.sandbox.yaml").read_text()
+        for port, address in (("8090", upstream.api), ("8091", upstream.proxy), ("8092", upstream.blob)):
+            text = text.replace(f"http://sandbox:{port}", address)
+        assert "//sandbox" not in text
+        configuration = yaml.safe_load(text)
+        environment = compose()["gateway"]["environment"]
+        gateway = servers.Gateway(configuration, environment, KEY)
+        try:
+            gateway.start()
+            for body in (bodies.search_result(), bodies.goals(), bodies.report()):
+                gateway.succeeded(gateway.create(body))
+            gateway.close()
+        finally:
+            gateway.kill()
+
+
+def test_compose_starts_what_there_is():
+    services = compose()
+    command = services["gateway"]["command"]
+    assert command == ["serve", "--config", "/etc/export-gateway/gateway.yaml"]
+    assert any(volume.endswith(":/etc/export-gateway/gateway.yaml:ro") for volume in services["gateway"]["volumes"])
+    sandbox = services["sandbox"]["command"]
+    options = {name.removeprefix("--"): value for name, value in zip(sandbox[1::2], sandbox[2::2], strict=True)}
+    assert sandbox[0] == "sandbox" and {options.pop(name) for name in ("port", "proxy-port", "blob-port")} == {
+        "8090",
+        "8091",
+        "8092",
+    }
+    # The same options on free ports of this machine.
+    server = servers.Sandbox(options | {"host": "127.0.0.1"})
+    server.close()
+
+
+def test_the_image_has_the_libraries_that_the_executable_needs():
+    linked = subprocess.run(["ldd", str(servers.BINARY)], capture_output=True, text=True, check=True).stdout
+    needed = set(re.findall(r"=> /(?:usr/)?lib/[^/\s]+/(\S+)", linked))
+    known = {
+        "libc.so.6": "libc6",
+        "libm.so.6": "libc6",
+        "libgcc_s.so.1": "libgcc-s1",
+        "libstdc++.so.6": "libstdc++6",
+        "libcrypto.so.3": "libssl3",
+        "libsqlite3.so.0": "libsqlite3-0",
+        "libz.so.1": "zlib1g",
+    }
+    assert needed <= known.keys(), "a library that the image does not have"
+    text = (DEPLOY / "Dockerfile").read_text()
+    installed = set(re.search(r"--no-install-recommends (ca-certificates [^\n\\]+)", text)[1].split())
+    # The C library and the compiler's come with every Debian.
+    wanted = {known[library] for library in needed} - {"libc6", "libgcc-s1"}
+    assert wanted | {"ca-certificates"} == installed
