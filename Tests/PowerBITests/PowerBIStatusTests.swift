@@ -100,7 +100,7 @@ import UpstreamHTTP
         #expect(permanent.upstreamStatus == "failed")
         #expect(permanent.resubmitAfter == nil)
         #expect(permanent.failure?.code == .exportFailed)
-        #expect(permanent.failure?.upstream?.message == nil)
+        #expect(permanent.failure?.upstream == nil)
         #expect(permanent.completedAt == Timestamp(rfc3339: "2026-01-02T03:04:05.600Z"))
         let explained = try observe(["status": "Failed", "error": ["message": "Visual is broken"]])
         #expect(explained.failure?.upstream?.message == "Visual is broken")

@@ -1,6 +1,5 @@
 import CoreMetrics
 import Exports
-import Foundation
 import Logging
 import MicrosoftSandbox
 import NIOCore

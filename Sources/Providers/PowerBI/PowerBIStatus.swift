@@ -48,7 +48,7 @@ extension PowerBIExport {
     }
 
     private func failure(isBusy: Bool) -> ExportFailure {
-        let upstream = UpstreamErrorInfo(message: errorMessage)
+        let upstream = errorMessage.map { UpstreamErrorInfo(message: $0) }
         if isBusy {
             return ExportFailure(
                 .upstreamBusy,

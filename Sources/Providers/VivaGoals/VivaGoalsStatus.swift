@@ -32,7 +32,7 @@ extension VivaGoalsJob {
                 statusDetail == nil
                     ? "Viva Goals ended the export as failed and gives no reason."
                     : "Viva Goals ended the export as failed; upstream.message has its reason.",
-                upstream: UpstreamErrorInfo(message: statusDetail)
+                upstream: statusDetail.map { UpstreamErrorInfo(message: $0) }
             )
         default:
             observation.pollAfter = retryAfter
