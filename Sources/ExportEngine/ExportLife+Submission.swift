@@ -24,8 +24,11 @@ extension ExportLife.Turn {
                 .failed,
                 error: ExportFailure(
                     .secretLost,
-                    "The gateway was restarted before the export was started, and it writes secrets down nowhere. "
-                        + "Create it again."
+                    record.progress.resubmissions == 0
+                        ? "The gateway was restarted before the export was started, and it writes secrets down "
+                            + "nowhere. Create it again."
+                        : "The upstream was too busy, and the secret for another start was not kept after the first. "
+                            + "Create it again."
                 )
             )
         }

@@ -174,6 +174,49 @@ import Testing
         #expect(bench.provider.count(.observe) == 0)
     }
 
+    @Test func answerIsWrittenDownThoughTheTaskIsCancelled() async throws {
+        let bench = try Bench()
+        bench.provider.set {
+            $0.gates[.submit] = Gate()
+            $0.answersAllTheSame = true
+        }
+        let id = try await bench.running {
+            let id = try await bench.create()
+            await bench.provider.made(.submit, atLeast: 1)
+            return id
+        }
+        let record = try await bench.record(id)
+        #expect(record.phase == .tracking)
+        #expect(record.reference?.id == bench.provider.jobs.keys.first)
+    }
+
+    @Test func manyExportsAllComeToTheirEnd() async throws {
+        let bench = try Bench()
+        bench.provider.set {
+            $0.onSubmit = { $0 % 7 == 0 ? ProviderError(.transient, "Down.") : nil }
+            $0.onObserve = { number in
+                switch number % 5 {
+                case 0: .failure(ProviderError(.throttled, "Wait.", retryAfter: .seconds(3)))
+                case 1: .success(Observation(.running, upstreamStatus: "Running"))
+                default: .success(.succeeded())
+                }
+            }
+        }
+        var done = ExportFilter()
+        done.status = .succeeded
+        try await bench.running {
+            for _ in 0..<150 { _ = try await bench.create() }
+            while true {
+                let page = try await bench.engine.exports(matching: done, before: nil, limit: 200)
+                if page.exports.count == 150 { break }
+                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
+                await Task.yield()
+            }
+        }
+        #expect(bench.provider.jobs.count == 150)
+        #expect(Set(bench.provider.jobs.values.map(\.exportID)).count == 150)
+    }
+
     @Test func cancellationEndsTheRunWhilePollsHang() async throws {
         let bench = try Bench()
         bench.provider.set { $0.gates[.observe] = Gate() }

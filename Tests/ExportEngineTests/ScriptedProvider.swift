@@ -23,6 +23,8 @@ final class ScriptedProvider: ExportProvider {
         var jobs: [String: SubmissionMarker] = [:]
         var watchers: [(call: Call, count: Int, continuation: CheckedContinuation<Void, Never>)] = []
         var gates: [Call: Gate] = [:]
+        /// Whether the upstream's answer comes although the call was cut off.
+        var answersAllTheSame = false
         var tokens: [Secret?] = []
         var secrets: [[String: Secret]] = []
         var batches: [Int] = []
@@ -156,7 +158,7 @@ final class ScriptedProvider: ExportProvider {
     private func pass(_ call: Call) async throws(ProviderError) {
         guard let gate = state.withLock({ $0.gates[call] }) else { return }
         await gate.pass()
-        if Task.isCancelled {
+        if Task.isCancelled && !state.withLock({ $0.answersAllTheSame }) {
             throw ProviderError(.transient, "The call was cut off.", cause: CancellationError())
         }
     }
