@@ -187,7 +187,7 @@ import UpstreamHTTP
         (.preAuthorizedLink, nil), (.expiredLink, nil), (.tokenRevoked, nil), (.noContentLength, nil),
         (.htmlSignIn, .unauthenticated), (.cutDownload(afterBytes: 1000), .transient),
         (.shortDownload(missingBytes: 1), .transient), (.wrongLength(excessBytes: 7), .transient),
-        (.status(503, headers: ["Retry-After": "3"]), .throttled), (.status(500), .transient),
+        (.status(503, headers: ["Retry-After": "0.1"]), .throttled), (.status(500), .transient),
         (.status(404), .gone), (.status(401), nil),
     ]
 
