@@ -1,0 +1,61 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Testing
+
+@Suite struct AuthorizationLifeTests {
+    @Test func refusedTokenIsWaitedFor() {
+        for event in [
+            ExportLife.Event.observationFailed(Life.error(.unauthenticated)), .authorizationMissing,
+        ] {
+            var life = Life.tracked { $0.delegatedOnly = true }
+            life.take(event)
+            #expect(life.step == .awaitAuthorization)
+            #expect(life.export.stale)
+            #expect(life.export.notice?.code == .upstreamAuthorizationRequired)
+            life.take(.authorizationArrived, after: .seconds(60))
+            #expect(life.step == .observe)
+            #expect(life.wait == .zero)
+        }
+    }
+
+    @Test func refusedTokenBeforeTheStartIsWaitedFor() {
+        var life = Life.submitting { $0.delegatedOnly = true }
+        life.take(.submissionFailed(Life.error(.unauthenticated)))
+        #expect(life.record.phase == .accepted)
+        #expect(life.step == .awaitAuthorization)
+        life.take(.authorizationArrived)
+        #expect(life.step == .submit)
+    }
+
+    @Test func callersTokenIsRecognisedByTheProblem() {
+        var life = Life.tracked()
+        life.take(
+            .observationFailed(ProviderError(.unauthenticated, "x", problem: .upstreamAuthorizationRequired))
+        )
+        #expect(life.step == .awaitAuthorization)
+        var own = Life.tracked()
+        own.take(.observationFailed(Life.error(.unauthenticated)))
+        #expect(own.step == .observe)
+        #expect(own.export.notice?.code == .upstreamUnauthenticated)
+    }
+
+    @Test func waitingHasAnEnd() {
+        var accepted = Life { $0.delegatedOnly = true }
+        accepted.take(.authorizationMissing)
+        #expect(accepted.wait == .seconds(3600))
+        accepted.take(.authorizationMissing, after: .seconds(3600))
+        #expect(accepted.export.status == .failed)
+        #expect(accepted.export.error?.code == .upstreamAuthorizationRequired)
+
+        var unconfirmed = Life.submitting {
+            $0.delegatedOnly = true
+            $0.reconcile = true
+        }
+        unconfirmed.take(.resumed, .reconcileFailed(Life.error(.unauthenticated)))
+        #expect(unconfirmed.step == .awaitAuthorization)
+        unconfirmed.take(.authorizationMissing, after: .seconds(3600))
+        #expect(unconfirmed.export.status == .unknown)
+        #expect(unconfirmed.export.error?.code == .submissionUnconfirmed)
+    }
+}

@@ -1,0 +1,76 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Synchronization
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct CallerTokenTests {
+    private func tokens(_ bench: Bench) -> [Secret?] { bench.provider.state.withLock { $0.tokens } }
+
+    @Test func tokenGoesWithEveryCall() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        try await bench.running {
+            let id = try await bench.create(token: "t")
+            _ = try await bench.drive(id)
+            _ = try await bench.engine.open("1", of: id, authorization: nil)
+        }
+        #expect(tokens(bench) == [Secret("t"), Secret("t"), Secret("t")])
+    }
+
+    @Test func afterARestartACallerBringsANewOne() async throws {
+        let first = try Bench { $0.delegatedOnly = true }
+        let id = try await first.running {
+            let id = try await first.create(token: "old")
+            return try await first.until(id) { $0.isTracked }.export.id
+        }
+        let second = try first.restarted()
+        first.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        try await second.running {
+            let held = try await second.drive(id) { $0.progress.awaitsAuthorization }
+            #expect(held.export.stale)
+            #expect(held.export.notice?.code == .upstreamAuthorizationRequired)
+            #expect(first.provider.count(.observe) == 0)
+            _ = try await second.engine.export(id, refresh: false, authorization: Secret("new"))
+            let record = try await second.until(id) { $0.isSettled }
+            #expect(record.export.status == .succeeded)
+        }
+        #expect(tokens(first) == [Secret("old"), Secret("new")])
+    }
+
+    @Test func refusedTokenIsDropped() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        bench.provider.set {
+            $0.onSubmit = { $0 == 1 ? ProviderError(.unauthenticated, "Expired token.") : nil }
+        }
+        try await bench.running {
+            let id = try await bench.create(token: "old")
+            let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
+            #expect(held.phase == .accepted)
+            #expect(bench.engine.tools.tokens.token(for: id) == nil)
+            _ = try await bench.engine.export(id, refresh: false, authorization: Secret("new"))
+            _ = try await bench.until(id) { $0.isTracked }
+        }
+        #expect(tokens(bench) == [Secret("old"), Secret("new")])
+    }
+
+    @Test func cancelAndOpenNeedATokenToo() async throws {
+        let first = try Bench {
+            $0.delegatedOnly = true
+            $0.cancel = true
+        }
+        let id = try await first.running {
+            let id = try await first.create(token: "old")
+            return try await first.until(id) { $0.isTracked }.export.id
+        }
+        let second = try first.restarted()
+        try await second.running {
+            let error = await #expect(throws: GatewayError.self) {
+                try await second.engine.cancel(id, authorization: nil)
+            }
+            #expect(error?.code == .upstreamAuthorizationRequired)
+            let export = try await second.engine.cancel(id, authorization: Secret("new"))
+            #expect(export.cancellation == .confirmed)
+        }
+    }
+}

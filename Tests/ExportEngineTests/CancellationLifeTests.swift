@@ -1,0 +1,119 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Testing
+
+@Suite struct CancellationLifeTests {
+    @Test func beforeTheStartItIsDone() {
+        var life = Life()
+        life.take(.cancelRequested)
+        #expect(life.export.status == .canceled)
+        #expect(life.export.cancellation == .confirmed)
+        #expect(life.record.fence == 2)
+    }
+
+    @Test func wishDuringTheStartIsFulfilledAfterwards() {
+        var life = Life.submitting { $0.cancel = true }
+        life.take(.cancelRequested)
+        #expect(life.record.phase == .submitting)
+        #expect(life.record.fence == 1)
+        #expect(life.export.cancellation == .requested)
+        life.take(.submitted(Life.submission))
+        #expect(life.step == .cancel)
+        #expect(life.wait == .zero)
+        life.take(.canceledUpstream)
+        #expect(life.export.status == .canceled)
+        #expect(life.export.cancellation == .confirmed)
+    }
+
+    @Test func wishDuringAStartThatFailsIsConfirmed() {
+        var life = Life.submitting()
+        life.take(.cancelRequested, .submissionFailed(Life.error(.transient)))
+        #expect(life.export.status == .canceled)
+        #expect(life.export.cancellation == .confirmed)
+    }
+
+    @Test func wishDuringAnUnconfirmedStart() {
+        var searched = Life.submitting {
+            $0.reconcile = true
+            $0.cancel = true
+        }
+        searched.take(.cancelRequested, .submissionFailed(Life.error(.ambiguous)))
+        #expect(searched.step == .reconcile)
+        var found = searched
+        found.take(.reconciled(Life.submission))
+        #expect(found.step == .cancel)
+        searched.take(.reconciled(nil), .reconciled(nil))
+        #expect(searched.export.status == .canceled)
+        #expect(searched.export.cancellation == .confirmed)
+
+        var lost = Life.submitting { $0.resubmitIsHarmless = true }
+        lost.take(.cancelRequested, .submissionFailed(Life.error(.ambiguous)))
+        #expect(lost.export.status == .canceled)
+        #expect(lost.export.cancellation == .unsupported)
+        #expect(lost.export.notice?.code == .submissionUnconfirmed)
+    }
+
+    @Test func withoutCancelTrackingStops() {
+        for declares in [false, true] {
+            var life = Life.tracked { $0.cancel = declares }
+            life.take(.cancelRequested)
+            if declares { life.take(.cancelFailed(Life.error(.unsupported))) }
+            #expect(life.export.status == .canceled)
+            #expect(life.export.cancellation == .unsupported)
+            #expect(life.export.error == nil)
+            #expect(life.export.notice?.code == .unsupportedByProvider)
+        }
+    }
+
+    @Test func unansweredCancelIsTriedAgainAfterALook() {
+        var life = Life.tracked { $0.cancel = true }
+        life.take(.cancelRequested)
+        #expect(life.step == .cancel)
+        life.take(.cancelFailed(Life.error(.transient)))
+        #expect(life.export.status != .canceled)
+        #expect(life.export.cancellation == .requested)
+        #expect(life.step == .observe)
+        #expect(life.wait == .seconds(2))
+        life.take(Life.running())
+        #expect(life.step == .cancel)
+        #expect(life.wait == .seconds(5))
+        life.take(.canceledUpstream)
+        #expect(life.export.cancellation == .confirmed)
+    }
+
+    @Test func jobCanEndBeforeItIsCanceled() {
+        var life = Life.tracked { $0.cancel = true }
+        life.take(.cancelRequested, .cancelFailed(Life.error(.transient)), .observed(.succeeded()))
+        #expect(life.export.status == .succeeded)
+        #expect(life.export.cancellation == .requested)
+        var stopped = Life.tracked { $0.cancel = true }
+        stopped.take(.cancelRequested, .observed(Observation(.canceled, upstreamStatus: "canceled")))
+        #expect(stopped.export.cancellation == .confirmed)
+    }
+
+    @Test func wishThatComesDuringAPollIsNextInLine() {
+        var life = Life.tracked { $0.cancel = true }
+        life.take(.cancelRequested, Life.running())
+        #expect(life.step == .cancel)
+        #expect(life.wait == .zero)
+    }
+
+    @Test func refusedCancelIsForgotten() {
+        var life = Life.tracked { $0.cancel = true }
+        life.take(.cancelRequested, .cancelFailed(Life.error(.conflict)))
+        #expect(life.export.cancellation == nil)
+        #expect(!life.record.cancelWished)
+        #expect(life.record.progress.cancelRefusal?.code == .upstreamConflict)
+        #expect(life.step == .observe)
+    }
+
+    @Test func canceledExportIsNotStartedAgain() {
+        var busy = Observation(.failed, upstreamStatus: "Failed")
+        busy.resubmitAfter = .seconds(1)
+        var life = Life.tracked { $0.cancel = true }
+        life.take(.cancelRequested, .observed(busy))
+        #expect(life.export.status == .canceled)
+        #expect(life.export.cancellation == .confirmed)
+    }
+}
