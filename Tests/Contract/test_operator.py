@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import subprocess
 
 import pytest
 
+import bodies
 import evidence
 import servers
 
@@ -185,6 +187,24 @@ def test_a_second_gateway_on_the_same_ledger_is_refused():
         )
         assert result.returncode == CONFIGURATION_ERROR and "ledger" in result.stderr, result
         assert gateway.get("/readyz").status == 200
+
+
+def test_a_backup_made_while_it_runs_can_be_restored():
+    with servers.sandbox() as upstream, servers.gateway(upstream) as gateway:
+        export = gateway.succeeded(gateway.create(bodies.report()))
+        ledger = gateway.directory / "ledger.sqlite"
+        copy = gateway.directory / "copy.sqlite"
+        subprocess.run(["sqlite3", str(ledger), f".backup '{copy}'"], check=True)
+        later = gateway.create(bodies.report("Later"))
+        gateway.succeeded(later)
+        assert gateway.process.stop() == 0
+        for path in gateway.directory.glob("ledger.sqlite*"):
+            path.unlink()
+        copy.rename(ledger)
+        gateway.start()
+        assert gateway.export(export)["status"] == "succeeded"
+        assert gateway.download(f"{export['href']}/content").status == 200
+        gateway.get(later["href"]).problem(404, "not-found")
 
 
 def test_logs_are_json_lines():
