@@ -62,7 +62,7 @@ extension World {
     var account: SandboxAccount {
         let now = time.now()
         let (calls, counts) = calls.snapshot()
-        return SandboxAccount(jobs: jobs.jobs().map { account(of: $0, at: now) }, calls: calls, counts: counts)
+        return SandboxAccount(jobs: jobs.all.map { account(of: $0, at: now) }, calls: calls, counts: counts)
     }
 
     private func account(of job: Job, at now: Timestamp) -> SandboxAccount.Job {

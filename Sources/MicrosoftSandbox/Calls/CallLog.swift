@@ -16,14 +16,19 @@ final class CallLog: Sendable {
     private let state = Mutex(State())
 
     func note(_ call: Call, status: Int) {
-        let entry = SandboxAccount.Call(
-            method: call.method.rawValue,
-            path: call.rawPath,
-            service: call.operation.service,
-            operation: call.operation.rawValue,
-            status: status,
-            at: call.now
+        note(
+            SandboxAccount.Call(
+                method: call.method.rawValue,
+                path: call.rawPath,
+                service: call.operation.service,
+                operation: call.operation.rawValue,
+                status: status,
+                at: call.now
+            )
         )
+    }
+
+    func note(_ entry: SandboxAccount.Call) {
         state.withLock {
             if $0.calls.count < Self.limit {
                 $0.calls.append(entry)

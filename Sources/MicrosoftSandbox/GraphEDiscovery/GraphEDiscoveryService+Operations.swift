@@ -14,7 +14,8 @@ extension GraphEDiscoveryService {
 
     func lastEstimate() -> Response {
         let search = call["search"].lowercased()
-        guard let job = world.jobs.jobs(where: { $0.kind == .estimate && $0.place["search"] == search }).last else {
+        let estimates = world.jobs.newest(1) { $0.kind == .estimate && $0.place["search"] == search }
+        guard let job = estimates.first else {
             return answers.notFound("The operation was not found.")
         }
         return single(job)
@@ -30,7 +31,7 @@ extension GraphEDiscoveryService {
 
     /// Newest first, in pages whose link must come back byte for byte (`graph.md` A6.3, B6).
     func listOperations() -> Response {
-        let jobs = Array(world.jobs.jobs(where: speaks).reversed().prefix(2000))
+        let jobs = world.jobs.newest(2000, where: speaks)
         let size = min(call.query["$top"].flatMap(Int.init).map { max(1, $0) } ?? .max, world.settings.pageSize)
         var start = 0
         if let raw = call.query.raw("$skiptoken") {

@@ -1,48 +1,56 @@
+import Exports
 import Synchronization
 
 /// Every job of this sandbox, by id, matched exactly; kept until the sandbox goes.
 final class JobBook: Sendable {
     private struct State {
-        var jobs: [String: Job] = [:]
-        var order: [String] = []
+        /// In the order of their start.
+        var jobs: [Job] = []
+        var places: [String: Int] = [:]
+        var counts: [Job.Kind: Int] = [:]
+        /// The newest job for each thing that only one job at a time may run for.
+        var holders: [String: Int] = [:]
     }
 
     private let state = Mutex(State())
 
-    func count(where wanted: (Job) -> Bool) -> Int { state.withLock { $0.jobs.values.count(where: wanted) } }
+    func job(_ id: String) -> Job? { state.withLock { state in state.places[id].map { state.jobs[$0] } } }
 
-    func job(_ id: String) -> Job? { state.withLock { $0.jobs[id] } }
+    func count(of kind: Job.Kind) -> Int { state.withLock { $0.counts[kind] ?? 0 } }
 
-    func add(_ job: Job) {
-        state.withLock {
-            $0.jobs[job.id] = job
-            $0.order.append(job.id)
+    /// Adds a job, unless one that holds the same thing is still open; then gives back that one.
+    @discardableResult
+    func add(_ job: Job, holding thing: String? = nil) -> Job? {
+        state.withLock { state in
+            if let thing, let holder = state.holders[thing], state.jobs[holder].isOpen(at: job.createdAt) {
+                return state.jobs[holder]
+            }
+            if let thing { state.holders[thing] = state.jobs.count }
+            state.places[job.id] = state.jobs.count
+            state.jobs.append(job)
+            state.counts[job.kind, default: 0] += 1
+            return nil
         }
     }
 
     /// Changes a job and gives back what became of it; nil where there is none.
     @discardableResult
     func update(_ id: String, _ change: (inout Job) -> Void) -> Job? {
-        state.withLock {
-            guard var job = $0.jobs[id] else { return nil }
-            change(&job)
-            $0.jobs[id] = job
-            return job
-        }
-    }
-
-    /// Jobs in the order of their start.
-    func jobs(where wanted: (Job) -> Bool = { _ in true }) -> [Job] {
-        state.withLock { state in state.order.compactMap { state.jobs[$0] }.filter(wanted) }
-    }
-
-    /// Adds a job unless one is there that stands in its way; then gives back that one.
-    func add(_ job: Job, unless conflicts: (Job) -> Bool) -> Job? {
         state.withLock { state in
-            if let other = state.jobs.values.first(where: conflicts) { return other }
-            state.jobs[job.id] = job
-            state.order.append(job.id)
-            return nil
+            guard let place = state.places[id] else { return nil }
+            change(&state.jobs[place])
+            return state.jobs[place]
         }
+    }
+
+    /// All jobs in the order of their start.
+    var all: [Job] { state.withLock { $0.jobs } }
+
+    /// At most `limit` jobs, the newest first.
+    func newest(_ limit: Int, where wanted: (Job) -> Bool) -> [Job] {
+        let jobs = all
+        var found: [Job] = []
+        for job in jobs.reversed() where found.count < limit && wanted(job) { found.append(job) }
+        return found
     }
 }

@@ -114,7 +114,7 @@ struct PowerBIService {
 
     /// Base 64 of `<digit>/BlobIdV2-<guid><secret>.`, ending in `=`, `==` and nothing in turn (A3).
     private func exportID() -> String {
-        let turn = world.jobs.count(where: { $0.kind == .powerBI })
+        let turn = world.jobs.count(of: .powerBI)
         let secret = Base64Text.url(world.random(34)).prefix([44, 43, 45][turn % 3])
         let id = Base64Text.standard(Array("\(1 + turn % 2)/BlobIdV2-\(world.uuid())\(secret).".utf8))
         guard call.faults.has(.idWithReserved) else { return id }

@@ -52,9 +52,7 @@ struct GoalsService {
             )
         }
         let job = makeJob(view: view.lowercased())
-        let running = world.jobs.add(job) { other in
-            other.kind == .goals && other.place["view"] == job.place["view"] && other.isOpen(at: call.now)
-        }
+        let running = world.jobs.add(job, holding: job.place["view"])
         if let running { return conflict(with: running) }
         var response = answers.json(
             [
@@ -100,7 +98,7 @@ struct GoalsService {
             }
             guard condition.value.lowercased() == SandboxSeed.goalsOrganizationID else { return collection([]) }
         }
-        return collection(world.jobs.jobs { $0.kind == .goals }.reversed())
+        return collection(world.jobs.newest(2000) { $0.kind == .goals })
     }
 
     private func collection(_ jobs: [Job]) -> Response {
