@@ -101,7 +101,7 @@ import Testing
             ["kind": "cutDownload", "afterBytes": 1], ["kind": "stallDownload", "afterBytes": 1],
             ["kind": "shortDownload"], ["kind": "wrongLength"], ["kind": "expiredLink"],
             ["kind": "wrongContentType", "contentType": "a/b"], ["kind": "htmlSignIn"], ["kind": "tokenRevoked"],
-            ["kind": "cutConnection", "started": true],
+            ["kind": "cutConnection", "started": true], ["kind": "fileContent", "bytes": 1, "content": "pst"],
             ["kind": "noContentLength"], ["kind": "dripDownload", "bytesPerSecond": 1], ["kind": "quotedLocation"],
             ["kind": "wrappedEntity"], ["kind": "idWithReserved"], ["kind": "preAuthorizedLink"],
         ]

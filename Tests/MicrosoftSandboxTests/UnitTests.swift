@@ -35,6 +35,27 @@ import Testing
     }
 }
 
+@Suite struct CallLogTests {
+    @Test func keepsTheNewestAndCountsAll() {
+        let log = CallLog()
+        for index in 0..<(CallLog.limit + 5) {
+            log.note(
+                SandboxAccount.Call(
+                    method: "GET",
+                    path: "/",
+                    service: "s",
+                    operation: "o",
+                    status: index,
+                    at: Timestamp(milliseconds: 0)
+                )
+            )
+        }
+        let (calls, counts) = log.snapshot()
+        #expect(calls.map(\.status) == Array(5..<(CallLog.limit + 5)))
+        #expect(counts == ["o": CallLog.limit + 5])
+    }
+}
+
 @Suite struct ContentTests {
     private let generator = ContentGenerator()
 
