@@ -1,0 +1,127 @@
+import Exports
+import HTTPTypes
+import Testing
+
+@testable import GatewayAPI
+
+@Suite struct DownloadTests {
+    private func gateway(_ file: FileBody = fileBody(["a,b\n", "1,2\n"], contentLength: 8)) -> TestGateway {
+        TestGateway(service: FakeExportService(time: ManualTime()) { _ throws(GatewayError) in file })
+    }
+
+    private func csv(_ gateway: TestGateway) -> Export {
+        gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "Sales.csv", size: 8)] }
+    }
+
+    @Test func sendsTheBytes() async throws {
+        let gateway = gateway()
+        let export = csv(gateway)
+        for path in ["content", "files/1"] {
+            let gateway = self.gateway()
+            let export = csv(gateway)
+            let answer = try await gateway.call(
+                .get,
+                "/exports/\(export.id)/\(path)",
+                headers: [.upstreamAuthorization: "Bearer t", .accept: "text/csv"]
+            )
+            #expect(answer.status == 200)
+            #expect(answer.body == "a,b\n1,2\n")
+            #expect(answer.headers[.contentType] == "application/octet-stream")
+            #expect(answer.headers[.contentDisposition]?.contains("Sales.csv") == true)
+            #expect(answer.headers[.xContentTypeOptions] == "nosniff")
+            #expect(answer.headers[.contentLength] == "8")
+            #expect(answer.headers[.vary] == "Accept-Encoding")
+            #expect(gateway.service.state.withLock { $0.authorizations.map { $0?.reveal() } } == ["t", "t"])
+        }
+        let answer = try await gateway.call(.get, "/exports/\(export.id)/files")
+        #expect(answer.json["value"]?.array?.first?["href"]?.string == "/exports/\(export.id)/files/1")
+    }
+
+    @Test func asksNothingForHead() async throws {
+        let gateway = TestGateway()
+        let export = csv(gateway)
+        for path in ["content", "files/1"] {
+            let answer = try await gateway.call(.head, "/exports/\(export.id)/\(path)")
+            #expect(answer.status == 200)
+            #expect(answer.body.isEmpty)
+            #expect(answer.headers[.contentLength] == "8")
+            let tag = try #require(answer.headers[.eTag])
+            let known = try await gateway.call(
+                .get,
+                "/exports/\(export.id)/\(path)",
+                headers: [.ifNoneMatch: tag]
+            )
+            #expect(known.status == 304)
+            #expect(known.headers[.contentLength] == nil)
+        }
+    }
+
+    @Test func refusesCodingsItDoesNotHave() async throws {
+        let gateway = gateway()
+        let export = csv(gateway)
+        let answer = try await gateway.call(
+            .get,
+            "/exports/\(export.id)/content",
+            headers: [.acceptEncoding: "br, identity;q=0"]
+        )
+        #expect(answer.status == 406)
+    }
+
+    @Test(arguments: [
+        (ExportStatus.notStarted, "not-ready", 409), (.running, "not-ready", 409), (.unknown, "not-ready", 409),
+        (.failed, "no-result", 409), (.canceled, "no-result", 409), (.expired, "expired", 410),
+        (.succeeded, "no-result", 409),
+    ])
+    func saysWhyThereIsNothing(status: ExportStatus, code: String, http: Int) async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(status) { export in
+            if status == .failed { export.error = ExportFailure(.exportFailed, "It broke.") }
+        }
+        let answer = try await gateway.call(.get, "/exports/\(export.id)/content")
+        #expect(answer.status == http)
+        #expect(answer.code == code)
+        #expect((answer.headers[.retryAfter] != nil) == (code == "not-ready"))
+        #expect(try await gateway.call(.head, "/exports/\(export.id)/content").status == http)
+        if status == .failed { #expect(answer.json["detail"]?.string?.contains("It broke.") == true) }
+    }
+
+    @Test func namesTheFilesToChooseFrom() async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(.succeeded) {
+            $0.files = [
+                ExportFile(id: "1", name: "a", size: 1, contentType: "text/csv"), ExportFile(id: "2", name: "b"),
+            ]
+        }
+        let answer = try await gateway.call(.get, "/exports/\(export.id)/content")
+        #expect(answer.status == 409)
+        #expect(answer.code == "several-files")
+        #expect(
+            answer.json["files"]?.array?.compactMap { $0["href"]?.string }
+                == ["/exports/\(export.id)/files/1", "/exports/\(export.id)/files/2"]
+        )
+        #expect(try await gateway.call(.get, "/exports/\(export.id)/files/3").status == 404)
+    }
+
+    @Test func saysWhereTheFilesWent() async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(.succeeded) { $0.destination = "https://contoso.blob.core.windows.net/x" }
+        let answer = try await gateway.call(.get, "/exports/\(export.id)/content")
+        #expect(answer.status == 409)
+        #expect(answer.code == "delivered-elsewhere")
+        #expect(try await gateway.call(.get, "/exports/\(export.id)/files/1").code == "delivered-elsewhere")
+    }
+
+    @Test func anEarlyFailureIsAProblem() async throws {
+        let upstream = UpstreamErrorInfo(status: 403, code: "PowerBINotAuthorized", requestId: "r-1")
+        let gateway = TestGateway(
+            service: FakeExportService(time: ManualTime()) { _ throws(GatewayError) in
+                throw GatewayError(.upstreamForbidden, "No.", upstream: upstream)
+            }
+        )
+        let export = csv(gateway)
+        let answer = try await gateway.call(.get, "/exports/\(export.id)/content")
+        #expect(answer.status == 403)
+        #expect(answer.json["upstream"] == ["status": 403, "code": "PowerBINotAuthorized", "requestId": "r-1"])
+        #expect(answer.headers[.contentDisposition] == nil)
+    }
+}

@@ -1,0 +1,181 @@
+import Exports
+import Synchronization
+
+/// The engine as the HTTP face sees it: exports in a dictionary, and answers that a test can replace.
+final class FakeExportService: ExportService {
+    struct State {
+        var exports: [ExportID: Export] = [:]
+        var drafts: [ExportDraft] = []
+        var keys: [String: (fingerprint: String, id: ExportID)] = [:]
+        var refreshes = 0
+        var authorizations: [Secret?] = []
+        var isReady = true
+        var failure: GatewayError?
+        var random = SystemRandomNumberGenerator()
+    }
+
+    let state = Mutex(State())
+    let time: any TimeSource
+    let providers: [ConfiguredProvider]
+    /// What `open` gives; the default has no file.
+    let opening: @Sendable (String) throws(GatewayError) -> FileBody
+    /// Told that somebody waits, and that a wait was cancelled.
+    let waiting = AsyncStream.makeStream(of: WaitEvent.self)
+
+    enum WaitEvent: Sendable { case began, cancelled }
+
+    init(
+        time: any TimeSource,
+        opening: @escaping @Sendable (String) throws(GatewayError) -> FileBody = { _ throws(GatewayError) in
+            throw GatewayError(.upstreamBroken, "There is no upstream.")
+        }
+    ) {
+        self.time = time
+        self.opening = opening
+        providers = [
+            Self.provider("graph-ediscovery", "graphEDiscovery"), Self.provider("viva-goals", "vivaGoals"),
+            Self.provider("power-bi", "powerBI"),
+        ]
+    }
+
+    private static func provider(_ id: String, _ member: String) -> ConfiguredProvider {
+        var capabilities = ProviderCapabilities(minimumPollInterval: .milliseconds(2500))
+        capabilities.requestBudget = RequestBudget(5, per: .seconds(60))
+        capabilities.downloadLifetime = .seconds(86_400)
+        capabilities.formats = ["PDF", "PPTX"]
+        return ConfiguredProvider(
+            descriptor: ProviderDescriptor(
+                id: ProviderID(id),
+                title: "The product \(id)",
+                description: "Exports things.",
+                optionsMember: member,
+                optionsSchema: ["type": "object"],
+                capabilities: capabilities,
+                retirement: id == "viva-goals"
+                    ? ProviderRetirement(retiredOn: "2025-12-31", detail: "Microsoft retired it.") : nil
+            ),
+            connections: ["contoso"]
+        )
+    }
+
+    /// Puts an export there, as if it had been created and tracked.
+    func put(_ status: ExportStatus = .running, _ change: (inout Export) -> Void = { _ in }) -> Export {
+        state.withLock { state in
+            var export = Export(
+                id: ExportID(at: time.now(), random: &state.random),
+                provider: ProviderID("power-bi"),
+                connection: "contoso",
+                name: "Sales",
+                createdAt: time.now(),
+                createdBy: "tests",
+                source: ["format": "PDF", "reportId": "5b218778-e7a5-4d73-8187-f10824047715"]
+            )
+            export.status = status
+            change(&export)
+            state.exports[export.id] = export
+            return export
+        }
+    }
+
+    /// Changes an export, as the tracker does.
+    func change(_ id: ExportID, _ change: (inout Export) -> Void) {
+        state.withLock { state in
+            guard var export = state.exports[id] else { return }
+            change(&export)
+            export.revision += 1
+            state.exports[id] = export
+        }
+    }
+
+    func isReady() async -> Bool { state.withLock { $0.isReady } }
+
+    func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation {
+        try fail()
+        let result = state.withLock { state -> Result<Creation, GatewayError> in
+            state.drafts.append(draft)
+            if let idempotency = draft.idempotency {
+                let key = draft.createdBy + "|" + idempotency.key
+                if let known = state.keys[key], let export = state.exports[known.id] {
+                    return known.fingerprint == idempotency.fingerprint
+                        ? .success(Creation(export: export, isReplay: true))
+                        : .failure(GatewayError(.idempotencyKeyReused, "The key was used for another body."))
+                }
+            }
+            let export = Export(
+                id: ExportID(at: time.now(), random: &state.random),
+                provider: draft.provider,
+                connection: draft.connection ?? "contoso",
+                name: draft.name ?? "Unnamed",
+                createdAt: time.now(),
+                createdBy: draft.createdBy,
+                source: draft.options
+            )
+            state.exports[export.id] = export
+            if let idempotency = draft.idempotency {
+                state.keys[draft.createdBy + "|" + idempotency.key] = (idempotency.fingerprint, export.id)
+            }
+            return .success(Creation(export: export, isReplay: false))
+        }
+        return try result.get()
+    }
+
+    func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export {
+        try fail()
+        let export = state.withLock { state in
+            if refresh { state.refreshes += 1 }
+            state.authorizations.append(authorization)
+            return state.exports[id]
+        }
+        guard let export else { throw GatewayError(.notFound, "There is no export with this id.") }
+        return export
+    }
+
+    func export(_ id: ExportID, changedFrom revision: Int64, within timeout: Duration) async throws(GatewayError)
+        -> Export
+    {
+        waiting.continuation.yield(.began)
+        do {
+            try await time.sleep(for: timeout)
+        } catch {
+            waiting.continuation.yield(.cancelled)
+        }
+        return try await export(id, refresh: false, authorization: nil)
+    }
+
+    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
+    {
+        try fail()
+        let matching = state.withLock { $0.exports.values.map { $0 } }
+            .filter { export in
+                (filter.provider ?? export.provider) == export.provider
+                    && (filter.status ?? export.status) == export.status
+                    && (filter.connection ?? export.connection) == export.connection
+                    && (filter.createdAfter ?? export.createdAt) <= export.createdAt
+                    && (filter.createdBefore.map { export.createdAt < $0 } ?? true)
+                    && (before.map { export.id < $0 } ?? true)
+            }
+            .sorted { $0.id > $1.id }
+        return ExportPage(exports: Array(matching.prefix(limit)), hasMore: matching.count > limit)
+    }
+
+    func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export {
+        let known = try await export(id, refresh: false, authorization: authorization)
+        if !known.status.isTerminal {
+            change(id) { export in
+                export.status = .canceled
+                export.cancellation = .unsupported
+                export.completedAt = time.now()
+            }
+        }
+        return try await export(id, refresh: false, authorization: authorization)
+    }
+
+    func open(_ fileID: String, of id: ExportID, authorization: Secret?) async throws(GatewayError) -> FileBody {
+        state.withLock { $0.authorizations.append(authorization) }
+        return try opening(fileID)
+    }
+
+    private func fail() throws(GatewayError) {
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}

@@ -1,0 +1,146 @@
+import DownloadRelay
+import Exports
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import SystemCrypto
+import Testing
+
+@testable import GatewayAPI
+
+/// The HTTP face on a fake service. Every answer that passes through `call` is checked against the route table.
+struct TestGateway: Sendable {
+    let service: FakeExportService
+    let registry = PrometheusRegistry()
+    let api: GatewayAPI
+    let settings: APISettings
+
+    init(
+        time: any TimeSource = ManualTime(),
+        service: FakeExportService? = nil,
+        logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
+        readiness: @escaping @Sendable () -> Bool = { true },
+        _ configure: (inout APISettings) -> Void = { _ in }
+    ) {
+        var settings = APISettings(port: 0, cursorKey: Array(repeating: 7, count: 32), version: "1.2.3")
+        configure(&settings)
+        self.settings = settings
+        self.service = service ?? FakeExportService(time: time)
+        api = GatewayAPI(
+            service: self.service,
+            relay: DownloadRelay(
+                settings: RelaySettings(minimumGzipSize: 16),
+                time: time,
+                logger: logger,
+                metrics: registry
+            ),
+            settings: settings,
+            readiness: readiness,
+            metrics: registry,
+            time: time,
+            logger: logger
+        )
+    }
+
+    /// A gateway that wants a key, and that key.
+    static func locked() -> (TestGateway, key: String) {
+        let key = "a-key-for-tests"
+        return (
+            TestGateway {
+                $0.apiKeys = [
+                    APIKey(id: "nobody", sha256: SHA256.hash(Array("another".utf8))),
+                    APIKey(id: "reporting", sha256: SHA256.hash(Array(key.utf8))),
+                ]
+            }, key
+        )
+    }
+
+    /// Sends a request through all of the face but the socket.
+    func call(
+        _ method: HTTPRequest.Method,
+        _ target: String,
+        headers: HTTPFields = [:],
+        body: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Answer {
+        let response = try await api.application()
+            .test(.router) { client in
+                try await client.execute(
+                    uri: target,
+                    method: method,
+                    headers: headers,
+                    body: body.map { ByteBuffer(string: $0) }
+                )
+            }
+        let answer = Answer(
+            status: Int(response.status.code),
+            headers: response.headers,
+            body: String(buffer: response.body)
+        )
+        answer.check(method, target, sourceLocation)
+        return answer
+    }
+
+    /// Creates an export with a JSON body.
+    func create(_ body: String, headers: HTTPFields = [:]) async throws -> Answer {
+        var headers = headers
+        if headers[.contentType] == nil { headers[.contentType] = "application/json" }
+        return try await call(.post, "/exports", headers: headers, body: body)
+    }
+}
+
+/// An answer, with what every answer must have.
+struct Answer: Sendable {
+    var status: Int
+    var headers: HTTPFields
+    var body: String
+
+    var json: JSONValue { (try? JSONValue(parsing: Data(body.utf8))) ?? .null }
+    var code: String? { json["code"]?.string }
+    /// `pointer: detail` of each fault.
+    var faults: [String] {
+        (json["errors"]?.array ?? []).map { "\($0["pointer"]?.string ?? "?"): \($0["detail"]?.string ?? "?")" }
+    }
+
+    fileprivate func check(_ method: HTTPRequest.Method, _ target: String, _ location: SourceLocation) {
+        let requestID = headers[.requestID]
+        #expect(requestID?.isEmpty == false, "no X-Request-Id", sourceLocation: location)
+        if let parsed = RequestTarget(target), case .route(let route, _) = RouteTable.match(method, parsed.segments) {
+            #expect(
+                route.statuses.union(RouteTable.statusesOfAnyRoute).contains(status),
+                "\(route.operation) does not document \(status)",
+                sourceLocation: location
+            )
+        }
+        guard status >= 400 else { return }
+        #expect(headers[.contentType] == "application/problem+json", sourceLocation: location)
+        if method == .head {
+            #expect(body.isEmpty, sourceLocation: location)
+            return
+        }
+        #expect(json["status"]?.integer == Int64(status), sourceLocation: location)
+        #expect(json["requestId"]?.string == requestID, sourceLocation: location)
+        let code = self.code.flatMap { ProblemCode(rawValue: $0) }
+        #expect(code != nil, "unknown code", sourceLocation: location)
+        #expect(json["type"]?.string == code?.type, sourceLocation: location)
+        #expect(json["title"]?.string == code?.title, sourceLocation: location)
+        #expect(json["detail"]?.string?.isEmpty == false, sourceLocation: location)
+    }
+}
+
+/// A file that comes in the given pieces, and then ends or breaks.
+func fileBody(
+    _ pieces: [String],
+    contentLength: Int64? = nil,
+    contentType: String? = nil,
+    failure: ProviderError? = nil
+) -> FileBody {
+    let bytes = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+        for piece in pieces { continuation.yield(ByteBuffer(string: piece)) }
+        continuation.finish(throwing: failure)
+    }
+    return FileBody(head: .init(contentType: contentType, contentLength: contentLength), bytes: bytes)
+}

@@ -1,0 +1,153 @@
+import Exports
+import HTTPTypes
+import Testing
+
+@testable import GatewayAPI
+
+@Suite struct JSONParserTests {
+    private func parse(_ text: String, maxDepth: Int = 32) throws -> JSONValue {
+        try JSONParser.parse(Array(text.utf8), maxDepth: maxDepth)
+    }
+
+    @Test(
+        arguments: [
+            ("null", .null), (" true\n", .bool(true)), ("false", .bool(false)), ("0", .integer(0)), ("-0", .integer(0)),
+            ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
+            ("9223372036854775808", .number(9_223_372_036_854_775_808)), ("1.5e3", .number(1500)),
+            ("1E-2", .number(0.01)),
+            ("\"\"", .string("")), ("\"\\u00e9\\n\\\"\\\\\\/\\b\\f\\r\\t\"", .string("é\n\"\\/\u{8}\u{c}\r\t")),
+            ("\"\\ud83d\\ude00😀\"", .string("😀😀")), ("\"\u{7f}\"", .string("\u{7f}")), ("[]", .array([])),
+            ("[1, [2]]", .array([.integer(1), .array([.integer(2)])])), ("{ }", .object([:])),
+            ("{\"a\":{\"b\":[{}]}}", .object(["a": .object(["b": .array([.object([:])])])])),
+        ] as [(String, JSONValue)]
+    )
+    func reads(text: String, value: JSONValue) throws {
+        #expect(try parse(text) == value)
+        let written = JSONWriter.object { $0.member("v", value) }
+        #expect(try JSONParser.parse(written) == .object(["v": value]))
+    }
+
+    @Test(arguments: [
+        "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "nul", "truex", "+1", ".5",
+        "1.", "1e", "1e+", "01", "-", "0x1", "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"",
+        "\"\\ud800x\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "1 2", "[1}", "{\"a\":1]", "\u{feff}1", "1e400",
+        "-1e400", "'a'", "/**/1", "\"\\",
+    ])
+    func refuses(text: String) {
+        #expect(throws: JSONParser.Failure.self) { try parse(text) }
+    }
+
+    @Test func refusesBytesThatAreNotText() {
+        #expect(throws: JSONParser.Failure.self) { try JSONParser.parse([0x22, 0xFF, 0x22]) }
+        #expect(throws: JSONParser.Failure.self) { try JSONParser.parse([0x22, 0xC0, 0x80, 0x22]) }
+        #expect(throws: JSONParser.Failure.self) { try JSONParser.parse([0x22, 0xED, 0xA0, 0x80, 0x22]) }
+    }
+
+    @Test func namesTheMemberThatStandsTwice() throws {
+        let failure = #expect(throws: JSONParser.Failure.self) {
+            try parse("{\"a\": [0, {\"b/c\": 1, \"b\\u002fc\": 2}]}")
+        }
+        #expect(failure == JSONParser.Failure(reason: "has this member twice", offset: 33, pointer: "/a/1/b~1c"))
+    }
+
+    @Test func countsTheDepth() throws {
+        #expect(try parse("[[[1]]]", maxDepth: 3) == .array([.array([.array([.integer(1)])])]))
+        #expect(throws: JSONParser.Failure.self) { try parse("[[[[]]]]", maxDepth: 3) }
+        #expect(throws: JSONParser.Failure.self) { try parse(String(repeating: "{\"a\":", count: 100_000)) }
+    }
+}
+
+@Suite struct JSONWriterTests {
+    @Test func keepsTheOrderAndLeavesOutWhatIsAbsent() {
+        let bytes = JSONWriter.object { writer in
+            writer.member("z", "1")
+            writer.member("absent", nil as String?)
+            writer.member("a", .array([.integer(1), .null, .bool(false), .number(1.5), .array([]), .object([:])]))
+            writer.member("o", object: { $0.member("x\"\n", "\u{1}\u{7f}é/\\") })
+            writer.member("sorted", ["b": 1, "a": 2])
+        }
+        #expect(
+            String(decoding: bytes, as: UTF8.self)
+                == #"{"z":"1","a":[1,null,false,1.5,[],{}],"o":{"x\"\n":"\u0001\u007fé/\\"},"sorted":{"a":2,"b":1}}"#
+        )
+    }
+}
+
+@Suite struct RequestTargetTests {
+    @Test(
+        arguments: [
+            ("/a/b?c=d", ["a", "b"], "c=d"), ("/", [""], nil), ("/a/", ["a", ""], nil), ("//a", ["", "a"], nil),
+            ("/a%2Fb", ["a/b"], nil), ("/a?", ["a"], ""), ("https://x:1/a?b", ["a"], "b"), ("/a?b?c", ["a"], "b?c"),
+        ] as [(String, [String], String?)]
+    )
+    func takesApart(text: String, segments: [String], query: String?) throws {
+        let target = try #require(RequestTarget(text))
+        #expect(target.segments == segments)
+        #expect(target.query.map { String($0) } == query)
+    }
+}
+
+@Suite struct FieldValueTests {
+    @Test func respectsQuotes() {
+        #expect(FieldValue.elements("a, \"b,c\" ,, d;x=\"1,\\\"2\"") == ["a", "\"b,c\"", "d;x=\"1,\\\"2\""])
+        let parts = FieldValue.parts("text/plain; Charset=\"utf\\-8\"; x; charset=other")
+        #expect(parts.value == "text/plain")
+        #expect(parts.parameters == ["charset": "utf-8", "x": ""])
+    }
+
+    @Test(
+        arguments: [
+            ("wait=5", 5), ("wait=\"7\"", 7), ("WAIT=5, wait=9", 5), ("wait=61", 60), ("wait=99999999999999999999", 60),
+            ("respond-async;wait=3", nil), ("wait", nil),
+        ] as [(String, Int?)]
+    )
+    func readsTheWait(field: String, seconds: Int?) {
+        #expect(Preference.wait(in: field, most: .seconds(60)) == seconds.map { .seconds($0) })
+    }
+}
+
+@Suite struct LinksTests {
+    @Test(arguments: ["localhost", "localhost:8080", "exports.contoso.com", "127.0.0.1:1", "[::1]", "[::1]:8080"])
+    func hostsThatCanBeRepeated(host: String) {
+        #expect(Links.isHost(host))
+    }
+
+    @Test(arguments: [
+        "", "a b", "a/b", "user@host", "host:", "host:x", "host:999999", "host:70000", "[::1", "[x]", "[]", "a\r\nb",
+        "ho\"st", ":80", "[::1]x", String(repeating: "a", count: 256),
+    ])
+    func hostsThatCannot(host: String) {
+        #expect(!Links.isHost(host))
+        let links = Links(publicURL: nil)
+        var random = SystemRandomNumberGenerator()
+        let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
+        #expect(links.location(of: id, authority: host) == "/exports/\(id)")
+    }
+}
+
+@Suite struct CursorTests {
+    @Test func sealsEachFilterApart() throws {
+        var random = SystemRandomNumberGenerator()
+        let id = ExportID(at: Timestamp(milliseconds: 1_780_000_000_000), random: &random)
+        let cursor = Cursor(key: Array(repeating: 1, count: 32))
+        var filters = [ExportFilter()]
+        func add(_ change: (inout ExportFilter) -> Void) {
+            var filter = ExportFilter()
+            change(&filter)
+            filters.append(filter)
+        }
+        add { $0.provider = ProviderID("running") }
+        add { $0.status = .running }
+        add { $0.connection = "running" }
+        add { $0.createdAfter = Timestamp(milliseconds: 1) }
+        add { $0.createdBefore = Timestamp(milliseconds: 1) }
+        #expect(Set(filters.map { cursor.seal(id, filter: $0) }).count == filters.count)
+        for filter in filters {
+            let text = cursor.seal(id, filter: filter)
+            #expect(try cursor.open(text, filter: filter) == id)
+            for other in filters where other != filter {
+                #expect(throws: GatewayError.self) { try cursor.open(text, filter: other) }
+            }
+        }
+    }
+}
