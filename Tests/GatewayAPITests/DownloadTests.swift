@@ -1,4 +1,5 @@
 import Exports
+import Synchronization
 import HTTPTypes
 import Testing
 

@@ -1,4 +1,5 @@
 import Exports
+import ServiceLifecycle
 import NIOCore
 import Testing
 

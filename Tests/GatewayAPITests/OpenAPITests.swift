@@ -1,4 +1,5 @@
 import Exports
+import HTTPTypes
 import Testing
 import Yams
 

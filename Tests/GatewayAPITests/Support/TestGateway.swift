@@ -22,7 +22,7 @@ struct TestGateway: Sendable {
         time: any TimeSource = ManualTime(),
         service: FakeExportService? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
-        readiness: @escaping @Sendable () -> Bool = { true },
+        isServing: Bool = true,
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: Array(repeating: 7, count: 32), version: "1.2.3")
@@ -38,7 +38,7 @@ struct TestGateway: Sendable {
                 metrics: registry
             ),
             settings: settings,
-            readiness: readiness,
+            readiness: { isServing },
             metrics: registry,
             time: time,
             logger: logger
