@@ -145,17 +145,19 @@ final class FakeExportService: ExportService {
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
     {
         try fail()
-        let matching = state.withLock { $0.exports.values.map { $0 } }
-            .filter { export in
-                (filter.provider ?? export.provider) == export.provider
-                    && (filter.status ?? export.status) == export.status
-                    && (filter.connection ?? export.connection) == export.connection
-                    && (filter.createdAfter ?? export.createdAt) <= export.createdAt
-                    && (filter.createdBefore.map { export.createdAt < $0 } ?? true)
-                    && (before.map { export.id < $0 } ?? true)
-            }
-            .sorted { $0.id > $1.id }
+        let all = state.withLock { Array($0.exports.values) }
+        let matching = all.filter { Self.matches($0, filter, before: before) }.sorted { $0.id > $1.id }
         return ExportPage(exports: Array(matching.prefix(limit)), hasMore: matching.count > limit)
+    }
+
+    private static func matches(_ export: Export, _ filter: ExportFilter, before: ExportID?) -> Bool {
+        if let provider = filter.provider, provider != export.provider { return false }
+        if let status = filter.status, status != export.status { return false }
+        if let connection = filter.connection, connection != export.connection { return false }
+        if let after = filter.createdAfter, export.createdAt < after { return false }
+        if let end = filter.createdBefore, export.createdAt >= end { return false }
+        if let before, export.id >= before { return false }
+        return true
     }
 
     func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export {

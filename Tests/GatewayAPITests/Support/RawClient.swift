@@ -6,7 +6,7 @@ import ServiceLifecycle
 import Testing
 
 /// A client that sends exactly the bytes it is told to, and shows exactly those that come back.
-struct RawClient: ~Copyable {
+final class RawClient {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private var received = ""
@@ -28,7 +28,7 @@ struct RawClient: ~Copyable {
     func finish() { outbound.finish() }
 
     /// What comes up to and with `marker`; what comes at all, if the connection ends before.
-    mutating func read(through marker: String) async throws -> String {
+    func read(through marker: String) async throws -> String {
         while true {
             if let range = received.firstRange(of: marker) {
                 let head = String(received[..<range.upperBound])
@@ -43,14 +43,14 @@ struct RawClient: ~Copyable {
     }
 
     /// Everything that comes until the server closes the connection.
-    mutating func readToEnd() async throws -> String {
+    func readToEnd() async throws -> String {
         while try await more() {}
         defer { received = "" }
         return received
     }
 
     /// One answer with a `Content-Length`.
-    mutating func readAnswer() async throws -> (head: String, body: String) {
+    func readAnswer() async throws -> (head: String, body: String) {
         let head = try await read(through: "\r\n\r\n")
         let lines = head.lowercased().split(separator: "\r\n")
         let line = lines.first { $0.hasPrefix("content-length:") }
@@ -63,7 +63,7 @@ struct RawClient: ~Copyable {
         return (head, body)
     }
 
-    private mutating func more() async throws -> Bool {
+    private func more() async throws -> Bool {
         do {
             guard let piece = try await inbound.next() else {
                 isEnded = true
@@ -85,7 +85,7 @@ struct LiveServer: Sendable {
     let group: ServiceGroup
 
     /// Opens a connection for as long as `use` takes.
-    func connect<Value: Sendable>(_ use: (inout RawClient) async throws -> Value) async throws -> Value {
+    func connect<Value: Sendable>(_ use: (RawClient) async throws -> Value) async throws -> Value {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -97,8 +97,7 @@ struct LiveServer: Sendable {
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            var client = RawClient(outbound: outbound, inbound: inbound.makeAsyncIterator())
-            return try await use(&client)
+            try await use(RawClient(outbound: outbound, inbound: inbound.makeAsyncIterator()))
         }
     }
 }
