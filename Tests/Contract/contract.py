@@ -44,15 +44,18 @@ def run_schemathesis(address: str, key: str | None, max_examples: int, seed: int
         command = [
             str(Path(sys.executable).with_name("st")),
             "--config-file", str(HERE / "schemathesis.toml"),
-            "run", f"{address}/openapi.yaml",
+            "run", str(DOCUMENT),
             "--url", address,
+            # `DELETE /exports/{id}` cancels: the record stays and can be read, as the document says. This check takes every
+            # DELETE for a removal and wants 404 afterwards.
             "--checks", "all",
+            "--exclude-checks", "use_after_free",
             "--phases", "examples,coverage,fuzzing,stateful",
             "--mode", "all",
             "--max-examples", str(max_examples),
             "--continue-on-failure",
             "--request-timeout", "90",
-            "--workers", "2",
+            "--workers", "1",
             "--report", "ndjson",
             "--report-ndjson-path", str(report),
         ]  # fmt: skip

@@ -84,7 +84,7 @@ import Testing
         #expect(draft.authorization?.reveal() == "abc.def-_~+/==")
         for wrong in [
             "abc", "Basic abc", "Bearer ", "Bearer a b", "Bearer =", "Bearer a=b",
-            "Bearer " + String(repeating: "x", count: 16_400),
+            "Bearer " + String(repeating: "x", count: 8_186),
         ] {
             let refused = try await gateway.create(Self.body, headers: [.upstreamAuthorization: wrong])
             #expect(refused.status == 400)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[]", [": must be an object, not an array"]),
+        ("[]", [": must be an object, not an array", "/provider: is required"]),
         ("{}", ["/provider: is required"]),
         (
             "{\"provider\": \"power-bo\", \"powerBI\": {}}",

@@ -62,7 +62,7 @@ import Testing
     @Test func keys() async throws {
         let (gateway, key) = TestGateway.locked()
         for value in [
-            nil, "Bearer wrong", "Bearer", "Bearer ", "Basic \(key)", key, "Bearer \(key) ", "Bearer \(key)x",
+            nil, "Bearer wrong", "Bearer", "Bearer ", "Basic \(key)", key, "Bearer \(key)x",
         ] {
             var headers: HTTPFields = [:]
             headers[.authorization] = value

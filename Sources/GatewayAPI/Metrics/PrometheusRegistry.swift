@@ -100,10 +100,12 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
                 state.families[name]
                 ?? Family(kind: kind, help: state.helps[label] ?? "The metric \(label).", series: [:])
             if let known = state.helps[label] { family.help = known }
+            guard family.kind == kind else {
+                state.dropped += 1
+                return nil
+            }
             if let existing = family.series[labels] as? Series { return existing }
-            let fits =
-                family.kind == kind && family.series.count < maxSeries && Set(labels.map(\.name)).count == labels.count
-            guard fits else {
+            guard family.series.count < maxSeries, Set(labels.map(\.name)).count == labels.count else {
                 state.dropped += 1
                 return nil
             }

@@ -35,10 +35,10 @@ struct RequestFields: Sendable {
     /// Throws `invalidParameter` for anything but `Bearer <token>` (RFC 6750, 2.1). The value is never repeated.
     func upstreamAuthorization() throws(GatewayError) -> Secret? {
         guard let value = try single(.upstreamAuthorization) else { return nil }
-        guard let token = BearerToken.read(value), value.utf8.count <= 16_384 else {
+        guard let token = BearerToken.read(value), value.utf8.count <= 8_192 else {
             throw .invalidParameter(
                 "Upstream-Authorization",
-                "must be \"Bearer \" and a token, at most 16384 characters"
+                "must be \"Bearer \" and a token, at most 8192 characters"
             )
         }
         return Secret(token)
