@@ -145,6 +145,16 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .target(
+            name: "SandboxBench",
+            dependencies: [
+                "Exports", "UpstreamHTTP", "SystemCrypto", "ProviderConformance", "MicrosoftSandbox", .coreMetrics,
+                .logging,
+            ],
+            path: "Tests/SandboxBench",
+            swiftSettings: settings
+        ),
+
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
         tests(
@@ -160,7 +170,8 @@ let package = Package(
             "GraphEDiscoveryTests",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", .coreMetrics,
+                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                .coreMetrics,
                 .logging, .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),
@@ -168,7 +179,8 @@ let package = Package(
             "VivaGoalsTests",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "ScriptedHost",
+                "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "ScriptedHost",
                 .coreMetrics, .logging, .nioCore,
             ]
         ),
@@ -176,7 +188,8 @@ let package = Package(
             "PowerBITests",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "ScriptedHost",
+                "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "ScriptedHost",
                 .coreMetrics, .logging, .nioCore,
             ]
         ),

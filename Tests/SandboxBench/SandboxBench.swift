@@ -1,0 +1,127 @@
+import CoreMetrics
+public import Exports
+import Logging
+public import MicrosoftSandbox
+public import UpstreamHTTP
+
+/// A sandbox that listens, on a clock that stands still, and clients that may call it.
+public struct SandboxBench: Sendable {
+    public let sandbox: MicrosoftSandbox
+    /// The sandbox's clock.
+    public let clock: ManualTime
+    public let api: UpstreamURL
+    public let proxy: UpstreamURL
+    public let blob: UpstreamURL
+    private let transport: UpstreamTransport
+
+    /// Runs `work` with a sandbox of its own.
+    public static func run(_ work: (SandboxBench) async throws -> Void) async throws {
+        let clock = ManualTime()
+        let sandbox = MicrosoftSandbox(time: clock, logger: Self.logger)
+        let transport = UpstreamTransport()
+        let outcome = await withTaskGroup(of: Void.self) { group -> Result<Void, any Error> in
+            group.addTask {
+                // An address that cannot be bound shows as port 0 below.
+                try? await sandbox.run()
+            }
+            let outcome: Result<Void, any Error>
+            do {
+                let addresses = await sandbox.addresses()
+                guard let api = UpstreamURL(addresses.api), let proxy = UpstreamURL(addresses.proxy),
+                    let blob = UpstreamURL(addresses.blob)
+                else { throw ProviderError(.transient, "The sandbox does not listen.") }
+                let bench = SandboxBench(
+                    sandbox: sandbox,
+                    clock: clock,
+                    api: api,
+                    proxy: proxy,
+                    blob: blob,
+                    transport: transport
+                )
+                outcome = .success(try await work(bench))
+            } catch {
+                outcome = .failure(error)
+            }
+            group.cancelAll()
+            return outcome
+        }
+        try await transport.shutdown()
+        try outcome.get()
+    }
+
+    /// A client with a fresh budget and breaker, on a clock that does not wait.
+    public func client(
+        bearerHosts: [TokenScope: [HostRule]],
+        openHosts: [HostRule] = [],
+        tokens: any AccessTokenSource
+    ) -> UpstreamClient {
+        UpstreamClient(
+            settings: UpstreamClient.Settings(connection: "bench", bearerHosts: bearerHosts, openHosts: openHosts),
+            transport: transport,
+            tokens: tokens,
+            time: ImpatientTime(clock: clock),
+            logger: Self.logger,
+            metrics: NOOPMetricsHandler.instance
+        )
+    }
+
+    /// The sandbox's application: a new token for every call.
+    public var applicationTokens: any AccessTokenSource {
+        ApplicationTokens(
+            client: client(bearerHosts: [:], openHosts: [.origin(of: api)], tokens: CallersToken()),
+            url: api.appending(path: [SandboxSeed.tenantID, "oauth2", "v2.0", "token"])
+        )
+    }
+
+    /// The token that travels in the call's context.
+    public var callersToken: any AccessTokenSource { CallersToken() }
+
+    private static var logger: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }
+}
+
+/// Shows the time of a clock that stands still, and does not wait on it: pauses end at once, deadlines never come.
+private struct ImpatientTime: TimeSource {
+    let clock: ManualTime
+
+    func now() -> Timestamp { clock.now() }
+
+    func sleep(for duration: Duration) async throws {
+        // Deadlines are 30 s and more; pauses between attempts are short.
+        try await Task.sleep(for: duration < .seconds(30) ? .zero : .seconds(3600))
+    }
+}
+
+private struct ApplicationTokens: AccessTokenSource {
+    let client: UpstreamClient
+    let url: UpstreamURL
+
+    func accessToken(
+        for scope: TokenScope,
+        context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        var request = UpstreamRequest("bench.token", .post, url)
+        request.form = [
+            ("grant_type", Secret("client_credentials")), ("client_id", Secret(SandboxSeed.clientID)),
+            ("client_secret", Secret(SandboxSeed.clientSecret)), ("scope", Secret(scope.rawValue)),
+        ]
+        let response = try await client.send(request, context: context)
+        guard let token = response.json?["access_token"]?.string else {
+            throw ProviderError(.unauthenticated, "The sandbox gives no token: \(response.status).")
+        }
+        return AccessToken(Secret(token))
+    }
+}
+
+private struct CallersToken: AccessTokenSource {
+    func accessToken(
+        for scope: TokenScope,
+        context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        guard let token = context.authorization, token != rejected?.secret else {
+            throw ProviderError(.unauthenticated, "The caller has no other token.")
+        }
+        return AccessToken(token)
+    }
+}
