@@ -60,6 +60,9 @@ public struct ConformanceHarness: Sendable {
     public var furtherOptions: [JSONValue] = []
     /// Options that are refused; unknown members, wrong types and nulls are tried anyway.
     public var invalidOptions: [InvalidOptions] = []
+    /// Whether this connection observes its jobs one by one although the provider declares more: an interface of the
+    /// upstream's whose list fails.
+    public var observesOneByOne = false
     /// Options with a secret, where there are any.
     public var secretOptions: SecretOptions?
     /// What travels with every call.

@@ -54,6 +54,10 @@ import UpstreamHTTP
                 .init([:], "/caseId"), .init(Self.with(["caseId": "../users"]), "/caseId"),
                 .init(Self.with(["exportOptions": "originalFile", "outputName": ""]), "/exportOptions", "/outputName"),
             ]
+            // A link that has expired is asked for anew; a package that was deleted is not there at all.
+            harness.expireFiles = {
+                bench.sandbox.addRule(SandboxRule(operation: "graph.download", fault: .status(404)))
+            }
             prepare(&harness)
             let suite = ProviderConformance(harness)
             let findings = await suite.run()
@@ -84,6 +88,8 @@ import UpstreamHTTP
 
     @Test func theEDiscoveryDialectKeepsTheContract() async throws {
         try await run(.ediscovery, start: "compliance.export", Self.with(["exportStructure": "pst"])) { harness in
+            // Its list of operations is known to fail (`graph.md` A6.1).
+            harness.observesOneByOne = true
             let token = "sv=2018-03-28&sr=c&sig=c2VjcmV0&sp=rwl"
             harness.secretOptions = .init(
                 Self.with([

@@ -121,7 +121,8 @@ extension ObjectReader {
         typealias Options = GraphEDiscoveryOptions
         typealias Action = GraphEDiscoveryRequest.SearchAction
         let id = identifier("searchId", isRequired: true)
-        let type = has("exportType") ? choice("exportType", among: Action.allCases.map(\.rawValue)) : "exportResult"
+        let named = choice("exportType", among: Action.allCases.map(\.rawValue))
+        let type = has("exportType") ? named : "exportResult"
         parameters["displayName"] = string("displayName", length: 1...256).map { .string($0) }
 
         let criteria = has("exportCriteria") ? flags("exportCriteria", among: Options.exportCriteria) : nil
@@ -133,8 +134,8 @@ extension ObjectReader {
                 "has no effect unless exportCriteria has partiallyIndexed: leave it out or add that"
             )
         }
-        let additional =
-            has("additionalOptions") ? flags("additionalOptions", among: Options.additionalOptions) : ["none"]
+        let chosen = flags("additionalOptions", among: Options.additionalOptions)
+        let additional = has("additionalOptions") ? chosen : ["none"]
         if let additional, additional.count > 1, additional.contains("none") {
             fault("additionalOptions", "cannot have none beside other options")
         }
