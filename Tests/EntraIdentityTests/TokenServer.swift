@@ -74,7 +74,7 @@ final class TokenServer: Sendable {
             }
             .bind(host: "127.0.0.1", port: 0)
             .get()
-        let transport = UpstreamTransport(connectTimeout: .milliseconds(300))
+        let transport = UpstreamTransport()
         let authority = try #require(UpstreamURL("http://127.0.0.1:\(channel.localAddress?.port ?? 0)"))
         let time = ManualTime()
         var logs = InMemoryLogHandler()

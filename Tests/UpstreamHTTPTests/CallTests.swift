@@ -96,7 +96,7 @@ import UpstreamHTTP
     }
 
     @Test func aPostWithoutAConnectionWasNeverSent() async throws {
-        try await Upstream.with { _, _ in
+        try await Upstream.with(connectTimeout: .milliseconds(300)) { _, _ in
             []
         } test: { upstream in
             try await upstream.server.stop()

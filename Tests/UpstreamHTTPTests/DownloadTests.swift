@@ -138,7 +138,7 @@ import UpstreamHTTP
     }
 
     @Test func silenceInTheMiddleIsATimeout() async throws {
-        try await Upstream.with(idleTimeout: .milliseconds(200)) { _, _ in
+        try await Upstream.with(idleTimeout: .seconds(1)) { _, _ in
             [RawServer.head(200, ["Content-Length: 100"]), .text("0123456789")]
         } test: { upstream in
             let (bytes, error) = await read(try await upstream.download(upstream.request(.get)).bytes)

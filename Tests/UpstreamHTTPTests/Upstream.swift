@@ -51,13 +51,14 @@ struct Upstream: Sendable {
         tokens: [String] = ["token-1", "token-2"],
         budget: RequestBudget? = nil,
         patience: Duration = .seconds(10),
+        connectTimeout: Duration = .seconds(10),
         idleTimeout: Duration = .seconds(30),
         realSleepsUpTo: Duration = .zero,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
     ) async throws {
         let server = try await RawServer.start(script)
-        let transport = UpstreamTransport(connectTimeout: .milliseconds(300), idleTimeout: idleTimeout)
+        let transport = UpstreamTransport(connectTimeout: connectTimeout, idleTimeout: idleTimeout)
         let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
         let (tokens, time) = (ScriptedTokens(tokens), SkippingTime(realSleepsUpTo: realSleepsUpTo))
         var logs = InMemoryLogHandler()
