@@ -32,7 +32,8 @@ public struct APISettings: Sendable {
     public var maxHeaderBytes = 32_768
     /// The most connections at a time; more wait in the kernel's queue.
     public var maxConnections = 1_024
-    /// How long a connection may be silent between requests, or within one.
+    /// How long a connection may be silent between requests or within one, and how long a client may take nothing of an
+    /// answer that waits for it.
     public var idleTimeout: Duration = .seconds(75)
     /// How long a request body may take; slower ones get 408.
     public var bodyTimeout: Duration = .seconds(15)

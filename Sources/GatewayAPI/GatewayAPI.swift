@@ -70,7 +70,9 @@ public struct GatewayAPI: Sendable {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [ConnectionHandler(onUnreadable: report)],
+                    additionalChannelHandlers: [
+                        StalledReaderHandler(timeout: idleTimeout), ConnectionHandler(onUnreadable: report),
+                    ],
                     idleTimeout: idleTimeout
                 )
             ),

@@ -259,4 +259,44 @@ import Testing
                 }
             }
     }
+
+    @Test func aClientThatTakesNothingIsCutOff() async throws {
+        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        let gateway = downloads { FileBody(head: .init(), bytes: EndlessBytes(onEnd: { end.yield() })) }
+        let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.bin")] }
+        let impatient = TestGateway(time: SystemTime(), service: gateway.service) {
+            $0.idleTimeout = .milliseconds(200)
+        }
+        try await impatient.live { server in
+            try await server.connect { client in
+                try await client.send("GET /exports/\(export.id)/content HTTP/1.1\r\nhost: x\r\n\r\n")
+                // The client reads nothing; the upstream's bytes are let go of when the server has given it up.
+                for await _ in ended.prefix(1) {}
+            }
+        }
+        #expect(
+            impatient.registry.text()
+                .contains(
+                    "http_server_requests_total{method=\"GET\",route=\"/exports/{id}/content\",status=\"200\"} 1\n"
+                )
+        )
+        #expect(impatient.registry.text().contains("http_server_active_requests 0\n"))
+    }
+}
+
+/// A file without an end, that tells when nobody reads it any more.
+private struct EndlessBytes: AsyncSequence, Sendable {
+    final class AsyncIterator: AsyncIteratorProtocol {
+        let onEnd: @Sendable () -> Void
+        init(onEnd: @escaping @Sendable () -> Void) { self.onEnd = onEnd }
+        deinit { onEnd() }
+
+        func next() async throws -> ByteBuffer? {
+            try Task.checkCancellation()
+            return ByteBuffer(repeating: 0x61, count: 65_536)
+        }
+    }
+
+    let onEnd: @Sendable () -> Void
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(onEnd: onEnd) }
 }

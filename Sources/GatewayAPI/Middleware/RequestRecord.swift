@@ -20,16 +20,12 @@ struct RequestRecord: Sendable {
         let status = response.status
         let body = response.body
         let length = response.headers[.contentLength]
+        let transfer = Transfer { bytes, complete in
+            finish(entry, status: status, bytes: bytes, complete: complete)
+        }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            let counter = CountingWriter(parent: writer)
-            let count = counter.count
-            do {
-                try await body.write(counter)
-                finish(entry, status: status, bytes: count.value, complete: true)
-            } catch {
-                finish(entry, status: status, bytes: count.value, complete: false)
-                throw error
-            }
+            try await body.write(CountingWriter(parent: writer, transfer: transfer))
+            transfer.end(complete: true)
         }
         response.headers[.contentLength] = length
         return response
