@@ -32,9 +32,10 @@ public struct APISettings: Sendable {
     public var maxHeaderBytes = 32_768
     /// The most connections at a time; more wait in the kernel's queue.
     public var maxConnections = 1_024
-    /// How long a connection may be silent between requests or within one, and how long a client may take nothing of an
-    /// answer that waits for it.
+    /// How long a connection may be silent between requests, or within one.
     public var idleTimeout: Duration = .seconds(75)
+    /// How long a client may take nothing of an answer that waits for it; then the connection is cut.
+    public var stallTimeout: Duration = .seconds(75)
     /// How long a request body may take; slower ones get 408.
     public var bodyTimeout: Duration = .seconds(15)
     /// The longest `Prefer: wait`.

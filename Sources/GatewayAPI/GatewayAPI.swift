@@ -66,12 +66,13 @@ public struct GatewayAPI: Sendable {
     ) -> some ApplicationProtocol & Service {
         let report = protocolErrors
         let idleTimeout = TimeAmount(settings.idleTimeout)
+        let stallTimeout = TimeAmount(settings.stallTimeout)
         return Application(
             responder: responder,
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
-                        StalledReaderHandler(timeout: idleTimeout), ConnectionHandler(onUnreadable: report),
+                        StalledReaderHandler(timeout: stallTimeout), ConnectionHandler(onUnreadable: report),
                     ],
                     idleTimeout: idleTimeout
                 )
