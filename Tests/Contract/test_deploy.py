@@ -1,5 +1,7 @@
 """What stands in Deploy/ works with this executable."""
 
+import json
+import os
 import re
 import subprocess
 
@@ -50,6 +52,20 @@ def test_compose_starts_what_there_is():
     # The same options on free ports of this machine.
     server = servers.Sandbox(options | {"host": "127.0.0.1"})
     server.close()
+
+
+def test_the_image_knows_whether_it_is_healthy(gateway):
+    text = (DEPLOY / "Dockerfile").read_text()
+    command = json.loads(re.search(r"^HEALTHCHECK .*\\\n\s+CMD (\[.*\])$", text, re.M)[1])
+
+    def health() -> int:
+        environment = {"PATH": os.environ["PATH"], "EXPORT_GATEWAY_SERVER_PORT": str(gateway.port)}
+        return subprocess.run(command, env=environment, capture_output=True, timeout=30).returncode
+
+    assert health() == 0
+    gateway.kill()
+    assert health() != 0
+    gateway.start()
 
 
 def test_the_image_has_the_libraries_that_the_executable_needs():
