@@ -17,6 +17,23 @@ def pytest_sessionstart(session):
         shutil.rmtree(evidence.EVIDENCE, ignore_errors=True)
 
 
+FIGURES = pytest.StashKey[list]()
+
+
+@pytest.fixture
+def figure(request):
+    """Notes what a test measured or drew by lot; shown at the end of the run, whatever comes of the test."""
+    figures = request.config.stash.setdefault(FIGURES, [])
+    return lambda text: figures.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.line(line)
+
+
 @pytest.fixture
 def upstream():
     """A sandbox of the test's own."""

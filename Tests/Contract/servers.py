@@ -12,6 +12,7 @@ import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import bodies
 import evidence
@@ -25,6 +26,8 @@ TERMINAL = {"succeeded", "partiallySucceeded", "failed", "canceled", "expired"}
 class Process:
     """One running server. It dies with the process that runs the tests, whatever happens to that."""
 
+    started: ClassVar[list["Process"]] = []
+
     def __init__(self, arguments: list[str], directory: Path, environment: dict[str, str] | None = None):
         self.log = directory / "stderr.log"
         self._arguments = [str(BINARY), *arguments]
@@ -34,6 +37,7 @@ class Process:
 
     def start(self) -> None:
         assert self._process is None or self._process.poll() is not None, "already running"
+        self.started.append(self)
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -73,7 +77,8 @@ class Process:
             return self._process.wait(timeout=within)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{self._arguments[1]} did not end within {within} s after SIGTERM; see {self.log}")
+            message = f"{self._arguments[1]} did not end within {within} s after SIGTERM; see {self.log}"
+            raise AssertionError(message) from None
 
     def lines(self) -> str:
         return self.log.read_text(errors="replace")

@@ -1,8 +1,9 @@
 """`kill -9` at any instant: what was accepted is finished, and nothing is started twice."""
 
+import http.client
+import itertools
 import random
 import threading
-import time
 
 import bodies
 import servers
@@ -39,9 +40,9 @@ def test_ten_running_exports_outlive_the_process():
         assert {job["id"] for job in jobs} == {gateway.export(export)["upstream"]["id"] for export in exports}
 
 
-def test_kills_at_random_instants():
+def test_kills_at_random_instants(figure):
     seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+    figure(f"seed {seed}")
     dice = random.Random(seed)
     makers = [
         bodies.search_result,
@@ -52,31 +53,14 @@ def test_kills_at_random_instants():
         bodies.paginated_csv,
     ]
     accepted: list[dict] = []
+    names = (f"Export {number}" for number in itertools.count(1))
     # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there.
     with servers.sandbox(job_duration="700ms") as upstream, servers.gateway(upstream) as gateway:
         upstream.rule("*.start", {"kind": "slow", "milliseconds": 60})
-        number = 0
         for _ in range(15):
-            stop = threading.Event()
-
-            def creating():
-                nonlocal number
-                while not stop.is_set():
-                    number += 1
-                    body = dice.choice(makers)(f"Export {number}")
-                    try:
-                        accepted.append(gateway.create(body))
-                    except OSError:
-                        return  # killed while it answered: never accepted, as far as the caller knows
-
-            def killing():
-                time.sleep(dice.uniform(0.02, 0.6))
-                gateway.process.kill()
-                stop.set()
-
-            killer = threading.Thread(target=killing)
+            killer = threading.Timer(dice.uniform(0.02, 0.6), gateway.process.kill)
             killer.start()
-            creating()
+            create_until_killed(gateway, (dice.choice(makers)(name) for name in names), accepted)
             killer.join()
             gateway.start()
 
@@ -89,7 +73,7 @@ def test_kills_at_random_instants():
         ended = [gateway.watch(export, until=settled) for export in known.values()]
         unconfirmed = [export for export in ended if export["status"] == "unknown"]
         jobs = {job["id"]: job for job in upstream.jobs()}
-        print(f"{len(accepted)} accepted, {len(known)} known, {len(jobs)} jobs, {len(unconfirmed)} unconfirmed")
+        figure(f"{len(accepted)} accepted, {len(known)} known, {len(jobs)} jobs, {len(unconfirmed)} unconfirmed")
         assert {export["provider"] for export in unconfirmed} <= {"power-bi"}
         for export in ended:
             assert export["status"] in ("succeeded", "unknown"), export
@@ -100,6 +84,15 @@ def test_kills_at_random_instants():
         strays = [job for job in jobs.values() if job["id"] not in bound]
         assert {job["service"] for job in strays} <= {"power-bi"}, strays
         assert len(strays) <= len(unconfirmed), f"{len(strays)} jobs too many: something was started twice"
+
+
+def create_until_killed(gateway, wanted, accepted: list[dict]) -> None:
+    """Creates one export after the other, as long as somebody answers."""
+    for body in wanted:
+        try:
+            accepted.append(gateway.create(body))
+        except (OSError, http.client.HTTPException):
+            return  # killed in the middle: never accepted, as far as the caller knows
 
 
 def settled(export: dict) -> bool:

@@ -8,8 +8,8 @@ def test_the_document_is_valid_and_served(gateway):
     contract.check_served(gateway.address)
 
 
-def test_every_answer_is_as_documented(gateway):
+def test_every_answer_is_as_documented(gateway, figure):
     status, requests = contract.run_schemathesis(gateway.address, gateway.key, max_examples=20, seed=None)
-    print(f"{requests} requests judged")
+    figure(f"{requests} requests judged")
     assert status == 0, "see Schemathesis's findings above"
     assert requests > 500

@@ -14,7 +14,7 @@ ALLOWED_GROWTH = 32 * MEBIBYTE
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_memory_does_not_grow_with_a_slow_reader(coding):
+def test_memory_does_not_grow_with_a_slow_reader(coding, figure):
     with servers.sandbox() as upstream, servers.gateway(upstream, log={"level": "info"}) as gateway:
         small = gateway.succeeded(gateway.create(bodies.paginated_csv("Small")))
         upstream.rule("power-bi.start", {"kind": "fileContent", "bytes": GIBIBYTE, "content": "csv"})
@@ -33,8 +33,8 @@ def test_memory_does_not_grow_with_a_slow_reader(coding):
         got = gateway.download(f"{large['href']}/content", headers, pace=pace, timeout=120)
         peak = gateway.process.peak_bytes()
         seconds = time.monotonic() - began
-        print(
-            f"{coding}: {got.size} bytes as {got.wire_size} in {seconds:.1f} s; "
+        figure(
+            f"{got.size} bytes as {got.wire_size} in {seconds:.1f} s; "
             f"memory {idle / MEBIBYTE:.1f} MiB idle, {peak / MEBIBYTE:.1f} MiB at its peak"
         )
         assert got.headers.get("content-encoding") == (None if coding == "identity" else "gzip")

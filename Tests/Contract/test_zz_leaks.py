@@ -26,12 +26,12 @@ def looked_at(path) -> bool:
     return path.is_file() and evidence.SECRETS not in path.parents and path.name not in DOWNLOADED
 
 
-def test_no_secret_was_written_anywhere():
+def test_no_secret_was_written_anywhere(figure):
     files, needles = written(), evidence.kept_secrets() | FIXED
     names = {path.name for path in files}
     if not {"stderr.log", "ledger.sqlite", "answers.log"} <= names:
         pytest.fail(f"there is nothing to look at: run the other tests first; found {sorted(names)}")
-    print(f"{len(files)} files, {sum(path.stat().st_size for path in files)} bytes, {len(needles)} secrets")
+    figure(f"{len(files)} files, {sum(path.stat().st_size for path in files)} bytes, {len(needles)} secrets")
     assert len(needles) > 10
     hits = evidence.occurrences(files, needles)
     assert hits == [], f"{len(hits)} places hold a secret: {[path for path, _ in hits][:10]}"
@@ -59,3 +59,8 @@ def test_a_planted_secret_would_be_found():
         # It was planted on purpose, and must not be taken for a leak by a later look.
         for path in files:
             path.unlink()
+
+
+def test_no_process_is_left():
+    left = [process.pid for process in servers.Process.started if process.exit_code is None]
+    assert left == []
