@@ -205,16 +205,20 @@ public struct ObjectReader: Sendable {
         return "; did you mean \"\(best.name)\"?"
     }
 
+    /// Letters added, left out, changed, or swapped with their neighbour (optimal string alignment).
     private static func editDistance(_ lhs: [Unicode.Scalar], _ rhs: [Unicode.Scalar]) -> Int {
-        var previous = Array(0...rhs.count)
+        var (beforePrevious, previous) = ([Int](), Array(0...rhs.count))
         for (row, left) in lhs.enumerated() {
             var current = [row + 1]
             for (column, right) in rhs.enumerated() {
-                current.append(
-                    min(previous[column + 1] + 1, current[column] + 1, previous[column] + (left == right ? 0 : 1))
-                )
+                var distance = min(previous[column + 1], current[column]) + 1
+                distance = min(distance, previous[column] + (left == right ? 0 : 1))
+                if row > 0, column > 0, left == rhs[column - 1], lhs[row - 1] == right {
+                    distance = min(distance, beforePrevious[column - 1] + 1)
+                }
+                current.append(distance)
             }
-            previous = current
+            (beforePrevious, previous) = (previous, current)
         }
         return previous[rhs.count]
     }

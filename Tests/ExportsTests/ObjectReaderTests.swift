@@ -161,10 +161,10 @@ import Testing
 
     @Test(arguments: [
         ("formt", "format"), ("FORMAT", "format"), ("pageName", "pageNames"), ("locales", "locale"),
-        ("reportLevelFilter", "reportLevelFilters"),
+        ("reportLevelFilter", "reportLevelFilters"), ("lcoale", "locale"), ("prot", "port"),
     ])
     func suggestsTheNearestName(_ name: String, _ meant: String) {
-        let known = ["format", "pageNames", "locale", "reportLevelFilters", "id"]
+        let known = ["format", "pageNames", "locale", "reportLevelFilters", "id", "port"]
         #expect(ObjectReader.suggestion(for: name, among: known) == #"; did you mean "\#(meant)"?"#)
     }
 
