@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = Path(os.environ.get("EXPORT_GATEWAY_EVIDENCE", ROOT / ".build-logs"))
@@ -37,8 +38,8 @@ def kept_secrets() -> set[str]:
 
 
 def occurrences(files, needles) -> list[tuple[str, str]]:
-    """Each file and each of `needles` in it, as bytes, wherever they stand."""
-    wanted = sorted({needle.encode() for needle in needles if needle})
+    """Each file and each of `needles` in it, as it is or percent-encoded, wherever it stands."""
+    wanted = sorted({form.encode() for needle in needles if needle for form in (needle, quote(needle, safe=""))})
     found = []
     for path in files:
         content = Path(path).read_bytes()

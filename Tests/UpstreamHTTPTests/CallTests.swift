@@ -96,11 +96,12 @@ import UpstreamHTTP
     }
 
     @Test func aPostWithoutAConnectionWasNeverSent() async throws {
-        try await Upstream.with(connectTimeout: .milliseconds(300)) { _, _ in
+        let closed = try #require(ClosedPort())
+        try await Upstream.with(openHosts: [.origin(of: closed.url)], connectTimeout: .milliseconds(300)) { _, _ in
             []
         } test: { upstream in
-            try await upstream.server.stop()
-            let error = try await providerError { try await upstream.send(upstream.request(.post)) }
+            let request = UpstreamRequest("test.call", .post, closed.url)
+            let error = try await providerError { try await upstream.send(request) }
             #expect(error.code == .transient)
             #expect(error.problem == .upstreamUnavailable)
             #expect(upstream.logs.entries.contains { $0.metadata["reason"] == "connection refused" })

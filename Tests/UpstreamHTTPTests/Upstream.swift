@@ -49,6 +49,7 @@ struct Upstream: Sendable {
     /// Runs `test` with a server that follows `script`.
     static func with(
         tokens: [String] = ["token-1", "token-2"],
+        openHosts: [HostRule] = [],
         budget: RequestBudget? = nil,
         patience: Duration = .seconds(10),
         connectTimeout: Duration = .seconds(10),
@@ -68,6 +69,7 @@ struct Upstream: Sendable {
             settings: .init(
                 connection: "test",
                 bearerHosts: [scope: [origin]],
+                openHosts: openHosts,
                 budget: budget,
                 patience: patience
             ),
