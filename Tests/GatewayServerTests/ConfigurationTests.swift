@@ -115,8 +115,9 @@ import Testing
             .appending(path: "../../Deploy/gateway.example.yaml")
         let text = try String(contentsOf: file, encoding: .utf8)
         let names = text.matches(of: #/env:([A-Z_]+)/#).map { String($0.1) }
-        let environment = Dictionary(names.map { ($0, "value") }) { $1 }
-        let configuration = try GatewayConfiguration(yaml: text, environment: environment)
+        let environment = OperatorEnvironment(variables: Dictionary(names.map { ($0, "value") }) { $1 }) { _ in "value"
+        }
+        let configuration = try GatewayConfiguration(yaml: text, environment)
         #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
     }
 

@@ -18,8 +18,11 @@ extension GatewayConfiguration {
     }
 
     /// Reads a configuration text and the environment. Throws `StartupError` naming the key and the line.
-    public init(yaml text: String, environment variables: [String: String]) throws(StartupError) {
-        let environment = OperatorEnvironment(variables: variables)
+    public init(yaml text: String, environment: [String: String]) throws(StartupError) {
+        try self.init(yaml: text, OperatorEnvironment(variables: environment))
+    }
+
+    init(yaml text: String, _ environment: OperatorEnvironment) throws(StartupError) {
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)

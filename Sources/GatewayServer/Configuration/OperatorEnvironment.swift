@@ -66,11 +66,14 @@ final class OperatorEnvironment: Sendable {
     }
 
     private static func upperSnake(_ name: String) -> String {
-        name.reduce(into: "") { result, character in
-            if character.isUppercase, let last = result.last, !last.isUppercase || result.isEmpty { result += "_" }
+        var result = ""
+        var previous: Character?
+        for character in name {
+            if character.isUppercase, previous?.isLowercase == true { result += "_" }
             result += character.uppercased()
+            previous = character
         }
-        .replacingOccurrences(of: "__", with: "_")
+        return result
     }
 }
 

@@ -59,9 +59,10 @@ public struct LineLogHandler: LogHandler {
                 "logger": .string(label), "message": .string(event.message.description),
             ]
             for (key, value) in all { members[members[key] == nil ? key : "metadata.\(key)"] = .string("\(value)") }
-            // JSON escapes every control character by itself.
-            let line = String(decoding: JSONValue.object(members).encoded(), as: UTF8.self)
-            sink.write(line + "\n")
+            // JSON leaves DEL and what lies beyond ASCII as it is.
+            sink.write(
+                Self.escaped(String(decoding: JSONValue.object(members).encoded(), as: UTF8.self), asJSON: true) + "\n"
+            )
         case .text:
             let values = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.escaped("\($0.value)"))" }.joined()
             sink.write(
@@ -70,15 +71,13 @@ public struct LineLogHandler: LogHandler {
         }
     }
 
-    private static func escaped(_ text: String) -> String {
+    private static func escaped(_ text: String, asJSON: Bool = false) -> String {
         text.unicodeScalars.reduce(into: "") { result, scalar in
-            if scalar.value < 0x20 || scalar.value == 0x7F || (0x80...0x9F).contains(scalar.value)
-                || (0x2028...0x2029).contains(scalar.value)
-            {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
+            guard
+                scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
+            else { return result.unicodeScalars.append(scalar) }
+            let hex = String(scalar.value, radix: 16)
+            result += asJSON ? "\\u" + String(repeating: "0", count: 4 - hex.count) + hex : "\\u{\(hex)}"
         }
     }
 }
