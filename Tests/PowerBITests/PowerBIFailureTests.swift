@@ -110,6 +110,7 @@ import UpstreamHTTP
         Case(status: 429, step: .file, code: .throttled),
         Case(status: 503, step: .file, code: .transient),
         Case(status: 503, code: .ambiguous),
+        Case(status: 503, headers: ["Retry-After": "30"], code: .throttled),
         Case(status: 307, code: .permanent, word: "not followed"),
         Case(status: 418, code: .permanent),
     ]
@@ -131,7 +132,8 @@ import UpstreamHTTP
         let headers = ["Retry-After": "2.5"]
         #expect(PowerBIFailure.error(answer(429, headers), during: .start).retryAfter == .milliseconds(2500))
         #expect(PowerBIFailure.error(answer(503, headers), during: .status).retryAfter == .milliseconds(2500))
-        #expect(PowerBIFailure.error(answer(503, headers), during: .start).retryAfter == nil)
+        #expect(PowerBIFailure.error(answer(503, headers), during: .start).retryAfter == .milliseconds(2500))
+        #expect(PowerBIFailure.error(answer(503), during: .start).retryAfter == nil)
         #expect(PowerBIFailure.error(answer(429), during: .start).retryAfter == nil)
     }
 

@@ -235,7 +235,7 @@ import UpstreamHTTP
 
     @Test(
         "what a file that is not there means",
-        arguments: [(404, ProviderError.Code.gone), (410, .gone), (403, .gone), (429, .throttled), (500, .transient)]
+        arguments: [(404, ProviderError.Code.gone), (410, .gone), (429, .throttled), (500, .transient)]
     )
     func noFile(status: Int, code: ProviderError.Code) async throws {
         try await ScriptedUpstream.run(Script { _ in .json(["error": ["code": "X"]], status: status) }) { upstream in
@@ -243,6 +243,27 @@ import UpstreamHTTP
                 let error = try await providerError { _ = try await bench.open(Self.inGroup) }
                 #expect(error.code == code)
                 #expect(error.upstream?.code == "X")
+            }
+        }
+    }
+
+    @Test(
+        "a refused file is gone only when the export is",
+        arguments: [
+            (200, "Succeeded", ProviderError.Code.forbidden), (200, "Undefined", .gone), (404, "", .gone),
+            (503, "", .transient), (403, "", .forbidden),
+        ]
+    )
+    func refusedFile(status: Int, state: String, code: ProviderError.Code) async throws {
+        let script = Script { request in
+            request.target.hasSuffix("/file")
+                ? .json(["error": ["code": "X"]], status: 403)
+                : .json(["id": "x", "status": .string(state), "error": ["code": "Y"]], status: status)
+        }
+        try await ScriptedUpstream.run(script) { upstream in
+            try await Workbench.run(at: upstream.origin) { bench in
+                let error = try await providerError { _ = try await bench.open(Self.inGroup) }
+                #expect(error.code == code)
             }
         }
     }

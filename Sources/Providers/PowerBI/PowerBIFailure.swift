@@ -30,7 +30,7 @@ enum PowerBIFailure {
     /// The error that an answer other than 2xx, or a download other than 200, stands for.
     static func error(_ response: UpstreamResponse, during step: Step) -> ProviderError {
         let body = PowerBIErrorBody(response)
-        var error = byWord(response, body, step) ?? byStatus(response.status, step)
+        var error = byWord(response, body, step) ?? byStatus(response, step)
         error.upstream = info(response)
         if error.isRetryable { error.retryAfter = response.retryAfter }
         return error
@@ -50,6 +50,16 @@ enum PowerBIFailure {
     static func isHTML(_ contentType: String?) -> Bool {
         let type = contentType?.prefix { $0 != ";" }.lowercased() ?? ""
         return type.hasPrefix("text/html") || type.hasPrefix("application/xhtml")
+    }
+
+    /// A 403 for the file of an export that Power BI still reports as succeeded.
+    static func forbiddenFile(upstream: UpstreamErrorInfo?) -> ProviderError {
+        ProviderError(
+            .forbidden,
+            "Power BI keeps the export and refuses its file: the identity of the connection may have lost permission on "
+                + "the report or its workspace.",
+            upstream: upstream
+        )
     }
 
     /// A web page where the file should be.
@@ -115,9 +125,10 @@ enum PowerBIFailure {
         return nil
     }
 
-    private static func byStatus(_ status: Int, _ step: Step) -> ProviderError {
-        switch (status, step) {
-        case (429, _):
+    private static func byStatus(_ response: UpstreamResponse, _ step: Step) -> ProviderError {
+        switch (response.status, step) {
+        case (429, _),
+            (503, .start) where response.retryAfter != nil:
             ProviderError(.throttled, "Power BI asks to wait before the next call.")
         case (404, .file), (410, .file), (403, .file):
             ProviderError(.gone, "Power BI no longer keeps the file: it is there for about 24 hours. Export again.")

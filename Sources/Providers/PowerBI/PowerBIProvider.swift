@@ -116,7 +116,12 @@ public struct PowerBIProvider: ExportProvider {
             context: context
         )
         guard download.status == 200 else {
-            throw PowerBIFailure.error(await download.collected(), during: .file)
+            let error = PowerBIFailure.error(await download.collected(), during: .file)
+            // A 403 may mean either, and an export that is taken for expired cannot be had back.
+            if error.code == .gone, error.upstream?.status == 403, try await stands(reference, context: context) {
+                throw PowerBIFailure.forbiddenFile(upstream: error.upstream)
+            }
+            throw error
         }
         let contentType = download.headers["content-type"]
         guard !PowerBIFailure.isHTML(contentType) else {
@@ -131,6 +136,16 @@ public struct PowerBIProvider: ExportProvider {
             ),
             bytes: download.bytes
         )
+    }
+
+    /// Whether Power BI still reports the export as succeeded. Throws when it cannot be known.
+    private func stands(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) -> Bool {
+        do throws(ProviderError) {
+            return try await observe(reference, context: context).status == .succeeded
+        } catch {
+            guard error.code == .notFound || error.code == .gone else { throw error }
+            return false
+        }
     }
 
     private func call(_ operation: String, _ method: UpstreamRequest.Method, _ path: [String]) -> UpstreamRequest {
