@@ -70,6 +70,7 @@ extension HTTPField.Name {
     static let powerBIRequestID = Self("RequestId")!
     static let powerBIErrorInfo = Self("x-powerbi-error-info")!
     static let allowWithAADToken = Self("X-AllowWithAADToken")!
+    static let storageErrorCode = Self("x-ms-error-code")!
     static let xMSRequestID = Self("x-ms-request-id")!
     static let xFrameOptions = Self("X-Frame-Options")!
     static let homeCluster = Self("home-cluster-uri")!

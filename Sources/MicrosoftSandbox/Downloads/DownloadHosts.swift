@@ -42,7 +42,7 @@ struct DownloadHosts {
         }
         guard let link = BlobLink(call), link.isGenuine(world), !link.isExpired(at: call.now),
             !call.faults.has(.expiredLink)
-        else { return Response(status: .forbidden) }
+        else { return Response(status: .forbidden, headers: [.storageErrorCode: "AuthenticationFailed"]) }
         guard let file = file(of: link.job, link.file) else { return Response(status: .notFound) }
         return FileAnswer(file: file, world: world, call: call, servesRanges: true).response()
     }
