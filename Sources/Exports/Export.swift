@@ -62,6 +62,12 @@ public struct Export: Sendable, Hashable {
     }
 }
 
+extension Export {
+    /// Whether nothing about it changes any more, but for `expired` after a success. `unknown` with an `error` is final:
+    /// it was given up.
+    public var isFinal: Bool { status.isTerminal || (status == .unknown && error != nil) }
+}
+
 /// One file of an export. Where the upstream keeps it is never part of it.
 public struct ExportFile: Sendable, Hashable, Codable {
     /// Names the file within its export: `1`, `2`, … in the upstream's order.

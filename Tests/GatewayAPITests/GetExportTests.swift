@@ -65,6 +65,19 @@ import Testing
         #expect(try await gateway.call(.get, "/exports/\(export.id)").headers[.retryAfter] == "3")
     }
 
+    @Test func whatWasGivenUpIsNotAskedForAgain() async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(.unknown) {
+            $0.error = ExportFailure(.submissionUnconfirmed, "It is not known.")
+        }
+        let answer = try await gateway.call(.get, "/exports/\(export.id)", headers: [.prefer: "wait=30"])
+        #expect(answer.status == 200)
+        #expect(answer.headers[.retryAfter] == nil)
+        let content = try await gateway.call(.get, "/exports/\(export.id)/content")
+        #expect(content.code == "no-result")
+        #expect(content.headers[.retryAfter] == nil)
+    }
+
     @Test func knowsWhatTheClientHas() async throws {
         let gateway = TestGateway()
         let export = gateway.service.put()

@@ -45,13 +45,13 @@ extension ExportRoutes {
     /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
     private static func checkResult(of export: Export) throws(GatewayError) {
         switch export.status {
-        case .notStarted, .running, .unknown:
+        case _ where !export.isFinal:
             throw GatewayError(
                 .notReady,
                 "The export is \(export.status.rawValue); its files can be downloaded when it has succeeded.",
                 retryAfter: .seconds(5)
             )
-        case .failed, .canceled:
+        case .notStarted, .running, .unknown, .failed, .canceled:
             throw GatewayError(
                 .noResult,
                 "The export is \(export.status.rawValue) and has no files."

@@ -74,7 +74,7 @@ struct ExportRoutes: Sendable {
             refresh: try call.fields.asksForRefresh(),
             authorization: try call.fields.upstreamAuthorization()
         )
-        if let wait, wait > .zero, !export.status.isTerminal, known.map(EntityTag(of: export).isNamed) ?? true {
+        if let wait, wait > .zero, !export.isFinal, known.map(EntityTag(of: export).isNamed) ?? true {
             export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
         }
         var response = answer(export)
@@ -107,7 +107,7 @@ struct ExportRoutes: Sendable {
     private func answer(_ export: Export, status: HTTPResponse.Status = .ok) -> Response {
         var response = JSONAnswer.perCaller(document.bytes(of: export), status: status)
         response.headers[.eTag] = EntityTag(of: export).field
-        if !export.status.isTerminal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
+        if !export.isFinal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
         return response
     }
 
