@@ -5,6 +5,7 @@ extension ExportEngine {
     public func open(
         _ fileID: String,
         of id: ExportID,
+        range: FileRange?,
         authorization: Secret?
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(authorization, for: knownRecord(id))
@@ -15,6 +16,7 @@ extension ExportEngine {
             return try await lane.connection.provider.open(
                 file,
                 of: reference,
+                range: range,
                 context: tools.context(authorization: token)
             )
         } catch {

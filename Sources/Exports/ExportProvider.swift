@@ -42,12 +42,15 @@ public protocol ExportProvider: Sendable {
     /// Stops the job upstream. Throws `unsupported` where `cancel` is not declared.
     func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError)
 
-    /// Opens one file from its beginning: links are asked for anew each time.
+    /// Opens one file, or the part of it that `range` names: links are asked for anew each time.
     ///
-    /// Throws `gone` when it is no longer kept. The body must be read to its end, or the task cancelled.
+    /// The head says what came: where `rangeDownload` is not declared, or the upstream has no parts of this file, or its
+    /// validator does not hold any more, that is the whole file. Throws `gone` when the file is no longer kept, `invalid`
+    /// when the range lies beyond its end. The body must be read to its end, or the task cancelled.
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody
 }

@@ -28,9 +28,23 @@ public protocol ExportService: Sendable {
     /// An export that already ended comes back unchanged.
     func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export
 
-    /// The file, and its bytes from the upstream. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
+    /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
+    /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
     /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
-    func open(_ fileID: String, of id: ExportID, authorization: Secret?) async throws(GatewayError) -> FileBody
+    func open(
+        _ fileID: String,
+        of id: ExportID,
+        range: FileRange?,
+        authorization: Secret?
+    ) async throws(GatewayError) -> FileBody
+
+    /// Writes down how a delivery went. After the first whole delivery of a file, its size and SHA-256 are part of the
+    /// export's record, unless the upstream had told them. Never throws: what cannot be written is logged, for the bytes
+    /// have gone already.
+    func record(_ delivery: Delivery) async
+
+    /// One page of an export's deliveries, oldest first. Throws `notFound` for an unknown export.
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws(GatewayError) -> DeliveryPage
 }
 
 /// A create request, as far as it is the same for every provider.

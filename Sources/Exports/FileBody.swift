@@ -10,6 +10,13 @@ public struct FileBody: Sendable {
         public var contentLength: Int64?
         /// The upstream's `Content-Encoding`, when the bytes are not the file itself.
         public var contentEncoding: String?
+        /// The part of the file that the bytes are; nil when they are the whole file.
+        public var range: ContentRange?
+        /// What stays the same as long as the file's bytes do: the upstream's `ETag`, verbatim, if it is strong. Sent
+        /// back with ``FileRange/validator``.
+        public var validator: String?
+        /// Whether the upstream says that it serves parts of this file (`Accept-Ranges: bytes`, or a 206).
+        public var servesRanges: Bool
         /// The id under which the upstream's support finds the call.
         public var requestID: String?
 
@@ -18,11 +25,17 @@ public struct FileBody: Sendable {
             contentType: String? = nil,
             contentLength: Int64? = nil,
             contentEncoding: String? = nil,
+            range: ContentRange? = nil,
+            validator: String? = nil,
+            servesRanges: Bool = false,
             requestID: String? = nil
         ) {
             self.contentType = contentType
             self.contentLength = contentLength
             self.contentEncoding = contentEncoding
+            self.range = range
+            self.validator = validator
+            self.servesRanges = servesRanges
             self.requestID = requestID
         }
     }

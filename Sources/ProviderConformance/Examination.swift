@@ -144,7 +144,7 @@ extension Examination {
         head: FileBody.Head, bytes: [UInt8], error: (any Error)?
     ) {
         let body = try await must("the file can be opened") { () async throws(ProviderError) in
-            try await provider.open(file, of: reference, context: harness.context)
+            try await provider.open(file, of: reference, range: nil, context: harness.context)
         }
         var bytes: [UInt8] = []
         do {

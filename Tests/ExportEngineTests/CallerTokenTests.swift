@@ -13,7 +13,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "t")
             _ = try await bench.drive(id)
-            _ = try await bench.engine.open("1", of: id, authorization: nil)
+            _ = try await bench.engine.open("1", of: id, range: nil, authorization: nil)
         }
         #expect(tokens(bench) == [Secret("t"), Secret("t"), Secret("t")])
     }

@@ -59,7 +59,7 @@ import UpstreamHTTP
             #expect(done.files.count == fileCount)
             let job = try #require(bench.sandbox.account.jobs.first)
             for (file, kept) in zip(done.files, job.files) {
-                let body = try await bench.provider.open(file, of: reference, context: bench.context)
+                let body = try await bench.provider.open(file, of: reference, range: nil, context: bench.context)
                 let bytes = try await body.collected()
                 #expect(bytes.starts(with: Array("PK".utf8)))
                 #expect(Int64(bytes.count) == kept.size)
@@ -202,7 +202,7 @@ import UpstreamHTTP
                 SandboxRule(operation: isOfOperation ? "security.operation" : "graph.download", times: 1, fault: fault)
             )
             func download() async throws -> [UInt8] {
-                try await bench.provider.open(file, of: reference, context: bench.context).collected()
+                try await bench.provider.open(file, of: reference, range: nil, context: bench.context).collected()
             }
             guard let code else {
                 #expect(Int64(try await download().count) == file.size)

@@ -135,6 +135,7 @@ struct Workbench: Sendable {
         try await provider.open(
             ExportFile(id: "1", name: "x.pdf", size: size),
             of: reference,
+            range: nil,
             context: Self.context
         )
     }

@@ -248,11 +248,12 @@ struct Mutant<Form: Shape>: ExportProvider {
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         if mutation == .servesOnce, counter.next() > 1 { throw ProviderError(.gone, "It was served.") }
         let body = try await translated { () async throws(ProviderError) in
-            try await base.open(file, of: reference, context: context)
+            try await base.open(file, of: reference, range: range, context: context)
         }
         guard let bytes = body.bytes as? MemoryBytes else { return body }
         let isCut = bytes.end < bytes.bytes.count

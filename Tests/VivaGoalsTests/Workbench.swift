@@ -102,7 +102,7 @@ struct Workbench: Sendable {
 
     /// The only file of a finished job.
     func open(_ reference: UpstreamReference) async throws -> FileBody {
-        try await provider.open(ExportFile(id: "1", name: "x.csv"), of: reference, context: Self.context)
+        try await provider.open(ExportFile(id: "1", name: "x.csv"), of: reference, range: nil, context: Self.context)
     }
 }
 

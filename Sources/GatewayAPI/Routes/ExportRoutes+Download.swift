@@ -85,7 +85,7 @@ extension ExportRoutes {
             for: file,
             of: export
         ) { () async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, authorization: authorization)
+            try await service.open(file.id, of: export.id, range: nil, authorization: authorization)
         }
         var headers = HTTPFields()
         for (name, value) in answer.headers {

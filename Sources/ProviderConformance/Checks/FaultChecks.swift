@@ -66,7 +66,7 @@ extension Examination {
 
         let opener = try await harness.makeProvider()
         let open = await mustThrow(codes, "opening a file") { () async throws(ProviderError) in
-            try await opener.open(work.file, of: work.job.reference, context: context)
+            try await opener.open(work.file, of: work.job.reference, range: nil, context: context)
         }
         if let open { errors.append(("opening a file", open)) }
 

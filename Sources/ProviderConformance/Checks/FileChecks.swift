@@ -84,7 +84,7 @@ extension Examination {
         let (job, files) = try await finished(with: provider)
         try await expireFiles()
         await mustThrow([.gone], "opening a file that is no longer kept") { () async throws(ProviderError) in
-            try await provider.open(files[0], of: job.reference, context: harness.context)
+            try await provider.open(files[0], of: job.reference, range: nil, context: harness.context)
         }
     }
 }

@@ -91,6 +91,7 @@ public struct MemoryProvider: ExportProvider {
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         try await upstream.receive(token: upstream.token)

@@ -126,6 +126,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         guard reference.container == nil else {

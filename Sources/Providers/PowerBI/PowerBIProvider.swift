@@ -106,6 +106,7 @@ public struct PowerBIProvider: ExportProvider {
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         let report = try PowerBIReport(reference: reference)

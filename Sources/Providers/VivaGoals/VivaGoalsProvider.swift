@@ -138,6 +138,7 @@ public struct VivaGoalsProvider: ExportProvider {
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         let download = try await client.download(

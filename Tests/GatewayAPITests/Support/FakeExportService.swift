@@ -172,7 +172,12 @@ final class FakeExportService: ExportService {
         return try await export(id, refresh: false, authorization: authorization)
     }
 
-    func open(_ fileID: String, of id: ExportID, authorization: Secret?) async throws(GatewayError) -> FileBody {
+    func open(
+        _ fileID: String,
+        of id: ExportID,
+        range: FileRange?,
+        authorization: Secret?
+    ) async throws(GatewayError) -> FileBody {
         state.withLock { $0.authorizations.append(authorization) }
         return try opening(fileID)
     }

@@ -1,0 +1,80 @@
+/// One sending of a file, or of a part of it, to a caller: a link in the chain of custody of what was exported.
+public struct Delivery: Sendable, Hashable, Codable {
+    /// How a delivery ended.
+    public enum Outcome: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Every byte that was asked for was handed to the caller's connection, and was what it had to be.
+        case whole
+        /// It was broken off, visibly: the upstream failed, or what it sent was not the file.
+        case broken
+        /// The caller left before the end.
+        case abandoned
+    }
+
+    /// UUIDv7: sorts by the time of the start.
+    public var id: ExportID
+    public var exportID: ExportID
+    /// The file's id; nil for all files of the export in one archive.
+    public var fileID: String?
+    /// The authenticated caller.
+    public var caller: String
+    /// The request's id (`X-Request-Id`).
+    public var requestID: String
+    public var startedAt: Timestamp
+    public var endedAt: Timestamp
+    /// What the bytes were wrapped in: `identity`, `gzip`, or `zip` for an archive.
+    public var coding: String
+    /// The first byte of the part that was asked for; nil for a whole file.
+    public var rangeFirst: Int64?
+    /// The last byte of the part that was asked for, itself included.
+    public var rangeLast: Int64?
+    /// Bytes that were sent, as they were encoded.
+    public var bytesSent: Int64
+    /// Bytes of the file that they stand for.
+    public var fileBytes: Int64
+    /// Lower-case hexadecimal SHA-256 of the unencoded file; only after a whole file.
+    public var sha256: String?
+    /// How often the upstream broke off and was continued without the caller's noticing.
+    public var resumptions: Int
+    public var outcome: Outcome
+    /// Why it was broken: a metric label, no free text.
+    public var reason: String?
+
+    /// Makes a record of a delivery; the parts that are nil or 0 here are set as far as they are known.
+    public init(
+        id: ExportID,
+        exportID: ExportID,
+        fileID: String?,
+        caller: String,
+        requestID: String,
+        startedAt: Timestamp,
+        endedAt: Timestamp,
+        coding: String,
+        outcome: Outcome
+    ) {
+        self.id = id
+        self.exportID = exportID
+        self.fileID = fileID
+        self.caller = caller
+        self.requestID = requestID
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.coding = coding
+        bytesSent = 0
+        fileBytes = 0
+        resumptions = 0
+        self.outcome = outcome
+    }
+}
+
+/// One page of deliveries, oldest first.
+public struct DeliveryPage: Sendable, Hashable {
+    public var deliveries: [Delivery]
+    /// Whether later deliveries match too.
+    public var hasMore: Bool
+
+    /// Makes a page.
+    public init(deliveries: [Delivery], hasMore: Bool) {
+        self.deliveries = deliveries
+        self.hasMore = hasMore
+    }
+}
