@@ -32,6 +32,11 @@ struct EngineMetrics: Sendable {
         )
     }
 
+    /// A delivery that happened and is not in the ledger.
+    func unrecordedDelivery(_ outcome: Delivery.Outcome) {
+        count("export_gateway_deliveries_unrecorded_total", [("outcome", outcome.rawValue)])
+    }
+
     func unfinished(_ key: ConnectionKey, _ number: Int) {
         Meter(
             label: "export_gateway_exports_unfinished",

@@ -67,6 +67,23 @@ struct EngineTools: Sendable {
         }
     }
 
+    /// Writes a delivery down, and what it tells of the file, in one transaction. False for an unknown export.
+    ///
+    /// Carried out to its end even when the task is cancelled, as it is when the caller has left.
+    func keep(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
+        let now = time.now()
+        let ledger = ledger
+        // As in `apply`: a task of its own, awaited here.
+        let write = Task {
+            try await ledger.insert(delivery) { record in
+                life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)
+            }
+        }
+        guard case .written(let before, let after) = try await write.value else { return false }
+        if after != before { announce(after, since: before) }
+        return true
+    }
+
     /// A context for one call upstream.
     func context(authorization: Secret?) -> CallContext {
         CallContext(requestID: newID(at: time.now()).description, authorization: authorization)

@@ -30,6 +30,8 @@ struct ExportLife: Sendable {
         case cancelFailed(ProviderError)
         /// The files are no longer kept.
         case filesGone
+        /// A file, or a part of it, was sent to a caller.
+        case delivered(Delivery)
         /// The connection is not configured any more.
         case connectionMissing
     }
@@ -91,6 +93,7 @@ struct ExportLife: Sendable {
         mutating func take(_ event: Event) {
             switch (record.phase, event) {
             case (.settled, .filesGone): expire()
+            case (.settled, .delivered(let delivery)): delivered(delivery)
             case (.settled, _): break
             case (.accepted, .submissionBegins(let secretsAtHand)): beginSubmission(secretsAtHand: secretsAtHand)
             case (.submitting, .submitted(let submission)): bind(submission)
@@ -140,6 +143,19 @@ struct ExportLife: Sendable {
             guard record.export.status.hasResult else { return }
             record.export.status = .expired
             record.fence += 1
+        }
+
+        /// The first whole delivery of a file tells what the upstream did not.
+        private mutating func delivered(_ delivery: Delivery) {
+            guard delivery.outcome == .whole, delivery.rangeFirst == nil, delivery.rangeLast == nil,
+                let digest = delivery.sha256,
+                let index = record.export.files.firstIndex(where: { $0.id == delivery.fileID })
+            else { return }
+            if record.export.files[index].size == nil { record.export.files[index].size = delivery.fileBytes }
+            if record.export.files[index].sha256 == nil {
+                record.export.files[index].sha256 = digest
+                record.export.files[index].digestSource = .gateway
+            }
         }
 
         private mutating func connectionMissing() {

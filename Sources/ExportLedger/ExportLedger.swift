@@ -57,6 +57,19 @@ public protocol ExportLedger: Sendable {
     /// When the next success expires; nil when none is going to.
     func nextExpiry() async throws -> Timestamp?
 
+    /// Writes down how a delivery went, and in the same transaction lets `change` alter its export's record.
+    ///
+    /// Throws `LedgerError` when a delivery with this id was written before. Nothing is written for an unknown export:
+    /// `notFound`; never `stale`.
+    func insert(
+        _ delivery: Delivery,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome
+
+    /// One page of an export's deliveries, oldest first: those with ids greater than `after`, at most `limit`. Nil for an
+    /// unknown export.
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage?
+
     /// Forgets idempotency keys that were claimed before `time`.
     func pruneClaims(before time: Timestamp) async throws
 }

@@ -122,7 +122,7 @@ extension SQLiteLedger: ExportLedger {
 }
 
 extension SQLiteLedger {
-    private static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
+    static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
         try Row.fetchOne(database, sql: "SELECT * FROM export WHERE id = ?", arguments: [id.description])
             .map(LedgerRecord.init)
     }
@@ -136,7 +136,7 @@ extension SQLiteLedger {
     }
 
     /// Writes the row if it carries `fence`; false when it does not.
-    private static func update(_ record: LedgerRecord, fence: Int64, in database: Database) throws -> Bool {
+    static func update(_ record: LedgerRecord, fence: Int64, in database: Database) throws -> Bool {
         let columns = try record.columns.dropFirst()
         let assignments = columns.map { "\($0.name) = ?" }.joined(separator: ", ")
         try database.cachedStatement(sql: "UPDATE export SET \(assignments) WHERE id = ? AND fence = ?")

@@ -121,13 +121,13 @@ extension Export {
 }
 
 extension Row {
-    fileprivate func time(_ column: String) -> Timestamp? {
+    func time(_ column: String) -> Timestamp? {
         (self[column] as Int64?).map(Timestamp.init(milliseconds:))
     }
 }
 
 /// Structured values in text columns.
-private enum JSONText {
+enum JSONText {
     static func write(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

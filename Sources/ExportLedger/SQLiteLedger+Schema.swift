@@ -8,6 +8,9 @@ extension SQLiteLedger {
         migrator.registerMigration("1 exports and idempotency keys") { database in
             try database.execute(sql: firstSchema)
         }
+        migrator.registerMigration("2 deliveries") { database in
+            try database.execute(sql: deliverySchema)
+        }
         return migrator
     }
 
@@ -87,5 +90,28 @@ extension SQLiteLedger {
         ) STRICT, WITHOUT ROWID;
 
         CREATE INDEX idempotency_by_age ON idempotency (created_at);
+        """
+
+    // Append-only: a delivery is written when it has ended, and never again.
+    private static let deliverySchema = """
+        CREATE TABLE delivery (
+            export_id TEXT NOT NULL REFERENCES export (id),
+            id TEXT NOT NULL,
+            file_id TEXT,
+            caller TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            ended_at INTEGER NOT NULL,
+            coding TEXT NOT NULL,
+            range_first INTEGER,
+            range_last INTEGER,
+            bytes_sent INTEGER NOT NULL,
+            file_bytes INTEGER NOT NULL,
+            sha256 TEXT,
+            resumptions INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            reason TEXT,
+            PRIMARY KEY (export_id, id)
+        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -80,14 +80,25 @@ public struct ExportFile: Sendable, Hashable, Codable {
     public var contentType: String?
     /// Lower-case hexadecimal SHA-256 of the whole file, when known.
     public var sha256: String?
+    /// Who computed `sha256`; nil where there is none. A later delivery must have the same digest either way.
+    public var digestSource: DigestSource?
 
-    /// Describes a file.
+    /// Who computed a file's digest.
+    public enum DigestSource: String, Sendable, Hashable, Codable, CaseIterable {
+        /// The upstream told it.
+        case upstream
+        /// The gateway, from the bytes of the first whole delivery.
+        case gateway
+    }
+
+    /// Describes a file as the upstream does.
     public init(id: String, name: String, size: Int64? = nil, contentType: String? = nil, sha256: String? = nil) {
         self.id = id
         self.name = name
         self.size = size
         self.contentType = contentType
         self.sha256 = sha256
+        digestSource = sha256.map { _ in .upstream }
     }
 }
 

@@ -61,6 +61,17 @@ final class DyingLedger: ExportLedger {
         try await write { try await ledger.update(id, fence: fence, change) }
     }
 
+    func insert(
+        _ delivery: Delivery,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await write { try await ledger.insert(delivery, change) }
+    }
+
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage? {
+        try await read { try await ledger.deliveries(of: id, after: after, limit: limit) }
+    }
+
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
         try await read { try await ledger.exports(matching: filter, before: before, limit: limit) }
     }

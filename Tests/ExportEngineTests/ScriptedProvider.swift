@@ -26,6 +26,7 @@ final class ScriptedProvider: ExportProvider {
         /// Whether the upstream's answer comes although the call was cut off.
         var answersAllTheSame = false
         var tokens: [Secret?] = []
+        var ranges: [FileRange?] = []
         var secrets: [[String: Secret]] = []
         var batches: [Int] = []
         // What to answer, by the number of the call, from 1. Nil does what a good upstream does.
@@ -129,9 +130,11 @@ final class ScriptedProvider: ExportProvider {
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
+        range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
         let number = enter(.open, context.authorization)
+        state.withLock { $0.ranges.append(range) }
         if let failure = state.withLock({ $0.onOpen(number) }) { throw failure }
         let bytes = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
             continuation.yield(ByteBuffer(string: "bytes of \(file.id)"))

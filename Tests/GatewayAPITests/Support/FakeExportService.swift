@@ -5,6 +5,7 @@ import Synchronization
 final class FakeExportService: ExportService {
     struct State {
         var exports: [ExportID: Export] = [:]
+        var deliveries: [Delivery] = []
         var drafts: [ExportDraft] = []
         var keys: [String: (fingerprint: String, id: ExportID)] = [:]
         var refreshes = 0
@@ -180,6 +181,20 @@ final class FakeExportService: ExportService {
     ) async throws(GatewayError) -> FileBody {
         state.withLock { $0.authorizations.append(authorization) }
         return try opening(fileID)
+    }
+
+    func record(_ delivery: Delivery) async {
+        state.withLock { $0.deliveries.append(delivery) }
+    }
+
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws(GatewayError) -> DeliveryPage {
+        _ = try await export(id, refresh: false, authorization: nil)
+        let found = state.withLock { state in
+            state.deliveries
+                .filter { delivery in delivery.exportID == id && after.map { delivery.id > $0 } ?? true }
+                .sorted { $0.id < $1.id }
+        }
+        return DeliveryPage(deliveries: Array(found.prefix(limit)), hasMore: found.count > limit)
     }
 
     private func fail() throws(GatewayError) {
