@@ -19,7 +19,7 @@ public enum ConnectionCheck {
         _ configuration: GatewayConfiguration,
         time: any TimeSource = SystemTime()
     ) async throws -> [Finding] {
-        let transport = UpstreamTransport()
+        let transport = UpstreamTransport(authorities: configuration.authorities)
         let connections = Connections(
             transport: transport,
             time: time,

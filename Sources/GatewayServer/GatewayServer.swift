@@ -31,7 +31,10 @@ public enum GatewayServer {
         }
         let metrics = PrometheusRegistry()
         let ledger = try SQLiteLedger(path: configuration.ledgerPath)
-        let transport = UpstreamTransport(idleTimeout: configuration.downloads.idleTimeout)
+        let transport = UpstreamTransport(
+            idleTimeout: configuration.downloads.idleTimeout,
+            authorities: configuration.authorities
+        )
         let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(
             ledger: ledger,

@@ -14,12 +14,14 @@ public struct UpstreamTransport: Sendable {
 
     /// Makes the client; `shutdown` must be called before it is let go.
     ///
-    /// `idleTimeout` is the longest silence in the middle of an answer, `connectionsPerHost` a soft limit.
+    /// `idleTimeout` is the longest silence in the middle of an answer, `connectionsPerHost` a soft limit; without
+    /// `authorities`, certificates are checked against those that the system trusts.
     public init(
         eventLoopGroup: MultiThreadedEventLoopGroup = .singleton,
         connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration = .seconds(60),
-        connectionsPerHost: Int = 256
+        connectionsPerHost: Int = 256,
+        authorities: TrustedAuthorities? = nil
     ) {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
@@ -30,6 +32,7 @@ public struct UpstreamTransport: Sendable {
             decompression: .disabled
         )
         configuration.httpVersion = .http1Only
+        configuration.tlsConfiguration = authorities?.configuration
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
         // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
         configuration.tracing.tracer = nil

@@ -264,17 +264,23 @@ def sandbox(**options: str):
 
 
 @contextmanager
-def gateway(upstream: Sandbox, start: bool = True, authenticated: bool = True, **sections: dict):
-    """A running gateway with a connection for each provider, and both dialects of eDiscovery.
+def gateway(
+    upstream: Sandbox | None,
+    start: bool = True,
+    authenticated: bool = True,
+    environment: dict[str, str] | None = None,
+    **sections: dict | list,
+):
+    """A running gateway, by default with a connection for each provider on a sandbox, and both dialects of eDiscovery.
 
-    `sections` are merged over those of the configuration file.
+    `sections` are merged over those of the configuration file; a list replaces one.
     """
     key = "black-box-" + secrets.token_hex(16) if authenticated else None
     configuration = {
         "server": {"host": "127.0.0.1"},
         "log": {"level": "debug", "format": "json"},
         "engine": {"reconcileDelay": "300ms"},
-        "connections": connections(upstream),
+        "connections": sections.pop("connections", None) or connections(upstream),
     }
     if key:
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -282,7 +288,8 @@ def gateway(upstream: Sandbox, start: bool = True, authenticated: bool = True, *
         evidence.keep_secrets([key])
     for name, section in sections.items():
         configuration[name] = configuration.get(name, {}) | section
-    server = Gateway(configuration, {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET}, key)
+    variables = {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET} | (environment or {})
+    server = Gateway(configuration, variables, key)
     try:
         if start:
             server.start()

@@ -41,6 +41,15 @@ import Testing
         #expect(configuration.server.publicURL == "https://exports.example.com")
     }
 
+    @Test(arguments: ["/not/there.pem", "/dev/null"])
+    func authoritiesThatCannotBeReadStopTheStart(path: String) {
+        let environment = Self.secrets.merging(["SSL_CERT_FILE": path]) { $1 }
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: Self.minimal, environment: environment)
+        }
+        #expect(error?.key == "SSL_CERT_FILE")
+    }
+
     /// Every mistake stops the start and names the key; where it stands in the file, the line too.
     @Test(arguments: [
         ("ledger:\n  path: /x", "connections", "at least one"),

@@ -57,7 +57,8 @@ extension GatewayConfiguration {
             log: log,
             downloads: downloads,
             engine: engine,
-            connections: connections
+            connections: connections,
+            authorities: try environment.authorities()
         )
     }
 }

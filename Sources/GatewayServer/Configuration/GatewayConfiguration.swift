@@ -1,6 +1,6 @@
 public import Exports
 public import Logging
-import UpstreamHTTP
+public import UpstreamHTTP
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
 ///
@@ -62,6 +62,8 @@ public struct GatewayConfiguration: Sendable {
     public var downloads = Downloads()
     public var engine = Engine()
     public var connections: [ConnectionConfiguration]
+    /// Who vouches for upstreams; nil leaves that to the system's own list.
+    public var authorities: TrustedAuthorities?
 }
 
 /// One upstream account.

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import Synchronization
+import UpstreamHTTP
 
 /// The process's environment and files, as far as the configuration speaks of them.
 ///
@@ -26,6 +27,16 @@ final class OperatorEnvironment: Sendable {
         guard let value = variables[name] else { return nil }
         used.withLock { _ = $0.insert(name) }
         return (name, value)
+    }
+
+    /// The authorities of `SSL_CERT_FILE`, the variable by which OpenSSL, Go and curl are told of them.
+    func authorities() throws(StartupError) -> TrustedAuthorities? {
+        let name = "SSL_CERT_FILE"
+        guard let path = variables[name], !path.isEmpty else { return nil }
+        guard let authorities = TrustedAuthorities(pemFile: path) else {
+            throw StartupError(name, "the file \(path) cannot be read as certificates in PEM form")
+        }
+        return authorities
     }
 
     /// The secret that `env:NAME` or `file:/path` points at, without a line end at its end.
