@@ -1,5 +1,11 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
+
+// ISA-L is used where its headers are. EXPORT_GATEWAY_WITHOUT_ISAL=1 builds without it: gzip is zlib's then.
+let hasISAL =
+    Context.environment["EXPORT_GATEWAY_WITHOUT_ISAL"] != "1"
+    && ["/usr", "/usr/local"].contains { FileManager.default.fileExists(atPath: "\($0)/include/isa-l.h") }
 
 // Warnings are errors in our own targets only: dependencies are built as their authors ship them.
 let settings: [SwiftSetting] = [
@@ -36,6 +42,7 @@ func room(
     _ name: String,
     path: String? = nil,
     resources: [Resource] = [],
+    defines: [SwiftSetting] = [],
     _ dependencies: [Target.Dependency]
 ) -> Target {
     .target(
@@ -43,7 +50,7 @@ func room(
         dependencies: dependencies,
         path: "Sources/\(path ?? name)",
         resources: resources,
-        swiftSettings: settings
+        swiftSettings: settings + defines
     )
 }
 
@@ -100,7 +107,11 @@ let package = Package(
         room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
         room("ProviderConformance", ["Exports", .nioCore]),
         room("ExportLedger", ["Exports", .grdb, .logging]),
-        room("ParallelGzip", ["CZlib", .nioCore]),
+        room(
+            "ParallelGzip",
+            defines: hasISAL ? [.define("ISAL")] : [],
+            ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
+        ),
 
         room("ExportEngine", ["Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]),
         room("DownloadRelay", ["Exports", "ParallelGzip", .logging, .metrics, .nioCore]),
@@ -233,6 +244,7 @@ let package = Package(
                 .logging, .nioCore, .nioHTTP1,
             ]
         ),
-    ],
+    ]
+        + (hasISAL ? [.systemLibrary(name: "CISAL", path: "Sources/CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])])] : []),
     swiftLanguageModes: [.v6]
 )

@@ -1,82 +1,153 @@
 public import NIOCore
 
-/// Encodes a stream of bytes as one gzip member (RFC 1952), with a constant of memory whatever the length.
+/// Encodes a stream of bytes as one gzip member (RFC 1952), on the threads of a pool, in constant memory.
 ///
-/// - Memory: about 268 KiB of the compressor's own (zlib: window 2^17 and hash chains 2^17 bytes), taken with the first
-///   bytes and given back when `encode` ends in whatever way, one chunk of output of at most ``chunkSize`` bytes, and the
-///   one piece of input that is being worked on.
-/// - Determinism: the same bytes at the same level give the same output, however they are cut into pieces. The header
-///   holds no name, no time and no operating system.
-/// - Processor time: the work is done by the task that calls, in slices of at most 64 KiB of input; after each, the task
-///   lets others run. Call it from an ordinary task. A task whose executor is an event loop would hold up that loop for
-///   one or two milliseconds with each slice.
+/// The input is cut into blocks of 256 KiB; each is compressed on its own, with the 32 KiB before it to refer back to, and
+/// ends at a byte, so that the blocks of one stream are worked on at once and laid end to end. Any reader of gzip reads
+/// the whole, as one member.
+///
+/// - Memory: see ``memoryPerStream``; less when the client is slow, because then fewer blocks are prepared for it. The
+///   compressors' own memory belongs to the pool.
+/// - Determinism: except for `adaptive`, the same bytes at the same level give the same output, however they are cut into
+///   pieces and whatever the number of threads, unless the input pauses (see `flushAfter`). The header holds no name, no
+///   time and no operating system.
 public struct GzipEncoder: Sendable {
     /// The most bytes that `sink` gets at once.
-    public static let chunkSize = 64 << 10
+    public static let largestPiece = 256 << 10
+    /// How much input is compressed at once; a later byte never waits for more than this.
+    public static let blockSize = Block.capacity
 
-    /// The effort, 1 (fast) to 9 (small).
-    public let level: Int
+    /// The effort.
+    public let level: GzipLevel
+    private let pool: GzipPool
+    private let engine: GzipEngine
+    private let flushAfter: Duration
+    private let sleep: @Sendable (Duration) async throws -> Void
 
-    /// Makes an encoder; it may be used any number of times, at once too. A level outside 1…9 counts as the nearest.
-    public init(level: Int) {
-        self.level = min(max(level, 1), 9)
+    /// Makes an encoder; it may be used any number of times, at once too.
+    ///
+    /// - `engine`: what `fast` and `adaptive` use; one that this program was built without counts as zlib.
+    /// - `flushAfter`: how long a byte of the input may wait for others to come before it is compressed and handed over.
+    /// - `sleep`: how time passes; returns after the duration, or throws when the task is cancelled.
+    public init(
+        level: GzipLevel,
+        pool: GzipPool,
+        engine: GzipEngine = .fastest,
+        flushAfter: Duration = .milliseconds(500),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    ) {
+        self.level = level
+        self.pool = pool
+        self.engine = GzipEngine.available.contains(engine) ? engine : .zlib
+        self.flushAfter = flushAfter
+        self.sleep = sleep
     }
+
+    /// The most blocks of a stream that are between input and client: one for each thread, one that the client takes, one
+    /// that is ready; at most 10, however many cores there are.
+    var blocksInFlight: Int { min(pool.threads + 2, 10) }
+
+    /// The most memory that one stream takes, in bytes: the blocks in flight, the one that is being filled, the history for
+    /// the next. With two threads 1.6 MiB.
+    public var memoryPerStream: Int { (blocksInFlight + 1) * (Block.memory + Block.memory / 8) + Block.historySize }
 
     /// Encodes what `next` gives until it gives nil, and hands the encoded bytes to `sink`, in order.
     ///
-    /// Each call of `next` and `sink` is awaited before the next one: a slow reader slows the source down.
+    /// `next` is awaited only while there is place for more, so that a slow reader slows the source down; `sink` is awaited
+    /// before it gets more. **The two may be awaited at the same time**, each never twice at once: `sink` on the task that
+    /// calls, `next` on a child task of it. They must not share mutable state that is not protected. Neither does any of
+    /// the compressor's work.
+    ///
     /// Returns after the last byte of a complete member was taken by `sink`; no input at all is a valid member of
-    /// 20 bytes. When `next` or `sink` throws, or the task is cancelled, that error comes out and nothing more is
-    /// handed over: what `sink` got until then lacks the trailer, so that no reader takes it for whole.
+    /// 20 bytes. When `next` or `sink` throws, that error comes out, and `CancellationError` at once when the task is
+    /// cancelled (as far as `next` and `sink` heed the cancellation of their tasks: they have ended when this returns).
+    /// Then nothing more is handed over, and what `sink` got lacks the trailer, so that no reader takes it for whole.
     ///
     /// Throws `GzipError` when there is no memory for the compressor.
     public func encode(
-        from next: () async throws -> ByteBuffer?,
+        from next: @escaping () async throws -> ByteBuffer?,
         to sink: (ByteBuffer) async throws -> Void
     ) async throws {
-        var input = try await next()
-        let member = try GzipMember(level: level)
-        var output = ByteBuffer()
-        output.reserveCapacity(Self.chunkSize)
-        member.begin(&output)
-        while var piece = input {
-            while piece.readableBytes > 0 {
-                try Task.checkCancellation()
-                try member.deflate(&piece, into: &output)
-                if output.readableBytes == Self.chunkSize {
-                    try await sink(output)
-                    output.clear(minimumCapacity: Self.chunkSize)
+        let stream = GzipStream(ladder: ladder, pool: pool, largestDepth: blocksInFlight)
+        let source = Source(next: next)
+        try await withTaskCancellationHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await Self.read(source, into: stream) }
+                group.addTask { await watch(stream) }
+                defer { group.cancelAll() }
+                do {
+                    try await write(stream, to: sink)
+                    // Lets the clock go.
+                    stream.fail(CancellationError())
+                } catch {
+                    stream.fail(error)
+                    throw error
                 }
-                await Task.yield()
             }
-            input = try await next()
+        } onCancel: {
+            stream.fail(CancellationError())
         }
-        while try !member.end(&output) {
-            try await sink(output)
-            output.clear(minimumCapacity: Self.chunkSize)
-        }
-        try await sink(output)
-    }
-}
-
-/// Why bytes could not be encoded or decoded.
-public struct GzipError: Error, Sendable, Hashable {
-    /// The kinds of failure. The raw value is the metric label: never reused for something else.
-    public enum Code: String, Sendable, CaseIterable {
-        /// There is no memory for the compressor.
-        case outOfMemory = "out-of-memory"
-        /// zlib reports a state it documents as impossible here.
-        case compressorFailed = "compressor-failed"
-        /// The bytes to decode are no gzip, or not only that.
-        case corrupt = "corrupt"
-        /// The bytes to decode end before their member does.
-        case truncated = "truncated"
     }
 
-    public var code: Code
-    /// zlib's own return code.
-    public var status: Int32
+    private var ladder: [Effort] {
+        level == .adaptive ? Effort.ladder(on: engine) : [Effort(level, on: engine)]
+    }
 
-    /// A name without values in it, fit for a metric's dimension.
-    public var label: String { code.rawValue }
+    private static func read(_ source: Source, into stream: GzipStream) async {
+        do {
+            try await stream.room()
+            while var piece = try await source.next() {
+                while piece.readableBytes > 0 {
+                    try await stream.room()
+                    stream.fill(&piece)
+                }
+                try await stream.room()
+            }
+            stream.end()
+        } catch {
+            stream.fail(error)
+        }
+    }
+
+    /// A block that two ticks have seen is compressed as it is: after half of `flushAfter` at the earliest, the whole of it
+    /// at the latest. At full speed this wakes twice in that time, whatever the number of blocks.
+    private func watch(_ stream: GzipStream) async {
+        var seen: Int?
+        do {
+            while true {
+                let begun = try await stream.partialBlock()
+                if seen == begun { stream.flush(begun) }
+                seen = begun
+                try await sleep(flushAfter / 2)
+            }
+        } catch {
+            // The stream has ended, in whatever way.
+        }
+    }
+
+    private func write(_ stream: GzipStream, to sink: (ByteBuffer) async throws -> Void) async throws {
+        var frame = GzipFrame()
+        var pending = GzipFrame.header(level)
+        while let output = try await stream.nextOutput() {
+            frame.add(output.block)
+            pending.writeImmutableBuffer(output.block.bytes)
+            if output.isLast { pending.writeImmutableBuffer(frame.trailer()) }
+            let begin = ContinuousClock.now
+            while let piece = pending.readSlice(length: min(pending.readableBytes, Self.largestPiece)),
+                piece.readableBytes > 0
+            {
+                try await sink(piece)
+            }
+            stream.accepted(output, blocked: ContinuousClock.now - begin)
+            if output.isLast { return }
+            pending = ByteBuffer()
+        }
+        pending.writeImmutableBuffer(frame.trailer())
+        try await sink(pending)
+    }
+
+    /// Unchecked: only the reading task calls `next`, and the caller has been told what it must not share with `sink`.
+    private struct Source: @unchecked Sendable {
+        let next: () async throws -> ByteBuffer?
+    }
 }

@@ -1,0 +1,87 @@
+import NIOCore
+
+/// A piece of the input to be compressed on its own, and the bytes before it, which it may refer back to.
+///
+/// Both lie in one memory: at most ``historySize`` bytes that are compressed already, then up to ``capacity`` that are not.
+///
+/// Unchecked: it has one owner at a time. The reader fills it and hands it to the pool; no one touches it after that but
+/// the thread that compresses it.
+final class Block: @unchecked Sendable {
+    /// How far deflate looks back.
+    static let historySize = 32 << 10
+    /// The most bytes to compress in one block. Measured: half of it costs 4 % of ISA-L's speed, the double gains 1 %.
+    static let capacity = 256 << 10
+    /// What one block takes of memory.
+    static let memory = historySize + capacity
+
+    private let storage: UnsafeMutableRawPointer
+    private(set) var historyCount = 0
+    private(set) var count = 0
+
+    init() {
+        storage = .allocate(byteCount: Self.memory, alignment: 64)
+    }
+
+    deinit {
+        storage.deallocate()
+    }
+
+    var isFull: Bool { count == Self.capacity }
+
+    /// The bytes to compress; those of the history lie before them.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: storage + historyCount, count: count)
+    }
+
+    /// Empties it, and begins it with the bytes that `history` ends with.
+    func begin(after history: History) {
+        count = 0
+        historyCount = history.copy(to: storage)
+    }
+
+    /// Takes as many bytes off the front of `input` as fit.
+    func append(_ input: inout ByteBuffer) {
+        let taken = min(input.readableBytes, Self.capacity - count)
+        input.withUnsafeReadableBytes { source in
+            let target = UnsafeMutableRawBufferPointer(start: storage + historyCount + count, count: taken)
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<taken]))
+        }
+        input.moveReaderIndex(forwardBy: taken)
+        count += taken
+    }
+
+    /// History and bytes together.
+    fileprivate var everything: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: storage, count: historyCount + count)
+    }
+}
+
+/// The last bytes of a stream, as many as the next block may refer back to.
+struct History: Sendable {
+    private var bytes = ByteBuffer()
+
+    /// What comes after `block`.
+    mutating func follow(_ block: Block) {
+        bytes.clear(minimumCapacity: Block.historySize)
+        bytes.writeBytes(block.everything.suffix(Block.historySize))
+    }
+
+    fileprivate func copy(to target: UnsafeMutableRawPointer) -> Int {
+        bytes.withUnsafeReadableBytes { source in
+            if let start = source.baseAddress { target.copyMemory(from: start, byteCount: source.count) }
+        }
+        return bytes.readableBytes
+    }
+}
+
+/// What became of a block.
+struct CompressedBlock: Sendable {
+    /// Raw deflate, ended at a byte by a sync flush.
+    var bytes: ByteBuffer
+    /// The CRC-32 of the block's own bytes.
+    var checksum: UInt32
+    /// How many bytes went in.
+    var length: Int
+    /// How long the thread worked on it.
+    var work: Duration = .zero
+}

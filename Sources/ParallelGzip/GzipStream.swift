@@ -1,0 +1,234 @@
+import NIOCore
+import Synchronization
+
+/// One stream under way: the state that reader, threads, writer and clock share.
+///
+/// The reader fills a block, the pool compresses it, the writer hands it on; each block has a number, and the numbers are
+/// the order. Each of the three waits in one place only, and is woken by who makes what it waits for.
+final class GzipStream: Sendable {
+    typealias Waiter = CheckedContinuation<Void, Never>
+
+    /// A block between the end of its input and the client's acceptance.
+    private struct InFlight {
+        var rung: Int
+        var submitted: ContinuousClock.Instant
+        var output: CompressedBlock?
+    }
+
+    private struct State {
+        var pace: Pace
+        var history = History()
+        /// The block that is being filled, while the reader waits for input; else the reader has it, or there is none.
+        var partial: Block?
+        /// How many blocks were begun: tells one that is being filled from the next.
+        var begun = 0
+        var blocks: [Int: InFlight] = [:]
+        var submitted = 0
+        var delivered = 0
+        var hasEnded = false
+        var failure: (any Error)?
+        var reader: Waiter?
+        var writer: Waiter?
+        var watcher: Waiter?
+
+        var hasRoom: Bool { partial != nil || submitted - delivered < pace.depth }
+        var hasOutput: Bool { blocks[delivered]?.output != nil || (hasEnded && delivered == submitted) }
+
+        func isReady(for party: Party) throws -> Bool {
+            if let failure { throw failure }
+            return switch party {
+            case .reader: hasRoom
+            case .writer: hasOutput
+            case .watcher: partial != nil
+            }
+        }
+
+        mutating func keep(_ waiter: Waiter, for party: Party) {
+            switch party {
+            case .reader: reader = waiter
+            case .writer: writer = waiter
+            case .watcher: watcher = waiter
+            }
+        }
+    }
+
+    private enum Party {
+        case reader, writer, watcher
+    }
+
+    private let pool: GzipPool
+    private let state: Mutex<State>
+
+    init(ladder: [Effort], pool: GzipPool, largestDepth: Int) {
+        self.pool = pool
+        state = Mutex(State(pace: Pace(ladder: ladder, threads: pool.threads, largestDepth: largestDepth)))
+    }
+
+    /// Ends it for everyone: whoever waits, or comes to wait, gets `error`. The first one counts.
+    func fail(_ error: any Error) {
+        let waiters = state.withLock { state -> [Waiter?] in
+            guard state.failure == nil else { return [] }
+            state.failure = error
+            state.partial = nil
+            state.blocks = [:]
+            defer { (state.reader, state.writer, state.watcher) = (nil, nil, nil) }
+            return [state.reader, state.writer, state.watcher]
+        }
+        for waiter in waiters { waiter?.resume() }
+    }
+
+    // MARK: The reader
+
+    /// Returns when another block may be begun, or the begun one be gone on with.
+    func room() async throws {
+        try await wait(for: .reader)
+    }
+
+    /// Takes as many bytes off the front of `input` as the present block has place for. There must be room.
+    func fill(_ input: inout ByteBuffer) {
+        let begun = state.withLock { state in state.partial.take() }
+        let block = begun ?? freshBlock()
+        block.append(&input)
+        if block.isFull {
+            submit(block)
+        } else {
+            let watcher = state.withLock { state -> Waiter? in
+                guard state.failure == nil else { return nil }
+                state.partial = block
+                return state.watcher.take()
+            }
+            watcher?.resume()
+        }
+    }
+
+    /// The input is complete.
+    func end() {
+        if let block = state.withLock({ $0.partial.take() }) { submit(block) }
+        let writer = state.withLock { state -> Waiter? in
+            state.hasEnded = true
+            return state.hasOutput ? state.writer.take() : nil
+        }
+        writer?.resume()
+    }
+
+    private func freshBlock() -> Block {
+        let block = pool.block()
+        state.withLock { state in
+            state.begun += 1
+            block.begin(after: state.history)
+        }
+        return block
+    }
+
+    private func submit(_ block: Block) {
+        let job = state.withLock { state -> BlockJob? in
+            guard state.failure == nil else { return nil }
+            state.history.follow(block)
+            let number = state.submitted
+            let rung = state.pace.rung
+            state.submitted += 1
+            state.blocks[number] = InFlight(rung: rung, submitted: .now)
+            return BlockJob(block: block, effort: state.pace.ladder[rung], number: number, stream: self)
+        }
+        if let job { pool.submit(job) }
+    }
+
+    // MARK: The clock
+
+    /// Waits for a block that is being filled; its number among the begun ones.
+    func partialBlock() async throws -> Int {
+        try await wait(for: .watcher)
+        return state.withLock { $0.begun }
+    }
+
+    /// Compresses the block that is being filled as it is, if it still is the one with this number.
+    func flush(_ begun: Int) {
+        let block = state.withLock { state -> Block? in
+            state.begun == begun ? state.partial.take() : nil
+        }
+        if let block { submit(block) }
+    }
+
+    // MARK: The threads
+
+    /// Whether anyone is left to take what becomes of the block.
+    var isWanted: Bool { state.withLock { $0.failure == nil } }
+
+    func finished(_ number: Int, _ result: Result<CompressedBlock, GzipError>) {
+        switch result {
+        case .failure(let error):
+            fail(error)
+        case .success(let output):
+            let writer = state.withLock { state -> Waiter? in
+                state.blocks[number]?.output = output
+                return number == state.delivered ? state.writer.take() : nil
+            }
+            writer?.resume()
+        }
+    }
+
+    // MARK: The writer
+
+    /// What the writer hands on next.
+    struct Output: Sendable {
+        var block: CompressedBlock
+        /// No other comes after it.
+        var isLast: Bool
+        fileprivate var rung: Int
+        fileprivate var starved: Duration
+    }
+
+    /// The next block in order; nil when there is no other.
+    func nextOutput() async throws -> Output? {
+        let begin = ContinuousClock.now
+        try await wait(for: .writer)
+        let end = ContinuousClock.now
+        return try state.withLock { state throws(any Error) in
+            if let failure = state.failure { throw failure }
+            guard let block = state.blocks[state.delivered], let output = block.output else { return nil }
+            state.blocks[state.delivered]?.output = nil
+            return Output(
+                block: output,
+                isLast: state.hasEnded && state.delivered + 1 == state.submitted,
+                rung: block.rung,
+                // While the input is not there either, the compressor is not what is waited for.
+                starved: max(.zero, end - max(begin, block.submitted))
+            )
+        }
+    }
+
+    /// The client has all of `output`, `blocked` after it was offered the first byte.
+    func accepted(_ output: Output, blocked: Duration) {
+        let reader = state.withLock { state -> Waiter? in
+            state.blocks[state.delivered] = nil
+            state.delivered += 1
+            state.pace.delivered(
+                Pace.Delivery(
+                    rung: output.rung,
+                    length: output.block.length,
+                    work: output.block.work,
+                    starved: output.starved,
+                    blocked: blocked
+                )
+            )
+            return state.hasRoom ? state.reader.take() : nil
+        }
+        reader?.resume()
+    }
+
+    // MARK: Waiting
+
+    private func wait(for party: Party) async throws {
+        if try state.withLock({ state throws(any Error) in try state.isReady(for: party) }) { return }
+        await withCheckedContinuation { (waiter: Waiter) in
+            let isReady = state.withLock { state in
+                // A failure is thrown below.
+                if (try? state.isReady(for: party)) ?? true { return true }
+                state.keep(waiter, for: party)
+                return false
+            }
+            if isReady { waiter.resume() }
+        }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}
