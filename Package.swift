@@ -245,6 +245,14 @@ let package = Package(
             ]
         ),
     ]
-        + (hasISAL ? [.systemLibrary(name: "CISAL", path: "Sources/CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])])] : []),
+        + (hasISAL
+            ? [
+                .systemLibrary(
+                    name: "CISAL",
+                    path: "Sources/CISAL",
+                    pkgConfig: "libisal",
+                    providers: [.apt(["libisal-dev"])]
+                )
+            ] : []),
     swiftLanguageModes: [.v6]
 )

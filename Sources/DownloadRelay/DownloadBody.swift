@@ -8,29 +8,29 @@ import ParallelGzip
 public struct DownloadBody: Sendable {
     private let first: ByteBuffer?
     private let rest: Handover
-    /// The effort of gzip; nil when the bytes go out as they come.
-    private let gzipLevel: Int?
+    /// Nil when the bytes go out as they come.
+    private let encoder: GzipEncoder?
     private let record: DownloadRecord
 
-    init(_ opened: OpenedFile, gzipLevel: Int?, record: DownloadRecord) {
+    init(_ opened: OpenedFile, encoder: GzipEncoder?, record: DownloadRecord) {
         first = opened.first
         rest = opened.rest
-        self.gzipLevel = gzipLevel
+        self.encoder = encoder
         self.record = record
     }
 
     /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB.
     ///
     /// Returns only when every byte was taken by `sink` and they are the whole file: the upstream ended, and the length
-    /// is what it and the export's record had announced. Each call of `sink` is awaited before the upstream is asked for
-    /// more, so that a slow reader slows the upstream down.
+    /// is what it and the export's record had announced. The upstream is asked for no more than `sink` takes, with gzip than
+    /// the encoder holds for it, so that a slow reader slows the upstream down.
     ///
     /// Throws what `sink` throws (the client is gone), and `DownloadFailure` when the upstream ends early, runs over,
     /// breaks off or stalls. Then the connection must be cut, never ended properly: with gzip the trailer is missing, with
     /// a known length the last piece is. The upstream has been let go by then. A cancelled task is a broken download.
     ///
-    /// For gzip the calling task does the compressor's work in slices: call it from an ordinary task, not from one that
-    /// runs on an event loop.
+    /// For gzip the work is done on the encoder's own threads, and the upstream is read by a child task while `sink` is
+    /// awaited.
     public func write(_ sink: (ByteBuffer) async throws -> Void) async throws {
         guard var bytes = rest.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
@@ -55,8 +55,9 @@ public struct DownloadBody: Sendable {
         }
 
         do {
-            if let gzipLevel {
-                try await GzipEncoder(level: gzipLevel).encode(from: next, to: deliver)
+            if let encoder {
+                // They may run at the same time: `next` has `held` and `bytes` to itself, `deliver` the other two.
+                try await encoder.encode(from: next, to: deliver)
             } else {
                 while let piece = try await next() {
                     try await deliver(piece)

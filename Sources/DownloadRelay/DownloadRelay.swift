@@ -2,6 +2,8 @@ public import Exports
 public import Logging
 public import Metrics
 
+import ParallelGzip
+
 /// Answers requests for a file: which coding, which header fields, and bytes that are either the whole file or visibly
 /// broken. Knows HTTP's semantics, and no HTTP server.
 ///
@@ -12,6 +14,7 @@ public struct DownloadRelay: Sendable {
     let time: any TimeSource
     let logger: Logger
     let meters: DownloadMeters
+    private let encoder: GzipEncoder
 
     /// Makes a relay; it serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
     public init(settings: RelaySettings, time: any TimeSource, logger: Logger, metrics: any MetricsFactory) {
@@ -19,6 +22,11 @@ public struct DownloadRelay: Sendable {
         self.time = time
         self.logger = logger
         meters = DownloadMeters(factory: metrics)
+        encoder = GzipEncoder(
+            level: settings.gzip,
+            pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
+            sleep: { try await time.sleep(for: $0) }
+        )
     }
 
     /// The answer to a request for `file` of `export`.
@@ -96,7 +104,7 @@ public struct DownloadRelay: Sendable {
             status: 200,
             headers: Self.headers(file, export, coding),
             contentLength: encodes ? nil : opened.announced,
-            body: DownloadBody(opened, gzipLevel: encodes ? settings.gzipLevel : nil, record: record)
+            body: DownloadBody(opened, encoder: encodes ? encoder : nil, record: record)
         )
     }
 

@@ -1,3 +1,5 @@
+public import ParallelGzip
+
 /// What a client asks of a file: the part of the request that decides on the form of the answer.
 public struct DownloadRequest: Sendable {
     /// The methods that a file has.
@@ -42,16 +44,24 @@ public struct DownloadResponse: Sendable {
 
 /// How the relay works.
 public struct RelaySettings: Sendable, Hashable {
-    /// The effort of gzip, 1 (fast) to 9 (small).
-    public var gzipLevel: Int
+    /// The effort of gzip.
+    public var gzip: GzipLevel
+    /// How many threads compress, for all downloads together; nil for one on each core.
+    public var gzipThreads: Int?
     /// Files that are known to be shorter, in bytes, are not encoded: the frame and the work cost more than is gained.
     public var minimumGzipSize: Int
     /// From the request to the first byte of the file, everything upstream included.
     public var firstByteTimeout: Duration
 
     /// Makes settings; the defaults are right for most.
-    public init(gzipLevel: Int = 4, minimumGzipSize: Int = 1024, firstByteTimeout: Duration = .seconds(60)) {
-        self.gzipLevel = gzipLevel
+    public init(
+        gzip: GzipLevel = .adaptive,
+        gzipThreads: Int? = nil,
+        minimumGzipSize: Int = 1024,
+        firstByteTimeout: Duration = .seconds(60)
+    ) {
+        self.gzip = gzip
+        self.gzipThreads = gzipThreads
         self.minimumGzipSize = minimumGzipSize
         self.firstByteTimeout = firstByteTimeout
     }

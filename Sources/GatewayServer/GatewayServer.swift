@@ -140,7 +140,8 @@ extension GatewayConfiguration.Engine {
 extension GatewayConfiguration.Downloads {
     fileprivate var settings: RelaySettings {
         var settings = RelaySettings()
-        settings.gzipLevel = gzipLevel
+        settings.gzip = gzip
+        settings.gzipThreads = gzipThreads
         settings.minimumGzipSize = minimumGzipSize
         settings.firstByteTimeout = firstByteTimeout
         return settings

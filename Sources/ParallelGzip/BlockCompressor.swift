@@ -38,7 +38,9 @@ final class BlockCompressor {
         return CompressedBlock(bytes: bytes, checksum: Self.checksum(block), length: block.count)
     }
 
-    private func deflate(_ block: Block, _ level: Int32, to output: UnsafeMutablePointer<UInt8>) throws(GzipError) -> Int {
+    private func deflate(_ block: Block, _ level: Int32, to output: UnsafeMutablePointer<UInt8>) throws(GzipError)
+        -> Int
+    {
         if zlib?.level != level {
             zlib = nil
             zlib = try ZlibDeflater(level: level)

@@ -56,7 +56,8 @@ struct Effort: Sendable, Hashable {
     static func ladder(on engine: GzipEngine) -> [Effort] {
         let zlib: [Int32] = [5, 6, 7, 9]
         switch engine {
-        case .isal: return [1, 3].map { Effort(engine: .isal, level: $0) } + zlib.map { Effort(engine: .zlib, level: $0) }
+        case .isal:
+            return [1, 3].map { Effort(engine: .isal, level: $0) } + zlib.map { Effort(engine: .zlib, level: $0) }
         case .zlib: return ([1, 3, 4] + zlib).map { Effort(engine: .zlib, level: $0) }
         }
     }

@@ -120,12 +120,16 @@ private struct ClientGone: Error {}
         #expect(script.notes.isLetGo)
     }
 
+    /// How many pieces of 64 KiB are taken from the upstream before the client has them: with gzip three blocks in flight,
+    /// the one that is being filled, and the piece that did not fit.
+    private func piecesAhead(_ acceptEncoding: String?) -> Int { acceptEncoding == nil ? 2 : 4 * 4 + 1 }
+
     @Test(arguments: [nil, "gzip"])
     func aSlowReaderSlowsTheUpstreamDown(acceptEncoding: String?) async throws {
         // Noise: what comes out of gzip is as long as what goes in.
         let piece = 64 << 10
         let script = ScriptedBytes(noise(40 * piece), piece: piece)
-        let response = try await Scene()
+        let response = try await Scene(settings: RelaySettings(gzipThreads: 1))
             .get(csv, DownloadRequest(method: .get, acceptEncoding: acceptEncoding), bytes: script)
         #expect(script.notes.pulled == 1)
         let body = try #require(response.body)
@@ -136,12 +140,12 @@ private struct ClientGone: Error {}
             delivered += $0.readableBytes
         }
         #expect(delivered >= 40 * piece)
-        #expect(furthestAhead <= 2)
+        #expect(furthestAhead <= piecesAhead(acceptEncoding))
     }
 
     @Test(arguments: [nil, "gzip"])
     func aGoneClientEndsTheReading(acceptEncoding: String?) async throws {
-        let scene = Scene()
+        let scene = Scene(settings: RelaySettings(gzipThreads: 1))
         let script = ScriptedBytes(noise(40 << 16), piece: 1 << 16)
         let response = try await scene.get(
             csv,
@@ -150,18 +154,21 @@ private struct ClientGone: Error {}
         )
         let body = try #require(response.body)
         var taken = 0
+        var delivered = 0
         await #expect(throws: ClientGone.self) {
-            try await body.write { _ in
+            try await body.write {
                 taken += 1
                 if taken == 3 { throw ClientGone() }
+                delivered += $0.readableBytes
             }
         }
         #expect(taken == 3)
-        #expect(script.notes.pulled <= 4)
+        #expect(script.notes.pulled <= piecesAhead(acceptEncoding) + delivered >> 16 + 1)
         #expect(script.notes.isLetGo)
         #expect(scene.downloads("client_gone") == 1)
         #expect(scene.downloads("broken") == 0)
-        #expect(scene.downloadBytes(acceptEncoding ?? "identity") == 2 << 16)
+        #expect(delivered > 0)
+        #expect(scene.downloadBytes(acceptEncoding ?? "identity") == delivered)
     }
 
     @Test(arguments: [nil, "gzip"])

@@ -38,18 +38,25 @@ import Testing
     @Test func noticesAnyFlippedBit() async throws {
         let plain = rows(2000)
         let encoded = try await encode(plain)
+        var harmless = 0
         // The header's time, effort and system are free to be anything.
         for index in encoded.indices where !(4..<10).contains(index) {
             var damaged = encoded
             damaged[index] ^= 0x10
-            await #expect(throws: GzipError.self) { try await decode(damaged, cut: 4096) }
+            // The few bits that fill up a byte before the flush at the end of a block mean nothing to anyone.
+            do {
+                let read = try await decode(damaged, cut: 4096)
+                #expect(read == plain)
+                harmless += 1
+            } catch is GzipError {}
         }
+        #expect(harmless <= 2)
     }
 
     private func encode(_ bytes: [UInt8]) async throws -> [UInt8] {
         var input = bytes.isEmpty ? nil : ByteBuffer(bytes: bytes)
         var encoded: [UInt8] = []
-        try await GzipEncoder(level: 6)
+        try await GzipEncoder(level: .best, pool: pool)
             .encode {
                 defer { input = nil }
                 return input

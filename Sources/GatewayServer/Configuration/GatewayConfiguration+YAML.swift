@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import Logging
+import ParallelGzip
 import SystemCrypto
 import UpstreamHTTP
 import Yams
@@ -130,7 +131,9 @@ extension GatewayConfiguration.Downloads {
     fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "downloads", environment: environment, isOverridable: true)
-        gzipLevel = try section.integer("gzipLevel", in: 1...9, default: gzipLevel)
+        gzip = try section.choice("gzip", GzipLevel.self, default: gzip)
+        let threads = try section.integer("gzipThreads", in: 0...256, default: gzipThreads ?? 0)
+        gzipThreads = threads == 0 ? nil : threads
         minimumGzipSize = try section.integer("minimumGzipSize", in: 0...(1 << 30), default: minimumGzipSize)
         let waits = Duration.milliseconds(100) ... .seconds(3600)
         firstByteTimeout = try section.duration("firstByteTimeout", in: waits, default: firstByteTimeout)

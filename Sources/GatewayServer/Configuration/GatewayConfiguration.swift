@@ -1,5 +1,6 @@
 public import Exports
 public import Logging
+public import ParallelGzip
 public import UpstreamHTTP
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
@@ -41,7 +42,9 @@ public struct GatewayConfiguration: Sendable {
 
     /// How files are passed on.
     public struct Downloads: Sendable {
-        public var gzipLevel = 4
+        public var gzip = GzipLevel.adaptive
+        /// Nil for a thread on each core.
+        public var gzipThreads: Int?
         public var minimumGzipSize = 1024
         public var firstByteTimeout = Duration.seconds(60)
         public var idleTimeout = Duration.seconds(60)
