@@ -205,12 +205,13 @@ let package = Package(
             ]
         ),
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
-        tests("ExportLedgerTests", ["Exports", "ExportLedger", .grdb, .logging]),
+        tests("ExportLedgerTests", fixtures: true, ["Exports", "ExportLedger", .grdb, .logging]),
         tests("ParallelGzipTests", ["ParallelGzip", "CZlib", .nioCore]),
         tests(
             "ExportEngineTests",
             [
-                "Exports", "ExportLedger", "ExportEngine", .logging, .metrics, .metricsTestKit, .nioCore,
+                "Exports", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics, .metricsTestKit,
+                .nioCore,
                 .serviceLifecycle,
             ]
         ),

@@ -44,7 +44,7 @@ public struct ProviderCapabilities: Sendable, Hashable {
     public var batchObserve = false
     /// A job can be found again by the marker it was started with.
     public var reconcile = false
-    /// The upstream serves parts of a file.
+    /// Parts of a file are asked for where a range is wanted: the upstream serves them, at least from some of its hosts.
     public var rangeDownload = false
     /// An export can have more than one file.
     public var multipleFiles = false

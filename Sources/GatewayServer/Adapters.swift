@@ -59,7 +59,8 @@ extension Adapter {
         allowPlainHTTP throws(StartupError) in
         let settings = VivaGoalsSettings(
             apiRoot: try section.url("apiRoot", default: "https://graph.microsoft.com", allowPlainHTTP: allowPlainHTTP),
-            scope: try section.scope("scope", default: VivaGoalsSettings().scope)
+            scope: try section.scope("scope", default: VivaGoalsSettings().scope),
+            asksForRanges: try section.bool("ranges", default: false)
         )
         return AdapterSettings(
             scopes: [settings.scope],
@@ -78,7 +79,8 @@ extension Adapter {
         let settings = PowerBISettings(
             apiRoot: try section.url("apiRoot", default: "https://api.powerbi.com", allowPlainHTTP: allowPlainHTTP),
             scope: try section.scope("scope", default: PowerBISettings().scope),
-            profileID: profileID
+            profileID: profileID,
+            asksForRanges: try section.bool("ranges", default: false)
         )
         return AdapterSettings(
             scopes: [settings.scope],

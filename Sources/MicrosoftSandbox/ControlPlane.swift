@@ -72,9 +72,12 @@ extension SandboxAccount.Job {
 
 extension SandboxAccount.Call {
     fileprivate var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "method": .string(method), "path": .string(path), "service": .string(service),
             "operation": .string(operation), "status": .integer(Int64(status)), "at": .string(at.description),
         ]
+        members["range"] = range.map { .string($0) }
+        members["ifRange"] = ifRange.map { .string($0) }
+        return .object(members)
     }
 }

@@ -44,6 +44,10 @@ public struct SandboxAccount: Sendable {
         public var service: String
         /// The name that rules use.
         public var operation: String
+        /// The part of a file that it asked for, as written in `Range`.
+        public var range: String?
+        /// The entity tag that the part had to be of, as written in `If-Range`.
+        public var ifRange: String?
         /// The status it was answered with; 0 where the connection was cut instead.
         public var status: Int
         /// When it came.

@@ -21,6 +21,7 @@ public enum ConformanceCheck: String, Sendable, Hashable, CaseIterable {
     // The files.
     case filesAreStable = "files-are-stable"
     case bytesAreExact = "bytes-are-exact"
+    case partsAreExact = "parts-are-exact"
     case brokenDownloadThrows = "broken-download-throws"
     case expiredFilesAreGone = "expired-files-are-gone"
     // What goes wrong.

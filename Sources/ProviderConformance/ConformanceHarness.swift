@@ -108,6 +108,8 @@ public struct ConformanceHarness: Sendable {
     public var rejectTokens: (@Sendable () async throws -> Void)?
     /// Downloads break off after so many bytes.
     public var cutDownloads: (@Sendable (_ afterBytes: Int64) async throws -> Void)?
+    /// Jobs started from now on have their files where parts of them are served; nil where that is so anyway.
+    public var serveParts: (@Sendable () async throws -> Void)?
     /// Finished files are no longer kept.
     public var expireFiles: (@Sendable () async throws -> Void)?
     /// No call is answered; the closure that comes back returns once a call hangs.

@@ -139,12 +139,15 @@ extension Examination {
         return (job, observation.files)
     }
 
-    /// Reads a file to its end or to its error.
-    func read(_ file: ExportFile, of reference: UpstreamReference, from provider: any ExportProvider) async throws -> (
-        head: FileBody.Head, bytes: [UInt8], error: (any Error)?
-    ) {
+    /// Reads a file, or a part of it, to its end or to its error.
+    func read(
+        _ file: ExportFile,
+        of reference: UpstreamReference,
+        range: FileRange? = nil,
+        from provider: any ExportProvider
+    ) async throws -> (head: FileBody.Head, bytes: [UInt8], error: (any Error)?) {
         let body = try await must("the file can be opened") { () async throws(ProviderError) in
-            try await provider.open(file, of: reference, range: nil, context: harness.context)
+            try await provider.open(file, of: reference, range: range, context: harness.context)
         }
         var bytes: [UInt8] = []
         do {

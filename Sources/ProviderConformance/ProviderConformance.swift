@@ -76,6 +76,7 @@ extension Examination {
         case .unknownStatusIsUnknown: try await unknownStatusIsUnknown()
         case .filesAreStable: try await filesAreStable()
         case .bytesAreExact: try await bytesAreExact()
+        case .partsAreExact: try await partsAreExact()
         case .brokenDownloadThrows: try await brokenDownloadThrows()
         case .expiredFilesAreGone: try await expiredFilesAreGone()
         case .throttlingIsTold: try await throttlingIsTold()

@@ -43,6 +43,7 @@ extension UpstreamClient {
     func open(
         _ request: UpstreamRequest,
         token: AccessToken?,
+        range: FileRange?,
         expectedLength: Int64?,
         context: CallContext
     ) async throws(ProviderError) -> UpstreamDownload {
@@ -64,21 +65,31 @@ extension UpstreamClient {
                 started: started
             )
             var expected = length
-            if response.status == .ok {
+            var part: ContentRange?
+            switch response.status {
+            case .ok:
                 if let refusal = request.refusal(headers) { throw refusal }
                 // The size known beforehand is the file's: an encoded body has another one.
-                let isFileItself = ["identity", ""].contains(headers["content-encoding"]?.lowercased() ?? "")
                 expected = try Self.expectedLength(
                     announced: length,
-                    known: isFileItself ? expectedLength : nil,
+                    known: headers.isEncoded ? nil : expectedLength,
                     isChunked: headers.all("transfer-encoding")?.lowercased().hasSuffix("chunked") ?? false,
                     host: request.url.host
                 )
+            case .partialContent:
+                if let refusal = request.refusal(headers) { throw refusal }
+                let answer = PartialContent(headers: headers, host: request.url.host)
+                let checked = try answer.range(asked: range, size: expectedLength)
+                (part, expected) = (checked, checked.count)
+            case .rangeNotSatisfiable:
+                if let range { throw range.notSatisfiable(size: expectedLength, host: request.url.host) }
+            default: break
             }
             return UpstreamDownload(
                 status: Int(response.status.code),
                 headers: headers,
                 contentLength: length,
+                range: part,
                 bytes: UpstreamBytes(body: response.body, expected: expected, host: request.url.host),
                 receivedAt: now
             )

@@ -101,21 +101,57 @@ public final class UpstreamClient: Sendable {
     /// Opens a download: the head is awaited, the bytes come as they are read.
     ///
     /// Answers 3xx are followed up to three times to `redirects` and to the hosts of the request's scope, never from
-    /// https to http; the token goes only to the latter. `expectedLength` is the size known beforehand: a 200 that
-    /// announces another one throws `transient` before the first byte. A 200 whose end cannot be told from a break,
-    /// because neither the upstream nor the caller knows its length, throws `permanent`.
+    /// https to http; the token goes only to the latter. `expectedLength` is the size of the whole file known beforehand: a
+    /// 200 or 206 that announces another one throws `transient` before the first byte. A 200 whose end cannot be told from
+    /// a break, because neither the upstream nor the caller knows its length, throws `permanent`.
+    ///
+    /// With a `range`, the answer may be that part (206, `range` of the answer says which) or the whole file (200); the
+    /// part begins where it was asked for, and may end earlier. With the range's `validator`, a part comes only with the
+    /// same strong entity tag: where the upstream sends a part with another or none, the whole file is asked for instead.
+    /// Throws `invalid` when the upstream says that the file ends before the range (416), `transient` for a part that does
+    /// not fit what was asked or known, `permanent` for an encoded part and for several parts.
     public func download(
         _ request: UpstreamRequest,
+        range: FileRange? = nil,
         expectedLength: Int64? = nil,
         redirects: [HostRule] = [],
         context: CallContext
     ) async throws(ProviderError) -> UpstreamDownload {
+        func open(_ range: FileRange?) async throws(ProviderError) -> UpstreamDownload {
+            try await follow(
+                request,
+                range: range,
+                expectedLength: expectedLength,
+                redirects: redirects,
+                context: context
+            )
+        }
+        let answer = try await open(range)
+        guard let wanted = range?.validator, answer.range != nil, answer.validator != wanted else { return answer }
+        // `If-Range` was not understood, or no longer holds: this part must not be joined to another.
+        return try await open(nil)
+    }
+
+    private func follow(
+        _ request: UpstreamRequest,
+        range: FileRange?,
+        expectedLength: Int64?,
+        redirects: [HostRule],
+        context: CallContext
+    ) async throws(ProviderError) -> UpstreamDownload {
         var request = request
+        if let range { request.headers += range.fields }
         for _ in 0...3 {
             let current = request
             let answer = try await withToken(current, alsoOpen: redirects, context: context) {
                 token throws(ProviderError) in
-                try await self.open(current, token: token, expectedLength: expectedLength, context: context)
+                try await self.open(
+                    current,
+                    token: token,
+                    range: range,
+                    expectedLength: expectedLength,
+                    context: context
+                )
             } rejected: {
                 current.rejectsToken(
                     UpstreamResponse(status: $0.status, headers: $0.headers, body: [], receivedAt: $0.receivedAt)

@@ -103,9 +103,37 @@ public struct UpstreamDownload: Sendable {
     public var headers: UpstreamHeaders
     /// The length of the body, where the upstream tells.
     public var contentLength: Int64?
+    /// The part of the file that a 206 holds.
+    public var range: ContentRange?
     /// The bytes; see `FileBody.bytes` for what they promise.
     public var bytes: UpstreamBytes
     public var receivedAt: Timestamp
+
+    /// Whether it is the file, or a part of it, and no error or redirect.
+    public var isFile: Bool { status == 200 || range != nil }
+
+    /// The entity tag, if it is a strong one (RFC 9110, 8.8.3).
+    public var validator: String? { headers["etag"].flatMap { FileRange.isStrong($0) ? $0 : nil } }
+
+    /// Whether parts of the file can be asked for.
+    public var servesRanges: Bool {
+        if range != nil { return true }
+        let units = headers.all("accept-ranges")?.split(separator: ",") ?? []
+        return !headers.isEncoded && units.contains { $0.trimming(" \t").lowercased() == "bytes" }
+    }
+
+    /// The head of a file, as an adapter hands it on.
+    public func fileHead(requestID: String?) -> FileBody.Head {
+        FileBody.Head(
+            contentType: headers["content-type"],
+            contentLength: contentLength,
+            contentEncoding: headers.isEncoded ? headers.all("content-encoding") : nil,
+            range: range,
+            validator: validator,
+            servesRanges: servesRanges,
+            requestID: requestID
+        )
+    }
 
     /// Reads up to `limit` bytes of an answer that is not the file, for its error message.
     public func collected(upTo limit: Int = 65_536) async -> UpstreamResponse {

@@ -19,6 +19,7 @@ struct Bench: Sendable {
     init(
         settings: EngineSettings = EngineSettings(),
         ledger: (any ExportLedger)? = nil,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
         var descriptor = ScriptedProvider.descriptor
@@ -28,7 +29,8 @@ struct Bench: Sendable {
             ledger: ledger ?? SQLiteLedger.inMemory(),
             time: ManualTime(),
             settings: settings,
-            descriptor: descriptor
+            descriptor: descriptor,
+            logger: logger
         )
     }
 
@@ -37,7 +39,8 @@ struct Bench: Sendable {
         ledger: any ExportLedger,
         time: ManualTime,
         settings: EngineSettings,
-        descriptor: ProviderDescriptor
+        descriptor: ProviderDescriptor,
+        logger: Logger
     ) throws {
         self.time = time
         self.provider = provider
@@ -50,7 +53,7 @@ struct Bench: Sendable {
             time: time,
             settings: settings,
             random: { UInt64.random(in: .min ... .max) },
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            logger: logger,
             metrics: metrics
         )
     }
@@ -62,7 +65,8 @@ struct Bench: Sendable {
             ledger: ledger ?? self.ledger,
             time: time,
             settings: engine.tools.settings,
-            descriptor: descriptor
+            descriptor: descriptor,
+            logger: engine.tools.logger
         )
     }
 

@@ -88,6 +88,7 @@ import Testing
         ("SELECT * FROM export WHERE connection = 'x' ORDER BY id DESC LIMIT 9", "export_by_connection"),
         ("SELECT * FROM export WHERE status = 'x' AND id < 'x' ORDER BY id DESC LIMIT 9", "export_by_status"),
         ("SELECT * FROM export WHERE phase <> 'settled' ORDER BY id", "export_unfinished"),
+        ("SELECT * FROM delivery WHERE export_id = 'x' AND id > 'x' ORDER BY id LIMIT 9", "USING PRIMARY KEY"),
         (
             """
             SELECT id FROM export INDEXED BY export_expiring WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL

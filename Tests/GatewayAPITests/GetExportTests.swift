@@ -43,6 +43,7 @@ import Testing
                 "files": [
                     [
                         "id": "1", "name": "a \"b\"/\u{7}.csv", "size": 12, "contentType": "text/csv", "sha256": "ab",
+                        "digestSource": "upstream",
                         "href": .string("/exports/\(export.id)/files/1"),
                     ],
                     ["id": "2 x", "name": "b", "href": .string("/exports/\(export.id)/files/2%20x")],

@@ -141,12 +141,12 @@ import Testing
         add { $0.connection = "running" }
         add { $0.createdAfter = Timestamp(milliseconds: 1) }
         add { $0.createdBefore = Timestamp(milliseconds: 1) }
-        #expect(Set(filters.map { cursor.seal(id, filter: $0) }).count == filters.count)
+        #expect(Set(filters.map { cursor.seal(id, in: .exports($0)) }).count == filters.count)
         for filter in filters {
-            let text = cursor.seal(id, filter: filter)
-            #expect(try cursor.open(text, filter: filter) == id)
+            let text = cursor.seal(id, in: .exports(filter))
+            #expect(try cursor.open(text, in: .exports(filter)) == id)
             for other in filters where other != filter {
-                #expect(throws: GatewayError.self) { try cursor.open(text, filter: other) }
+                #expect(throws: GatewayError.self) { try cursor.open(text, in: .exports(other)) }
             }
         }
     }

@@ -72,6 +72,7 @@ import Testing
         ),
         (minimal + "\n    apiRoot: http://api.example.com", "connections[0].apiRoot", "https"),
         (minimal + "\n    dialect: security", "connections[0].dialect", "is not a key here"),
+        (minimal + "\n    ranges: yes", "connections[0].ranges", "true or false"),
         (minimal + "\n    pollInterval: soon", "connections[0].pollInterval", "duration"),
         (minimal + "\n    name: other", "configuration", "twice"),
         ("ledger: [", "configuration", "is not YAML"),

@@ -54,6 +54,9 @@ import UpstreamHTTP
                 .init([:], "/caseId"), .init(Self.with(["caseId": "../users"]), "/caseId"),
                 .init(Self.with(["exportOptions": "originalFile", "outputName": ""]), "/exportOptions", "/outputName"),
             ]
+            harness.serveParts = {
+                bench.sandbox.addRule(SandboxRule(operation: "graph.start", fault: .preAuthorizedLink))
+            }
             // A link that has expired is asked for anew; a package that was deleted is not there at all.
             harness.expireFiles = {
                 bench.sandbox.addRule(SandboxRule(operation: "graph.download", fault: .status(404)))

@@ -104,6 +104,7 @@ import Testing
             ["kind": "cutConnection", "started": true], ["kind": "fileContent", "bytes": 1, "content": "pst"],
             ["kind": "noContentLength"], ["kind": "dripDownload", "bytesPerSecond": 1], ["kind": "quotedLocation"],
             ["kind": "wrappedEntity"], ["kind": "idWithReserved"], ["kind": "preAuthorizedLink"],
+            ["kind": "noRanges"], ["kind": "ranges"], ["kind": "changedFile"], ["kind": "noETag"],
         ]
         try await withLab { lab in
             for fault in faults {

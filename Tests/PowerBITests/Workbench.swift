@@ -20,6 +20,7 @@ struct Workbench: Sendable {
     static func run<Value>(
         at origin: String,
         openHosts: [String] = [],
+        asksForRanges: Bool = false,
         time: any TimeSource = SystemTime(),
         tokens: @escaping @Sendable (UpstreamClient) -> CountingTokens = { _ in CountingTokens() },
         _ work: (Workbench) async throws -> Value
@@ -27,7 +28,8 @@ struct Workbench: Sendable {
         let settings = PowerBISettings(
             apiRoot: try #require(UpstreamURL(origin)),
             profileID: "0f0e0d0c-0b0a-4908-8706-050403020100",
-            openHosts: openHosts.compactMap { UpstreamURL($0) }.map { .origin(of: $0) }
+            openHosts: openHosts.compactMap { UpstreamURL($0) }.map { .origin(of: $0) },
+            asksForRanges: asksForRanges
         )
         let transport = UpstreamTransport()
         let bare = client(settings, transport, tokens: CountingTokens(), time: time)
@@ -131,11 +133,15 @@ struct Workbench: Sendable {
     }
 
     /// The only file of a finished job.
-    func open(_ reference: UpstreamReference, size: Int64? = nil) async throws -> FileBody {
+    func open(
+        _ reference: UpstreamReference,
+        size: Int64? = nil,
+        range: FileRange? = nil
+    ) async throws -> FileBody {
         try await provider.open(
             ExportFile(id: "1", name: "x.pdf", size: size),
             of: reference,
-            range: nil,
+            range: range,
             context: Self.context
         )
     }

@@ -24,6 +24,10 @@ enum WithoutProgress: Shape {
     static func change(_ descriptor: inout ProviderDescriptor) { descriptor.capabilities.progress = false }
 }
 
+enum WithoutParts: Shape {
+    static func change(_ descriptor: inout ProviderDescriptor) { descriptor.capabilities.rangeDownload = false }
+}
+
 enum WithOneFile: Shape {
     static func change(_ descriptor: inout ProviderDescriptor) { descriptor.capabilities.multipleFiles = false }
 }
@@ -57,6 +61,7 @@ enum Mutation: Sendable, Hashable, CaseIterable {
     case forgetsMissingJobs, inventsMissingJobs, asksForEach, failsAllForOne
     case succeedsEarly, goesBack, tellsWrongProgress, showsFilesEarly, hidesFailures, takesUnknownForSuccess
     case reordersFiles, invertsIDs, dropsTheLastByte, servesOnce, endsQuietly, deliversGarbageAtTheBreak
+    case servesNoParts, shiftsParts, forgetsTheRange, endsPartsEarly, ignoresTheValidator, ignoresTheEnd
     case callsExpiredTransient, forgetsRetryAfter, callsServerErrorsPermanent, callsRefusedTokensTransient
     case ignoresCancellation, startsThoughCancelled, printsTheToken
 }
@@ -253,8 +258,9 @@ struct Mutant<Form: Shape>: ExportProvider {
     ) async throws(ProviderError) -> FileBody {
         if mutation == .servesOnce, counter.next() > 1 { throw ProviderError(.gone, "It was served.") }
         let body = try await translated { () async throws(ProviderError) in
-            try await base.open(file, of: reference, range: range, context: context)
+            try await base.open(file, of: reference, range: changed(range), context: context)
         }
+        if body.head.range != nil { return changedPart(body) }
         guard let bytes = body.bytes as? MemoryBytes else { return body }
         let isCut = bytes.end < bytes.bytes.count
         let replacement: MemoryBytes? =
@@ -268,6 +274,29 @@ struct Mutant<Form: Shape>: ExportProvider {
             default: nil
             }
         return FileBody(head: body.head, bytes: replacement ?? bytes)
+    }
+
+    private func changed(_ range: FileRange?) -> FileRange? {
+        guard var range else { return nil }
+        switch mutation {
+        case .servesNoParts: return nil
+        case .ignoresTheEnd where range.first >= 40_000: return nil
+        case .ignoresTheValidator: range.validator = nil
+        default: break
+        }
+        return range
+    }
+
+    private func changedPart(_ body: FileBody) -> FileBody {
+        guard var part = body.bytes as? MemoryBytes else { return body }
+        var head = body.head
+        switch mutation {
+        case .shiftsParts: part = MemoryBytes(bytes: part.bytes.dropFirst() + [0], end: part.end)
+        case .endsPartsEarly: part = MemoryBytes(bytes: part.bytes.dropLast(), end: part.end - 1)
+        case .forgetsTheRange: head.range = nil
+        default: break
+        }
+        return FileBody(head: head, bytes: part)
     }
 
     private func translated<Answer>(

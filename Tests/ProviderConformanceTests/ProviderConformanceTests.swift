@@ -31,6 +31,9 @@ import Testing
         #expect(await run(AsItIs.self) == [])
         #expect(await run(WithoutCancel.self) == [])
         #expect(await run(WithoutReconcile.self) == [])
+        // Parts may be served by whom they are not asked of.
+        #expect(await run(WithoutParts.self) == [])
+        #expect(await run(WithoutParts.self, .servesNoParts) == [])
     }
 
     private static let mutants: [(Mutation, ConformanceCheck)] = [
@@ -49,6 +52,8 @@ import Testing
         (.takesUnknownForSuccess, .unknownStatusIsUnknown), (.reordersFiles, .filesAreStable),
         (.invertsIDs, .filesAreStable), (.invertsIDs, .bytesAreExact), (.dropsTheLastByte, .bytesAreExact),
         (.servesOnce, .bytesAreExact), (.endsQuietly, .brokenDownloadThrows),
+        (.servesNoParts, .partsAreExact), (.shiftsParts, .partsAreExact), (.forgetsTheRange, .partsAreExact),
+        (.endsPartsEarly, .partsAreExact), (.ignoresTheValidator, .partsAreExact), (.ignoresTheEnd, .partsAreExact),
         (.deliversGarbageAtTheBreak, .brokenDownloadThrows), (.callsExpiredTransient, .expiredFilesAreGone),
         (.forgetsRetryAfter, .throttlingIsTold), (.callsServerErrorsPermanent, .serverErrorsPass),
         (.callsRefusedTokensTransient, .refusedTokenIsUnauthenticated), (.ignoresCancellation, .cancellationIsPrompt),

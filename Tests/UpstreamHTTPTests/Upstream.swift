@@ -35,11 +35,15 @@ struct Upstream: Sendable {
         try await client.send(request, context: context)
     }
 
-    func download(_ request: UpstreamRequest, expectedLength: Int64? = nil, redirects: [HostRule] = [])
-        async throws(ProviderError) -> UpstreamDownload
-    {
+    func download(
+        _ request: UpstreamRequest,
+        range: FileRange? = nil,
+        expectedLength: Int64? = nil,
+        redirects: [HostRule] = []
+    ) async throws(ProviderError) -> UpstreamDownload {
         try await client.download(
             request,
+            range: range,
             expectedLength: expectedLength,
             redirects: redirects,
             context: context

@@ -258,6 +258,28 @@ import VivaGoals
         }
     }
 
+    @Test("a part is asked for only where the settings say so", arguments: [false, true])
+    func part(asksForRanges: Bool) async throws {
+        try await ScriptedUpstream.run(
+            Script { request in
+                request.header("range") == nil
+                    ? .text("0123456789", headers: [("Content-Type", "text/csv")])
+                    : .text("456789", status: 206, headers: [("Content-Range", "bytes 4-9/10"), ("ETag", "\"v\"")])
+            }
+        ) { upstream in
+            try await Workbench.run(at: upstream.origin, asksForRanges: asksForRanges) { bench in
+                let range = FileRange(first: 4, validator: "\"v\"")
+                let body = try await bench.open(Self.reference, range: range)
+                #expect(body.head.servesRanges == asksForRanges)
+                let expected = ContentRange(first: 4, last: 9, completeLength: 10)
+                #expect(body.head.range == (asksForRanges ? expected : nil))
+                #expect(try await body.collected() == Array((asksForRanges ? "456789" : "0123456789").utf8))
+                #expect(upstream.requests.first?.header("range") == (asksForRanges ? "bytes=4-" : nil))
+                #expect(upstream.requests.first?.header("if-range") == (asksForRanges ? "\"v\"" : nil))
+            }
+        }
+    }
+
     @Test(
         "what a file that is not there means",
         arguments: [

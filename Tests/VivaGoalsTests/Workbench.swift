@@ -20,12 +20,14 @@ struct Workbench: Sendable {
     static func run<Value>(
         at origin: String,
         openHosts: [String] = [],
+        asksForRanges: Bool = false,
         time: any TimeSource = SystemTime(),
         _ work: (Workbench) async throws -> Value
     ) async throws -> Value {
         let settings = VivaGoalsSettings(
             apiRoot: try #require(UpstreamURL(origin)),
-            openHosts: openHosts.compactMap { UpstreamURL($0) }.map { .origin(of: $0) }
+            openHosts: openHosts.compactMap { UpstreamURL($0) }.map { .origin(of: $0) },
+            asksForRanges: asksForRanges
         )
         let transport = UpstreamTransport()
         let client = UpstreamClient(
@@ -101,8 +103,8 @@ struct Workbench: Sendable {
     }
 
     /// The only file of a finished job.
-    func open(_ reference: UpstreamReference) async throws -> FileBody {
-        try await provider.open(ExportFile(id: "1", name: "x.csv"), of: reference, range: nil, context: Self.context)
+    func open(_ reference: UpstreamReference, range: FileRange? = nil) async throws -> FileBody {
+        try await provider.open(ExportFile(id: "1", name: "x.csv"), of: reference, range: range, context: Self.context)
     }
 }
 

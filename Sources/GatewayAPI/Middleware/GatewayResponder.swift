@@ -112,6 +112,7 @@ struct GatewayResponder: HTTPResponder {
         case .getExport: try await exports.get(call)
         case .cancelExport: try await exports.cancel(call)
         case .listExportFiles: try await exports.files(call)
+        case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)
         case .headExportFile: try await exports.file(call, .head)
         case .downloadExportContent: try await exports.content(call, .get)

@@ -58,9 +58,10 @@ struct ExportRoutes: Sendable {
         filter.createdAfter = try query.timestamp("createdAfter")
         filter.createdBefore = try query.timestamp("createdBefore")
         let limit = try query.integer("limit", in: 1...200) ?? 50
-        let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, filter: filter) }
+        let place = Cursor.List.exports(filter)
+        let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
         let page = try await service.exports(matching: filter, before: before, limit: limit)
-        let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, filter: filter) } : nil
+        let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, in: place) } : nil
         return JSONAnswer.perCaller(document.bytes(ofPage: page.exports, nextCursor: next))
     }
 

@@ -1,7 +1,8 @@
 /// The operations of the API, by the `operationId` that `openapi.yaml` gives them.
 enum Operation: String, Sendable, CaseIterable {
     case createExport, listExports, getExport, cancelExport
-    case listExportFiles, downloadExportFile, headExportFile, downloadExportContent, headExportContent
+    case listExportFiles, listExportDeliveries
+    case downloadExportFile, headExportFile, downloadExportContent, headExportContent
     case listProviders, getProvider
     case getLiveness, getReadiness, getMetrics, getOpenAPI
 }

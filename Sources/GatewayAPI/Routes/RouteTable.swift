@@ -42,6 +42,14 @@ enum RouteTable {
             statuses: [200, 400, 401, 404, 406, 503],
             negotiates: .json
         ),
+        Route(
+            method: .get,
+            pattern: "/exports/{id}/deliveries",
+            operation: .listExportDeliveries,
+            statuses: [200, 400, 401, 404, 406, 503],
+            negotiates: .json,
+            takesQuery: true
+        ),
         download(.get, "/exports/{id}/files/{fileId}", .downloadExportFile),
         download(.head, "/exports/{id}/files/{fileId}", .headExportFile),
         download(.get, "/exports/{id}/content", .downloadExportContent),

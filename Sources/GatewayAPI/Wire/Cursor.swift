@@ -1,10 +1,27 @@
 import Exports
 import SystemCrypto
 
-/// The place between two pages: the last export shown, sealed together with the filters it belongs to.
+/// The place between two pages: the last entry shown, sealed together with the list it belongs to.
 ///
-/// `base64url(id ‖ HMAC-SHA256)`: it cannot be made up, and not be used with other filters. It holds no rights.
+/// `base64url(id ‖ HMAC-SHA256)`: it cannot be made up, and not be used with another list. It holds no rights.
 struct Cursor: Sendable {
+    /// What is paged through.
+    enum List {
+        case exports(ExportFilter)
+        case deliveries(of: ExportID)
+
+        fileprivate var parts: [String] {
+            switch self {
+            case .exports(let filter):
+                [
+                    "exports", filter.provider?.rawValue ?? "", filter.status?.rawValue ?? "", filter.connection ?? "",
+                    filter.createdAfter?.description ?? "", filter.createdBefore?.description ?? "",
+                ]
+            case .deliveries(let id): ["deliveries", id.description]
+            }
+        }
+    }
+
     private let key: [UInt8]
 
     /// Seals with a key that all replicas share.
@@ -13,33 +30,29 @@ struct Cursor: Sendable {
     }
 
     /// The text of a cursor that goes on after `id`.
-    func seal(_ id: ExportID, filter: ExportFilter) -> String {
+    func seal(_ id: ExportID, in list: List) -> String {
         let payload = Self.payload(id)
-        return Base64URL.encode(payload + code(payload, filter))
+        return Base64URL.encode(payload + code(payload, list))
     }
 
-    /// The export to go on after. Throws `invalidParameter` for a cursor that we did not make for these filters.
-    func open(_ text: String, filter: ExportFilter) throws(GatewayError) -> ExportID {
+    /// The entry to go on after. Throws `invalidParameter` for a cursor that we did not make for this list.
+    func open(_ text: String, in list: List) throws(GatewayError) -> ExportID {
         let bytes = text.utf8.count <= 512 ? Base64URL.decode(text) ?? [] : []
         guard bytes.count == 16 + SHA256.byteCount,
-            constantTimeEquals(Array(bytes[16...]), code(Array(bytes[..<16]), filter)),
+            constantTimeEquals(Array(bytes[16...]), code(Array(bytes[..<16]), list)),
             let id = Self.id(Array(bytes[..<16]))
         else {
             throw .invalidParameter(
                 "cursor",
-                "must be the nextCursor of a page with the same filters; start again without it"
+                "must be the nextCursor of a page of the same list; start again without it"
             )
         }
         return id
     }
 
-    private func code(_ payload: [UInt8], _ filter: ExportFilter) -> [UInt8] {
-        let parts = [
-            "exports", filter.provider?.rawValue ?? "", filter.status?.rawValue ?? "", filter.connection ?? "",
-            filter.createdAfter?.description ?? "", filter.createdBefore?.description ?? "",
-        ]
-        // Each part with its length before it: no two filters give the same bytes.
-        let context = parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
+    private func code(_ payload: [UInt8], _ list: List) -> [UInt8] {
+        // Each part with its length before it: no two lists give the same bytes.
+        let context = list.parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
         return HMACSHA256.authenticationCode(for: payload + context, key: key)
     }
 

@@ -85,6 +85,7 @@ struct ExportDocument {
         writer.member("size", file.size.map(JSONValue.integer))
         writer.member("contentType", file.contentType)
         writer.member("sha256", file.sha256)
+        writer.member("digestSource", file.digestSource?.rawValue)
         writer.member("href", links.file(file.id, of: id))
     }
 

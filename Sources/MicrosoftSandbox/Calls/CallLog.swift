@@ -22,6 +22,8 @@ final class CallLog: Sendable {
                 path: call.rawPath,
                 service: call.operation.service,
                 operation: call.operation.rawValue,
+                range: call.headers[.range],
+                ifRange: call.headers[.ifRange],
                 status: status,
                 at: call.now
             )

@@ -35,6 +35,16 @@ struct FileSpec: Sendable, Hashable {
         seed = (job + "#\(index)").utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
+    /// A strong entity tag: equal for equal bytes.
+    var entityTag: String { "\"\(String(seed, radix: 16))-\(size)\"" }
+
+    /// Another version of the file, of the same length and kind.
+    var changed: FileSpec {
+        var spec = self
+        spec.seed = ~seed
+        return spec
+    }
+
     /// The same file with another size and kind, and a name that tells so.
     func replaced(bytes: Int64, kind: SandboxFileKind) -> FileSpec {
         var spec = self

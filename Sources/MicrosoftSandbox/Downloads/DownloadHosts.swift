@@ -44,7 +44,7 @@ struct DownloadHosts {
             !call.faults.has(.expiredLink)
         else { return Response(status: .forbidden, headers: [.storageErrorCode: "AuthenticationFailed"]) }
         guard let file = file(of: link.job, link.file) else { return Response(status: .notFound) }
-        return FileAnswer(file: file, world: world, call: call, servesRanges: true).response()
+        return FileAnswer(file: file, world: world, call: call, isStorage: true).response()
     }
 
     private func file(of id: String, _ index: Int) -> FileSpec? {

@@ -7,18 +7,27 @@ struct FileAnswer {
     let file: FileSpec
     let world: World
     let call: Call
-    /// Storage hosts serve ranges. Of the proxy, Goals and Power BI nothing is known; they send everything.
-    var servesRanges = false
+    /// Storage hosts serve ranges and have entity tags. Of the proxy, Goals and Power BI nothing is known; they send
+    /// everything, unless the fault `ranges` says otherwise.
+    let isStorage: Bool
+
+    init(file: FileSpec, world: World, call: Call, isStorage: Bool = false) {
+        self.file = call.faults.has(.changedFile) ? file.changed : file
+        self.world = world
+        self.call = call
+        self.isStorage = isStorage
+    }
 
     func response(headers: HTTPFields = [:]) -> Response {
         var headers = headers
         headers[.contentType] = file.format.contentType
+        let isTagged = isStorage || call.faults.has(.ranges)
+        headers[.eTag] = isTagged && !call.faults.has(.noETag) ? file.entityTag : nil
         var range: Range<Int64> = 0..<file.size
         var status = HTTPResponse.Status.ok
-        if servesRanges {
+        if isTagged, !call.faults.has(.noRanges) {
             headers[.acceptRanges] = "bytes"
-            headers[.eTag] = "\"\(String(file.seed, radix: 16))-\(file.size)\""
-            if let wanted = call.headers[.range].flatMap({ ByteRange($0) }) {
+            if let wanted = wantedRange(headers[.eTag]) {
                 guard let part = wanted.within(file.size) else {
                     headers[.contentRange] = "bytes */\(file.size)"
                     return Response(status: .rangeNotSatisfiable, headers: headers)
@@ -36,6 +45,12 @@ struct FileAnswer {
             time: world.time
         )
         return Response(status: status, headers: headers, body: transfer.body())
+    }
+
+    /// The range asked for; nil where `If-Range` says that the file must be the same, and it is not (RFC 9110, 13.1.5).
+    private func wantedRange(_ entityTag: String?) -> ByteRange? {
+        if let condition = call.headers[.ifRange], condition != entityTag { return nil }
+        return call.headers[.range].flatMap { ByteRange($0) }
     }
 }
 

@@ -46,6 +46,15 @@ public enum SandboxFault: Sendable, Hashable {
     case noContentLength
     /// The body comes at this pace on the sandbox's clock.
     case dripDownload(bytesPerSecond: Int)
+    /// The host serves no parts of files: every answer is the whole, without `Accept-Ranges`.
+    case noRanges
+    /// The host serves parts of files and has entity tags, as storage hosts always do.
+    case ranges
+    /// The file is another one, of the same length, with an entity tag of its own. With `after: 1` in the rule, from the
+    /// second request on.
+    case changedFile
+    /// The file comes without an entity tag.
+    case noETag
     /// `Location` comes inside double quotes.
     case quotedLocation
     /// The entity comes wrapped in `{"value": …}` (`graph.md` C3).
@@ -79,6 +88,9 @@ extension SandboxFault {
         case ending
         case pace
         case framing
+        case ranges
+        case version
+        case validator
         case mediaType
         case location
         case entity
@@ -96,6 +108,9 @@ extension SandboxFault {
         case .cutDownload, .stallDownload, .shortDownload, .wrongLength: .ending
         case .dripDownload: .pace
         case .noContentLength: .framing
+        case .noRanges, .ranges: .ranges
+        case .changedFile: .version
+        case .noETag: .validator
         case .wrongContentType: .mediaType
         case .quotedLocation: .location
         case .wrappedEntity: .entity
@@ -117,7 +132,7 @@ extension SandboxFault {
         case .outcome: role == .start || (role == .status && jobIsOpen)
         case .lag: role == .start || role == .status
         case .content: role == .start || role == .status || role == .download
-        case .ending, .pace, .framing: role == .download
+        case .ending, .pace, .framing, .ranges, .version, .validator: role == .download
         case .location, .identifier: role == .start
         case .entity: role == .status
         case .link: role == .start || role == .status

@@ -37,7 +37,8 @@ extension SandboxFault {
         "slow", "throttled", "status", "failed", "failedBusy", "partiallySucceeded", "submissionFailed", "stuck",
         "unknownStatus", "metadataLag", "cutDownload", "stallDownload", "shortDownload", "wrongLength", "expiredLink",
         "wrongContentType", "htmlSignIn", "tokenRevoked", "cutConnection", "fileContent", "noContentLength",
-        "dripDownload", "quotedLocation", "wrappedEntity", "idWithReserved", "preAuthorizedLink",
+        "dripDownload", "noRanges", "ranges", "changedFile", "noETag", "quotedLocation", "wrappedEntity",
+        "idWithReserved", "preAuthorizedLink",
     ]
 
     fileprivate static func parse(_ reader: inout ObjectReader) -> SandboxFault? {
@@ -66,6 +67,10 @@ extension SandboxFault {
         case "noContentLength": .noContentLength
         case "dripDownload":
             reader.requiredCount("bytesPerSecond").map { .dripDownload(bytesPerSecond: max(1, Int($0))) }
+        case "noRanges": .noRanges
+        case "ranges": .ranges
+        case "changedFile": .changedFile
+        case "noETag": .noETag
         case "quotedLocation": .quotedLocation
         case "wrappedEntity": .wrappedEntity
         case "idWithReserved": .idWithReserved

@@ -18,6 +18,7 @@ public struct MemoryProvider: ExportProvider {
         capabilities.batchObserve = true
         capabilities.reconcile = true
         capabilities.multipleFiles = true
+        capabilities.rangeDownload = true
         capabilities.downloadLifetime = .seconds(3600)
         capabilities.formats = MemoryRequest.formats
         return ProviderDescriptor(
@@ -100,10 +101,27 @@ public struct MemoryProvider: ExportProvider {
         let files = job.files
         guard let number = Int(file.id), files.indices.contains(number - 1) else { throw Self.notFound }
         let bytes = files[number - 1].bytes
-        return FileBody(
-            head: FileBody.Head(contentType: "application/octet-stream", contentLength: Int64(bytes.count)),
-            bytes: MemoryBytes(bytes: bytes, end: min(bytes.count, upstream.downloadCut.map { Int($0) } ?? bytes.count))
+        var head = FileBody.Head(contentType: "application/octet-stream", contentLength: Int64(bytes.count))
+        head.validator = "\"\(reference.id)/\(number)\""
+        head.servesRanges = true
+        guard let range, range.validator ?? head.validator == head.validator else {
+            return FileBody(head: head, bytes: cut(bytes))
+        }
+        guard range.first < bytes.count else {
+            throw ProviderError(.invalid, "The file has no bytes from byte \(range.first) on.")
+        }
+        let part = Array(bytes[Int(range.first)...Int(min(range.last ?? .max, Int64(bytes.count - 1)))])
+        head.contentLength = Int64(part.count)
+        head.range = ContentRange(
+            first: range.first,
+            last: range.first + Int64(part.count - 1),
+            completeLength: Int64(bytes.count)
         )
+        return FileBody(head: head, bytes: cut(part))
+    }
+
+    private func cut(_ bytes: [UInt8]) -> MemoryBytes {
+        MemoryBytes(bytes: bytes, end: min(bytes.count, upstream.downloadCut.map { Int($0) } ?? bytes.count))
     }
 
     private static var notFound: ProviderError { ProviderError(.notFound, "There is no such job or file.") }

@@ -26,6 +26,8 @@ enum GraphEDiscoveryDescriptor {
         capabilities.batchObserve = true
         capabilities.reconcile = true
         capabilities.multipleFiles = true
+        // B7: storage links are resumable. The proxy may send the whole file instead, which the contract allows.
+        capabilities.rangeDownload = true
         // B7 reports links of 14 days and packages of 30; a link of some hours is simply asked for again. The shorter
         // of the two is promised.
         capabilities.downloadLifetime = .seconds(14 * 86_400)

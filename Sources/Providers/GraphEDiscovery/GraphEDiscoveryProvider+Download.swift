@@ -69,8 +69,9 @@ extension GraphEDiscoveryProvider {
         case refused(ProviderError)
     }
 
-    /// Opens a link.
-    func fetch(_ link: FileLink, context: CallContext) async throws(ProviderError) -> Fetched {
+    /// Opens a link. Storage hosts serve parts of a package; of the proxy it is not known (`graph.md` B7), and either answer
+    /// is taken.
+    func fetch(_ link: FileLink, range: FileRange?, context: CallContext) async throws(ProviderError) -> Fetched {
         guard let host = settings.downloadHost(of: link.url) else {
             throw ProviderError(
                 .permanent,
@@ -81,6 +82,7 @@ extension GraphEDiscoveryProvider {
         do throws(ProviderError) {
             download = try await client.download(
                 downloadCall(link, at: host),
+                range: range,
                 expectedLength: link.size,
                 redirects: settings.blobHosts,
                 context: context
@@ -88,7 +90,7 @@ extension GraphEDiscoveryProvider {
         } catch  where host == .proxy && error.code == .unauthenticated {
             throw GraphEDiscoveryFailure.explainingDownloadRole(error)
         }
-        guard download.status == 200 else {
+        guard download.isFile else {
             let response = await download.collected()
             let error = GraphEDiscoveryFailure.error(response, in: .download(host))
             guard response.status == 403 else { throw error }
@@ -101,15 +103,9 @@ extension GraphEDiscoveryProvider {
                 )
             )
         }
-        let encoding = download.headers["content-encoding"].flatMap { $0.lowercased() == "identity" ? nil : $0 }
         return .body(
             FileBody(
-                head: .init(
-                    contentType: download.headers["content-type"],
-                    contentLength: download.contentLength,
-                    contentEncoding: encoding,
-                    requestID: GraphEDiscoveryFailure.requestID(of: download.headers)
-                ),
+                head: download.fileHead(requestID: GraphEDiscoveryFailure.requestID(of: download.headers)),
                 bytes: download.bytes
             )
         )

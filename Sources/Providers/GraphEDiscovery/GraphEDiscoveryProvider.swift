@@ -137,9 +137,9 @@ public struct GraphEDiscoveryProvider: ExportProvider {
             )
         }
         let first = try await link(to: file, of: reference, context: context)
-        if case .body(let body) = try await fetch(first, context: context) { return body }
+        if case .body(let body) = try await fetch(first, range: range, context: context) { return body }
         let second = try await link(to: file, of: reference, context: context)
-        switch try await fetch(second, context: context) {
+        switch try await fetch(second, range: range, context: context) {
         case .body(let body): return body
         case .refused(let error): throw error
         }

@@ -112,11 +112,12 @@ public struct PowerBIProvider: ExportProvider {
         let report = try PowerBIReport(reference: reference)
         let download = try await client.download(
             call("power-bi.file", .get, report.path + ["exports", reference.id, "file"]),
+            range: settings.asksForRanges ? range : nil,
             expectedLength: file.size,
             redirects: settings.openHosts,
             context: context
         )
-        guard download.status == 200 else {
+        guard download.isFile else {
             let error = PowerBIFailure.error(await download.collected(), during: .file)
             // A 403 may mean either, and an export that is taken for expired cannot be had back.
             if error.code == .gone, error.upstream?.status == 403, try await stands(reference, context: context) {
@@ -124,17 +125,11 @@ public struct PowerBIProvider: ExportProvider {
             }
             throw error
         }
-        let contentType = download.headers["content-type"]
-        guard !PowerBIFailure.isHTML(contentType) else {
+        guard !PowerBIFailure.isHTML(download.headers["content-type"]) else {
             throw PowerBIFailure.webPage(await download.collected())
         }
         return FileBody(
-            head: FileBody.Head(
-                contentType: contentType,
-                contentLength: download.contentLength,
-                contentEncoding: download.headers["content-encoding"],
-                requestID: download.headers["requestid"]
-            ),
+            head: download.fileHead(requestID: download.headers["requestid"]),
             bytes: download.bytes
         )
     }

@@ -10,18 +10,22 @@ public struct PowerBISettings: Sendable {
     public var profileID: String?
     /// Hosts that a download may be redirected to, without the token.
     public var openHosts: [HostRule]
+    /// Whether parts of files are asked for. Power BI does not say that it serves them (`powerbi-entra.md` A5).
+    public var asksForRanges: Bool
 
     /// Makes settings for the public cloud where nothing else is given.
     public init(
         apiRoot: UpstreamURL = UpstreamURL(httpsHost: "api.powerbi.com"),
         scope: TokenScope = TokenScope("https://analysis.windows.net/powerbi/api/.default"),
         profileID: String? = nil,
-        openHosts: [HostRule] = []
+        openHosts: [HostRule] = [],
+        asksForRanges: Bool = false
     ) {
         self.apiRoot = apiRoot
         self.scope = scope
         self.profileID = profileID
         self.openHosts = openHosts
+        self.asksForRanges = asksForRanges
     }
 
     /// Which hosts may be shown which token: the API root alone. The regional hosts of the answers are never called.

@@ -143,24 +143,19 @@ public struct VivaGoalsProvider: ExportProvider {
     ) async throws(ProviderError) -> FileBody {
         let download = try await client.download(
             call("viva-goals.content", .get, [reference.id, "content"]),
+            range: settings.asksForRanges ? range : nil,
             expectedLength: file.size,
             redirects: settings.openHosts,
             context: context
         )
-        guard download.status == 200 else {
+        guard download.isFile else {
             throw VivaGoalsFailure.error(await download.collected(), during: .content)
         }
-        let contentType = download.headers["content-type"]
-        guard !VivaGoalsFailure.isHTML(contentType) else {
+        guard !VivaGoalsFailure.isHTML(download.headers["content-type"]) else {
             throw VivaGoalsFailure.webPage(await download.collected())
         }
         return FileBody(
-            head: FileBody.Head(
-                contentType: contentType,
-                contentLength: download.contentLength,
-                contentEncoding: download.headers["content-encoding"],
-                requestID: download.headers["request-id"]
-            ),
+            head: download.fileHead(requestID: download.headers["request-id"]),
             bytes: download.bytes
         )
     }

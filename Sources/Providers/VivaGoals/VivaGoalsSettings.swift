@@ -8,16 +8,20 @@ public struct VivaGoalsSettings: Sendable {
     public var scope: TokenScope
     /// Storage hosts that a download may be redirected to, without the token.
     public var openHosts: [HostRule]
+    /// Whether parts of files are asked for. Nothing says that Viva Goals serves them (`graph.md` C3).
+    public var asksForRanges: Bool
 
     /// Makes settings for the public cloud where nothing else is given.
     public init(
         apiRoot: UpstreamURL = UpstreamURL(httpsHost: "graph.microsoft.com"),
         scope: TokenScope = TokenScope("https://graph.microsoft.com/.default"),
-        openHosts: [HostRule] = []
+        openHosts: [HostRule] = [],
+        asksForRanges: Bool = false
     ) {
         self.apiRoot = apiRoot
         self.scope = scope
         self.openHosts = openHosts
+        self.asksForRanges = asksForRanges
     }
 
     /// Which hosts may be shown which token: the API root alone.

@@ -1,0 +1,31 @@
+import Exports
+
+/// A page of deliveries as JSON: the schemas `Delivery` and `DeliveryList` of `openapi.yaml`.
+enum DeliveryDocument {
+    /// The text of a page.
+    static func bytes(ofPage deliveries: [Delivery], nextCursor: String?) -> [UInt8] {
+        JSONWriter.object { writer in
+            writer.name("value")
+            writer.array(deliveries) { writer, delivery in writer.object { write(delivery, to: &$0) } }
+            writer.member("nextCursor", nextCursor)
+        }
+    }
+
+    private static func write(_ delivery: Delivery, to writer: inout JSONWriter) {
+        writer.member("id", delivery.id.description)
+        writer.member("fileId", delivery.fileID)
+        writer.member("caller", delivery.caller)
+        writer.member("requestId", delivery.requestID)
+        writer.member("startedAt", delivery.startedAt)
+        writer.member("endedAt", delivery.endedAt)
+        writer.member("coding", delivery.coding)
+        writer.member("rangeFirst", delivery.rangeFirst.map(JSONValue.integer))
+        writer.member("rangeLast", delivery.rangeLast.map(JSONValue.integer))
+        writer.member("bytesSent", .integer(delivery.bytesSent))
+        writer.member("fileBytes", .integer(delivery.fileBytes))
+        writer.member("sha256", delivery.sha256)
+        writer.member("resumptions", .integer(Int64(delivery.resumptions)))
+        writer.member("outcome", delivery.outcome.rawValue)
+        writer.member("reason", delivery.reason)
+    }
+}

@@ -1,0 +1,175 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import InMemoryLogging
+import Logging
+import Synchronization
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct DeliveryTests {
+    private static let digest = String(repeating: "ab", count: 32)
+
+    /// An export that has succeeded with these files.
+    private func finished(_ bench: Bench, _ files: [ExportFile]) async throws -> ExportID {
+        bench.provider.set {
+            $0.onObserve = { _ in
+                var observation = Observation(.succeeded, upstreamStatus: "Succeeded")
+                observation.files = files
+                return .success(observation)
+            }
+        }
+        return try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id)
+            return id
+        }
+    }
+
+    private func delivery(
+        _ bench: Bench,
+        of id: ExportID,
+        file: String? = "1",
+        outcome: Delivery.Outcome = .whole
+    ) -> Delivery {
+        let now = bench.time.now()
+        var delivery = Delivery(
+            id: bench.engine.tools.newID(at: now),
+            exportID: id,
+            fileID: file,
+            caller: "alice",
+            requestID: "r-1",
+            startedAt: now,
+            endedAt: now,
+            coding: "identity",
+            outcome: outcome
+        )
+        delivery.fileBytes = 1234
+        delivery.sha256 = outcome == .whole ? Self.digest : nil
+        return delivery
+    }
+
+    @Test func theFirstWholeDeliveryTellsWhatTheUpstreamDidNot() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a"), ExportFile(id: "2", name: "b")])
+        let before = try await bench.record(id).export
+        bench.time.advance(by: .seconds(5))
+        let first = delivery(bench, of: id)
+        await bench.engine.record(first)
+
+        let after = try await bench.engine.export(id, refresh: false, authorization: nil)
+        #expect(after.files.map(\.size) == [1234, nil])
+        #expect(after.files.map(\.sha256) == [Self.digest, nil])
+        #expect(after.files.map(\.digestSource) == [.gateway, nil])
+        #expect(after.revision == before.revision + 1)
+        #expect(after.updatedAt == before.updatedAt + .seconds(5))
+
+        // Whoever waits for a change has been told.
+        let seen = try await bench.engine.export(id, changedFrom: before.revision, within: .seconds(9))
+        #expect(seen == after)
+
+        // The second one tells nothing more, whatever it says.
+        bench.time.advance(by: .seconds(5))
+        var second = delivery(bench, of: id)
+        second.sha256 = String(repeating: "cd", count: 32)
+        second.fileBytes = 1
+        await bench.engine.record(second)
+        #expect(try await bench.record(id).export == after)
+        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [first, second])
+        #expect(try await bench.engine.deliveries(of: id, after: first.id, limit: 9).deliveries == [second])
+    }
+
+    @Test func whatTheUpstreamToldStays() async throws {
+        let bench = try Bench()
+        let known = ExportFile(id: "1", name: "a", size: 7, sha256: String(repeating: "ef", count: 32))
+        let id = try await finished(bench, [known])
+        let before = try await bench.record(id)
+        #expect(before.export.files.first?.digestSource == .upstream)
+        await bench.engine.record(delivery(bench, of: id))
+        #expect(try await bench.record(id) == before)
+
+        let sized = try Bench()
+        let other = try await finished(sized, [ExportFile(id: "1", name: "a", size: 7)])
+        await sized.engine.record(delivery(sized, of: other))
+        let file = try #require(try await sized.record(other).export.files.first)
+        #expect(file.size == 7)
+        #expect(file.sha256 == Self.digest)
+        #expect(file.digestSource == .gateway)
+    }
+
+    @Test func partsAndArchivesAndBrokenOnesTellNothing() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let before = try await bench.record(id)
+        var part = delivery(bench, of: id)
+        part.rangeFirst = 0
+        var digestless = delivery(bench, of: id)
+        digestless.sha256 = nil
+        let all = [
+            part, digestless, delivery(bench, of: id, file: nil), delivery(bench, of: id, file: "9"),
+            delivery(bench, of: id, outcome: .broken), delivery(bench, of: id, outcome: .abandoned),
+        ]
+        for delivery in all { await bench.engine.record(delivery) }
+        #expect(try await bench.record(id) == before)
+        #expect(try await Set(bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries) == Set(all))
+    }
+
+    /// The caller has left, so that the task that ends the download is cancelled.
+    @Test func aCancelledTaskRecordsAllTheSame() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let abandoned = delivery(bench, of: id, outcome: .abandoned)
+        let (left, leave) = AsyncStream.makeStream(of: Void.self)
+        let task = Task {
+            for await _ in left {}
+            #expect(Task.isCancelled)
+            await bench.engine.record(abandoned)
+        }
+        task.cancel()
+        leave.finish()
+        await task.value
+        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [abandoned])
+    }
+
+    @Test func whatCannotBeWrittenIsLoggedAndCounted() async throws {
+        let logs = InMemoryLogHandler()
+        let bench = try Bench(logger: Logger(label: "test") { _ in logs })
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        var lost = delivery(bench, of: id)
+        lost.rangeFirst = 3
+        lost.reason = "some-reason"
+        await dead.engine.record(lost)
+
+        let entry = try #require(logs.entries.last { $0.level == .error })
+        let metadata = entry.metadata.mapValues { "\($0)" }
+        let expected = [
+            "delivery": "\(lost.id)", "export": "\(id)", "caller": "alice", "request-id": "r-1", "file": "1",
+            "range-first": "3", "file-bytes": "1234", "sha256": Self.digest, "outcome": "whole",
+            "reason": "some-reason",
+        ]
+        for (key, value) in expected { #expect(metadata[key] == value, "\(key)") }
+        let unrecorded = "export_gateway_deliveries_unrecorded_total"
+        #expect(dead.counter(unrecorded, [("outcome", "whole")]) == 1)
+
+        let stranger = bench.engine.tools.newID(at: bench.time.now())
+        await bench.engine.record(delivery(bench, of: stranger, outcome: .broken))
+        #expect(bench.counter(unrecorded, [("outcome", "broken")]) == 1)
+        let error = await #expect(throws: GatewayError.self) {
+            try await bench.engine.deliveries(of: stranger, after: nil, limit: 9)
+        }
+        #expect(error?.code == .notFound)
+        let silent = await #expect(throws: GatewayError.self) {
+            try await dead.engine.deliveries(of: id, after: nil, limit: 9)
+        }
+        #expect(silent?.code == .unavailable)
+    }
+
+    @Test func aRangeReachesTheProvider() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let range = FileRange(first: 4, last: 9, validator: "\"v\"")
+        _ = try await bench.engine.open("1", of: id, range: range, authorization: nil)
+        _ = try await bench.engine.open("1", of: id, range: nil, authorization: nil)
+        #expect(bench.provider.state.withLock { $0.ranges } == [range, nil])
+    }
+}

@@ -1,0 +1,84 @@
+import ExportLedger
+import Exports
+import Foundation
+import GRDB
+import Testing
+
+/// Ledgers that earlier versions wrote.
+@Suite struct MigrationTests {
+    private static let migrations = ["1 exports and idempotency keys", "2 deliveries"]
+
+    /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.
+    private func firstLedger(at path: String) throws {
+        let dump = try #require(
+            Bundle.module.url(forResource: "ledger-1", withExtension: "sql", subdirectory: "Fixtures")
+        )
+        let sql = try String(contentsOf: dump, encoding: .utf8)
+        var configuration = Configuration()
+        // The dump creates and fills its tables in the order of their names.
+        configuration.foreignKeysEnabled = false
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+        try queue.close()
+    }
+
+    @Test func theFirstVersionsLedgerIsKeptAndTakesDeliveries() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("ledger.sqlite")
+        try firstLedger(at: path)
+        let ledger = try SQLiteLedger(path: path)
+        let exports = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports
+        #expect(exports.map(\.status) == [.canceled, .succeeded, .succeeded])
+        #expect(exports.map(\.revision) == [3, 4, 6])
+
+        let id = try #require(exports.last?.id)
+        let old = try #require(try await ledger.record(id))
+        #expect(old.export.name == "Search 0")
+        #expect(old.export.files.map(\.size) == [65_536, 7964])
+        #expect(old.export.files.map(\.digestSource) == [nil, nil])
+        #expect(old.reference?.id == "7cbbd274-a940-467a-9d3e-077cac9a19cd")
+        #expect(old.fence == 2)
+        let key = Idempotency(
+            key: "0",
+            fingerprint: "651b522376f6a5d31403d168b88c105062e6db701529fdee1ab5e6ab70eb46f3"
+        )
+        let claim = try await ledger.claimed(key, by: "black-box", claimsSince: Timestamp(milliseconds: 0))
+        #expect(claim?.replayed?.export.id == exports[1].id)
+
+        let none = DeliveryPage(deliveries: [], hasMore: false)
+        #expect(try await ledger.deliveries(of: id, after: nil, limit: 9) == none)
+        let delivery = Fixture.delivery(of: id)
+        let outcome = try await ledger.insert(delivery) { record in
+            record.export.files[1].sha256 = "11"
+            record.export.files[1].digestSource = .gateway
+        }
+        #expect(outcome != .notFound)
+        #expect(try await ledger.deliveries(of: id, after: nil, limit: 9)?.deliveries == [delivery])
+        #expect(try await ledger.record(id)?.export.files[1].digestSource == .gateway)
+    }
+
+    @Test func anOldSchemaBecomesWhatANewLedgerHas() async throws {
+        func schema(_ path: String) throws -> [String] {
+            let queue = try DatabaseQueue(path: path)
+            defer { try? queue.close() }
+            return try queue.read { database in
+                let identifiers = try String.fetchAll(
+                    database,
+                    sql: "SELECT identifier FROM grdb_migrations ORDER BY 1"
+                )
+                #expect(identifiers == Self.migrations)
+                return
+                    try String.fetchAll(
+                        database,
+                        sql: "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
+                    )
+                    .map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+            }
+        }
+        let directory = try TemporaryDirectory()
+        let (old, new) = (directory.file("old.sqlite"), directory.file("new.sqlite"))
+        try firstLedger(at: old)
+        for path in [old, new] { _ = try SQLiteLedger(path: path) }
+        #expect(try schema(old) == schema(new))
+    }
+}
