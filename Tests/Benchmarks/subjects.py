@@ -1,0 +1,205 @@
+"""What is measured: the gateway and its peers, each in front of the same origin.
+
+A subject is started for one scenario: upstream over HTTP or TLS, on these cores, with or without gzip. `address(name)` is
+where the file `name` is downloaded.
+"""
+
+import http.client
+import json
+import os
+import time
+from pathlib import Path
+
+from origin import CLIENT, TENANT, Origin
+from processes import Server, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("EXPORT_GATEWAY_BINARY", ROOT / ".build/release/export-gateway"))
+
+
+class Subject:
+    """A running server, and how it is asked."""
+
+    def __init__(self, name: str, server: Server, base: str, detail: str):
+        self.name, self.server, self.base, self.detail = name, server, base, detail
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.stop()
+
+    @property
+    def command(self) -> str:
+        return " ".join(self.server.command) + (f"  # {self.detail}" if self.detail else "")
+
+
+class _Proxy(Subject):
+    def __init__(self, name: str, server: Server, port: int, origin: Origin, detail: str):
+        super().__init__(name, server, f"http://127.0.0.1:{port}", detail)
+        self._origin = origin
+
+    def address(self, file: str) -> str:
+        return self.base + self._origin.file_path(file)
+
+
+def nginx(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int = 0) -> Subject:
+    """`proxy_pass`, buffering on, no temporary files; a worker for each core."""
+    port = free_port()
+    upstream = origin.https if tls else origin.http
+    compression = f"gzip on; gzip_comp_level {gzip}; gzip_types text/csv; gzip_min_length 1024;" if gzip else "gzip off;"
+    trust = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {origin.authority}; proxy_ssl_protocols TLSv1.3;"
+    configuration = directory / "nginx.conf"
+    proxying = (
+        f"proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering on; "
+        f"proxy_max_temp_file_size 0;"
+    )
+    configuration.write_text(f"""worker_processes {cores.count(",") + 1};
+daemon off;
+pid {directory}/nginx.pid;
+error_log {directory}/nginx-error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/nginx-body;
+  proxy_temp_path {directory}/nginx-proxy;
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    {compression}
+    location / {{ {proxying} {trust if tls else ""} }}
+  }}
+}}
+""")
+    server = Server(["nginx", "-c", str(configuration)], cores, directory / "nginx.log", port)
+    return _Proxy(f"nginx -{gzip}" if gzip else "nginx", server, port, origin, f"{proxying} {compression}")
+
+
+def haproxy(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int = 0) -> Subject:
+    """As Debian ships it: gzip by libslz, which knows one level."""
+    port = free_port()
+    address = (origin.https if tls else origin.http).partition("//")[2]
+    trust = f" ssl verify required ca-file {origin.authority}" if tls else ""
+    compression = "  compression algo gzip\n  compression type text/csv\n" if gzip else ""
+    threads = cores.count(",") + 1
+    configuration = directory / "haproxy.cfg"
+    configuration.write_text(f"""global
+  nbthread {threads}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+frontend front
+  bind 127.0.0.1:{port}
+  default_backend origin
+backend origin
+{compression}  server origin {address}{trust}
+""")
+    server = Server(["haproxy", "-db", "-f", str(configuration)], cores, directory / "haproxy.log", port)
+    detail = f"nbthread {threads}" + ("; compression algo gzip; compression type text/csv" if gzip else "")
+    return _Proxy("haproxy", server, port, origin, detail)
+
+
+def caddy(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int = 0) -> Subject:
+    port = free_port()
+    upstream = origin.https if tls else origin.http
+    trust = f" {{\n transport http {{\n tls_trusted_ca_certs {origin.authority}\n }}\n }}" if tls else ""
+    configuration = directory / "Caddyfile"
+    configuration.write_text(f"""{{
+ admin off
+ auto_https off
+}}
+http://127.0.0.1:{port} {{
+ {"encode gzip" if gzip else ""}
+ reverse_proxy {upstream}{trust}
+}}
+""")
+    server = Server(
+        ["caddy", "run", "--adapter", "caddyfile", "--config", str(configuration)],
+        cores,
+        directory / "caddy.log",
+        port,
+        {"XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory), "GOMAXPROCS": str(cores.count(",") + 1)},
+    )
+    return _Proxy("caddy", server, port, origin, "reverse_proxy" + ("; encode gzip" if gzip else ""))
+
+
+def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str | None = None) -> Subject:
+    """Ours. Its files are those of exports that have been made and have succeeded, as in daily use."""
+    port = free_port()
+    root = origin.https if tls else origin.http
+    ledger = directory / "ledger.sqlite"
+    for old in directory.glob("ledger.sqlite*"):
+        old.unlink()
+    downloads = f"  gzipLevel: {gzip}\n" if gzip else "  {}\n"
+    trust = f"upstream:\n  trustedAuthorities: {origin.authority}\n" if tls else ""
+    configuration = directory / "gateway.yaml"
+    configuration.write_text(f"""server:
+  port: {port}
+ledger:
+  path: {ledger}
+log:
+  level: warning
+  format: text
+downloads:
+{downloads}{trust}connections:
+  - name: bi
+    provider: power-bi
+    apiRoot: {root}
+    allowPlainHTTP: true
+    requestsPerMinute: 0
+    pollInterval: 100ms
+    credential:
+      type: clientSecret
+      authority: {root}
+      tenantId: {TENANT}
+      clientId: {CLIENT}
+      clientSecret: env:BENCHMARK_SECRET
+""")
+    server = Server(
+        [str(BINARY), "serve", "--config", str(configuration)],
+        cores,
+        directory / "gateway.log",
+        port,
+        {"BENCHMARK_SECRET": "benchmark"},
+    )
+    return Gateway(f"gateway {gzip}" if gzip else "gateway", server, f"http://127.0.0.1:{port}", origin,
+                   f"downloads.gzipLevel: {gzip}" if gzip else "")
+
+
+class Gateway(Subject):
+    def __init__(self, name: str, server: Server, base: str, origin: Origin, detail: str):
+        super().__init__(name, server, base, detail)
+        self._origin = origin
+        self._exports: dict[str, str] = {}
+
+    def address(self, file: str) -> str:
+        if file not in self._exports:
+            self._exports[file] = self._export(file)
+        return f"{self.base}/exports/{self._exports[file]}/content"
+
+    def _export(self, file: str) -> str:
+        created = self._call("POST", "/exports", {
+            "provider": "power-bi",
+            "name": file,
+            "powerBI": {"reportId": self._origin.reports[file], "format": "CSV", "paginatedReportConfiguration": {}},
+        })
+        deadline = time.monotonic() + 30
+        while True:
+            export = self._call("GET", f"/exports/{created['id']}")
+            if export["status"] == "succeeded":
+                return created["id"]
+            if time.monotonic() > deadline or export["status"] not in ("notStarted", "running"):
+                raise SystemExit(f"the export of {file} did not succeed: {json.dumps(export)}")
+            time.sleep(0.05)
+
+    def _call(self, method: str, path: str, body: dict | None = None) -> dict:
+        connection = http.client.HTTPConnection(self.base.partition("//")[2])
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status >= 300:
+            raise SystemExit(f"{method} {path}: {answer.status} {text.decode(errors='replace')}")
+        return json.loads(text)
