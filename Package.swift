@@ -94,6 +94,8 @@ let package = Package(
             providers: [.apt(["libssl-dev"])]
         ),
 
+        .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
+
         room("Exports", [.nioCore]),
         room("SystemCrypto", ["COpenSSL"]),
         room(
@@ -142,7 +144,7 @@ let package = Package(
         .executableTarget(
             name: "export-gateway",
             dependencies: [
-                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
+                "CMalloc", "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
                 .serviceLifecycle, .unixSignals,
             ],
             path: "Sources/export-gateway",

@@ -34,6 +34,9 @@ public struct UpstreamTransport: Sendable {
         configuration.httpVersion = .http1Only
         configuration.tlsConfiguration = authorities?.configuration
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
+        let budget = ReceiveBudget()
+        // The one place where AsyncHTTPClient lets a connection's channel be set up.
+        configuration.http1_1ConnectionDebugInitializer = { channel in budget.admit(channel) }
         // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
         configuration.tracing.tracer = nil
         client = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)

@@ -132,7 +132,6 @@ def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str
     for old in directory.glob("ledger.sqlite*"):
         old.unlink()
     downloads = f"  gzipLevel: {gzip}\n" if gzip else "  {}\n"
-    trust = f"upstream:\n  trustedAuthorities: {origin.authority}\n" if tls else ""
     configuration = directory / "gateway.yaml"
     configuration.write_text(f"""server:
   port: {port}
@@ -142,7 +141,7 @@ log:
   level: warning
   format: text
 downloads:
-{downloads}{trust}connections:
+{downloads}connections:
   - name: bi
     provider: power-bi
     apiRoot: {root}
@@ -161,7 +160,7 @@ downloads:
         cores,
         directory / "gateway.log",
         port,
-        {"BENCHMARK_SECRET": "benchmark"},
+        {"BENCHMARK_SECRET": "benchmark"} | ({"SSL_CERT_FILE": str(origin.authority)} if tls else {}),
     )
     return Gateway(f"gateway {gzip}" if gzip else "gateway", server, f"http://127.0.0.1:{port}", origin,
                    f"downloads.gzipLevel: {gzip}" if gzip else "")

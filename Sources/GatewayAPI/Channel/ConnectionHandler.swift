@@ -13,6 +13,7 @@ import SystemCrypto
 /// - Bytes that are no HTTP request are answered with a problem document, as everything else.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
 /// - Those who wait are told when the client has left.
+/// - Little of an answer waits in memory for a slow client: what the socket does not take holds the writer up.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -24,6 +25,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// How long an upload that was answered is still read, so that closing does not destroy the answer on its way.
     private static let linger = TimeAmount.seconds(2)
+
+    /// NIO's own is twice that.
+    private static let waitingBytes = ChannelOptions.Types.WriteBufferWaterMark(low: 16 << 10, high: 32 << 10)
 
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void
@@ -41,6 +45,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self).presence
             }
             .get()
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // A channel that is closed by now has nothing to wait for.
+        try? context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.waitingBytes)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
