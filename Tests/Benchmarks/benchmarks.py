@@ -209,7 +209,7 @@ def main() -> None:
     print(f"{_processor()}, {os.cpu_count()} cores, {platform.platform()}, load {os.getloadavg()[0]:.2f}")
     try:
         for name in wanted:
-            print(f"\n== {name}", flush=True)
+            print(f"\n== {name} (load {os.getloadavg()[0]:.2f})", flush=True)
             CASES[name](run)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

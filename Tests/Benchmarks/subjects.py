@@ -131,7 +131,7 @@ def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str
     ledger = directory / "ledger.sqlite"
     for old in directory.glob("ledger.sqlite*"):
         old.unlink()
-    downloads = f"  gzipLevel: {gzip}\n" if gzip else "  {}\n"
+    downloads = f"  gzip: {gzip}\n" if gzip else "  {}\n"
     configuration = directory / "gateway.yaml"
     configuration.write_text(f"""server:
   port: {port}
@@ -163,7 +163,7 @@ downloads:
         {"BENCHMARK_SECRET": "benchmark"} | ({"SSL_CERT_FILE": str(origin.authority)} if tls else {}),
     )
     return Gateway(f"gateway {gzip}" if gzip else "gateway", server, f"http://127.0.0.1:{port}", origin,
-                   f"downloads.gzipLevel: {gzip}" if gzip else "")
+                   f"downloads.gzip: {gzip}" if gzip else "")
 
 
 class Gateway(Subject):
