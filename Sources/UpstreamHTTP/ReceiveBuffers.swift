@@ -21,7 +21,7 @@ final class ReceiveBudget: Sendable {
         return share
     }
 
-    /// Makes a connection take part, until it is closed.
+    /// Makes a connection take part, until it is closed. Call on the event loop of `channel`.
     func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             let options = channel.syncOptions
