@@ -31,8 +31,9 @@ enum ContentDisposition {
         }
         let trimmed = trimmed(Substring(String(scalars)))
         guard !trimmed.isEmpty else { return nameOfLastResort }
-        let spared = isReserved(trimmed) ? "_" + trimmed : trimmed
-        return shortened(String(spared))
+        // A name may turn into a device's by being shortened.
+        let short = shortened(String(trimmed))
+        return isReserved(Substring(short)) ? shortened("_" + short) : short
     }
 
     private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
@@ -53,7 +54,8 @@ enum ContentDisposition {
 
     /// Whether Windows takes the name for a device, whatever the extension.
     private static func isReserved(_ name: Substring) -> Bool {
-        let stem = trimmed(name.prefix { $0 != "." }).lowercased()
+        // By scalars: a point with an accent on it is another character to Swift, and a point to Windows.
+        let stem = trimmed(Substring(name.unicodeScalars.prefix { $0 != "." })).lowercased()
         if ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(stem) { return true }
         guard stem.hasPrefix("com") || stem.hasPrefix("lpt"), stem.count == 4 else { return false }
         return stem.last.map { "0123456789¹²³".contains($0) } ?? false
