@@ -106,8 +106,11 @@ struct ExportRoutes: Sendable {
 
     /// An export with the fields that every answer about one has.
     private func answer(_ export: Export, status: HTTPResponse.Status = .ok) -> Response {
-        var response = JSONAnswer.perCaller(document.bytes(of: export), status: status)
-        response.headers[.eTag] = EntityTag(of: export).field
+        var response = JSONAnswer.perCaller(
+            document.bytes(of: export),
+            status: status,
+            entityTag: EntityTag(of: export).field
+        )
         if !export.isFinal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
         return response
     }

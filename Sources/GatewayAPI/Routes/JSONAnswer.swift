@@ -4,9 +4,16 @@ import Hummingbird
 /// Answers that are one JSON text.
 enum JSONAnswer {
     /// An answer for this caller alone, to be asked for again each time: it changes, and belongs to whoever has the key.
-    static func perCaller(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
-        var response = plain(bytes, status: status, cacheControl: "private, no-cache")
+    ///
+    /// With a validator the caller may keep it and ask whether it still holds; without one keeping it is of no use.
+    static func perCaller(
+        _ bytes: [UInt8],
+        status: HTTPResponse.Status = .ok,
+        entityTag: String? = nil
+    ) -> Response {
+        var response = plain(bytes, status: status, cacheControl: entityTag == nil ? "no-store" : "private, no-cache")
         response.headers[.vary] = "Authorization"
+        response.headers[.eTag] = entityTag
         return response
     }
 
