@@ -49,7 +49,7 @@ import Testing
         let answer = try await gateway.call(.get, "/exports/\(export.id)/deliveries")
         #expect(answer.status == 200)
         #expect(answer.headers[.contentType] == "application/json")
-        #expect(answer.headers[.cacheControl] == "private, no-cache")
+        #expect(answer.headers[.cacheControl] == "no-store")
         let expected: JSONValue = [
             "value": [
                 [
