@@ -116,7 +116,7 @@ let package = Package(
         ),
 
         room("ExportEngine", ["Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]),
-        room("DownloadRelay", ["Exports", "ParallelGzip", .logging, .metrics, .nioCore]),
+        room("DownloadRelay", ["Exports", "SystemCrypto", "ParallelGzip", .logging, .metrics, .nioCore]),
         room(
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
@@ -219,7 +219,10 @@ let package = Package(
         ),
         tests(
             "DownloadRelayTests",
-            ["Exports", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics, .metricsTestKit, .nioCore]
+            [
+                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics, .metricsTestKit,
+                .nioCore,
+            ]
         ),
         tests(
             "GatewayAPITests",

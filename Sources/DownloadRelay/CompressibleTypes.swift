@@ -23,12 +23,12 @@ enum CompressibleTypes {
     }
 
     /// `type/subtype` in lower case, without parameters.
-    private static func essence(of mediaType: String) -> String {
+    static func essence(of mediaType: String) -> String {
         FieldList.trimmed(mediaType.prefix { $0 != ";" }).lowercased()
     }
 
     /// What follows the last point of a name, in lower case.
-    private static func fileExtension(of name: String) -> String? {
+    static func fileExtension(of name: String) -> String? {
         guard let point = name.lastIndex(of: ".") else { return nil }
         return name[name.index(after: point)...].lowercased()
     }

@@ -1,48 +1,54 @@
 public import NIOCore
 
+import Exports
 import ParallelGzip
+import Synchronization
 
 /// The bytes of a file on their way: read once.
 ///
 /// Memory: one piece of the upstream's, and for gzip the encoder's constant (see `GzipEncoder`), whatever the length.
 public struct DownloadBody: Sendable {
-    private let first: ByteBuffer?
-    private let rest: Handover
-    /// Nil when the bytes go out as they come.
+    private let stream: Handover<FileStream>
+    /// Nil when the bytes go out as they are.
     private let encoder: GzipEncoder?
+    /// Whether the digest is announced as a trailer field.
+    private let hasTrailer: Bool
     private let record: DownloadRecord
 
-    init(_ opened: OpenedFile, encoder: GzipEncoder?, record: DownloadRecord) {
-        first = opened.first
-        rest = opened.rest
+    init(_ stream: Handover<FileStream>, encoder: GzipEncoder?, hasTrailer: Bool, record: DownloadRecord) {
+        self.stream = stream
         self.encoder = encoder
+        self.hasTrailer = hasTrailer
         self.record = record
     }
 
-    /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB.
+    /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB, and the trailer fields to `finish`.
     ///
-    /// Returns only when every byte was taken by `sink` and they are the whole file: the upstream ended, and the length
-    /// is what it and the export's record had announced. The upstream is asked for no more than `sink` takes, with gzip than
-    /// the encoder holds for it, so that a slow reader slows the upstream down.
+    /// Returns only when every byte was taken by `sink`, they are the whole of what was asked for, and `finish` returned:
+    /// the upstream ended, and length and SHA-256 are what it and the export's record had announced. The upstream is asked
+    /// for no more than `sink` takes, with gzip than the encoder holds for it, so that a slow reader slows the upstream
+    /// down. An upstream that breaks off is gone on with, unseen by `sink` (see ``Resumption``).
     ///
-    /// Throws what `sink` throws (the client is gone), and `DownloadFailure` when the upstream ends early, runs over,
-    /// breaks off or stalls. Then the connection must be cut, never ended properly: with gzip the trailer is missing, with
-    /// a known length the last piece is. The upstream has been let go by then. A cancelled task is a broken download.
+    /// Throws what `sink` and `finish` throw (the client is gone), and `DownloadFailure` when the upstream ends early, runs
+    /// over, breaks off or stalls for good. Then the connection must be cut, never ended properly: with gzip the trailer
+    /// is missing, with a known length the last piece is. The upstream has been let go by then. A cancelled task is a
+    /// broken download.
+    ///
+    /// What became of it has been given to the recipient's `record` when this returns or throws.
     ///
     /// For gzip the work is done on the encoder's own threads, and the upstream is read by a child task while `sink` is
     /// awaited.
-    public func write(_ sink: (ByteBuffer) async throws -> Void) async throws {
-        guard var bytes = rest.take() else {
+    public func write(
+        _ sink: (ByteBuffer) async throws -> Void,
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void = { _ in }
+    ) async throws {
+        guard let stream = stream.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
-        var held = first
         var sent: Int64 = 0
         var clientError: (any Error)?
 
-        func next() async throws -> ByteBuffer? {
-            if let piece = held.take() { return piece }
-            return try await bytes.next()
-        }
+        func next() async throws -> ByteBuffer? { try await stream.next() }
         func deliver(_ piece: ByteBuffer) async throws {
             do {
                 try await sink(piece)
@@ -56,33 +62,66 @@ public struct DownloadBody: Sendable {
 
         do {
             if let encoder {
-                // They may run at the same time: `next` has `held` and `bytes` to itself, `deliver` the other two.
+                // They may run at the same time: `next` has the stream to itself, `deliver` the other two.
                 try await encoder.encode(from: next, to: deliver)
             } else {
                 while let piece = try await next() {
                     try await deliver(piece)
                 }
             }
+            do {
+                try await finish(
+                    hasTrailer ? stream.sha256.map { [(DigestField.unencoded, DigestField.value($0))] } ?? [] : []
+                )
+            } catch {
+                clientError = error
+                throw error
+            }
         } catch {
+            stream.letGo()
             if let clientError {
-                record.clientLeft(received: bytes.received, sent: sent, clientError)
+                await record.ended(.clientLeft(clientError), stream, sent: sent)
                 throw clientError
             }
-            let failure = Self.failure(for: error, received: bytes.received)
-            record.broke(received: bytes.received, sent: sent, failure)
+            let failure = Self.failure(for: error, given: stream.given)
+            await record.ended(.broke(failure), stream, sent: sent)
             throw failure
         }
-        record.finished(received: bytes.received, sent: sent)
+        await record.ended(.whole, stream, sent: sent)
     }
 
-    private static func failure(for error: any Error, received: Int64) -> DownloadFailure {
+    private static func failure(for error: any Error, given: Int64) -> DownloadFailure {
         switch error {
         case let failure as DownloadFailure:
             failure
         case is CancellationError:
-            DownloadFailure(.upstreamFailed, "The download was cancelled after \(received) bytes.", cause: error)
+            DownloadFailure(.cancelled, "The download was cancelled after \(given) bytes.", cause: error)
         default:
-            DownloadFailure(.encoderFailed, "The encoder failed after \(received) bytes.", cause: error)
+            DownloadFailure(.encoderFailed, "The encoder failed after \(given) bytes.", cause: error)
         }
+    }
+}
+
+/// Holds a value until its one taker comes.
+///
+/// Unchecked: the value need not be `Sendable`, and is only ever in one hand. The task that fills this forgets it, and
+/// `take` gives it away once.
+final class Handover<Value>: @unchecked Sendable {
+    private let isTaken = Mutex(false)
+    private var value: Value?
+
+    init(_ value: Value) {
+        self.value = value
+    }
+
+    /// The value, the first time; nil ever after.
+    func take() -> Value? {
+        let isMine = isTaken.withLock { isTaken in
+            defer { isTaken = true }
+            return !isTaken
+        }
+        guard isMine else { return nil }
+        defer { value = nil }
+        return value
     }
 }

@@ -1,3 +1,5 @@
+import Exports
+
 /// Why the bytes of a download cannot be the file: thrown out of `DownloadBody.write`, after which the connection has to
 /// be cut.
 public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
@@ -7,10 +9,20 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case endedEarly = "ended-early"
         /// The upstream sent more than had been announced.
         case ranOver = "ran-over"
-        /// The upstream's stream failed: broke off, stalled, or was cancelled; see `cause`.
+        /// The upstream's stream failed: broke off or stalled; see `cause`.
         case upstreamFailed = "upstream-failed"
+        /// The upstream broke off, and has another file now: the rest is not the rest of what was sent.
+        case upstreamChanged = "upstream-changed"
+        /// The file is whole, and is not the one whose SHA-256 the record has.
+        case digestMismatch = "digest-mismatch"
+        /// The file does not begin as its format does.
+        case wrongFormat = "wrong-format"
         /// gzip failed; see `cause`.
         case encoderFailed = "encoder-failed"
+        /// What the upstream sent as gzip cannot be decoded; see `cause`.
+        case decoderFailed = "decoder-failed"
+        /// The task was cancelled.
+        case cancelled = "cancelled"
         /// `write` was called a second time: the bytes can be read once.
         case alreadyWritten = "already-written"
     }
@@ -30,5 +42,16 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         self.code = code
         self.detail = detail
         self.cause = cause
+    }
+
+    /// Whether the same file may be had whole another time, so that going on can be tried.
+    var isRetryable: Bool {
+        switch code {
+        case .endedEarly: true
+        case .upstreamFailed: (cause as? ProviderError)?.isRetryable ?? true
+        case .ranOver, .upstreamChanged, .digestMismatch, .wrongFormat, .encoderFailed, .decoderFailed, .cancelled,
+            .alreadyWritten:
+            false
+        }
     }
 }

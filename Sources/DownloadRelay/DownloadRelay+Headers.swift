@@ -1,35 +1,57 @@
 import Exports
 
-extension DownloadRelay {
+/// What the header fields of a download are made of.
+struct DownloadHead: Sendable {
+    var file: ExportFile
+    var export: ExportID
+    var coding: ContentCoding
+    /// What the upstream told, now or when the file was last opened.
+    var facts: FileFacts?
+    /// The part that is sent; nil is the whole file.
+    var part: FilePart?
+    /// The tag that the client named in an `If-Range` which holds: another name for the same bytes.
+    var namedTag: EntityTag?
+
+    /// The length of the plain file, where it is known.
+    var size: Int64? { file.size ?? facts?.size }
+
+    private var tag: EntityTag {
+        namedTag ?? EntityTag(of: file, in: export, coding: coding, validator: facts?.validator)
+    }
+
     /// What a 304 has to repeat (RFC 9110, 15.4.5); part of every answer.
-    static func validators(
-        _ file: ExportFile,
-        _ export: Export,
-        _ coding: ContentCoding
-    ) -> [(name: String, value: String)] {
+    var validators: [(name: String, value: String)] {
         [
-            ("ETag", EntityTag(of: file, in: export.id, coding: coding).field),
+            ("ETag", tag.field),
             ("Vary", "Accept-Encoding"),
             ("Cache-Control", "private, no-transform"),
         ]
     }
 
-    /// The fields of a 200, for `GET` and `HEAD` alike.
-    static func headers(
-        _ file: ExportFile,
-        _ export: Export,
-        _ coding: ContentCoding
-    ) -> [(name: String, value: String)] {
+    /// The fields of a 200 or 206, for `GET` and `HEAD` alike.
+    ///
+    /// - Parameter skipLimit: How far into a file a part can be served without the upstream's help.
+    func fields(skipLimit: Int64) -> [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = [
             ("Content-Type", "application/octet-stream"),
             ("Content-Disposition", ContentDisposition.attachment(named: file.name)),
             ("X-Content-Type-Options", "nosniff"),
             // Should a browser show it after all, then without scripts and without this origin.
             ("Content-Security-Policy", "sandbox"),
-            ("Accept-Ranges", "none"),
         ]
-        fields += validators(file, export, coding)
-        if coding == .gzip { fields.append(("Content-Encoding", "gzip")) }
+        fields += validators
+        switch coding {
+        case .gzip:
+            // No ranges: those of an encoding that is made anew each time would be of no file.
+            fields.append(("Content-Encoding", "gzip"))
+        case .identity:
+            let canSkip = skipLimit > 0
+            if size != nil, canSkip || facts?.servesRanges == true { fields.append(("Accept-Ranges", "bytes")) }
+        }
+        // For a part, the field that speaks of the whole of it beyond doubt; without a coding, both say the same.
+        let name = part == nil ? DigestField.unencoded : DigestField.representation
+        if let digest = file.sha256.flatMap({ DigestField.value(hexadecimal: $0) }) { fields.append((name, digest)) }
+        if let part { fields.append(("Content-Range", part.contentRange)) }
         return fields
     }
 }

@@ -4,111 +4,189 @@ public import Metrics
 
 import ParallelGzip
 
-/// Answers requests for a file: which coding, which header fields, and bytes that are either the whole file or visibly
-/// broken. Knows HTTP's semantics, and no HTTP server.
+/// Answers requests for a file: which coding, which part, which header fields, and bytes that are either exactly what was
+/// asked for or visibly broken. Knows HTTP's semantics, and no HTTP server.
 ///
-/// A file is read from the upstream for each request, once, from its beginning, and nothing of it is kept. Ranges are not
-/// served (`Accept-Ranges: none`): none of the providers can start in the middle.
+/// A file is read from the upstream for each request, and nothing of it is kept. An upstream that breaks off is gone on
+/// with where that can be done without ever joining the bytes of two files (see ``Resumption``).
 public struct DownloadRelay: Sendable {
     let settings: RelaySettings
-    let time: any TimeSource
-    let logger: Logger
-    let meters: DownloadMeters
+    let tools: StreamTools
+    let known = KnownFiles()
     private let encoder: GzipEncoder
 
     /// Makes a relay; it serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
-    public init(settings: RelaySettings, time: any TimeSource, logger: Logger, metrics: any MetricsFactory) {
+    ///
+    /// - Parameters:
+    ///   - time: Measures waits; the upstream's silence is its client's affair.
+    ///   - random: For the ids of deliveries, and to spread waits.
+    public init(
+        settings: RelaySettings,
+        time: any TimeSource,
+        random: @escaping @Sendable () -> UInt64,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
         self.settings = settings
-        self.time = time
-        self.logger = logger
-        meters = DownloadMeters(factory: metrics)
         encoder = GzipEncoder(
             level: settings.gzip,
             pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
             sleep: { try await time.sleep(for: $0) }
         )
+        tools = StreamTools(
+            time: time,
+            limits: Resumption.Limits(attempts: settings.resumeAttempts),
+            firstByteTimeout: settings.firstByteTimeout,
+            random: random,
+            logger: logger,
+            meters: DownloadMeters(factory: metrics)
+        )
     }
 
     /// The answer to a request for `file` of `export`.
     ///
-    /// The caller has made sure that the file may be had: `HEAD` and a fulfilled `If-None-Match` (304) are answered from
-    /// the record alone, without calling `open`. For a 200 with a body, `open` is called once, and the answer comes back
-    /// after the first bytes did, so that every failure until then is a `GatewayError`:
+    /// The caller has made sure that the file may be had: `HEAD`, a fulfilled `If-None-Match` (304) and a part beyond the
+    /// end of a file of known size are answered from the record alone, without calling `open`. For a 200 or 206 with a
+    /// body, `open` is called, more than once where the upstream has to be asked differently for a part, and the answer
+    /// comes back after the first bytes did, so that every failure until then is a `GatewayError`:
     ///
     /// - `notAcceptable`: the client takes neither the plain bytes nor gzip.
+    /// - `preconditionFailed`: an `If-Match` does not hold.
+    /// - `rangeNotSatisfiable`: the part that is asked for lies beyond the end; the member `size` has the file's length.
     /// - whatever `open` throws, and what a `ProviderError` of the first bytes means to a client.
     /// - `upstreamTimeout`: the first bytes did not come within `firstByteTimeout`, counted from this call.
-    /// - `upstreamBroken`: a web page came instead of the file, lengths contradict each other, the body is shorter or
-    ///   longer than announced as far as the first bytes show, or it is in a content coding that the client cannot read.
+    /// - `upstreamBroken`: a web page came instead of the file, it does not begin as its format does, lengths contradict
+    ///   each other, the body is shorter or longer than announced as far as the first bytes show, or it is in a content
+    ///   coding that was not asked for (gzip is decoded).
     ///
-    /// Cancelling the task cancels `open` and the reading. When the answer is not used, letting go of it closes the
-    /// upstream.
+    /// Later, `open` is called again to go on with an upstream that broke off. Cancelling the task cancels `open` and the
+    /// reading. When the answer is not used, letting go of it closes the upstream.
+    ///
+    /// Parts (RFC 9110, 14): one range of bytes of the plain file, where its length is known; it goes out as it is, also
+    /// to a client that takes gzip. Several ranges, other units and what is no range are ignored, as `Range` is on `HEAD`.
+    /// `If-Range` holds for a strong tag that is still the file's; otherwise the whole file is sent.
     ///
     /// Header fields (RFC 9110, RFC 6266): the type is always `application/octet-stream`, so that a browser stores what
     /// an upstream sends and never runs it. `Cache-Control: private, no-transform` lets the caller's own cache keep the
     /// file under its `ETag` and forbids everything in between to keep or re-encode it. `Vary: Accept-Encoding` is on
-    /// every answer, whether or not this file would be encoded.
+    /// every answer, whether or not this file would be encoded. `Unencoded-Digest`, for a part `Repr-Digest`, has the file's SHA-256 when the
+    /// record has it; where the length is not announced and the client takes trailer fields, the digest of the bytes that were
+    /// sent follows them.
+    ///
+    /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
     public func response(
         to request: DownloadRequest,
         for file: ExportFile,
         of export: Export,
-        open: @escaping @Sendable () async throws(GatewayError) -> FileBody
+        to recipient: Recipient,
+        open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
     ) async throws(GatewayError) -> DownloadResponse {
+        let startedAt = tools.time.now()
+        let conditions = Preconditions(file, export.id)
+        var (wanted, namedTag) = part(of: request, conditions)
         let accepted = AcceptEncoding(request.acceptEncoding)
-        let coding = try coding(of: file, for: request, accepting: accepted)
-        let tags = ContentCoding.allCases.map { EntityTag(of: file, in: export.id, coding: $0) }
-        if EntityTag.anyMatch(request.ifNoneMatch, tags) {
-            return DownloadResponse(status: 304, headers: Self.validators(file, export, coding))
+        if !accepted.takesIdentity { wanted = nil }
+        let whole = try coding(of: file, for: request, accepting: accepted)
+        let facts = known.facts(of: file, in: export.id)
+        var head = DownloadHead(
+            file: file,
+            export: export.id,
+            coding: wanted == nil ? whole : .identity,
+            facts: facts
+        )
+        var mustHave: [String]?
+        switch conditions.verdict(
+            ifMatch: request.ifMatch,
+            ifNoneMatch: request.ifNoneMatch,
+            isPart: wanted != nil
+        ) {
+        case .goOn: break
+        case .notModified: return DownloadResponse(status: 304, headers: head.validators)
+        case .failed: throw Self.notTheFile
+        case .dependsOn(let validators): mustHave = validators
         }
-        switch request.method {
-        case .head:
+        guard request.method == .get else {
             return DownloadResponse(
                 status: 200,
-                headers: Self.headers(file, export, coding),
-                contentLength: coding == .identity ? file.size : nil
+                headers: head.fields(skipLimit: settings.rangeSkipLimit),
+                contentLength: head.coding == .identity ? head.size : nil
             )
-        case .get:
-            let opened = try await withinFirstByteTimeout { () async throws(GatewayError) in
-                try await Self.opened(file, by: open)
-            }
-            if opened.coding == .gzip, !accepted.takesGzip {
-                throw Self.broken(
-                    "The upstream sent the file encoded with gzip, which it was not asked for and the client does not "
-                        + "accept. A request with \"Accept-Encoding: gzip\" can be answered.",
-                    opened.head
-                )
-            }
-            return answer(with: opened, file, export, coding)
         }
-    }
 
-    private func answer(
-        with opened: OpenedFile,
-        _ file: ExportFile,
-        _ export: Export,
-        _ selected: ContentCoding
-    ) -> DownloadResponse {
-        let isEncoded = opened.coding == .gzip
-        let coding = isEncoded ? .gzip : selected
-        let encodes = coding == .gzip && !isEncoded
+        let opening = Opening(
+            source: FileSource(file: file, export: export.id, open: open),
+            tools: tools,
+            skipLimit: settings.rangeSkipLimit
+        )
+        let isWanted = wanted
+        let opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+            try await opening.opened(isWanted, known: facts)
+        }
+        let (stream, now, part, requestID) =
+            switch opened {
+            case .stream(let stream, let facts, let part, let requestID): (stream, facts, part, requestID)
+            case .beyond(let size): throw Self.beyond(size)
+            }
+        known.note(now, of: file, in: export.id)
+        if let mustHave, now.validator.map(mustHave.contains) != true { throw Self.notTheFile }
+        if part == nil { namedTag = nil }
+        head.coding = part == nil ? whole : .identity
+        head.facts = now
+        head.part = part
+        head.namedTag = namedTag
         let record = DownloadRecord(
             export: export.id,
             file: file.id,
-            coding: coding,
-            announced: opened.announced,
-            upstreamRequestID: opened.head.requestID,
-            logger: logger,
-            meters: meters
+            coding: head.coding,
+            part: part,
+            announced: head.size,
+            upstreamRequestID: requestID,
+            recipient: recipient,
+            tools: tools,
+            startedAt: startedAt
         )
+        return answer(with: stream, head, record, takesTrailers: request.takesTrailers)
+    }
+
+    private func answer(
+        with stream: Handover<FileStream>,
+        _ head: DownloadHead,
+        _ record: DownloadRecord,
+        takesTrailers: Bool
+    ) -> DownloadResponse {
+        var fields = head.fields(skipLimit: settings.rangeSkipLimit)
+        let length = head.coding == .gzip ? nil : head.part?.count ?? head.size
+        let hasTrailer = takesTrailers && length == nil
+        if hasTrailer { fields.append(("Trailer", DigestField.unencoded)) }
         return DownloadResponse(
-            status: 200,
-            headers: Self.headers(file, export, coding),
-            contentLength: encodes ? nil : opened.announced,
-            body: DownloadBody(opened, encoder: encodes ? encoder : nil, record: record)
+            status: head.part == nil ? 200 : 206,
+            headers: fields,
+            contentLength: length,
+            body: DownloadBody(
+                stream,
+                encoder: head.coding == .gzip ? encoder : nil,
+                hasTrailer: hasTrailer,
+                record: record
+            )
         )
     }
 
-    /// The coding that this request gets, from the record alone: `HEAD` and `GET` must agree.
+    /// The part that the request wants, if it wants one and its `If-Range` does not speak against it.
+    private func part(
+        of request: DownloadRequest,
+        _ conditions: Preconditions
+    ) -> (wanted: WantedPart?, namedTag: EntityTag?) {
+        // RFC 9110, 14.2: other methods than GET have no Range.
+        guard request.method == .get, let range = RangeField(request.range) else { return (nil, nil) }
+        switch conditions.condition(ifRange: request.ifRange) {
+        case .none: return (WantedPart(range: range), nil)
+        case .fails: return (nil, nil)
+        case .holds(let tag): return (WantedPart(range: range), tag)
+        case .upstream(let tag, let validator): return (WantedPart(range: range, validator: validator), tag)
+        }
+    }
+
+    /// The coding that a request for the whole file gets, from the record alone: `HEAD` and `GET` must agree.
     private func coding(
         of file: ExportFile,
         for request: DownloadRequest,
@@ -127,5 +205,18 @@ public struct DownloadRelay: Sendable {
             )
         }
         return selected
+    }
+
+    private static let notTheFile = GatewayError(
+        .preconditionFailed,
+        "The file is not the one that If-Match names. A HEAD request tells its ETag."
+    )
+
+    private static func beyond(_ size: Int64) -> GatewayError {
+        GatewayError(
+            .rangeNotSatisfiable,
+            "The file has \(size) bytes, and the range that is asked for has none of them.",
+            members: ["size": .integer(size)]
+        )
     }
 }

@@ -11,8 +11,16 @@ public struct DownloadRequest: Sendable {
     public var method: Method
     /// `Accept-Encoding`, all field lines joined by `, `; nil when there is none, which is not the same as an empty one.
     public var acceptEncoding: String?
+    /// `If-Match`, all field lines joined by `, `.
+    public var ifMatch: String?
     /// `If-None-Match`, all field lines joined by `, `.
     public var ifNoneMatch: String?
+    /// `Range`, all field lines joined by `, `.
+    public var range: String?
+    /// `If-Range`.
+    public var ifRange: String?
+    /// `TE`, all field lines joined by `, `.
+    public var te: String?
     /// `Cache-Control`, all field lines joined by `, `.
     public var cacheControl: String?
 
@@ -20,19 +28,32 @@ public struct DownloadRequest: Sendable {
     public init(
         method: Method,
         acceptEncoding: String? = nil,
+        ifMatch: String? = nil,
         ifNoneMatch: String? = nil,
+        range: String? = nil,
+        ifRange: String? = nil,
+        te: String? = nil,
         cacheControl: String? = nil
     ) {
         self.method = method
         self.acceptEncoding = acceptEncoding
+        self.ifMatch = ifMatch
         self.ifNoneMatch = ifNoneMatch
+        self.range = range
+        self.ifRange = ifRange
+        self.te = te
         self.cacheControl = cacheControl
+    }
+
+    /// Whether the client takes trailer fields (RFC 9110, 6.5.1).
+    var takesTrailers: Bool {
+        te.map { FieldList.elements(of: $0).contains { $0.lowercased() == "trailers" } } ?? false
     }
 }
 
 /// The answer to a `DownloadRequest`, ready to be sent.
 public struct DownloadResponse: Sendable {
-    /// 200 or 304.
+    /// 200, 206 or 304.
     public var status: Int
     /// The fields to send, `Content-Length` not among them; no hop-by-hop field.
     public var headers: [(name: String, value: String)]
@@ -52,6 +73,13 @@ public struct RelaySettings: Sendable, Hashable {
     public var minimumGzipSize: Int
     /// From the request to the first byte of the file, everything upstream included.
     public var firstByteTimeout: Duration
+
+    /// Where the upstream does not serve parts, a part is served by reading and dropping what lies before it, if that is no
+    /// more than so many bytes; else the whole file is sent.
+    public var rangeSkipLimit: Int64 = 1 << 30
+    /// So many attempts are made to go on with an upstream that broke off, without a mebibyte or more coming between them;
+    /// 0: none.
+    public var resumeAttempts = 6
 
     /// Makes settings; the defaults are right for most.
     public init(

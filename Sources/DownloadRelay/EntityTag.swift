@@ -2,67 +2,143 @@ import Exports
 
 /// The validators of a file's two representations (RFC 9110, 8.8.3).
 ///
-/// Weak, because nothing proves that an upstream sends the same bytes twice. Made from what the ledger holds of the file
-/// and nothing else, so that `HEAD`, `GET` and `304` agree without asking the upstream; what happens to the export
-/// besides (its revision) does not change them.
+/// Made of the export's and the file's id, of what the ledger holds of the bytes (SHA-256, else the size), and of the
+/// upstream's own strong validator where it is known. What happens to the export besides (its revision) changes nothing.
+///
+/// The plain bytes' tag is strong when a digest or the upstream vouches for them. With the upstream's validator inside,
+/// a client that comes back with `If-Range` brings it along, and the upstream itself decides whether the file is still
+/// the same: after a restart, and from any replica. The tag of the gzip encoding is always weak, for no encoder promises
+/// the same bytes twice.
 struct EntityTag: Sendable, Hashable {
     /// What stands between the quotes.
-    let opaque: String
-}
+    var opaque: String
+    var isWeak: Bool
 
-extension EntityTag {
+    /// The longest validator of an upstream that is taken into a tag.
+    private static let longestValidator = 96
+
     /// The tag of `file` in `coding`.
-    init(of file: ExportFile, in export: ExportID, coding: ContentCoding) {
-        var parts = [export.description, Self.plain(file.id)]
-        if let digest = file.sha256 {
-            parts.append(String(Self.plain(digest).prefix(32)))
-        } else if let size = file.size {
-            parts.append(String(size))
+    init(of file: ExportFile, in export: ExportID, coding: ContentCoding, validator: String? = nil) {
+        let names = TagNames(file, export)
+        switch coding {
+        case .identity:
+            let carried = validator.flatMap(Self.carried)
+            opaque = names.base + (carried.map { ".v" + $0 } ?? "")
+            isWeak = file.sha256 == nil && carried == nil
+        case .gzip:
+            opaque = names.base + "-gzip"
+            isWeak = true
         }
-        opaque = parts.joined(separator: ".") + (coding == .gzip ? "-gzip" : "")
+    }
+
+    /// Reads the one tag of an `If-Range`; nil for a date, and for what cannot be read.
+    init?(ifRange field: String) {
+        var tags = Self.list(field)
+        guard tags.count == 1 else { return nil }
+        self = tags.removeFirst()
+        guard FieldList.trimmed(Substring(field)) == self.field else { return nil }
+    }
+
+    init(opaque: String, isWeak: Bool) {
+        self.opaque = opaque
+        self.isWeak = isWeak
     }
 
     /// The value of the `ETag` field.
-    var field: String { "W/\"\(opaque)\"" }
+    var field: String { (isWeak ? "W/" : "") + "\"\(opaque)\"" }
 
-    /// Whether `If-None-Match` holds, weakly compared, for one of `tags`: the client has the file already.
-    ///
-    /// What cannot be read as an entity tag matches nothing; what follows it is not read (RFC 9110, 13.1.2).
-    static func anyMatch(_ ifNoneMatch: String?, _ tags: [EntityTag]) -> Bool {
-        guard let ifNoneMatch else { return false }
-        if FieldList.trimmed(Substring(ifNoneMatch)) == "*" { return true }
-        var rest = Substring(ifNoneMatch).utf8
-        while let opaque = nextOpaque(&rest) {
-            if tags.contains(where: { $0.opaque.utf8.elementsEqual(opaque) }) { return true }
-        }
-        return false
+    /// The upstream's validator that the tag of `file` carries; nil where there is none, or it is the tag of another file.
+    func validator(for file: ExportFile, in export: ExportID) -> String? {
+        guard opaque.hasPrefix(TagNames(file, export).stem), let point = opaque.lastIndex(of: ".") else { return nil }
+        let carried = opaque[opaque.index(after: point)...]
+        guard carried.first == "v" else { return nil }
+        return Self.restored(carried.dropFirst())
+    }
+
+    /// The tags of a list, up to the first fault: what cannot be read as a tag matches nothing, and what follows it is not
+    /// read.
+    static func list(_ field: String) -> [EntityTag] {
+        var tags: [EntityTag] = []
+        var rest = Substring(field).utf8
+        while let tag = next(&rest) { tags.append(tag) }
+        return tags
     }
 
     /// Takes one tag off the front, with what separates it from the one before; nil at the end or at a fault.
-    private static func nextOpaque(_ rest: inout Substring.UTF8View) -> Substring.UTF8View? {
+    private static func next(_ rest: inout Substring.UTF8View) -> EntityTag? {
         rest = rest.drop { [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: ",")].contains($0) }
-        if rest.starts(with: "W/".utf8) { rest = rest.dropFirst(2) }
+        let isWeak = rest.starts(with: "W/".utf8)
+        if isWeak { rest = rest.dropFirst(2) }
         guard rest.first == UInt8(ascii: "\"") else { return nil }
         rest.removeFirst()
         // A comma may be part of a tag, a backslash escapes nothing.
         guard let end = rest.firstIndex(of: UInt8(ascii: "\"")) else { return nil }
-        let opaque = rest[..<end]
+        let opaque = String(decoding: rest[..<end], as: UTF8.self)
         rest = rest[rest.index(after: end)...]
-        return opaque
+        return EntityTag(opaque: opaque, isWeak: isWeak)
     }
 
-    /// `text` with everything but letters, digits, `-` and `_` as `~` and two hexadecimal digits: fit for a tag, and
-    /// different for different texts.
-    private static func plain(_ text: String) -> String {
-        text.utf8
-            .map { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"):
-                    String(Unicode.Scalar(byte))
-                default:
-                    "~" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-                }
+    /// The form in which a strong entity tag of an upstream stands in one of ours: without its quotes, everything but
+    /// letters and digits as `~` and two hexadecimal digits. Nil for what is no strong entity tag, or too long.
+    private static func carried(_ validator: String) -> String? {
+        let bytes = Array(validator.utf8)
+        guard (3...longestValidator).contains(bytes.count), bytes.first == UInt8(ascii: "\""),
+            bytes.last == UInt8(ascii: "\""), bytes.dropFirst().dropLast().allSatisfy(isTagByte)
+        else { return nil }
+        return escaped(bytes.dropFirst().dropLast(), keeping: "")
+    }
+
+    /// The validator, its quotes around it; nil for a text that `carried` does not make.
+    private static func restored(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "~") {
+                guard let code = UInt8(Substring(rest.prefix(2)), radix: 16), rest.count >= 2 else { return nil }
+                bytes.append(code)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
             }
-            .joined()
+        }
+        let validator = "\"" + String(decoding: bytes, as: UTF8.self) + "\""
+        return carried(validator) == String(text) ? validator : nil
+    }
+
+    /// `etagc` (RFC 9110, 8.8.3) without `obs-text`, which is no header for a stranger to send through us.
+    private static func isTagByte(_ byte: UInt8) -> Bool {
+        byte == 0x21 || (0x23...0x7E).contains(byte)
+    }
+
+    fileprivate static func escaped(_ bytes: some Sequence<UInt8>, keeping kept: String) -> String {
+        bytes.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: String(Unicode.Scalar(byte))
+            case _ where kept.utf8.contains(byte): String(Unicode.Scalar(byte))
+            default: "~" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        .joined()
+    }
+}
+
+/// The parts of a tag that the record alone makes.
+struct TagNames: Sendable {
+    /// What every tag of the file begins with, whatever was known of it then.
+    let stem: String
+    /// With the digest or the size, as far as they are known now.
+    let base: String
+
+    init(_ file: ExportFile, _ export: ExportID) {
+        func plain(_ text: String) -> String { EntityTag.escaped(text.utf8, keeping: "-_") }
+        let name = export.description + "." + plain(file.id)
+        stem = name + "."
+        if let digest = file.sha256 {
+            base = stem + plain(digest).prefix(32)
+        } else if let size = file.size {
+            base = stem + String(size)
+        } else {
+            base = name
+        }
     }
 }

@@ -1,109 +1,141 @@
 import Exports
-import NIOCore
-import Synchronization
+
+/// The part of a file that a client wants, and under which condition.
+struct WantedPart: Sendable {
+    var range: RangeField
+    /// The upstream's validator under which the part is wanted; with another, the whole file is.
+    var validator: String?
+}
 
 /// A file of which the first bytes have come: what is handed from the task that opened it to the one that sends it.
-struct OpenedFile: Sendable {
-    var head: FileBody.Head
-    /// What the bytes are wrapped in as the upstream sends them.
-    var coding: ContentCoding
-    /// The length that the upstream or the record announces for the bytes as they come.
-    var announced: Int64?
-    /// The bytes that have been read; nil when the file is empty.
-    var first: ByteBuffer?
-    var rest: Handover
+enum OpenedFile: Sendable {
+    case stream(Handover<FileStream>, FileFacts, part: FilePart?, requestID: String?)
+    /// The part that was wanted lies beyond the file's end.
+    case beyond(size: Int64)
 }
 
-/// Holds an iterator until its one reader takes it.
-///
-/// Unchecked: iterators are not `Sendable`, and this one is only ever in one hand. The task that fills it forgets it, and
-/// `take` gives it away once.
-final class Handover: @unchecked Sendable {
-    private let isTaken = Mutex(false)
-    private var bytes: VerifiedBytes?
+/// Opens a file, or the part of it that is wanted, whether or not the upstream serves parts.
+struct Opening: Sendable {
+    let source: FileSource
+    let tools: StreamTools
+    /// How many bytes may be dropped to come to a part.
+    let skipLimit: Int64
 
-    init(_ bytes: VerifiedBytes) {
-        self.bytes = bytes
-    }
-
-    /// The iterator, the first time; nil ever after.
-    func take() -> VerifiedBytes? {
-        let isMine = isTaken.withLock { isTaken in
-            defer { isTaken = true }
-            return !isTaken
+    /// The file from the first byte that is wanted on, after its first bytes have come; the whole file where the part
+    /// cannot be had, or its condition does not hold.
+    ///
+    /// - Parameter known: What the upstream told when the file was last opened.
+    func opened(_ wanted: WantedPart?, known: FileFacts?) async throws(GatewayError) -> OpenedFile {
+        var request = wanted.flatMap { FileRange($0, size: source.file.size ?? known?.size) }
+        if let wanted, let size = source.file.size, wanted.range.resolved(in: size) == nil {
+            tools.meters.range(.unsatisfiable)
+            return .beyond(size: size)
         }
-        guard isMine else { return nil }
-        defer { bytes = nil }
-        return bytes
+        // Ends: a part is asked for again only as long as no answer to such a question was of no use.
+        var trustsRanges = true
+        while true {
+            let body: FileBody
+            do {
+                body = try await source.open(request)
+            } catch {
+                guard request != nil, error.isRangeRefusal else { throw error }
+                (request, trustsRanges) = (nil, false)
+                continue
+            }
+            if let fault = source.fault(of: body.head) { throw broken(fault, body.head) }
+            let facts = source.facts(in: body.head)
+            guard let wanted else {
+                guard body.head.range == nil else { throw unasked(body.head) }
+                return try await begun(body, facts, part: nil)
+            }
+            switch fit(body.head, facts, wanted) {
+            case .part(let part):
+                if body.head.range == nil, facts.servesRanges, trustsRanges, request == nil, part.first > 0 {
+                    request = FileRange(first: part.first, last: part.last, validator: wanted.validator)
+                    continue
+                }
+                if body.head.range == nil, part.first > skipLimit {
+                    tools.meters.range(.ignored)
+                    return try await begun(body, facts, part: nil)
+                }
+                tools.meters.range(body.head.range == nil ? .skipping : .upstream)
+                return try await begun(body, facts, part: part)
+            case .whole:
+                tools.meters.range(.ignored)
+                return try await begun(body, facts, part: nil)
+            case .beyond(let size):
+                tools.meters.range(.unsatisfiable)
+                return .beyond(size: size)
+            case .useless:
+                guard request != nil else { throw unasked(body.head) }
+                (request, trustsRanges) = (nil, false)
+            }
+        }
     }
-}
 
-extension DownloadRelay {
-    /// Opens the file and reads its first bytes, so that whatever is wrong from the start can still be told.
-    static func opened(
-        _ file: ExportFile,
-        by open: @Sendable () async throws(GatewayError) -> FileBody
+    private enum Fit {
+        /// The part is in the answer.
+        case part(FilePart)
+        /// The answer is the whole file, and the whole is to be sent.
+        case whole
+        case beyond(size: Int64)
+        /// A part that is not the one.
+        case useless
+    }
+
+    /// What an answer is good for.
+    private func fit(_ head: FileBody.Head, _ facts: FileFacts, _ wanted: WantedPart) -> Fit {
+        let isSame = wanted.validator == nil || wanted.validator == facts.validator
+        guard let range = head.range else {
+            guard isSame, let size = facts.size else { return .whole }
+            return wanted.range.resolved(in: size).map { .part($0) } ?? .beyond(size: size)
+        }
+        guard isSame, let size = facts.size, ContentCoding(upstream: head.contentEncoding) == .identity,
+            let part = wanted.range.resolved(in: size), range.first == part.first
+        else { return .useless }
+        return .part(part)
+    }
+
+    /// Reads the first bytes, so that whatever is wrong from the start can still be told.
+    private func begun(
+        _ body: FileBody,
+        _ facts: FileFacts,
+        part: FilePart?
     ) async throws(GatewayError) -> OpenedFile {
-        let body = try await open()
-        let (coding, announced) = try verdict(on: body.head, for: file)
-        var bytes = VerifiedBytes(body.bytes.makeAsyncIterator(), announced: announced)
         do {
-            let first = try await bytes.next()
-            return OpenedFile(
-                head: body.head,
-                coding: coding,
-                announced: announced,
-                first: first,
-                rest: Handover(bytes)
-            )
+            let stream = try FileStream(source, body, facts: facts, part: part, tools: tools)
+            try await stream.begin()
+            return .stream(Handover(stream), facts, part: part, requestID: body.head.requestID)
         } catch {
             if let cause = error.cause as? ProviderError { throw GatewayError(cause) }
             throw broken(error.detail, body.head, cause: error)
         }
     }
 
-    /// What the upstream's header fields make of the body: its coding and its length. Refuses what cannot be the file.
-    private static func verdict(
-        on head: FileBody.Head,
-        for file: ExportFile
-    ) throws(GatewayError) -> (ContentCoding, announced: Int64?) {
-        if let type = head.contentType, CompressibleTypes.isWebPage(mediaType: type),
-            !CompressibleTypes.isWebPage(file)
-        {
-            throw broken(
-                "The upstream sent a web page, most likely its sign-in page, instead of the file: it did not accept the "
-                    + "gateway's credentials for this download.",
-                head
-            )
-        }
-        if let length = head.contentLength, length < 0 {
-            throw broken("The upstream announced a length of \(length) bytes.", head)
-        }
-        let coding = head.contentEncoding.map { FieldList.trimmed(Substring($0)).lowercased() } ?? ""
-        switch coding {
-        case "", "identity":
-            if let length = head.contentLength, let size = file.size, length != size {
-                throw broken(
-                    "The upstream announced \(length) bytes, where the export lists the file with \(size).",
-                    head
-                )
-            }
-            return (.identity, head.contentLength ?? file.size)
-        case "gzip", "x-gzip":
-            // The length is that of the encoded bytes; the record's is that of the file.
-            return (.gzip, head.contentLength)
-        default:
-            throw broken("The upstream sent the file in a content coding that was not asked for.", head)
-        }
+    private func unasked(_ head: FileBody.Head) -> GatewayError {
+        broken("The upstream sent a part of the file, where it was asked for the whole.", head)
     }
 
     /// The error for an answer that cannot be used.
-    static func broken(_ detail: String, _ head: FileBody.Head, cause: (any Error)? = nil) -> GatewayError {
+    private func broken(_ detail: String, _ head: FileBody.Head, cause: (any Error)? = nil) -> GatewayError {
         GatewayError(
             .upstreamBroken,
             detail,
             upstream: head.requestID.map { UpstreamErrorInfo(requestId: $0) },
             cause: cause
         )
+    }
+}
+
+extension FileRange {
+    /// The part to ask for; nil where the end of the file has to be known first, and is not.
+    fileprivate init?(_ wanted: WantedPart, size: Int64?) {
+        if let size {
+            guard let part = wanted.range.resolved(in: size) else { return nil }
+            self.init(first: part.first, last: part.last, validator: wanted.validator)
+        } else {
+            guard case .from(let first, let last) = wanted.range else { return nil }
+            self.init(first: first, last: last, validator: wanted.validator)
+        }
     }
 }

@@ -49,6 +49,7 @@ public enum GatewayServer {
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
             time: time,
+            random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics
         )
@@ -144,6 +145,8 @@ extension GatewayConfiguration.Downloads {
         settings.gzipThreads = gzipThreads
         settings.minimumGzipSize = minimumGzipSize
         settings.firstByteTimeout = firstByteTimeout
+        settings.rangeSkipLimit = Int64(rangeSkipLimit)
+        settings.resumeAttempts = resumeAttempts
         return settings
     }
 }

@@ -33,7 +33,7 @@ public struct GzipDecoder: Sendable {
     }
 }
 
-private final class Inflater {
+final class Inflater {
     // zlib's state points back at the z_stream: it must never move.
     private let stream: UnsafeMutablePointer<z_stream>
     private(set) var isAtEnd = false

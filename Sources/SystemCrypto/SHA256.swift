@@ -52,6 +52,16 @@ public struct SHA256: ~Copyable {
         return digest
     }
 
+    /// The digest of everything that was added until now: 32 bytes. More may be added afterwards.
+    public func digestSoFar() -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Self.byteCount)
+        guard let copy = EVP_MD_CTX_new() else { preconditionFailure("libcrypto: no memory for a digest") }
+        defer { EVP_MD_CTX_free(copy) }
+        let finished = EVP_MD_CTX_copy_ex(copy, context) == 1 && EVP_DigestFinal_ex(copy, &digest, nil) == 1
+        precondition(finished, "libcrypto: a running SHA-256 cannot be copied")
+        return digest
+    }
+
     /// The digest of bytes that are all there: 32 bytes.
     public static func hash(_ bytes: [UInt8]) -> [UInt8] {
         var hash = SHA256()

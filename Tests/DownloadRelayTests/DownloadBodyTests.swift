@@ -50,7 +50,7 @@ private struct ClientGone: Error {}
 
     @Test func largePiecesAreCut() async throws {
         let bytes = noise(1 << 20)
-        let response = try await Scene().get(zip, bytes: ScriptedBytes([.bytes(bytes)]))
+        let response = try await Scene().get(pst, bytes: ScriptedBytes([.bytes(bytes)]))
         let body = try #require(response.body)
         let outcome = await body.collected()
         #expect(outcome.bytes == bytes)
@@ -191,7 +191,7 @@ private struct ClientGone: Error {}
 
     @Test func theBytesCanBeReadOnce() async throws {
         let scene = Scene()
-        let response = try await scene.get(zip, bytes: ScriptedBytes([.bytes([1])]))
+        let response = try await scene.get(pst, bytes: ScriptedBytes([.bytes([1])]))
         let body = try #require(response.body)
         #expect(await body.collected().bytes == [1])
         let again = await body.collected()

@@ -15,7 +15,7 @@ import Testing
         #expect(tag(csv, .gzip) == "W/\"\(id).1-gzip\"")
         #expect(tag(ExportFile(id: "2", name: "a", size: 77)) == "W/\"\(id).2.77\"")
         let digest = String(repeating: "0123456789abcdef", count: 4)
-        #expect(tag(ExportFile(id: "2", name: "a", size: 77, sha256: digest)) == "W/\"\(id).2.\(digest.prefix(32))\"")
+        #expect(tag(ExportFile(id: "2", name: "a", size: 77, sha256: digest)) == "\"\(id).2.\(digest.prefix(32))\"")
     }
 
     @Test func hostileFileIDsStayWithinTheQuotes() {
@@ -47,19 +47,98 @@ import Testing
         ("", false),
     ])
     func matching(field: String, isMatch: Bool) {
-        #expect(EntityTag.anyMatch(field, [EntityTag(opaque: "a"), EntityTag(opaque: "a-gzip")]) == isMatch)
-        #expect(!EntityTag.anyMatch(nil, [EntityTag(opaque: "a")]))
+        let named = field.replacing("\"a\"", with: "\"\(id).1\"").replacing("\"a-gzip\"", with: "\"\(id).1-gzip\"")
+        let verdict = Preconditions(csv, id).verdict(ifMatch: nil, ifNoneMatch: named, isPart: false)
+        #expect(verdict == (isMatch ? .notModified : .goOn))
+    }
+
+    @Test func aPartIsNotTheEncodedFile() {
+        let conditions = Preconditions(csv, id)
+        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(id).1-gzip\"", isPart: true) == .goOn)
+        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(id).1\"", isPart: true) == .notModified)
+    }
+
+    static let digest = String(repeating: "0123456789abcdef", count: 4)
+    static let proved = ExportFile(id: "1", name: "a.csv", size: 77, sha256: digest)
+
+    @Test func aDigestOrAnUpstreamMakesItStrong() {
+        let validator = "\"0x8D-4B\""
+        #expect(
+            EntityTag(of: csv, in: id, coding: .identity, validator: validator).field == "\"\(id).1.v0x8D~2d4B\""
+        )
+        #expect(
+            EntityTag(of: Self.proved, in: id, coding: .identity, validator: validator).field
+                == "\"\(id).1.\(Self.digest.prefix(32)).v0x8D~2d4B\""
+        )
+        // An encoding is made anew each time.
+        #expect(
+            EntityTag(of: Self.proved, in: id, coding: .gzip, validator: validator).field
+                == "W/\"\(id).1.\(Self.digest.prefix(32))-gzip\""
+        )
+        for unfit in ["W/\"a\"", "abc", "\"\"", "\"a\"b\"", "\"é\"", "\"\(String(repeating: "a", count: 95))\""] {
+            #expect(EntityTag(of: csv, in: id, coding: .identity, validator: unfit).isWeak)
+        }
+    }
+
+    @Test func bringsTheUpstreamsValidatorBack() throws {
+        for validator in ["\"0x8D-4B\"", "\"a.b~c\"", "\"!#$%&'()*+,/:;<=>?@[]^_`{|}\""] {
+            let tag = EntityTag(of: csv, in: id, coding: .identity, validator: validator)
+            let read = try #require(EntityTag(ifRange: tag.field))
+            #expect(read == tag)
+            #expect(read.validator(for: csv, in: id) == validator)
+            // Also when the size or the digest became known in between.
+            #expect(read.validator(for: Self.proved, in: id) == validator)
+            #expect(read.validator(for: ExportFile(id: "2", name: "b"), in: id) == nil)
+            #expect(tag.field.utf8.allSatisfy { (0x21...0x7E).contains($0) })
+        }
+        for forged in ["vab~zz", "va b", "v~0d~0a", "v", "v~41", "v~c3", "vé", "v~4"] {
+            #expect(EntityTag(opaque: "\(id).1.\(forged)", isWeak: false).validator(for: csv, in: id) == nil)
+        }
+    }
+
+    @Test func ifRangeIsComparedStrongly() {
+        let weak = Preconditions(csv, id)
+        let strong = Preconditions(Self.proved, id)
+        let base = "\(id).1.\(Self.digest.prefix(32))"
+        #expect(weak.condition(ifRange: nil) == .none)
+        for field in ["", "*", "W/\"\(id).1\"", "\"\(id).1\"", "Sat, 21 Nov 2026 06:00:00 GMT", "\"x\""] {
+            #expect(weak.condition(ifRange: field) == .fails)
+        }
+        #expect(strong.condition(ifRange: "\"\(base)\"") == .holds(EntityTag(opaque: base, isWeak: false)))
+        for field in ["W/\"\(base)\"", "\"\(base)-gzip\"", "\"\(base)\", \"\(base)\"", "\"\(base)\"x"] {
+            #expect(strong.condition(ifRange: field) == .fails)
+        }
+        let carrying = EntityTag(opaque: "\(id).1.vX", isWeak: false)
+        #expect(weak.condition(ifRange: carrying.field) == .upstream(carrying, validator: "\"X\""))
+        #expect(strong.condition(ifRange: carrying.field) == .upstream(carrying, validator: "\"X\""))
+    }
+
+    @Test func ifMatchIsComparedStrongly() {
+        func verdict(_ file: ExportFile, _ ifMatch: String) -> Preconditions.Verdict {
+            Preconditions(file, id).verdict(ifMatch: ifMatch, ifNoneMatch: nil, isPart: false)
+        }
+        let base = "\(id).1.\(Self.digest.prefix(32))"
+        #expect(verdict(csv, "*") == .goOn)
+        #expect(verdict(Self.proved, "\"x\", \"\(base)\"") == .goOn)
+        #expect(verdict(Self.proved, "W/\"\(base)\"") == .failed)
+        #expect(verdict(Self.proved, "\"\(base)-gzip\"") == .failed)
+        #expect(verdict(csv, "\"\(id).1\"") == .failed)
+        #expect(verdict(csv, "\"\(id).1.vX\", \"\(id).1.vY\"") == .dependsOn(["\"X\"", "\"Y\""]))
     }
 
     @Test func anythingIsReadWithoutHarm() {
         var random = FixedRandom(state: 99)
-        let parts = ["\"", "W/", "a", ",", " ", "*", "\\", "é", "\t", "\"a\"", "W/\"a\""]
+        let parts = ["\"", "W/", "a", ",", " ", "*", "\\", "é", "\t", "\"\(id).1\"", "W/\"\(id).1\"", ".v", "~4"]
         for _ in 0..<20_000 {
             let field = (0..<Int.random(in: 0...10, using: &random))
                 .map { _ in parts.randomElement(using: &random) ?? "" }
                 .joined()
-            if EntityTag.anyMatch(field, [EntityTag(opaque: "a")]) {
-                #expect(field.contains("\"a\"") || field.contains("*"))
+            let conditions = Preconditions(csv, id)
+            if conditions.verdict(ifMatch: nil, ifNoneMatch: field, isPart: false) == .notModified {
+                #expect(field.contains("\"\(id).1") || field.contains("*"))
+            }
+            if case .upstream(let tag, let validator) = conditions.condition(ifRange: field) {
+                #expect(EntityTag(of: csv, in: id, coding: .identity, validator: validator) == tag)
             }
         }
     }

@@ -8,7 +8,7 @@ import Testing
     @Test func silenceAfterTheHeadTimesOut() async throws {
         let scene = Scene(settings: RelaySettings(firstByteTimeout: .seconds(20)))
         let bytes = ScriptedBytes([.bytes([]), .silence])
-        let answer = Task { try await scene.get(zip, bytes: bytes) }
+        let answer = Task { try await scene.get(pst, bytes: bytes) }
         await scene.time.sleepers(atLeast: 1)
         scene.time.advance(by: .seconds(20))
         let result = await answer.result
@@ -22,8 +22,8 @@ import Testing
         let scene = Scene()
         let elsewhere = ManualTime()
         let answer = Task {
-            try await scene.relay.response(to: acceptingGzip, for: csv, of: scene.export) {
-                () async throws(GatewayError) in
+            try await scene.respond(to: acceptingGzip, for: csv) {
+                _ async throws(GatewayError) in
                 do {
                     try await elsewhere.sleep(for: .seconds(1))
                 } catch {
@@ -50,7 +50,7 @@ import Testing
     @Test func cancellationReachesTheUpstream() async throws {
         let scene = Scene()
         let bytes = ScriptedBytes([.silence])
-        let task = Task { try await scene.get(zip, bytes: bytes) }
+        let task = Task { try await scene.get(pst, bytes: bytes) }
         await scene.time.sleepers(atLeast: 1)
         task.cancel()
         let result = await task.result
@@ -61,7 +61,7 @@ import Testing
     @Test func anAnswerThatIsNotUsedLetsTheUpstreamGo() async throws {
         let bytes = ScriptedBytes([.bytes([1]), .silence])
         do {
-            let response = try await Scene().get(zip, bytes: bytes)
+            let response = try await Scene().get(pst, bytes: bytes)
             #expect(response.body != nil)
             #expect(!bytes.notes.isLetGo)
         }

@@ -78,15 +78,21 @@ struct ScriptedBytes: AsyncSequence, Sendable {
 
 /// A relay with its surroundings, and one export to ask it for.
 struct Scene {
-    let time = ManualTime()
+    let time: ManualTime
     let metrics = TestMetrics()
     let relay: DownloadRelay
     let export: Export
+    let ledger = Deliveries()
 
-    init(settings: RelaySettings = RelaySettings()) {
+    /// - Parameters:
+    ///   - settings: Without resumption, unless a test is about that.
+    ///   - clock: What the relay waits by, where it is not `time`.
+    init(settings: RelaySettings = .withoutResumption, clock: (any TimeSource)? = nil) {
+        time = ManualTime()
         relay = DownloadRelay(
             settings: settings,
-            time: time,
+            time: clock ?? time,
+            random: { 42 },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: metrics
         )
@@ -110,12 +116,23 @@ struct Scene {
         head: FileBody.Head = FileBody.Head(),
         bytes: ScriptedBytes
     ) async throws(GatewayError) -> DownloadResponse {
-        try await relay.response(to: request, for: file, of: export) { FileBody(head: head, bytes: bytes) }
+        try await respond(to: request, for: file) { _ in FileBody(head: head, bytes: bytes) }
+    }
+
+    /// Asks for a file that is opened by `open`.
+    func respond(
+        to request: DownloadRequest,
+        for file: ExportFile,
+        open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
+    ) async throws(GatewayError) -> DownloadResponse {
+        let ledger = ledger
+        let recipient = Recipient(caller: "auditor", requestID: "r-1") { await ledger.record($0) }
+        return try await relay.response(to: request, for: file, of: export, to: recipient, open: open)
     }
 
     /// Asks for a file that must not be opened.
     func ask(_ file: ExportFile, _ request: DownloadRequest) async throws(GatewayError) -> DownloadResponse {
-        try await relay.response(to: request, for: file, of: export) { () async throws(GatewayError) in
+        try await respond(to: request, for: file) { _ async throws(GatewayError) in
             throw GatewayError(.internalError, "The upstream was called.")
         }
     }
@@ -126,6 +143,25 @@ struct Scene {
 
     func downloadBytes(_ coding: String) -> Int64 {
         metrics.counterTotal(label: "export_gateway_download_bytes_total", dimensions: [("coding", coding)])
+    }
+}
+
+extension RelaySettings {
+    static var withoutResumption: RelaySettings {
+        var settings = RelaySettings()
+        settings.resumeAttempts = 0
+        return settings
+    }
+}
+
+/// What was written down of downloads.
+actor Deliveries {
+    private(set) var all: [Delivery] = []
+
+    func record(_ delivery: Delivery) {
+        // Whoever calls must not do so in a task that is cancelled: what writes a ledger would give up.
+        precondition(!Task.isCancelled)
+        all.append(delivery)
     }
 }
 
@@ -153,5 +189,5 @@ extension DownloadBody {
 }
 
 let csv = ExportFile(id: "1", name: "sales.csv")
-let zip = ExportFile(id: "1", name: "mails.zip")
+let pst = ExportFile(id: "1", name: "mails.pst")
 let acceptingGzip = DownloadRequest(method: .get, acceptEncoding: "gzip, deflate, br")

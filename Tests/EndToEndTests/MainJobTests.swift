@@ -34,7 +34,22 @@ import Testing
                 let head = try await world.call("HEAD", path, headers: [("accept-encoding", "identity")])
                 #expect(head.status == 200)
                 #expect(head.body.isEmpty)
-                #expect(head.headers["etag"] == plain.headers["etag"])
+                // The first whole delivery told the file's digest.
+                let digest = Hexadecimal.encode(SHA256.hash(plain.body))
+                let tag = try #require(head.headers["etag"])
+                #expect(tag.hasPrefix("\"") && tag.contains(".\(digest.prefix(32))"))
+                #expect(head.headers["content-length"] == String(plain.body.count))
+                #expect(head.headers["accept-ranges"] == "bytes")
+                let known = try await world.call("GET", path, headers: [("if-none-match", tag)])
+                #expect(known.status == 304)
+                let part = try await world.call(
+                    "GET",
+                    path,
+                    headers: [("range", "bytes=-5"), ("if-range", tag), ("accept-encoding", "gzip")]
+                )
+                #expect(part.status == 206)
+                #expect(part.headers["etag"] == tag)
+                #expect(part.body == Array(plain.body.suffix(5)))
             }
             #expect(world.sandbox.account.jobs.count == 1)
         }

@@ -7,7 +7,8 @@ import Hummingbird
 enum OctetStream {
     /// Whether an answer is a file.
     static func isTypeOf(_ response: Response) -> Bool {
-        response.status == .ok && response.headers[.contentType] == "application/octet-stream"
+        [.ok, .partialContent].contains(response.status)
+            && response.headers[.contentType] == "application/octet-stream"
     }
 }
 
@@ -79,18 +80,20 @@ extension ExportRoutes {
             to: DownloadRequest(
                 method: method,
                 acceptEncoding: try call.fields.list(.acceptEncoding, atMost: 256),
+                ifMatch: try call.fields.list(.ifMatch, atMost: 1024),
                 ifNoneMatch: try call.fields.list(.ifNoneMatch, atMost: 1024),
+                range: try call.fields.list(.range, atMost: 256),
+                ifRange: try call.fields.list(.ifRange, atMost: 512),
+                te: try call.fields.list(.te, atMost: 256),
                 cacheControl: try call.fields.list(.cacheControl, atMost: 256)
             ),
             for: file,
-            of: export
-        ) { () async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, range: nil, authorization: authorization)
+            of: export,
+            to: Recipient(caller: call.caller, requestID: call.requestID) { await service.record($0) }
+        ) { range async throws(GatewayError) in
+            try await service.open(file.id, of: export.id, range: range, authorization: authorization)
         }
-        var headers = HTTPFields()
-        for (name, value) in answer.headers {
-            if let name = HTTPField.Name(name) { headers.append(HTTPField(name: name, value: value)) }
-        }
+        let headers = Self.fields(answer.headers)
         guard let body = answer.body else {
             var response = Response(status: .init(code: answer.status), headers: headers)
             // Hummingbird says 0 of an empty body; here the length is that of the file, or not known.
@@ -103,9 +106,20 @@ extension ExportRoutes {
             body: .init(contentLength: answer.contentLength.flatMap { Int(exactly: $0) }) { writer in
                 var out = writer
                 // A throw passes `finish` by: Hummingbird then cuts the connection, and the client sees the break.
-                try await body.write { piece in try await out.write(piece) }
-                try await out.finish(nil)
+                try await body.write { piece in
+                    try await out.write(piece)
+                } finish: { trailers in
+                    try await out.finish(trailers.isEmpty ? nil : Self.fields(trailers))
+                }
             }
         )
+    }
+
+    private static func fields(_ pairs: [(name: String, value: String)]) -> HTTPFields {
+        var fields = HTTPFields()
+        for (name, value) in pairs {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
+        }
+        return fields
     }
 }

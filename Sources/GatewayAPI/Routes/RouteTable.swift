@@ -77,11 +77,13 @@ enum RouteTable {
     private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
         // `Accept` is not heard: the type is always application/octet-stream, and a client that asks for the file's own
         // type means this file. 406 is for `Accept-Encoding`.
-        Route(
+        // A part of a file is had with GET only (RFC 9110, 14.2).
+        let parts: Set = method == .get ? [206, 416] : []
+        return Route(
             method: method,
             pattern: pattern,
             operation: operation,
-            statuses: [200, 304, 400, 401, 403, 404, 406, 409, 410, 502, 503, 504]
+            statuses: parts.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504])
         )
     }
 

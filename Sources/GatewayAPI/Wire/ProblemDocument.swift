@@ -20,11 +20,13 @@ enum ProblemDocument {
             .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled:
             .conflict
         case .expired: .gone
+        case .preconditionFailed: .preconditionFailed
         case .contentTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
         case .unsupportedMediaType: .unsupportedMediaType
         case .invalidExport, .idempotencyKeyReused: .unprocessableContent
         case .tooManyRequests: .tooManyRequests
+        case .rangeNotSatisfiable: .rangeNotSatisfiable
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         // The gateway's own credentials, or what it made of the request: nothing the client can mend.
@@ -47,6 +49,9 @@ enum ProblemDocument {
         case .methodNotAllowed:
             headers[.allow] = error.members["allow"]?.array?.compactMap(\.string).joined(separator: ", ")
         case .unauthenticated: headers[.wwwAuthenticate] = "Bearer realm=\"export-gateway\""
+        case .rangeNotSatisfiable:
+            // RFC 9110, 14.4: how long the file is.
+            headers[.contentRange] = error.members["size"]?.integer.map { "bytes */\($0)" }
         case .unsupportedMediaType: headers[.acceptPost] = MediaType.json.rawValue
         default: break
         }

@@ -138,6 +138,8 @@ extension GatewayConfiguration.Downloads {
         let waits = Duration.milliseconds(100) ... .seconds(3600)
         firstByteTimeout = try section.duration("firstByteTimeout", in: waits, default: firstByteTimeout)
         idleTimeout = try section.duration("idleTimeout", in: waits, default: idleTimeout)
+        rangeSkipLimit = try section.integer("rangeSkipLimit", in: 0...(1 << 50), default: rangeSkipLimit)
+        resumeAttempts = try section.integer("resumeAttempts", in: 0...100, default: resumeAttempts)
         try section.finish()
     }
 }

@@ -48,6 +48,10 @@ public struct GatewayConfiguration: Sendable {
         public var minimumGzipSize = 1024
         public var firstByteTimeout = Duration.seconds(60)
         public var idleTimeout = Duration.seconds(60)
+        /// Bytes that may be read and dropped to come to a part of a file whose upstream serves none; 0: none.
+        public var rangeSkipLimit = 1 << 30
+        /// Attempts to go on with an upstream that broke off, without progress between them; 0: none.
+        public var resumeAttempts = 6
     }
 
     /// How exports are tracked.

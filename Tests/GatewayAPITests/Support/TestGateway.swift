@@ -34,6 +34,7 @@ struct TestGateway: Sendable {
             relay: DownloadRelay(
                 settings: RelaySettings(minimumGzipSize: 16),
                 time: time,
+                random: { 7 },
                 logger: logger,
                 metrics: registry
             ),

@@ -1,0 +1,73 @@
+import Metrics
+
+/// How a part of a file was had. The raw value is a metric label.
+enum RangeWay: String, Sendable, CaseIterable {
+    /// The upstream sent the part.
+    case upstream
+    /// The whole file was read, and what lies before the part dropped.
+    case skipping
+    /// The whole file was sent: the part could not be had.
+    case ignored
+    /// There is no such part (416).
+    case unsatisfiable
+}
+
+/// The relay's counters, made once.
+struct DownloadMeters: Sendable {
+    /// Counted when a body ends, in whatever way. An answer that was refused before its first byte is not a download.
+    let whole: Counter
+    let broken: Counter
+    let clientGone: Counter
+    /// Bytes that were handed to the client, counted as they go.
+    private let identityBytes: Counter
+    private let gzipBytes: Counter
+    private let resumptions: [ResumptionWay: Counter]
+    private let ranges: [RangeWay: Counter]
+    private let reasons: [DownloadFailure.Code: Counter]
+
+    init(factory: any MetricsFactory) {
+        func downloads(_ outcome: String) -> Counter {
+            Counter(label: "export_gateway_downloads_total", dimensions: [("outcome", outcome)], factory: factory)
+        }
+        func bytes(_ coding: ContentCoding) -> Counter {
+            Counter(
+                label: "export_gateway_download_bytes_total",
+                dimensions: [("coding", coding.rawValue)],
+                factory: factory
+            )
+        }
+        func counters<Label: RawRepresentable<String> & CaseIterable & Hashable>(
+            _ label: String,
+            _ dimension: String
+        ) -> [Label: Counter] {
+            Dictionary(
+                uniqueKeysWithValues: Label.allCases.map {
+                    ($0, Counter(label: label, dimensions: [(dimension, $0.rawValue)], factory: factory))
+                }
+            )
+        }
+        whole = downloads("whole")
+        broken = downloads("broken")
+        clientGone = downloads("client_gone")
+        identityBytes = bytes(.identity)
+        gzipBytes = bytes(.gzip)
+        resumptions = counters("export_gateway_download_resumptions_total", "way")
+        ranges = counters("export_gateway_download_ranges_total", "way")
+        reasons = counters("export_gateway_downloads_broken_total", "reason")
+    }
+
+    func bytes(_ coding: ContentCoding) -> Counter {
+        switch coding {
+        case .identity: identityBytes
+        case .gzip: gzipBytes
+        }
+    }
+
+    func resumed(_ way: ResumptionWay) { resumptions[way]?.increment() }
+    func range(_ way: RangeWay) { ranges[way]?.increment() }
+
+    func broke(_ reason: DownloadFailure.Code) {
+        broken.increment()
+        reasons[reason]?.increment()
+    }
+}

@@ -1,0 +1,73 @@
+import Exports
+
+/// Where a file's bytes come from, as often as they are asked for.
+struct FileSource: Sendable {
+    var file: ExportFile
+    var export: ExportID
+    /// Opens the file, or the part of it; links are asked for anew each time.
+    var open: @Sendable (FileRange?) async throws(GatewayError) -> FileBody
+}
+
+extension FileSource {
+    /// What is wrong with an answer from its head on: its coding cannot be read, or it is a web page in the file's place.
+    func fault(of head: FileBody.Head) -> String? {
+        if isWebPage(head) {
+            return "The upstream sent a web page, most likely its sign-in page, instead of the file: it did not accept "
+                + "the gateway's credentials for this download."
+        }
+        if let length = head.contentLength, length < 0 {
+            return "The upstream announced a length of \(length) bytes."
+        }
+        guard let coding = ContentCoding(upstream: head.contentEncoding) else {
+            return "The upstream sent the file in a content coding that was not asked for."
+        }
+        if coding == .identity, let size = file.size, let length = Self.size(in: head), length != size {
+            return "The upstream announced \(length) bytes, where the export lists the file with \(size)."
+        }
+        return nil
+    }
+
+    /// Whether a web page came that is not the file.
+    func isWebPage(_ head: FileBody.Head) -> Bool {
+        guard let type = head.contentType else { return false }
+        return CompressibleTypes.isWebPage(mediaType: type) && !CompressibleTypes.isWebPage(file)
+    }
+
+    /// What the head tells of the file beside the record.
+    func facts(in head: FileBody.Head) -> FileFacts {
+        let isPlain = ContentCoding(upstream: head.contentEncoding) == .identity
+        return FileFacts(
+            size: (isPlain ? Self.size(in: head) : nil) ?? file.size,
+            validator: head.validator,
+            servesRanges: head.servesRanges || head.range != nil
+        )
+    }
+
+    /// The length of the whole file, by the head of an answer that is not encoded.
+    private static func size(in head: FileBody.Head) -> Int64? {
+        guard let range = head.range else { return head.contentLength }
+        return range.completeLength
+    }
+}
+
+extension ContentCoding {
+    /// Reads an upstream's `Content-Encoding`; nil for one that was not asked for and cannot be undone.
+    init?(upstream field: String?) {
+        switch field.map({ FieldList.trimmed(Substring($0)).lowercased() }) ?? "" {
+        case "", "identity": self = .identity
+        case "gzip", "x-gzip": self = .gzip
+        default: return nil
+        }
+    }
+}
+
+extension GatewayError {
+    /// Whether opening failed for now only, so that the same may go well later.
+    var isWorthAnotherTry: Bool {
+        if let cause = cause as? ProviderError { return cause.isRetryable }
+        return [.upstreamUnavailable, .upstreamTimeout, .upstreamThrottled, .upstreamBusy].contains(code)
+    }
+
+    /// Whether the upstream answered that the part which it was asked for lies beyond the file's end (416).
+    var isRangeRefusal: Bool { (cause as? ProviderError)?.code == .invalid }
+}

@@ -1,0 +1,312 @@
+import Exports
+import Logging
+import NIOCore
+import SystemCrypto
+
+/// The plain bytes of one file, or of a part of it, for one reader: gone on with when the upstream breaks off, held against
+/// every length and digest that is known, and hashed on the way.
+///
+/// The piece that completes the file is held back until the upstream has ended: otherwise a client would have everything
+/// that `Content-Length` promises before it turns out that the bytes run over, or are not those of the digest.
+///
+/// Memory: one piece of the upstream's. Not `Sendable`: read it from one task at a time.
+final class FileStream {
+    /// What came with the first answer.
+    let facts: FileFacts
+    /// The part that is given; nil is the whole file.
+    let part: FilePart?
+    /// The id under which the upstream's support finds the first call.
+    let requestID: String?
+    /// How often the upstream broke off and was gone on with.
+    private(set) var resumptions = 0
+    /// How many bytes of the file were given by `next`.
+    private(set) var given: Int64 = 0
+    /// How many bytes upstreams have sent in all, as they were encoded, with those that were read twice.
+    var received: Int64 { receivedBefore + (bytes?.received ?? 0) }
+    /// The digest of the whole file, once it has been read from its first byte to its last and is the right one.
+    private(set) var sha256: [UInt8]?
+
+    private let source: FileSource
+    private let tools: StreamTools
+    private let format: FileFormat?
+    private var resumption: Resumption
+    private var bytes: PlainBytes?
+    private var receivedBefore: Int64 = 0
+    /// The place in the file of the next byte of `bytes`.
+    private var cursor: Int64
+    /// The place in the file behind all bytes that have been read, ever.
+    private var position: Int64
+    /// Over the bytes from where reading began to `position`.
+    private var hash = SHA256()
+    /// Over the bytes from where reading began to `cursor`, while they are read again.
+    private var proof: SHA256?
+    /// The first bytes of the file, as long as its format is not settled.
+    private var beginning: [UInt8] = []
+    private var piece = ByteBuffer()
+    private var isOver = false
+
+    /// Reads `body`, which begins at `start` in the file; for a part, at or before it.
+    ///
+    /// - Parameter facts: Of `body`'s head.
+    init(
+        _ source: FileSource,
+        _ body: FileBody,
+        facts: FileFacts,
+        part: FilePart?,
+        tools: StreamTools
+    ) throws(DownloadFailure) {
+        let start = body.head.range?.first ?? 0
+        self.source = source
+        self.facts = facts
+        self.part = part
+        self.tools = tools
+        requestID = body.head.requestID
+        format = start == 0 ? FileFormat(source.file) : nil
+        bytes = try PlainBytes(body, coding: ContentCoding(upstream: body.head.contentEncoding) ?? .identity)
+        cursor = start
+        position = start
+        let last = part.flatMap { $0.last < $0.size - 1 ? $0.last : nil }
+        resumption = Resumption(origin: start, last: last, facts: facts, limits: tools.limits)
+    }
+
+    /// Reads the first bytes, as many as show the file's format, so that whatever is wrong from the start can still be told.
+    func begin() async throws(DownloadFailure) {
+        do throws(DownloadFailure) {
+            while var fresh = try await step() {
+                if piece.readableBytes == 0 { piece = fresh } else { piece.writeBuffer(&fresh) }
+                if format == nil || beginning.count == FileFormat.longestBeginning { return }
+            }
+        } catch {
+            letGo()
+            throw error
+        }
+    }
+
+    /// The next bytes, never none, at most 256 KiB; nil when everything that was wanted has been given and is right.
+    ///
+    /// After nil and after a failure, the upstream has been let go.
+    func next() async throws(DownloadFailure) -> ByteBuffer? {
+        do throws(DownloadFailure) {
+            while piece.readableBytes == 0 {
+                guard let fresh = try await step() else { return nil }
+                piece = fresh
+            }
+            let next = piece.readSlice(length: min(piece.readableBytes, PlainBytes.largestPiece))
+            given += Int64(next?.readableBytes ?? 0)
+            return next
+        } catch {
+            letGo()
+            throw error
+        }
+    }
+
+    /// Closes the upstream. Nothing more is given.
+    func letGo() {
+        close()
+        piece = ByteBuffer()
+    }
+
+    private func close() {
+        receivedBefore = received
+        bytes = nil
+        isOver = true
+    }
+
+    /// Takes one piece from the upstream and gives what of it belongs to the part, which may be nothing yet.
+    private func step() async throws(DownloadFailure) -> ByteBuffer? {
+        guard !isOver else { return nil }
+        guard var fresh = try await pull() else {
+            close()
+            return nil
+        }
+        if let part {
+            let start = position - Int64(fresh.readableBytes)
+            let ahead = min(max(0, part.first - start), Int64(fresh.readableBytes))
+            fresh.moveReaderIndex(forwardBy: Int(ahead))
+            let behind = min(max(0, position - part.last - 1), Int64(fresh.readableBytes))
+            fresh.moveWriterIndex(to: fresh.writerIndex - Int(behind))
+        }
+        if position == facts.size {
+            // Held back: this throws if more comes, or if it is not the right file.
+            while try await pull() != nil {}
+            close()
+        } else if let part, position > part.last {
+            close()
+        }
+        return fresh
+    }
+
+    /// The bytes that follow `position`, counted and hashed; nil when the upstream has ended, and where it had to.
+    private func pull() async throws(DownloadFailure) -> ByteBuffer? {
+        while bytes != nil {
+            do throws(DownloadFailure) {
+                if var fresh = try await bytes?.next() {
+                    if cursor < position { try prove(&fresh) }
+                    guard fresh.readableBytes > 0 else { continue }
+                    try take(fresh)
+                    return fresh
+                }
+                if cursor < position || facts.size.map({ cursor < $0 }) ?? false { throw endedEarly() }
+                try finish()
+                return nil
+            } catch {
+                guard error.isRetryable else { throw error }
+                // Nothing is missing where only the end itself got lost.
+                if try isKnownToBeWhole() { return nil }
+                try await goOn(after: error)
+            }
+        }
+        return nil
+    }
+
+    private func take(_ fresh: ByteBuffer) throws(DownloadFailure) {
+        let count = fresh.readableBytes
+        if let size = facts.size, position + Int64(count) > size { throw ranOver(size, by: count) }
+        if let format, beginning.count < FileFormat.longestBeginning {
+            beginning += fresh.readableBytesView.prefix(FileFormat.longestBeginning - beginning.count)
+            if !format.mayBegin(with: beginning, isWhole: false) { throw wrong(format) }
+        }
+        fresh.withUnsafeReadableBytes { hash.update($0) }
+        position += Int64(count)
+        cursor = position
+    }
+
+    /// Everything came: holds it against what it has to be.
+    private func finish() throws(DownloadFailure) {
+        if let format, beginning.count < FileFormat.longestBeginning, !format.mayBegin(with: beginning, isWhole: true) {
+            throw wrong(format)
+        }
+        guard resumption.origin == 0, sha256 == nil else { return }
+        let digest = hash.digestSoFar()
+        guard isExpected(digest) ?? true else {
+            throw DownloadFailure(
+                .digestMismatch,
+                "The \(position) bytes that the upstream sent have another SHA-256 than the file in the export's record."
+            )
+        }
+        sha256 = digest
+    }
+
+    private func isKnownToBeWhole() throws(DownloadFailure) -> Bool {
+        guard position == facts.size, resumption.origin == 0, isExpected(hash.digestSoFar()) == true else {
+            return false
+        }
+        try finish()
+        return true
+    }
+
+    /// Whether the record has this digest; nil when it has none.
+    private func isExpected(_ digest: [UInt8]) -> Bool? {
+        source.file.sha256.map { Hexadecimal.encode(digest) == $0.lowercased() }
+    }
+
+    private func endedEarly() -> DownloadFailure {
+        DownloadFailure(
+            .endedEarly,
+            "The upstream sent \(cursor) of \(facts.size ?? position) bytes."
+        )
+    }
+
+    private func ranOver(_ size: Int64, by count: Int) -> DownloadFailure {
+        DownloadFailure(
+            .ranOver,
+            "The upstream sent \(position + Int64(count)) bytes and more, where \(size) had been announced."
+        )
+    }
+
+    private func wrong(_ format: FileFormat) -> DownloadFailure {
+        DownloadFailure(
+            .wrongFormat,
+            "What the upstream sent does not begin as a \(format.rawValue) does, which the file has to be by its name."
+        )
+    }
+}
+
+// Going on after a break.
+extension FileStream {
+    /// Takes off `fresh` what was read before, and throws unless it is the same.
+    private func prove(_ fresh: inout ByteBuffer) throws(DownloadFailure) {
+        let count = Int(min(Int64(fresh.readableBytes), position - cursor))
+        guard var again = fresh.readSlice(length: count) else { return }
+        let ahead = min(max(0, resumption.origin - cursor), Int64(count))
+        again.moveReaderIndex(forwardBy: Int(ahead))
+        again.withUnsafeReadableBytes { proof?.update($0) }
+        cursor += Int64(count)
+        guard cursor == position else { return }
+        guard proof?.digestSoFar() == hash.digestSoFar() else { throw changed() }
+        proof = nil
+        resumed(.proof)
+    }
+
+    /// Has the rest sent by an upstream that broke off; throws when that cannot be.
+    private func goOn(after failure: DownloadFailure) async throws(DownloadFailure) {
+        receivedBefore = received
+        bytes = nil
+        proof = nil
+        var step = resumption.brokeOff(at: position, isRetryable: true)
+        while case .reopen(let range, let wait) = step {
+            do {
+                try await tools.time.sleep(for: wait * tools.jitter())
+            } catch {
+                throw DownloadFailure(.cancelled, "The download was cancelled after \(position) bytes.", cause: error)
+            }
+            switch await reopened(range) {
+            case .success(let body):
+                if try accept(body) { return }
+                step = resumption.brokeOff(at: position, isRetryable: true)
+            case .failure(let error) where range != nil && error.isRangeRefusal:
+                resumption.partWasRefused()
+                step = resumption.brokeOff(at: position, isRetryable: true)
+            case .failure(let error):
+                step = resumption.brokeOff(
+                    at: position,
+                    isRetryable: error.isWorthAnotherTry,
+                    retryAfter: error.retryAfter
+                )
+            }
+        }
+        throw failure
+    }
+
+    private func reopened(_ range: FileRange?) async -> Result<FileBody, GatewayError> {
+        let open = source.open
+        do throws(GatewayError) {
+            return .success(
+                try await tools.withinFirstByteTimeout { () async throws(GatewayError) in try await open(range) }
+            )
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Whether `body` gives the rest, or may.
+    private func accept(_ body: FileBody) throws(DownloadFailure) -> Bool {
+        guard !source.isWebPage(body.head) else { return false }
+        switch resumption.answered(body.head, at: position) {
+        case .refuse:
+            return false
+        case .changed:
+            throw changed()
+        case .goOn:
+            cursor = position
+            resumed(.range)
+        case .prove(let start):
+            cursor = start
+            if cursor == position { resumed(.proof) } else { proof = SHA256() }
+        }
+        bytes = try PlainBytes(body, coding: ContentCoding(upstream: body.head.contentEncoding) ?? .identity)
+        return true
+    }
+
+    private func changed() -> DownloadFailure {
+        DownloadFailure(
+            .upstreamChanged,
+            "The upstream broke off after \(position) bytes, and the file that it has now is another one."
+        )
+    }
+
+    private func resumed(_ way: ResumptionWay) {
+        resumptions += 1
+        tools.resumed(way, source, at: position)
+    }
+}

@@ -1,0 +1,77 @@
+import Exports
+
+/// Under which condition a part of a file is wanted rather than the whole.
+enum RangeCondition: Sendable, Hashable {
+    /// The client set none.
+    case none
+    /// It does not hold.
+    case fails
+    /// It holds by the record: the tag is made of the file's digest.
+    case holds(EntityTag)
+    /// It holds if the upstream's validator is the one that the tag carries.
+    case upstream(EntityTag, validator: String)
+}
+
+/// What the conditional fields of a request come to, in the order of RFC 9110, 13.2.2, asked of the record alone.
+///
+/// A file has no modification date: `If-Modified-Since` and `If-Unmodified-Since` are ignored, a date in `If-Range`
+/// never holds.
+struct Preconditions: Sendable {
+    enum Verdict: Sendable, Hashable {
+        case goOn
+        /// 304: the client has the file.
+        case notModified
+        /// 412: it is not the file that the client means.
+        case failed
+        /// `If-Match` holds if the upstream's validator is one of these.
+        case dependsOn([String])
+    }
+
+    private let file: ExportFile
+    private let export: ExportID
+    private let names: TagNames
+
+    init(_ file: ExportFile, _ export: ExportID) {
+        self.file = file
+        self.export = export
+        names = TagNames(file, export)
+    }
+
+    /// Reads `If-Match` and `If-None-Match`. For a part of the file (`isPart`), only the tags of the plain bytes count.
+    func verdict(ifMatch: String?, ifNoneMatch: String?, isPart: Bool) -> Verdict {
+        let match = ifMatch.map(verdict(ifMatch:)) ?? .goOn
+        if match == .failed { return match }
+        if let ifNoneMatch, isNamed(by: ifNoneMatch, isPart: isPart) { return .notModified }
+        return match
+    }
+
+    /// What `If-Range` comes to, strongly compared (RFC 9110, 13.1.5).
+    func condition(ifRange: String?) -> RangeCondition {
+        guard let ifRange else { return .none }
+        guard let tag = EntityTag(ifRange: ifRange), !tag.isWeak else { return .fails }
+        if let validator = tag.validator(for: file, in: export) { return .upstream(tag, validator: validator) }
+        return file.sha256 != nil && tag.opaque == names.base ? .holds(tag) : .fails
+    }
+
+    /// Strong comparison (RFC 9110, 13.1.1).
+    private func verdict(ifMatch: String) -> Verdict {
+        if FieldList.trimmed(Substring(ifMatch)) == "*" { return .goOn }
+        let strong = EntityTag.list(ifMatch).filter { !$0.isWeak }
+        if file.sha256 != nil, strong.contains(where: { $0.opaque == names.base }) { return .goOn }
+        let carried = strong.compactMap { $0.validator(for: file, in: export) }
+        return carried.isEmpty ? .failed : .dependsOn(carried)
+    }
+
+    /// Weak comparison (RFC 9110, 13.1.2).
+    ///
+    /// The files of an export do not change: what the record tells of the bytes decides, and a tag that carries a
+    /// validator besides is not taken to the upstream for a 304.
+    private func isNamed(by ifNoneMatch: String, isPart: Bool) -> Bool {
+        if FieldList.trimmed(Substring(ifNoneMatch)) == "*" { return true }
+        return EntityTag.list(ifNoneMatch)
+            .contains { tag in
+                if tag.opaque == names.base || (!isPart && tag.opaque == names.base + "-gzip") { return true }
+                return tag.opaque.hasPrefix(names.base + ".v") && tag.validator(for: file, in: export) != nil
+            }
+    }
+}

@@ -1,0 +1,19 @@
+public import Exports
+
+/// Who gets a download, and where what became of it is written down.
+public struct Recipient: Sendable {
+    /// The authenticated caller.
+    public var caller: String
+    /// The request's id.
+    public var requestID: String
+    /// Called once for each body that was begun, when it has ended in whatever way, and awaited: the body does not end
+    /// before this does. Never called in a cancelled task.
+    public var record: @Sendable (Delivery) async -> Void
+
+    /// Names a recipient.
+    public init(caller: String, requestID: String, record: @escaping @Sendable (Delivery) async -> Void) {
+        self.caller = caller
+        self.requestID = requestID
+        self.record = record
+    }
+}
