@@ -168,6 +168,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .executableTarget(
+            name: "gzip-throughput",
+            dependencies: ["ParallelGzip", .nioCore],
+            path: "Tests/Benchmarks/GzipThroughput",
+            swiftSettings: settings
+        ),
+
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
         tests(
@@ -208,7 +215,7 @@ let package = Package(
         ),
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
         tests("ExportLedgerTests", fixtures: true, ["Exports", "ExportLedger", .grdb, .logging]),
-        tests("ParallelGzipTests", ["ParallelGzip", "CZlib", .nioCore]),
+        tests("ParallelGzipTests", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
         tests(
             "ExportEngineTests",
             [

@@ -3,11 +3,11 @@ public enum GzipLevel: String, Sendable, Hashable, CaseIterable {
     /// As hard as the client's speed leaves time for, block by block: small for a slow client, quick for a fast one.
     /// The bytes depend on timing.
     case adaptive
-    /// The quickest that is worth it: ISA-L, or zlib's 1 where there is no ISA-L.
+    /// The quickest that is worth it: ISA-L's 2, or zlib's 1 where there is no ISA-L.
     case fast
-    /// zlib's middle.
+    /// zlib's 5.
     case balanced
-    /// zlib, with no more bytes than the usual level 6 of a web server.
+    /// zlib's 6 and a little more: no more bytes than level 6 of a web server.
     case best
 }
 
@@ -51,13 +51,13 @@ struct Effort: Sendable, Hashable {
         self.level = level
     }
 
-    /// From the quickest to the smallest. What is slower than its neighbour for as many bytes is left out: zlib's 1 to 4
-    /// beside ISA-L, and 8, which is 9 in all but name.
+    /// From the quickest to the smallest. What is hardly quicker or smaller than its neighbour is left out: ISA-L's 1, and
+    /// zlib's 1 to 4 beside ISA-L, 7 and 8.
     static func ladder(on engine: GzipEngine) -> [Effort] {
-        let zlib: [Int32] = [5, 6, 7, 9]
+        let zlib: [Int32] = [5, 6, 9]
         switch engine {
         case .isal:
-            return [1, 3].map { Effort(engine: .isal, level: $0) } + zlib.map { Effort(engine: .zlib, level: $0) }
+            return [2, 3].map { Effort(engine: .isal, level: $0) } + zlib.map { Effort(engine: .zlib, level: $0) }
         case .zlib: return ([1, 3, 4] + zlib).map { Effort(engine: .zlib, level: $0) }
         }
     }

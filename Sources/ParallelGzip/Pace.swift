@@ -113,19 +113,17 @@ struct Pace: Sendable {
 }
 
 extension Effort {
-    /// The time for a block, where ISA-L's level 1 is 1; measured on text.
+    /// The time for a block, where ISA-L's level 2 is 1; measured on rows of an export.
     fileprivate var relativeCost: Double {
         switch (engine, level) {
-        case (.isal, 1): 1
-        case (.isal, _): 1.6
-        case (.zlib, 1): 4
-        case (.zlib, 2): 4.5
-        case (.zlib, 3): 6
-        case (.zlib, 4): 7
-        case (.zlib, 5): 10
-        case (.zlib, 6): 13
-        case (.zlib, 7): 16
-        default: 27
+        case (.isal, 3): 1.5
+        case (.isal, _): 1
+        case (.zlib, 1): 3.7
+        case (.zlib, 3): 5.5
+        case (.zlib, 4): 6.5
+        case (.zlib, 5): 9
+        case (.zlib, 6): 12.5
+        default: 25
         }
     }
 }

@@ -29,6 +29,43 @@ func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
     }
 }
 
+/// The same for any number of members, at least one; nil too for more than `limit` bytes.
+///
+/// All of the input is given to zlib at once, and the members are taken apart here.
+func gunzip(members bytes: [UInt8], limit: Int = .max) -> [UInt8]? {
+    var input = bytes
+    var plain: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 20)
+    var offset = 0
+    repeat {
+        var stream = z_stream()
+        let isWhole = withUnsafeMutablePointer(to: &stream) { stream in
+            guard CZlib_inflateInit2(stream, 16 + MAX_WBITS) == Z_OK else { return false }
+            defer { inflateEnd(stream) }
+            return input.withUnsafeMutableBufferPointer { source in
+                guard let start = source.baseAddress else { return false }
+                stream.pointee.next_in = start + offset
+                stream.pointee.avail_in = uInt(source.count - offset)
+                var status = Z_OK
+                while status == Z_OK {
+                    let count = block.withUnsafeMutableBufferPointer { target in
+                        stream.pointee.next_out = target.baseAddress
+                        stream.pointee.avail_out = uInt(target.count)
+                        status = inflate(stream, Z_NO_FLUSH)
+                        return target.count - Int(stream.pointee.avail_out)
+                    }
+                    plain.append(contentsOf: block[..<count])
+                    if plain.count > limit { return false }
+                }
+                offset = source.count - Int(stream.pointee.avail_in)
+                return status == Z_STREAM_END
+            }
+        }
+        guard isWhole else { return nil }
+    } while offset < bytes.count
+    return plain
+}
+
 /// A generator whose numbers are the same in every run (SplitMix64).
 struct FixedRandom: RandomNumberGenerator {
     var state: UInt64
@@ -44,19 +81,36 @@ struct FixedRandom: RandomNumberGenerator {
 
 /// Lines like those of an export: they compress about as well.
 func rows(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    if seed == 1, count <= manyRows.count { return Array(manyRows.prefix(count)) }
+    return makeRows(count, seed)
+}
+
+private let manyRows = makeRows(3 << 20, 1)
+
+private func makeRows(_ count: Int, _ seed: UInt64) -> [UInt8] {
     var random = FixedRandom(state: seed)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 64)
     var row = 0
     while bytes.count < count {
-        bytes += Array("\(row),2026-07-02,user\(random.next() % 5000)@example.com,\(random.next() % 100_000)\r\n".utf8)
+        let user = random.next() % 5000
+        bytes.append(contentsOf: "\(row),2026-07-02,user\(user)@example.com,\(random.next() % 100_000)\r\n".utf8)
         row += 1
     }
     return Array(bytes.prefix(count))
 }
 
-/// Bytes that no encoder can make smaller.
-func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var random = FixedRandom(state: seed)
-    return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+/// Bytes that no encoder can make smaller, the same each time.
+func noise(_ count: Int) -> [UInt8] {
+    Array(muchNoise.prefix(count))
 }
+
+private let muchNoise: [UInt8] = {
+    var random = FixedRandom(state: 1)
+    return Array(unsafeUninitializedCapacity: 3 << 20) { buffer, count in
+        UnsafeMutableRawBufferPointer(buffer).withMemoryRebound(to: UInt64.self) { words in
+            for index in words.indices { words[index] = random.next() }
+        }
+        count = buffer.count
+    }
+}()

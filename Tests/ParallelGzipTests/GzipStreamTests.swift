@@ -1,0 +1,198 @@
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import ParallelGzip
+
+/// How a stream behaves in time: back-pressure, pauses, cancellation.
+@Suite struct GzipStreamTests {
+    static let block = GzipEncoder.blockSize
+    /// It repeats further back than deflate looks: what comes out is as long as what goes in.
+    static let incompressible = ByteBuffer(bytes: noise(block))
+
+    @Test(arguments: GzipLevel.allCases, [1, 2, 4])
+    func neverTakesMoreThanTheStatedMemory(level: GzipLevel, threads: Int) async throws {
+        let encoder = GzipEncoder(level: level, pool: GzipPool(threads: threads))
+        #expect(encoder.memoryPerStream <= (threads + 3) * (330 << 10) + (64 << 10))
+        let pulled = Atomic(0)
+        var delivered = 0
+        var furthestAhead = 0
+        try await encoder.encode {
+            let count = pulled.add(1, ordering: .relaxed).newValue
+            return count <= 24 ? Self.incompressible : nil
+        } to: {
+            // A slow client: whoever wants to run ahead can.
+            for _ in 0..<20 { await Task.yield() }
+            delivered += $0.readableBytes
+            furthestAhead = max(furthestAhead, pulled.load(ordering: .relaxed) * Self.block - delivered)
+        }
+        #expect(delivered > 24 * Self.block)
+        // The piece at hand is the caller's own.
+        #expect(furthestAhead <= encoder.memoryPerStream + Self.block)
+    }
+
+    @Test func aPauseSendsWhatIsThere() async throws {
+        let ticks = Ticks()
+        let encoder = GzipEncoder(level: .fast, pool: pool) { _ in try await ticks.sleep() }
+        let (input, more) = AsyncStream.makeStream(of: ByteBuffer.self)
+        let (output, sent) = AsyncStream.makeStream(of: ByteBuffer.self)
+        async let encoding: Void = {
+            let pieces = Reading(stream: input)
+            try await encoder.encode {
+                await pieces.next()
+            } to: {
+                sent.yield($0)
+            }
+            sent.finish()
+        }()
+        var encoded: [UInt8] = []
+        var pieces = output.makeAsyncIterator()
+        for word in ["one,", "two,", "three"] {
+            more.yield(ByteBuffer(string: word))
+            let ticking = Task { while !Task.isCancelled { await ticks.tick() } }
+            encoded += try #require(await pieces.next()).readableBytesView
+            ticking.cancel()
+            ticks.release()
+            await ticking.value
+            #expect(gunzip(encoded) == nil)
+        }
+        more.finish()
+        while let piece = await pieces.next() { encoded += piece.readableBytesView }
+        try await encoding
+        #expect(gunzip(encoded) == Array("one,two,three".utf8))
+    }
+
+    @Test func cancellationEndsItWhereverItWaits() async throws {
+        enum Place: CaseIterable { case source, sink, work }
+        for place in Place.allCases {
+            let (reached, reach) = AsyncStream.makeStream(of: Void.self)
+            let task = Task {
+                try await GzipEncoder(level: .best, pool: pool)
+                    .encode {
+                        if place == .source {
+                            reach.yield()
+                            try await Task.sleep(for: .seconds(3600))
+                        }
+                        return ByteBuffer(repeating: 1, count: 100_000)
+                    } to: { _ in
+                        reach.yield()
+                        if place == .sink { try await Task.sleep(for: .seconds(3600)) }
+                    }
+            }
+            for await _ in reached { break }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+    }
+
+    @Test func aCancelledTaskDoesNotBegin() async throws {
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await GzipEncoder(level: .fast, pool: pool)
+                .encode {
+                    nil
+                } to: { _ in
+                    Issue.record("it did")
+                }
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
+
+    /// More streams than threads: each gets its own bytes, in order.
+    @Test(arguments: [1, 3])
+    func streamsShareAPool(threads: Int) async throws {
+        let pool = GzipPool(threads: threads)
+        try await withThrowingTaskGroup { group in
+            for seed in UInt64(1)...8 {
+                group.addTask {
+                    let bytes = rows(700_000, seed: seed)
+                    let level = GzipLevel.allCases[Int(seed) % GzipLevel.allCases.count]
+                    let encoded = try await GzipEncoder(level: level, pool: pool).encode(bytes).bytes
+                    #expect(gunzip(encoded) == bytes)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func aPoolHasAtLeastOneThread() async throws {
+        let pool = GzipPool(threads: -1)
+        #expect(pool.threads == 1)
+        #expect(gunzip(try await GzipEncoder(level: .fast, pool: pool).encode([1, 2]).bytes) == [1, 2])
+    }
+}
+
+/// Hands on what a stream gives, to one reader at a time.
+private struct Reading: Sendable {
+    let stream: AsyncStream<ByteBuffer>
+
+    func next() async -> ByteBuffer? {
+        var iterator = stream.makeAsyncIterator()
+        return await iterator.next()
+    }
+}
+
+/// A clock whose sleepers wake when the test says so.
+private final class Ticks: Sendable {
+    private struct State {
+        var sleepers: [Int: CheckedContinuation<Void, any Error>] = [:]
+        var watchers: [CheckedContinuation<Void, Never>] = []
+        var cancelled: Set<Int> = []
+        var next = 0
+    }
+
+    private let state = Mutex(State())
+
+    func sleep() async throws {
+        let id = state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let watchers = state.withLock { state -> [CheckedContinuation<Void, Never>]? in
+                    if state.cancelled.contains(id) { return nil }
+                    state.sleepers[id] = continuation
+                    defer { state.watchers = [] }
+                    return state.watchers
+                }
+                if let watchers {
+                    for watcher in watchers { watcher.resume() }
+                } else {
+                    continuation.resume(throwing: CancellationError())
+                }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state in
+                state.cancelled.insert(id)
+                return state.sleepers.removeValue(forKey: id)
+            }
+            sleeper?.resume(throwing: CancellationError())
+        }
+    }
+
+    /// Waits until someone sleeps, or `release` is called, and wakes all who do.
+    func tick() async {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if !state.sleepers.isEmpty { return true }
+                state.watchers.append(continuation)
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        let sleepers = state.withLock { state in
+            defer { state.sleepers = [:] }
+            return state.sleepers.values
+        }
+        for sleeper in sleepers { sleeper.resume() }
+    }
+
+    func release() {
+        let watchers = state.withLock { state in
+            defer { state.watchers = [] }
+            return state.watchers
+        }
+        for watcher in watchers { watcher.resume() }
+    }
+}
