@@ -9,6 +9,9 @@ import ParallelGzip
 struct PlainBytes {
     /// The most bytes that `next` gives at once; larger pieces of the upstream are cut without copying.
     static let largestPiece = 256 << 10
+    /// Files of exports are at 3 to 20. Runs of zeros are at 1000, and a mailbox may begin with one; a gibibyte of that kind
+    /// is a trap.
+    static let gzipLimits = GzipDecoder.Limits(ratio: 200, ratioFloor: 1 << 30)
 
     private var source: any AsyncIteratorProtocol<ByteBuffer, any Error>
     private let gunzip: Gunzip?
@@ -20,7 +23,7 @@ struct PlainBytes {
     init(_ body: FileBody, coding: ContentCoding) throws(DownloadFailure) {
         source = body.bytes.makeAsyncIterator()
         do {
-            gunzip = coding == .gzip ? try Gunzip() : nil
+            gunzip = coding == .gzip ? try Gunzip(limits: Self.gzipLimits) : nil
         } catch {
             throw DownloadFailure(.decoderFailed, "The decoder could not be made.", cause: error)
         }

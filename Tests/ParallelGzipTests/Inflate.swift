@@ -108,9 +108,10 @@ func noise(_ count: Int) -> [UInt8] {
 private let muchNoise: [UInt8] = {
     var random = FixedRandom(state: 1)
     return Array(unsafeUninitializedCapacity: 3 << 20) { buffer, count in
-        UnsafeMutableRawBufferPointer(buffer).withMemoryRebound(to: UInt64.self) { words in
-            for index in words.indices { words[index] = random.next() }
-        }
+        UnsafeMutableRawBufferPointer(buffer)
+            .withMemoryRebound(to: UInt64.self) { words in
+                for index in words.indices { words[index] = random.next() }
+            }
         count = buffer.count
     }
 }()
