@@ -2,9 +2,9 @@ public import NIOCore
 
 /// Encodes a stream of bytes as one gzip member (RFC 1952), on the threads of a pool, in constant memory.
 ///
-/// The input is cut into blocks of 256 KiB; each is compressed on its own, with the 32 KiB before it to refer back to, and
-/// ends at a byte, so that the blocks of one stream are worked on at once and laid end to end. Any reader of gzip reads
-/// the whole, as one member.
+/// The input is cut into blocks of 256 KiB (`adaptive` cuts 64 KiB for a slow client). Each is compressed on its own, with
+/// the 32 KiB before it to refer back to, and ends at a byte, so that the blocks of one stream are worked on at once and
+/// laid end to end. Any reader of gzip reads the whole, as one member.
 ///
 /// - Memory: see ``memoryPerStream``; less when the client is slow, because then fewer blocks are prepared for it. The
 ///   compressors' own memory belongs to the pool.

@@ -115,7 +115,7 @@ final class GzipStream: Sendable {
         let block = pool.block()
         state.withLock { state in
             state.begun += 1
-            block.begin(after: state.history)
+            block.begin(after: state.history, limit: state.pace.blockSize)
         }
         return block
     }

@@ -32,6 +32,9 @@ struct Pace: Sendable {
     /// How many blocks may be on their way from the input's end to the client's acceptance.
     private(set) var depth = 1
 
+    /// How much of the input the next block takes. A fixed level cuts in the same places always.
+    var blockSize: Int { ladder.count > 1 && depth == 1 ? Block.smallCapacity : Block.capacity }
+
     /// Seconds for a mebibyte, measured; nil where it never was.
     private var costs: [Double?]
     private var window = Window()

@@ -53,7 +53,7 @@ import Testing
         var now = 0.0
         private var threads: [Double]
         private var drained = 0.0
-        private var flying: [(rung: Int, submitted: Double, finished: Double)] = []
+        private var flying: [(rung: Int, length: Int, submitted: Double, finished: Double)] = []
         private(set) var sent = 0.0
 
         init(_ machine: Machine, ladder: [Effort], rungs: [Rung]) {
@@ -62,20 +62,21 @@ import Testing
             self.rungs = rungs
         }
 
-        mutating func travel(blocks: Int, rate: Double) {
-            let size = Double(GzipEncoder.blockSize) / 1_048_576
+        mutating func travel(mebibytes: Int, rate: Double) {
+            let whole = mebibytes << 20
             var submitted = 0
             var delivered = 0
-            while delivered < blocks {
-                while flying.count < pace.depth, submitted < blocks {
+            while delivered < whole {
+                while flying.count < pace.depth, submitted < whole {
+                    let length = pace.blockSize
                     let free = threads.indices.min { threads[$0] < threads[$1] } ?? 0
-                    threads[free] = max(threads[free], now) + rungs[pace.rung].seconds * size
-                    flying.append((pace.rung, now, threads[free]))
-                    submitted += 1
+                    threads[free] = max(threads[free], now) + work(pace.rung, length)
+                    flying.append((pace.rung, length, now, threads[free]))
+                    submitted += length
                 }
                 let block = flying.removeFirst()
                 let begin = max(now, block.finished)
-                let bytes = rungs[block.rung].ratio * Double(GzipEncoder.blockSize)
+                let bytes = rungs[block.rung].ratio * Double(block.length)
                 // The socket holds 256 KiB: the client side waits until the rest of it is with the client.
                 drained = max(drained, begin) + bytes / rate
                 let end = max(begin, drained - 262_144 / rate)
@@ -83,17 +84,19 @@ import Testing
                 pace.delivered(
                     Pace.Delivery(
                         rung: block.rung,
-                        length: GzipEncoder.blockSize,
-                        work: .seconds(rungs[block.rung].seconds * size),
+                        length: block.length,
+                        work: .seconds(work(block.rung, block.length)),
                         starved: .seconds(max(0, block.finished - max(now, block.submitted))),
                         blocked: .seconds(end - begin)
                     )
                 )
                 now = end
-                delivered += 1
+                delivered += block.length
             }
             now = max(now, drained)
         }
+
+        private func work(_ rung: Int, _ length: Int) -> Double { rungs[rung].seconds * Double(length) / 1_048_576 }
     }
 
     static let rates = [0.06e6, 2e6, 20e6, 200e6, 2e9, .infinity]
@@ -103,11 +106,11 @@ import Testing
         let ladder = Effort.ladder(on: machine.engine)
         let fixed = ladder.indices.map { index in
             var journey = Journey(machine, ladder: [ladder[index]], rungs: [machine.rungs[index]])
-            journey.travel(blocks: 1024, rate: rate)
+            journey.travel(mebibytes: 256, rate: rate)
             return journey.now
         }
         var adaptive = Journey(machine, ladder: ladder, rungs: machine.rungs)
-        adaptive.travel(blocks: 1024, rate: rate)
+        adaptive.travel(mebibytes: 256, rate: rate)
         let best = fixed.min() ?? 0
         #expect(adaptive.now <= best * 1.1, "\(adaptive.now) s; fixed \(fixed)")
     }
@@ -117,23 +120,26 @@ import Testing
     func endsWhereTheClientIs(machine: Machine) {
         let ladder = Effort.ladder(on: machine.engine)
         var journey = Journey(machine, ladder: ladder, rungs: machine.rungs)
-        journey.travel(blocks: 200, rate: 64e3)
+        journey.travel(mebibytes: 50, rate: 64e3)
         #expect(journey.pace.rung == ladder.count - 1)
         #expect(journey.pace.depth == 1)
-        journey.travel(blocks: 400, rate: .infinity)
+        #expect(journey.pace.blockSize == Block.smallCapacity)
+        journey.travel(mebibytes: 100, rate: .infinity)
         #expect(journey.pace.rung == 0)
+        #expect(journey.pace.blockSize == Block.capacity)
         #expect(journey.pace.depth == machine.threads + 2)
-        journey.travel(blocks: 400, rate: 1e6)
+        journey.travel(mebibytes: 100, rate: 1e6)
         #expect(journey.pace.rung == ladder.count - 1)
     }
 
     @Test func aFixedLevelStaysWhatItIs() {
         let machine = Machine(engine: .zlib, threads: 2)
         var journey = Journey(machine, ladder: [Effort(.best, on: .zlib)], rungs: [machine.rungs[4]])
-        journey.travel(blocks: 100, rate: 64e3)
+        journey.travel(mebibytes: 25, rate: 64e3)
         #expect(journey.pace.rung == 0)
         #expect(journey.pace.depth == 1)
-        journey.travel(blocks: 100, rate: .infinity)
+        #expect(journey.pace.blockSize == Block.capacity)
+        journey.travel(mebibytes: 25, rate: .infinity)
         #expect(journey.pace.depth == 4)
     }
 }
