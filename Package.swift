@@ -227,7 +227,8 @@ let package = Package(
         tests(
             "DownloadRelayTests",
             [
-                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics, .metricsTestKit,
+                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics,
+                .metricsTestKit,
                 .nioCore,
             ]
         ),
