@@ -114,9 +114,13 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
+        room("StoredZip", ["CZlib", .nioCore]),
 
         room("ExportEngine", ["Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]),
-        room("DownloadRelay", ["Exports", "SystemCrypto", "ParallelGzip", .logging, .metrics, .nioCore]),
+        room(
+            "DownloadRelay",
+            ["Exports", "SystemCrypto", "ParallelGzip", "StoredZip", .logging, .metrics, .nioCore]
+        ),
         room(
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
@@ -216,6 +220,7 @@ let package = Package(
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
         tests("ExportLedgerTests", fixtures: true, ["Exports", "ExportLedger", .grdb, .logging]),
         tests("ParallelGzipTests", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
+        tests("StoredZipTests", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "ExportEngineTests",
             [
@@ -227,7 +232,7 @@ let package = Package(
         tests(
             "DownloadRelayTests",
             [
-                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "CZlib", .logging, .metrics,
+                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "StoredZip", "CZlib", .logging, .metrics,
                 .metricsTestKit,
                 .nioCore,
             ]

@@ -7,19 +7,27 @@ import Synchronization
 /// The bytes of a file on their way: read once.
 ///
 /// Memory: one piece of the upstream's, and for gzip the encoder's constant (see `GzipEncoder`), whatever the length.
-public struct DownloadBody: Sendable {
+public struct DownloadBody: DownloadContent {
     private let stream: Handover<FileStream>
     /// Nil when the bytes go out as they are.
     private let encoder: GzipEncoder?
     /// Whether the digest is announced as a trailer field.
     private let hasTrailer: Bool
     private let record: DownloadRecord
+    private let reservation: DownloadReservation
 
-    init(_ stream: Handover<FileStream>, encoder: GzipEncoder?, hasTrailer: Bool, record: DownloadRecord) {
+    init(
+        _ stream: Handover<FileStream>,
+        encoder: GzipEncoder?,
+        hasTrailer: Bool,
+        record: DownloadRecord,
+        reservation: DownloadReservation
+    ) {
         self.stream = stream
         self.encoder = encoder
         self.hasTrailer = hasTrailer
         self.record = record
+        self.reservation = reservation
     }
 
     /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB, and the trailer fields to `finish`.
@@ -40,8 +48,9 @@ public struct DownloadBody: Sendable {
     /// awaited.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
-        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void = { _ in }
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
     ) async throws {
+        defer { reservation.release() }
         guard let stream = stream.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
@@ -80,25 +89,14 @@ public struct DownloadBody: Sendable {
         } catch {
             stream.letGo()
             if let clientError {
-                await record.ended(.clientLeft(clientError), stream, sent: sent)
+                await record.ended(.clientLeft(clientError), DownloadProgress(sent: sent, stream))
                 throw clientError
             }
-            let failure = Self.failure(for: error, given: stream.given)
-            await record.ended(.broke(failure), stream, sent: sent)
+            let failure = DownloadFailure(ending: error, after: stream.given)
+            await record.ended(.broke(failure), DownloadProgress(sent: sent, stream))
             throw failure
         }
-        await record.ended(.whole, stream, sent: sent)
-    }
-
-    private static func failure(for error: any Error, given: Int64) -> DownloadFailure {
-        switch error {
-        case let failure as DownloadFailure:
-            failure
-        case is CancellationError:
-            DownloadFailure(.cancelled, "The download was cancelled after \(given) bytes.", cause: error)
-        default:
-            DownloadFailure(.encoderFailed, "The encoder failed after \(given) bytes.", cause: error)
-        }
+        await record.ended(.whole, DownloadProgress(sent: sent, stream))
     }
 }
 

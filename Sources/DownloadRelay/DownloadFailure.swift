@@ -44,6 +44,18 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// What an error that ended a download after so many bytes of the file comes to.
+    init(ending error: any Error, after given: Int64) {
+        switch error {
+        case let failure as DownloadFailure:
+            self = failure
+        case is CancellationError:
+            self.init(.cancelled, "The download was cancelled after \(given) bytes.", cause: error)
+        default:
+            self.init(.encoderFailed, "The encoder failed after \(given) bytes.", cause: error)
+        }
+    }
+
     /// Whether the same file may be had whole another time, so that going on can be tried.
     var isRetryable: Bool {
         switch code {

@@ -19,8 +19,7 @@ struct DownloadMeters: Sendable {
     let broken: Counter
     let clientGone: Counter
     /// Bytes that were handed to the client, counted as they go.
-    private let identityBytes: Counter
-    private let gzipBytes: Counter
+    private let bytes: [DownloadForm: Counter]
     private let resumptions: [ResumptionWay: Counter]
     private let ranges: [RangeWay: Counter]
     private let reasons: [DownloadFailure.Code: Counter]
@@ -28,13 +27,6 @@ struct DownloadMeters: Sendable {
     init(factory: any MetricsFactory) {
         func downloads(_ outcome: String) -> Counter {
             Counter(label: "export_gateway_downloads_total", dimensions: [("outcome", outcome)], factory: factory)
-        }
-        func bytes(_ coding: ContentCoding) -> Counter {
-            Counter(
-                label: "export_gateway_download_bytes_total",
-                dimensions: [("coding", coding.rawValue)],
-                factory: factory
-            )
         }
         func counters<Label: RawRepresentable<String> & CaseIterable & Hashable>(
             _ label: String,
@@ -49,20 +41,13 @@ struct DownloadMeters: Sendable {
         whole = downloads("whole")
         broken = downloads("broken")
         clientGone = downloads("client_gone")
-        identityBytes = bytes(.identity)
-        gzipBytes = bytes(.gzip)
+        bytes = counters("export_gateway_download_bytes_total", "coding")
         resumptions = counters("export_gateway_download_resumptions_total", "way")
         ranges = counters("export_gateway_download_ranges_total", "way")
         reasons = counters("export_gateway_downloads_broken_total", "reason")
     }
 
-    func bytes(_ coding: ContentCoding) -> Counter {
-        switch coding {
-        case .identity: identityBytes
-        case .gzip: gzipBytes
-        }
-    }
-
+    func delivered(_ count: Int, as form: DownloadForm) { bytes[form]?.increment(by: count) }
     func resumed(_ way: ResumptionWay) { resumptions[way]?.increment() }
     func range(_ way: RangeWay) { ranges[way]?.increment() }
 

@@ -6,8 +6,9 @@ import SystemCrypto
 /// What is counted, logged and written down of one download.
 struct DownloadRecord: Sendable {
     var export: ExportID
-    var file: String
-    var coding: ContentCoding
+    /// Nil for all files in an archive.
+    var file: String?
+    var form: DownloadForm
     var part: FilePart?
     /// The length of the plain file, where it is known.
     var announced: Int64?
@@ -30,17 +31,17 @@ struct DownloadRecord: Sendable {
 
     /// Bytes were taken by the client.
     func delivered(_ count: Int) {
-        meters.bytes(coding).increment(by: count)
+        meters.delivered(count, as: form)
     }
 
     /// The body has ended: counts it, logs it, and has it written down, also in a cancelled task.
-    func ended(_ end: End, _ stream: FileStream, sent: Int64) async {
-        var delivery = delivery(sent: sent, stream)
-        var metadata = metadata(stream, sent)
+    func ended(_ end: End, _ progress: DownloadProgress) async {
+        var delivery = delivery(progress)
+        var metadata = metadata(progress)
         switch end {
         case .whole:
             delivery.outcome = .whole
-            delivery.sha256 = stream.sha256.map { Hexadecimal.encode($0) }
+            delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) }
             meters.whole.increment()
             logger.info("download finished", metadata: metadata)
         case .clientLeft(let error):
@@ -65,7 +66,7 @@ struct DownloadRecord: Sendable {
         await Task { await record(finished) }.value
     }
 
-    private func delivery(sent: Int64, _ stream: FileStream) -> Delivery {
+    private func delivery(_ progress: DownloadProgress) -> Delivery {
         var generator = HandedRandom(source: tools.random)
         var delivery = Delivery(
             id: ExportID(at: startedAt, random: &generator),
@@ -75,30 +76,74 @@ struct DownloadRecord: Sendable {
             requestID: recipient.requestID,
             startedAt: startedAt,
             endedAt: tools.time.now(),
-            coding: coding.rawValue,
+            coding: form.rawValue,
             outcome: .broken
         )
         delivery.rangeFirst = part?.first
         delivery.rangeLast = part?.last
-        delivery.bytesSent = sent
-        delivery.fileBytes = stream.given
-        delivery.resumptions = stream.resumptions
+        delivery.bytesSent = progress.sent
+        delivery.fileBytes = progress.given
+        delivery.resumptions = progress.resumptions
         return delivery
     }
 
-    private func metadata(_ stream: FileStream, _ sent: Int64) -> Logger.Metadata {
+    private func metadata(_ progress: DownloadProgress) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "export": "\(export)",
-            "file": "\(file)",
-            "coding": "\(coding.rawValue)",
-            "received": "\(stream.received)",
-            "sent": "\(sent)",
+            "coding": "\(form.rawValue)",
+            "received": "\(progress.received)",
+            "sent": "\(progress.sent)",
         ]
-        if stream.resumptions > 0 { metadata["resumptions"] = "\(stream.resumptions)" }
+        if let file { metadata["file"] = "\(file)" }
+        if progress.resumptions > 0 { metadata["resumptions"] = "\(progress.resumptions)" }
         if let part { metadata["range"] = "\(part.contentRange)" }
         if let announced { metadata["announced"] = "\(announced)" }
         if let upstreamRequestID { metadata["upstreamRequestID"] = "\(upstreamRequestID)" }
         return metadata
+    }
+}
+
+/// How far a download came.
+struct DownloadProgress: Sendable {
+    /// Bytes that the client took, as they were encoded.
+    var sent: Int64 = 0
+    /// Bytes that upstreams sent.
+    private(set) var received: Int64 = 0
+    /// Bytes of files that were given.
+    private(set) var given: Int64 = 0
+    private(set) var resumptions = 0
+    /// Of the one file.
+    private(set) var sha256: [UInt8]?
+
+    /// That of an archive, before its first file.
+    init() {}
+
+    /// That of one file.
+    init(sent: Int64, _ stream: FileStream) {
+        self.sent = sent
+        add(stream)
+        sha256 = stream.sha256
+    }
+
+    /// A file has ended.
+    mutating func add(_ stream: FileStream) {
+        received += stream.received
+        given += stream.given
+        resumptions += stream.resumptions
+    }
+}
+
+/// What a download is wrapped in. The raw value is that of a delivery's record, and a metric label.
+enum DownloadForm: String, Sendable, CaseIterable {
+    case identity
+    case gzip
+    case zip
+
+    init(_ coding: ContentCoding) {
+        switch coding {
+        case .identity: self = .identity
+        case .gzip: self = .gzip
+        }
     }
 }
 

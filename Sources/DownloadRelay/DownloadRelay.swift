@@ -13,6 +13,7 @@ public struct DownloadRelay: Sendable {
     let settings: RelaySettings
     let tools: StreamTools
     let known = KnownFiles()
+    let budget: DownloadBudget
     private let encoder: GzipEncoder
 
     /// Makes a relay; it serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
@@ -28,6 +29,7 @@ public struct DownloadRelay: Sendable {
         metrics: any MetricsFactory
     ) {
         self.settings = settings
+        budget = DownloadBudget(limits: settings.limits, metrics: metrics)
         encoder = GzipEncoder(
             level: settings.gzip,
             pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
@@ -52,6 +54,7 @@ public struct DownloadRelay: Sendable {
     ///
     /// - `notAcceptable`: the client takes neither the plain bytes nor gzip.
     /// - `preconditionFailed`: an `If-Match` does not hold.
+    /// - `tooManyRequests`: there is no room for one more download (see ``DownloadBudget``). Nothing was opened.
     /// - `rangeNotSatisfiable`: the part that is asked for lies beyond the end; the member `size` has the file's length.
     /// - whatever `open` throws, and what a `ProviderError` of the first bytes means to a client.
     /// - `upstreamTimeout`: the first bytes did not come within `firstByteTimeout`, counted from this call.
@@ -113,6 +116,11 @@ public struct DownloadRelay: Sendable {
             )
         }
 
+        // Where a part cannot be had, the whole is sent, in the coding of the whole.
+        let reservation = try budget.reserve(
+            DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
+            for: recipient.caller
+        )
         let opening = Opening(
             source: FileSource(file: file, export: export.id, open: open),
             tools: tools,
@@ -137,7 +145,7 @@ public struct DownloadRelay: Sendable {
         let record = DownloadRecord(
             export: export.id,
             file: file.id,
-            coding: head.coding,
+            form: DownloadForm(head.coding),
             part: part,
             announced: head.size,
             upstreamRequestID: requestID,
@@ -145,13 +153,14 @@ public struct DownloadRelay: Sendable {
             tools: tools,
             startedAt: startedAt
         )
-        return answer(with: stream, head, record, takesTrailers: request.takesTrailers)
+        return answer(with: stream, head, record, reservation, takesTrailers: request.takesTrailers)
     }
 
     private func answer(
         with stream: Handover<FileStream>,
         _ head: DownloadHead,
         _ record: DownloadRecord,
+        _ reservation: DownloadReservation,
         takesTrailers: Bool
     ) -> DownloadResponse {
         var fields = head.fields(skipLimit: settings.rangeSkipLimit)
@@ -166,7 +175,8 @@ public struct DownloadRelay: Sendable {
                 stream,
                 encoder: head.coding == .gzip ? encoder : nil,
                 hasTrailer: hasTrailer,
-                record: record
+                record: record,
+                reservation: reservation
             )
         )
     }

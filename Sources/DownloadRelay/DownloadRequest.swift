@@ -1,3 +1,4 @@
+public import NIOCore
 public import ParallelGzip
 
 /// What a client asks of a file: the part of the request that decides on the form of the answer.
@@ -60,7 +61,17 @@ public struct DownloadResponse: Sendable {
     /// The `Content-Length` to send; nil where the length is not known beforehand.
     public var contentLength: Int64?
     /// The bytes to send; nil for `HEAD` and 304.
-    public var body: DownloadBody?
+    public var body: (any DownloadContent)?
+}
+
+/// The bytes of an answer on their way: read once.
+public protocol DownloadContent: Sendable {
+    /// Hands the bytes to `sink`, in order, and the trailer fields to `finish`; returns when they are all there, and
+    /// throws when they will never be. Then the connection must be cut.
+    func write(
+        _ sink: (ByteBuffer) async throws -> Void,
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
+    ) async throws
 }
 
 /// How the relay works.
@@ -80,6 +91,8 @@ public struct RelaySettings: Sendable, Hashable {
     /// So many attempts are made to go on with an upstream that broke off, without a mebibyte or more coming between them;
     /// 0: none.
     public var resumeAttempts = 6
+    /// How much all downloads together may take.
+    public var limits = DownloadLimits()
 
     /// Makes settings; the defaults are right for most.
     public init(

@@ -34,8 +34,11 @@ public struct APISettings: Sendable {
     public var maxConnections = 1_024
     /// How long a connection may be silent between requests, or within one.
     public var idleTimeout: Duration = .seconds(75)
-    /// How long a client may take nothing of an answer that waits for it; then the connection is cut.
-    public var stallTimeout: Duration = .seconds(75)
+    /// The fewest bytes in a second that a client may take of an answer that waits for it; one that takes fewer, averaged
+    /// over `minimumRateWindow`, is cut. 0 lets every client be that takes anything at all.
+    public var minimumRate = 1_024
+    /// How long a client's pace is averaged over.
+    public var minimumRateWindow: Duration = .seconds(60)
     /// How long a request body may take; slower ones get 408.
     public var bodyTimeout: Duration = .seconds(15)
     /// The longest `Prefer: wait`.

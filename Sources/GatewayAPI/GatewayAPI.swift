@@ -9,7 +9,7 @@ public import ServiceLifecycle
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
     private let responder: GatewayResponder
-    private let protocolErrors: @Sendable (Int) -> Void
+    private let figures: HTTPMetrics
     private let logger: Logger
 
     /// Puts the face together; nothing listens yet.
@@ -32,7 +32,7 @@ public struct GatewayAPI: Sendable {
         let figures = HTTPMetrics(registry: metrics)
         self.settings = settings
         self.logger = logger
-        protocolErrors = { status in figures.unreadable(status: status) }
+        self.figures = figures
         responder = GatewayResponder(
             authentication: Authentication(keys: settings.apiKeys),
             limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
@@ -64,15 +64,16 @@ public struct GatewayAPI: Sendable {
     public func application(
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> some ApplicationProtocol & Service {
-        let report = protocolErrors
+        let figures = figures
         let idleTimeout = TimeAmount(settings.idleTimeout)
-        let stallTimeout = TimeAmount(settings.stallTimeout)
+        let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
         return Application(
             responder: responder,
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
-                        StalledReaderHandler(timeout: stallTimeout), ConnectionHandler(onUnreadable: report),
+                        SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() }),
+                        ConnectionHandler(onUnreadable: { status in figures.unreadable(status: status) }),
                     ],
                     idleTimeout: idleTimeout
                 )

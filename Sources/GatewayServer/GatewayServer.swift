@@ -57,7 +57,7 @@ public enum GatewayServer {
         let api = GatewayAPI(
             service: engine,
             relay: relay,
-            settings: configuration.server.settings,
+            settings: configuration.apiSettings,
             readiness: { draining.isReady },
             metrics: metrics,
             time: time,
@@ -147,6 +147,16 @@ extension GatewayConfiguration.Downloads {
         settings.firstByteTimeout = firstByteTimeout
         settings.rangeSkipLimit = Int64(rangeSkipLimit)
         settings.resumeAttempts = resumeAttempts
+        settings.limits = DownloadLimits(memory: memory, perCaller: perCaller)
+        return settings
+    }
+}
+
+extension GatewayConfiguration {
+    fileprivate var apiSettings: APISettings {
+        var settings = server.settings
+        settings.minimumRate = downloads.minimumRate
+        settings.minimumRateWindow = downloads.minimumRateWindow
         return settings
     }
 }

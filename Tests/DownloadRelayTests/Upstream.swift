@@ -171,7 +171,12 @@ extension DownloadResponse {
     }
 }
 
-extension DownloadBody {
+extension DownloadContent {
+    /// Without an interest in trailer fields.
+    func write(_ sink: (ByteBuffer) async throws -> Void) async throws {
+        try await write(sink, finish: { _ in })
+    }
+
     /// Everything it hands over, and how it ended.
     func collected() async -> (bytes: [UInt8], largest: Int, error: (any Error)?) {
         var bytes: [UInt8] = []

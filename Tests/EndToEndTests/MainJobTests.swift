@@ -24,7 +24,7 @@ import Testing
                 #expect(plain.headers["content-encoding"] == nil)
                 #expect(digests.contains(Hexadecimal.encode(SHA256.hash(plain.body))))
                 let encoded = try await world.call("GET", path, headers: [("accept-encoding", "gzip")])
-                #expect(encoded.headers["vary"]?.lowercased() == "accept-encoding")
+                #expect(encoded.headers["vary"]?.lowercased().hasSuffix("accept-encoding") == true)
                 if encoded.headers["content-encoding"] == "gzip" {
                     #expect(try await decoded(encoded.body) == plain.body)
                     #expect(encoded.headers["etag"] != plain.headers["etag"])

@@ -1,3 +1,4 @@
+import DownloadRelay
 import Exports
 import Synchronization
 import HTTPTypes
@@ -31,7 +32,7 @@ import Testing
             #expect(answer.headers[.contentDisposition]?.contains("Sales.csv") == true)
             #expect(answer.headers[.xContentTypeOptions] == "nosniff")
             #expect(answer.headers[.contentLength] == "8")
-            #expect(answer.headers[.vary] == "Accept-Encoding")
+            #expect(answer.headers[.vary] == (path == "content" ? "Accept, Accept-Encoding" : "Accept-Encoding"))
             #expect(gateway.service.state.withLock { $0.authorizations.map { $0?.reveal() } } == ["t", "t"])
         }
         let answer = try await gateway.call(.get, "/exports/\(export.id)/files")
@@ -124,5 +125,72 @@ import Testing
         #expect(answer.status == 403)
         #expect(answer.json["upstream"] == ["status": 403, "code": "PowerBINotAuthorized", "requestId": "r-1"])
         #expect(answer.headers[.contentDisposition] == nil)
+    }
+
+    @Test func severalFilesComeAsAnArchive() async throws {
+        let gateway = TestGateway(
+            service: FakeExportService(time: ManualTime()) { id throws(GatewayError) in
+                fileBody(["content of \(id)"], contentLength: 12)
+            }
+        )
+        let export = gateway.service.put(.succeeded) {
+            $0.name = "Case 7"
+            $0.files = [ExportFile(id: "1", name: "a.csv", size: 12), ExportFile(id: "2", name: "a.csv", size: 12)]
+        }
+        let path = "/exports/\(export.id)/content"
+        let several = try await gateway.call(.get, path)
+        #expect(several.code == "several-files")
+        #expect(several.json["detail"]?.string?.contains("Accept: application/zip") == true)
+
+        let answer = try await gateway.call(.get, path, headers: [.accept: "application/zip", .acceptEncoding: "gzip"])
+        #expect(answer.status == 200)
+        #expect(answer.headers[.contentType] == "application/zip")
+        #expect(answer.headers[.contentDisposition]?.contains("Case 7.zip") == true)
+        #expect(answer.headers[.vary] == "Accept, Accept-Encoding")
+        #expect(answer.headers[.contentEncoding] == nil)
+        #expect(answer.headers[.contentLength] != nil)
+        #expect(answer.body.contains("content of 1") && answer.body.contains("content of 2"))
+        #expect(answer.body.contains("a (2).csv"))
+        let head = try await gateway.call(.head, path, headers: [.accept: "application/zip"])
+        #expect(head.headers[.contentLength] == answer.headers[.contentLength])
+        #expect(head.headers[.eTag] == answer.headers[.eTag])
+        let deliveries = gateway.service.state.withLock { $0.deliveries }
+        #expect(deliveries.map(\.coding) == ["zip"] && deliveries.map(\.fileID) == [nil])
+    }
+
+    @Test func oneFileComesAsAnArchiveToThoseWhoAsk() async throws {
+        let gateway = gateway()
+        let export = csv(gateway)
+        let archive = try await gateway.call(
+            .get,
+            "/exports/\(export.id)/content",
+            headers: [.accept: "application/zip"]
+        )
+        #expect(archive.headers[.contentType] == "application/zip" && archive.body.hasPrefix("PK\u{3}\u{4}"))
+        // At its own address, a file is only itself.
+        let other = self.gateway()
+        let path = "/exports/\(csv(other).id)/files/1"
+        let file = try await other.call(.get, path, headers: [.accept: "application/zip"])
+        #expect(file.body == "a,b\n1,2\n" && file.headers[.vary] == "Accept-Encoding")
+    }
+
+    @Test func whatThereIsNoRoomForIsRefused() async throws {
+        let gateway = TestGateway(
+            service: FakeExportService(time: ManualTime()) { _ throws(GatewayError) in fileBody(["x"], contentLength: 1)
+            },
+            limits: DownloadLimits(memory: 1, perCaller: 1)
+        )
+        let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.bin", size: 1)] }
+        for (path, accept) in [("content", "*/*"), ("content", "application/zip"), ("files/1", "*/*")] {
+            let answer = try await gateway.call(.get, "/exports/\(export.id)/\(path)", headers: [.accept: accept])
+            #expect(answer.status == 429)
+            #expect(answer.code == "too-many-requests")
+            #expect(answer.headers[.retryAfter] == "5")
+            #expect(answer.headers[.rateLimitPolicy] == "\"downloads\";q=0;qu=\"concurrent-requests\"")
+            #expect(answer.headers[.rateLimit] == "\"downloads\";r=0;t=5")
+            #expect(answer.json["quota"] == ["name": "downloads", "limit": 0, "unit": "concurrent-requests"])
+            #expect(try await gateway.call(.head, "/exports/\(export.id)/\(path)").status == 200)
+        }
+        #expect(gateway.service.state.withLock { $0.deliveries }.isEmpty)
     }
 }

@@ -265,7 +265,7 @@ import Testing
         let gateway = downloads { FileBody(head: .init(), bytes: EndlessBytes(onEnd: { end.yield() })) }
         let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.bin")] }
         let impatient = TestGateway(time: SystemTime(), service: gateway.service) {
-            $0.stallTimeout = .milliseconds(100)
+            $0.minimumRateWindow = .milliseconds(100)
         }
         try await impatient.live { server in
             try await server.connect { client in

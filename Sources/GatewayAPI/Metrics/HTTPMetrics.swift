@@ -9,6 +9,7 @@ struct HTTPMetrics: Sendable {
 
     private let registry: PrometheusRegistry
     private let active: Meter
+    private let slowClients: Counter
 
     init(registry: PrometheusRegistry) {
         self.registry = registry
@@ -16,6 +17,11 @@ struct HTTPMetrics: Sendable {
         registry.describe("http.server.request.duration", "Time from the head of a request to the end of its answer.")
         registry.describe("http.server.active_requests", "Requests that are being answered.")
         registry.describe("http.server.unreadable_requests", "Connections closed because no request could be read.")
+        registry.describe(
+            "http.server.slow_clients_cut",
+            "Connections closed because the client took its answer too slowly."
+        )
+        slowClients = Counter(label: "http.server.slow_clients_cut", factory: registry)
         active = Meter(label: "http.server.active_requests", factory: registry)
         active.set(0)
     }
@@ -39,6 +45,9 @@ struct HTTPMetrics: Sendable {
         CoreMetrics.Timer(label: "http.server.request.duration", dimensions: dimensions, factory: registry)
             .recordNanoseconds(duration.milliseconds * 1_000_000)
     }
+
+    /// A connection was closed because its client took too little of an answer.
+    func cutSlowClient() { slowClients.increment() }
 
     /// Bytes came that are no request.
     func unreadable(status: Int) {

@@ -68,7 +68,7 @@ struct GatewayResponder: HTTPResponder {
         response.headers[.xContentTypeOptions] = "nosniff"
         if request.method == .head { response = Self.withoutContent(response) }
         entry.isStream = entry.code == nil && request.method == .get && OctetStream.isTypeOf(response)
-        return record.tracked(response, entry)
+        return record.tracked(response, entry, on: context.channel)
     }
 
     private static func route(

@@ -10,7 +10,7 @@ struct RequestRecord: Sendable {
     var time: any TimeSource
 
     /// The response as it came, its body made to report when it was sent.
-    func tracked(_ response: Response, _ entry: Entry) -> Response {
+    func tracked(_ response: Response, _ entry: Entry, on channel: any Channel) -> Response {
         // A body in one buffer is sent in one write together with the head; it is not worth a second one to know when.
         guard response.body.contentLength == nil || entry.isStream else {
             finish(entry, status: response.status, bytes: Int64(response.body.contentLength ?? 0), complete: true)
@@ -24,7 +24,9 @@ struct RequestRecord: Sendable {
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            try await body.write(CountingWriter(parent: writer, transfer: transfer))
+            try await body.write(
+                CountingWriter(parent: writer, transfer: transfer, eventLoop: channel.eventLoop)
+            )
             transfer.end(complete: true)
         }
         response.headers[.contentLength] = length

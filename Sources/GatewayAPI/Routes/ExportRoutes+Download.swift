@@ -3,12 +3,12 @@ import Exports
 import HTTPTypes
 import Hummingbird
 
-/// The one type of every download.
+/// The types of downloads.
 enum OctetStream {
-    /// Whether an answer is a file.
+    /// Whether an answer is a file, or an archive of files.
     static func isTypeOf(_ response: Response) -> Bool {
         [.ok, .partialContent].contains(response.status)
-            && response.headers[.contentType] == "application/octet-stream"
+            && ["application/octet-stream", MediaType.zip.rawValue].contains(response.headers[.contentType])
     }
 }
 
@@ -33,14 +33,21 @@ extension ExportRoutes {
         guard let file = export.files.first else {
             throw GatewayError(.noResult, "The export ended without files.")
         }
+        if try ContentForm(accept: call.fields.list(.accept, atMost: 1024), files: export.files) == .archive {
+            return try await archive(of: export, call, method, authorization)
+        }
         guard export.files.count == 1 else {
             throw GatewayError(
                 .severalFiles,
-                "The export has \(export.files.count) files; download them one by one by the href of each in files.",
+                "The export has \(export.files.count) files; download them one by one by the href of each in files, or "
+                    + "all as one archive: ask for this resource with \"Accept: application/zip\".",
                 members: ["files": document.choices(of: export)]
             )
         }
-        return try await download(file, of: export, call, method, authorization)
+        var response = try await download(file, of: export, call, method, authorization)
+        // Here, and not at the file's own address, the answer depends on Accept too.
+        response.headers[.vary] = "Accept, Accept-Encoding"
+        return response
     }
 
     /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
@@ -77,23 +84,56 @@ extension ExportRoutes {
     ) async throws -> Response {
         let service = service
         let answer = try await relay.response(
-            to: DownloadRequest(
-                method: method,
-                acceptEncoding: try call.fields.list(.acceptEncoding, atMost: 256),
-                ifMatch: try call.fields.list(.ifMatch, atMost: 1024),
-                ifNoneMatch: try call.fields.list(.ifNoneMatch, atMost: 1024),
-                range: try call.fields.list(.range, atMost: 256),
-                ifRange: try call.fields.list(.ifRange, atMost: 512),
-                te: try call.fields.list(.te, atMost: 256),
-                cacheControl: try call.fields.list(.cacheControl, atMost: 256)
-            ),
+            to: Self.request(call, method),
             for: file,
             of: export,
-            to: Recipient(caller: call.caller, requestID: call.requestID) { await service.record($0) }
+            to: recipient(call)
         ) { range async throws(GatewayError) in
             try await service.open(file.id, of: export.id, range: range, authorization: authorization)
         }
-        let headers = Self.fields(answer.headers)
+        return Self.response(answer)
+    }
+
+    private func archive(
+        of export: Export,
+        _ call: Call,
+        _ method: DownloadRequest.Method,
+        _ authorization: Secret?
+    ) async throws -> Response {
+        let service = service
+        let answer = try await relay.archive(
+            to: Self.request(call, method),
+            of: export,
+            to: recipient(call)
+        ) { file, range async throws(GatewayError) in
+            try await service.open(file.id, of: export.id, range: range, authorization: authorization)
+        }
+        return Self.response(answer)
+    }
+
+    private static func request(
+        _ call: Call,
+        _ method: DownloadRequest.Method
+    ) throws(GatewayError) -> DownloadRequest {
+        DownloadRequest(
+            method: method,
+            acceptEncoding: try call.fields.list(.acceptEncoding, atMost: 256),
+            ifMatch: try call.fields.list(.ifMatch, atMost: 1024),
+            ifNoneMatch: try call.fields.list(.ifNoneMatch, atMost: 1024),
+            range: try call.fields.list(.range, atMost: 256),
+            ifRange: try call.fields.list(.ifRange, atMost: 512),
+            te: try call.fields.list(.te, atMost: 256),
+            cacheControl: try call.fields.list(.cacheControl, atMost: 256)
+        )
+    }
+
+    private func recipient(_ call: Call) -> Recipient {
+        let service = service
+        return Recipient(caller: call.caller, requestID: call.requestID) { await service.record($0) }
+    }
+
+    private static func response(_ answer: DownloadResponse) -> Response {
+        let headers = fields(answer.headers)
         guard let body = answer.body else {
             var response = Response(status: .init(code: answer.status), headers: headers)
             // Hummingbird says 0 of an empty body; here the length is that of the file, or not known.
@@ -109,7 +149,7 @@ extension ExportRoutes {
                 try await body.write { piece in
                     try await out.write(piece)
                 } finish: { trailers in
-                    try await out.finish(trailers.isEmpty ? nil : Self.fields(trailers))
+                    try await out.finish(trailers.isEmpty ? nil : fields(trailers))
                 }
             }
         )

@@ -75,15 +75,15 @@ enum RouteTable {
     ]
 
     private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
-        // `Accept` is not heard: the type is always application/octet-stream, and a client that asks for the file's own
-        // type means this file. 406 is for `Accept-Encoding`.
-        // A part of a file is had with GET only (RFC 9110, 14.2).
-        let parts: Set = method == .get ? [206, 416] : []
+        // `Accept` chooses between file and archive, and leaves nothing out: a client that asks for the file's own type
+        // means this file. 406 is for `Accept-Encoding`.
+        // A part of a file is had with GET only (RFC 9110, 14.2), and only what is sent takes room.
+        let ofGET: Set = method == .get ? [206, 416, 429] : []
         return Route(
             method: method,
             pattern: pattern,
             operation: operation,
-            statuses: parts.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504])
+            statuses: ofGET.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504])
         )
     }
 

@@ -23,6 +23,14 @@ enum FieldValue {
         return (trimmed(text[..<equals]), unquoted(trimmed(text[text.index(after: equals)...])))
     }
 
+    /// A weight (RFC 9110, 12.4.2) in thousandths; 1000 for none and for one that cannot be read, 1 for less than a
+    /// thousandth.
+    static func weight(_ text: String?) -> Int {
+        guard let text, let weight = Double(text), weight.isFinite else { return 1000 }
+        guard weight > 0 else { return 0 }
+        return max(1, Int(min(weight, 1) * 1000))
+    }
+
     /// The text without spaces and tabs at its ends.
     static func trimmed(_ text: some StringProtocol) -> String {
         let isSpace = { (character: Character) in character == " " || character == "\t" }

@@ -1,6 +1,7 @@
 /// The media types that this API sends and takes.
 enum MediaType: String, Sendable {
     case json = "application/json"
+    case zip = "application/zip"
     case problem = "application/problem+json"
     case yaml = "application/yaml"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +24,7 @@ enum MediaType: String, Sendable {
                 default: -1
                 }
             guard rank > best.rank else { continue }
-            best = (rank, Self.weightIsAboveZero(parts.parameters["q"]))
+            best = (rank, FieldValue.weight(parts.parameters["q"]) > 0)
         }
         return best.accepted
     }
@@ -35,11 +36,5 @@ enum MediaType: String, Sendable {
         guard parts.value.lowercased() == Self.json.rawValue else { return false }
         guard let charset = parts.parameters["charset"] else { return true }
         return ["utf-8", "utf8"].contains(charset.lowercased())
-    }
-
-    private static func weightIsAboveZero(_ text: String?) -> Bool {
-        guard let text else { return true }
-        guard let weight = Double(text), weight.isFinite else { return true }
-        return weight > 0
     }
 }

@@ -52,6 +52,7 @@ enum ProblemDocument {
         case .rangeNotSatisfiable:
             // RFC 9110, 14.4: how long the file is.
             headers[.contentRange] = error.members["size"]?.integer.map { "bytes */\($0)" }
+        case .tooManyRequests: RateLimitFields(error)?.add(to: &headers)
         case .unsupportedMediaType: headers[.acceptPost] = MediaType.json.rawValue
         default: break
         }

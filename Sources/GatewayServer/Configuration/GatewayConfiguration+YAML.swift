@@ -140,6 +140,14 @@ extension GatewayConfiguration.Downloads {
         idleTimeout = try section.duration("idleTimeout", in: waits, default: idleTimeout)
         rangeSkipLimit = try section.integer("rangeSkipLimit", in: 0...(1 << 50), default: rangeSkipLimit)
         resumeAttempts = try section.integer("resumeAttempts", in: 0...100, default: resumeAttempts)
+        perCaller = try section.integer("perCaller", in: 1...65_536, default: perCaller)
+        memory = try section.integer("memory", in: (16 << 20)...(1 << 50), default: memory)
+        minimumRate = try section.integer("minimumRate", in: 0...(1 << 30), default: minimumRate)
+        minimumRateWindow = try section.duration(
+            "minimumRateWindow",
+            in: .seconds(1) ... .seconds(3600),
+            default: minimumRateWindow
+        )
         try section.finish()
     }
 }

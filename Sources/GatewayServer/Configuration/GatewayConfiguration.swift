@@ -1,3 +1,4 @@
+import DownloadRelay
 public import Exports
 public import Logging
 public import ParallelGzip
@@ -52,6 +53,13 @@ public struct GatewayConfiguration: Sendable {
         public var rangeSkipLimit = 1 << 30
         /// Attempts to go on with an upstream that broke off, without progress between them; 0: none.
         public var resumeAttempts = 6
+        /// Downloads of one caller at a time.
+        public var perCaller = DownloadLimits().perCaller
+        /// Bytes of memory that all downloads together may reserve.
+        public var memory = DownloadLimits().memory
+        /// Bytes in a second that a client has to take, averaged over the window; 0: anything at all.
+        public var minimumRate = 1024
+        public var minimumRateWindow = Duration.seconds(60)
     }
 
     /// How exports are tracked.

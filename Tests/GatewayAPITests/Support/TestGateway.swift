@@ -23,16 +23,19 @@ struct TestGateway: Sendable {
         service: FakeExportService? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
+        limits: DownloadLimits = DownloadLimits(),
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: Array(repeating: 7, count: 32), version: "1.2.3")
         configure(&settings)
+        var relaySettings = RelaySettings(minimumGzipSize: 16)
+        relaySettings.limits = limits
         self.settings = settings
         self.service = service ?? FakeExportService(time: time)
         api = GatewayAPI(
             service: self.service,
             relay: DownloadRelay(
-                settings: RelaySettings(minimumGzipSize: 16),
+                settings: relaySettings,
                 time: time,
                 random: { 7 },
                 logger: logger,

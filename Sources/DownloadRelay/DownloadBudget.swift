@@ -1,0 +1,170 @@
+import Exports
+public import Metrics
+import Synchronization
+
+/// How much of the process all downloads together may take.
+public struct DownloadLimits: Sendable, Hashable {
+    /// Bytes of memory over all downloads; each reserves its constant (see ``DownloadBudget``).
+    public var memory: Int
+    /// Downloads of one caller at a time.
+    public var perCaller: Int
+
+    /// Makes limits; the defaults let five hundred clients of one caller through at once.
+    public init(memory: Int = 2 << 30, perCaller: Int = 512) {
+        self.memory = memory
+        self.perCaller = perCaller
+    }
+}
+
+/// The account of the downloads under way: asked before a download opens its upstream, and told when it has ended.
+///
+/// A download reserves the most memory that it takes when many are under way, whatever the length of the file and the pace
+/// of the client: ``plainCost``, and with gzip the encoder's own constant (`GzipEncoder.memoryPerStream`). While few are
+/// under way, upstreams are read in larger pieces, which are 32 MiB more over all downloads at most.
+///
+/// `HEAD`, 304 and refusals take nothing.
+public final class DownloadBudget: Sendable {
+    /// Bytes that each download reserves: pieces of 16 KiB at each of the four places where one can be held (in the
+    /// upstream's connection, being verified, waiting to be written, in the client's connection), and what the two
+    /// connections and the task themselves take. Measured: five hundred slow clients take less each.
+    public static let plainCost = 128 << 10
+
+    private let state: Mutex<DownloadAccount>
+    private let refusedForCaller: Counter
+    private let refusedForMemory: Counter
+    private let underWay: Meter
+    private let reserved: Meter
+
+    /// Opens an account.
+    public init(limits: DownloadLimits = DownloadLimits(), metrics: any MetricsFactory) {
+        state = Mutex(DownloadAccount(limits: limits))
+        func refused(_ limit: String) -> Counter {
+            Counter(label: "export_gateway_downloads_refused_total", dimensions: [("limit", limit)], factory: metrics)
+        }
+        refusedForCaller = refused("caller")
+        refusedForMemory = refused("memory")
+        underWay = Meter(label: "export_gateway_downloads_under_way", factory: metrics)
+        reserved = Meter(label: "export_gateway_downloads_reserved_bytes", factory: metrics)
+        underWay.set(0)
+        reserved.set(0)
+    }
+
+    /// Makes room for one download, until the reservation is let go of.
+    ///
+    /// Throws `tooManyRequests` with `retryAfter` when the caller has as many downloads as one may have, or there is no
+    /// memory left. The member `quota` tells which limit it is and how many it lets through.
+    func reserve(_ bytes: Int, for caller: String) throws(GatewayError) -> DownloadReservation {
+        let refusal = state.withLock { account in
+            let refusal = account.take(bytes, for: caller)
+            if refusal == nil { show(account) }
+            return refusal
+        }
+        switch refusal {
+        case nil: return DownloadReservation(bytes: bytes, caller: caller, budget: self)
+        case .caller(let limit):
+            refusedForCaller.increment()
+            throw Self.refusal(
+                "downloads-per-caller",
+                limit,
+                "This caller has \(limit) downloads under way, which is as many as one may have. "
+                    + "Try again when one of them has ended."
+            )
+        case .memory(let limit):
+            refusedForMemory.increment()
+            throw Self.refusal(
+                "downloads",
+                limit,
+                "The gateway has as many downloads under way as its memory is for. Try again when some of them have ended."
+            )
+        }
+    }
+
+    fileprivate func release(_ bytes: Int, for caller: String) {
+        state.withLock { account in
+            account.give(back: bytes, of: caller)
+            show(account)
+        }
+    }
+
+    /// Called under the lock, so that an older figure never comes last.
+    private func show(_ account: DownloadAccount) {
+        underWay.set(account.underWay)
+        reserved.set(account.reserved)
+    }
+
+    private static func refusal(_ name: String, _ limit: Int, _ detail: String) -> GatewayError {
+        GatewayError(
+            .tooManyRequests,
+            detail,
+            retryAfter: .seconds(5),
+            members: [
+                "quota": [
+                    "name": .string(name), "limit": .integer(Int64(limit)), "unit": "concurrent-requests",
+                ]
+            ]
+        )
+    }
+}
+
+/// The room that a download has in the budget: given back when its body has ended, or when it is let go of before.
+final class DownloadReservation: Sendable {
+    private let bytes: Int
+    private let caller: String
+    private let budget: DownloadBudget
+    private let isReleased = Mutex(false)
+
+    fileprivate init(bytes: Int, caller: String, budget: DownloadBudget) {
+        self.bytes = bytes
+        self.caller = caller
+        self.budget = budget
+    }
+
+    deinit { release() }
+
+    /// Gives the room back now; once.
+    func release() {
+        let isFirst = isReleased.withLock { isReleased in
+            defer { isReleased = true }
+            return !isReleased
+        }
+        if isFirst { budget.release(bytes, for: caller) }
+    }
+}
+
+/// What is reserved, and by whom: the decisions of `DownloadBudget`.
+struct DownloadAccount: Sendable {
+    /// Why there is no room, and how many such downloads there is room for.
+    enum Refusal: Hashable {
+        case caller(limit: Int)
+        case memory(limit: Int)
+    }
+
+    let limits: DownloadLimits
+    private(set) var reserved = 0
+    private var callers: [String: Int] = [:]
+
+    init(limits: DownloadLimits) {
+        self.limits = limits
+    }
+
+    /// Downloads under way.
+    var underWay: Int { callers.values.reduce(0, +) }
+
+    /// Reserves; or says why not, and changes nothing.
+    mutating func take(_ bytes: Int, for caller: String) -> Refusal? {
+        let mine = callers[caller, default: 0]
+        guard mine < limits.perCaller else { return .caller(limit: limits.perCaller) }
+        guard bytes <= limits.memory - reserved else { return .memory(limit: limits.memory / max(1, bytes)) }
+        callers[caller] = mine + 1
+        reserved += bytes
+        return nil
+    }
+
+    /// Gives back what was taken.
+    mutating func give(back bytes: Int, of caller: String) {
+        guard let mine = callers[caller] else { return }
+        // Callers that have gone leave nothing behind.
+        callers[caller] = mine > 1 ? mine - 1 : nil
+        reserved -= bytes
+    }
+}

@@ -1,0 +1,134 @@
+public import Exports
+
+extension DownloadRelay {
+    /// The answer to a request for all files of `export` as one ZIP archive, its members stored (see `StoredZip`).
+    ///
+    /// The caller has made sure that the files may be had and that there are some: `HEAD` and a fulfilled `If-None-Match`
+    /// (304) are answered from the record alone. For a 200 with a body, the first file is opened, and the answer comes back
+    /// after its first bytes did; every failure until then is a `GatewayError`, as of a file. The other files are opened
+    /// one after the other, each when the one before has been sent: never more than one at a time.
+    ///
+    /// - `notAcceptable`: the client takes no plain bytes. The archive has no other coding.
+    /// - `tooManyRequests`: there is no room for one more download (see ``DownloadBudget``). Nothing was opened.
+    /// - `preconditionFailed`: there is an `If-Match`, which compares strongly, and the archive's tag is weak.
+    ///
+    /// `Range` is ignored (`Accept-Ranges: none`). The length is announced where that of each file is known.
+    ///
+    /// - Parameter open: Opens a file, or a part of it; see `ExportService.open`.
+    public func archive(
+        to request: DownloadRequest,
+        of export: Export,
+        to recipient: Recipient,
+        open: @escaping @Sendable (_ file: ExportFile, FileRange?) async throws(GatewayError) -> FileBody
+    ) async throws(GatewayError) -> DownloadResponse {
+        let startedAt = tools.time.now()
+        guard AcceptEncoding(request.acceptEncoding).takesIdentity else {
+            throw GatewayError(
+                .notAcceptable,
+                "The archive can be had as it is, and the request does not accept that. "
+                    + "Send no Accept-Encoding, or one that accepts identity."
+            )
+        }
+        guard let archive = Archive(of: export, known: known) else {
+            throw GatewayError(.internalError, "The files of this export cannot be named in an archive.")
+        }
+        if let ifMatch = request.ifMatch, FieldList.trimmed(Substring(ifMatch)) != "*" {
+            throw GatewayError(.preconditionFailed, "If-Match compares strongly, and the tag of an archive is weak.")
+        }
+        if let ifNoneMatch = request.ifNoneMatch, archive.isNamed(by: ifNoneMatch) {
+            return DownloadResponse(status: 304, headers: archive.validators)
+        }
+        guard request.method == .get, let first = archive.members.first else {
+            return DownloadResponse(status: 200, headers: archive.fields, contentLength: archive.length)
+        }
+        let reservation = try budget.reserve(DownloadBudget.plainCost, for: recipient.caller)
+        let opener = MemberOpener(export: export.id, known: known, tools: tools, open: open)
+        let stream = try await opener.opened(first.file)
+        return DownloadResponse(
+            status: 200,
+            headers: archive.fields,
+            contentLength: archive.length,
+            body: ArchiveBody(
+                archive,
+                first: stream,
+                opener: opener,
+                record: DownloadRecord(
+                    export: export.id,
+                    file: nil,
+                    form: .zip,
+                    announced: archive.length,
+                    recipient: recipient,
+                    tools: tools,
+                    startedAt: startedAt
+                ),
+                reservation: reservation
+            )
+        )
+    }
+}
+
+/// Opens the members of an archive.
+struct MemberOpener: Sendable {
+    let export: ExportID
+    let known: KnownFiles
+    let tools: StreamTools
+    let open: @Sendable (_ file: ExportFile, FileRange?) async throws(GatewayError) -> FileBody
+
+    /// The whole file, after its first bytes have come.
+    func opened(_ file: ExportFile) async throws(GatewayError) -> Handover<FileStream> {
+        let open = open
+        let opening = Opening(
+            source: FileSource(file: file, export: export) { range async throws(GatewayError) in
+                try await open(file, range)
+            },
+            tools: tools,
+            skipLimit: 0
+        )
+        let opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+            try await opening.opened(nil, known: nil)
+        }
+        guard case .stream(let stream, let facts, _, _) = opened else {
+            throw GatewayError(
+                .upstreamBroken,
+                "The upstream sent a part of the file, where it was asked for the whole."
+            )
+        }
+        known.note(facts, of: file, in: export)
+        return stream
+    }
+
+    /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
+    /// breaks off in the middle of a file.
+    func openedLater(_ file: ExportFile) async throws(DownloadFailure) -> Handover<FileStream> {
+        var resumption = Resumption(origin: 0, last: nil, facts: FileFacts(size: file.size), limits: tools.limits)
+        while true {
+            do throws(GatewayError) {
+                return try await opened(file)
+            } catch {
+                let step = resumption.brokeOff(
+                    at: 0,
+                    isRetryable: error.isWorthAnotherTry,
+                    retryAfter: error.retryAfter
+                )
+                guard case .reopen(_, let wait) = step else {
+                    // What the bytes themselves are guilty of.
+                    if let failure = error.cause as? DownloadFailure { throw failure }
+                    throw DownloadFailure(
+                        .upstreamFailed,
+                        "The file \(file.id) of the archive cannot be had.",
+                        cause: error.cause ?? error
+                    )
+                }
+                do {
+                    try await tools.time.sleep(for: wait * tools.jitter())
+                } catch {
+                    throw DownloadFailure(
+                        .cancelled,
+                        "The archive was cancelled before the file \(file.id).",
+                        cause: error
+                    )
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import NIOCore
+
+/// The records of an archive as they stand in it (APPNOTE.TXT 6.3.10, 4.3); all numbers are little-endian.
+extension ByteBuffer {
+    /// What a 32-bit field holds when its value stands in a ZIP64 record (4.4.1.4).
+    private static let elsewhere = UInt32.max
+    /// 4.5: the first version with ZIP64.
+    private static let version: UInt16 = 45
+    /// Length and checksum follow the bytes (bit 3), the name is UTF-8 (bit 11).
+    private static let flags: UInt16 = 1 << 3 | 1 << 11
+    private static let stored: UInt16 = 0
+    /// Unix, for the mode: a file that everybody may read, and no link.
+    private static let madeBy: UInt16 = 3 << 8 | version
+    private static let mode: UInt32 = 0o100644 << 16
+
+    /// 4.3.7. Announces a ZIP64 descriptor by a ZIP64 extra field (4.3.9.2); the sizes in it are not known yet.
+    mutating func writeLocalHeader(of member: ZipMember) {
+        var extra = ByteBuffer()
+        extra.write(UInt16(1), UInt16(16))
+        extra.write(UInt64(0), UInt64(0))
+        extra.writeTimestamp(of: member)
+        write(UInt32(0x0403_4B50))
+        writeCommon(of: member)
+        write(UInt32(0), Self.elsewhere, Self.elsewhere)
+        write(UInt16(member.name.utf8.count), UInt16(extra.readableBytes))
+        writeString(member.name)
+        writeBuffer(&extra)
+    }
+
+    /// 4.3.9
+    mutating func writeDescriptor(checksum: UInt32, length: UInt64) {
+        write(UInt32(0x0807_4B50), checksum)
+        write(length, length)
+    }
+
+    /// 4.3.12. A ZIP64 extra field holds those values, and only those, that have no room in the header (4.5.3).
+    mutating func writeDirectoryHeader(of member: ZipMember, checksum: UInt32, length: UInt64, offset: UInt64) {
+        let isLong = length >= UInt64(Self.elsewhere)
+        let isFar = offset >= UInt64(Self.elsewhere)
+        var extra = ByteBuffer()
+        if isLong || isFar {
+            extra.write(UInt16(1), UInt16((isLong ? 16 : 0) + (isFar ? 8 : 0)))
+            if isLong { extra.write(length, length) }
+            if isFar { extra.write(offset) }
+        }
+        extra.writeTimestamp(of: member)
+        let shownLength = Self.shown(length)
+        write(UInt32(0x0201_4B50))
+        write(Self.madeBy)
+        writeCommon(of: member)
+        write(checksum, shownLength, shownLength)
+        write(UInt16(member.name.utf8.count), UInt16(extra.readableBytes))
+        // No comment, the first disk, no internal attributes.
+        write(UInt16(0), UInt16(0), UInt16(0))
+        write(Self.mode, Self.shown(offset))
+        writeString(member.name)
+        writeBuffer(&extra)
+    }
+
+    /// 4.3.14 to 4.3.16: the end record, with the ZIP64 ones before it where a value has no room in it.
+    mutating func writeEnd(entries: UInt64, directorySize: UInt64, directoryOffset: UInt64) {
+        let shownEntries = UInt16(min(entries, UInt64(UInt16.max)))
+        let (shownSize, shownOffset) = (Self.shown(directorySize), Self.shown(directoryOffset))
+        if shownEntries == .max || shownSize == Self.elsewhere || shownOffset == Self.elsewhere {
+            let recordSize: UInt64 = 44
+            write(UInt32(0x0606_4B50))
+            write(recordSize)
+            write(Self.madeBy, Self.version)
+            write(UInt32(0), UInt32(0))
+            write(entries, entries, directorySize, directoryOffset)
+            write(UInt32(0x0706_4B50), UInt32(0))
+            write(directoryOffset + directorySize)
+            write(UInt32(1))
+        }
+        write(UInt32(0x0605_4B50))
+        write(UInt16(0), UInt16(0), shownEntries, shownEntries)
+        write(shownSize, shownOffset)
+        write(UInt16(0))
+    }
+
+    /// What local and directory headers begin with alike.
+    private mutating func writeCommon(of member: ZipMember) {
+        let time = ZipTime(member.modified)
+        write(Self.version, Self.flags, Self.stored, time.time, time.date)
+    }
+
+    /// The extended timestamp of Info-ZIP: MS-DOS's knows no zone.
+    private mutating func writeTimestamp(of member: ZipMember) {
+        guard let seconds = ZipTime(member.modified).unix else { return }
+        let modificationTimeOnly: UInt8 = 1
+        write(UInt16(0x5455), UInt16(5))
+        write(modificationTimeOnly)
+        write(seconds)
+    }
+
+    private static func shown(_ value: UInt64) -> UInt32 { UInt32(min(value, UInt64(elsewhere))) }
+
+    private mutating func write<Number: FixedWidthInteger>(_ numbers: Number...) {
+        for number in numbers { writeInteger(number, endianness: .little) }
+    }
+}

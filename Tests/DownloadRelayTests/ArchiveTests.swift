@@ -1,0 +1,235 @@
+import Exports
+import NIOCore
+import StoredZip
+import Synchronization
+import Testing
+
+@testable import DownloadRelay
+
+/// All files of an export as one archive. What the archive itself looks like is for the tests of `StoredZip`, and for the
+/// programs that read it in the tests of the whole.
+@Suite struct ArchiveTests {
+    private static let accepting = DownloadRequest(method: .get)
+
+    /// An export with these files, and what its upstream sends of each.
+    private func world(
+        _ files: [(name: String, size: Int64?, steps: [Step])],
+        limits: DownloadLimits = DownloadLimits()
+    ) -> (Scene, Export, Opened) {
+        var settings = RelaySettings.withoutResumption
+        settings.limits = limits
+        let scene = Scene(settings: settings)
+        var export = scene.export
+        export.files = files.enumerated().map { ExportFile(id: "\($0 + 1)", name: $1.name, size: $1.size) }
+        let bodies = files.map { ScriptedBytes($0.steps) }
+        return (scene, export, Opened(bodies))
+    }
+
+    /// Opens each file as often as it is asked for, and notes when.
+    private final class Opened: Sendable {
+        let bodies: [ScriptedBytes]
+        private let ids = Mutex<[String]>([])
+        var all: [String] { ids.withLock { $0 } }
+
+        init(_ bodies: [ScriptedBytes]) { self.bodies = bodies }
+
+        func open(_ file: ExportFile) throws(GatewayError) -> FileBody {
+            ids.withLock { $0.append(file.id) }
+            guard let number = Int(file.id), bodies.indices.contains(number - 1) else {
+                throw GatewayError(.notFound, "There is no such file.")
+            }
+            return FileBody(head: FileBody.Head(contentLength: file.size), bytes: bodies[number - 1])
+        }
+    }
+
+    private func archive(
+        _ scene: Scene,
+        _ export: Export,
+        _ opened: Opened,
+        _ request: DownloadRequest = accepting
+    ) async throws(GatewayError) -> DownloadResponse {
+        let ledger = scene.ledger
+        let recipient = Recipient(caller: "auditor", requestID: "r-1") { await ledger.record($0) }
+        return try await scene.relay.archive(to: request, of: export, to: recipient) { file, _ throws(GatewayError) in
+            try opened.open(file)
+        }
+    }
+
+    private func bytes(_ text: String) -> [Step] { [.bytes(Array(text.utf8))] }
+
+    /// The same archive, made without the relay.
+    private func expected(_ export: Export, _ contents: [(String, String)]) throws -> [UInt8] {
+        var (zip, bytes) = (StoredZip(), ByteBuffer())
+        for (name, content) in contents {
+            let seconds = export.createdAt.milliseconds / 1000
+            bytes.writeImmutableBuffer(zip.begin(try #require(ZipMember(name: name, modified: seconds))))
+            zip.add(ByteBuffer(string: content))
+            bytes.writeString(content)
+        }
+        while let piece = zip.directory() { bytes.writeImmutableBuffer(piece) }
+        return Array(bytes.readableBytesView)
+    }
+
+    @Test(arguments: [true, false]) func allFilesComeInOrder(sizesAreKnown: Bool) async throws {
+        let contents = ["first,file\n", "", "third"]
+        let (scene, export, opened) = world(
+            contents.enumerated().map { ("a.csv", sizesAreKnown ? Int64($1.utf8.count) : nil, bytes($1)) }
+        )
+        let answer = try await archive(scene, export, opened)
+        #expect(opened.all == ["1"])
+        #expect(answer.status == 200)
+        #expect(answer.field("Content-Type") == "application/zip")
+        #expect(answer.field("Content-Disposition")?.contains("filename=\"Sales.zip\"") == true)
+        #expect(answer.field("Content-Encoding") == nil)
+        #expect(answer.field("Accept-Ranges") == "none")
+        #expect(answer.field("Vary") == "Accept, Accept-Encoding")
+        #expect(answer.field("ETag")?.hasPrefix("W/\"") == true)
+
+        let body = try #require(answer.body)
+        let got = await body.collected()
+        #expect(got.error == nil)
+        let wanted = try expected(export, Array(zip(["a.csv", "a (2).csv", "a (3).csv"], contents)))
+        #expect(got.bytes == wanted)
+        #expect(answer.contentLength == (sizesAreKnown ? Int64(wanted.count) : nil))
+        #expect(opened.all == ["1", "2", "3"])
+        #expect(opened.bodies.allSatisfy { $0.notes.isLetGo })
+
+        let delivery = try #require(await scene.ledger.all.first)
+        #expect(await scene.ledger.all.count == 1)
+        #expect(delivery.fileID == nil && delivery.coding == "zip" && delivery.outcome == .whole)
+        #expect(delivery.bytesSent == Int64(wanted.count))
+        #expect(delivery.fileBytes == Int64(contents.joined().utf8.count))
+        #expect(delivery.sha256 == nil)
+        #expect(scene.downloads("whole") == 1)
+        #expect(scene.downloadBytes("zip") == Int64(wanted.count))
+    }
+
+    @Test func headAndGetAgree() async throws {
+        let (scene, export, opened) = world([("a", 1, bytes("x")), ("b", 2, bytes("yy"))])
+        let head = try await archive(scene, export, opened, DownloadRequest(method: .head))
+        #expect(opened.all == [] && head.body == nil)
+        let get = try await archive(scene, export, opened)
+        #expect(head.status == 200 && head.contentLength == get.contentLength)
+        #expect(head.headers.map(\.name) == get.headers.map(\.name))
+        #expect(head.headers.map(\.value) == get.headers.map(\.value))
+        let tag = try #require(head.field("ETag"))
+        for known in [tag, "*", "\"other\", \(tag)", String(tag.dropFirst(2))] {
+            let again = try await archive(scene, export, opened, DownloadRequest(method: .get, ifNoneMatch: known))
+            #expect(again.status == 304 && again.body == nil)
+            #expect(again.field("ETag") == tag && again.field("Vary") == "Accept, Accept-Encoding")
+        }
+        #expect(
+            try await archive(scene, export, opened, DownloadRequest(method: .get, ifNoneMatch: "\"x\"")).status == 200
+        )
+    }
+
+    @Test func theTagIsThatOfTheMembers() async throws {
+        func tag(_ change: (inout Export) -> Void) async throws -> String? {
+            let (scene, export, opened) = world([("a", 1, []), ("b", 2, [])])
+            var changed = export
+            change(&changed)
+            return try await archive(scene, changed, opened, DownloadRequest(method: .head)).field("ETag")
+        }
+        let first = try await tag { _ in }
+        #expect(try await tag { $0.revision += 1 } == first)
+        #expect(try await tag { $0.files[1].size = 3 } != first)
+        #expect(try await tag { $0.files[1].sha256 = String(repeating: "a", count: 64) } != first)
+        #expect(try await tag { $0.files[1].name = "c" } != first)
+        #expect(try await tag { $0.files.removeLast() } != first)
+        #expect(try await tag { $0.files.swapAt(0, 1) } != first)
+    }
+
+    @Test func anArchiveHasNoCodingAndNoStrongTag() async throws {
+        let (scene, export, opened) = world([("a.csv", 5000, [.bytes(Array(repeating: 0x61, count: 5000))])])
+        let plain = try await archive(
+            scene,
+            export,
+            opened,
+            DownloadRequest(method: .get, acceptEncoding: "gzip", range: "bytes=0-1")
+        )
+        #expect(plain.status == 200 && plain.field("Content-Encoding") == nil)
+        let refused = await #expect(throws: GatewayError.self) {
+            try await archive(
+                scene,
+                export,
+                opened,
+                DownloadRequest(method: .get, acceptEncoding: "gzip, identity;q=0")
+            )
+        }
+        #expect(refused?.code == .notAcceptable)
+        let unmatched = await #expect(throws: GatewayError.self) {
+            try await archive(scene, export, opened, DownloadRequest(method: .get, ifMatch: plain.field("ETag")))
+        }
+        #expect(unmatched?.code == .preconditionFailed)
+        #expect(try await archive(scene, export, opened, DownloadRequest(method: .get, ifMatch: "*")).status == 200)
+    }
+
+    /// What can go wrong with the second of three files, and why the archive is broken then.
+    @Test(arguments: [
+        ([Step.bytes([1, 2])], "ended-early"), ([.bytes([1, 2, 3, 4])], "ran-over"),
+        ([.bytes([1]), .failure(ProviderError(.transient, "Broke off."))], "upstream-failed"), ([], "ended-early"),
+    ])
+    func aFileThatBreaksBreaksTheArchive(_ steps: [Step], reason: String) async throws {
+        let (scene, export, opened) = world([("a", 1, bytes("x")), ("b", 3, steps), ("c", 1, bytes("z"))])
+        let body = try #require(try await archive(scene, export, opened).body)
+        let got = await body.collected()
+        #expect((got.error as? DownloadFailure) != nil)
+        // Neither the directory nor the third file.
+        let text = String(decoding: got.bytes, as: UTF8.self)
+        #expect(!text.contains("PK\u{1}\u{2}") && !text.contains("PK\u{5}\u{6}"))
+        #expect(opened.all == ["1", "2"])
+        let delivery = try #require(await scene.ledger.all.first)
+        #expect(delivery.outcome == .broken && delivery.bytesSent == Int64(got.bytes.count))
+        #expect(scene.downloads("broken") == 1)
+        #expect(opened.bodies[1].notes.isLetGo)
+        #expect(delivery.reason == reason)
+    }
+
+    @Test func aFirstFileThatBreaksAtOnceIsAProblem() async throws {
+        let (scene, export, opened) = world([("a", 3, bytes("xxxx")), ("b", 1, bytes("z"))])
+        let error = await #expect(throws: GatewayError.self) { try await archive(scene, export, opened) }
+        #expect(error?.code == .upstreamBroken)
+        #expect(await scene.ledger.all.isEmpty)
+    }
+
+    @Test func aGoneClientEndsTheReading() async throws {
+        let (scene, export, opened) = world([("a", nil, bytes("x")), ("b", nil, bytes("y"))])
+        let body = try #require(try await archive(scene, export, opened).body)
+        struct Gone: Error {}
+        var pieces = 0
+        await #expect(throws: Gone.self) {
+            try await body.write { _ in
+                pieces += 1
+                if pieces == 3 { throw Gone() }
+            }
+        }
+        #expect(opened.bodies[0].notes.isLetGo)
+        let delivery = try #require(await scene.ledger.all.first)
+        #expect(delivery.outcome == .abandoned)
+        #expect(scene.downloads("client_gone") == 1)
+        await #expect(throws: DownloadFailure.self) { try await body.write { _ in } }
+    }
+
+    @Test func roomIsTakenForWhatIsSentOnly() async throws {
+        let (scene, export, opened) = world(
+            [("a", 1, bytes("x")), ("b", 1, bytes("y"))],
+            limits: DownloadLimits(memory: 1 << 30, perCaller: 1)
+        )
+        let first = try await archive(scene, export, opened)
+        let refused = await #expect(throws: GatewayError.self) { try await archive(scene, export, opened) }
+        #expect(refused?.code == .tooManyRequests)
+        #expect(opened.all == ["1"])
+        // The others are asked nothing.
+        _ = try await archive(scene, export, opened, DownloadRequest(method: .head))
+        let file = await #expect(throws: GatewayError.self) { try await scene.get(csv, bytes: ScriptedBytes([])) }
+        #expect(file?.code == .tooManyRequests)
+
+        _ = await first.body?.collected()
+        _ = try await archive(scene, export, opened)
+        // The answer above was let go of unused.
+        let again = try await scene.get(csv, bytes: ScriptedBytes([]))
+        struct Gone: Error {}
+        await #expect(throws: Gone.self) { try await again.body?.write({ _ in }, finish: { _ in throw Gone() }) }
+        _ = try await scene.get(csv, bytes: ScriptedBytes([]))
+    }
+}
