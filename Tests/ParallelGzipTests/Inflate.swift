@@ -35,7 +35,7 @@ func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
 func gunzip(members bytes: [UInt8], limit: Int = .max) -> [UInt8]? {
     var input = bytes
     var plain: [UInt8] = []
-    var block = [UInt8](repeating: 0, count: 1 << 20)
+    var block = [UInt8](repeating: 0, count: 1 << 17)
     var offset = 0
     repeat {
         var stream = z_stream()
