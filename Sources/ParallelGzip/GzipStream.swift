@@ -43,6 +43,15 @@ final class GzipStream: Sendable {
             }
         }
 
+        /// Gives `block` its place in the stream; nil when the stream has failed.
+        mutating func job(for block: Block, of stream: GzipStream) -> BlockJob? {
+            guard failure == nil else { return nil }
+            history.follow(block)
+            blocks[submitted] = InFlight(rung: pace.rung, submitted: .now)
+            defer { submitted += 1 }
+            return BlockJob(block: block, effort: pace.ladder[pace.rung], number: submitted, stream: stream)
+        }
+
         mutating func keep(_ waiter: Waiter, for party: Party) {
             switch party {
             case .reader: reader = waiter
@@ -103,11 +112,12 @@ final class GzipStream: Sendable {
 
     /// The input is complete.
     func end() {
-        if let block = state.withLock({ $0.partial.take() }) { submit(block) }
-        let writer = state.withLock { state -> Waiter? in
+        let (job, writer) = state.withLock { state -> (BlockJob?, Waiter?) in
+            let job = state.partial.take().flatMap { state.job(for: $0, of: self) }
             state.hasEnded = true
-            return state.hasOutput ? state.writer.take() : nil
+            return (job, state.hasOutput ? state.writer.take() : nil)
         }
+        if let job { pool.submit(job) }
         writer?.resume()
     }
 
@@ -121,16 +131,7 @@ final class GzipStream: Sendable {
     }
 
     private func submit(_ block: Block) {
-        let job = state.withLock { state -> BlockJob? in
-            guard state.failure == nil else { return nil }
-            state.history.follow(block)
-            let number = state.submitted
-            let rung = state.pace.rung
-            state.submitted += 1
-            state.blocks[number] = InFlight(rung: rung, submitted: .now)
-            return BlockJob(block: block, effort: state.pace.ladder[rung], number: number, stream: self)
-        }
-        if let job { pool.submit(job) }
+        if let job = state.withLock({ $0.job(for: block, of: self) }) { pool.submit(job) }
     }
 
     // MARK: The clock
@@ -143,10 +144,12 @@ final class GzipStream: Sendable {
 
     /// Compresses the block that is being filled as it is, if it still is the one with this number.
     func flush(_ begun: Int) {
-        let block = state.withLock { state -> Block? in
-            state.begun == begun ? state.partial.take() : nil
+        let job = state.withLock { state -> BlockJob? in
+            guard state.begun == begun, let block = state.partial.take() else { return nil }
+            // Before the lock is let go: the reader may begin the next one at once, and needs this one's history.
+            return state.job(for: block, of: self)
         }
-        if let block { submit(block) }
+        if let job { pool.submit(job) }
     }
 
     // MARK: The threads

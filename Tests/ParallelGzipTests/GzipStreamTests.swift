@@ -62,6 +62,24 @@ import Testing
         #expect(gunzip(encoded) == Array("one,two,three".utf8))
     }
 
+    /// The clock cuts whenever it likes, also while the reader goes on with the next block, and at the very end.
+    @Test(arguments: 0..<6)
+    func cutsAtAnyMomentLoseNothing(round: Int) async throws {
+        let encoder = GzipEncoder(level: .fast, pool: pool) { _ in await Task.yield() }
+        let bytes = rows(20_000 + round)
+        var rest = bytes[...]
+        var encoded: [UInt8] = []
+        try await encoder.encode {
+            await Task.yield()
+            guard !rest.isEmpty else { return nil }
+            defer { rest = rest.dropFirst(500) }
+            return ByteBuffer(bytes: rest.prefix(500))
+        } to: {
+            encoded += $0.readableBytesView
+        }
+        #expect(gunzip(encoded) == bytes)
+    }
+
     @Test func cancellationEndsItWhereverItWaits() async throws {
         enum Place: CaseIterable { case source, sink, work }
         for place in Place.allCases {
