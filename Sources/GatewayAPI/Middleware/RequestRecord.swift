@@ -24,9 +24,7 @@ struct RequestRecord: Sendable {
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            try await body.write(
-                CountingWriter(parent: writer, transfer: transfer, eventLoop: channel.eventLoop)
-            )
+            try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
             transfer.end(complete: true)
         }
         response.headers[.contentLength] = length

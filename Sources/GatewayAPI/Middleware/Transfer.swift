@@ -36,33 +36,17 @@ final class Transfer: Sendable {
     }
 }
 
-/// Passes a response body on, counts its bytes, and never gets far ahead of the connection.
+/// Passes a response body on, counts its bytes, and waits where too many of them do.
 struct CountingWriter: ResponseBodyWriter {
-    /// How many bytes may be on their way to the connection's event loop.
-    private static let longestLead = 256 << 10
-
     var parent: any ResponseBodyWriter
     let transfer: Transfer
-    let eventLoop: any EventLoop
-    private var lead = 0
-
-    init(parent: any ResponseBodyWriter, transfer: Transfer, eventLoop: any EventLoop) {
-        self.parent = parent
-        self.transfer = transfer
-        self.eventLoop = eventLoop
-    }
+    let backlog: Backlog
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         let bytes = buffer.readableBytes
         try await parent.write(buffer)
         transfer.add(bytes)
-        // What is written becomes work for the event loop, and the writer is held back only when that was done: while the
-        // loop is busy elsewhere, a fast upstream would pile up megabytes there. Its work is done in order, so that
-        // what was written before this has reached the socket, or its queue, after it.
-        lead += bytes
-        guard lead >= Self.longestLead else { return }
-        lead = 0
-        try await eventLoop.submit {}.get()
+        try await backlog.wrote(bytes)
     }
 
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {

@@ -1,0 +1,31 @@
+import NIOCore
+import Synchronization
+
+/// What of a body has been handed to the connection's event loop and not been looked at by it.
+///
+/// Hummingbird's writer waits only once the event loop has found the socket full. Until the loop gets to run, which on a
+/// busy machine can be long, it takes any amount, and a fast upstream would fill the memory.
+final class Backlog: Sendable {
+    /// How much may wait besides the last piece.
+    static let allowance = 64 << 10
+
+    private let channel: any Channel
+    private let handed = Atomic(0)
+    private let seen = Atomic(0)
+
+    /// Starts with nothing, for one body on `channel`.
+    init(_ channel: any Channel) {
+        self.channel = channel
+    }
+
+    /// Returns when there is place for another piece, after one of `bytes` was written.
+    func wrote(_ bytes: Int) async throws {
+        let total = handed.wrappingAdd(bytes, ordering: .relaxed).newValue
+        // What waits for a client that has gone is dropped, and the next write says so.
+        guard channel.isActive else { return }
+        // The loop does things in their order: when it comes here it has seen the piece.
+        channel.eventLoop.execute { self.seen.store(total, ordering: .relaxed) }
+        guard total - seen.load(ordering: .relaxed) > Self.allowance + bytes else { return }
+        try await channel.eventLoop.submit {}.get()
+    }
+}
