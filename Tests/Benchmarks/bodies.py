@@ -1,7 +1,10 @@
 """The files that are downloaded: made from a seed, so that everybody measures the same bytes.
 
-`csv` looks like what Power BI and Purview export: ids, dates, people, subjects, amounts. Names and words are drawn with
-the uneven frequencies of real text (Zipf), ids and times are different in each row. `pst` is a mail store's mixture
+`csv` looks like a paginated report of transactions: ids, dates, people, subjects, amounts, with little that is the same
+from row to row. `items` looks like the list of items of an eDiscovery export: some sixty columns, identifiers and paths
+that share their beginnings with those of the row before, many flags that are mostly the same or empty. In both, names
+and words are drawn with the uneven frequencies of real text (Zipf), ids and times are different in each row. `pst` is a
+mail store's mixture
 (indices, text in UTF-16, attachments that are compressed already), `pdf` has pictures and deflated pages, and `random`
 nothing that can be compressed.
 """
@@ -15,7 +18,7 @@ import zlib
 from pathlib import Path
 
 MIB = 1 << 20
-KINDS = ("csv", "pst", "pdf", "random")
+KINDS = ("csv", "items", "pst", "pdf", "random")
 
 _SYLLABLES = (
     "an ber cas dor el fin gar hol in jor kel lan mar nor os pel quin ros sal tor ul ver wil xan yor zel "
@@ -81,6 +84,92 @@ def csv_pieces(size: int, seed: int = 1):
                 f"{'EUR' if bits(2) else 'USD'},{status()}\r\n"
             )
         piece = "".join(rows).encode()[: size - sent]
+        sent += len(piece)
+        yield piece
+
+
+_ITEM_COLUMNS = (
+    "Item Identity,Document ID,Family ID,Parent ID,Native MD5,Selected,Duplicate to Item,Original Path,Location,"
+    "Location Name,Target Path,Export Path,Custodian,Custodian Address,Subject or Title,Sender or Created by,"
+    "Recipients in To line,Recipients in Cc line,Recipients in Bcc line,To Domains,Sender Domain,Expand,"
+    "Sent,Received or Created,Modified,Last Saved,Importance,Is Read,Has Attachment,Attachment Count,Attachment Names,"
+    "Size,Extracted Text Length,File Class,File Extension,Item Class,Content Type,Internet Message ID,Conversation ID,"
+    "Conversation Topic,Thread ID,Thread Position,Is Inclusive,Compliance Tag,Sensitivity Label,Is Encrypted,"
+    "Decode Status,Error Type,Error Message,Is Modern Attachment,Version,Team Name,Channel Name,Meeting Start,Meeting End,"
+    "Author,Company,Keywords,Language,Load ID,Workload,Query Name,Tags,Export Status"
+)
+
+
+def items_pieces(size: int, seed: int = 5):
+    """Rows of the items that an eDiscovery export found, mailbox by mailbox, in pieces of some 300 KiB."""
+    source = random.Random(seed)
+    bits = source.getrandbits
+
+    def name(parts):
+        return "".join(source.choice(_SYLLABLES) for _ in range(parts)).capitalize()
+
+    def guid():
+        raw = f"{bits(128):032x}"
+        return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
+
+    people = []
+    for _ in range(2500):
+        first, last = name(2), name(source.choice((2, 3)))
+        people.append((f"{first} {last}", f"{first}.{last}@{source.choice(_DOMAINS)}".lower()))
+    person, word = Zipf(people, source), Zipf(_WORDS + [name(2).lower() for _ in range(3000)], source)
+    mail_folder = Zipf(["Inbox", "Sent Items", "Archive", "Deleted Items", "Inbox\\Projects", "Inbox\\Customers",
+                        "Recoverable Items\\Purges", "Calendar"], source)
+    kind = Zipf([("IPM.Note", "Email", "msg", "message/rfc822"), ("IPM.Note", "Email", "msg", "message/rfc822"),
+                 ("", "Document", "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+                 ("", "Document", "pdf", "application/pdf"), ("IPM.Appointment", "Meeting", "ics", "text/calendar"),
+                 ("", "Spreadsheet", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+                 ("IPM.SkypeTeams.Message", "Conversation", "html", "text/html")], source)
+    label = Zipf(["", "General", "Confidential", "Confidential\\All Employees", "Highly Confidential"], source)
+    header = (_ITEM_COLUMNS + "\r\n").encode()
+    sent = len(header)
+    yield header[:size]
+    number, moment, load, left = 0, 1_672_531_200, guid(), 0
+    while sent < size:
+        rows = []
+        for _ in range(256):
+            if not left:
+                # The next custodian.
+                left, owner = 200 + bits(11), person()
+                mailbox, site = guid(), owner[1].replace("@", "_").replace(".", "_")
+            left -= 1
+            number += 1
+            moment += bits(6)
+            message_class, file_class, extension, content_type = kind()
+            sender = owner if bits(2) == 0 else person()
+            to = "; ".join(person()[1] for _ in range(1 + bits(2) // 2))
+            copied = "; ".join(person()[1] for _ in range(max(0, bits(2) - 1)))
+            subject = " ".join(word() for _ in range(2 + bits(3)))
+            sent_at, received_at = _time(moment), _time(moment + bits(4))
+            is_mail = message_class != ""
+            path = (f"{owner[1]}\\Top of Information Store\\{mail_folder()}" if is_mail else
+                    f"https://{owner[1].partition('@')[2].partition('.')[0]}-my.sharepoint.com/personal/{site}/Documents/"
+                    f"{word().capitalize()}")
+            attachments = bits(3) - 5 if is_mail else 0
+            names = "; ".join(f"{word()}_{word()}.{source.choice(('pdf', 'docx', 'xlsx', 'png'))}"
+                              for _ in range(max(0, attachments)))
+            conversation = f"{bits(96):024x}".upper()
+            fields = (
+                f"{mailbox}_{number:09}", f"DOC{number:09}", f"FAM{number - bits(1):09}", "",
+                f"{bits(128):032x}", "True", "", path, owner[1] if is_mail else path.rpartition("/")[0],
+                "Primary mailbox" if is_mail else "OneDrive", f"Exchange\\{owner[1]}\\{number:09}.{extension}",
+                f"Items\\{number // 10_000:04}\\{number:09}.{extension}", owner[0], owner[1],
+                f'"{subject}"', f"{sender[0]} <{sender[1]}>", f'"{to}"', f'"{copied}"', "", to.rpartition("@")[2],
+                sender[1].rpartition("@")[2], "None", sent_at, received_at, received_at, "", "Normal",
+                "True" if bits(2) else "False", "True" if attachments > 0 else "False", str(max(0, attachments)),
+                f'"{names}"', str(2000 + bits(17)), str(200 + bits(13)), file_class, extension, message_class,
+                content_type, f"<{conversation}.{bits(64):016x}@{sender[1].rpartition('@')[2]}>" if is_mail else "",
+                f"{conversation}{bits(64):016X}", f'"{subject}"', f"{conversation[:16]}", str(bits(2)),
+                "True" if bits(1) else "False", "", label(), "False", "Success", "", "", "False", "1.0", "", "", "", "",
+                sender[0], "Contoso" if bits(1) else "", "", "en", load, "Exchange" if is_mail else "OneDrive",
+                "Q1 review", "Responsive" if bits(2) == 0 else "", "Exported",
+            )
+            rows.append(",".join(fields))
+        piece = ("\r\n".join(rows) + "\r\n").encode()[: size - sent]
         sent += len(piece)
         yield piece
 
@@ -159,12 +248,15 @@ def random_pieces(size: int, seed: int = 4):
         yield source.randbytes(min(MIB, size - start))
 
 
-_MAKERS = {"csv": csv_pieces, "pst": pst_pieces, "pdf": pdf_pieces, "random": random_pieces}
+_MAKERS = {"csv": csv_pieces, "items": items_pieces, "pst": pst_pieces, "pdf": pdf_pieces, "random": random_pieces}
+
+
+_EXTENSIONS = {"items": "csv", "random": "bin"}
 
 
 def make(directory: Path, kind: str, size: int) -> Path:
     """The file of this kind and length in `directory`; made when it is not there. Long files repeat 256 MiB."""
-    path = directory / f"{kind}-{size}.{'bin' if kind == 'random' else kind}"
+    path = directory / f"{kind}-{size}.{_EXTENSIONS.get(kind, kind)}"
     if path.exists() and path.stat().st_size == size:
         return path
     directory.mkdir(parents=True, exist_ok=True)
