@@ -41,7 +41,8 @@ struct DownloadRecord: Sendable {
         switch end {
         case .whole:
             delivery.outcome = .whole
-            delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) }
+            // Also where a part was cut out of the whole: the digest is not that of what was sent.
+            if part == nil { delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) } }
             meters.whole.increment()
             logger.info("download finished", metadata: metadata)
         case .clientLeft(let error):

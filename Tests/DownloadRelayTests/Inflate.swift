@@ -60,3 +60,24 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var random = FixedRandom(state: seed)
     return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
 }
+
+/// The bytes as one gzip member, made by zlib.
+func gzipped(_ bytes: [UInt8]) -> [UInt8] {
+    var stream = z_stream()
+    return withUnsafeMutablePointer(to: &stream) { stream in
+        guard CZlib_deflateInit2(stream, 6, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK else { return [] }
+        defer { deflateEnd(stream) }
+        var input = bytes
+        var encoded = [UInt8](repeating: 0, count: Int(deflateBound(stream, uLong(bytes.count))) + 64)
+        input.withUnsafeMutableBufferPointer { source in
+            encoded.withUnsafeMutableBufferPointer { target in
+                stream.pointee.next_in = source.baseAddress
+                stream.pointee.avail_in = uInt(source.count)
+                stream.pointee.next_out = target.baseAddress
+                stream.pointee.avail_out = uInt(target.count)
+                _ = deflate(stream, Z_FINISH)
+            }
+        }
+        return Array(encoded.prefix(Int(stream.pointee.total_out)))
+    }
+}

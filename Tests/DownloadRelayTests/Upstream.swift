@@ -137,6 +137,19 @@ struct Scene {
         }
     }
 
+    /// Asks for a file that `upstream` has.
+    func respond(
+        to request: DownloadRequest,
+        for file: ExportFile,
+        from upstream: BreakingUpstream
+    ) async throws(GatewayError) -> DownloadResponse {
+        try await respond(to: request, for: file) { range throws(GatewayError) in try upstream.open(range) }
+    }
+
+    func count(_ name: String, _ dimension: String, _ value: String) -> Int64 {
+        metrics.counterTotal(label: "export_gateway_\(name)_total", dimensions: [(dimension, value)])
+    }
+
     func downloads(_ outcome: String) -> Int64 {
         metrics.counterTotal(label: "export_gateway_downloads_total", dimensions: [("outcome", outcome)])
     }
