@@ -24,7 +24,7 @@ struct DownloadHead: Sendable {
         [
             ("ETag", tag.field),
             ("Vary", "Accept-Encoding"),
-            ("Cache-Control", "private, no-transform"),
+            ("Cache-Control", "private, no-cache, no-transform"),
         ]
     }
 

@@ -34,11 +34,15 @@ class Pair:
                 self._line.number = next(self._lines)
             name = f"bi-{'tls' if source.is_tls else 'plain'}-{self._line.number}"
             body = {"provider": "power-bi", "connection": name} | options
-        export = self.gateway.create(body)
-        while export["status"] not in servers.TERMINAL:
-            answer = self.gateway.get(export["href"], Prefer="wait=30")
-            assert answer.status == 200, (answer.status, answer.body)
-            export = answer.json
+        for _ in range(3):
+            export = self.gateway.create(body)
+            while export["status"] in ("notStarted", "running"):
+                answer = self.gateway.get(export["href"], Prefer="wait=30")
+                assert answer.status == 200, (answer.status, answer.body)
+                export = answer.json
+            # A start that went out on a connection that was about to be closed: the gateway cannot know, we can.
+            if export["status"] != "unknown":
+                break
         assert export["status"] == "succeeded", export
         assert len(export["files"]) == len(sources), export
         return export["href"]

@@ -364,12 +364,13 @@ class _FileAnswer:
             # The first half of the head is on its way when it breaks.
             wire.send(head[: len(head) // 2])
             wire.end(end)
-        wire.send(head)
-        for piece in pieces:
+        # The end in one segment with what follows it: a client that sees the end alone may ask the next thing at once.
+        last = pieces.pop() if pieces else b""
+        for piece in (head, *pieces):
             wire.send(piece)
+        wire.send(last + tail + surplus)
         if end:
             wire.end(end)
-        wire.send(tail + surplus)
         if self.source.framing == "http1.0" or surplus:
             wire.end("fin")
 

@@ -23,7 +23,7 @@ import Testing
                 "Content-Security-Policy: sandbox",
                 "ETag: W/\"\(scene.export.id).1\"",
                 "Vary: Accept-Encoding",
-                "Cache-Control: private, no-transform",
+                "Cache-Control: private, no-cache, no-transform",
                 "Accept-Ranges: bytes",
             ]
         )
