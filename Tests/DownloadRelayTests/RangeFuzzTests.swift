@@ -109,9 +109,11 @@ struct ReferenceRange {
         return start...(last.map { Int64($0).map { min($0, size - 1) } ?? size - 1 } ?? size - 1)
     }
 
+    /// Without zeros in front; a number that is too large for any file is the largest.
     private static func canonical(_ digits: Substring) -> String {
-        let rest = digits.drop { $0 == "0" }
-        return rest.isEmpty ? "0" : String(rest)
+        let rest = String(digits.drop { $0 == "0" })
+        let largest = String(Int64.max)
+        return rest.isEmpty ? "0" : isLess(largest, rest) ? largest : rest
     }
 
     private static func isLess(_ left: String, _ right: String) -> Bool {
