@@ -77,6 +77,7 @@ def test_the_image_has_the_libraries_that_the_executable_needs():
         "libgcc_s.so.1": "libgcc-s1",
         "libstdc++.so.6": "libstdc++6",
         "libcrypto.so.3": "libssl3",
+        "libisal.so.2": "libisal2",
         "libsqlite3.so.0": "libsqlite3-0",
         "libz.so.1": "zlib1g",
     }
