@@ -73,7 +73,13 @@ def pair(**sections):
         ]
         for number in range(Pair.LINES):
             for kind, root in (("plain", upstream.address), ("tls", upstream.secure_address)):
-                connections.append(common | {"name": f"bi-{kind}-{number}", "provider": "power-bi", "apiRoot": root})
+                name = f"bi-{kind}-{number}"
+                connections.append(
+                    common | {"name": name, "provider": "power-bi", "apiRoot": root, "ranges": True}
+                )
         environment = {"SSL_CERT_FILE": str(chain[0])}
-        with servers.gateway(upstream, environment=environment, connections=connections, **sections) as gateway:
-            yield Pair(upstream, gateway)
+        try:
+            with servers.gateway(upstream, environment=environment, connections=connections, **sections) as gateway:
+                yield Pair(upstream, gateway)
+        finally:
+            evidence.keep_secrets(upstream.tokens)

@@ -87,7 +87,8 @@ class RawUpstream:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._closing = False
-        self.faults_played = 0
+        # Every token that was issued: none may be found anywhere.
+        self.tokens: list[str] = []
         self._plain = _listener()
         self.address = f"http://127.0.0.1:{self._plain.getsockname()[1]}"
         self.secure_address = None
@@ -197,7 +198,8 @@ class RawUpstream:
         ]
 
     def _token(self, wire, request) -> None:
-        wire.json(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": "raw-" + uuid.uuid4().hex})
+        self.tokens.append("raw-" + uuid.uuid4().hex)
+        wire.json(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": self.tokens[-1]})
 
     def _start_search(self, wire, request, search) -> None:
         operation = str(uuid.uuid4())
@@ -226,8 +228,6 @@ class RawUpstream:
 
     def _file(self, wire: "_Wire", request: "_Request", source: Source) -> None:
         content, fault = source.next_answer()
-        if fault:
-            self.faults_played += 1
         _FileAnswer(wire, request, source, content, fault).send()
 
 

@@ -27,7 +27,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(scope="module")
 def pair():
-    with raw_servers.pair() as pair:
+    with raw_servers.pair(downloads={"resumeAttempts": 1}) as pair:
         yield pair
 
 

@@ -40,7 +40,9 @@ def test_a_file_that_does_not_break_is_whole(pair, keeper, way, framing):
     assert judged(seen, way, [FIRST], {FIRST}) == "whole"
     if way == "gzip":
         assert seen.fields["content-encoding"] == "gzip"
-    if way == "range":
+    if way == "range" and framing == "chunked" and keeper == "power-bi":
+        assert seen.status == 200  # Nobody knows the length, and so not whether there is such a part: the whole comes.
+    elif way == "range":
         assert seen.status == 206
         assert seen.fields["content-range"].startswith(f"bytes {RANGE[0]}-{RANGE[1]}/")
     if way == "zip":
@@ -75,6 +77,15 @@ def test_no_truncation_is_silent(pair, figure):
 
 def outcome_of(pair, case: Case) -> str:
     """whole, visible, silent, hung, or not played when the fault never came about."""
+    for _ in range(3):
+        outcome = played(pair, case)
+        # The call before the file's own may go out on a connection that another case has just broken.
+        if outcome != "not played":
+            break
+    return outcome
+
+
+def played(pair, case: Case) -> str:
     broken = case.source(FIRST, CHANGED, "first.csv")
     files = [FIRST]
     sources = [broken]
