@@ -70,11 +70,11 @@ public struct DownloadRelay: Sendable {
     /// `If-Range` holds for a strong tag that is still the file's; otherwise the whole file is sent.
     ///
     /// Header fields (RFC 9110, RFC 6266): the type is always `application/octet-stream`, so that a browser stores what
-    /// an upstream sends and never runs it. `Cache-Control: private, no-cache, no-transform` lets the caller's own
-    /// cache keep the file and ask by its `ETag` whether it holds, and forbids everything in between to keep or re-encode it. `Vary: Accept-Encoding` is on
-    /// every answer, whether or not this file would be encoded. `Unencoded-Digest`, for a part `Repr-Digest`, has the file's SHA-256 when the
-    /// record has it; where the length is not announced and the client takes trailer fields, the digest of the bytes that were
-    /// sent follows them.
+    /// an upstream sends and never runs it. `Cache-Control: private, no-cache, no-transform` lets the caller's own cache
+    /// keep the file and ask by its `ETag` whether it holds, and forbids everything in between to keep or re-encode it.
+    /// `Vary: Accept-Encoding` is on every answer, whether or not this file would be encoded. `Unencoded-Digest`, for a
+    /// part `Repr-Digest`, has the file's SHA-256 when the record has it; where the length is not announced and the
+    /// client takes trailer fields, the digest of the bytes that were sent follows them.
     ///
     /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
     public func response(
