@@ -24,9 +24,9 @@ public struct DownloadLimits: Sendable, Hashable {
 ///
 /// `HEAD`, 304 and refusals take nothing.
 public final class DownloadBudget: Sendable {
-    /// Bytes that each download reserves: pieces of 16 KiB at each of the four places where one can be held (in the
-    /// upstream's connection, being verified, waiting to be written, in the client's connection), and what the two
-    /// connections and the task themselves take. Measured: five hundred slow clients take less each.
+    /// Bytes that each download reserves: a piece of 8 KiB to 16 KiB at each of the four places where one can be held (two in
+    /// the upstream's connection, one that is being written, one in the client's connection), and what the two connections
+    /// and the task themselves take. Five hundred slow clients take less, each, in the tests.
     public static let plainCost = 128 << 10
 
     private let state: Mutex<DownloadAccount>

@@ -33,6 +33,8 @@ public enum GatewayServer {
         let ledger = try SQLiteLedger(path: configuration.ledgerPath)
         let transport = UpstreamTransport(
             idleTimeout: configuration.downloads.idleTimeout,
+            // All clients may download from one host, while exports there are tracked.
+            connectionsPerHost: configuration.server.maximumConnections + 64,
             authorities: configuration.authorities
         )
         let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)

@@ -4,11 +4,11 @@ import Synchronization
 /// How much is read from upstreams at once: large pieces while few connections are open, small ones when many are.
 ///
 /// Reading 256 KiB with one call costs half the processor time of reading 64 KiB four times (fewer acknowledgements and
-/// wake-ups), but each download keeps up to three pieces in memory as long as its client is slow.
+/// wake-ups), but each download keeps up to four pieces in memory as long as its client is slow.
 final class ReceiveBudget: Sendable {
     /// What the pieces being read make together, as long as there are no more connections than `total / smallest`.
     static let total = 8 << 20
-    static let smallest = 16 << 10
+    static let smallest = 8 << 10
     static let largest = 256 << 10
 
     private let connections = Atomic(0)
@@ -34,14 +34,29 @@ final class ReceiveBudget: Sendable {
     }
 }
 
-/// Grows while reads fill their buffer, up to the share of the budget, and shrinks while they do not fill half of it.
+/// Grows while reads fill their buffer and come one after the other, up to the share of the budget; shrinks while they do
+/// not fill half of it, or come far apart.
+///
+/// A read comes when the reader wants more. A large buffer saves a fast reader calls; a slow one would only hold it, at
+/// each place on its way, so that hundreds that begin at once are large before the budget sees how many they are. A slow
+/// reader, too, is fast at first, until what lies between is full: growth takes several reads.
 struct SharedReceiveAllocator: RecvByteBufferAllocator {
+    /// So many full reads in a row, each no later than this after the one before, double the buffer.
+    static let quickReads = 4
+    static let quickly = TimeAmount.milliseconds(5)
+    /// A full read that comes later than this halves it.
+    static let slowly = TimeAmount.milliseconds(25)
+
     let budget: ReceiveBudget
     private(set) var size = ReceiveBudget.smallest
     private var wasSmall = false
+    private var quickReads = 0
+    private var lastRead: NIODeadline?
+    private let now: @Sendable () -> NIODeadline
 
-    init(budget: ReceiveBudget) {
+    init(budget: ReceiveBudget, now: @escaping @Sendable () -> NIODeadline = { .now() }) {
         self.budget = budget
+        self.now = now
     }
 
     func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { allocator.buffer(capacity: size) }
@@ -49,17 +64,32 @@ struct SharedReceiveAllocator: RecvByteBufferAllocator {
     /// Always true: NIO keeps no buffer then for the next read, which would be memory for as long as the connection is
     /// open.
     mutating func record(actualReadBytes: Int) -> Bool {
-        let share = budget.share
+        let time = now()
+        let passed = lastRead.map { time - $0 }
+        lastRead = time
         if actualReadBytes >= size {
-            size = min(size << 1, share)
             wasSmall = false
+            pace(passed)
         } else if actualReadBytes <= size >> 1 {
-            if wasSmall { size = max(size >> 1, ReceiveBudget.smallest) }
+            if wasSmall { size >>= 1 }
             wasSmall.toggle()
         } else {
             wasSmall = false
         }
-        size = min(size, share)
+        size = max(ReceiveBudget.smallest, min(size, budget.share))
         return true
+    }
+
+    private mutating func pace(_ passed: TimeAmount?) {
+        guard let passed, passed <= Self.quickly else {
+            quickReads = 0
+            if let passed, passed > Self.slowly { size >>= 1 }
+            return
+        }
+        quickReads += 1
+        if quickReads == Self.quickReads {
+            quickReads = 0
+            size <<= 1
+        }
     }
 }

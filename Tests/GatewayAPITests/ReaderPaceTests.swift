@@ -13,7 +13,7 @@ import Testing
     @Test func aClientThatTakesNothingIsTooSlow() {
         for rate in [0, 1 << 10] {
             var pace = pace(rate: rate)
-            pace.willWrite(100 * Self.kibibyte, waiting: 0)
+            pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
             pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
             #expect(pace.nextCheck == start + .seconds(60))
             #expect(pace.isTooSlow(waiting: 100 * Self.kibibyte, at: start + .seconds(60)) == true)
@@ -22,20 +22,20 @@ import Testing
 
     @Test func aClientThatTakesLittleIsTooSlow() {
         var pace = pace()
-        pace.willWrite(100 * Self.kibibyte, waiting: 0)
+        pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
         // 40 KiB are taken, and again written, in a minute.
-        pace.willWrite(40 * Self.kibibyte, waiting: 60 * Self.kibibyte)
+        pace.willWrite(40 * Self.kibibyte, isUpToDate: false)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start + .seconds(30))
         #expect(pace.isTooSlow(waiting: 100 * Self.kibibyte, at: start + .seconds(60)) == true)
     }
 
     @Test func aSlowClientIsLetBe() {
         var pace = pace()
-        pace.willWrite(100 * Self.kibibyte, waiting: 0)
+        pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
         for minute in 1...100 {
-            pace.willWrite(60 * Self.kibibyte, waiting: 40 * Self.kibibyte)
+            pace.willWrite(60 * Self.kibibyte, isUpToDate: false)
             #expect(pace.isTooSlow(waiting: 100 * Self.kibibyte, at: start + .minutes(Int64(minute))) == false)
             #expect(pace.nextCheck == start + .minutes(Int64(minute + 1)))
         }
@@ -45,7 +45,7 @@ import Testing
 
     @Test func anyByteCountsWhereThereIsNoRate() {
         var pace = pace(rate: 0)
-        pace.willWrite(100 * Self.kibibyte, waiting: 0)
+        pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
         #expect(pace.isTooSlow(waiting: 100 * Self.kibibyte - 1, at: start + .seconds(60)) == false)
         #expect(pace.isTooSlow(waiting: 100 * Self.kibibyte - 1, at: start + .seconds(120)) == true)
@@ -53,16 +53,16 @@ import Testing
 
     @Test func aSlowUpstreamIsNotTheClientsFault() {
         var pace = pace()
-        pace.willWrite(100 * Self.kibibyte, waiting: 0)
+        pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
         // Everything is taken; a little comes just before the check.
-        pace.willWrite(10, waiting: 0)
+        pace.willWrite(10, isUpToDate: true)
         #expect(pace.nextCheck == nil)
         #expect(pace.isTooSlow(waiting: 10, at: start + .seconds(60)) == false)
         // And so for ever, with the client behind for a moment each time.
         for minute in 1...10 {
             let time = start + .minutes(Int64(minute))
-            pace.willWrite(40 * Self.kibibyte, waiting: 0)
+            pace.willWrite(40 * Self.kibibyte, isUpToDate: true)
             pace.fellBehind(waiting: 40 * Self.kibibyte, at: time)
             #expect(pace.isTooSlow(waiting: 10, at: time + .seconds(1)) == false)
         }
@@ -70,7 +70,7 @@ import Testing
 
     @Test func whoHasTakenEverythingKeepsUp() {
         var pace = pace()
-        pace.willWrite(100 * Self.kibibyte, waiting: 0)
+        pace.willWrite(100 * Self.kibibyte, isUpToDate: true)
         pace.fellBehind(waiting: 100 * Self.kibibyte, at: start)
         #expect(pace.isTooSlow(waiting: 0, at: start + .seconds(60)) == false)
         #expect(pace.nextCheck == nil)

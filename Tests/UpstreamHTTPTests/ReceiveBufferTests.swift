@@ -1,27 +1,78 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import UpstreamHTTP
 
 @Suite("Receive buffers")
 struct ReceiveBufferTests {
-    @Test("reads that fill their buffer double it, up to the share")
+    private final class Clock: Sendable {
+        private let nanoseconds = Mutex<UInt64>(1_000_000_000)
+        var now: NIODeadline { .uptimeNanoseconds(nanoseconds.withLock { $0 }) }
+        func advance(_ amount: TimeAmount) { nanoseconds.withLock { $0 += UInt64(amount.nanoseconds) } }
+    }
+
+    /// An allocator after full reads at these distances.
+    private func grown(
+        _ budget: ReceiveBudget = ReceiveBudget(),
+        fullReads: Int,
+        apart: TimeAmount = .microseconds(200),
+        clock: Clock = Clock()
+    ) -> SharedReceiveAllocator {
+        var allocator = SharedReceiveAllocator(budget: budget, now: { clock.now })
+        for _ in 0..<fullReads {
+            clock.advance(apart)
+            _ = allocator.record(actualReadBytes: allocator.size)
+        }
+        return allocator
+    }
+
+    @Test("reads that fill their buffer, one after the other, double it up to the share")
     func grows() {
-        var allocator = SharedReceiveAllocator(budget: ReceiveBudget())
+        let clock = Clock()
+        var allocator = SharedReceiveAllocator(budget: ReceiveBudget(), now: { clock.now })
         var sizes: [Int] = []
-        for _ in 0..<6 {
-            sizes.append(allocator.buffer(allocator: ByteBufferAllocator()).capacity)
+        for _ in 0..<24 {
+            sizes.append(allocator.buffer(allocator: ByteBufferAllocator()).capacity >> 10)
+            clock.advance(.microseconds(200))
             let mayGrow = allocator.record(actualReadBytes: allocator.size)
             #expect(mayGrow, "NIO must keep no buffer")
         }
-        #expect(sizes == [16, 32, 64, 128, 256, 256].map { $0 << 10 })
+        // The first read has none before it.
+        let fours = [16, 32, 64, 128].flatMap { Array(repeating: $0, count: 4) }
+        #expect(sizes == Array(repeating: 8, count: 5) + fours + Array(repeating: 256, count: 3))
+    }
+
+    @Test("a reader that is fast only at first does not get far, and a slow one gets the smallest")
+    func slowReaders() {
+        #expect(grown(fullReads: 8).size == 16 << 10)
+        #expect(grown(fullReads: 100, apart: .milliseconds(250)).size == ReceiveBudget.smallest)
+        let clock = Clock()
+        var slowing = grown(fullReads: 100, clock: clock)
+        #expect(slowing.size == ReceiveBudget.largest)
+        for _ in 0..<5 {
+            clock.advance(.milliseconds(250))
+            _ = slowing.record(actualReadBytes: slowing.size)
+        }
+        #expect(slowing.size == ReceiveBudget.smallest)
+    }
+
+    @Test("a reader in between keeps what it has")
+    func steady() {
+        let clock = Clock()
+        var allocator = grown(fullReads: 10, clock: clock)
+        #expect(allocator.size == 32 << 10)
+        for _ in 0..<50 {
+            clock.advance(.milliseconds(10))
+            _ = allocator.record(actualReadBytes: allocator.size)
+        }
+        #expect(allocator.size == 32 << 10)
     }
 
     @Test("two small reads in a row halve it, one does not")
     func shrinks() {
-        var allocator = SharedReceiveAllocator(budget: ReceiveBudget())
-        for _ in 0..<6 { _ = allocator.record(actualReadBytes: allocator.size) }
+        var allocator = grown(fullReads: 100)
         _ = allocator.record(actualReadBytes: 1000)
         #expect(allocator.size == 256 << 10)
         _ = allocator.record(actualReadBytes: 200 << 10)
@@ -46,9 +97,7 @@ struct ReceiveBufferTests {
         }
         #expect(try await channels[0].getOption(.maxMessagesPerRead).get() == 1)
         #expect(budget.share == 128 << 10)
-        var allocator = SharedReceiveAllocator(budget: budget)
-        for _ in 0..<6 { _ = allocator.record(actualReadBytes: allocator.size) }
-        #expect(allocator.size == 128 << 10)
+        #expect(grown(budget, fullReads: 100).size == 128 << 10)
 
         for channel in channels.dropFirst() {
             channel.close(promise: nil)

@@ -26,8 +26,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// How long an upload that was answered is still read, so that closing does not destroy the answer on its way.
     private static let linger = TimeAmount.seconds(2)
 
-    /// NIO's own is twice that.
-    private static let waitingBytes = ChannelOptions.Types.WriteBufferWaterMark(low: 16 << 10, high: 32 << 10)
+    /// One piece of a download waits here, however small it is, and not a second one.
+    private static let waitingBytes = ChannelOptions.Types.WriteBufferWaterMark(low: 2 << 10, high: 4 << 10)
 
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void

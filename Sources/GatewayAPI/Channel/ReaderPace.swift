@@ -25,9 +25,9 @@ struct ReaderPace: Sendable {
         minimum = max(1, Int64(rate) * seconds + Int64(Double(rate) * Double(nanoseconds) / 1e9))
     }
 
-    /// More bytes are going to be written, where `waiting` have not been taken yet.
-    mutating func willWrite(_ count: Int, waiting: Int) {
-        if waiting == 0 { period = nil }
+    /// More bytes are going to be written, where those before them are out of our hands or not.
+    mutating func willWrite(_ count: Int, isUpToDate: Bool) {
+        if isUpToDate { period = nil }
         written += Int64(count)
     }
 

@@ -1,13 +1,14 @@
 import NIOCore
 import NIOHTTPTypes
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Closes a connection whose client takes the answer that is waiting for it too slowly, or not at all.
 ///
 /// Hummingbird's idle timeout looks at what is read; a client that asks for a file and then sits there would hold its
 /// download, and the upstream's, for ever. How slow is too slow is said by `ReaderPace`.
-///
-/// It also keeps little waiting in the kernel: what was written is what the client has taken, but for some tens of
-/// kilobytes, and many clients share little of the machine's memory.
 final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -24,13 +25,6 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.onCut = onCut
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        #if os(Linux)
-        // Not every channel is a socket: those of tests are none.
-        try? context.channel.syncOptions?.setOption(.notSentLowWaterMark, value: 128 << 10)
-        #endif
-    }
-
     func handlerRemoved(context: ChannelHandlerContext) {
         check?.cancel()
         check = nil
@@ -38,7 +32,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .body(let bytes) = unwrapOutboundIn(data) {
-            pace.willWrite(bytes.readableBytes, waiting: Self.waiting(context))
+            pace.willWrite(bytes.readableBytes, isUpToDate: Self.queued(context) == 0)
         }
         context.write(data, promise: promise)
     }
@@ -66,16 +60,24 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private static func waiting(_ context: ChannelHandlerContext) -> Int {
+    /// Bytes that the kernel has not taken.
+    private static func queued(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Bytes that the client's system has not acknowledged: those in the kernel's queue too, which may be megabytes, and
+    /// which takes more only when a third of it is free. A slow client would seem to take nothing for minutes.
+    private static func waiting(_ context: ChannelHandlerContext) -> Int {
+        var inKernel: CInt = 0
+        #if canImport(Glibc)
+        // SIOCOUTQ (tcp(7)) is another name of this number. Not every channel is a socket: those of tests are none.
+        try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
+            _ = ioctl(socket, UInt(TIOCOUTQ), &inKernel)
+        }
+        #endif
+        return queued(context) + Int(inKernel)
     }
 }
 
 @available(*, unavailable)
 extension SlowReaderHandler: Sendable {}
-
-extension ChannelOption where Self == ChannelOptions.Types.SocketOption {
-    /// `TCP_NOTSENT_LOWAT` of Linux (tcp(7)): the kernel takes no more bytes while as many are not yet sent. What was sent
-    /// and not acknowledged does not count, so that long fat lines are filled all the same.
-    fileprivate static var notSentLowWaterMark: Self { .init(level: .tcp, name: .init(rawValue: 25)) }
-}

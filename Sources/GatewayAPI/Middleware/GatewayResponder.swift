@@ -56,7 +56,10 @@ struct GatewayResponder: HTTPResponder {
                 channel: context.channel,
                 logger: logger
             )
-            response = try await answer(call)
+            // In a task of its own, whose memory is given back with it: the connection's task would keep what the
+            // deepest of these calls took for as long as the client takes the answer.
+            async let answering = answer(call)
+            response = try await answering
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
