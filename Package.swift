@@ -31,6 +31,7 @@ extension Target.Dependency {
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -127,7 +128,7 @@ let package = Package(
             resources: [.embedInCode("openapi.yaml")],
             [
                 "Exports", "SystemCrypto", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore,
-                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .serviceLifecycle,
+                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .serviceLifecycle,
             ]
         ),
         room(

@@ -1,10 +1,12 @@
 """A download that is not whole never looks whole: not on a fixed length, not on chunks, not on HTTP/1.0."""
 
+import json
 import subprocess
 
 import pytest
 
 import bodies
+import raw_client
 import servers
 
 SIZE = 4 << 20
@@ -16,14 +18,12 @@ BREAKS = {
     "stall": {"kind": "stallDownload", "afterBytes": MIDDLE},
     "short": {"kind": "wrongLength", "excessBytes": 1000},
 }
-# How the bytes go to the client: with a length, in chunks (compressed, or the upstream told no length), until the end
-# of the connection.
+# How the bytes go to the client: with a length, or in chunks (compressed, or the upstream told no length).
 WAYS = {
     "length": ([], False),
     "gzip": (["-H", "Accept-Encoding: gzip"], False),
     "chunked": ([], True),
     "http1.0": (["--http1.0"], False),
-    "http1.0-no-length": (["--http1.0"], True),
     "http1.0-gzip": (["--http1.0", "-H", "Accept-Encoding: gzip"], False),
 }
 
@@ -92,6 +92,18 @@ def test_an_upstream_that_breaks_off_once_is_gone_on_with(gateway, upstream, lar
     assert result.returncode == 0, result.stderr
     assert size == SIZE
     assert gateway.metric("export_gateway_downloads_total", outcome="whole") == whole + 1
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_http_1_0_without_a_length_is_refused(gateway, upstream, large, coding):
+    """Its client knows no chunks, and takes the end of the connection for that of the file, whatever ended it."""
+    upstream.rule("power-bi.download", {"kind": "noContentLength"})
+    path = f"{large['href']}/content"
+    fields = {"Authorization": f"Bearer {gateway.key}", "Accept-Encoding": coding}
+    seen = raw_client.fetch(gateway.port, path, fields, version="HTTP/1.0")
+    assert seen.status == 426 and seen.is_complete and "transfer-encoding" not in seen.fields
+    assert seen.fields["upgrade"] == "HTTP/1.1" and "upgrade" in seen.fields["connection"]
+    assert json.loads(seen.body)["code"] == "upgrade-required"
 
 
 FIRST_BYTE = {

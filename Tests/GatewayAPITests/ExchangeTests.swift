@@ -9,7 +9,7 @@ import Testing
             #expect(exchange.readHead(isHead: false) == .forward)
             #expect(exchange.readBody() == .forward)
             #expect(exchange.readEnd() == .forward)
-            #expect(exchange.writeHead() == false)
+            #expect(exchange.writeHead() == .init(closes: false))
             #expect(exchange.writeEnd() == .init(isHead: false, closes: false))
         }
     }
@@ -17,7 +17,7 @@ import Testing
     @Test func anEarlyAnswerEndsTheConnection() {
         var exchange = Exchange()
         _ = exchange.readHead(isHead: false)
-        #expect(exchange.writeHead() == true)
+        #expect(exchange.writeHead() == .init(closes: true))
         #expect(exchange.writeEnd() == .init(isHead: false, closes: true))
         #expect(exchange.readBody() == .forward)
         #expect(exchange.readEnd() == .forwardAndClose)
@@ -27,7 +27,7 @@ import Testing
     @Test func anUploadThatEndsDuringTheAnswerIsStillEarly() {
         var exchange = Exchange()
         _ = exchange.readHead(isHead: false)
-        #expect(exchange.writeHead() == true)
+        #expect(exchange.writeHead() == .init(closes: true))
         #expect(exchange.readEnd() == .forward)
         #expect(exchange.writeEnd() == .init(isHead: false, closes: true))
     }
@@ -37,7 +37,7 @@ import Testing
         _ = exchange.readHead(isHead: true)
         _ = exchange.readEnd()
         _ = exchange.readHead(isHead: false)
-        #expect(exchange.writeHead() == false)
+        #expect(exchange.writeHead() == .init(closes: false))
         #expect(exchange.writeEnd() == .init(isHead: true, closes: false))
     }
 
@@ -49,7 +49,7 @@ import Testing
         #expect(now.answerNow == nil && !now.inBody)
         #expect(exchange.readBody() == .drop)
         #expect(exchange.readEnd() == .drop)
-        #expect(exchange.writeHead() == false)
+        #expect(exchange.writeHead() == .init(closes: false))
         #expect(exchange.writeEnd() == .init(isHead: false, closes: false, failure: .malformed))
         #expect(exchange.readHead(isHead: false) == .drop)
     }
@@ -65,6 +65,32 @@ import Testing
         _ = exchange.readHead(isHead: false)
         let now = exchange.readFailure(.malformed)
         #expect(now.answerNow == nil && now.inBody)
-        #expect(exchange.writeHead() == true)
+        #expect(exchange.writeHead() == .init(closes: true))
+    }
+
+    @Test func anOldRequestEndsTheConnectionInItsTurn() {
+        var exchange = Exchange()
+        _ = exchange.readHead(isHead: false)
+        _ = exchange.readEnd()
+        #expect(exchange.readHead(isHead: false, isOld: true) == .forward)
+        #expect(exchange.readBody() == .forward)
+        #expect(exchange.readEnd() == .forward)
+        #expect(exchange.readHead(isHead: false) == .drop)
+        #expect(exchange.readFailure(.malformed).answerNow == nil)
+        #expect(exchange.writeHead(hasLength: false) == .init(closes: false))
+        #expect(exchange.writeEnd() == .init(isHead: false, closes: false))
+        #expect(exchange.writeHead() == .init(closes: true))
+        #expect(exchange.writeEnd() == .init(isHead: false, closes: true))
+    }
+
+    @Test func anOldRequestIsRefusedWhatHasNoLength() {
+        var exchange = Exchange()
+        _ = exchange.readHead(isHead: false, isOld: true)
+        _ = exchange.readEnd()
+        #expect(exchange.writeHead(hasLength: false) == .init(closes: true, isRefused: true))
+        var head = Exchange()
+        _ = head.readHead(isHead: true, isOld: true)
+        _ = head.readEnd()
+        #expect(head.writeHead(hasLength: false) == .init(closes: true))
     }
 }

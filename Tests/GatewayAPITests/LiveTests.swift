@@ -199,6 +199,49 @@ import Testing
         #expect(gateway.registry.text().contains("http_server_unreadable_requests_total{status=\"431\"} 1\n"))
     }
 
+    @Test(arguments: ["", "host: a\r\nhost: a\r\n", "host: a/b\r\n", "host: a@b\r\n", "host: a b\r\n"])
+    func aRequestNamesItsHostOnce(hosts: String) async throws {
+        try await TestGateway(time: SystemTime())
+            .live { server in
+                try await server.connect { client in
+                    try await client.send("GET /livez HTTP/1.1\r\n\(hosts)\r\nGET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+                    #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 400 "))
+                    #expect(try await client.readToEnd().isEmpty)
+                }
+            }
+    }
+
+    /// A client of HTTP/1.0 gets plain bytes with a length, or is told why not: chunks would be bytes of the file to it.
+    @Test(arguments: [Int64?.some(8), nil]) func oldClientsGetALengthOrNothing(length: Int64?) async throws {
+        let service = FakeExportService(time: SystemTime()) { _ throws(GatewayError) in
+            fileBody(["a,b\n", "1,2\n"], contentLength: length)
+        }
+        let gateway = TestGateway(service: service, time: SystemTime())
+        let export = service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "Sales.csv")] }
+        try await gateway.live { server in
+            for fields in ["", "accept-encoding: gzip\r\n"] {
+                try await server.connect { client in
+                    try await client.send("GET /exports/\(export.id)/content HTTP/1.0\r\n\(fields)\r\n")
+                    let answer = try await client.readAnswer()
+                    let head = answer.head.lowercased()
+                    #expect(!head.contains("transfer-encoding"))
+                    #expect(!head.contains("content-encoding"))
+                    if length == nil {
+                        #expect(head.hasPrefix("http/1.1 426 "))
+                        #expect(head.contains("\r\nupgrade: http/1.1\r\n"))
+                        #expect(answer.body.contains("\"code\":\"upgrade-required\""))
+                    } else {
+                        #expect(head.hasPrefix("http/1.1 200 "))
+                        #expect(head.contains("\r\nconnection: close\r\n"))
+                        #expect(answer.body == "a,b\n1,2\n")
+                    }
+                    #expect(try await client.readToEnd().isEmpty)
+                    #expect(client.isEnded)
+                }
+            }
+        }
+    }
+
     @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         try await TestGateway(time: SystemTime())
             .live { server in

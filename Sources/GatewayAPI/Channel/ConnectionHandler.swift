@@ -3,6 +3,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import SystemCrypto
 
 /// What Hummingbird leaves to do on a connection, just below it:
@@ -11,6 +12,7 @@ import SystemCrypto
 /// - An answer that comes before the upload has ended says `Connection: close`; what still comes in is read and dropped
 ///   for a short while, so that the client gets to read the answer, and then the connection is closed.
 /// - Bytes that are no HTTP request are answered with a problem document, as everything else.
+/// - A client of HTTP/1.0 gets the plain bytes and their length, or is told to come with HTTP/1.1; then the connection ends.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
 /// - Those who wait are told when the client has left.
 /// - Little of an answer waits in memory for a slow client: what the socket does not take holds the writer up.
@@ -32,6 +34,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void
     private var exchange = Exchange()
+    private var version = HTTPVersion.http1_1
+    /// The answer under way was refused: its parts go nowhere.
+    private var isRefusing = false
 
     /// - Parameter onUnreadable: Told the status with which bytes that are no request were answered.
     init(onUnreadable: @escaping @Sendable (Int) -> Void) {
@@ -50,15 +55,28 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         // A channel that is closed by now has nothing to wait for.
         try? context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.waitingBytes)
+        // Absent only where a test drives this handler alone.
+        let pipeline = context.pipeline.syncOperations
+        guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
+        let heads = RequestHeadHandler { [weak self] in self?.version = $0 }
+        try? pipeline.addHandler(heads, position: .before(codec))
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let action =
-            switch unwrapInboundIn(data) {
-            case .head(let request): exchange.readHead(isHead: request.method == .head)
-            case .body: exchange.readBody()
-            case .end: exchange.readEnd()
+        var data = data
+        let action: Exchange.ReadAction
+        switch unwrapInboundIn(data) {
+        case .head(var request):
+            let isOld = version < .http1_1
+            action = exchange.readHead(isHead: request.method == .head, isOld: isOld)
+            if isOld {
+                // What is encoded on the way has no length beforehand, and cannot go out.
+                request.headerFields[.acceptEncoding] = "identity"
+                data = wrapInboundOut(.head(request))
             }
+        case .body: action = exchange.readBody()
+        case .end: action = exchange.readEnd()
+        }
         guard action != .drop else { return }
         context.fireChannelRead(data)
         if action == .forwardAndClose { context.close(promise: nil) }
@@ -95,9 +113,20 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !isRefusing else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         switch unwrapOutboundIn(data) {
         case .head(var response):
-            if exchange.writeHead() { response.headerFields[.connection] = "close" }
+            let hasLength = response.headerFields[.contentLength] != nil || [204, 304].contains(response.status.code)
+            let action = exchange.writeHead(hasLength: hasLength)
+            guard !action.isRefused else {
+                isRefusing = true
+                promise?.fail(ChannelError.ioOnClosedChannel)
+                return answer(.needsHTTP11, context)
+            }
+            if action.closes { response.headerFields[.connection] = "close" }
             context.write(wrapOutboundOut(.head(response)), promise: promise)
         case .body:
             context.write(data, promise: promise)
@@ -122,22 +151,38 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             switch failure {
             case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
             case .headerTooLarge: GatewayError(.headerFieldsTooLarge, "The header fields are far too large.")
+            case .needsHTTP11:
+                GatewayError(
+                    .upgradeRequired,
+                    "The length of the answer is not known beforehand, so that HTTP/1.0 could not tell its end from a "
+                        + "break. Ask with HTTP/1.1; of nginx, that is proxy_http_version 1.1."
+                )
             }
         let status = ProblemDocument.status(of: error.code)
         let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
-        let head = HTTPResponse(
+        var head = HTTPResponse(
             status: status,
             headerFields: [
                 .contentType: MediaType.problem.rawValue, .contentLength: String(body.count), .cacheControl: "no-store",
                 .connection: "close", .requestID: requestID,
             ]
         )
+        if failure == .needsHTTP11 {
+            head.headerFields[.upgrade] = "HTTP/1.1"
+            head.headerFields[.connection] = "close, upgrade"
+        }
         let sent = context.eventLoop.makePromise(of: Void.self)
-        closeAfter(sent.futureResult, context)
+        if isRefusing {
+            // Whoever still writes the answer that was refused learns that there is nobody.
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            sent.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
+        } else {
+            closeAfter(sent.futureResult, context)
+        }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
-        onUnreadable(Int(status.code))
+        if !isRefusing { onUnreadable(Int(status.code)) }
     }
 
     /// Ends our half of the connection, and the rest of it when the client has had time to read.

@@ -1,8 +1,15 @@
 /// What is going on between a client and us on one HTTP/1.1 connection: the decisions of `ConnectionHandler`, without its
 /// channel.
 struct Exchange {
-    /// The requests that were read and not yet answered, oldest first; whether each is a `HEAD`.
-    private var unanswered: [Bool] = []
+    /// A request that was read and not yet answered.
+    private struct Request {
+        var isHead: Bool
+        /// HTTP/1.0: the connection ends with the answer, and nothing may come in chunks.
+        var isOld: Bool
+    }
+
+    /// Oldest first.
+    private var unanswered: [Request] = []
     /// The body of the newest request is still coming.
     private var isReading = false
     /// The connection ends with the answer under way.
@@ -16,6 +23,8 @@ struct Exchange {
     enum Failure: Hashable {
         case malformed
         case headerTooLarge
+        /// No bytes at all, but an answer that HTTP/1.0 cannot carry.
+        case needsHTTP11
     }
 
     /// What to do with a part that came in.
@@ -27,9 +36,9 @@ struct Exchange {
     }
 
     /// A request begins.
-    mutating func readHead(isHead: Bool) -> ReadAction {
+    mutating func readHead(isHead: Bool, isOld: Bool = false) -> ReadAction {
         if isBroken || isClosing { return .drop }
-        unanswered.append(isHead)
+        unanswered.append(Request(isHead: isHead, isOld: isOld))
         isReading = true
         return .forward
     }
@@ -41,6 +50,8 @@ struct Exchange {
     mutating func readEnd() -> ReadAction {
         if isBroken { return .drop }
         isReading = false
+        // After it the connection ends: what follows is no request.
+        if unanswered.last?.isOld == true { isBroken = true }
         return isClosing && unanswered.isEmpty ? .forwardAndClose : .forward
     }
 
@@ -59,11 +70,24 @@ struct Exchange {
         return (nil, false)
     }
 
-    /// A final answer begins. Returns whether it must say that the connection ends with it: the rest of an upload that
-    /// nobody wants is not read for ever.
-    mutating func writeHead() -> Bool {
+    /// What to do at the beginning of an answer.
+    struct HeadAction: Hashable {
+        /// It must say that the connection ends with it.
+        var closes: Bool
+        /// It must not be sent.
+        var isRefused = false
+    }
+
+    /// A final answer begins. The connection ends with it when the request is old, and when the rest of an upload is still
+    /// coming that nobody wants: that is not read for ever.
+    ///
+    /// Without a length it would go out in chunks, which HTTP/1.0 does not know: its client would take their marks for
+    /// the file's bytes, and without them could not tell the end from a break (RFC 9112, 6.1 and 6.3).
+    mutating func writeHead(hasLength: Bool = true) -> HeadAction {
+        let isOld = unanswered.first?.isOld ?? false
         if unanswered.count == 1, isReading { isClosing = true }
-        return isClosing
+        if isOld { isClosing = true }
+        return HeadAction(closes: isClosing, isRefused: isOld && !hasLength && unanswered.first?.isHead == false)
     }
 
     /// What to do at the end of an answer.
@@ -77,7 +101,7 @@ struct Exchange {
 
     /// An answer ends.
     mutating func writeEnd() -> EndAction {
-        let isHead = unanswered.isEmpty ? false : unanswered.removeFirst()
+        let isHead = unanswered.isEmpty ? false : unanswered.removeFirst().isHead
         guard unanswered.isEmpty else { return EndAction(isHead: isHead, closes: false) }
         let failure = self.failure
         self.failure = nil

@@ -27,6 +27,7 @@ enum ProblemDocument {
         case .invalidExport, .idempotencyKeyReused: .unprocessableContent
         case .tooManyRequests: .tooManyRequests
         case .rangeNotSatisfiable: .rangeNotSatisfiable
+        case .upgradeRequired: .init(code: 426, reasonPhrase: "Upgrade Required")
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         // The gateway's own credentials, or what it made of the request: nothing the client can mend.

@@ -1,0 +1,42 @@
+import NIOCore
+import NIOHTTP1
+
+/// Looks at what the codec above does not pass on of a request's head: the version of HTTP, and how many hosts were named.
+///
+/// HTTP/1.1 wants exactly one `Host`, and 400 for anything else (RFC 9112, 3.2): two of them are read in two ways by two
+/// servers in a row.
+final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private let onHead: (HTTPVersion) -> Void
+    private var isOver = false
+
+    /// - Parameter onHead: Told the version of each request, just before its head is passed on.
+    init(onHead: @escaping (HTTPVersion) -> Void) {
+        self.onHead = onHead
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isOver else { return }
+        if case .head(let head) = unwrapInboundIn(data) {
+            guard Self.namesItsHost(head) else {
+                isOver = true
+                context.fireErrorCaught(HTTPParserError.invalidHost)
+                return
+            }
+            onHead(head.version)
+        }
+        context.fireChannelRead(data)
+    }
+
+    private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {
+        let hosts = head.headers["host"]
+        guard hosts.count == 1 else { return hosts.isEmpty && head.version < .http1_1 }
+        // RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
+        return hosts[0].utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"#/<>?@\\^`{|},".utf8.contains($0) }
+    }
+}
+
+@available(*, unavailable)
+extension RequestHeadHandler: Sendable {}
