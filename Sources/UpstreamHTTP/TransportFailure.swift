@@ -24,6 +24,15 @@ enum TransportFailure {
         }
     }
 
+    /// Whether there was a connection, and the other end closed or reset it.
+    static func wasBrokenOff(_ error: any Error) -> Bool {
+        switch error {
+        case let error as HTTPClientError: error == .remoteConnectionClosed
+        case is IOError: !wasNeverSent(error)
+        default: false
+        }
+    }
+
     static func isTimeout(_ error: any Error) -> Bool {
         if let error = error as? ChannelError, case .connectTimeout = error { return true }
         guard let error = error as? HTTPClientError else { return error is DeadlineExceeded }

@@ -50,11 +50,8 @@ extension UpstreamClient {
         try await pass(request)
         let started = time.now()
         do {
-            let response = try await transport.client.execute(
-                message(for: request, token: token, context: context),
-                timeout: .milliseconds(request.timeout.milliseconds),
-                logger: transportLogger
-            )
+            let message = message(for: request, token: token, context: context)
+            let response = try await begin(message, timeout: request.timeout)
             let headers = UpstreamHeaders(response.headers)
             let length = headers["content-length"].flatMap { Int64($0) }
             let now = time.now()
@@ -95,6 +92,17 @@ extension UpstreamClient {
             )
         } catch {
             throw failed(request, error, started: started)
+        }
+    }
+
+    /// The head of an answer to GET. It is asked for once more when the connection ends before it has come: one that was
+    /// kept may be closed just when it is used again (RFC 9112, 9.3.1), and a reset takes with it what was on its way.
+    private func begin(_ message: HTTPClientRequest, timeout: Duration) async throws -> HTTPClientResponse {
+        let timeout = TimeAmount.milliseconds(timeout.milliseconds)
+        do {
+            return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
+        } catch  where TransportFailure.wasBrokenOff(error) && !Task.isCancelled {
+            return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
         }
     }
 

@@ -216,7 +216,7 @@ import Testing
         let service = FakeExportService(time: SystemTime()) { _ throws(GatewayError) in
             fileBody(["a,b\n", "1,2\n"], contentLength: length)
         }
-        let gateway = TestGateway(service: service, time: SystemTime())
+        let gateway = TestGateway(time: SystemTime(), service: service)
         let export = service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "Sales.csv")] }
         try await gateway.live { server in
             for fields in ["", "accept-encoding: gzip\r\n"] {

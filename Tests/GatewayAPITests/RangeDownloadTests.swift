@@ -8,7 +8,7 @@ import Testing
 
 /// The header rules of downloads, through all of the face (RFC 9110, 13 and 14).
 @Suite struct RangeDownloadTests {
-    private static let text = (0..<100).map { "\($0),row\r\n" }.joined()
+    private static let text = (0..<100).map { "\($0),a,row\r\n" }.joined()
     private static let size = Int64(text.utf8.count)
     private static let digest = Hexadecimal.encode(SHA256.hash(Array(text.utf8)))
 

@@ -40,6 +40,18 @@ import UpstreamHTTP
         }
     }
 
+    @Test func aConnectionThatEndsBeforeTheHeadIsTriedOnceMore() async throws {
+        try await Upstream.with { _, index in
+            [index == 1 ? RawServer.answer(200, body: "1234567890") : .close]
+        } test: { upstream in
+            let (bytes, error) = await read(try await upstream.download(upstream.request(.get)).bytes)
+            #expect(bytes == Array("1234567890".utf8))
+            #expect(error == nil)
+            await #expect(throws: ProviderError.self) { try await upstream.download(upstream.request(.get)) }
+            #expect(upstream.server.calls.count == 4)
+        }
+    }
+
     @Test func anEmptyFileIsAFile() async throws {
         try await Upstream.with { _, _ in
             [RawServer.answer(200)]

@@ -67,7 +67,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let action: Exchange.ReadAction
         switch unwrapInboundIn(data) {
         case .head(var request):
-            let isOld = version < .http1_1
+            let isOld = version.isOld
             action = exchange.readHead(isHead: request.method == .head, isOld: isOld)
             if isOld {
                 // What is encoded on the way has no length beforehand, and cannot go out.

@@ -22,7 +22,7 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         if case .head(let head) = unwrapInboundIn(data) {
             guard Self.namesItsHost(head) else {
                 isOver = true
-                context.fireErrorCaught(HTTPParserError.invalidHost)
+                context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
                 return
             }
             onHead(head.version)
@@ -32,10 +32,15 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {
         let hosts = head.headers["host"]
-        guard hosts.count == 1 else { return hosts.isEmpty && head.version < .http1_1 }
+        guard hosts.count == 1 else { return hosts.isEmpty && head.version.isOld }
         // RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
         return hosts[0].utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"#/<>?@\\^`{|},".utf8.contains($0) }
     }
+}
+
+extension HTTPVersion {
+    /// Older than HTTP/1.1: no chunks, and a connection for each request.
+    var isOld: Bool { (major, minor) < (1, 1) }
 }
 
 @available(*, unavailable)

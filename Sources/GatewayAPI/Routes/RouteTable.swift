@@ -78,7 +78,7 @@ enum RouteTable {
         // `Accept` chooses between file and archive, and leaves nothing out: a client that asks for the file's own type
         // means this file. 406 is for `Accept-Encoding`.
         // A part of a file is had with GET only (RFC 9110, 14.2), and only what is sent takes room.
-        let ofGET: Set = method == .get ? [206, 416, 429] : []
+        let ofGET: Set = method == .get ? [206, 416, 426, 429] : []
         return Route(
             method: method,
             pattern: pattern,
