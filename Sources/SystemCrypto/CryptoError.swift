@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// The system's libcrypto cannot do what this product needs of it.
+/// libcrypto cannot do what is asked of it, or refuses what it is given.
 public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kinds of failure. The raw value is the metric label: never reused for something else.
     public enum Code: String, Sendable, CaseIterable {
@@ -10,6 +10,16 @@ public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
         case wrongAnswer = "wrong-answer"
         /// The library has no randomness to give.
         case randomnessUnavailable = "randomness-unavailable"
+        /// A key of a kind or length that is not used here.
+        case unsupportedKey = "unsupported-key"
+        /// Bytes that are not what they should be.
+        case malformed
+        /// The key did not sign.
+        case signingFailed = "signing-failed"
+        /// Sealed with a key that is not there.
+        case unknownKey = "unknown-key"
+        /// Not what was sealed, or not for this.
+        case notAuthentic = "not-authentic"
     }
 
     public var code: Code
@@ -42,9 +52,9 @@ public enum SystemCrypto {
     /// Finds out, once, before serving, that everything in this module works: the algorithms are there and give the
     /// standards' own answers, and there is randomness.
     ///
-    /// The rest of the module does not throw. What can fail for reasons outside the program (a library configuration
-    /// without the algorithms) is found here; after this has returned, only exhausted memory is left, and that ends a
-    /// Swift process anyway.
+    /// What can fail for reasons outside the program (a library configuration without the algorithms) is found here. After
+    /// this has returned, digests, codes and randomness fail for exhausted memory only, and that ends a Swift process
+    /// anyway; what throws, throws for what it was given.
     public static func check() throws(CryptoError) {
         guard SHA256.algorithm.digest != nil else { throw .fromLibrary(.algorithmUnavailable, "SHA-256") }
         let abc: [UInt8] = [0x61, 0x62, 0x63]
@@ -58,6 +68,10 @@ public enum SystemCrypto {
         guard Hexadecimal.encode(HMACSHA256.authenticationCode(for: message, key: Array("Jefe".utf8))) == code else {
             throw CryptoError(code: .wrongAnswer, subject: "HMAC-SHA-256", reason: "")
         }
+        guard AESGCM.algorithm.cipher != nil else { throw .fromLibrary(.algorithmUnavailable, "AES-256-GCM") }
+        let context = EVP_PKEY_CTX_new_from_name(nil, "RSA", nil)
+        EVP_PKEY_CTX_free(context)
+        guard context != nil else { throw .fromLibrary(.algorithmUnavailable, "RSA") }
         guard RAND_status() == 1 else { throw .fromLibrary(.randomnessUnavailable, "RAND") }
     }
 }

@@ -1,0 +1,122 @@
+import COpenSSL
+
+/// What OpenSSL's store finds under a URI.
+struct StoreContents {
+    var keys: [KeyHandle] = []
+    var certificates: [Certificate] = []
+
+    private var part: KeyMaterialError.Part
+    private var prompt: PassphrasePrompt
+    private var complaints: [String] = []
+
+    /// More objects than this, in a file that is meant to hold a key and a chain, are not read.
+    private static let objectLimit = 64
+
+    /// Reads everything that is there. Throws `cannotOpen` when the URI leads nowhere, and what the passphrase is to blame for.
+    static func open(
+        _ uri: String,
+        part: KeyMaterialError.Part,
+        passphrase: [UInt8]?
+    ) throws(KeyMaterialError) -> StoreContents {
+        ERR_clear_error()
+        let prompt = PassphrasePrompt(passphrase)
+        var contents = StoreContents(part: part, prompt: prompt)
+        guard contents.load(uri) else {
+            let complaints = OpenSSLErrors.taken()
+            guard PKCS11Engine.isResponsible(for: uri) else {
+                throw KeyMaterialError(.cannotOpen, part, reason: complaints.first ?? "")
+            }
+            return try PKCS11Engine.open(uri, part: part, passphrase: passphrase)
+        }
+        if contents.certificates.isEmpty, part == .certificates, !contents.complaints.isEmpty {
+            throw KeyMaterialError(.cannotOpen, part, reason: "it is neither PEM, DER nor PKCS#12")
+        }
+        return contents
+    }
+
+    init(part: KeyMaterialError.Part, prompt: PassphrasePrompt) {
+        self.part = part
+        self.prompt = prompt
+    }
+
+    /// Why there is no key in here.
+    var reasonForNoKey: KeyMaterialError {
+        if complaints.contains(where: { $0.contains("digital envelope routines") && $0.contains("unsupported") }) {
+            return KeyMaterialError(.outdatedEncryption, part)
+        }
+        if prompt.wasAsked {
+            return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
+        }
+        return KeyMaterialError(.noKey, part)
+    }
+
+    /// False when the URI cannot be opened at all.
+    private mutating func load(_ uri: String) -> Bool {
+        let method = UI_UTIL_wrap_read_pem_callback(
+            { buffer, count, _, userData in
+                guard let buffer, let userData else { return -1 }
+                return Unmanaged<PassphrasePrompt>.fromOpaque(userData).takeUnretainedValue()
+                    .answer(into: UnsafeMutableRawBufferPointer(start: buffer, count: Int(count)))
+            },
+            0
+        )
+        defer { UI_destroy_method(method) }
+        let prompt = prompt
+        return withExtendedLifetime(prompt) {
+            let userData = Unmanaged.passUnretained(prompt).toOpaque()
+            guard let store = OSSL_STORE_open(uri, method, userData, nil, nil) else { return false }
+            defer { OSSL_STORE_close(store) }
+            for _ in 0..<Self.objectLimit where OSSL_STORE_eof(store) == 0 {
+                if let info = OSSL_STORE_load(store) {
+                    take(info)
+                    OSSL_STORE_INFO_free(info)
+                } else {
+                    complaints += OpenSSLErrors.taken()
+                }
+            }
+            return true
+        }
+    }
+
+    private mutating func take(_ info: OpaquePointer) {
+        switch OSSL_STORE_INFO_get_type(info) {
+        case OSSL_STORE_INFO_PKEY:
+            if let key = OSSL_STORE_INFO_get1_PKEY(info) { keys.append(KeyHandle(owning: key)) }
+        case OSSL_STORE_INFO_CERT:
+            guard let certificate = OSSL_STORE_INFO_get0_CERT(info) else { return }
+            if let read = try? Certificate(certificate) { certificates.append(read) }
+        default: break
+        }
+    }
+}
+
+/// Answers OpenSSL's question for a passphrase, and remembers that it came.
+final class PassphrasePrompt {
+    let passphrase: [UInt8]?
+    private(set) var wasAsked = false
+
+    init(_ passphrase: [UInt8]?) { self.passphrase = passphrase }
+
+    /// Writes the passphrase into the buffer and says how long it is, or -1.
+    func answer(into buffer: UnsafeMutableRawBufferPointer) -> Int32 {
+        wasAsked = true
+        guard let passphrase, passphrase.count <= buffer.count else { return -1 }
+        buffer.copyBytes(from: passphrase)
+        return Int32(passphrase.count)
+    }
+}
+
+/// This thread's queue of libcrypto's errors.
+enum OpenSSLErrors {
+    /// What was in it, oldest first; empties it.
+    static func taken() -> [String] {
+        var texts: [String] = []
+        while true {
+            let packed = ERR_get_error()
+            guard packed != 0 else { return texts }
+            var text = [CChar](repeating: 0, count: 256)
+            ERR_error_string_n(packed, &text, text.count)
+            texts.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+    }
+}
