@@ -128,7 +128,7 @@ let package = Package(
             resources: [.embedInCode("openapi.yaml")],
             [
                 "Exports", "SystemCrypto", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore,
-                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .serviceLifecycle,
+                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
         room(
@@ -243,7 +243,7 @@ let package = Package(
             [
                 "Exports", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics, .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioHTTPTypes,
-                .nioPosix, .serviceLifecycle, .yams,
+                .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(
@@ -255,7 +255,7 @@ let package = Package(
         ),
         tests(
             "GatewayServerTests",
-            ["Exports", "GatewayServer", .logging, .yams]
+            ["Exports", "GatewayAPI", "GatewayServer", .logging, .yams]
         ),
         tests(
             "EndToEndTests",

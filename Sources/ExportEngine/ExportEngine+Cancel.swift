@@ -2,8 +2,12 @@ import ExportLedger
 public import Exports
 
 extension ExportEngine {
-    public func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export {
-        let record = try await takeToken(authorization, for: knownRecord(id))
+    public func cancel(
+        _ id: ExportID,
+        owner: String? = nil,
+        authorization: Secret?
+    ) async throws(GatewayError) -> Export {
+        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
         if record.phase == .settled { return record.export }
         let life = life(of: record.export)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel

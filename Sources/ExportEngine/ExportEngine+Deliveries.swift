@@ -14,9 +14,11 @@ extension ExportEngine {
 
     public func deliveries(
         of id: ExportID,
+        owner: String? = nil,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
+        if owner != nil { _ = try await knownRecord(id, owner: owner) }
         let page = try await asking { try await self.tools.ledger.deliveries(of: id, after: after, limit: limit) }
         guard let page else { throw GatewayError(.notFound, "There is no export with the id \(id).") }
         return page

@@ -5,10 +5,11 @@ extension ExportEngine {
     public func open(
         _ fileID: String,
         of id: ExportID,
+        owner: String? = nil,
         range: FileRange?,
         authorization: Secret?
     ) async throws(GatewayError) -> FileBody {
-        let record = try await takeToken(authorization, for: knownRecord(id))
+        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
         let (lane, file, reference) = try await checkOpen(fileID, of: record)
         let token = tools.tokens.token(for: id)
         if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }

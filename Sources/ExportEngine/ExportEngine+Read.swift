@@ -2,8 +2,13 @@ import ExportLedger
 public import Exports
 
 extension ExportEngine {
-    public func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export {
-        let record = try await takeToken(authorization, for: knownRecord(id))
+    public func export(
+        _ id: ExportID,
+        owner: String? = nil,
+        refresh: Bool,
+        authorization: Secret?
+    ) async throws(GatewayError) -> Export {
+        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
         guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
         await lane.refresh(id)
         return try await knownRecord(id).export
@@ -11,9 +16,11 @@ extension ExportEngine {
 
     public func export(
         _ id: ExportID,
+        owner: String? = nil,
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
+        if owner != nil { _ = try await knownRecord(id, owner: owner) }
         let deadline = tools.time.now() + timeout
         return try await waiting(on: id, until: deadline) {
             $0.export.revision != revision || $0.phase == .settled

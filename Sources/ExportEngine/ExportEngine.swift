@@ -77,8 +77,11 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    func knownRecord(_ id: ExportID) async throws(GatewayError) -> LedgerRecord {
-        guard let record = try await asking({ try await self.tools.ledger.record(id) }) else {
+    /// The record. Throws `notFound` for an unknown export, and for one that is not `owner`'s where one is given.
+    func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
+        guard let record = try await asking({ try await self.tools.ledger.record(id) }),
+            owner == nil || record.export.createdBy == owner
+        else {
             throw GatewayError(.notFound, "There is no export with the id \(id).")
         }
         return record

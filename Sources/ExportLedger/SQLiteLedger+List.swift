@@ -12,6 +12,7 @@ extension SQLiteLedger {
         }
         add("provider = ?", filter.provider?.rawValue)
         add("connection = ?", filter.connection)
+        add("created_by = ?", filter.createdBy)
         add("status = ?", filter.status?.rawValue)
         add("id < ?", before?.description)
         // The bounds on the id let the index skip what the bounds on the time would read and reject.

@@ -11,6 +11,9 @@ extension SQLiteLedger {
         migrator.registerMigration("2 deliveries") { database in
             try database.execute(sql: deliverySchema)
         }
+        migrator.registerMigration("3 exports by creator") { database in
+            try database.execute(sql: "CREATE INDEX export_by_creator ON export (created_by, id)")
+        }
         return migrator
     }
 

@@ -1,6 +1,9 @@
 /// What the HTTP face asks of the engine: everything a caller can do with exports.
 ///
 /// Every method throws nothing but `GatewayError`, ready to be shown.
+///
+/// `owner` is the caller whose exports may be seen, nil where all may be. Another caller's export is `notFound`, as one that
+/// does not exist, and nothing is done about it or learned from the call.
 public protocol ExportService: Sendable {
     /// The providers and the connections configured for each.
     var providers: [ConfiguredProvider] { get }
@@ -15,18 +18,27 @@ public protocol ExportService: Sendable {
     ///
     /// With `refresh`, the upstream is asked first: callers at the same time share one call, and at most one is made
     /// in each minimum poll interval. If it fails, the export comes back as known, `stale`.
-    func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export
+    func export(
+        _ id: ExportID,
+        owner: String?,
+        refresh: Bool,
+        authorization: Secret?
+    ) async throws(GatewayError) -> Export
 
     /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
-    func export(_ id: ExportID, changedFrom revision: Int64, within timeout: Duration) async throws(GatewayError)
-        -> Export
+    func export(
+        _ id: ExportID,
+        owner: String?,
+        changedFrom revision: Int64,
+        within timeout: Duration
+    ) async throws(GatewayError) -> Export
 
-    /// One page, newest first.
+    /// One page, newest first. The filter says whose.
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
 
     /// Stops an export: upstream where that can be done, else its tracking here. `cancellation` says which.
     /// An export that already ended comes back unchanged.
-    func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export
+    func cancel(_ id: ExportID, owner: String?, authorization: Secret?) async throws(GatewayError) -> Export
 
     /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
     /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
@@ -34,6 +46,7 @@ public protocol ExportService: Sendable {
     func open(
         _ fileID: String,
         of id: ExportID,
+        owner: String?,
         range: FileRange?,
         authorization: Secret?
     ) async throws(GatewayError) -> FileBody
@@ -44,7 +57,12 @@ public protocol ExportService: Sendable {
     func record(_ delivery: Delivery) async
 
     /// One page of an export's deliveries, oldest first. Throws `notFound` for an unknown export.
-    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws(GatewayError) -> DeliveryPage
+    func deliveries(
+        of id: ExportID,
+        owner: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> DeliveryPage
 }
 
 /// A create request, as far as it is the same for every provider.
@@ -111,6 +129,8 @@ public struct ExportFilter: Sendable, Hashable {
     public var provider: ProviderID?
     public var status: ExportStatus?
     public var connection: String?
+    /// The caller who created it.
+    public var createdBy: String?
     /// Created at this time or later.
     public var createdAfter: Timestamp?
     /// Created before this time.

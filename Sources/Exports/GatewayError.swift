@@ -11,6 +11,8 @@ public struct GatewayError: Error, Sendable {
     public var upstream: UpstreamErrorInfo?
     /// Further members of the problem document, such as the files to choose from. Names must not clash with RFC 9457's.
     public var members: [String: JSONValue]
+    /// What the client's credential lacks, for `unauthenticated` and `forbidden`.
+    public var challenge: BearerChallenge?
     /// The error below this one, for logs only.
     public var cause: (any Error)?
 
@@ -22,6 +24,7 @@ public struct GatewayError: Error, Sendable {
         retryAfter: Duration? = nil,
         upstream: UpstreamErrorInfo? = nil,
         members: [String: JSONValue] = [:],
+        challenge: BearerChallenge? = nil,
         cause: (any Error)? = nil
     ) {
         self.code = code
@@ -30,6 +33,7 @@ public struct GatewayError: Error, Sendable {
         self.retryAfter = retryAfter
         self.upstream = upstream
         self.members = members
+        self.challenge = challenge
         self.cause = cause
     }
 

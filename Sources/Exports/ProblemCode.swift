@@ -62,7 +62,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .malformedRequest: "The request cannot be read"
         case .invalidParameter: "A parameter of the request is not valid"
         case .invalidExport: "The export that is asked for is not valid"
-        case .unauthenticated: "A valid API key is needed"
+        case .unauthenticated: "A valid credential is needed"
         case .forbidden: "The caller may not do this"
         case .notFound: "There is nothing here"
         case .methodNotAllowed: "This resource does not have this method"

@@ -2,15 +2,19 @@ import Exports
 
 /// A key that lets a caller in.
 public struct APIKey: Sendable, Hashable {
-    /// The caller's name: `createdBy` of its exports, and in the access log. Never secret.
+    /// The caller's id: `createdBy` of its exports, and in the access log. Never secret. Keys with the same id are the same
+    /// caller's: an old one and the new one.
     public var id: String
     /// SHA-256 of the key, 32 bytes: the key itself is not kept.
     public var sha256: [UInt8]
+    /// What the caller may do.
+    public var permissions: Permissions
 
     /// Names a key by its digest.
-    public init(id: String, sha256: [UInt8]) {
+    public init(id: String, sha256: [UInt8], permissions: Permissions = .ownExports) {
         self.id = id
         self.sha256 = sha256
+        self.permissions = permissions
     }
 }
 
@@ -20,8 +24,13 @@ public struct APISettings: Sendable {
     public var host: String
     /// The port to bind; 0 takes any free one.
     public var port: Int
-    /// The callers' keys; none lets everybody in as `anonymous`, and the operator must then bind loopback only.
+    /// The callers' keys. Without any credential, everybody is let in as `anonymous`, and the operator must then bind loopback
+    /// only.
     public var apiKeys: [APIKey]
+    /// Who issues callers' access tokens; nil takes none.
+    public var tokenAuthority: TokenAuthority?
+    /// The callers that TLS client certificates prove.
+    public var clientCertificates: [ClientCertificate] = []
     /// Seals the cursors; the same on all replicas. At least 32 bytes.
     public var cursorKey: [UInt8]
     /// The largest request body; longer ones get 413.

@@ -1,6 +1,7 @@
 public import DownloadRelay
 public import Exports
 public import Hummingbird
+import HummingbirdCore
 public import Logging
 import NIOCore
 public import ServiceLifecycle
@@ -10,6 +11,8 @@ public struct GatewayAPI: Sendable {
     private let settings: APISettings
     private let responder: GatewayResponder
     private let figures: HTTPMetrics
+    private let tls: TLSIdentity?
+    private let reloading: [TLSReloading]
     private let logger: Logger
 
     /// Puts the face together; nothing listens yet.
@@ -17,6 +20,7 @@ public struct GatewayAPI: Sendable {
     /// - Parameters:
     ///   - service: What the calls are about.
     ///   - relay: Brings the bytes of files.
+    ///   - tls: Who the gateway is in TLS; nil speaks plain HTTP.
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
     ///   - metrics: Gets the figures of the requests, and is what `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
@@ -24,6 +28,7 @@ public struct GatewayAPI: Sendable {
         service: any ExportService,
         relay: DownloadRelay,
         settings: APISettings,
+        tls: TLSIdentity? = nil,
         readiness: @escaping @Sendable () -> Bool = { true },
         metrics: PrometheusRegistry,
         time: any TimeSource,
@@ -33,14 +38,24 @@ public struct GatewayAPI: Sendable {
         self.settings = settings
         self.logger = logger
         self.figures = figures
+        self.tls = tls
+        reloading = tls.map { [TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics)] } ?? []
         responder = GatewayResponder(
-            authentication: Authentication(keys: settings.apiKeys),
+            authentication: Authentication(
+                keys: settings.apiKeys,
+                tokens: settings.tokenAuthority.map {
+                    AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
+                },
+                certificates: PeerCertificates(callers: settings.clientCertificates)
+            ),
             limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
             record: RequestRecord(metrics: figures, time: time),
             exports: ExportRoutes(
                 service: service,
                 relay: relay,
-                document: ExportDocument(links: Links(publicURL: settings.publicURL)),
+                document: ExportDocument(
+                    links: Links(publicURL: settings.publicURL, scheme: tls == nil ? "http" : "https")
+                ),
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: BodyReader(limit: settings.maxBodyBytes, timeout: settings.bodyTimeout, time: time),
                 maxWait: settings.maxWait
@@ -67,21 +82,29 @@ public struct GatewayAPI: Sendable {
         let figures = figures
         let idleTimeout = TimeAmount(settings.idleTimeout)
         let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
+        let http1 = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [
+                SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() }),
+                ConnectionHandler(
+                    onUnreadable: { status in figures.unreadable(status: status) },
+                    onHandshakeFailure: { figures.failedHandshake() }
+                ),
+            ],
+            idleTimeout: idleTimeout
+        )
+        let server = tls.map { identity in
+            HTTPServerBuilder {
+                TLSChannel(identity: identity, base: HTTP1Channel(responder: $0, configuration: http1))
+            }
+        }
         return Application(
             responder: responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [
-                        SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() }),
-                        ConnectionHandler(onUnreadable: { status in figures.unreadable(status: status) }),
-                    ],
-                    idleTimeout: idleTimeout
-                )
-            ),
+            server: server ?? .http1(configuration: http1),
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port),
                 availableConnectionsDelegate: .maximum(settings.maxConnections, logger: logger)
             ),
+            services: reloading,
             onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? 0) },
             logger: logger
         )

@@ -55,11 +55,21 @@ public enum GatewayServer {
             logger: logger,
             metrics: metrics
         )
+        let tls = try configuration.server.tls.map { try TLSIdentity($0, at: time.now()) }
         let draining = Draining(delay: configuration.server.drainDelay, time: time)
         let api = GatewayAPI(
             service: engine,
             relay: relay,
-            settings: configuration.apiSettings,
+            settings: configuration.apiSettings { authority in
+                AuthorityClient(
+                    authority: authority,
+                    transport: transport,
+                    time: time,
+                    logger: logger,
+                    metrics: metrics
+                )
+            },
+            tls: tls,
             readiness: { draining.isReady },
             metrics: metrics,
             time: time,
@@ -68,7 +78,8 @@ public enum GatewayServer {
         warnOfOpenDoor(configuration, logger)
         let server = configuration.server
         let application = api.application { port in
-            let address = "http://\(server.host.contains(":") ? "[\(server.host)]" : server.host):\(port)"
+            let scheme = tls == nil ? "http" : "https"
+            let address = "\(scheme)://\(server.host.contains(":") ? "[\(server.host)]" : server.host):\(port)"
             logger.notice("Listening", metadata: ["address": .string(address)])
             await onListening(address)
         }
@@ -87,9 +98,9 @@ public enum GatewayServer {
     }
 
     private static func warnOfOpenDoor(_ configuration: GatewayConfiguration, _ logger: Logger) {
-        guard configuration.server.apiKeys.isEmpty else { return }
+        guard !configuration.server.hasCallers else { return }
         logger.warning(
-            "No API keys are configured: every caller on this machine may do everything",
+            "No callers are configured: everybody on this machine may do everything",
             metadata: ["host": .string(configuration.server.host)]
         )
     }
@@ -155,8 +166,18 @@ extension GatewayConfiguration.Downloads {
 }
 
 extension GatewayConfiguration {
-    fileprivate var apiSettings: APISettings {
+    fileprivate func apiSettings(_ documents: (UpstreamURL) -> any AuthorityDocuments) -> APISettings {
         var settings = server.settings
+        settings.tokenAuthority = server.entra.map { issuer in
+            TokenAuthority(
+                url: issuer.authority.origin,
+                tenantIDs: issuer.tenantIDs,
+                audiences: issuer.audiences,
+                clockSkew: issuer.clockSkew,
+                keyRefreshInterval: issuer.keyRefreshInterval,
+                documents: documents(issuer.authority)
+            )
+        }
         settings.minimumRate = downloads.minimumRate
         settings.minimumRateWindow = downloads.minimumRateWindow
         return settings
@@ -168,12 +189,15 @@ extension GatewayConfiguration.Server {
         var settings = APISettings(
             host: host,
             port: port,
-            apiKeys: apiKeys.map { APIKey(id: $0.id, sha256: $0.sha256) },
+            apiKeys: apiKeys.flatMap { entry in
+                entry.sha256.map { APIKey(id: entry.id, sha256: $0, permissions: entry.permissions) }
+            },
             cursorKey: cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32),
             publicURL: publicURL
         )
         settings.maxConnections = maximumConnections
         settings.idleTimeout = idleTimeout
+        settings.clientCertificates = clientCertificates
         return settings
     }
 }

@@ -17,6 +17,9 @@ struct Check: AsyncParsableCommand {
             try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
         }
         print("\(config): valid, \(configuration.connections.count) connection(s)")
+        if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {
+            print("ok   server.tls: the certificate is good until \(end)")
+        }
         guard !offline else { return }
         let findings = try await ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }

@@ -17,6 +17,7 @@ import Testing
                 connection: index < 5 ? "a" : "b"
             )
             record.export.status = index % 3 == 0 ? .succeeded : .running
+            if index % 7 == 0 { record.export.createdBy = "bob" }
             records.append(record)
         }
         for record in records.shuffled() { _ = try await ledger.insert(record) }
@@ -48,6 +49,7 @@ import Testing
         #expect(try await indices { $0.status = .succeeded } == [9, 6, 3, 0])
         #expect(try await indices { $0.createdAfter = Fixture.epoch + .seconds(8) } == [9, 8])
         #expect(try await indices { $0.createdBefore = Fixture.epoch + .seconds(2) } == [1, 0])
+        #expect(try await indices { $0.createdBy = "bob" } == [7, 0])
         let all = try await indices {
             $0.provider = ProviderID("power-bi")
             $0.connection = "b"
@@ -87,6 +89,7 @@ import Testing
         ("SELECT * FROM export WHERE provider = 'x' ORDER BY id DESC LIMIT 9", "export_by_provider"),
         ("SELECT * FROM export WHERE connection = 'x' ORDER BY id DESC LIMIT 9", "export_by_connection"),
         ("SELECT * FROM export WHERE status = 'x' AND id < 'x' ORDER BY id DESC LIMIT 9", "export_by_status"),
+        ("SELECT * FROM export WHERE created_by = 'x' AND id < 'x' ORDER BY id DESC LIMIT 9", "export_by_creator"),
         ("SELECT * FROM export WHERE phase <> 'settled' ORDER BY id", "export_unfinished"),
         ("SELECT * FROM delivery WHERE export_id = 'x' AND id > 'x' ORDER BY id LIMIT 9", "USING PRIMARY KEY"),
         (

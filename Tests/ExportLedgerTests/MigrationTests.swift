@@ -6,7 +6,7 @@ import Testing
 
 /// Ledgers that earlier versions wrote.
 @Suite struct MigrationTests {
-    private static let migrations = ["1 exports and idempotency keys", "2 deliveries"]
+    private static let migrations = ["1 exports and idempotency keys", "2 deliveries", "3 exports by creator"]
 
     /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.
     private func firstLedger(at path: String) throws {

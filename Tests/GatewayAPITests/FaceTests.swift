@@ -68,7 +68,12 @@ import Testing
             headers[.authorization] = value
             let answer = try await gateway.call(.get, "/exports", headers: headers)
             #expect(answer.status == 401)
-            #expect(answer.headers[.wwwAuthenticate] == "Bearer realm=\"export-gateway\"")
+            // RFC 6750, 3.1: who sends no token of this kind is told only that one is wanted.
+            let isWrongKey = value?.hasPrefix("Bearer ") == true && value != "Bearer "
+            #expect(
+                answer.headers[.wwwAuthenticate]
+                    == "Bearer realm=\"export-gateway\"" + (isWrongKey ? ", error=\"invalid_token\"" : "")
+            )
             #expect(!answer.body.contains(key))
         }
         var twice: HTTPFields = [.authorization: "Bearer \(key)"]
@@ -81,7 +86,7 @@ import Testing
             #expect(try await gateway.call(.get, open).status == 200)
         }
         // Who has no key learns which paths there are, as from openapi.yaml, and nothing else.
-        for route in RouteTable.routes where route.needsKey {
+        for route in RouteTable.routes where route.needsCaller {
             let target = route.pattern.replacing("{id}", with: "power-bi").replacing("{fileId}", with: "1")
             #expect(try await gateway.call(route.method, target).status == 401)
         }

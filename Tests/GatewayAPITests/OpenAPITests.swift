@@ -39,7 +39,7 @@ import Yams
         let responses = Set(map(description["responses"]).keys)
         #expect(responses == Set(route.statuses.map { String($0) }).union(["default"]))
         // Where the document has no security of its own, the one of the whole document holds.
-        #expect((description["security"] == nil) == route.needsKey)
+        #expect((description["security"] == nil) == route.needsCaller)
         let parameters = (description["parameters"] as? [[String: Any]] ?? []).compactMap { $0["in"] as? String }
         #expect(parameters.contains("query") == route.takesQuery)
     }

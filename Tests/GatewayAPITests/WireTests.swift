@@ -139,6 +139,7 @@ import Testing
         add { $0.provider = ProviderID("running") }
         add { $0.status = .running }
         add { $0.connection = "running" }
+        add { $0.createdBy = "running" }
         add { $0.createdAfter = Timestamp(milliseconds: 1) }
         add { $0.createdBefore = Timestamp(milliseconds: 1) }
         #expect(Set(filters.map { cursor.seal(id, in: .exports($0)) }).count == filters.count)

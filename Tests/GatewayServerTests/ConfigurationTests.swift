@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import GatewayAPI
 import Testing
 
 @testable import GatewayServer
@@ -18,6 +19,70 @@ import Testing
               clientId: 22222222-2222-2222-2222-222222222222
               clientSecret: env:BI_SECRET
         """
+
+    static let tenant = "72F988BF-86F1-41AF-91AB-2D7CD011DB47"
+    static let digest = String(repeating: "0a", count: 32)
+
+    @Test func callersHavePermissions() throws {
+        let yaml =
+            Self.minimal + """
+
+                server:
+                  apiKeys:
+                    - { id: plain, sha256: \(Self.digest) }
+                    - { id: rotated, sha256: [\(String(repeating: "0d", count: 32)), \(String(repeating: "0b", count: 32))], permissions: [] }
+                    - { id: some, sha256: \(String(repeating: "0c", count: 32)), permissions: [Exports.Create, "Connections.Use:reports"] }
+                """
+        let keys = try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server.apiKeys
+        #expect(keys.map(\.id) == ["plain", "rotated", "some"])
+        #expect(keys.map(\.sha256.count) == [1, 2, 1])
+        #expect(keys[0].permissions == .ownExports)
+        #expect(!keys[0].permissions.allow(.readAll))
+        #expect(keys[1].permissions.isEmpty)
+        #expect(keys[2].permissions == Permissions([.create, .useConnection("reports")]))
+    }
+
+    @Test func tokensLetCallersInToo() throws {
+        let yaml =
+            Self.minimal + """
+
+                server:
+                  host: 0.0.0.0
+                  entra: { tenantIds: [\(Self.tenant)], audiences: [one, "api://one"], keyRefreshInterval: 5s }
+                """
+        let issuer = try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server.entra
+        #expect(issuer.map { "\($0.authority)" } == "https://login.microsoftonline.com/")
+        #expect(issuer?.tenantIDs == [Self.tenant.lowercased()])
+        #expect(issuer?.audiences == ["one", "api://one"])
+        #expect(issuer?.clockSkew == .seconds(60))
+        #expect(issuer?.keyRefreshInterval == .seconds(5))
+    }
+
+    @Test func clientCertificatesAreCallers() throws {
+        let yaml =
+            Self.minimal + """
+
+                server:
+                  host: 0.0.0.0
+                  tls:
+                    certificate: /c.pem
+                    key: /k.pem
+                    minimumVersion: 1.3
+                    clientAuthority: /ca.pem
+                    callers:
+                      - { id: one, sha256: "\(Array(repeating: "0A", count: 32).joined(separator: ":"))" }
+                      - { id: two, subject: "CN=two,O=Contoso", permissions: [Exports.ReadAll] }
+                """
+        let server = try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server
+        #expect(server.tls?.minimumVersion == .v13)
+        #expect(server.tls?.requiresClientCertificate == false)
+        #expect(
+            server.clientCertificates == [
+                ClientCertificate(id: "one", mark: .thumbprint([UInt8](repeating: 10, count: 32))),
+                ClientCertificate(id: "two", mark: .subject("CN=two,O=Contoso"), permissions: Permissions([.readAll])),
+            ]
+        )
+    }
 
     @Test func readsTheLeastThatIsNeeded() throws {
         let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: Self.secrets)
@@ -59,6 +124,65 @@ import Testing
         (minimal + "\nserver:\n  host: 0.0.0.0", "server.host", "apiKeys"),
         (minimal + "\nserver:\n  cursorKey: abc", "server.cursorKey", "env:NAME"),
         (minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: zz }]", "server.apiKeys[0].sha256", "64 hexadecimal"),
+        (minimal + "\nserver:\n  apiKeys: [{ id: a }]", "server.apiKeys[0].sha256", "is required"),
+        (minimal + "\nserver:\n  apiKeys: [{ id: a/b, sha256: 00 }]", "server.apiKeys[0].id", "letters"),
+        (
+            minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: \(digest) }, { id: b, sha256: \(digest) }]",
+            "server.apiKeys[1].sha256", "another caller"
+        ),
+        (minimal + "\nserver:\n  apiKeys: { id: a }", "server.apiKeys", "a list"),
+        (
+            minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: \(digest), permissions: [Exports.Reed] }]",
+            "server.apiKeys[0].permissions", "did you mean \"Exports.Read\"?"
+        ),
+        (
+            minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: \(digest), permissions: [\"Connections.Use:report\"] }]",
+            "server.apiKeys[0].permissions", "did you mean \"reports\"?"
+        ),
+        (minimal + "\nserver:\n  tls: { certificate: c }", "server.tls.key", "is required"),
+        (
+            minimal + "\nserver:\n  tls: { certificate: c, key: k, minimumVersion: 1.1 }", "server.tls.minimumVersion",
+            "1.2"
+        ),
+        (
+            minimal + "\nserver:\n  tls: { certificate: c, key: k, clientCertificates: required }",
+            "server.tls.clientAuthority", "is required"
+        ),
+        (
+            minimal + "\nserver:\n  tls: { certificate: c, key: k, clientAuthority: a, callers: [{ id: x }] }",
+            "server.tls.callers[0].sha256", "subject"
+        ),
+        (
+            minimal
+                + "\nserver:\n  tls: { certificate: c, key: k, clientAuthority: a, callers: [{ id: x, sha256: 00:11 }] }",
+            "server.tls.callers[0].sha256", "64 hexadecimal"
+        ),
+        (
+            minimal + "\nserver:\n  tls: { certificate: c, key: k, callers: [{ id: x, subject: CN=x }] }",
+            "server.tls.clientAuthority", "is required"
+        ),
+        (minimal + "\nserver:\n  entra: {}", "server.entra.tenantIds", "is required"),
+        (minimal + "\nserver:\n  entra: { tenantIds: [contoso.com] }", "server.entra.tenantIds", "UUIDs"),
+        (
+            minimal + "\nserver:\n  entra: { tenantIds: \(tenant), audiences: [] }", "server.entra.audiences",
+            "is required"
+        ),
+        (
+            minimal + "\nserver:\n  entra: { tenantIds: \(tenant), audiences: a, clockSkew: 61s }",
+            "server.entra.clockSkew", "duration"
+        ),
+        (
+            minimal + "\nserver:\n  entra: { tenantIds: \(tenant), audiences: a, authority: \"http://x.example\" }",
+            "server.entra.authority", "https"
+        ),
+        (
+            minimal + "\nserver:\n  entra: { tenantIds: \(tenant), audiences: a, authority: \"https://x.example/t\" }",
+            "server.entra.authority", "root"
+        ),
+        (
+            minimal + "\nserver:\n  entra: { tenantIds: \(tenant), audience: a }", "server.entra.audiences",
+            "is required"
+        ),
         (minimal + "\nlog:\n  level: loud", "log.level", "must be one of"),
         (minimal + "\ndownloads:\n  perCaller: 0", "downloads.perCaller", "whole number from 1"),
         (minimal + "\ndownloads:\n  memory: 1MiB", "downloads.memory", "whole number"),

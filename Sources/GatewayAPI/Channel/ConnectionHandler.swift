@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import NIOSSL
 import SystemCrypto
 
 /// What Hummingbird leaves to do on a connection, just below it:
@@ -33,14 +34,21 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void
+    private let onHandshakeFailure: @Sendable () -> Void
     private var exchange = Exchange()
     private var version = HTTPVersion.http1_1
     /// The answer under way was refused: its parts go nowhere.
     private var isRefusing = false
 
-    /// - Parameter onUnreadable: Told the status with which bytes that are no request were answered.
-    init(onUnreadable: @escaping @Sendable (Int) -> Void) {
+    /// - Parameters:
+    ///   - onUnreadable: Told the status with which bytes that are no request were answered.
+    ///   - onHandshakeFailure: Told that a connection ended before TLS was agreed on.
+    init(
+        onUnreadable: @escaping @Sendable (Int) -> Void,
+        onHandshakeFailure: @escaping @Sendable () -> Void
+    ) {
         self.onUnreadable = onUnreadable
+        self.onHandshakeFailure = onHandshakeFailure
     }
 
     /// The presence of the client at the other end; nil where the channel has no such handler, as in tests of routes.
@@ -89,6 +97,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case is HTTPParserError: failure = .malformed
         // An error of the connection itself, with which nothing can be said any more.
         case is IOError, is ChannelError: return context.fireErrorCaught(error)
+        case NIOSSLError.handshakeFailed:
+            onHandshakeFailure()
+            return context.fireErrorCaught(error)
+        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError, is NIOSSLCloseTimedOutError:
+            return context.fireErrorCaught(error)
         // A head that HTTP's grammar takes and the codec does not.
         default: failure = .malformed
         }

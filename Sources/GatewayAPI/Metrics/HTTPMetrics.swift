@@ -10,6 +10,7 @@ struct HTTPMetrics: Sendable {
     private let registry: PrometheusRegistry
     private let active: Meter
     private let slowClients: Counter
+    private let failedHandshakes: Counter
 
     init(registry: PrometheusRegistry) {
         self.registry = registry
@@ -21,6 +22,8 @@ struct HTTPMetrics: Sendable {
             "http.server.slow_clients_cut",
             "Connections closed because the client took its answer too slowly."
         )
+        registry.describe("http.server.tls_handshakes_failed", "Connections that ended before TLS was agreed on.")
+        failedHandshakes = Counter(label: "http.server.tls_handshakes_failed", factory: registry)
         slowClients = Counter(label: "http.server.slow_clients_cut", factory: registry)
         active = Meter(label: "http.server.active_requests", factory: registry)
         active.set(0)
@@ -48,6 +51,9 @@ struct HTTPMetrics: Sendable {
 
     /// A connection was closed because its client took too little of an answer.
     func cutSlowClient() { slowClients.increment() }
+
+    /// A connection ended before TLS was agreed on.
+    func failedHandshake() { failedHandshakes.increment() }
 
     /// Bytes came that are no request.
     func unreadable(status: Int) {

@@ -12,7 +12,7 @@ struct Call: Sendable {
     var parameters: [String: String]
     var query: Substring?
     /// The authenticated caller.
-    var caller: String
+    var caller: Caller
     var requestID: String
     var channel: any Channel
     var logger: Logger

@@ -42,8 +42,11 @@ struct GatewayResponder: HTTPResponder {
             let (route, parameters) = try Self.route(request.method, target)
             entry.route = route.pattern
             entry.export = parameters["id"].flatMap { ExportID($0) }
-            let caller = route.needsKey ? try authentication.caller(of: request.headers) : Authentication.anonymous
-            entry.caller = caller
+            let caller =
+                route.needsCaller
+                ? try await authentication.caller(of: request.headers, on: context.channel) : .anonymous
+            entry.caller = caller.id
+            if let permission = route.permission { try caller.require(permission) }
             if let type = route.negotiates { try Self.negotiate(type, request.headers) }
             if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
             let call = Call(
@@ -120,7 +123,7 @@ struct GatewayResponder: HTTPResponder {
         case .headExportFile: try await exports.file(call, .head)
         case .downloadExportContent: try await exports.content(call, .get)
         case .headExportContent: try await exports.content(call, .head)
-        case .listProviders: try providers.list()
+        case .listProviders: try providers.list(call)
         case .getProvider: try providers.get(call)
         case .getLiveness: operations.liveness()
         case .getReadiness: try await operations.readiness()

@@ -12,7 +12,12 @@ struct ChangeWait: Sendable {
         let service = service
         return try await withThrowingTaskGroup(of: Export?.self) { group in
             group.addTask {
-                try await service.export(export.id, changedFrom: export.revision, within: wait)
+                try await service.export(
+                    export.id,
+                    owner: call.caller.owner,
+                    changedFrom: export.revision,
+                    within: wait
+                )
             }
             if let presence {
                 group.addTask {

@@ -9,7 +9,7 @@ extension ExportRoutes {
         let limit = try query.integer("limit", in: 1...200) ?? 50
         let place = Cursor.List.deliveries(of: id)
         let after = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
-        let page = try await service.deliveries(of: id, after: after, limit: limit)
+        let page = try await service.deliveries(of: id, owner: call.caller.owner, after: after, limit: limit)
         let next = page.hasMore ? page.deliveries.last.map { cursor.seal($0.id, in: place) } : nil
         return JSONAnswer.perCaller(DeliveryDocument.bytes(ofPage: page.deliveries, nextCursor: next))
     }

@@ -16,7 +16,7 @@ extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try call.fields.upstreamAuthorization()
-        let export = try await service.export(call.exportID(), refresh: false, authorization: authorization)
+        let export = try await export(of: call, authorization)
         let wanted = call.parameters["fileId"]
         try Self.checkResult(of: export)
         guard let file = export.files.first(where: { $0.id == wanted }) else {
@@ -28,7 +28,7 @@ extension ExportRoutes {
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try call.fields.upstreamAuthorization()
-        let export = try await service.export(call.exportID(), refresh: false, authorization: authorization)
+        let export = try await export(of: call, authorization)
         try Self.checkResult(of: export)
         guard let file = export.files.first else {
             throw GatewayError(.noResult, "The export ended without files.")
@@ -48,6 +48,15 @@ extension ExportRoutes {
         // Here, and not at the file's own address, the answer depends on Accept too.
         response.headers[.vary] = "Accept, Accept-Encoding"
         return response
+    }
+
+    private func export(of call: Call, _ authorization: Secret?) async throws(GatewayError) -> Export {
+        try await service.export(
+            call.exportID(),
+            owner: call.caller.owner,
+            refresh: false,
+            authorization: authorization
+        )
     }
 
     /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
@@ -82,14 +91,14 @@ extension ExportRoutes {
         _ method: DownloadRequest.Method,
         _ authorization: Secret?
     ) async throws -> Response {
-        let service = service
+        let (service, owner) = (service, call.caller.owner)
         let answer = try await relay.response(
             to: Self.request(call, method),
             for: file,
             of: export,
             to: recipient(call)
         ) { range async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, range: range, authorization: authorization)
+            try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
         }
         return Self.response(answer)
     }
@@ -100,13 +109,13 @@ extension ExportRoutes {
         _ method: DownloadRequest.Method,
         _ authorization: Secret?
     ) async throws -> Response {
-        let service = service
+        let (service, owner) = (service, call.caller.owner)
         let answer = try await relay.archive(
             to: Self.request(call, method),
             of: export,
             to: recipient(call)
         ) { file, range async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, range: range, authorization: authorization)
+            try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
         }
         return Self.response(answer)
     }
@@ -129,7 +138,7 @@ extension ExportRoutes {
 
     private func recipient(_ call: Call) -> Recipient {
         let service = service
-        return Recipient(caller: call.caller, requestID: call.requestID) { await service.record($0) }
+        return Recipient(caller: call.caller.id, requestID: call.requestID) { await service.record($0) }
     }
 
     private static func response(_ answer: DownloadResponse) -> Response {

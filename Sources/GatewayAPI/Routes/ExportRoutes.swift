@@ -24,13 +24,17 @@ struct ExportRoutes: Sendable {
         let key = try fields.idempotencyKey()
         let authorization = try fields.upstreamAuthorization()
         let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
+        let provider = service.providers.first { $0.descriptor.id == body.provider }
+        let connection = try provider.map { provider throws(GatewayError) in
+            try call.caller.connection(body.connection, of: provider)
+        }
         let creation = try await service.create(
             ExportDraft(
                 provider: body.provider,
-                connection: body.connection,
+                connection: connection ?? body.connection,
                 name: body.name,
                 options: body.options,
-                createdBy: call.caller,
+                createdBy: call.caller.id,
                 idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) },
                 authorization: authorization
             )
@@ -55,6 +59,7 @@ struct ExportRoutes: Sendable {
         filter.status = try query.choice("status", among: ExportStatus.allCases.map(\.rawValue))
             .flatMap { ExportStatus(rawValue: $0) }
         filter.connection = try query.string("connection", length: 1...64)
+        filter.createdBy = call.caller.owner
         filter.createdAfter = try query.timestamp("createdAfter")
         filter.createdBefore = try query.timestamp("createdBefore")
         let limit = try query.integer("limit", in: 1...200) ?? 50
@@ -72,6 +77,7 @@ struct ExportRoutes: Sendable {
         let wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
         var export = try await service.export(
             id,
+            owner: call.caller.owner,
             refresh: try call.fields.asksForRefresh(),
             authorization: try call.fields.upstreamAuthorization()
         )
@@ -91,13 +97,20 @@ struct ExportRoutes: Sendable {
 
     /// `cancelExport`
     func cancel(_ call: Call) async throws -> Response {
-        answer(try await service.cancel(call.exportID(), authorization: call.fields.upstreamAuthorization()))
+        answer(
+            try await service.cancel(
+                call.exportID(),
+                owner: call.caller.owner,
+                authorization: call.fields.upstreamAuthorization()
+            )
+        )
     }
 
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
         let export = try await service.export(
             call.exportID(),
+            owner: call.caller.owner,
             refresh: false,
             authorization: call.fields.upstreamAuthorization()
         )

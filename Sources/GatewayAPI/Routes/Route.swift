@@ -8,8 +8,10 @@ struct Route: Sendable {
     var operation: Operation
     /// Every status that this operation itself answers; `RouteTable.statusesOfAnyRoute` come on top.
     var statuses: Set<Int>
-    /// Whether an API key is needed where keys are configured.
-    var needsKey = true
+    /// Whether it must be known who calls, where credentials are configured.
+    var needsCaller = true
+    /// What the caller must be allowed; nil where every caller may call.
+    var permission: Permission?
     /// The one media type of its success, where the client's `Accept` is heard.
     var negotiates: MediaType?
     /// Whether the query may hold anything at all.

@@ -11,13 +11,15 @@ enum RouteTable {
             pattern: "/exports",
             operation: .createExport,
             statuses: [202, 400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503],
+            permission: .create,
             negotiates: .json
         ),
         Route(
             method: .get,
             pattern: "/exports",
             operation: .listExports,
-            statuses: [200, 400, 401, 406, 503],
+            statuses: [200, 400, 401, 403, 406, 503],
+            permission: .read,
             negotiates: .json,
             takesQuery: true
         ),
@@ -25,7 +27,8 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}",
             operation: .getExport,
-            statuses: [200, 304, 400, 401, 404, 406, 503],
+            statuses: [200, 304, 400, 401, 403, 404, 406, 503],
+            permission: .read,
             negotiates: .json
         ),
         Route(
@@ -33,20 +36,23 @@ enum RouteTable {
             pattern: "/exports/{id}",
             operation: .cancelExport,
             statuses: [200, 400, 401, 403, 404, 406, 409, 502, 503, 504],
+            permission: .cancel,
             negotiates: .json
         ),
         Route(
             method: .get,
             pattern: "/exports/{id}/files",
             operation: .listExportFiles,
-            statuses: [200, 400, 401, 404, 406, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 503],
+            permission: .read,
             negotiates: .json
         ),
         Route(
             method: .get,
             pattern: "/exports/{id}/deliveries",
             operation: .listExportDeliveries,
-            statuses: [200, 400, 401, 404, 406, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 503],
+            permission: .read,
             negotiates: .json,
             takesQuery: true
         ),
@@ -58,20 +64,20 @@ enum RouteTable {
             method: .get,
             pattern: "/providers",
             operation: .listProviders,
-            statuses: [200, 401, 406],
+            statuses: [200, 401, 406, 503],
             negotiates: .json
         ),
         Route(
             method: .get,
             pattern: "/providers/{id}",
             operation: .getProvider,
-            statuses: [200, 401, 404, 406],
+            statuses: [200, 401, 404, 406, 503],
             negotiates: .json
         ),
-        Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], needsKey: false),
-        Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], needsKey: false),
-        Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], needsKey: false),
-        Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], needsKey: false),
+        Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], needsCaller: false),
+        Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], needsCaller: false),
+        Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], needsCaller: false),
+        Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], needsCaller: false),
     ]
 
     private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
@@ -83,7 +89,8 @@ enum RouteTable {
             method: method,
             pattern: pattern,
             operation: operation,
-            statuses: ofGET.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504])
+            statuses: ofGET.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504]),
+            permission: .download
         )
     }
 

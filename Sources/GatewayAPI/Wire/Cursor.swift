@@ -15,7 +15,8 @@ struct Cursor: Sendable {
             case .exports(let filter):
                 [
                     "exports", filter.provider?.rawValue ?? "", filter.status?.rawValue ?? "", filter.connection ?? "",
-                    filter.createdAfter?.description ?? "", filter.createdBefore?.description ?? "",
+                    filter.createdBy ?? "", filter.createdAfter?.description ?? "",
+                    filter.createdBefore?.description ?? "",
                 ]
             case .deliveries(let id): ["deliveries", id.description]
             }

@@ -4,9 +4,12 @@ import Exports
 struct Links: Sendable {
     /// The gateway's own public address without a slash at its end, where the operator told it.
     let publicURL: String?
+    /// What this server speaks: `http` or `https`.
+    let scheme: String
 
     /// Takes the configured address.
-    init(publicURL: String?) {
+    init(publicURL: String?, scheme: String = "http") {
+        self.scheme = scheme
         self.publicURL = publicURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }
     }
 
@@ -19,10 +22,10 @@ struct Links: Sendable {
     }
 
     /// The export, for `Location`: absolute also where only the request's `Host` tells the name, as some clients
-    /// cannot follow anything else. The scheme is then `http`, which is what this server speaks.
+    /// cannot follow anything else. The scheme is then what this server speaks.
     func location(of id: ExportID, authority: String?) -> String {
         guard publicURL == nil, let authority, Self.isHost(authority) else { return export(id) }
-        return "http://\(authority)\(export(id))"
+        return "\(scheme)://\(authority)\(export(id))"
     }
 
     /// Whether a `Host` is a plain name or address with an optional port, so that it can be repeated.

@@ -49,7 +49,6 @@ enum ProblemDocument {
         switch error.code {
         case .methodNotAllowed:
             headers[.allow] = error.members["allow"]?.array?.compactMap(\.string).joined(separator: ", ")
-        case .unauthenticated: headers[.wwwAuthenticate] = "Bearer realm=\"export-gateway\""
         case .rangeNotSatisfiable:
             // RFC 9110, 14.4: how long the file is.
             headers[.contentRange] = error.members["size"]?.integer.map { "bytes */\($0)" }
@@ -57,6 +56,7 @@ enum ProblemDocument {
         case .unsupportedMediaType: headers[.acceptPost] = MediaType.json.rawValue
         default: break
         }
+        headers[.wwwAuthenticate] = error.challenge.map { ChallengeField.text(of: $0) }
         let body = bytes(of: error, status: Int(status.code), path: path, requestID: requestID)
         return Response(status: status, headers: headers, body: .init(byteBuffer: .init(bytes: body)))
     }

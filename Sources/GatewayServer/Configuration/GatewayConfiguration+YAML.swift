@@ -51,6 +51,7 @@ extension GatewayConfiguration {
         let downloads = try Downloads(downloadsNode, environment)
         let engine = try Engine(engineNode, environment)
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
+        try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
         self.init(
             server: server,
@@ -81,39 +82,16 @@ extension GatewayConfiguration.Server {
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
         cursorKey = try section.secret("cursorKey")
-        apiKeys = try Self.apiKeys(&section, environment)
+        apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
+        entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
+        (tls, clientCertificates) = try Self.tls(section.node("tls"), environment)
         try section.finish()
-        guard !apiKeys.isEmpty || isLoopback else {
+        guard hasCallers || isLoopback else {
             throw StartupError(
                 "server.host",
-                "\(host) can be reached from other machines, but server.apiKeys names no key; make one with `export-gateway hash-key`, or listen on 127.0.0.1"
+                "\(host) can be reached from other machines, but server.apiKeys names no key, and there is no server.entra; make a key with `export-gateway hash-key`, or listen on 127.0.0.1"
             )
         }
-    }
-
-    private static func apiKeys(
-        _ server: inout ConfigurationSection,
-        _ environment: OperatorEnvironment
-    ) throws(StartupError) -> [GatewayConfiguration.APIKeyEntry] {
-        guard let node = server.node("apiKeys") else { return [] }
-        guard case .sequence(let sequence) = node else { throw server.error("apiKeys", "must be a list") }
-        var keys: [GatewayConfiguration.APIKeyEntry] = []
-        for (index, element) in sequence.enumerated() {
-            var section = try ConfigurationSection(element, path: "server.apiKeys[\(index)]", environment: environment)
-            let id = try section.requiredText("id")
-            guard id.utf8.count <= 64, id.utf8.allSatisfy({ $0.isNameByte || $0 == UInt8(ascii: "_") }) else {
-                throw section.error("id", "must be 1 to 64 letters, digits, dots, dashes or underscores")
-            }
-            guard !keys.contains(where: { $0.id == id }), id != "anonymous" else {
-                throw section.error("id", "\(id) is taken; ids are the callers' names")
-            }
-            guard let digest = Hexadecimal.decode(try section.requiredText("sha256")), digest.count == 32 else {
-                throw section.error("sha256", "must be 64 hexadecimal digits, as `export-gateway hash-key` prints them")
-            }
-            try section.finish()
-            keys.append(.init(id: id, sha256: digest))
-        }
-        return keys
     }
 }
 

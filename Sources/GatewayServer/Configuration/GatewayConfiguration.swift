@@ -1,5 +1,6 @@
 import DownloadRelay
 public import Exports
+public import GatewayAPI
 public import Logging
 public import ParallelGzip
 public import UpstreamHTTP
@@ -19,15 +20,31 @@ public struct GatewayConfiguration: Sendable {
         public var drainTimeout = Duration.seconds(30)
         public var cursorKey: Secret?
         public var apiKeys: [APIKeyEntry] = []
+        public var entra: TokenIssuer?
+        public var tls: TLSSettings?
+        public var clientCertificates: [ClientCertificate] = []
+
+        /// Whether callers have to prove who they are.
+        public var hasCallers: Bool { !apiKeys.isEmpty || entra != nil || !clientCertificates.isEmpty }
 
         /// Whether `host` reaches this machine only.
         public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
     }
 
-    /// One caller's key, as its digest.
+    /// A caller and its keys, as their digests.
     public struct APIKeyEntry: Sendable, Hashable {
         public var id: String
-        public var sha256: [UInt8]
+        public var sha256: [[UInt8]]
+        public var permissions: Permissions
+    }
+
+    /// Who issues the access tokens that let callers in.
+    public struct TokenIssuer: Sendable {
+        public var authority: UpstreamURL
+        public var tenantIDs: [String]
+        public var audiences: [String]
+        public var clockSkew = Duration.seconds(60)
+        public var keyRefreshInterval = Duration.seconds(60)
     }
 
     /// How much is logged, and in which form.

@@ -12,6 +12,8 @@ final class FakeExportService: ExportService {
         var authorizations: [Secret?] = []
         var isReady = true
         var failure: GatewayError?
+        /// What was opened, canceled or asked for anew: everything that a stranger must not bring about.
+        var effects: [String] = []
         var random = SystemRandomNumberGenerator()
     }
 
@@ -120,27 +122,44 @@ final class FakeExportService: ExportService {
         return try result.get()
     }
 
-    func export(_ id: ExportID, refresh: Bool, authorization: Secret?) async throws(GatewayError) -> Export {
+    func export(
+        _ id: ExportID,
+        owner: String?,
+        refresh: Bool,
+        authorization: Secret?
+    ) async throws(GatewayError) -> Export {
         try fail()
-        let export = state.withLock { state in
+        let export = try known(id, owner)
+        state.withLock { state in
             if refresh { state.refreshes += 1 }
+            if refresh || authorization != nil { state.effects.append("asked anew") }
             state.authorizations.append(authorization)
-            return state.exports[id]
         }
-        guard let export else { throw GatewayError(.notFound, "There is no export with this id.") }
         return export
     }
 
-    func export(_ id: ExportID, changedFrom revision: Int64, within timeout: Duration) async throws(GatewayError)
-        -> Export
-    {
+    private func known(_ id: ExportID, _ owner: String?) throws(GatewayError) -> Export {
+        guard let export = state.withLock({ $0.exports[id] }), owner == nil || export.createdBy == owner else {
+            throw GatewayError(.notFound, "There is no export with this id.")
+        }
+        return export
+    }
+
+    func export(
+        _ id: ExportID,
+        owner: String?,
+        changedFrom revision: Int64,
+        within timeout: Duration
+    ) async throws(GatewayError) -> Export {
+        _ = try known(id, owner)
+        state.withLock { $0.effects.append("waited for") }
         waiting.continuation.yield(.began)
         do {
             try await time.sleep(for: timeout)
         } catch {
             waiting.continuation.yield(.cancelled)
         }
-        return try await export(id, refresh: false, authorization: nil)
+        return try await export(id, owner: owner, refresh: false, authorization: nil)
     }
 
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
@@ -155,14 +174,16 @@ final class FakeExportService: ExportService {
         if let provider = filter.provider, provider != export.provider { return false }
         if let status = filter.status, status != export.status { return false }
         if let connection = filter.connection, connection != export.connection { return false }
+        if let owner = filter.createdBy, owner != export.createdBy { return false }
         if let after = filter.createdAfter, export.createdAt < after { return false }
         if let end = filter.createdBefore, export.createdAt >= end { return false }
         if let before, export.id >= before { return false }
         return true
     }
 
-    func cancel(_ id: ExportID, authorization: Secret?) async throws(GatewayError) -> Export {
-        let known = try await export(id, refresh: false, authorization: authorization)
+    func cancel(_ id: ExportID, owner: String?, authorization: Secret?) async throws(GatewayError) -> Export {
+        let known = try await export(id, owner: owner, refresh: false, authorization: authorization)
+        state.withLock { $0.effects.append("canceled") }
         if !known.status.isTerminal {
             change(id) { export in
                 export.status = .canceled
@@ -170,16 +191,21 @@ final class FakeExportService: ExportService {
                 export.completedAt = time.now()
             }
         }
-        return try await export(id, refresh: false, authorization: authorization)
+        return try await export(id, owner: owner, refresh: false, authorization: authorization)
     }
 
     func open(
         _ fileID: String,
         of id: ExportID,
+        owner: String?,
         range: FileRange?,
         authorization: Secret?
     ) async throws(GatewayError) -> FileBody {
-        state.withLock { $0.authorizations.append(authorization) }
+        _ = try known(id, owner)
+        state.withLock { state in
+            state.authorizations.append(authorization)
+            state.effects.append("opened")
+        }
         return try opening(fileID)
     }
 
@@ -187,8 +213,13 @@ final class FakeExportService: ExportService {
         state.withLock { $0.deliveries.append(delivery) }
     }
 
-    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws(GatewayError) -> DeliveryPage {
-        _ = try await export(id, refresh: false, authorization: nil)
+    func deliveries(
+        of id: ExportID,
+        owner: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> DeliveryPage {
+        _ = try known(id, owner)
         let found = state.withLock { state in
             state.deliveries
                 .filter { delivery in delivery.exportID == id && after.map { delivery.id > $0 } ?? true }

@@ -2,6 +2,7 @@ import GatewayAPI
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import ServiceLifecycle
 import Testing
 
@@ -84,13 +85,20 @@ struct LiveServer: Sendable {
     let port: Int
     let group: ServiceGroup
 
-    /// Opens a connection for as long as `use` takes.
-    func connect<Value: Sendable>(_ use: (RawClient) async throws -> Value) async throws -> Value {
+    /// Opens a connection for as long as `use` takes; over TLS, with a context for it.
+    func connect<Value: Sendable>(
+        tls: NIOSSLContext? = nil,
+        _ use: (RawClient) async throws -> Value
+    ) async throws -> Value {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: "localhost")
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
                         wrappingChannelSynchronously: channel,
                         configuration: .init(isOutboundHalfClosureEnabled: true)
                     )

@@ -24,6 +24,7 @@ struct TestGateway: Sendable {
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
         limits: DownloadLimits = DownloadLimits(),
+        tls: TLSIdentity? = nil,
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: Array(repeating: 7, count: 32), version: "1.2.3")
@@ -42,6 +43,7 @@ struct TestGateway: Sendable {
                 metrics: registry
             ),
             settings: settings,
+            tls: tls,
             readiness: { isServing },
             metrics: registry,
             time: time,

@@ -1,0 +1,76 @@
+/// What a caller may do, by the names that the configuration, and the roles and scopes of tokens, have for it.
+public enum Permission: Sendable, Hashable, CustomStringConvertible {
+    case create
+    case read
+    case download
+    case cancel
+    /// The other permissions hold for every caller's exports, where else they hold for the caller's own; includes `read`.
+    case readAll
+    /// Exports may be created on this connection.
+    case useConnection(String)
+    /// Exports may be created on every connection.
+    case useEveryConnection
+
+    private static let connectionPrefix = "Connections.Use:"
+    private static let plain: [Permission] = [.create, .read, .download, .cancel, .readAll, .useEveryConnection]
+
+    /// The names there are; `Connections.Use:*` stands for the name of any connection too.
+    public static let names = plain.map(\.description)
+
+    /// Reads a name such as `Exports.Create` or `Connections.Use:purview`, letters in the case given; nil for any other text.
+    public init?(_ text: some StringProtocol) {
+        if let known = Self.plain.first(where: { $0.description == text }) {
+            self = known
+        } else if text.hasPrefix(Self.connectionPrefix), text.utf8.count > Self.connectionPrefix.utf8.count {
+            self = .useConnection(String(text.dropFirst(Self.connectionPrefix.count)))
+        } else {
+            return nil
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .create: "Exports.Create"
+        case .read: "Exports.Read"
+        case .download: "Exports.Download"
+        case .cancel: "Exports.Cancel"
+        case .readAll: "Exports.ReadAll"
+        case .useConnection(let name): Self.connectionPrefix + name
+        case .useEveryConnection: Self.connectionPrefix + "*"
+        }
+    }
+}
+
+/// All that one caller may do.
+public struct Permissions: Sendable, Hashable {
+    private let granted: Set<Permission>
+
+    /// Grants these and nothing else.
+    public init(_ granted: [Permission]) {
+        self.granted = Set(granted)
+    }
+
+    /// Everything a caller can do with its own exports, on every connection: what a key has whose permissions are not listed.
+    public static let ownExports = Permissions([.create, .read, .download, .cancel, .useEveryConnection])
+
+    /// Everything, with every caller's exports.
+    public static let everything = Permissions([.create, .read, .download, .cancel, .readAll, .useEveryConnection])
+
+    /// Whether nothing is granted.
+    public var isEmpty: Bool { granted.isEmpty }
+
+    /// The connections that are named, in the order of their names.
+    public var connections: [String] {
+        granted.compactMap { if case .useConnection(let name) = $0 { name } else { nil } }.sorted()
+    }
+
+    /// Whether a call that needs `permission` may be made.
+    public func allow(_ permission: Permission) -> Bool {
+        if granted.contains(permission) { return true }
+        return switch permission {
+        case .read: granted.contains(.readAll)
+        case .useConnection: granted.contains(.useEveryConnection)
+        default: false
+        }
+    }
+}

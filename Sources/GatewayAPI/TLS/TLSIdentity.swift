@@ -1,0 +1,171 @@
+public import Exports
+import NIOSSL
+import Synchronization
+import SystemCrypto
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Who the gateway is in TLS: what stood in its files when they were last looked at and good.
+public final class TLSIdentity: Sendable {
+    /// What a look at the files brought.
+    enum Look: Sendable {
+        case unchanged
+        /// New connections get the new certificate.
+        case replaced
+        /// They hold nothing that could be used: everything stays as it was.
+        case unusable(StartupError)
+    }
+
+    private struct State {
+        var context: NIOSSLContext
+        var expiresAt: Timestamp
+        /// The digest of the files as they were last looked at, good or not.
+        var digest: [UInt8]
+    }
+
+    private let settings: TLSSettings
+    private let state: Mutex<State>
+
+    /// Reads the files. Throws `StartupError` with the key below `server.tls` for a file that cannot be read, a certificate
+    /// that is not valid at `now`, and a key that is another's.
+    public init(_ settings: TLSSettings, at now: Timestamp) throws(StartupError) {
+        self.settings = settings
+        let files = try TLSFiles(settings)
+        state = Mutex(try Self.state(of: files, settings, at: now))
+    }
+
+    /// When the certificate expires.
+    public var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
+
+    /// What new connections are set up with.
+    var context: NIOSSLContext { state.withLock { $0.context } }
+
+    /// Looks at the files, and takes over what is new in them.
+    func look(at now: Timestamp) -> Look {
+        do throws(StartupError) {
+            let files = try TLSFiles(settings)
+            let isNew = state.withLock { state in
+                defer { state.digest = files.digest }
+                return state.digest != files.digest
+            }
+            guard isNew else { return .unchanged }
+            let new = try Self.state(of: files, settings, at: now)
+            state.withLock { $0 = new }
+            return .replaced
+        } catch {
+            return .unusable(error)
+        }
+    }
+
+    private static func state(
+        of files: TLSFiles,
+        _ settings: TLSSettings,
+        at now: Timestamp
+    ) throws(StartupError) -> State {
+        let chain = try files.chain()
+        let configuration = try files.configuration(chain, settings)
+        let (start, end) = (Self.time(chain[0].notValidBefore), Self.time(chain[0].notValidAfter))
+        guard now < end else {
+            throw StartupError(
+                "server.tls.certificate",
+                "the certificate in \(settings.certificateFile) expired at \(end)"
+            )
+        }
+        guard start <= now else {
+            throw StartupError(
+                "server.tls.certificate",
+                "the certificate in \(settings.certificateFile) is not valid before \(start)"
+            )
+        }
+        do {
+            return State(
+                context: try NIOSSLContext(configuration: configuration),
+                expiresAt: end,
+                digest: files.digest
+            )
+        } catch {
+            throw StartupError(
+                "server.tls.key",
+                "the key in \(settings.keyFile) does not belong to the certificate in \(settings.certificateFile)"
+            )
+        }
+    }
+
+    private static func time(_ seconds: some BinaryInteger) -> Timestamp {
+        Timestamp(milliseconds: Int64(seconds) * 1000)
+    }
+}
+
+/// What stands in the files of one moment.
+private struct TLSFiles {
+    private let certificate: [UInt8]
+    private let key: [UInt8]
+    private let clientAuthority: [UInt8]?
+    /// Tells these files from others.
+    let digest: [UInt8]
+
+    init(_ settings: TLSSettings) throws(StartupError) {
+        certificate = try Self.bytes(settings.certificateFile, "certificate")
+        key = try Self.bytes(settings.keyFile, "key")
+        clientAuthority = try settings.clientAuthorityFile.map { path throws(StartupError) in
+            try Self.bytes(path, "clientAuthority")
+        }
+        let digests = [certificate, key, clientAuthority ?? []].map { SHA256.hash($0) }
+        digest = SHA256.hash(Array(digests.joined()))
+    }
+
+    private static func bytes(_ path: String, _ name: String) throws(StartupError) -> [UInt8] {
+        do {
+            return Array(try Data(contentsOf: URL(filePath: path)))
+        } catch {
+            throw StartupError("server.tls.\(name)", "the file \(path) cannot be read")
+        }
+    }
+
+    /// The gateway's certificate first; at least that one.
+    func chain() throws(StartupError) -> [NIOSSLCertificate] { try Self.certificates(certificate, "certificate") }
+
+    func configuration(
+        _ chain: [NIOSSLCertificate],
+        _ settings: TLSSettings
+    ) throws(StartupError) -> TLSConfiguration {
+        let key: NIOSSLPrivateKey
+        do {
+            key = try NIOSSLPrivateKey(bytes: self.key, format: .pem)
+        } catch {
+            throw StartupError("server.tls.key", "the file holds no private key in PEM form without a passphrase")
+        }
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) },
+            privateKey: .privateKey(key)
+        )
+        configuration.minimumTLSVersion =
+            switch settings.minimumVersion {
+            case .v12: .tlsv12
+            case .v13: .tlsv13
+            }
+        configuration.applicationProtocols = ["http/1.1"]
+        if let clientAuthority {
+            configuration.trustRoots = .certificates(try Self.certificates(clientAuthority, "clientAuthority"))
+            // Client certificates name no host that could be compared.
+            configuration.certificateVerification =
+                settings.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
+            configuration.sendCANameList = true
+        }
+        return configuration
+    }
+
+    private static func certificates(
+        _ bytes: [UInt8],
+        _ name: String
+    ) throws(StartupError) -> [NIOSSLCertificate] {
+        guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty else {
+            throw StartupError("server.tls.\(name)", "the file holds no certificate in PEM form")
+        }
+        return certificates
+    }
+}

@@ -1,0 +1,57 @@
+import CoreMetrics
+import Exports
+import Logging
+import ServiceLifecycle
+
+/// Looks at the files of the gateway's certificate again and again: whoever renews it only has to replace them.
+struct TLSReloading: Service, CustomStringConvertible {
+    /// How long it may take until a new certificate is shown.
+    static let interval = Duration.seconds(5)
+
+    let identity: TLSIdentity
+    let time: any TimeSource
+    let logger: Logger
+    let metrics: any MetricsFactory
+
+    var description: String { "TLS certificate" }
+
+    func run() async throws {
+        showExpiry()
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                // Cancelled at the end: there is nothing to tell.
+                do { try await time.sleep(for: Self.interval) } catch { return }
+                look()
+            }
+        }
+    }
+
+    private func look() {
+        switch identity.look(at: time.now()) {
+        case .unchanged: break
+        case .replaced:
+            count("replaced")
+            showExpiry()
+            logger.notice(
+                "the TLS certificate was replaced",
+                metadata: ["expires_at": .stringConvertible(identity.expiresAt)]
+            )
+        case .unusable(let error):
+            count("unusable")
+            logger.error(
+                "the TLS files cannot be used; the former certificate stays",
+                metadata: ["key": .string(error.key), "error": .string(error.detail)]
+            )
+        }
+    }
+
+    private func count(_ outcome: String) {
+        Counter(label: "export_gateway_tls_reloads_total", dimensions: [("outcome", outcome)], factory: metrics)
+            .increment()
+    }
+
+    private func showExpiry() {
+        Meter(label: "export_gateway_tls_certificate_expires_at_seconds", factory: metrics)
+            .set(identity.expiresAt.milliseconds / 1000)
+    }
+}

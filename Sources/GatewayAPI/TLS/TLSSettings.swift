@@ -1,0 +1,47 @@
+/// A caller that a client certificate proves.
+public struct ClientCertificate: Sendable, Hashable {
+    /// What tells the certificate.
+    public enum Mark: Sendable, Hashable {
+        /// SHA-256 of its DER form: this one and no other.
+        case thumbprint([UInt8])
+        /// Its subject as RFC 2253 writes it, such as `CN=reports,O=Contoso`: whatever the authority issues to it.
+        case subject(String)
+    }
+
+    /// The caller's id: `createdBy` of its exports.
+    public var id: String
+    public var mark: Mark
+    public var permissions: Permissions
+
+    /// Names a certificate's caller.
+    public init(id: String, mark: Mark, permissions: Permissions = .ownExports) {
+        self.id = id
+        self.mark = mark
+        self.permissions = permissions
+    }
+}
+
+/// TLS on the gateway's own port. Files are PEM.
+public struct TLSSettings: Sendable {
+    /// The least version that is spoken.
+    public enum Version: String, Sendable, CaseIterable {
+        case v12 = "1.2"
+        case v13 = "1.3"
+    }
+
+    /// The gateway's certificate, and those that lead from it to a root.
+    public var certificateFile: String
+    /// Its private key, without a passphrase.
+    public var keyFile: String
+    public var minimumVersion = Version.v12
+    /// The authorities whose client certificates are taken; nil asks for none.
+    public var clientAuthorityFile: String?
+    /// Whether a connection needs a client certificate. Otherwise one that is shown must be good, and none is fine.
+    public var requiresClientCertificate = false
+
+    /// Names the files; the rest is set as needed.
+    public init(certificateFile: String, keyFile: String) {
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+    }
+}

@@ -1,0 +1,113 @@
+import CoreMetrics
+import Exports
+import Logging
+import Synchronization
+
+/// One tenant's keys, from the authority's metadata (OpenID Connect Discovery 1.0, 4).
+///
+/// However many ask at a time, they are fetched once.
+final class SigningKeys: Sendable {
+    private struct State {
+        var cache: SigningKeyCache
+        var fetch: Task<Void, Never>?
+    }
+
+    private enum Step: Sendable {
+        case done(SigningKeyCache.Answer)
+        case wait(Task<Void, Never>)
+    }
+
+    private let authority: TokenAuthority
+    private let tenantID: String
+    private let time: any TimeSource
+    private let logger: Logger
+    private let metrics: any MetricsFactory
+    private let state: Mutex<State>
+
+    init(
+        authority: TokenAuthority,
+        tenantID: String,
+        time: any TimeSource,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        self.authority = authority
+        self.tenantID = tenantID
+        self.time = time
+        self.logger = logger
+        self.metrics = metrics
+        state = Mutex(State(cache: SigningKeyCache(interval: authority.keyRefreshInterval)))
+    }
+
+    /// The key of this name. Throws `unknownKey`, or `keysUnavailable` where no keys were had yet.
+    func key(_ keyID: String) async throws(TokenRefusal) -> SigningKey {
+        let answer: SigningKeyCache.Answer
+        switch step(for: keyID) {
+        case .done(let known): answer = known
+        case .wait(let fetch):
+            await fetch.value
+            answer = state.withLock { $0.cache.known(keyID) }
+        }
+        switch answer {
+        case .use(let key): return key
+        case .unknown: throw .unknownKey
+        case .fetch, .unavailable: throw .keysUnavailable
+        }
+    }
+
+    private func step(for keyID: String) -> Step {
+        let now = time.now()
+        return state.withLock { state in
+            let answer = state.cache.answer(for: keyID, at: now)
+            if case .use = answer { return .done(answer) }
+            if let fetch = state.fetch { return .wait(fetch) }
+            guard case .fetch = answer else { return .done(answer) }
+            state.cache.began(at: now)
+            // A task of its own, because it is for everybody who waits: it must not end with the first of them who leaves.
+            // Awaited by all of them, and bounded by the time limit of the documents.
+            let fetch = Task { await self.fetch() }
+            state.fetch = fetch
+            return .wait(fetch)
+        }
+    }
+
+    private func fetch() async {
+        let keys: [String: SigningKey]?
+        do {
+            keys = try await load()
+        } catch {
+            keys = nil
+            logger.warning(
+                "the authority's keys cannot be fetched",
+                metadata: ["tenant": .string(tenantID), "error": .string(String(reflecting: type(of: error)))]
+            )
+        }
+        let now = time.now()
+        state.withLock { state in
+            if let keys { state.cache.fetched(keys, at: now) }
+            state.fetch = nil
+        }
+        Counter(
+            label: "export_gateway_token_key_fetches_total",
+            dimensions: [("outcome", keys == nil ? "failed" : "fetched")],
+            factory: metrics
+        )
+        .increment()
+    }
+
+    private struct UnusableDocument: Error {}
+
+    private func load() async throws -> [String: SigningKey] {
+        let issuer = authority.issuer(of: tenantID)
+        let address = issuer + "/.well-known/openid-configuration"
+        let metadata = try JSONParser.parse(await authority.documents.document(at: address))
+        // The metadata of another tenant, or of another authority, would bring its keys along.
+        guard metadata["issuer"]?.string == issuer, let keysAddress = metadata["jwks_uri"]?.string else {
+            throw UnusableDocument()
+        }
+        guard let keys = JSONWebKeySet.signingKeys(try await authority.documents.document(at: keysAddress)),
+            !keys.isEmpty
+        else { throw UnusableDocument() }
+        return keys
+    }
+}

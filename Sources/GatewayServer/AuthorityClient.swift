@@ -1,0 +1,52 @@
+import Exports
+import GatewayAPI
+import Logging
+import Metrics
+import UpstreamHTTP
+
+/// Fetches the public documents of the authority that callers' tokens come from, and of no other host.
+struct AuthorityClient: AuthorityDocuments {
+    private struct NoDocument: Error {}
+
+    private let client: UpstreamClient
+
+    init(
+        authority: UpstreamURL,
+        transport: UpstreamTransport,
+        time: any TimeSource,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        client = UpstreamClient(
+            // Whatever the metadata says, the keys come from the authority itself.
+            settings: .init(connection: "callers", bearerHosts: [:], openHosts: [.origin(of: authority)]),
+            transport: transport,
+            tokens: PublicDocuments(),
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
+    }
+
+    func document(at address: String) async throws -> [UInt8] {
+        guard let url = UpstreamURL(address) else { throw NoDocument() }
+        var request = UpstreamRequest("entra.keys", .get, url)
+        request.isPaced = false
+        request.timeout = .seconds(5)
+        request.bodyLimit = 256 << 10
+        let response = try await client.send(request, context: CallContext(requestID: "entra-keys"))
+        guard response.status == 200 else { throw NoDocument() }
+        return response.body
+    }
+}
+
+/// Public documents are had without a token.
+private struct PublicDocuments: AccessTokenSource {
+    func accessToken(
+        for scope: TokenScope,
+        context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        throw ProviderError(.unsupported, "Public documents are had without a token.")
+    }
+}

@@ -1,0 +1,65 @@
+@testable import ExportEngine
+import Exports
+import Synchronization
+import Testing
+
+/// Another caller's export does not exist: nothing is told, done or kept.
+@Suite(.timeLimit(.minutes(1))) struct OwnershipTests {
+    /// Every way to an export, as `owner`.
+    private static let ways: [(String, @Sendable (Bench, ExportID, String?) async throws -> Void)] = [
+        ("get", { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: Secret("stranger's")) }),
+        ("wait", { _ = try await $0.engine.export($1, owner: $2, changedFrom: 0, within: .seconds(9)) }),
+        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: Secret("stranger's")) }),
+        (
+            "open",
+            {
+                _ = try await $0.engine.open("1", of: $1, owner: $2, range: nil, authorization: Secret("stranger's"))
+            }
+        ),
+        ("deliveries", { _ = try await $0.engine.deliveries(of: $1, owner: $2, after: nil, limit: 9) }),
+    ]
+
+    @Test func aStrangerFindsNothingAndChangesNothing() async throws {
+        let bench = try Bench { $0.cancel = true }
+        try await bench.running {
+            let id = try await bench.create(token: "alice's")
+            let before = try await bench.until(id) { $0.isTracked }
+            let calls = bench.provider.state.withLock { $0.tokens.count }
+            for (name, way) in Self.ways {
+                let refusal = await #expect(throws: GatewayError.self, "\(name)") { try await way(bench, id, "bob") }
+                let stranger = bench.engine.tools.newID(at: bench.time.now())
+                let unknown = await #expect(throws: GatewayError.self) { try await way(bench, stranger, "bob") }
+                #expect(refusal?.code == .notFound)
+                // The same words as for an id that was never given out.
+                #expect(
+                    refusal?.detail.replacing("\(id)", with: "") == unknown?.detail.replacing("\(stranger)", with: "")
+                )
+            }
+            #expect(try await bench.record(id) == before)
+            #expect(bench.engine.tools.tokens.token(for: id) == Secret("alice's"))
+            #expect(bench.provider.state.withLock { $0.tokens.count } == calls)
+        }
+    }
+
+    @Test func theOwnerAndWhoSeesAllFindIt() async throws {
+        for owner in ["alice", nil] {
+            let bench = try Bench { $0.cancel = true }
+            bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+            try await bench.running {
+                let id = try await bench.create()
+                _ = try await bench.drive(id)
+                for (_, way) in Self.ways { try await way(bench, id, owner) }
+            }
+        }
+    }
+
+    @Test func aListHoldsOnesOwn() async throws {
+        let bench = try Bench()
+        let id = try await bench.create()
+        var filter = ExportFilter()
+        for (owner, ids) in [("alice", [id]), ("bob", []), (nil, [id])] {
+            filter.createdBy = owner
+            #expect(try await bench.engine.exports(matching: filter, before: nil, limit: 9).exports.map(\.id) == ids)
+        }
+    }
+}

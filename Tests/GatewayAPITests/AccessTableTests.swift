@@ -1,0 +1,239 @@
+import Exports
+import HTTPTypes
+import SystemCrypto
+import Synchronization
+import Testing
+
+@testable import GatewayAPI
+
+/// Every route, asked by every kind of caller in every way that could tell of another caller's export.
+@Suite(.timeLimit(.minutes(5))) struct AccessTableTests {
+    /// A way to ask: what of an export it could bring out.
+    private struct Way {
+        var name: String
+        var headers: HTTPFields = [:]
+        var query = ""
+        var isForDownloads = false
+        var isForLists = false
+        /// Asked of an export that is not finished, where a wait would begin.
+        var wantsRunning = false
+    }
+
+    /// A gateway with one export, and everything about that export that a stranger must not learn.
+    private struct Scene {
+        let gateway: TestGateway
+        let export: Export
+        let canaries: [String]
+
+        init(_ visitor: Visitor, isRunning: Bool) async throws {
+            let authority = try TestAuthority()
+            let service = FakeExportService(time: ManualTime()) { _ throws(GatewayError) in
+                fileBody(["canary-bytes"], contentLength: 12)
+            }
+            gateway = TestGateway(service: service) { settings in
+                guard !visitor.comesToOpenDoor else { return }
+                settings.apiKeys = Visitor.keys
+                settings.tokenAuthority = authority.settings()
+            }
+            export = service.put(isRunning ? .running : .succeeded) { export in
+                export.name = "canary-name"
+                export.createdBy = visitor.owner
+                export.source = ["format": "PDF", "filter": "canary-source"]
+                export.files = [ExportFile(id: "1", name: "canary-file.csv", size: 12)]
+                export.upstream = UpstreamState(id: "canary-upstream")
+                export.destination = "https://canary-destination.example"
+            }
+            var delivery = Delivery(
+                id: export.id,
+                exportID: export.id,
+                fileID: "1",
+                caller: visitor.owner,
+                requestID: "canary-request",
+                startedAt: export.createdAt,
+                endedAt: export.createdAt,
+                coding: "identity",
+                outcome: .whole
+            )
+            delivery.sha256 = "canary-digest"
+            await service.record(delivery)
+            canaries = ["canary", EntityTag(of: export).opaque]
+        }
+
+        /// The owner has created it with this key and this body before.
+        func claim(_ key: String, _ body: String) throws {
+            let fingerprint = try CreateBody(Array(body.utf8), providers: gateway.service.providers).fingerprint
+            gateway.service.state.withLock { $0.keys[export.createdBy + "|" + key] = (fingerprint, export.id) }
+        }
+    }
+
+    private static let ways: [Way] = [
+        Way(name: "plain"),
+        Way(name: "plain, while it runs", wantsRunning: true),
+        Way(name: "any version known", headers: [.ifNoneMatch: "*"]),
+        Way(name: "asked anew", headers: [.cacheControl: "no-cache"]),
+        Way(name: "with an upstream token", headers: [.upstreamAuthorization: "Bearer strangers-token"]),
+        Way(name: "waiting", headers: [.prefer: "wait=5"], wantsRunning: true),
+        Way(name: "a range", headers: [.range: "bytes=0-3"], isForDownloads: true),
+        Way(name: "as an archive", headers: [.accept: "application/zip"], isForDownloads: true),
+        Way(name: "compressed", headers: [.acceptEncoding: "gzip"], isForDownloads: true),
+        Way(name: "if it is some version", headers: [.ifMatch: "*"], isForDownloads: true),
+        Way(name: "by provider", query: "?provider=power-bi", isForLists: true),
+        Way(name: "by status", query: "?status=succeeded", isForLists: true),
+        Way(name: "by connection", query: "?connection=contoso&limit=1", isForLists: true),
+        Way(name: "by time", query: "?createdAfter=2000-01-01T00:00:00Z", isForLists: true),
+    ]
+
+    @Test func nobodySeesAnothersExport() async throws {
+        var (cells, leaks) = (0, 0)
+        for visitor in try Visitor.keyHolders + Visitor.tokenHolders() {
+            for route in RouteTable.routes {
+                for way in Self.ways where Self.fits(way, route, visitor) {
+                    cells += 1
+                    if try await !isTight(visitor, route, way) { leaks += 1 }
+                }
+            }
+        }
+        print("route x caller: \(cells) cells checked, \(leaks) leaks")
+        #expect(leaks == 0)
+        #expect(cells > 3500)
+    }
+
+    private static func fits(_ way: Way, _ route: Route, _ visitor: Visitor) -> Bool {
+        let isDownload = route.permission == .download
+        if way.isForDownloads, !isDownload { return false }
+        if way.isForLists, route.operation != .listExports { return false }
+        // Who may see a running export would wait for it here.
+        return !way.wantsRunning || !visitor.seesTheExport
+    }
+
+    /// Asks, and looks at the answer and at what it brought about.
+    private func isTight(_ visitor: Visitor, _ route: Route, _ way: Way) async throws -> Bool {
+        let scene = try await Scene(visitor, isRunning: way.wantsRunning)
+        let expected = visitor.outcome(of: route)
+        let cell = "\(visitor.name): \(route.operation), \(way.name)"
+        let answer = try await ask(visitor, route, way, scene.export.id, scene)
+        let isAsExpected =
+            switch expected {
+            case .unauthenticated: answer.status == 401
+            case .forbidden: answer.status == 403
+            case .hidden: answer.status == 404
+            case .served: ![401, 403, 404].contains(answer.status)
+            }
+        #expect(isAsExpected, "\(cell): \(answer.status), not \(expected)")
+        guard !visitor.seesTheExport || expected != .served else { return isAsExpected }
+
+        let text = answer.body + answer.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
+        let told = scene.canaries.filter { text.contains($0) }
+        #expect(told.isEmpty, "\(cell): tells \(told)")
+        let effects = scene.gateway.service.state.withLock { $0.effects }
+        #expect(effects.isEmpty, "\(cell): \(effects)")
+        #expect(scene.gateway.service.state.withLock { $0.exports[scene.export.id] } == scene.export, "\(cell)")
+        var isSame = true
+        if expected == .hidden {
+            // Letter for letter what is said of an id that was never given out.
+            let unknown = try #require(ExportID("01981f3e-7c1a-7b52-9d3e-0242ac120002"))
+            let other = try await ask(visitor, route, way, unknown, scene)
+            isSame =
+                other.status == answer.status && Self.undated(other) == Self.undated(answer)
+                && other.body.replacing("\(unknown)", with: "") == answer.body.replacing("\(scene.export.id)", with: "")
+            #expect(isSame, "\(cell): differs from an unknown id")
+        }
+        return isAsExpected && told.isEmpty && effects.isEmpty && isSame
+    }
+
+    private static func undated(_ answer: Answer) -> HTTPFields {
+        var headers = answer.headers
+        headers[.date] = nil
+        return headers
+    }
+
+    private func ask(
+        _ visitor: Visitor,
+        _ route: Route,
+        _ way: Way,
+        _ id: ExportID,
+        _ scene: Scene
+    ) async throws -> Answer {
+        var headers = way.headers
+        headers[.requestID] = "the-table"
+        for line in visitor.credentials { headers.append(HTTPField(name: .authorization, value: line)) }
+        let isProvider = route.pattern.hasPrefix("/providers")
+        let target =
+            route.pattern.replacing("{id}", with: isProvider ? "power-bi" : "\(id)").replacing("{fileId}", with: "1")
+        guard route.operation == .createExport else {
+            return try await scene.gateway.call(route.method, target + way.query, headers: headers)
+        }
+        // The owner's own request once more, key and all.
+        try scene.claim("the-key", CreateExportTests.body)
+        headers[.idempotencyKey] = "\"the-key\""
+        let answer = try await scene.gateway.create(CreateExportTests.body, headers: headers)
+        if answer.status == 202, !visitor.isOwner {
+            #expect(answer.headers[.idempotencyReplayed] == nil, "\(visitor.name) replays another's request")
+        }
+        return answer
+    }
+
+    @Test func theOwnersOwnRequestIsReplayed() async throws {
+        let owner = try #require(Visitor.keyHolders.first { $0.isOwner })
+        let scene = try await Scene(owner, isRunning: false)
+        let route = try #require(RouteTable.routes.first { $0.operation == .createExport })
+        let answer = try await ask(owner, route, Way(name: "plain"), scene.export.id, scene)
+        #expect(answer.headers[.idempotencyReplayed] == "true")
+        #expect(answer.json["id"]?.string == "\(scene.export.id)")
+    }
+
+    @Test func aCursorIsOfNoUseToOthers() async throws {
+        let service = FakeExportService(time: ManualTime())
+        let gateway = TestGateway(service: service) { $0.apiKeys = Visitor.keys }
+        for _ in 0..<3 { _ = service.put { $0.createdBy = "owner" } }
+        func list(_ name: String, _ query: String) async throws -> Answer {
+            try await gateway.call(.get, "/exports" + query, headers: [.authorization: "Bearer key-of-\(name)"])
+        }
+        let page = try await list("owner", "?limit=1")
+        let cursor = try #require(page.json["nextCursor"]?.string)
+        #expect(try await list("owner", "?limit=5&cursor=\(cursor)").json["value"]?.array?.count == 2)
+        #expect(try await list("stranger", "?cursor=\(cursor)").status == 400)
+        #expect(try await list("auditor", "?cursor=\(cursor)").status == 400)
+        #expect(try await list("auditor", "").json["value"]?.array?.count == 3)
+        #expect(try await list("stranger", "").json["value"]?.array?.isEmpty == true)
+    }
+
+    @Test func whatIsMissingIsNamed() async throws {
+        let gateway = TestGateway { $0.apiKeys = Visitor.keys }
+        func refused(_ name: String, _ body: String = CreateExportTests.body) async throws -> Answer {
+            try await gateway.create(body, headers: [.authorization: "Bearer key-of-\(name)"])
+        }
+        let create = try await refused("no-create")
+        #expect(create.status == 403)
+        #expect(create.code == "forbidden")
+        #expect(create.json["permission"]?.string == "Exports.Create")
+        #expect(
+            create.headers[.wwwAuthenticate]
+                == "Bearer realm=\"export-gateway\", error=\"insufficient_scope\", scope=\"Exports.Create\""
+        )
+        #expect(try await refused("no-connection").json["permission"]?.string == "Connections.Use:<name>")
+        let named = CreateExportTests.body.replacing("{", with: "{\"connection\":\"contoso\",", maxReplacements: 1)
+        #expect(try await refused("other-connection", named).json["permission"]?.string == "Connections.Use:contoso")
+        // The only one that it may use needs no name, and one that there is not is not a connection.
+        let only = try await refused("this-connection")
+        #expect(only.json["connection"]?.string == "contoso")
+        let missing = CreateExportTests.body.replacing("{", with: "{\"connection\":\"fabrikam\",", maxReplacements: 1)
+        #expect(
+            try await refused("other-connection", missing).faults == ["/connection: is not a connection of power-bi"]
+        )
+    }
+
+    @Test func connectionsAreShownToThoseWhoMayUseThem() async throws {
+        let gateway = TestGateway { $0.apiKeys = Visitor.keys }
+        for (name, connections) in [
+            ("owner", ["contoso"]), ("this-connection", ["contoso"]), ("other-connection", []), ("powerless", []),
+        ] as [(String, [String])] {
+            let headers: HTTPFields = [.authorization: "Bearer key-of-\(name)"]
+            let one = try await gateway.call(.get, "/providers/power-bi", headers: headers)
+            #expect(one.json["connections"]?.array?.compactMap(\.string) == connections)
+            let all = try await gateway.call(.get, "/providers", headers: headers)
+            let shown = all.json["value"]?.array?.flatMap { $0["connections"]?.array ?? [] }.compactMap(\.string) ?? []
+            #expect(Set(shown) == Set(connections))
+        }
+    }
+}

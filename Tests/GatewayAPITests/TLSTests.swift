@@ -1,0 +1,277 @@
+import Exports
+import Logging
+import NIOCore
+import NIOSSL
+import ServiceLifecycle
+import SystemCrypto
+import Synchronization
+import Testing
+
+@testable import GatewayAPI
+
+/// TLS at the door, over real sockets.
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+    private let workshop: CertificateWorkshop
+
+    init() throws { workshop = try CertificateWorkshop() }
+
+    private static let livez = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+    private func identity(_ change: (inout TLSSettings) -> Void = { _ in }) throws -> TLSIdentity {
+        var settings = workshop.settings
+        change(&settings)
+        return try TLSIdentity(settings, at: SystemTime().now())
+    }
+
+    /// Whether a client gets an answer; false when there is no agreement on TLS.
+    private func isServed(_ server: LiveServer, _ client: NIOSSLContext) async throws -> Bool {
+        do {
+            return try await server.connect(tls: client) { client in
+                try await client.send(Self.livez)
+                return try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 ")
+            }
+        } catch  where error is NIOSSLError || error is BoringSSLError || error is ChannelError {
+            // In TLS 1.3 a client learns that its certificate is not wanted when it sends its first request.
+            return false
+        }
+    }
+
+    @Test func everythingIsAsWithoutIt() async throws {
+        let service = FakeExportService(time: SystemTime()) { _ throws(GatewayError) in
+            fileBody(["a,b\n", "1,2\n"], contentLength: 8)
+        }
+        let gateway = TestGateway(time: SystemTime(), service: service, tls: try identity())
+        let export = service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.csv", size: 8)] }
+        let client = try workshop.client()
+        try await gateway.live { server in
+            try await server.connect(tls: client) { client in
+                for _ in 1...3 {
+                    try await client.send("GET /exports/\(export.id)/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                    #expect(try await client.readAnswer().body == "a,b\n1,2\n")
+                    try await client.send("HEAD /exports/\(export.id)/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                    #expect(try await client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+                }
+                let create = CreateExportTests.body
+                let head = "POST /exports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                try await client.send("\(head)content-length: \(create.utf8.count)\r\n\r\n\(create)")
+                let created = try await client.readAnswer().head.lowercased()
+                #expect(created.contains("\r\nlocation: https://localhost/exports/"))
+                // What the handlers below the routes do, they do here too: an upload that nobody wants ends the connection.
+                try await client.send("POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n{")
+                #expect(try await client.readAnswer().head.lowercased().contains("\r\nconnection: close\r\n"))
+                #expect(try await client.readToEnd().isEmpty)
+            }
+            // A break is a break.
+            try await server.connect(tls: client) { client in
+                try await client.send("GARBAGE\r\n\r\n")
+                let answer = try await client.readAnswer()
+                #expect(answer.head.hasPrefix("HTTP/1.1 400 "))
+            }
+        }
+    }
+
+    @Test func oldVersionsAndPlainTextGetNothing() async throws {
+        let gateway = TestGateway(time: SystemTime(), tls: try identity())
+        let (good, old) = (try workshop.client(), try workshop.client(atMost: .tlsv11))
+        let other = try workshop.client(trusting: "other-ca")
+        let last = try workshop.client(atMost: .tlsv12)
+        try await gateway.live { server in
+            #expect(try await isServed(server, good))
+            #expect(try await isServed(server, last))
+            #expect(try await !isServed(server, old))
+            #expect(try await !isServed(server, other))
+            try await server.connect { client in
+                try await client.send(Self.livez)
+                let answer = try await client.readToEnd()
+                #expect(!answer.contains("HTTP/1.1"))
+                #expect(client.isEnded)
+            }
+            #expect(try await isServed(server, good))
+        }
+        #expect(!gateway.registry.text().contains("http_server_tls_handshakes_failed_total 0\n"))
+        let strict = TestGateway(time: SystemTime(), tls: try identity { $0.minimumVersion = .v13 })
+        try await strict.live { server async throws in
+            #expect(try await isServed(server, good))
+            #expect(try await !isServed(server, last))
+        }
+    }
+
+    @Test func newConnectionsGetTheNewCertificate() async throws {
+        let identity = try identity()
+        let gateway = TestGateway(time: SystemTime(), tls: identity)
+        try workshop.issue("renewed", by: "other-ca")
+        let (former, new) = (try workshop.client(), try workshop.client(trusting: "other-ca"))
+        let workshop = workshop
+        try await gateway.live { server in
+            try await server.connect(tls: former) { client in
+                try await client.send(Self.livez)
+                #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 "))
+                let now = SystemTime().now()
+                // Half of it is there: the certificate and the key do not fit, and everything stays as it was.
+                try workshop.replace("server.pem", by: "renewed.pem")
+                guard case .unusable(let error) = identity.look(at: now) else {
+                    Issue.record("a key that is another's was taken")
+                    return
+                }
+                #expect(error.key == "server.tls.key")
+                guard case .unchanged = identity.look(at: now) else {
+                    Issue.record("the same mistake is told twice")
+                    return
+                }
+                #expect(try await isServed(server, former))
+                try workshop.replace("server.key", by: "renewed.key")
+                guard case .replaced = identity.look(at: now) else {
+                    Issue.record("the new certificate was not taken")
+                    return
+                }
+                #expect(try await isServed(server, new))
+                #expect(try await !isServed(server, former))
+                // The connection that was there goes on.
+                try await client.send(Self.livez)
+                #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 "))
+            }
+        }
+    }
+
+    @Test func theFilesAreLookedAtAgainAndAgain() async throws {
+        let time = ManualTime(now: SystemTime().now())
+        let identity = try identity()
+        let registry = PrometheusRegistry()
+        let reloading = TLSReloading(
+            identity: identity,
+            time: time,
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
+            metrics: registry
+        )
+        let group = ServiceGroup(
+            services: [reloading],
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        )
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            func look() async {
+                await time.sleepers(atLeast: 1)
+                time.advance(by: TLSReloading.interval)
+                await time.sleepers(atLeast: 1)
+            }
+            await look()
+            #expect(!registry.text().contains("tls_reloads_total"))
+            try workshop.issue("renewed")
+            try workshop.write("no certificate", as: "server.pem")
+            await look()
+            #expect(registry.text().contains("tls_reloads_total{outcome=\"unusable\"} 1\n"))
+            try workshop.replace("server.pem", by: "renewed.pem")
+            try workshop.replace("server.key", by: "renewed.key")
+            await look()
+            #expect(registry.text().contains("tls_reloads_total{outcome=\"replaced\"} 1\n"))
+            let end = identity.expiresAt.milliseconds / 1000
+            #expect(registry.text().contains("tls_certificate_expires_at_seconds \(end)\n"))
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+
+    @Test func certificatesAreCallers() async throws {
+        try workshop.issue("by-thumbprint", subject: "/CN=one")
+        try workshop.issue("by-subject", subject: "/O=Contoso/CN=reports")
+        try workshop.issue("nobodys", subject: "/CN=nobody")
+        try workshop.issue("of-others", subject: "/CN=one", by: "other-ca")
+        let thumbprint = SHA256.hash(try workshop.der("by-thumbprint"))
+        let gateway = TestGateway(
+            time: SystemTime(),
+            tls: try identity { $0.clientAuthorityFile = workshop.path("ca.pem") }
+        ) {
+            $0.clientCertificates = [
+                ClientCertificate(id: "first", mark: .thumbprint(thumbprint), permissions: Permissions([.readAll])),
+                ClientCertificate(id: "second", mark: .subject("CN=reports,O=Contoso")),
+            ]
+            $0.apiKeys = [APIKey(id: "third", sha256: SHA256.hash(Array("the-key".utf8)))]
+        }
+        let create = CreateExportTests.body
+        let request =
+            "POST /exports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            + "content-length: \(create.utf8.count)\r\n"
+        let clients = try [nil, "by-thumbprint", "by-subject", "nobodys", "of-others"]
+            .map { ($0, try workshop.client(showing: $0)) }
+        try await gateway.live { server in
+            for (name, tls) in clients {
+                func answer(_ fields: String = "") async throws -> (head: String, body: String) {
+                    try await server.connect(tls: tls) { client in
+                        try await client.send("\(request)\(fields)\r\n\(create)")
+                        return try await client.readAnswer()
+                    }
+                }
+                switch name {
+                case "by-thumbprint":
+                    // It may read, and that alone.
+                    let answer = try await answer()
+                    #expect(answer.head.hasPrefix("HTTP/1.1 403 "))
+                case "by-subject":
+                    #expect(try await answer().body.contains("\"createdBy\":\"second\""))
+                    // What is said with the request comes before what the connection says.
+                    let keyed = try await answer("authorization: Bearer the-key\r\n")
+                    #expect(keyed.body.contains("\"createdBy\":\"third\""))
+                    #expect(try await answer("authorization: Bearer wrong\r\n").head.hasPrefix("HTTP/1.1 401 "))
+                case "of-others":
+                    #expect(try await !isServed(server, tls))
+                default:
+                    #expect(try await answer().head.hasPrefix("HTTP/1.1 401 "))
+                    #expect(try await isServed(server, tls))
+                }
+            }
+        }
+    }
+
+    @Test func aCertificateCanBeRequired() async throws {
+        try workshop.issue("client", subject: "/CN=one")
+        let gateway = TestGateway(
+            time: SystemTime(),
+            tls: try identity {
+                $0.clientAuthorityFile = workshop.path("ca.pem")
+                $0.requiresClientCertificate = true
+            }
+        )
+        let (with, without) = (try workshop.client(showing: "client"), try workshop.client())
+        try await gateway.live { server async throws in
+            #expect(try await isServed(server, with))
+            #expect(try await !isServed(server, without))
+        }
+    }
+
+    @Test func mistakesNameTheirKey() throws {
+        try workshop.issue("another")
+        try workshop.write("no PEM", as: "text.pem")
+        let now = SystemTime().now()
+        func refusal(
+            after wait: Duration = .zero,
+            _ change: (inout TLSSettings) -> Void
+        ) throws -> StartupError {
+            var settings = workshop.settings
+            change(&settings)
+            return try #require(throws: StartupError.self) { try TLSIdentity(settings, at: now + wait) }
+        }
+        let cases: [(StartupError, key: String, words: String)] = [
+            (
+                try refusal { $0.certificateFile = workshop.path("none.pem") }, "server.tls.certificate",
+                "cannot be read"
+            ),
+            (try refusal { $0.keyFile = workshop.path("none.key") }, "server.tls.key", "cannot be read"),
+            (
+                try refusal { $0.certificateFile = workshop.path("text.pem") }, "server.tls.certificate",
+                "no certificate"
+            ),
+            (try refusal { $0.keyFile = workshop.path("text.pem") }, "server.tls.key", "no private key"),
+            (try refusal { $0.keyFile = workshop.path("another.key") }, "server.tls.key", "does not belong"),
+            (
+                try refusal { $0.clientAuthorityFile = workshop.path("text.pem") }, "server.tls.clientAuthority",
+                "no certificate"
+            ),
+            (try refusal(after: .seconds(3 * 86_400)) { _ in }, "server.tls.certificate", "expired at"),
+            (try refusal(after: .seconds(-86_400)) { _ in }, "server.tls.certificate", "not valid before"),
+        ]
+        for (error, key, words) in cases {
+            #expect(error.key == key)
+            #expect(error.detail.contains(words), "\(error)")
+        }
+    }
+}
