@@ -26,7 +26,7 @@ public struct ArchiveBody: DownloadContent {
         self.reservation = reservation
     }
 
-    /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB, and calls `finish` without trailer fields.
+    /// Hands the bytes to `sink`, in order, in pieces of at most 512 KiB, and calls `finish` without trailer fields.
     ///
     /// Returns only when every file was sent whole, as `DownloadBody.write` has it for one, and the central directory after
     /// them. A file that breaks for good breaks the archive: it throws, the central directory is never sent, and the

@@ -30,7 +30,7 @@ public struct DownloadBody: DownloadContent {
         self.reservation = reservation
     }
 
-    /// Hands the bytes to `sink`, in order, in pieces of at most 256 KiB, and the trailer fields to `finish`.
+    /// Hands the bytes to `sink`, in order, in pieces of at most 512 KiB, and the trailer fields to `finish`.
     ///
     /// Returns only when every byte was taken by `sink`, they are the whole of what was asked for, and `finish` returned:
     /// the upstream ended, and length and SHA-256 are what it and the export's record had announced. The upstream is asked

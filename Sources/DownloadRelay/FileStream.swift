@@ -82,7 +82,7 @@ final class FileStream {
         }
     }
 
-    /// The next bytes, never none, at most 256 KiB; nil when everything that was wanted has been given and is right.
+    /// The next bytes, never none, at most 512 KiB; nil when everything that was wanted has been given and is right.
     ///
     /// After nil and after a failure, the upstream has been let go.
     func next() async throws(DownloadFailure) -> ByteBuffer? {

@@ -8,7 +8,7 @@ import ParallelGzip
 /// gzip: what is measured, proved, continued and encoded is the file.
 struct PlainBytes {
     /// The most bytes that `next` gives at once; larger pieces of the upstream are cut without copying.
-    static let largestPiece = 256 << 10
+    static let largestPiece = 512 << 10
     /// Files of exports are at 3 to 20. Runs of zeros are at 1000, and a mailbox may begin with one; a gibibyte of that kind
     /// is a trap.
     static let gzipLimits = GzipDecoder.Limits(ratio: 200, ratioFloor: 1 << 30)

@@ -54,7 +54,7 @@ private struct ClientGone: Error {}
         let body = try #require(response.body)
         let outcome = await body.collected()
         #expect(outcome.bytes == bytes)
-        #expect(outcome.largest == 256 << 10)
+        #expect(outcome.largest == 512 << 10)
     }
 
     enum Harm: CaseIterable, Sendable {

@@ -33,15 +33,15 @@ struct ReceiveBufferTests {
         let clock = Clock()
         var allocator = SharedReceiveAllocator(budget: ReceiveBudget(), now: { clock.now })
         var sizes: [Int] = []
-        for _ in 0..<24 {
+        for _ in 0..<28 {
             sizes.append(allocator.buffer(allocator: ByteBufferAllocator()).capacity >> 10)
             clock.advance(.microseconds(200))
             let mayGrow = allocator.record(actualReadBytes: allocator.size)
             #expect(mayGrow, "NIO must keep no buffer")
         }
         // The first read has none before it.
-        let fours = [16, 32, 64, 128].flatMap { Array(repeating: $0, count: 4) }
-        #expect(sizes == Array(repeating: 8, count: 5) + fours + Array(repeating: 256, count: 3))
+        let fours = [16, 32, 64, 128, 256].flatMap { Array(repeating: $0, count: 4) }
+        #expect(sizes == Array(repeating: 8, count: 5) + fours + Array(repeating: 512, count: 3))
     }
 
     @Test("a reader that is fast only at first does not get far, and a slow one gets the smallest")
@@ -51,7 +51,7 @@ struct ReceiveBufferTests {
         let clock = Clock()
         var slowing = grown(fullReads: 100, clock: clock)
         #expect(slowing.size == ReceiveBudget.largest)
-        for _ in 0..<5 {
+        for _ in 0..<6 {
             clock.advance(.milliseconds(250))
             _ = slowing.record(actualReadBytes: slowing.size)
         }
@@ -70,16 +70,23 @@ struct ReceiveBufferTests {
         #expect(allocator.size == 32 << 10)
     }
 
+    @Test("a connection's own limit holds too")
+    func limited() {
+        var allocator = SharedReceiveAllocator(budget: ReceiveBudget(), largest: ReceiveBudget.largestEncrypted)
+        for _ in 0..<100 { _ = allocator.record(actualReadBytes: allocator.size) }
+        #expect(allocator.size == ReceiveBudget.largestEncrypted)
+    }
+
     @Test("two small reads in a row halve it, one does not")
     func shrinks() {
         var allocator = grown(fullReads: 100)
         _ = allocator.record(actualReadBytes: 1000)
-        #expect(allocator.size == 256 << 10)
-        _ = allocator.record(actualReadBytes: 200 << 10)
+        #expect(allocator.size == 512 << 10)
+        _ = allocator.record(actualReadBytes: 400 << 10)
+        _ = allocator.record(actualReadBytes: 1000)
+        #expect(allocator.size == 512 << 10)
         _ = allocator.record(actualReadBytes: 1000)
         #expect(allocator.size == 256 << 10)
-        _ = allocator.record(actualReadBytes: 1000)
-        #expect(allocator.size == 128 << 10)
         for _ in 0..<20 { _ = allocator.record(actualReadBytes: 1) }
         #expect(allocator.size == ReceiveBudget.smallest)
     }
@@ -103,7 +110,7 @@ struct ReceiveBufferTests {
             channel.close(promise: nil)
             try await channel.closeFuture.get()
         }
-        #expect(budget.share == 256 << 10)
+        #expect(budget.share == 512 << 10)
         try await channels[0].close()
         try await server.stop()
     }
