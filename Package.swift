@@ -189,7 +189,10 @@ let package = Package(
         tests(
             "EntraIdentityTests",
             fixtures: true,
-            ["Exports", "EntraIdentity", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix]
+            [
+                "Exports", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging,
+                .nioCore, .nioPosix,
+            ]
         ),
         tests(
             "GraphEDiscoveryTests",
@@ -255,7 +258,9 @@ let package = Package(
         ),
         tests(
             "GatewayServerTests",
-            ["Exports", "GatewayAPI", "GatewayServer", .logging, .yams]
+            [
+                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP", .logging, .yams,
+            ]
         ),
         tests(
             "EndToEndTests",

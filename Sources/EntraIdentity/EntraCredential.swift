@@ -2,16 +2,35 @@ public import Exports
 
 /// How an application proves to Entra ID who it is: one case for each kind of proof.
 ///
-/// The v2 token endpoint takes every kind as form parameters, so a further kind (a certificate's assertion, a
-/// federated token) is a further case here and nothing else (`powerbi-entra.md` B1).
+/// The v2 token endpoint takes every kind as form parameters, so a further kind is a further case here and nothing else
+/// (`powerbi-entra.md` B1).
 public enum EntraCredential: Sendable {
     /// The application's client secret: its value, not its id.
     case clientSecret(Secret)
+    /// A certificate that is registered with the application.
+    case certificate(CertificateCredential)
+    /// A token of another issuer, in a file that is kept fresh: workload identity federation.
+    case federatedToken(FederatedTokenFile)
 
-    /// The parameters that carry the proof.
-    func parameters() -> [(name: String, value: Secret)] {
+    /// The parameters that carry the proof, made for one request to `audience`, the token endpoint's own address.
+    ///
+    /// Throws `unauthenticated` when there is nothing to prove it with: a certificate that has expired, a file that is gone.
+    func parameters(
+        audience: String,
+        clientID: String
+    ) throws(ProviderError) -> [(name: String, value: Secret)] {
         switch self {
         case .clientSecret(let secret): [("client_secret", secret)]
+        case .certificate(let certificate):
+            Self.assertion(try certificate.assertion(audience: audience, clientID: clientID))
+        case .federatedToken(let file): Self.assertion(try file.read())
         }
+    }
+
+    private static func assertion(_ assertion: Secret) -> [(name: String, value: Secret)] {
+        [
+            ("client_assertion_type", Secret("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")),
+            ("client_assertion", assertion),
+        ]
     }
 }

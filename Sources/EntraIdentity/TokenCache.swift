@@ -65,7 +65,8 @@ struct TokenCache: Sendable {
             grant = kept
             return kept.token
         }
-        let pause = error.retryAfter ?? (error.code == .unauthenticated ? Self.refusalLife : .zero)
+        let isRefusal = [.unauthenticated, .forbidden, .permanent].contains(error.code)
+        let pause = error.retryAfter ?? (isRefusal ? Self.refusalLife : .zero)
         refused = pause > .zero ? (error, now + pause) : nil
         return nil
     }

@@ -2,6 +2,25 @@ import Exports
 import Foundation
 import UpstreamHTTP
 
+/// What a token is asked for with.
+enum TokenRequestKind: Sendable {
+    /// In the application's own name.
+    case clientCredentials
+    /// In the name of the user whose token this is.
+    case onBehalfOf(Secret)
+
+    fileprivate var parameters: [(name: String, value: Secret)] {
+        switch self {
+        case .clientCredentials: [("grant_type", Secret("client_credentials"))]
+        case .onBehalfOf(let assertion):
+            [
+                ("grant_type", Secret("urn:ietf:params:oauth:grant-type:jwt-bearer")),
+                ("requested_token_use", Secret("on_behalf_of")), ("assertion", assertion),
+            ]
+        }
+    }
+}
+
 /// One application in one tenant, at its authority's v2 token endpoint (`powerbi-entra.md` B1).
 struct TokenEndpoint: Sendable {
     let url: UpstreamURL
@@ -9,17 +28,37 @@ struct TokenEndpoint: Sendable {
     let credential: EntraCredential
     let client: UpstreamClient
 
+    init(
+        authority: UpstreamURL,
+        tenant: String,
+        clientID: String,
+        credential: EntraCredential,
+        client: UpstreamClient
+    ) {
+        url = authority.appending(path: [tenant, "oauth2", "v2.0", "token"])
+        self.clientID = clientID
+        self.credential = credential
+        self.client = client
+    }
+
+    /// Where users of this tenant sign in, for challenges.
+    private var authorizationURI: String {
+        String(url.reveal().dropLast("token".count)) + "authorize"
+    }
+
     /// Asks for a token, once. What the authority answers becomes a grant or a `ProviderError`.
-    func requestToken(for scope: TokenScope, context: CallContext) async throws(ProviderError) -> TokenGrant {
+    func requestToken(
+        for scope: TokenScope,
+        _ kind: TokenRequestKind,
+        context: CallContext
+    ) async throws(ProviderError) -> TokenGrant {
         var request = UpstreamRequest("entra.token", .post, url)
         request.isPaced = false
         request.bodyLimit = 256 << 10
         request.rejectsToken = { _ in false }
         request.form =
-            [
-                ("grant_type", Secret("client_credentials")), ("client_id", Secret(clientID)),
-                ("scope", Secret(scope.rawValue)),
-            ] + credential.parameters()
+            kind.parameters + [("client_id", Secret(clientID)), ("scope", Secret(scope.rawValue))]
+            + (try credential.parameters(audience: url.reveal(), clientID: clientID))
         let response: UpstreamResponse
         do throws(ProviderError) {
             response = try await client.send(request, context: context)
@@ -27,7 +66,9 @@ struct TokenEndpoint: Sendable {
             // Asking twice for a token does no harm, unlike other POSTs.
             throw ProviderError(.transient, error.detail, cause: error.cause)
         }
-        guard response.status == 200 else { throw EntraFailure.error(from: response) }
+        guard response.status == 200 else {
+            throw EntraFailure.error(from: response, to: kind, authorizationURI: authorizationURI)
+        }
         guard let grant = TokenGrant(response) else {
             throw ProviderError(.permanent, "The token endpoint's answer holds no usable token.")
         }
@@ -41,15 +82,18 @@ struct TokenGrant: Sendable, Equatable {
     /// From when on a new token should be asked for, although this one is still good.
     var refreshAt: Timestamp
 
-    /// Reads a 200 answer. Numbers may be strings, as the v1 endpoint writes them. Nil when there is no bearer token.
-    init?(_ response: UpstreamResponse) {
+    /// Reads a 200 answer. Numbers may be strings, as the v1 endpoint writes them. Nil when there is no bearer token, and
+    /// when there is no `expires_in`; `orEnd` lets `expires_on` stand in for it, in seconds since 1970.
+    init?(_ response: UpstreamResponse, orEnd: Bool = false) {
         guard let json = response.json, let text = json["access_token"]?.string, !text.isEmpty,
-            json["token_type"]?.string?.lowercased() == "bearer",
-            let lifetime = Self.seconds(json["expires_in"]), lifetime > 0
+            json["token_type"]?.string?.lowercased() == "bearer"
         else { return nil }
-        let end = response.receivedAt + .seconds(lifetime)
-        token = AccessToken(Secret(text), expiresAt: end)
-        if let refresh = Self.seconds(json["refresh_in"]), refresh > 0, refresh < lifetime {
+        let now = response.receivedAt.milliseconds / 1000
+        let end = orEnd ? Self.number(json["expires_on"]).flatMap { $0 > now ? $0 - now : nil } : nil
+        guard let lifetime = (Self.number(json["expires_in"]) ?? end).map({ min($0, Self.longestLife) }), lifetime > 0
+        else { return nil }
+        token = AccessToken(Secret(text), expiresAt: response.receivedAt + .seconds(lifetime))
+        if let refresh = Self.number(json["refresh_in"]), refresh > 0, refresh < lifetime {
             refreshAt = response.receivedAt + .seconds(refresh)
         } else if lifetime >= 7200 {
             refreshAt = response.receivedAt + .seconds(lifetime / 2)
@@ -59,8 +103,10 @@ struct TokenGrant: Sendable, Equatable {
         }
     }
 
-    private static func seconds(_ value: JSONValue?) -> Int64? {
-        guard let number = value?.integer ?? value?.string.flatMap({ Int64($0) }) else { return nil }
-        return min(number, 10 * 86_400)
+    /// Longer lives than ten days are not believed.
+    private static let longestLife: Int64 = 10 * 86_400
+
+    private static func number(_ value: JSONValue?) -> Int64? {
+        value?.integer ?? value?.string.flatMap { Int64($0) }
     }
 }

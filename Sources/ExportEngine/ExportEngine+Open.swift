@@ -23,6 +23,8 @@ extension ExportEngine {
         } catch {
             if let token, lane.life.asksForAuthorization(error) {
                 tools.tokens.drop(token, for: id)
+                // A challenge says what the new token has to prove.
+                if error.challenge != nil { throw GatewayError(error) }
                 throw GatewayError(
                     .upstreamAuthorizationRequired,
                     "The upstream refused your token. Send a valid one in the header Upstream-Authorization.",

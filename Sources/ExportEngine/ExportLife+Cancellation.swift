@@ -47,7 +47,7 @@ extension ExportLife.Turn {
             record.export.notice = ExportNotice(error.problem, error.detail)
             schedule(after: failureWait(error))
         case .unauthenticated where life.asksForAuthorization(error):
-            awaitAuthorization()
+            awaitAuthorization(after: error)
         case .unsupported:
             stopTracking()
         case .unauthenticated, .invalid, .forbidden, .notFound, .gone, .conflict, .permanent:

@@ -65,7 +65,7 @@ extension ExportLife.Turn {
             becomeUnconfirmed(error)
         case .unauthenticated where life.asksForAuthorization(error):
             record.phase = .accepted
-            record.cancelWished ? settleCanceledBeforeStart() : awaitAuthorization()
+            record.cancelWished ? settleCanceledBeforeStart() : awaitAuthorization(after: error)
         case .unauthenticated, .invalid, .forbidden, .notFound, .gone, .conflict, .unsupported, .permanent:
             settle(.failed, error: ExportFailure(error))
         }
@@ -120,7 +120,7 @@ extension ExportLife.Turn {
     }
 
     mutating func reconcileFailed(_ error: ProviderError) {
-        if life.asksForAuthorization(error) { return awaitAuthorization() }
+        if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
         let wait = failureWait(error)
         let deadline = (record.progress.recoveringSince ?? now) + settings.submissionDeadline
         guard error.code != .unsupported, now + wait <= deadline else {

@@ -131,7 +131,7 @@ extension ExportLife.Turn {
 
     mutating func observationFailed(_ error: ProviderError) {
         record.progress.observeBeforeCancel = false
-        if life.asksForAuthorization(error) { return awaitAuthorization() }
+        if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
         let isMissing = error.code == .notFound || error.code == .gone
         record.progress.missing = isMissing ? record.progress.missing + 1 : 0
         guard record.progress.missing < settings.missingLimit else {
@@ -156,7 +156,9 @@ extension ExportLife.Turn {
     }
 
     /// Nothing can be done without the caller's token: waits for one, within the time for what is to be done.
-    mutating func awaitAuthorization() {
+    ///
+    /// A challenge that came with `error` goes to the caller in the notice: only its sign-in can answer it.
+    mutating func awaitAuthorization(after error: ProviderError? = nil) {
         let since = record.progress.recoveringSince ?? record.progress.acceptedSince
         let deadline = record.phase == .tracking ? trackingDeadline : since + settings.submissionDeadline
         let detail = "The export runs on its caller's own upstream token, and there is no valid one. "
@@ -164,6 +166,13 @@ extension ExportLife.Turn {
         record.progress.awaitsAuthorization = true
         record.nextActionAt = deadline
         record.export.stale = record.phase != .accepted
+        if let error, let challenge = error.challenge {
+            record.export.notice = ExportNotice(
+                error.problem,
+                "\(error.detail) In base 64 they are: \(challenge.encodedClaims)"
+            )
+            return
+        }
         record.export.notice = ExportNotice(
             .upstreamAuthorizationRequired,
             detail + "Ask for the export with the header Upstream-Authorization, and it goes on."

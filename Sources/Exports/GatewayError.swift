@@ -46,6 +46,13 @@ public struct GatewayError: Error, Sendable {
             retryAfter: error.retryAfter,
             upstream: error.upstream,
             members: error.existing.map { ["existing": .string($0)] } ?? [:],
+            challenge: error.challenge.map {
+                BearerChallenge(
+                    .insufficientClaims,
+                    claims: $0.encodedClaims,
+                    authorizationURI: $0.authorizationURI.isEmpty ? nil : $0.authorizationURI
+                )
+            },
             cause: error
         )
     }

@@ -39,6 +39,8 @@ public struct ProviderError: Error, Sendable {
     public var faults: [FieldFault]
     /// What the upstream said.
     public var upstream: UpstreamErrorInfo?
+    /// What a new token of the caller has to prove, where the upstream or its authority says so.
+    public var challenge: ClaimsChallenge?
     /// The error below this one, for logs only; its description must not reach a client.
     public var cause: (any Error)?
 
@@ -51,6 +53,7 @@ public struct ProviderError: Error, Sendable {
         existing: String? = nil,
         faults: [FieldFault] = [],
         upstream: UpstreamErrorInfo? = nil,
+        challenge: ClaimsChallenge? = nil,
         cause: (any Error)? = nil
     ) {
         self.code = code
@@ -60,6 +63,7 @@ public struct ProviderError: Error, Sendable {
         self.existing = existing
         self.faults = faults
         self.upstream = upstream
+        self.challenge = challenge
         self.cause = cause
     }
 

@@ -7,7 +7,9 @@ import VivaGoals
 /// What the composition knows of a provider: how to read its part of a connection's configuration.
 struct Adapter: Sendable {
     let descriptor: ProviderDescriptor
-    let read: @Sendable (inout ConfigurationSection, _ allowPlainHTTP: Bool) throws(StartupError) -> AdapterSettings
+    let read:
+        @Sendable (inout ConfigurationSection, NationalCloud, _ allowPlainHTTP: Bool) throws(StartupError) ->
+            AdapterSettings
 
     /// Every provider that the gateway has. The one place that names them all.
     static let all: [Adapter] = [graphEDiscovery, vivaGoals, powerBI]
@@ -25,13 +27,12 @@ struct AdapterSettings: Sendable {
 extension Adapter {
     private static let graphEDiscovery = Adapter(descriptor: GraphEDiscoveryProvider.descriptor) {
         section,
+        cloud,
         allowPlainHTTP throws(StartupError) in
+        // Microsoft lists these APIs for the worldwide and the US government's clouds (`graph.md` B2).
+        guard cloud != .china else { throw section.error("cloud", "has no eDiscovery API") }
         var settings = GraphEDiscoverySettings()
-        settings.apiRoot = try section.url(
-            "apiRoot",
-            default: "https://graph.microsoft.com",
-            allowPlainHTTP: allowPlainHTTP
-        )
+        settings.apiRoot = try section.url("apiRoot", default: cloud.graphRoot, allowPlainHTTP: allowPlainHTTP)
         settings.dialect = try section.choice("dialect", GraphEDiscoverySettings.Dialect.self, default: .security)
         settings.version = try section.choice(
             "version",
@@ -44,7 +45,7 @@ extension Adapter {
             allowPlainHTTP: allowPlainHTTP
         )
         settings.blobHosts = try section.hosts("blobHosts", default: settings.blobHosts, allowPlainHTTP: allowPlainHTTP)
-        settings.graphScope = try section.scope("graphScope", default: settings.graphScope)
+        settings.graphScope = try section.scope("graphScope", default: cloud.graphScope)
         settings.downloadScope = try section.scope("downloadScope", default: settings.downloadScope)
         let read = settings
         return AdapterSettings(
@@ -56,10 +57,11 @@ extension Adapter {
 
     private static let vivaGoals = Adapter(descriptor: VivaGoalsProvider.descriptor) {
         section,
+        cloud,
         allowPlainHTTP throws(StartupError) in
         let settings = VivaGoalsSettings(
-            apiRoot: try section.url("apiRoot", default: "https://graph.microsoft.com", allowPlainHTTP: allowPlainHTTP),
-            scope: try section.scope("scope", default: VivaGoalsSettings().scope),
+            apiRoot: try section.url("apiRoot", default: cloud.graphRoot, allowPlainHTTP: allowPlainHTTP),
+            scope: try section.scope("scope", default: cloud.graphScope),
             asksForRanges: try section.bool("ranges", default: false)
         )
         return AdapterSettings(
@@ -71,14 +73,15 @@ extension Adapter {
 
     private static let powerBI = Adapter(descriptor: PowerBIProvider.descriptor) {
         section,
+        cloud,
         allowPlainHTTP throws(StartupError) in
         let profileID = try section.text("profileId")
         if let profileID, !UUIDText.isValid(profileID) {
             throw section.error("profileId", "must be the profile's id, a UUID")
         }
         let settings = PowerBISettings(
-            apiRoot: try section.url("apiRoot", default: "https://api.powerbi.com", allowPlainHTTP: allowPlainHTTP),
-            scope: try section.scope("scope", default: PowerBISettings().scope),
+            apiRoot: try section.url("apiRoot", default: cloud.powerBIRoot, allowPlainHTTP: allowPlainHTTP),
+            scope: try section.scope("scope", default: cloud.powerBIScope),
             profileID: profileID,
             asksForRanges: try section.bool("ranges", default: false)
         )

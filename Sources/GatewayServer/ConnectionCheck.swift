@@ -20,15 +20,22 @@ public enum ConnectionCheck {
         time: any TimeSource = SystemTime()
     ) async throws -> [Finding] {
         let transport = UpstreamTransport(authorities: configuration.authorities)
+        let logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
         let connections = Connections(
             transport: transport,
             time: time,
-            logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() },
+            logger: logger,
             metrics: NOOPMetricsHandler.instance
         )
         var findings: [Finding] = []
         for connection in configuration.connections {
-            guard !connection.isPassThrough else {
+            do throws(StartupError) {
+                try connection.checkCredential(now: true, time: time, logger: logger)
+            } catch {
+                findings.append(Finding(connection: connection.name, isGood: false, detail: "\(error)"))
+                continue
+            }
+            guard !connection.needsCallerToken else {
                 findings.append(
                     Finding(
                         connection: connection.name,

@@ -30,8 +30,8 @@ struct Connections {
         let provider = connection.adapter.make(client)
         var descriptor = type(of: provider).descriptor
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
-        // Whoever passes the caller's token through can do nothing without one, whatever the upstream would allow.
-        descriptor.capabilities.delegatedOnly = connection.isPassThrough
+        // Who acts for the caller can do nothing without its token, whatever the upstream would allow.
+        descriptor.capabilities.delegatedOnly = connection.needsCallerToken
         return EngineConnection(name: connection.name, provider: provider, descriptor: descriptor)
     }
 
@@ -39,23 +39,59 @@ struct Connections {
     func tokens(_ connection: ConnectionConfiguration) -> any AccessTokenSource {
         switch connection.credential {
         case .passThrough: return PassThroughTokenSource(scope: connection.adapter.scopes[0])
-        case .clientSecret(let authority, let tenantID, let clientID, let clientSecret):
-            let client = UpstreamClient(
-                settings: .init(connection: connection.name, bearerHosts: [:], openHosts: [.origin(of: authority)]),
-                transport: transport,
-                tokens: PassThroughTokenSource(scope: connection.adapter.scopes[0]),
-                time: time,
-                logger: logger,
-                metrics: metrics
+        case .managedIdentity(let identity):
+            return ManagedIdentityTokenSource(
+                identity,
+                client: authorityClient(connection, at: identity.endpoint),
+                time: time
             )
+        case .application(let application):
+            let client = authorityClient(connection, at: application.authority)
+            let credential = credential(of: application, connection)
+            if application.onBehalfOf {
+                return OnBehalfOfTokenSource(
+                    authority: application.authority,
+                    tenant: application.tenantID,
+                    clientID: application.clientID,
+                    credential: credential,
+                    client: client,
+                    time: time
+                )
+            }
             return EntraTokenSource(
-                authority: authority,
-                tenant: tenantID,
-                clientID: clientID,
-                credential: .clientSecret(clientSecret),
+                authority: application.authority,
+                tenant: application.tenantID,
+                clientID: application.clientID,
+                credential: credential,
                 client: client,
                 time: time
             )
         }
+    }
+
+    private func credential(
+        of application: ApplicationConfiguration,
+        _ connection: ConnectionConfiguration
+    ) -> EntraCredential {
+        switch application.proof {
+        case .clientSecret(let secret): return .clientSecret(secret)
+        case .federatedToken(let path, _): return .federatedToken(FederatedTokenFile(path: path))
+        case .certificate(let settings, _):
+            var logger = logger
+            logger[metadataKey: "connection"] = .string(connection.name)
+            return .certificate(CertificateCredential(settings, time: time, logger: logger))
+        }
+    }
+
+    /// Calls the one host that hands out tokens, and shows it none.
+    private func authorityClient(_ connection: ConnectionConfiguration, at host: UpstreamURL) -> UpstreamClient {
+        UpstreamClient(
+            settings: .init(connection: connection.name, bearerHosts: [:], openHosts: [.origin(of: host)]),
+            transport: transport,
+            tokens: PassThroughTokenSource(scope: connection.adapter.scopes[0]),
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
     }
 }

@@ -29,6 +29,9 @@ public enum GatewayServer {
         } catch {
             throw StartupError("OpenSSL", "\(error)")
         }
+        for connection in configuration.connections {
+            try connection.checkCredential(now: false, time: time, logger: logger)
+        }
         let metrics = PrometheusRegistry()
         let ledger = try SQLiteLedger(path: configuration.ledgerPath)
         let transport = UpstreamTransport(

@@ -70,7 +70,7 @@ public final class UpstreamClient: Sendable {
 
     /// One call and its whole answer.
     ///
-    /// GET and DELETE are tried up to three times where the connection or a gateway in between failed; POST once.
+    /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
     /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
@@ -85,12 +85,12 @@ public final class UpstreamClient: Sendable {
                 } rejected: {
                     request.rejectsToken($0)
                 }
-                guard request.method.isIdempotent, attempt < 3, [502, 503, 504].contains(response.status),
-                    response.retryAfter == nil
+                guard request.method.isIdempotent, attempt < request.attempts,
+                    [502, 503, 504].contains(response.status), response.retryAfter == nil
                 else { return response }
             } catch {
-                guard request.method.isIdempotent, attempt < 3, error.code == .transient, error.retryAfter == nil,
-                    !Task.isCancelled
+                guard request.method.isIdempotent, attempt < request.attempts, error.code == .transient,
+                    error.retryAfter == nil, !Task.isCancelled
                 else { throw error }
             }
             try await pause(.milliseconds(250 << attempt) + .milliseconds(Int64(jitter() * 250)))
@@ -190,7 +190,7 @@ extension UpstreamClient {
     /// The hosts that may be shown a token of `scope`.
     private func bearerHosts(for scope: TokenScope) -> [HostRule] { settings.bearerHosts[scope] ?? [] }
 
-    private func withToken<Answer: Sendable>(
+    private func withToken<Answer: UpstreamAnswer>(
         _ request: UpstreamRequest,
         alsoOpen: [HostRule] = [],
         context: CallContext,
@@ -212,7 +212,16 @@ extension UpstreamClient {
         let other: AccessToken
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)
-        } catch  where error.code == .unauthenticated {
+        } catch  where error.code == .unauthenticated && error.challenge == nil {
+            if answer.status == 401, let challenge = ClaimsChallenge(answer.headers) {
+                throw ProviderError(
+                    .unauthenticated,
+                    "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
+                    problem: .upstreamClaimsRequired,
+                    upstream: UpstreamErrorInfo(status: answer.status),
+                    challenge: challenge
+                )
+            }
             // There is no better token: the upstream's own words say more than ours.
             return answer
         }

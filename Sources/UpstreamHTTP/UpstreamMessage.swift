@@ -28,6 +28,8 @@ public struct UpstreamRequest: Sendable {
     public var bearer: TokenScope?
     /// Whether the call counts against the connection's request budget.
     public var isPaced = true
+    /// How often `send` tries a harmless call that fails on the way, in all.
+    public var attempts = 3
     /// How long to wait for the whole answer of `send`, or for the head of `download`.
     public var timeout: Duration = .seconds(30)
     /// The most bytes that `send` takes for an answer.

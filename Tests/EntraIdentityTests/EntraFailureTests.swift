@@ -14,7 +14,7 @@ import UpstreamHTTP
             "AADSTS7000222: The provided client secret keys are expired."
         ),
         (
-            401, "entra-error-401-cert-not-registered", "invalid_client", "See upstream",
+            401, "entra-error-401-cert-not-registered", "AADSTS700027", "not registered with the application",
             "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered on "
                 + "application. [Reason - The key was not found.]"
         ),
@@ -30,13 +30,8 @@ import UpstreamHTTP
                 + "https://foo.microsoft.com/.default is not valid."
         ),
         (
-            400, "entra-error-400-external-oidc", "AADSTS90061", "See upstream",
+            400, "entra-error-400-external-oidc", "AADSTS90061", "cannot read the OpenID configuration",
             "AADSTS90061: Request to External OIDC endpoint failed."
-        ),
-        (
-            400, "entra-error-400-obo-consent-required", "AADSTS65001", "See upstream",
-            "AADSTS65001: The user or administrator has not consented to use the application with ID "
-                + "'11111111-1111-1111-1111-111111111111'."
         ),
         (400, "entra-imds-400-identity-not-found", "invalid_request", "See upstream", "Identity not found"),
     ])
@@ -49,6 +44,79 @@ import UpstreamHTTP
         #expect(error.upstream?.status == status)
         #expect(error.upstream?.code == code)
         #expect(error.upstream?.message == message)
+    }
+
+    @Test(arguments: ["entra-error-400-federation-no-match"])
+    func theCodeOfAFederationThatDoesNotMatchHasAHint(_ fixture: String) throws {
+        let error = EntraFailure.error(from: try Fixture.response(400, fixture))
+        #expect(error.code == .unauthenticated)
+        #expect(error.detail.contains("letter for letter"))
+    }
+
+    /// Whoever asks, consent is the administrator's to give.
+    @Test(arguments: [TokenRequestKind.clientCredentials, .onBehalfOf(Secret("user"))])
+    func missingConsentSaysWhoMustGrantIt(_ kind: TokenRequestKind) throws {
+        let error = EntraFailure.error(
+            from: try Fixture.response(400, "entra-error-400-obo-consent-required"),
+            to: kind
+        )
+        #expect(error.code == .forbidden)
+        #expect(error.problem == .upstreamConsentRequired)
+        #expect(!error.isRetryable)
+        #expect(error.detail.contains("administrator"))
+        #expect(error.upstream?.code == "AADSTS65001")
+    }
+
+    @Test func aChallengeGoesBackToTheCaller() throws {
+        let response = try Fixture.response(400, "entra-error-400-obo-interaction-required")
+        let error = EntraFailure.error(
+            from: response,
+            to: .onBehalfOf(Secret("user")),
+            authorizationURI: "https://login.example/t/oauth2/v2.0/authorize"
+        )
+        #expect(error.code == .unauthenticated)
+        #expect(error.problem == .upstreamClaimsRequired)
+        #expect(!error.isRetryable)
+        let challenge = try #require(error.challenge)
+        #expect(challenge.authorizationURI == "https://login.example/t/oauth2/v2.0/authorize")
+        #expect(
+            challenge.claims
+                == #"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#
+        )
+        let shown = GatewayError(error)
+        #expect(shown.code == .upstreamClaimsRequired)
+        #expect(shown.challenge?.claims == challenge.encodedClaims)
+        #expect(shown.challenge?.authorizationURI == challenge.authorizationURI)
+        // An application has nobody who could sign in.
+        #expect(EntraFailure.error(from: response).challenge == nil)
+    }
+
+    @Test(
+        arguments: [
+            (400, "invalid_grant", 500_133, .unauthenticated, .upstreamAuthorizationRequired),
+            (400, "invalid_grant", 50_013, .unauthenticated, .upstreamAuthorizationRequired),
+            (400, "interaction_required", 50_076, .unauthenticated, .upstreamAuthorizationRequired),
+            (401, "invalid_client", 7_000_215, .permanent, .upstreamUnauthenticated),
+            (400, "unauthorized_client", 700_016, .permanent, .upstreamUnauthenticated),
+        ] as [(Int, String, Int, ProviderError.Code, ProblemCode)]
+    )
+    func whatTheUserCanMendIsToldApart(
+        _ status: Int,
+        _ code: String,
+        _ number: Int,
+        _ kind: ProviderError.Code,
+        _ problem: ProblemCode
+    ) {
+        let body = #"{"error":"\#(code)","error_description":"AADSTS\#(number): no.","error_codes":[\#(number)]}"#
+        let response = UpstreamResponse(
+            status: status,
+            headers: UpstreamHeaders([]),
+            body: Array(body.utf8),
+            receivedAt: Timestamp(milliseconds: 0)
+        )
+        let error = EntraFailure.error(from: response, to: .onBehalfOf(Secret("user")))
+        #expect(error.code == kind)
+        #expect(error.problem == problem)
     }
 
     @Test func theTraceIdIsKeptWhereItBelongs() throws {

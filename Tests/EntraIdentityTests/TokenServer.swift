@@ -1,5 +1,6 @@
 import CoreMetrics
 import Exports
+import Foundation
 import InMemoryLogging
 import Logging
 import NIOCore
@@ -14,7 +15,21 @@ final class TokenServer: Sendable {
     /// One token request, waiting for its answer.
     struct Call: Sendable {
         var target: String
+        /// The request's head, as it came.
+        var head: String
         var form: String
+
+        /// The form's parameters, decoded.
+        var parameters: [String: String] {
+            let pairs = form.split(separator: "&")
+                .map { pair -> (String, String) in
+                    let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                        .map { $0.removingPercentEncoding ?? "" }
+                    return (parts[0], parts.count > 1 ? parts[1] : "")
+                }
+            return Dictionary(pairs) { $1 }
+        }
+
         fileprivate var channel: any Channel
 
         func grant(_ token: String, expiresIn: Int = 3600) {
@@ -61,10 +76,27 @@ final class TokenServer: Sendable {
         for waiter in ready { waiter.continuation.resume() }
     }
 
-    /// Runs `test` with a source of tokens from this server.
+    /// Runs `test` with a source of tokens from this server, by a client secret.
     static func with(test: (TokenServer, EntraTokenSource, ManualTime, InMemoryLogHandler) async throws -> Void)
         async throws
     {
+        try await serve { server, authority, client, time, logs async throws in
+            let source = EntraTokenSource(
+                authority: authority,
+                tenant: "contoso.example",
+                clientID: "client-id",
+                credential: .clientSecret(Secret("s3cret &+")),
+                client: client,
+                time: time
+            )
+            try await test(server, source, time, logs)
+        }
+    }
+
+    /// Runs `test` with this server's address, and a client that may call it.
+    static func serve(
+        test: (TokenServer, UpstreamURL, UpstreamClient, ManualTime, InMemoryLogHandler) async throws -> Void
+    ) async throws {
         let server = TokenServer()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -80,27 +112,20 @@ final class TokenServer: Sendable {
         var logs = InMemoryLogHandler()
         logs.logLevel = .trace
         let handler = logs
-        let source = EntraTokenSource(
-            authority: authority,
-            tenant: "contoso.example",
-            clientID: "client-id",
-            credential: .clientSecret(Secret("s3cret &+")),
-            client: UpstreamClient(
-                settings: .init(
-                    connection: "entra",
-                    bearerHosts: [:],
-                    openHosts: [.origin(of: authority)]
-                ),
-                transport: transport,
-                tokens: PassThroughTokenSource(scope: TokenScope("none")),
-                time: time,
-                logger: Logger(label: "test") { _ in handler },
-                metrics: NOOPMetricsHandler.instance
-            ),
-            time: time
+        let client = UpstreamClient(
+            settings: .init(connection: "entra", bearerHosts: [:], openHosts: [.origin(of: authority)]),
+            transport: transport,
+            tokens: PassThroughTokenSource(scope: TokenScope("none")),
+            time: time,
+            logger: Logger(label: "test") { _ in handler },
+            metrics: NOOPMetricsHandler.instance
         )
         let outcome: Result<Void, any Error>
-        do { outcome = .success(try await test(server, source, time, logs)) } catch { outcome = .failure(error) }
+        do {
+            outcome = .success(try await test(server, authority, client, time, logs))
+        } catch {
+            outcome = .failure(error)
+        }
         try await transport.shutdown()
         try await channel.close()
         try outcome.get()
@@ -116,14 +141,20 @@ final class TokenServer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             received += String(buffer: unwrapInboundIn(data))
-            guard let end = received.firstRange(of: "\r\n\r\n"),
-                let field = received.lowercased().firstRange(of: "content-length: "),
-                let length = Int(received[field.upperBound...].prefix { $0.isNumber }),
-                received[end.upperBound...].utf8.count >= length
-            else { return }
-            let target = received.split(separator: " ")[1]
+            guard let end = received.firstRange(of: "\r\n\r\n") else { return }
+            let head = String(received[..<end.lowerBound])
+            var length = 0
+            if let field = head.lowercased().firstRange(of: "content-length: ") {
+                length = Int(head[field.upperBound...].prefix { $0.isNumber }) ?? 0
+            }
+            guard received[end.upperBound...].utf8.count >= length else { return }
             server.add(
-                Call(target: String(target), form: String(received[end.upperBound...]), channel: context.channel)
+                Call(
+                    target: String(head.split(separator: " ")[1]),
+                    head: head,
+                    form: String(received[end.upperBound...]),
+                    channel: context.channel
+                )
             )
             received = ""
         }

@@ -28,6 +28,20 @@ import Testing
         #expect(life.step == .submit)
     }
 
+    /// Only the caller's sign-in can answer it, so it stands where the caller looks.
+    @Test func aChallengeStandsInTheNotice() {
+        let challenge = ClaimsChallenge(claims: "{}", authorizationURI: "https://login.example/a")
+        let error = ProviderError(.unauthenticated, "More.", problem: .upstreamClaimsRequired, challenge: challenge)
+        for event in [ExportLife.Event.observationFailed(error), .submissionFailed(error)] {
+            var life = Life.tracked { $0.delegatedOnly = true }
+            if case .submissionFailed = event { life = Life.submitting { $0.delegatedOnly = true } }
+            life.take(event)
+            #expect(life.step == .awaitAuthorization)
+            #expect(life.export.notice?.code == .upstreamClaimsRequired)
+            #expect(life.export.notice?.detail == "More. In base 64 they are: e30=")
+        }
+    }
+
     @Test func callersTokenIsRecognisedByTheProblem() {
         var life = Life.tracked()
         life.take(

@@ -143,6 +143,41 @@ import UpstreamHTTP
         }
     }
 
+    /// Only the caller can answer it, so it is an error that carries it, and no answer.
+    @Test(arguments: [
+        "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8/In19", "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8_In19",
+        "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8/In19====",
+    ])
+    func aClaimsChallengeIsKept(encoded: String) async throws {
+        let field =
+            #"Bearer realm="", authorization_uri="https://login.example/a", error="insufficient_claims", claims="\#(encoded)""#
+        try await Upstream.with(tokens: ["only"]) { _, _ in
+            [RawServer.answer(401, ["WWW-Authenticate: \(field)"])]
+        } test: { upstream in
+            let request = try upstream.request(.get, bearer: true)
+            let error = await #expect(throws: ProviderError.self) { try await upstream.send(request) }
+            #expect(error?.code == .unauthenticated)
+            #expect(error?.problem == .upstreamClaimsRequired)
+            #expect(error?.challenge?.claims == #"{"access_token":{"a":"??"}}"#)
+            #expect(error?.challenge?.authorizationURI == "https://login.example/a")
+            #expect(upstream.server.calls.count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        #"Bearer realm="", error="invalid_token""#, #"Bearer error="insufficient_claims""#,
+        #"Bearer error="insufficient_claims", claims="!""#, #"Bearer error="insufficient_claims", claims="e30="#,
+        #"Bearer error="invalid_token", claims="e30=""#,
+    ])
+    func anotherRefusalIsNoChallenge(field: String) async throws {
+        try await Upstream.with(tokens: ["only"]) { _, _ in
+            [RawServer.answer(401, ["WWW-Authenticate: \(field)"])]
+        } test: { upstream in
+            let response = try await upstream.send(upstream.request(.get, bearer: true))
+            #expect(response.status == 401)
+        }
+    }
+
     @Test func theAdapterSaysWhatARefusedTokenLooksLike() async throws {
         try await Upstream.with { _, index in
             [RawServer.answer(index == 0 ? 403 : 200)]

@@ -8,9 +8,9 @@ enum ProblemDocument {
     static func status(of code: ProblemCode) -> HTTPResponse.Status {
         switch code {
         case .malformedRequest, .invalidParameter: .badRequest
-        case .unauthenticated: .unauthorized
+        case .unauthenticated, .upstreamClaimsRequired: .unauthorized
         // The key is good, the call is understood, and it is not allowed: here, or upstream for this caller or account.
-        case .forbidden, .upstreamAuthorizationRequired, .upstreamForbidden: .forbidden
+        case .forbidden, .upstreamAuthorizationRequired, .upstreamConsentRequired, .upstreamForbidden: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .notAcceptable: .notAcceptable

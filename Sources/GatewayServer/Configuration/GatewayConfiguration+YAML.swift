@@ -185,65 +185,28 @@ extension ConnectionConfiguration {
             : perMinute == 0 ? nil : RequestBudget(perMinute, per: .seconds(60))
         let floor = adapter.descriptor.capabilities.minimumPollInterval
         pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
+        let cloud = try section.choice("cloud", NationalCloud.self, default: .public)
         credential = try CredentialConfiguration(
             section.node("credential"),
             path: path + ".credential",
             environment,
+            cloud: cloud,
             allowPlainHTTP: allowPlainHTTP
         )
-        self.adapter = try adapter.read(&section, allowPlainHTTP)
+        self.adapter = try adapter.read(&section, cloud, allowPlainHTTP)
         try section.finish()
-        if adapter.descriptor.capabilities.delegatedOnly, !isPassThrough {
+        if adapter.descriptor.capabilities.delegatedOnly, !needsCallerToken {
             throw StartupError(
                 path + ".credential.type",
-                "must be passThrough: \(adapter.descriptor.title) knows delegated permissions only"
+                "must be passThrough, or have onBehalfOf: true: \(adapter.descriptor.title) knows delegated permissions only"
             )
         }
-    }
-}
-
-extension CredentialConfiguration {
-    private enum Kind: String, CaseIterable {
-        case clientSecret, passThrough
-    }
-
-    fileprivate init(
-        _ node: Node?,
-        path: String,
-        _ environment: OperatorEnvironment,
-        allowPlainHTTP: Bool
-    ) throws(StartupError) {
-        guard node != nil else { throw StartupError(path, "is required") }
-        var section = try ConfigurationSection(node, path: path, environment: environment)
-        switch try section.choice("type", Kind.self, default: nil) {
-        case .passThrough: self = .passThrough
-        case .clientSecret:
-            let tenant = try section.requiredText("tenantId")
-            guard tenant.utf8.allSatisfy(\.isNameByte), !["common", "organizations", "consumers"].contains(tenant)
-            else {
-                throw section.error("tenantId", "must be the tenant's id or a verified domain")
-            }
-            let client = try section.requiredText("clientId")
-            guard UUIDText.isValid(client) else {
-                throw section.error("clientId", "must be the application's id, a UUID")
-            }
-            let authority = try section.url(
-                "authority",
-                default: "https://login.microsoftonline.com",
-                allowPlainHTTP: allowPlainHTTP
-            )
-            guard let secret = try section.secret("clientSecret") else {
-                throw section.error("clientSecret", "is required: env:NAME or file:/path")
-            }
-            self = .clientSecret(authority: authority, tenantID: tenant, clientID: client, clientSecret: secret)
-        }
-        try section.finish()
     }
 }
 
 extension UInt8 {
     /// A letter, a digit, `-` or `.`.
-    fileprivate var isNameByte: Bool {
+    var isNameByte: Bool {
         (0x30...0x39).contains(self) || (0x41...0x5A).contains(self) || (0x61...0x7A).contains(self)
             || self == UInt8(ascii: "-") || self == UInt8(ascii: ".")
     }

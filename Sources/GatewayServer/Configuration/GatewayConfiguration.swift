@@ -108,12 +108,6 @@ public struct ConnectionConfiguration: Sendable {
     var budget: RequestBudget?
     var adapter: AdapterSettings
 
-    /// Whether callers bring their own upstream token.
-    public var isPassThrough: Bool { if case .passThrough = credential { true } else { false } }
-}
-
-/// Who the gateway is on a connection.
-enum CredentialConfiguration: Sendable {
-    case clientSecret(authority: UpstreamURL, tenantID: String, clientID: String, clientSecret: Secret)
-    case passThrough
+    /// Whether callers bring a token of their own, to be passed on or exchanged.
+    public var needsCallerToken: Bool { credential.needsCallerToken }
 }

@@ -29,6 +29,9 @@ final class OperatorEnvironment: Sendable {
         return (name, value)
     }
 
+    /// The value of a variable that is not ours, such as `AZURE_TENANT_ID`; nil when it is not set or empty.
+    func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+
     /// The authorities of `SSL_CERT_FILE`, the variable by which OpenSSL, Go and curl are told of them.
     func authorities() throws(StartupError) -> TrustedAuthorities? {
         let name = "SSL_CERT_FILE"

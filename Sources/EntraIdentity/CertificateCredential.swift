@@ -1,0 +1,150 @@
+public import Exports
+import Foundation
+public import Logging
+import Synchronization
+public import SystemCrypto
+
+/// A certificate and its key, as an application's proof. They are read anew when their files have changed.
+///
+/// A file that is being replaced may not fit its other half for a moment: as long as the former pair is valid, it is used
+/// until the new one can be.
+public final class CertificateCredential: Sendable {
+    /// Where the key and the certificate lie, and how the assertion is made.
+    public struct Settings: Sendable {
+        /// The key: a path, or a URI such as `pkcs11:token=…`; see `KeyMaterial.open`.
+        public var key: String
+        /// The certificate, where it does not lie beside the key.
+        public var certificate: String?
+        /// What opens the key, where it is encrypted; the PIN of a module.
+        public var passphrase: Secret?
+        public var algorithm: SignatureAlgorithm
+        /// Whether the assertion carries the certificates themselves (`x5c`).
+        public var sendsChain: Bool
+
+        /// Makes settings.
+        public init(
+            key: String,
+            certificate: String? = nil,
+            passphrase: Secret? = nil,
+            algorithm: SignatureAlgorithm = .ps256,
+            sendsChain: Bool = false
+        ) {
+            self.key = key
+            self.certificate = certificate
+            self.passphrase = passphrase
+            self.algorithm = algorithm
+            self.sendsChain = sendsChain
+        }
+    }
+
+    private struct Opened {
+        var material: KeyMaterial
+        var fingerprint: [UInt8]
+    }
+
+    private let settings: Settings
+    private let time: any TimeSource
+    private let random: @Sendable (_ count: Int) -> [UInt8]
+    private let logger: Logger
+    private let opened = Mutex<Opened?>(nil)
+
+    /// Makes a credential; nothing is read yet. `random` gives unpredictable bytes.
+    public init(
+        _ settings: Settings,
+        time: any TimeSource,
+        random: @escaping @Sendable (_ count: Int) -> [UInt8] = { randomBytes($0) },
+        logger: Logger
+    ) {
+        self.settings = settings
+        self.time = time
+        self.random = random
+        self.logger = logger
+    }
+
+    /// Finds out whether an assertion could be signed now. Throws the error that says which part is in the way.
+    public func check() throws(KeyMaterialError) {
+        _ = try material().requireValidity(at: time.now().milliseconds / 1000)
+    }
+
+    /// An assertion for one request to `audience`. Throws `unauthenticated` when the key or the certificate cannot be used.
+    func assertion(audience: String, clientID: String) throws(ProviderError) -> Secret {
+        let now = time.now()
+        do throws(KeyMaterialError) {
+            let material = try material()
+            _ = try material.requireValidity(at: now.milliseconds / 1000)
+            let assertion = ClientAssertion(
+                algorithm: settings.algorithm,
+                sendsChain: settings.sendsChain,
+                audience: audience,
+                clientID: clientID,
+                now: now,
+                id: random(16)
+            )
+            do throws(CryptoError) {
+                return try assertion.signed(by: material.key, material.certificates)
+            } catch {
+                throw KeyMaterialError(.unsupportedKey, .key, reason: error.label)
+            }
+        } catch {
+            logger.error(
+                "The connection's certificate cannot be used",
+                metadata: ["reason": .string(error.label), "part": .string(error.part.rawValue)]
+            )
+            throw ProviderError(
+                .unauthenticated,
+                "The certificate by which the gateway signs in cannot be used (\(error.label)); its operator has to see to it.",
+                cause: error
+            )
+        }
+    }
+
+    private func material() throws(KeyMaterialError) -> KeyMaterial {
+        let fingerprint = fingerprint()
+        let now = time.now().milliseconds / 1000
+        return try opened.withLock { opened throws(KeyMaterialError) in
+            if let opened, opened.fingerprint == fingerprint { return opened.material }
+            do throws(KeyMaterialError) {
+                let material = try KeyMaterial.open(
+                    settings.key,
+                    certificates: settings.certificate,
+                    passphrase: settings.passphrase.map { Array($0.reveal().utf8) }
+                )
+                if opened != nil { logger.notice("The connection's certificate was replaced and is used from now on") }
+                opened = Opened(material: material, fingerprint: fingerprint)
+                return material
+            } catch {
+                guard let former = opened?.material, (try? former.requireValidity(at: now)) != nil else { throw error }
+                logger.warning(
+                    "The connection's certificate was replaced by one that cannot be used; the former one still is",
+                    metadata: ["reason": .string(error.label), "part": .string(error.part.rawValue)]
+                )
+                return former
+            }
+        }
+    }
+
+    /// What tells one state of the files from another: a digest of all bytes. What is no file is taken not to change.
+    private func fingerprint() -> [UInt8] {
+        var hash = SHA256()
+        for name in [settings.key, settings.certificate].compactMap({ $0 }) {
+            let bytes = SmallFile.read(name, upTo: 1 << 20) ?? []
+            hash.update(Array("\(bytes.count) ".utf8))
+            hash.update(bytes)
+        }
+        return hash.finalize()
+    }
+}
+
+/// Files that are read as a whole, within a limit.
+enum SmallFile {
+    /// The bytes of the file at a path or `file:` URI; nil when it cannot be read, or is longer than `limit`.
+    static func read(_ name: String, upTo limit: Int) -> [UInt8]? {
+        let path =
+            name.hasPrefix("file://")
+            ? String(name.dropFirst(7)) : name.hasPrefix("file:") ? String(name.dropFirst(5)) : name
+        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        defer { try? file.close() }
+        guard let data = try? file.read(upToCount: limit + 1) ?? Data(), data.count <= limit else { return nil }
+        return Array(data)
+    }
+}

@@ -1,0 +1,162 @@
+import Exports
+import Synchronization
+import UpstreamHTTP
+
+/// Tokens by key, with at most one fetch at a time for each, however many ask.
+///
+/// The first asker fetches, the others wait for it; if it is cancelled, one of them goes on. Tokens are renewed before they
+/// end, and used to their end when renewal fails.
+final class SharedTokens<Key: Hashable & Sendable>: Sendable {
+    private struct Entry {
+        var cache = TokenCache()
+        var waiters: [UInt64: CheckedContinuation<Turn, Never>] = [:]
+        /// When it was last asked for, in questions.
+        var usedAt: UInt64 = 0
+    }
+
+    private struct State {
+        var entries: [Key: Entry] = [:]
+        var questions: UInt64 = 0
+        var nextWaiter: UInt64 = 0
+        var cancelled: Set<UInt64> = []
+
+        /// Forgets keys, the longest unused first, until one more fits. Whatever is being fetched stays.
+        mutating func makeRoom(_ capacity: Int) {
+            while entries.count >= capacity {
+                let oldest = entries.filter { !$0.value.cache.isFetching }.min { $0.value.usedAt < $1.value.usedAt }
+                guard let oldest else { return }
+                entries[oldest.key] = nil
+            }
+        }
+    }
+
+    private enum Turn: Sendable {
+        case use(AccessToken)
+        case fail(ProviderError)
+        case askAgain
+        case cancelled
+    }
+
+    private let time: any TimeSource
+    private let capacity: Int
+    private let state = Mutex(State())
+
+    /// Keeps the tokens of `capacity` keys: those that nobody has asked for the longest give way.
+    init(time: any TimeSource, capacity: Int) {
+        self.time = time
+        self.capacity = capacity
+    }
+
+    /// The token for `key`; `fetch` is called when there is none to use and nobody else fetches it.
+    ///
+    /// `rejected` is a token that was refused where it was shown: another one comes back. Throws what `fetch` throws, which
+    /// everybody who waits gets, and `transient` when the task is cancelled.
+    func token(
+        for key: Key,
+        replacing rejected: AccessToken?,
+        fetch: () async throws(ProviderError) -> TokenGrant
+    ) async throws(ProviderError) -> AccessToken {
+        var rejected = rejected
+        while true {
+            switch requested(key, replacing: rejected) {
+            case .use(let token): return token
+            case .refuse(let error): throw error
+            case .fetch: return try await settled(key, fetch)
+            case .wait:
+                switch await turn(of: key) {
+                case .use(let token): return token
+                case .fail(let error): throw error
+                case .askAgain: break
+                case .cancelled: throw Self.givenUp
+                }
+            }
+            rejected = nil
+        }
+    }
+
+    private func requested(_ key: Key, replacing rejected: AccessToken?) -> TokenCache.Action {
+        state.withLock { state in
+            state.questions += 1
+            if state.entries[key] == nil { state.makeRoom(capacity) }
+            var entry = state.entries[key] ?? Entry()
+            entry.usedAt = state.questions
+            let action = entry.cache.requested(at: time.now(), replacing: rejected)
+            state.entries[key] = entry
+            return action
+        }
+    }
+
+    private func settled(
+        _ key: Key,
+        _ fetch: () async throws(ProviderError) -> TokenGrant
+    ) async throws(ProviderError) -> AccessToken {
+        do throws(ProviderError) {
+            let grant = try await fetch()
+            return settle(key) { cache in
+                let token = cache.fetched(grant)
+                return (token, .use(token))
+            }
+        } catch {
+            let now = time.now()
+            let kept: AccessToken? = settle(key) { cache in
+                if Task.isCancelled {
+                    cache.gaveUp()
+                    return (nil, .askAgain)
+                }
+                let kept = cache.failed(error, at: now)
+                return (kept, kept.map(Turn.use) ?? .fail(error))
+            }
+            if let kept { return kept }
+            throw error
+        }
+    }
+
+    /// Tells the cache an outcome, and everybody who waits for it.
+    private func settle<Result>(_ key: Key, _ event: (inout TokenCache) -> (Result, Turn)) -> Result {
+        let (result, turn, waiters) = state.withLock { state in
+            var entry = state.entries[key] ?? Entry()
+            let (result, turn) = event(&entry.cache)
+            let waiters = Array(entry.waiters.values)
+            entry.waiters = [:]
+            state.entries[key] = entry
+            return (result, turn, waiters)
+        }
+        for waiter in waiters { waiter.resume(returning: turn) }
+        return result
+    }
+
+    private func turn(of key: Key) async -> Turn {
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        // A cancellation that comes after the turn leaves its mark behind.
+        defer { state.withLock { _ = $0.cancelled.remove(id) } }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let immediate = state.withLock { state -> Turn? in
+                    if state.cancelled.remove(id) != nil { return .cancelled }
+                    // The fetch may have ended between the question and this line: then ask again.
+                    guard var entry = state.entries[key], entry.cache.isFetching else { return .askAgain }
+                    entry.waiters[id] = continuation
+                    state.entries[key] = entry
+                    return nil
+                }
+                if let immediate { continuation.resume(returning: immediate) }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state -> CheckedContinuation<Turn, Never>? in
+                guard let waiter = state.entries[key]?.waiters.removeValue(forKey: id) else {
+                    state.cancelled.insert(id)
+                    return nil
+                }
+                return waiter
+            }
+            waiter?.resume(returning: .cancelled)
+        }
+    }
+
+    private static var givenUp: ProviderError {
+        ProviderError(.transient, "The call was given up.", cause: CancellationError())
+    }
+}

@@ -1,0 +1,201 @@
+import EntraIdentity
+import Exports
+import SystemCrypto
+import UpstreamHTTP
+import Yams
+
+/// Who the gateway is on a connection.
+enum CredentialConfiguration: Sendable {
+    /// Each caller brings its own upstream token.
+    case passThrough
+    case application(ApplicationConfiguration)
+    case managedIdentity(ManagedIdentity)
+
+    /// Whether nothing can be done without a token of the caller's.
+    var needsCallerToken: Bool {
+        switch self {
+        case .passThrough: true
+        case .application(let application): application.onBehalfOf
+        case .managedIdentity: false
+        }
+    }
+}
+
+/// An application that is registered in a tenant.
+struct ApplicationConfiguration: Sendable {
+    /// How it proves who it is.
+    enum Proof: Sendable {
+        case clientSecret(Secret)
+        case certificate(CertificateCredential.Settings, names: CertificateKeyNames)
+        case federatedToken(path: String, name: String)
+    }
+
+    var authority: UpstreamURL
+    var tenantID: String
+    var clientID: String
+    var proof: Proof
+    /// Whether callers' tokens are exchanged, in place of tokens in the application's own name.
+    var onBehalfOf = false
+}
+
+/// What the parts of a certificate are called where the operator set them.
+struct CertificateKeyNames: Sendable {
+    var key: String
+    var certificates: String
+    var passphrase: String
+
+    /// The operator's mistake behind `error`.
+    func startupError(_ error: KeyMaterialError) -> StartupError {
+        let name =
+            switch error.part {
+            case .key: key
+            case .certificates: certificates
+            case .passphrase: passphrase
+            }
+        let date = error.date.map { " (\(Timestamp(milliseconds: $0 * 1000)))" } ?? ""
+        return StartupError(name, "\(error)\(date)")
+    }
+}
+
+extension CredentialConfiguration {
+    private enum Kind: String, CaseIterable {
+        case clientSecret, certificate, federatedToken, managedIdentity, environment, passThrough
+    }
+
+    /// Reads a connection's `credential`: a mapping with a `type`, or the one word `environment`.
+    init(
+        _ node: Node?,
+        path: String,
+        _ environment: OperatorEnvironment,
+        cloud: NationalCloud,
+        allowPlainHTTP: Bool
+    ) throws(StartupError) {
+        guard let node else { throw StartupError(path, "is required") }
+        if node.string == Kind.environment.rawValue {
+            let variables = EnvironmentCredential(environment, path: path, cloud: cloud, allowPlainHTTP: allowPlainHTTP)
+            self = try variables.credential()
+            return
+        }
+        var section = try ConfigurationSection(node, path: path, environment: environment)
+        switch try section.choice("type", Kind.self, default: nil) {
+        case .passThrough: self = .passThrough
+        case .managedIdentity: self = .managedIdentity(try ManagedIdentity(&section))
+        case .environment:
+            let variables = EnvironmentCredential(environment, path: path, cloud: cloud, allowPlainHTTP: allowPlainHTTP)
+            var credential = try variables.credential()
+            if try section.bool("onBehalfOf", default: false) {
+                guard case .application(var application) = credential else {
+                    throw section.error("onBehalfOf", "needs an application: a managed identity cannot exchange tokens")
+                }
+                application.onBehalfOf = true
+                credential = .application(application)
+            }
+            self = credential
+        case .clientSecret:
+            var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
+                section throws(StartupError) in
+                guard let secret = try section.secret("clientSecret") else {
+                    throw section.error("clientSecret", "is required: env:NAME or file:/path")
+                }
+                return .clientSecret(secret)
+            }
+            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            self = .application(application)
+        case .certificate:
+            var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
+                section throws(StartupError) in
+                try Self.certificate(&section)
+            }
+            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            self = .application(application)
+        case .federatedToken:
+            var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
+                section throws(StartupError) in
+                .federatedToken(path: try section.requiredText("tokenFile"), name: section.key("tokenFile"))
+            }
+            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            self = .application(application)
+        }
+        try section.finish()
+    }
+
+    private static func certificate(_ section: inout ConfigurationSection) throws(StartupError)
+        -> ApplicationConfiguration.Proof
+    {
+        let certificate = try section.requiredText("certificate")
+        let key = try section.text("key")
+        for (name, value) in [("certificate", certificate), ("key", key ?? "")] where value.contains("pin-value=") {
+            throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
+        }
+        let settings = CertificateCredential.Settings(
+            key: key ?? certificate,
+            certificate: key == nil ? nil : certificate,
+            passphrase: try section.secret("passphrase"),
+            algorithm: try section.choice("algorithm", SignatureAlgorithm.self, default: .ps256),
+            sendsChain: try section.bool("sendChain", default: false)
+        )
+        return .certificate(
+            settings,
+            names: CertificateKeyNames(
+                key: section.key(key == nil ? "certificate" : "key"),
+                certificates: section.key("certificate"),
+                passphrase: section.key("passphrase")
+            )
+        )
+    }
+}
+
+extension ApplicationConfiguration {
+    fileprivate init(
+        _ section: inout ConfigurationSection,
+        _ cloud: NationalCloud,
+        _ allowPlainHTTP: Bool,
+        proof: (inout ConfigurationSection) throws(StartupError) -> Proof
+    ) throws(StartupError) {
+        tenantID = try section.requiredText("tenantId")
+        guard Self.isTenant(tenantID) else {
+            throw section.error("tenantId", "must be the tenant's id or a verified domain")
+        }
+        clientID = try section.requiredText("clientId")
+        guard UUIDText.isValid(clientID) else {
+            throw section.error("clientId", "must be the application's id, a UUID")
+        }
+        authority = try section.url("authority", default: cloud.authority, allowPlainHTTP: allowPlainHTTP)
+        self.proof = try proof(&section)
+    }
+
+    /// A tenant's id or domain; not one of the words that stand for any tenant.
+    static func isTenant(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy(\.isNameByte)
+            && !["common", "organizations", "consumers"].contains(text.lowercased())
+    }
+}
+
+extension ManagedIdentity {
+    fileprivate init(_ section: inout ConfigurationSection) throws(StartupError) {
+        let names = ["clientId", "objectId", "resourceId"]
+        var identities: [Identity] = []
+        for name in names {
+            guard let id = try section.text(name) else { continue }
+            guard name == "resourceId" ? id.hasPrefix("/") : UUIDText.isValid(id) else {
+                throw section.error(name, name == "resourceId" ? "must be an Azure resource id" : "must be a UUID")
+            }
+            identities.append(
+                name == "clientId" ? .clientID(id) : name == "objectId" ? .objectID(id) : .resourceID(id)
+            )
+            guard identities.count == 1 else {
+                throw section.error(name, "names a second identity: give one of \(names.joined(separator: ", "))")
+            }
+        }
+        let endpoint = try section.text("endpoint")
+        let variables = ManagedIdentityVariables(section.environment, path: section.path)
+        var host = try variables.host()
+        if let endpoint {
+            guard let url = UpstreamURL(endpoint), url.query == nil else {
+                throw section.error("endpoint", "must be a URL such as \(ManagedIdentity.metadataAddress)")
+            }
+            host = .metadata(url)
+        }
+        self.init(host: host, identity: identities.first ?? .systemAssigned)
+    }
+}

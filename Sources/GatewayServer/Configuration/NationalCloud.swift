@@ -1,0 +1,51 @@
+import UpstreamHTTP
+
+/// Microsoft's clouds: who signs in where, and where the services are.
+///
+/// Power BI by `powerbi-entra.md` A8, Graph by Microsoft's list of national cloud deployments (learn.microsoft.com,
+/// graph/deployments). GCC signs in at the worldwide host and has the worldwide Graph.
+enum NationalCloud: String, CaseIterable, Sendable {
+    case `public`, gcc, gccHigh, dod, china
+
+    /// The login host's root.
+    var authority: String {
+        switch self {
+        case .public, .gcc: "https://login.microsoftonline.com"
+        case .gccHigh, .dod: "https://login.microsoftonline.us"
+        case .china: "https://login.chinacloudapi.cn"
+        }
+    }
+
+    var graphRoot: String {
+        switch self {
+        case .public, .gcc: "https://graph.microsoft.com"
+        case .gccHigh: "https://graph.microsoft.us"
+        case .dod: "https://dod-graph.microsoft.us"
+        case .china: "https://microsoftgraph.chinacloudapi.cn"
+        }
+    }
+
+    var graphScope: TokenScope { TokenScope(graphRoot + "/.default") }
+
+    var powerBIRoot: String {
+        switch self {
+        case .public: "https://api.powerbi.com"
+        case .gcc: "https://api.powerbigov.us"
+        case .gccHigh: "https://api.high.powerbigov.us"
+        case .dod: "https://api.mil.powerbigov.us"
+        case .china: "https://api.powerbi.cn"
+        }
+    }
+
+    var powerBIScope: TokenScope {
+        let host =
+            switch self {
+            case .public: "analysis.windows.net"
+            case .gcc: "analysis.usgovcloudapi.net"
+            case .gccHigh: "high.analysis.usgovcloudapi.net"
+            case .dod: "mil.analysis.usgovcloudapi.net"
+            case .china: "analysis.chinacloudapi.cn"
+            }
+        return TokenScope("https://\(host)/powerbi/api/.default")
+    }
+}

@@ -1,0 +1,37 @@
+import EntraIdentity
+import Exports
+import Logging
+import SystemCrypto
+
+extension ConnectionConfiguration {
+    /// Finds out what can be found out of the credential without a call. Throws `StartupError` naming the key that is wrong.
+    ///
+    /// What another may still put right, a certificate by its date or a token's file, is a mistake only when it is needed
+    /// `now`; else it is logged.
+    func checkCredential(now: Bool, time: any TimeSource, logger: Logger) throws(StartupError) {
+        guard case .application(let application) = credential else { return }
+        switch application.proof {
+        case .clientSecret: break
+        case .federatedToken(let path, let name):
+            do throws(ProviderError) {
+                try FederatedTokenFile(path: path).check()
+            } catch {
+                try report(StartupError(name, error.detail), isFinal: now, logger)
+            }
+        case .certificate(let settings, let names):
+            do throws(KeyMaterialError) {
+                try CertificateCredential(settings, time: time, logger: logger).check()
+            } catch {
+                try report(names.startupError(error), isFinal: now || !error.isAboutTime, logger)
+            }
+        }
+    }
+
+    private func report(_ error: StartupError, isFinal: Bool, _ logger: Logger) throws(StartupError) {
+        guard !isFinal else { throw error }
+        logger.error(
+            "A connection cannot sign in for now",
+            metadata: ["connection": .string(name), "reason": .string("\(error)")]
+        )
+    }
+}

@@ -1,0 +1,251 @@
+import EntraIdentity
+import Exports
+import SystemCrypto
+import Testing
+import UpstreamHTTP
+
+@testable import GatewayServer
+
+private let uuid = "22222222-2222-2222-2222-222222222222"
+private let registration = "tenantId: contoso.example, clientId: \(uuid)"
+private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uuid]
+
+@Suite struct CredentialConfigurationTests {
+    /// A configuration with one connection; `credential` is its value, `more` what stands beside it.
+    private func connection(
+        _ credential: String,
+        _ more: String = "",
+        provider: String = "power-bi",
+        variables: [String: String] = [:]
+    ) throws -> ConnectionConfiguration {
+        let yaml = """
+            ledger: { path: /tmp/ledger.sqlite }
+            connections:
+              - name: it
+                provider: \(provider)
+                credential: \(credential)
+                \(more)
+            """
+        return try GatewayConfiguration(yaml: yaml, environment: variables).connections[0]
+    }
+
+    private func application(_ credential: String, _ more: String = "", variables: [String: String] = [:]) throws
+        -> ApplicationConfiguration
+    {
+        guard case .application(let application) = try connection(credential, more, variables: variables).credential
+        else { throw StartupError("credential", "is no application") }
+        return application
+    }
+
+    @Test func aCertificateBesideItsKey() throws {
+        let application = try application(
+            "{ type: certificate, \(registration), certificate: /c.pem, key: /k.pem, passphrase: env:PASS }",
+            variables: ["PASS": "s3same"]
+        )
+        guard case .certificate(let settings, let names) = application.proof else {
+            Issue.record("no certificate")
+            return
+        }
+        #expect(settings.key == "/k.pem")
+        #expect(settings.certificate == "/c.pem")
+        #expect(settings.passphrase == Secret("s3same"))
+        #expect(settings.algorithm == .ps256)
+        #expect(!settings.sendsChain)
+        #expect(!application.onBehalfOf)
+        #expect(names.key == "connections[0].credential.key")
+        #expect(application.authority.reveal() == "https://login.microsoftonline.com/")
+    }
+
+    @Test func aCertificateThatHoldsItsKey() throws {
+        let application = try application(
+            "{ type: certificate, \(registration), certificate: /both.pfx, algorithm: RS256, sendChain: true, onBehalfOf: true }"
+        )
+        guard case .certificate(let settings, let names) = application.proof else {
+            Issue.record("no certificate")
+            return
+        }
+        #expect(settings.key == "/both.pfx")
+        #expect(settings.certificate == nil)
+        #expect(settings.algorithm == .rs256)
+        #expect(settings.sendsChain)
+        #expect(application.onBehalfOf)
+        #expect(names.key == "connections[0].credential.certificate")
+    }
+
+    @Test(arguments: [
+        ("clientSecret: env:SECRET", "clientSecret", false), ("tokenFile: /t", "federatedToken", false),
+        ("clientSecret: env:SECRET, onBehalfOf: true", "clientSecret", true),
+        ("tokenFile: /t, onBehalfOf: true", "federatedToken", true),
+    ])
+    func whoNeedsTheCallersToken(members: String, type: String, needs: Bool) throws {
+        let connection = try connection(
+            "{ type: \(type), \(registration), \(members) }",
+            variables: ["SECRET": "x"]
+        )
+        #expect(connection.needsCallerToken == needs)
+    }
+
+    @Test func whatKnowsDelegatedPermissionsOnlyIsServedOnBehalfOf() throws {
+        let connection = try connection(
+            "{ type: federatedToken, \(registration), tokenFile: /t, onBehalfOf: true }",
+            provider: "viva-goals"
+        )
+        #expect(connection.needsCallerToken)
+    }
+
+    @Test func managedIdentities() throws {
+        func identity(_ members: String, _ variables: [String: String] = [:]) throws -> ManagedIdentity {
+            let connection = try connection("{ type: managedIdentity\(members) }", variables: variables)
+            guard case .managedIdentity(let identity) = connection.credential else {
+                throw StartupError("credential", "is no managed identity")
+            }
+            return identity
+        }
+        let plain = try identity("")
+        #expect(plain.identity == .systemAssigned)
+        #expect(plain.endpoint.reveal() == "http://169.254.169.254/metadata/identity/oauth2/token")
+        #expect(try identity(", clientId: \(uuid)").identity == .clientID(uuid))
+        #expect(try identity(", objectId: \(uuid)").identity == .objectID(uuid))
+        #expect(try identity(", resourceId: /subscriptions/1").identity == .resourceID("/subscriptions/1"))
+        #expect(
+            try identity(", endpoint: \"http://127.0.0.1:8080\"").endpoint.reveal()
+                == "http://127.0.0.1:8080/metadata/identity/oauth2/token"
+        )
+        let service = try identity(
+            "",
+            ["IDENTITY_ENDPOINT": "http://172.16.0.8:8081/msi/token", "IDENTITY_HEADER": "header"]
+        )
+        #expect(service.endpoint.reveal() == "http://172.16.0.8:8081/msi/token")
+    }
+
+    @Test(arguments: [
+        ("{ type: certificate, \(registration) }", "connections[0].credential.certificate", "required"),
+        (
+            "{ type: certificate, \(registration), certificate: /c, algorithm: RS512 }",
+            "connections[0].credential.algorithm", "RS256, PS256"
+        ),
+        (
+            "{ type: certificate, \(registration), certificate: /c, passphrase: open }",
+            "connections[0].credential.passphrase", "env:NAME"
+        ),
+        (
+            "{ type: certificate, \(registration), certificate: /c, key: 'pkcs11:token=t?pin-value=1234' }",
+            "connections[0].credential.key", "passphrase"
+        ),
+        ("{ type: federatedToken, \(registration) }", "connections[0].credential.tokenFile", "required"),
+        (
+            "{ type: federatedToken, \(registration), file: /t, tokenFile: /t }", "connections[0].credential.file",
+            "tokenFile"
+        ),
+        (
+            "{ type: managedIdentity, clientId: \(uuid), objectId: \(uuid) }", "connections[0].credential.objectId",
+            "second"
+        ),
+        ("{ type: managedIdentity, resourceId: x }", "connections[0].credential.resourceId", "resource id"),
+        ("{ type: managedIdentity, onBehalfOf: true }", "connections[0].credential.onBehalfOf", "is not a key here"),
+        ("{ type: passThrough, onBehalfOf: true }", "connections[0].credential.onBehalfOf", "is not a key here"),
+        ("enviroment", "connections[0].credential", "mapping"),
+    ])
+    func namesTheKey(credential: String, key: String, words: String) throws {
+        let error = #expect(throws: StartupError.self) { try connection(credential) }
+        #expect(error?.key == key)
+        #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+        #expect(error?.detail.contains("1234") == false)
+    }
+
+    // MARK: azure-identity's variables
+
+    @Test func theVariablesInTheirOrder() throws {
+        var variables = azure
+        variables["AZURE_FEDERATED_TOKEN_FILE"] = "/t"
+        variables["AZURE_AUTHORITY_HOST"] = "https://login.microsoftonline.us/"
+        let federated = try application("environment", variables: variables)
+        guard case .federatedToken("/t", "AZURE_FEDERATED_TOKEN_FILE") = federated.proof else {
+            Issue.record("no federated token")
+            return
+        }
+        #expect(federated.authority.appending(path: ["x"]).reveal() == "https://login.microsoftonline.us/x")
+        #expect(federated.tenantID == "contoso.example")
+        #expect(federated.clientID == uuid)
+        variables["AZURE_CLIENT_CERTIFICATE_PATH"] = "/c.pem"
+        variables["AZURE_CLIENT_CERTIFICATE_PASSWORD"] = "s3same"
+        variables["AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"] = "True"
+        variables["AZURE_AUTHORITY_HOST"] = "login.example.com"
+        let certified = try application("{ type: environment, onBehalfOf: true }", variables: variables)
+        guard case .certificate(let settings, let names) = certified.proof else {
+            Issue.record("no certificate")
+            return
+        }
+        #expect(settings.key == "/c.pem")
+        #expect(settings.passphrase == Secret("s3same"))
+        #expect(settings.sendsChain)
+        #expect(names.passphrase == "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+        #expect(certified.authority.reveal() == "https://login.example.com/")
+        #expect(certified.onBehalfOf)
+        variables["AZURE_CLIENT_SECRET"] = "s3cret"
+        guard case .clientSecret(let secret) = try application("environment", variables: variables).proof else {
+            Issue.record("no secret")
+            return
+        }
+        #expect(secret == Secret("s3cret"))
+        variables["AZURE_TOKEN_CREDENTIALS"] = "workloadidentitycredential"
+        guard case .federatedToken = try application("environment", variables: variables).proof else {
+            Issue.record("no federated token")
+            return
+        }
+    }
+
+    @Test func withoutAnythingElseItIsTheManagedIdentity() throws {
+        let connection = try connection("environment", variables: ["AZURE_CLIENT_ID": uuid])
+        guard case .managedIdentity(let identity) = connection.credential else {
+            Issue.record("no managed identity")
+            return
+        }
+        #expect(identity.identity == .clientID(uuid))
+    }
+
+    @Test(arguments: [
+        (["AZURE_CLIENT_SECRET": "x"], "AZURE_TENANT_ID", "is not set"),
+        (["AZURE_CLIENT_SECRET": "x", "AZURE_TENANT_ID": "common"], "AZURE_TENANT_ID", "domain"),
+        (["AZURE_CLIENT_SECRET": "x", "AZURE_TENANT_ID": "t"], "AZURE_CLIENT_ID", "is not set"),
+        (["AZURE_CLIENT_SECRET": "x", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"], "AZURE_CLIENT_ID", "UUID"),
+        (
+            azure.merging(["AZURE_CLIENT_SECRET": "x", "AZURE_AUTHORITY_HOST": "http://login.example"]) { $1 },
+            "AZURE_AUTHORITY_HOST", "https"
+        ),
+        (["AZURE_TOKEN_CREDENTIALS": "dev"], "AZURE_TOKEN_CREDENTIALS", "server"),
+        (["AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"], "AZURE_CLIENT_SECRET", "is not set"),
+        (["IDENTITY_ENDPOINT": "http://127.0.0.1"], "connections[0].credential", "Azure Arc"),
+        (["MSI_ENDPOINT": "http://127.0.0.1"], "connections[0].credential", "Azure ML"),
+    ])
+    func namesTheVariable(variables: [String: String], key: String, words: String) throws {
+        let error = #expect(throws: StartupError.self) { try connection("environment", variables: variables) }
+        #expect(error?.key == key)
+        #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+    }
+
+    // MARK: Clouds
+
+    @Test func everyCloudHasItsOwnHosts() throws {
+        var scopes: Set<TokenScope> = []
+        for cloud in NationalCloud.allCases {
+            let credential = "{ type: clientSecret, \(registration), clientSecret: env:S }"
+            let connection = try connection(credential, "cloud: \(cloud.rawValue)", variables: ["S": "x"])
+            guard case .application(let application) = connection.credential else { continue }
+            #expect(application.authority.reveal() == cloud.authority + "/")
+            #expect(connection.adapter.scopes == [cloud.powerBIScope])
+            let api = try #require(UpstreamURL(cloud.powerBIRoot + "/v1.0/x"))
+            #expect(connection.adapter.bearerHosts[cloud.powerBIScope]?.contains { $0.matches(api) } == true)
+            scopes.insert(cloud.powerBIScope)
+        }
+        #expect(scopes.count == NationalCloud.allCases.count)
+        #expect(NationalCloud.gccHigh.graphScope == TokenScope("https://graph.microsoft.us/.default"))
+    }
+
+    @Test func whereThereIsNoEDiscoveryItIsRefused() {
+        let error = #expect(throws: StartupError.self) {
+            try connection("{ type: passThrough }", "cloud: china", provider: "graph-ediscovery")
+        }
+        #expect(error?.key == "connections[0].cloud")
+    }
+}
