@@ -259,7 +259,8 @@ let package = Package(
         tests(
             "GatewayServerTests",
             [
-                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP", .logging, .yams,
+                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP", .logging,
+                .yams,
             ]
         ),
         tests(
