@@ -21,6 +21,7 @@ extension Target.Dependency {
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
+    static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
     static let hummingbirdTesting = product(name: "HummingbirdTesting", package: "hummingbird")
     static let inMemoryLogging = product(name: "InMemoryLogging", package: "swift-log")
     static let logging = product(name: "Logging", package: "swift-log")
@@ -134,8 +135,8 @@ let package = Package(
         room(
             "MicrosoftSandbox",
             [
-                "Exports", "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioPosix,
-                .serviceLifecycle,
+                "Exports", "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .hummingbirdTLS, .logging,
+                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
         room(

@@ -4,39 +4,53 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 
-/// `/_sandbox/…` on the API listener: the account, the secrets and the rules, for callers on the same machine.
+/// `/_sandbox/…` on the API listener: the account, the secrets, the rules, and what the tenant knows of the application, for
+/// callers on the same machine.
 struct ControlPlane {
     let world: World
 
     func answer(_ request: Request, path: RequestPath, channel: any Channel) async throws -> Response {
         guard isLoopback(channel.remoteAddress) else { return Response(status: .forbidden) }
-        switch (request.method, path.segments.dropFirst().joined(separator: "/")) {
+        let name = path.segments.dropFirst().joined(separator: "/")
+        switch (request.method, name) {
         case (.get, "health"): return .json(.ok, ["status": "ok"])
         case (.get, "account"): return .json(.ok, world.account.json)
         case (.get, "secrets"):
             return .json(.ok, ["values": .array(world.tokens.secrets.map { .string($0) })])
         case (.post, "rules"):
-            let body = try await request.body.collect(upTo: 1 << 20)
-            return addRule(try? JSONValue(parsing: .init(body.readableBytesView)))
+            return addRule(try await json(request))
         case (.delete, "rules"):
             world.rules.removeAll()
             return Response(status: .noContent)
+        case (.get, _): return read(name)
+        case (.delete, _): return remove(name)
+        case (.post, _):
+            let authority = world.base(.api, calledBy: request.head.authority, on: .api)
+            return create(name, try await json(request), authority: authority)
         default: return Response(status: .notFound)
         }
     }
 
-    private func addRule(_ body: JSONValue?) -> Response {
-        guard let body else { return .json(.badRequest, ["faults": [["pointer": "", "detail": "must be JSON"]]]) }
+    /// `null` for a body that is no JSON, which every reader of it refuses.
+    private func json(_ request: Request) async throws -> JSONValue {
+        let body = try await request.body.collect(upTo: 1 << 20)
+        return (try? JSONValue(parsing: .init(body.readableBytesView))) ?? .null
+    }
+
+    private func addRule(_ body: JSONValue) -> Response {
         switch SandboxRule.parse(body) {
         case .success(let rule):
             world.rules.add(rule)
             return Response(status: .noContent)
-        case .failure(let problem):
-            let faults = problem.faults.map { fault -> JSONValue in
-                ["pointer": .string(fault.pointer), "detail": .string(fault.detail)]
-            }
-            return .json(.badRequest, ["faults": .array(faults)])
+        case .failure(let problem): return refusal(problem.faults)
         }
+    }
+
+    func refusal(_ faults: [FieldFault]) -> Response {
+        let faults = faults.map { fault -> JSONValue in
+            ["pointer": .string(fault.pointer), "detail": .string(fault.detail)]
+        }
+        return .json(.badRequest, ["faults": .array(faults)])
     }
 
     private func isLoopback(_ address: SocketAddress?) -> Bool {
@@ -52,6 +66,7 @@ extension SandboxAccount {
             "jobs": .array(jobs.map(\.json)),
             "calls": .array(calls.map(\.json)),
             "counts": .object(counts.mapValues { .integer(Int64($0)) }),
+            "tokens": .object(tokens.mapValues { .integer(Int64($0)) }),
         ]
     }
 }

@@ -1,10 +1,14 @@
 import Synchronization
 
-/// The three servers of a sandbox.
-enum Listener: Sendable, Hashable, CaseIterable {
+/// The servers of a sandbox.
+enum Listener: Sendable, Hashable {
     case api
     case proxy
     case blob
+    /// What `api` serves, over TLS.
+    case secure
+
+    var scheme: String { self == .secure ? "https" : "http" }
 }
 
 /// Where the servers listen, once they do; and who waits for that.
@@ -16,19 +20,21 @@ final class ListenerBook: Sendable {
         var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
         var cancelled: Set<Int> = []
 
-        var isSettled: Bool { hasEnded || ports.count == Listener.allCases.count }
     }
 
+    /// The servers that will listen.
+    let expected: [Listener]
     private let host: String
     private let state = Mutex(State())
 
-    init(host: String) {
+    init(host: String, expected: [Listener]) {
         self.host = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+        self.expected = expected
     }
 
     func port(of listener: Listener) -> Int { state.withLock { $0.ports[listener] ?? 0 } }
 
-    func address(of listener: Listener) -> String { "http://\(host):\(port(of: listener))" }
+    func address(of listener: Listener) -> String { "\(listener.scheme)://\(host):\(port(of: listener))" }
 
     func isListening(_ listener: Listener, port: Int) {
         wake { $0.ports[listener] = port }
@@ -39,7 +45,7 @@ final class ListenerBook: Sendable {
         wake { $0.hasEnded = true }
     }
 
-    /// Returns when all three listen, when none will any more, or when the task is cancelled.
+    /// Returns when all listen, when none will any more, or when the task is cancelled.
     func settled() async {
         let id = state.withLock { state in
             state.nextID += 1
@@ -48,7 +54,7 @@ final class ListenerBook: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    if state.isSettled || state.cancelled.contains(id) { return true }
+                    if isSettled(state) || state.cancelled.contains(id) { return true }
                     state.waiting[id] = continuation
                     return false
                 }
@@ -63,10 +69,12 @@ final class ListenerBook: Sendable {
         }
     }
 
+    private func isSettled(_ state: State) -> Bool { state.hasEnded || state.ports.count == expected.count }
+
     private func wake(_ change: (inout State) -> Void) {
         let ready = state.withLock { state in
             change(&state)
-            guard state.isSettled else { return [CheckedContinuation<Void, Never>]() }
+            guard isSettled(state) else { return [CheckedContinuation<Void, Never>]() }
             defer { state.waiting.removeAll() }
             return Array(state.waiting.values)
         }

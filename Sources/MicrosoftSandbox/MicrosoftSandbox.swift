@@ -1,8 +1,10 @@
 import Exports
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
+import NIOSSL
 import ServiceLifecycle
 import SystemCrypto
 
@@ -28,7 +30,7 @@ public final class MicrosoftSandbox: Service, Sendable {
         world = World(settings: settings, time: time, logger: logger, random: random)
     }
 
-    /// Where the sandbox listens. Waits until all three listeners do.
+    /// Where the sandbox listens. Waits until all listeners do.
     ///
     /// Returns port 0 for a listener that never came: when `run()` failed or has ended, or the waiting task is cancelled.
     public func addresses() async -> SandboxAddresses {
@@ -36,19 +38,21 @@ public final class MicrosoftSandbox: Service, Sendable {
         return SandboxAddresses(
             api: world.listeners.address(of: .api),
             proxy: world.listeners.address(of: .proxy),
-            blob: world.listeners.address(of: .blob)
+            blob: world.listeners.address(of: .blob),
+            secure: world.settings.tls.map { _ in world.listeners.address(of: .secure) }
         )
     }
 
     /// Serves until the task is cancelled or shut down gracefully; then answers under way are broken off or finished
     /// respectively. To be called once.
     ///
-    /// Throws what the operating system says when an address cannot be bound.
+    /// Throws what the operating system says when an address cannot be bound, and what NIOSSL says when the files of
+    /// `settings.tls` cannot be used.
     public func run() async throws {
         defer { world.listeners.end() }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for listener in Listener.allCases {
-                let application = application(for: listener)
+            for listener in world.listeners.expected {
+                let application = try application(for: listener)
                 group.addTask { try await application.run() }
             }
             // An error of one ends the others.
@@ -68,25 +72,45 @@ public final class MicrosoftSandbox: Service, Sendable {
     /// Puts all rules out of force. Jobs keep what they have been given.
     public func removeRules() { world.rules.removeAll() }
 
-    private func application(for listener: Listener) -> some Service {
+    private func application(for listener: Listener) throws -> some Service {
         let settings = world.settings
         let port =
             switch listener {
             case .api: settings.apiPort
             case .proxy: settings.proxyPort
             case .blob: settings.blobPort
+            case .secure: settings.securePort
+            }
+        let plain = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(additionalChannelHandlers: [HalfCloseHandler()])
+        )
+        let server =
+            if listener == .secure, let tls = settings.tls {
+                try HTTPServerBuilder.tls(plain, tlsConfiguration: tls.configuration())
+            } else {
+                plain
             }
         let world = world
         return Application(
             responder: Dispatcher(world: world, listener: listener),
-            server: .http1(
-                configuration: HTTP1Channel.Configuration(additionalChannelHandlers: [HalfCloseHandler()])
-            ),
+            server: server,
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: port)),
             onServerRunning: { channel in
                 world.listeners.isListening(listener, port: channel.localAddress?.port ?? port)
             },
             logger: world.logger
         )
+    }
+}
+
+extension SandboxTLS {
+    fileprivate func configuration() throws -> TLSConfiguration {
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(certificateFile).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: keyFile, format: .pem))
+        )
+        // Idle clients do not answer the end of a session, and would hold up the sandbox's own.
+        configuration.shutdownTimeout = .milliseconds(100)
+        return configuration
     }
 }

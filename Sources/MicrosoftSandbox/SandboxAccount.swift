@@ -40,7 +40,7 @@ public struct SandboxAccount: Sendable {
         public var method: String
         /// The path as it came, without the query.
         public var path: String
-        /// `entra-id`, `graph-ediscovery`, `viva-goals`, `power-bi` or `download`.
+        /// `entra-id`, `managed-identity`, `graph-ediscovery`, `viva-goals`, `power-bi` or `download`.
         public var service: String
         /// The name that rules use.
         public var operation: String
@@ -60,13 +60,21 @@ public struct SandboxAccount: Sendable {
     public var calls: [Call]
     /// How often each operation was called, all calls counted.
     public var counts: [String: Int]
+    /// How many access tokens were issued by each kind of proof: `clientSecret`, `certificate`, `federatedCredential`,
+    /// `onBehalfOf`, `refreshToken`, `imds`, `appService`.
+    public var tokens: [String: Int]
 }
 
 extension World {
     var account: SandboxAccount {
         let now = time.now()
         let (calls, counts) = calls.snapshot()
-        return SandboxAccount(jobs: jobs.all.map { account(of: $0, at: now) }, calls: calls, counts: counts)
+        return SandboxAccount(
+            jobs: jobs.all.map { account(of: $0, at: now) },
+            calls: calls,
+            counts: counts,
+            tokens: tokens.issued
+        )
     }
 
     private func account(of job: Job, at now: Timestamp) -> SandboxAccount.Job {

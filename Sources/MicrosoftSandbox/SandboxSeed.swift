@@ -7,9 +7,29 @@ public enum SandboxSeed {
     public static let clientID = "22222222-2222-2222-2222-222222222222"
     /// Its secret.
     public static let clientSecret = "sandbox-client-secret-0f3c9a"
+    /// A secret of its that has expired.
+    public static let expiredClientSecret = "sandbox-expired-secret-51be"
     /// A signed-in user's Graph token with `Goals-Export.ReadWrite.All`, valid while the sandbox runs: Goals takes no
     /// application tokens (`graph.md` C1).
     public static let delegatedToken = "sandbox-delegated-goals-token-7b1e"
+
+    /// The managed identity of the machine, for IMDS and App Service.
+    public static let managedIdentityClientID = "33333333-aaaa-4bbb-8ccc-dddddddddddd"
+    /// Its service principal.
+    public static let managedIdentityObjectID = "33333333-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+    /// Its resource in Azure.
+    public static let managedIdentityResourceID =
+        "/subscriptions/44444444-aaaa-4bbb-8ccc-dddddddddddd/resourceGroups/sandbox"
+        + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/sandbox"
+    /// What App Service hands its applications in `IDENTITY_HEADER`.
+    public static let identityHeader = "sandbox-identity-header-4d2e"
+
+    /// The user in whose name minted tokens speak.
+    public static let userID = "0d38933a-0bbd-41ca-9ebd-28c4b5ba7cb7"
+    /// The application that brings minted tokens.
+    public static let callerClientID = "55555555-aaaa-4bbb-8ccc-dddddddddddd"
+    /// Its service principal: who speaks in minted tokens without a user.
+    public static let callerObjectID = "55555555-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
     /// The eDiscovery case, the same in both dialects.
     public static let caseID = "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b"
@@ -37,5 +57,4 @@ public enum SandboxSeed {
 
     static let capacityID = "0f084df7-c13d-451b-af5f-ed0c466403b2"
     static let datasetID = "cfafbeb1-8037-4d0c-896e-a46fb27ff229"
-    static let userID = "0d38933a-0bbd-41ca-9ebd-28c4b5ba7cb7"
 }

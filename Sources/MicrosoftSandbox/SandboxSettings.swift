@@ -1,3 +1,5 @@
+import SystemCrypto
+
 /// How a sandbox listens and how fast its world turns.
 public struct SandboxSettings: Sendable {
     /// The address all three listeners bind to.
@@ -8,11 +10,19 @@ public struct SandboxSettings: Sendable {
     public var proxyPort = 0
     /// The port of the pre-signed storage host; 0 takes any free one.
     public var blobPort = 0
+    /// The port of Entra ID, Graph and Power BI over TLS; 0 takes any free one. Nobody listens there without `tls`.
+    public var securePort = 0
+    /// Whose name the listener with TLS shows; nil for none.
+    public var tls: SandboxTLS?
 
     /// How long every job runs, from its start to its end.
     public var jobDuration: Duration = .seconds(2)
     /// How long an access token is good for.
     public var tokenLifetime: Duration = .seconds(3600)
+    /// The certificates that the application may sign its assertions with, from the start.
+    public var certificates: [Certificate] = []
+    /// Whether an assertion with a known `jti` is taken again, as Entra does and MSAL expects.
+    public var acceptsRepeatedAssertions = false
     /// How long files can be fetched: from the start of a Goals or Power BI export, and from the minting of a link.
     public var downloadLifetime: Duration = .seconds(24 * 3600)
 
@@ -33,6 +43,20 @@ public struct SandboxSettings: Sendable {
     public init() {}
 }
 
+/// The files of a server's certificate.
+public struct SandboxTLS: Sendable, Hashable {
+    /// The path of the certificate chain in PEM, leaf first.
+    public var certificateFile: String
+    /// The path of the leaf's private key in PEM, without a password.
+    public var keyFile: String
+
+    /// Makes the pair. The files are read when the sandbox starts to run.
+    public init(certificateFile: String, keyFile: String) {
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+    }
+}
+
 /// Where a running sandbox listens: base URLs without a trailing slash.
 public struct SandboxAddresses: Sendable, Hashable {
     /// Entra ID, Graph, Power BI and the control plane, told apart by path.
@@ -41,11 +65,14 @@ public struct SandboxAddresses: Sendable, Hashable {
     public var proxy: String
     /// The pre-signed storage host.
     public var blob: String
+    /// The same as `api` over TLS, without the control plane; nil where the settings have no certificate.
+    public var secure: String?
 
     /// Makes a set of addresses.
-    public init(api: String, proxy: String, blob: String) {
+    public init(api: String, proxy: String, blob: String, secure: String? = nil) {
         self.api = api
         self.proxy = proxy
         self.blob = blob
+        self.secure = secure
     }
 }

@@ -10,6 +10,8 @@ final class World: Sendable {
     let random: @Sendable (Int) -> [UInt8]
 
     let tokens = TokenBook()
+    let registration: ApplicationRegistration
+    let signingKeys = SigningKeys()
     let jobs = JobBook()
     let rules = RuleBook()
     let calls = CallLog()
@@ -28,7 +30,11 @@ final class World: Sendable {
         self.time = time
         self.logger = logger
         self.random = random
-        listeners = ListenerBook(host: settings.host)
+        registration = ApplicationRegistration(certificates: settings.certificates)
+        listeners = ListenerBook(
+            host: settings.host,
+            expected: settings.tls == nil ? [.api, .proxy, .blob] : [.api, .proxy, .blob, .secure]
+        )
         linkKey = random(32)
     }
 
@@ -49,12 +55,22 @@ final class World: Sendable {
     }
 
     /// The base URL of a listener as this caller should see it, without a trailing slash.
+    ///
+    /// `.api` stands for whichever of the two API listeners the caller came to.
     func base(_ listener: Listener, for call: Call) -> String {
-        if let host = settings.publicHost { return "http://\(host):\(listeners.port(of: listener))" }
-        guard let authority = call.authority else { return listeners.address(of: listener) }
-        if listener == .api { return "http://\(authority)" }
+        base(
+            listener == .api && call.listener == .secure ? .secure : listener,
+            calledBy: call.authority,
+            on: call.listener
+        )
+    }
+
+    func base(_ listener: Listener, calledBy authority: String?, on own: Listener) -> String {
+        if let host = settings.publicHost { return "\(listener.scheme)://\(host):\(listeners.port(of: listener))" }
+        guard let authority else { return listeners.address(of: listener) }
+        if listener == own { return "\(listener.scheme)://\(authority)" }
         let digits = authority.reversed().prefix { $0.isNumber }
         let host = authority.dropLast(digits.count).last == ":" ? authority.dropLast(digits.count + 1) : authority[...]
-        return "http://\(host):\(listeners.port(of: listener))"
+        return "\(listener.scheme)://\(host):\(listeners.port(of: listener))"
     }
 }

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Exports
+import Foundation
 import GatewayServer
 import Logging
 import MicrosoftSandbox
 import ServiceLifecycle
+import SystemCrypto
 import UnixSignals
 
 struct Sandbox: AsyncParsableCommand {
@@ -19,6 +21,18 @@ struct Sandbox: AsyncParsableCommand {
     var proxyPort = 8091
     @Option(help: "The port of the pre-signed storage host.")
     var blobPort = 8092
+    @Option(help: "The port of the same over TLS, for --tls-certificate.")
+    var securePort = 8093
+    @Option(help: "A certificate chain in PEM: Entra ID, Graph and Power BI are served over TLS too.")
+    var tlsCertificate: String?
+    @Option(help: "The private key of --tls-certificate, in PEM.")
+    var tlsKey: String?
+    @Option(
+        help: "A certificate in PEM or DER that the application may sign its assertions with. May stand more than once."
+    )
+    var certificate: [String] = []
+    @Flag(help: "Take an assertion more than once, as Entra ID does and MSAL expects.")
+    var acceptRepeatedAssertions = false
     @Option(help: "How long a job runs.")
     var jobDuration = DurationArgument(.seconds(2))
     @Option(help: "How long an access token is good.")
@@ -28,12 +42,24 @@ struct Sandbox: AsyncParsableCommand {
     @Option(help: "The host name to write into links, when clients do not call it by --host.")
     var publicHost: String?
 
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together")
+        }
+    }
+
     func run() async throws {
         var settings = SandboxSettings()
         settings.host = host
         settings.apiPort = port
         settings.proxyPort = proxyPort
         settings.blobPort = blobPort
+        settings.securePort = securePort
+        if let tlsCertificate, let tlsKey {
+            settings.tls = SandboxTLS(certificateFile: tlsCertificate, keyFile: tlsKey)
+        }
+        settings.certificates = try certificate.map(Self.readCertificate)
+        settings.acceptsRepeatedAssertions = acceptRepeatedAssertions
         settings.jobDuration = jobDuration.duration
         settings.tokenLifetime = tokenLifetime.duration
         settings.downloadLifetime = downloadLifetime.duration
@@ -47,6 +73,13 @@ struct Sandbox: AsyncParsableCommand {
         )
         try await group.run()
     }
+
+    private static func readCertificate(path: String) throws -> Certificate {
+        guard let data = FileManager.default.contents(atPath: path),
+            let certificate = Certificate(pemOrDER: Array(data))
+        else { throw ValidationError("\(path) holds no X.509 certificate in PEM or DER") }
+        return certificate
+    }
 }
 
 /// Says where the sandbox listens, once it does.
@@ -57,7 +90,8 @@ private struct Announcement: Service, CustomStringConvertible {
 
     func run() async throws {
         let addresses = await sandbox.addresses()
-        print("sandbox: api=\(addresses.api) proxy=\(addresses.proxy) blob=\(addresses.blob)")
+        let secure = addresses.secure.map { " secure=\($0)" } ?? ""
+        print("sandbox: api=\(addresses.api) proxy=\(addresses.proxy) blob=\(addresses.blob)\(secure)")
         Console.flush()
         try? await gracefulShutdown()
     }

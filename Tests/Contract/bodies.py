@@ -14,6 +14,8 @@ PAGINATED_REPORT = "c0ffee00-2222-4333-8444-555566667777"
 TENANT = "11111111-1111-1111-1111-111111111111"
 CLIENT = "22222222-2222-2222-2222-222222222222"
 CLIENT_SECRET = "sandbox-client-secret-0f3c9a"
+EXPIRED_SECRET = "sandbox-expired-secret-51be"
+IDENTITY_HEADER = "sandbox-identity-header-4d2e"
 GOALS_TOKEN = "sandbox-delegated-goals-token-7b1e"
 
 # A caller of Viva Goals brings its own token.

@@ -107,18 +107,18 @@ class Sandbox:
     """The stand-in for Entra ID, Graph and Power BI."""
 
     def __init__(self, options: dict[str, str]):
-        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        ports = ["--port", "0", "--proxy-port", "0", "--blob-port", "0"]
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value) if part is not True]
+        ports = ["--port", "0", "--proxy-port", "0", "--blob-port", "0", "--secure-port", "0"]
         self.process = Process(["sandbox", *ports, *arguments], evidence.directory("sandbox"))
         self.process.start()
-        pattern = re.compile(r"^sandbox: api=(\S+) proxy=(\S+) blob=(\S+)$", re.M)
+        pattern = re.compile(r"^sandbox: api=(\S+) proxy=(\S+) blob=(\S+)(?: secure=(\S+))?$", re.M)
 
         def ready():
             assert self.process.exit_code is None, f"the sandbox ended: {self.process.lines()}"
             return pattern.search(self.process.output.read_text())
 
         try:
-            self.api, self.proxy, self.blob = poll("the sandbox's addresses", ready).groups()
+            self.api, self.proxy, self.blob, self.secure = poll("the sandbox's addresses", ready).groups()
         except BaseException:
             self.process.kill()
             raise
@@ -138,6 +138,27 @@ class Sandbox:
         """From now on, calls of `operation` go wrong in this way."""
         answer = call(self.api, "POST", "/_sandbox/rules", body={"operation": operation, "fault": fault} | more)
         assert answer.status == 204, answer.body
+
+    def control(self, name: str, body: dict) -> Answer:
+        """Something told to the tenant: `certificates`, `federated-credentials`, `issuer-keys`, `signing-keys`, `tokens`."""
+        answer = call(self.api, "POST", f"/_sandbox/{name}", body=body)
+        assert answer.status in (201, 204), answer.body
+        return answer
+
+    def register(self, certificate_pem: bytes) -> None:
+        """The application may sign its assertions with this certificate's key."""
+        self.control("certificates", {"pem": certificate_pem.decode()})
+
+    def mint(self, **wanted) -> str:
+        """A caller's access token for the application; see TokenMint.swift for what can be wished for."""
+        return self.control("tokens", wanted).json["token"]
+
+    def tokens(self) -> dict:
+        """How many tokens were issued by each kind of proof."""
+        return self.account()["tokens"]
+
+    def token_calls(self) -> int:
+        return self.account()["counts"].get("entra.token", 0)
 
     def remove_rules(self) -> None:
         assert call(self.api, "DELETE", "/_sandbox/rules").status == 204
@@ -259,7 +280,7 @@ class Gateway:
 
 @contextmanager
 def sandbox(**options: str):
-    """A running sandbox; options are its command line's, with underscores: `job_duration="500ms"`."""
+    """A running sandbox; options are its command line's, with underscores: `job_duration="500ms"`; True for a flag."""
     server = Sandbox({"job-duration": "300ms"} | {name.replace("_", "-"): value for name, value in options.items()})
     try:
         yield server

@@ -15,7 +15,7 @@ import servers
 
 # Files that tests downloaded hold what the upstream sent.
 DOWNLOADED = {"body"}
-FIXED = {bodies.CLIENT_SECRET, bodies.GOALS_TOKEN}
+FIXED = {bodies.CLIENT_SECRET, bodies.EXPIRED_SECRET, bodies.GOALS_TOKEN, bodies.IDENTITY_HEADER}
 
 
 def written() -> list:

@@ -105,6 +105,7 @@ import Testing
             ["kind": "noContentLength"], ["kind": "dripDownload", "bytesPerSecond": 1], ["kind": "quotedLocation"],
             ["kind": "wrappedEntity"], ["kind": "idWithReserved"], ["kind": "preAuthorizedLink"],
             ["kind": "noRanges"], ["kind": "ranges"], ["kind": "changedFile"], ["kind": "noETag"],
+            ["kind": "consentRequired"], ["kind": "interactionRequired", "claims": "{}"], ["kind": "identityNotFound"],
         ]
         try await withLab { lab in
             for fault in faults {

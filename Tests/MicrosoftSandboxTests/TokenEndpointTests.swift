@@ -39,7 +39,9 @@ import Testing
     @Test(arguments: [
         ("client_id={id}&client_secret=wrong&scope={scope}", 401, "invalid_client", 7_000_215),
         ("client_id={id}&scope={scope}", 401, "invalid_client", 7_000_218),
-        ("client_id={id}&client_assertion=x&scope={scope}", 401, "invalid_client", 700_027),
+        (
+            "client_id={id}&client_secret=sandbox-expired-secret-51be&scope={scope}", 401, "invalid_client", 7_000_222
+        ),
         (
             "client_id=33333333-3333-3333-3333-333333333333&client_secret={secret}&scope={scope}", 400,
             "unauthorized_client", 700_016

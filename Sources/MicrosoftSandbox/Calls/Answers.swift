@@ -67,6 +67,8 @@ enum Base64Text {
 extension HTTPField.Name {
     static let clientRequestID = Self("client-request-id")!
     static let requestID = Self("request-id")!
+    static let metadata = Self("Metadata")!
+    static let identityHeader = Self("X-IDENTITY-HEADER")!
     static let powerBIRequestID = Self("RequestId")!
     static let powerBIErrorInfo = Self("x-powerbi-error-info")!
     static let allowWithAADToken = Self("X-AllowWithAADToken")!

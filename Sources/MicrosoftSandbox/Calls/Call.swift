@@ -5,6 +5,8 @@ import NIOCore
 /// One call as the parts that answer it see it.
 struct Call: Sendable {
     var operation: Operation
+    /// Where it came.
+    var listener: Listener
     var captures: [String: String]
     var method: HTTPRequest.Method
     /// The path as it came, without the query.

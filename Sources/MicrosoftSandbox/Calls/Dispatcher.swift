@@ -18,6 +18,7 @@ struct Dispatcher: HTTPResponder {
         let match = table.match(method: request.method.rawValue, path: path)
         var call = Call(
             operation: .unknown,
+            listener: listener,
             captures: [:],
             method: request.method,
             rawPath: request.uri.path,
@@ -51,7 +52,7 @@ struct Dispatcher: HTTPResponder {
 
     private var table: RouteTable {
         switch listener {
-        case .api: .api
+        case .api, .secure: .api
         case .proxy: .proxy
         case .blob: .blob
         }
@@ -62,6 +63,7 @@ struct Dispatcher: HTTPResponder {
         var subjects = [call.rawPath, PercentEncoding.decode(call.rawPath, plusIsSpace: false)]
         subjects += job?.subjects ?? []
         subjects += call.json?.object?.values.compactMap(\.string) ?? []
+        if call.operation == .token { subjects += TokenEndpoint(world: world, call: call).subjects }
         call.faults = world.rules.take(
             call.operation,
             subjects: subjects,
@@ -91,7 +93,10 @@ struct Dispatcher: HTTPResponder {
             return response
         }
         switch call.operation.service {
-        case "entra-id": return TokenEndpoint(world: world).answer(call)
+        case "entra-id":
+            return call.operation == .token
+                ? TokenEndpoint(world: world, call: call).answer() : Discovery(world: world, call: call).answer()
+        case "managed-identity": return ManagedIdentity(world: world, call: call).answer()
         case "graph-ediscovery": return GraphEDiscoveryService(world: world, call: call).answer()
         case "viva-goals": return GoalsService(world: world, call: call).answer()
         case "power-bi": return PowerBIService(world: world, call: call).answer()
@@ -118,13 +123,18 @@ struct Dispatcher: HTTPResponder {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: text))
             )
         case .htmlSignIn: return .signInPage
+        case .consentRequired: return EntraAnswer(world: world, call: call).error(.consentRequired)
+        case .interactionRequired(let claims):
+            return EntraAnswer(world: world, call: call).error(.interactionRequired(claims: claims))
+        case .identityNotFound: return ManagedIdentity(world: world, call: call).identityNotFound
         default: return nil
         }
     }
 
     private func throttled(_ call: Call) -> Response {
         switch call.operation.service {
-        case "entra-id": TokenEndpoint(world: world).throttled(call)
+        case "entra-id": EntraAnswer(world: world, call: call).error(.throttled)
+        case "managed-identity": ManagedIdentity(world: world, call: call).throttled
         case "power-bi": PowerBIAnswer(world: world, call: call).empty(.tooManyRequests)
         case "download": Response(status: .tooManyRequests)
         default: GraphAnswer(world: world, call: call).throttled

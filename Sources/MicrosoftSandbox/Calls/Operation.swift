@@ -1,6 +1,14 @@
 /// Every call that the sandbox knows, by the name that rules and the account use.
 enum Operation: String, Sendable, CaseIterable {
     case token = "entra.token"
+    case configuration = "entra.configuration"
+    case configurationV1 = "entra.configurationV1"
+    case keys = "entra.keys"
+    case keysV1 = "entra.keysV1"
+    case instance = "entra.instance"
+
+    case imds = "managed-identity.imds"
+    case appService = "managed-identity.appService"
 
     case complianceCases = "compliance.cases"
     case complianceCase = "compliance.case"
@@ -62,7 +70,7 @@ extension Operation {
 
     var role: Role {
         switch self {
-        case .token: .token
+        case .token, .imds, .appService: .token
         case .complianceExport, .securityExport, .securityQueryExport, .securityExportReport, .securityExportResult,
             .securityEstimate, .goalsStart, .powerBIStart:
             .start

@@ -59,10 +59,10 @@ struct RouteTable: Sendable {
 }
 
 extension RouteTable {
-    /// Entra ID, Graph and Power BI (`graph.md` A1, B1, C1; `powerbi-entra.md` A1, B1).
+    /// Entra ID, Graph and Power BI (`graph.md` A1, B1, C1; `powerbi-entra.md` A1, B1, B4, B7).
     static let api: RouteTable = {
         var table = RouteTable()
-        table.add("POST {tenant}/oauth2/v2.0/token", .token)
+        table.addIdentity()
         table.addCompliance()
         table.addSecurity()
         table.addGoals()
@@ -81,6 +81,17 @@ extension RouteTable {
         table.add("GET {container}/{file}", .blobDownload)
         return table
     }()
+
+    private mutating func addIdentity() {
+        add("POST {tenant}/oauth2/v2.0/token", .token)
+        add("GET {tenant}/v2.0/.well-known/openid-configuration", .configuration)
+        add("GET {tenant}/.well-known/openid-configuration", .configurationV1)
+        add("GET {tenant}/discovery/v2.0/keys", .keys)
+        add("GET common/discovery/instance", .instance)
+        add("GET {tenant}/discovery/keys", .keysV1)
+        add("GET metadata/identity/oauth2/token", .imds)
+        add("GET msi/token", .appService)
+    }
 
     private mutating func addCompliance() {
         let root = "{version}/compliance/ediscovery/cases"

@@ -7,15 +7,35 @@ final class TokenBook: Sendable {
         case graph = "https://graph.microsoft.com"
         case powerBI = "https://analysis.windows.net/powerbi/api"
         case purviewDownload = "b26e684c-5068-4120-a679-64a5d2c909d9"
+
+        /// What a user's token with `.default` carries: everything that this tenant has consented to.
+        var consentedScopes: [String] {
+            switch self {
+            case .graph: ["eDiscovery.ReadWrite.All", "Goals-Export.ReadWrite.All"]
+            case .powerBI: ["Dataset.Read.All", "Report.Read.All", "Workspace.Read.All"]
+            case .purviewDownload: ["eDiscovery.Download.Read"]
+            }
+        }
+    }
+
+    /// By what a token was got: the account counts each.
+    enum Proof: String, Sendable {
+        case clientSecret, certificate, federatedCredential, onBehalfOf, refreshToken, imds, appService
     }
 
     /// What a token lets its bearer do.
     struct Grant: Sendable {
         var audience: Audience
-        /// Whether it speaks for a signed-in user; else for the application alone.
-        var delegated: Bool
+        /// What a signed-in user let the application do in its name; nil where the application speaks for itself alone.
+        var scopes: [String]?
         /// nil: as long as the sandbox runs.
         var expiresAt: Timestamp?
+
+        /// Whether it speaks for a signed-in user.
+        var isDelegated: Bool { scopes != nil }
+
+        /// Whether a user granted a scope of this name, whatever stands behind the dot.
+        func isDelegated(for family: String) -> Bool { scopes?.contains { $0.hasPrefix(family + ".") } ?? false }
     }
 
     /// Why a token is not good enough, or what it grants.
@@ -29,27 +49,52 @@ final class TokenBook: Sendable {
 
     private struct State {
         var grants: [String: Grant] = [:]
+        /// What each refresh token may be exchanged for.
+        var refreshable: [String: Audience] = [:]
         var revoked: Set<String> = []
-        var secrets: [String] = [SandboxSeed.clientSecret, SandboxSeed.delegatedToken]
+        var secrets: [String] = [
+            SandboxSeed.clientSecret, SandboxSeed.delegatedToken, SandboxSeed.expiredClientSecret,
+            SandboxSeed.identityHeader,
+        ]
         var known: Set<String> = []
+        var issued: [String: Int] = [:]
     }
 
     private let state: Mutex<State>
 
     init() {
         var state = State()
-        state.grants[SandboxSeed.delegatedToken] = Grant(audience: .graph, delegated: true, expiresAt: nil)
+        state.grants[SandboxSeed.delegatedToken] = Grant(
+            audience: .graph,
+            scopes: ["Goals-Export.ReadWrite.All"],
+            expiresAt: nil
+        )
         self.state = Mutex(state)
     }
 
-    func issue(_ token: String, _ grant: Grant) {
+    func issue(_ token: String, _ grant: Grant, by proof: Proof) {
         state.withLock {
             $0.grants[token] = grant
+            $0.secrets.append(token)
+            $0.issued[proof.rawValue, default: 0] += 1
+        }
+    }
+
+    func issue(refreshToken token: String, for audience: Audience) {
+        state.withLock {
+            $0.refreshable[token] = audience
             $0.secrets.append(token)
         }
     }
 
+    /// What a refresh token may be exchanged for; nil for one that nobody was given, or that was revoked.
+    func audience(ofRefreshToken token: String) -> Audience? {
+        state.withLock { $0.revoked.contains(token) ? nil : $0.refreshable[token] }
+    }
+
     func revoke(_ token: String) { state.withLock { _ = $0.revoked.insert(token) } }
+
+    func revokeRefreshTokens() { state.withLock { $0.refreshable = [:] } }
 
     func judge(_ token: String?, for audience: Audience, at now: Timestamp) -> Verdict {
         guard let token else { return .absent }
@@ -62,7 +107,7 @@ final class TokenBook: Sendable {
         }
     }
 
-    /// Notes a secret that is no token: a SAS signature, a storage token of the caller's.
+    /// Notes a secret that is no token of this book's: a SAS signature, a storage token of the caller's, an assertion.
     func note(secret: String) {
         state.withLock {
             guard !secret.isEmpty, $0.known.insert(secret).inserted else { return }
@@ -72,4 +117,7 @@ final class TokenBook: Sendable {
 
     /// Every secret there has been, in the order of its making.
     var secrets: [String] { state.withLock { $0.secrets } }
+
+    /// How many tokens each kind of proof has brought.
+    var issued: [String: Int] { state.withLock { $0.issued } }
 }

@@ -21,8 +21,7 @@ struct GraphEDiscoveryService {
         guard case .good(let grant) = world.tokens.judge(call.bearer, for: .graph, at: call.now) else {
             return answers.unauthorized
         }
-        // The seeded user token carries the Goals scope only.
-        guard !grant.delegated else {
+        guard !grant.isDelegated || grant.isDelegated(for: "eDiscovery") else {
             return answers.error(.forbidden, code: "Forbidden", "Missing scope: eDiscovery.ReadWrite.All.")
         }
         if !call["case"].isEmpty, call["case"].lowercased() != SandboxSeed.caseID {

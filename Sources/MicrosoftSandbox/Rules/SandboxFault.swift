@@ -36,6 +36,12 @@ public enum SandboxFault: Sendable, Hashable {
     case wrongContentType(String)
     /// 200 with the HTML of a sign-in page.
     case htmlSignIn
+    /// The token endpoint says that somebody has to consent first, as it does to calls on a user's behalf.
+    case consentRequired
+    /// The token endpoint says that the user has to do something first, and sends these claims along.
+    case interactionRequired(claims: String = #"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#)
+    /// The machine has no managed identity.
+    case identityNotFound
     /// The presented token is revoked, from this call on.
     case tokenRevoked
     /// The connection closes without an answer. `started` tells whether the call was carried out before.
@@ -101,7 +107,9 @@ extension SandboxFault {
     var slot: Slot {
         switch self {
         case .slow: .delay
-        case .throttled, .status, .expiredLink, .htmlSignIn, .tokenRevoked, .cutConnection: .answer
+        case .throttled, .status, .expiredLink, .htmlSignIn, .tokenRevoked, .cutConnection, .consentRequired,
+            .interactionRequired, .identityNotFound:
+            .answer
         case .failed, .failedBusy, .partiallySucceeded, .submissionFailed, .stuck, .unknownStatus: .outcome
         case .metadataLag: .lag
         case .fileContent: .content
@@ -127,6 +135,7 @@ extension SandboxFault {
             switch self {
             case .expiredLink: role == .download
             case .tokenRevoked: role != .token
+            case .consentRequired, .interactionRequired, .identityNotFound: role == .token
             default: true
             }
         case .outcome: role == .start || (role == .status && jobIsOpen)

@@ -38,7 +38,7 @@ extension SandboxFault {
         "unknownStatus", "metadataLag", "cutDownload", "stallDownload", "shortDownload", "wrongLength", "expiredLink",
         "wrongContentType", "htmlSignIn", "tokenRevoked", "cutConnection", "fileContent", "noContentLength",
         "dripDownload", "noRanges", "ranges", "changedFile", "noETag", "quotedLocation", "wrappedEntity",
-        "idWithReserved", "preAuthorizedLink",
+        "idWithReserved", "preAuthorizedLink", "consentRequired", "interactionRequired", "identityNotFound",
     ]
 
     fileprivate static func parse(_ reader: inout ObjectReader) -> SandboxFault? {
@@ -75,6 +75,10 @@ extension SandboxFault {
         case "wrappedEntity": .wrappedEntity
         case "idWithReserved": .idWithReserved
         case "preAuthorizedLink": .preAuthorizedLink
+        case "consentRequired": .consentRequired
+        case "interactionRequired":
+            reader.string("claims").map { .interactionRequired(claims: $0) } ?? .interactionRequired()
+        case "identityNotFound": .identityNotFound
         default: nil
         }
     }

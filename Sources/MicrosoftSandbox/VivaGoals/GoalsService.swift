@@ -13,7 +13,7 @@ struct GoalsService {
         guard case .good(let grant) = world.tokens.judge(call.bearer, for: .graph, at: call.now) else {
             return answers.unauthorized
         }
-        guard grant.delegated else {
+        guard grant.isDelegated(for: "Goals-Export") else {
             return answers.error(
                 .forbidden,
                 code: "forbidden",
