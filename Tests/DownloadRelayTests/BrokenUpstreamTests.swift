@@ -6,7 +6,7 @@ import Testing
 @testable import DownloadRelay
 
 /// Files from upstreams that break off: exact, or visibly broken.
-@Suite(.timeLimit(.minutes(2))) struct BrokenUpstreamTests {
+@Suite(.timeLimit(.minutes(5))) struct BrokenUpstreamTests {
     enum Kind: String, CaseIterable, Sendable {
         case ranges, noRanges, noValidator, neitherOfBoth, noLength
         case changed, changedUnheeded, changedSameLength, changedWithoutValidator, changedShorter

@@ -7,7 +7,7 @@ import SystemCrypto
 import Testing
 
 /// An export on each upstream, from its creation to its bytes.
-@Suite(.timeLimit(.minutes(2))) struct MainJobTests {
+@Suite(.timeLimit(.minutes(5))) struct MainJobTests {
     @Test(arguments: Bodies.all.indices)
     func fromCreationToBytes(index: Int) async throws {
         let (body, authorization) = Bodies.all[index]

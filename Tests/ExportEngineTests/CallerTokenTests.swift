@@ -4,7 +4,7 @@ import Exports
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CallerTokenTests {
+@Suite(.timeLimit(.minutes(5))) struct CallerTokenTests {
     private func tokens(_ bench: Bench) -> [Secret?] { bench.provider.state.withLock { $0.tokens } }
 
     @Test func tokenGoesWithEveryCall() async throws {

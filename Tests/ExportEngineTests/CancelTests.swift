@@ -3,7 +3,7 @@ import ExportLedger
 import Exports
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CancelTests {
+@Suite(.timeLimit(.minutes(5))) struct CancelTests {
     private func tracked(_ bench: Bench) async throws -> ExportID {
         let id = try await bench.create()
         return try await bench.until(id) { $0.isTracked }.export.id

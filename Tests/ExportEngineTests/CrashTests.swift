@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// A kill at any instant loses nothing and doubles nothing.
-@Suite(.timeLimit(.minutes(2))) struct CrashTests {
+@Suite(.timeLimit(.minutes(5))) struct CrashTests {
     struct Death: Sendable, CustomTestStringConvertible {
         var writes: Int
         var keepsLast: Bool

@@ -5,7 +5,7 @@ import Logging
 import Metrics
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CreateTests {
+@Suite(.timeLimit(.minutes(5))) struct CreateTests {
     private func faults(_ bench: Bench, _ draft: ExportDraft) async throws -> [FieldFault] {
         let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(draft) }
         #expect(error?.code == .invalidExport)

@@ -7,7 +7,7 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct FlowTests {
+@Suite(.timeLimit(.minutes(5))) struct FlowTests {
     @Test func exportLivesFromCreateToItsExpiry() async throws {
         let bench = try Bench { $0.downloadLifetime = .seconds(600) }
         bench.provider.set {

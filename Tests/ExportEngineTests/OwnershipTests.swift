@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Another caller's export does not exist: nothing is told, done or kept.
-@Suite(.timeLimit(.minutes(1))) struct OwnershipTests {
+@Suite(.timeLimit(.minutes(5))) struct OwnershipTests {
     /// Every way to an export, as `owner`.
     private static let ways: [(String, @Sendable (Bench, ExportID, String?) async throws -> Void)] = [
         ("get", { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: Secret("stranger's")) }),

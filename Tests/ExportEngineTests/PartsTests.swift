@@ -36,7 +36,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+@Suite(.timeLimit(.minutes(5))) struct SignalTests {
     @Test func keepsOneSignalForLater() async {
         let signal = Signal()
         signal.fire()

@@ -3,7 +3,7 @@ import ExportLedger
 import Exports
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ReadTests {
+@Suite(.timeLimit(.minutes(5))) struct ReadTests {
     @Test func unknownExportIsNotFound() async throws {
         let bench = try Bench()
         let id = bench.engine.tools.newID(at: bench.time.now())

@@ -8,7 +8,7 @@ import Testing
 
 @testable import GatewayAPI
 
-@Suite(.timeLimit(.minutes(3))) struct AccessTokenTests {
+@Suite(.timeLimit(.minutes(5))) struct AccessTokenTests {
     /// A gateway that takes tokens of an authority, and that authority.
     private func gateway(
         _ time: ManualTime = ManualTime(),

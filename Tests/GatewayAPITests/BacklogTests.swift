@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Backlog of a body")
 struct BacklogTests {
-    @Test("a loop that does not get to run is given two pieces and then waited for", .timeLimit(.minutes(1)))
+    @Test("a loop that does not get to run is given two pieces and then waited for", .timeLimit(.minutes(5)))
     func waits() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         let server = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()

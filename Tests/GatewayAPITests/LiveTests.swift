@@ -6,7 +6,7 @@ import Testing
 @testable import GatewayAPI
 
 /// What only bytes on a socket show.
-@Suite(.timeLimit(.minutes(1))) struct LiveTests {
+@Suite(.timeLimit(.minutes(5))) struct LiveTests {
     private static let json = "content-type: application/json\r\n"
     private static let create = CreateExportTests.body
 

@@ -198,7 +198,7 @@ import Testing
 }
 
 /// What only bytes on a socket show of them.
-@Suite(.timeLimit(.minutes(1))) struct LiveDownloadTests {
+@Suite(.timeLimit(.minutes(5))) struct LiveDownloadTests {
     private func gateway(_ body: @escaping @Sendable () -> FileBody) -> TestGateway {
         let service = FakeExportService(time: SystemTime()) { _ throws(GatewayError) in body() }
         return TestGateway(time: SystemTime(), service: service)

@@ -8,7 +8,7 @@ import Testing
 @testable import GatewayAPI
 
 /// Where the keys come from, and when.
-@Suite(.timeLimit(.minutes(1))) struct SigningKeysTests {
+@Suite(.timeLimit(.minutes(5))) struct SigningKeysTests {
     private let time = ManualTime()
     private let authority: TestAuthority
     private let gateway: TestGateway

@@ -10,7 +10,7 @@ import Testing
 @testable import GatewayAPI
 
 /// TLS at the door, over real sockets.
-@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSTests {
     private let workshop: CertificateWorkshop
 
     init() throws { workshop = try CertificateWorkshop() }
