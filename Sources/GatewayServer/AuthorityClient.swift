@@ -50,3 +50,17 @@ private struct PublicDocuments: AccessTokenSource {
         throw ProviderError(.unsupported, "Public documents are had without a token.")
     }
 }
+
+extension GatewayConfiguration.TokenIssuer {
+    /// What the HTTP face is told of it.
+    func tokenAuthority(_ documents: any AuthorityDocuments) -> TokenAuthority {
+        TokenAuthority(
+            url: authority.origin,
+            tenantIDs: tenantIDs,
+            audiences: audiences,
+            clockSkew: clockSkew,
+            keyRefreshInterval: keyRefreshInterval,
+            documents: documents
+        )
+    }
+}

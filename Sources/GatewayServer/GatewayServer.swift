@@ -172,14 +172,7 @@ extension GatewayConfiguration {
     fileprivate func apiSettings(_ documents: (UpstreamURL) -> any AuthorityDocuments) -> APISettings {
         var settings = server.settings
         settings.tokenAuthority = server.entra.map { issuer in
-            TokenAuthority(
-                url: issuer.authority.origin,
-                tenantIDs: issuer.tenantIDs,
-                audiences: issuer.audiences,
-                clockSkew: issuer.clockSkew,
-                keyRefreshInterval: issuer.keyRefreshInterval,
-                documents: documents(issuer.authority)
-            )
+            issuer.tokenAuthority(documents(issuer.authority))
         }
         settings.minimumRate = downloads.minimumRate
         settings.minimumRateWindow = downloads.minimumRateWindow

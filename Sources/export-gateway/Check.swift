@@ -21,7 +21,7 @@ struct Check: AsyncParsableCommand {
             print("ok   server.tls: the certificate is good until \(end)")
         }
         guard !offline else { return }
-        let findings = try await ConnectionCheck.run(configuration)
+        let findings = try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }
         if findings.contains(where: { !$0.isGood }) { throw ExitCode.failure }
     }

@@ -142,6 +142,17 @@ import Testing
         #expect(JSONWebKeySet.signingKeys(Array("[".utf8)) == nil)
     }
 
+    @Test func anOperatorCanAskForThem() async throws {
+        let settings = authority.settings()
+        #expect(try await settings.keyCount(of: TestAuthority.tenantID) == 1)
+        authority.state.withLock { $0.keys = [] }
+        await #expect(throws: TokenAuthority.UnusableDocument.self) {
+            try await settings.keyCount(of: TestAuthority.tenantID)
+        }
+        authority.state.withLock { $0.isDown = true }
+        await #expect(throws: TestAuthority.Down.self) { try await settings.keyCount(of: TestAuthority.tenantID) }
+    }
+
     @Test func aKeyIsForItsIssuerAndItsAlgorithm() async throws {
         let other = "\(TestAuthority.url)/\(TestAuthority.otherTenantID)/v2.0"
         let keys = [

@@ -96,6 +96,19 @@ import Testing
         }
     }
 
+    @Test func whoNeverBeginsIsCutOff() async throws {
+        let gateway = TestGateway(time: SystemTime(), tls: try identity()) { $0.idleTimeout = .milliseconds(200) }
+        try await gateway.live { server in
+            for bytes in ["", "\u{16}\u{3}\u{1}"] {
+                try await server.connect { client in
+                    if !bytes.isEmpty { try await client.send(bytes) }
+                    _ = try await client.readToEnd()
+                    #expect(client.isEnded)
+                }
+            }
+        }
+    }
+
     @Test func newConnectionsGetTheNewCertificate() async throws {
         let identity = try identity()
         let gateway = TestGateway(time: SystemTime(), tls: identity)

@@ -3,9 +3,7 @@ import Exports
 import Logging
 import Synchronization
 
-/// One tenant's keys, from the authority's metadata (OpenID Connect Discovery 1.0, 4).
-///
-/// However many ask at a time, they are fetched once.
+/// One tenant's keys. However many ask at a time, they are fetched once.
 final class SigningKeys: Sendable {
     private struct State {
         var cache: SigningKeyCache
@@ -74,7 +72,7 @@ final class SigningKeys: Sendable {
     private func fetch() async {
         let keys: [String: SigningKey]?
         do {
-            keys = try await load()
+            keys = try await authority.signingKeys(of: tenantID)
         } catch {
             keys = nil
             logger.warning(
@@ -93,21 +91,5 @@ final class SigningKeys: Sendable {
             factory: metrics
         )
         .increment()
-    }
-
-    private struct UnusableDocument: Error {}
-
-    private func load() async throws -> [String: SigningKey] {
-        let issuer = authority.issuer(of: tenantID)
-        let address = issuer + "/.well-known/openid-configuration"
-        let metadata = try JSONParser.parse(await authority.documents.document(at: address))
-        // The metadata of another tenant, or of another authority, would bring its keys along.
-        guard metadata["issuer"]?.string == issuer, let keysAddress = metadata["jwks_uri"]?.string else {
-            throw UnusableDocument()
-        }
-        guard let keys = JSONWebKeySet.signingKeys(try await authority.documents.document(at: keysAddress)),
-            !keys.isEmpty
-        else { throw UnusableDocument() }
-        return keys
     }
 }

@@ -1,0 +1,26 @@
+import Exports
+
+extension TokenAuthority {
+    /// What an authority sent is not what it has to be.
+    public struct UnusableDocument: Error {}
+
+    /// How many keys a tenant's tokens can be checked with now, at least one.
+    ///
+    /// Throws what the documents throw, and `UnusableDocument` for metadata of another issuer and for keys that are of no use.
+    public func keyCount(of tenantID: String) async throws -> Int { try await signingKeys(of: tenantID).count }
+
+    /// A tenant's keys, from the authority's metadata (OpenID Connect Discovery 1.0, 4).
+    func signingKeys(of tenantID: String) async throws -> [String: SigningKey] {
+        let issuer = issuer(of: tenantID)
+        let address = issuer + "/.well-known/openid-configuration"
+        let document = try await documents.document(at: address)
+        // The metadata of another tenant, or of another authority, would bring its keys along.
+        guard let metadata = try? JSONParser.parse(document), metadata["issuer"]?.string == issuer,
+            let keysAddress = metadata["jwks_uri"]?.string
+        else { throw UnusableDocument() }
+        guard let keys = JSONWebKeySet.signingKeys(try await documents.document(at: keysAddress)), !keys.isEmpty else {
+            throw UnusableDocument()
+        }
+        return keys
+    }
+}
