@@ -32,8 +32,9 @@ def upstream():
 
 
 @pytest.fixture
-def directory():
-    return evidence.directory("credentials")
+def directory(tmp_path):
+    """Keys and tokens lie apart from what servers write, in which the leak test looks for them."""
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
