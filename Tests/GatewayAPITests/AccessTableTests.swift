@@ -182,6 +182,22 @@ import Testing
         #expect(answer.json["id"]?.string == "\(scene.export.id)")
     }
 
+    /// Who sees others' exports must not put an upstream token of its own in the place of the owner's.
+    @Test func aTokenIsTakenFromTheOwnerOnly() async throws {
+        for name in ["owner", "administrator"] {
+            let visitor = try #require(Visitor.keyHolders.first { $0.name == name })
+            for route in RouteTable.routes where route.pattern.hasPrefix("/exports/{id}") {
+                let scene = try await Scene(visitor, isRunning: false)
+                let way = Way(name: "with a token", headers: [.upstreamAuthorization: "Bearer own-token"])
+                let answer = try await ask(visitor, route, way, scene.export.id, scene)
+                #expect(answer.status < 400)
+                let tokens = scene.gateway.service.state.withLock { $0.authorizations }
+                let takesTokens = route.operation != .listExportDeliveries
+                #expect(tokens.contains(Secret("own-token")) == (visitor.isOwner && takesTokens), "\(route.operation)")
+            }
+        }
+    }
+
     @Test func aCursorIsOfNoUseToOthers() async throws {
         let service = FakeExportService(time: ManualTime())
         let gateway = TestGateway(service: service) { $0.apiKeys = Visitor.keys }

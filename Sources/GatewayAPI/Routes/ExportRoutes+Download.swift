@@ -15,7 +15,7 @@ enum OctetStream {
 extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try call.fields.upstreamAuthorization()
+        let authorization = try await authorization(of: call)
         let export = try await export(of: call, authorization)
         let wanted = call.parameters["fileId"]
         try Self.checkResult(of: export)
@@ -27,7 +27,7 @@ extension ExportRoutes {
 
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try call.fields.upstreamAuthorization()
+        let authorization = try await authorization(of: call)
         let export = try await export(of: call, authorization)
         try Self.checkResult(of: export)
         guard let file = export.files.first else {

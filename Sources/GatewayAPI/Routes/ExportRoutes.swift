@@ -79,7 +79,7 @@ struct ExportRoutes: Sendable {
             id,
             owner: call.caller.owner,
             refresh: try call.fields.asksForRefresh(),
-            authorization: try call.fields.upstreamAuthorization()
+            authorization: try await authorization(of: call)
         )
         if let wait, wait > .zero, !export.isFinal, known.map(EntityTag(of: export).isNamed) ?? true {
             export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
@@ -101,7 +101,7 @@ struct ExportRoutes: Sendable {
             try await service.cancel(
                 call.exportID(),
                 owner: call.caller.owner,
-                authorization: call.fields.upstreamAuthorization()
+                authorization: authorization(of: call)
             )
         )
     }
@@ -112,9 +112,21 @@ struct ExportRoutes: Sendable {
             call.exportID(),
             owner: call.caller.owner,
             refresh: false,
-            authorization: call.fields.upstreamAuthorization()
+            authorization: authorization(of: call)
         )
         return JSONAnswer.perCaller(document.bytes(ofFilesOf: export))
+    }
+
+    /// The caller's upstream token, for an export of its own.
+    ///
+    /// One that comes with another's export is left aside: it would take the place of the owner's, and the export would go on
+    /// with somebody else's rights, or with none.
+    func authorization(of call: Call) async throws(GatewayError) -> Secret? {
+        guard let token = try call.fields.upstreamAuthorization() else { return nil }
+        // Who sees no others brings it to its own; where nobody has to say who they are, all are one.
+        guard call.caller.owner == nil, call.caller.kind != .anonymous else { return token }
+        let export = try await service.export(call.exportID(), owner: nil, refresh: false, authorization: nil)
+        return export.createdBy == call.caller.id ? token : nil
     }
 
     /// An export with the fields that every answer about one has.
