@@ -35,11 +35,11 @@ struct ClientAuthentication {
                 "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
             )
         }
-        world.tokens.note(secret: assertion)
         guard form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" else {
             throw .missing("client_assertion_type")
         }
         guard let token = CompactToken(assertion) else { throw .malformedToken("It has not the form of a JWT.") }
+        world.tokens.note(secret: assertion)
         let issuer = token.claims["iss"]?.string ?? ""
         let isOwn = issuer.lowercased() == SandboxSeed.clientID
         let isFederated = world.registration.federatedCredentials.contains { $0.issuer == issuer }
