@@ -1,15 +1,13 @@
-"""Who the gateway is to Entra ID: for every kind of credential a whole export, and what becomes of its typical mistakes.
+"""Who the gateway is to Microsoft: every kind of credential through a whole export, and every kind's typical mistake.
 
-The sandbox checks what Entra ID checks: signature, thumbprint, audience, times, and that an assertion comes once.
+The sandbox checks what Entra ID checks: secrets, signatures, thumbprints, audiences, times, and that an assertion comes
+once. Its numbers for a refusal are Entra's.
 """
 
-import base64
-import concurrent.futures
+import asyncio
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,266 +15,218 @@ import bodies
 import evidence
 import identities
 import servers
-from client import call, poll
-
-SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
-APPLICATION = {"tenantId": bodies.TENANT, "clientId": bodies.CLIENT}
-PASSPHRASE = "s3same-open"
-PIN = "pin-of-the-token-7731"
+from client import poll
+from credential_mistakes import MISTAKES, forgotten
+from credentials import KINDS, OF_THE_CALLER, Credential, application, certificate, put, registered
 
 
-@pytest.fixture
-def upstream():
-    with servers.sandbox() as sandbox:
-        yield sandbox
+def connections(upstream, credential: Credential) -> list[dict]:
+    """The usual connections with another credential, but for the one of Viva Goals."""
+    return [
+        connection if connection["provider"] == "viva-goals" else connection | {"credential": credential.section}
+        for connection in servers.connections(upstream)
+    ]
 
 
-@pytest.fixture
-def directory(tmp_path):
-    """Keys and tokens lie apart from what servers write, in which the leak test looks for them."""
-    return tmp_path
+def gateway(upstream, credential: Credential, **sections):
+    return servers.gateway(
+        upstream, connections=connections(upstream, credential), environment=credential.environment, **sections
+    )
 
 
-@pytest.fixture(scope="module")
-def identity():
-    evidence.keep_secrets([PASSPHRASE, PIN])
-    return identities.identity()
+def checked(gateway, upstream, export: dict, headers: dict) -> None:
+    """The export's files, as the sandbox made them."""
+    (job,) = [job for job in upstream.jobs() if job["id"] == export["upstream"]["id"]]
+    got = [gateway.download(file["href"], headers) for file in export["files"]]
+    assert {file.status for file in got} == {200}
+    assert sorted(file.sha256 for file in got) == sorted(file["sha256"] for file in job["files"])
 
 
-def connection(upstream, credential, provider="graph-ediscovery") -> dict:
-    more = {"proxyHosts": [upstream.proxy], "blobHosts": [upstream.blob]} if provider == "graph-ediscovery" else {}
-    return more | {
-        "name": "it",
-        "provider": provider,
-        "apiRoot": upstream.api,
-        "allowPlainHTTP": True,
-        "requestsPerMinute": 0,
-        "pollInterval": "200ms",
-        "credential": credential,
+def succeeded(gateway, credential: Credential, body: dict) -> dict:
+    """An export that ended well, watched as its caller has to."""
+    answer = gateway.call("POST", "/exports", credential.headers, body)
+    assert answer.status == 202, answer.body
+    latest = {}
+
+    def ended():
+        latest.update(gateway.call("GET", f"/exports/{answer.json['id']}", credential.headers).json)
+        return latest["status"] in servers.TERMINAL
+
+    poll(f"export {answer.json['id']}", ended, every=0.1)
+    assert latest["status"] == "succeeded", json.dumps(latest, indent=1)
+    return latest
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_whole_export(upstream, tmp_path, kind):
+    credential = kind(upstream, tmp_path)
+    with gateway(upstream, credential) as server:
+        export = succeeded(server, credential, bodies.report())
+        checked(server, upstream, export, credential.headers)
+        assert upstream.tokens() == {KINDS[kind]: 1}
+        if kind not in OF_THE_CALLER:
+            # A token of Graph's, and one of the download host's own.
+            export = succeeded(server, credential, bodies.search_result())
+            checked(server, upstream, export, {})
+            assert upstream.tokens() == {KINDS[kind]: 3}
+
+
+# Mistakes
+
+
+def check(name: str, upstream, credential: Credential) -> subprocess.CompletedProcess:
+    """`export-gateway check` on one connection."""
+    directory = evidence.directory(name)
+    (connection,) = [entry for entry in connections(upstream, credential) if entry["name"] == "bi"]
+    configuration = {
+        "server": {"host": "127.0.0.1", "port": 0},
+        "ledger": {"path": str(directory / "ledger.sqlite")},
+        "connections": [connection],
     }
-
-
-def written(directory: Path, name: str, data: bytes) -> str:
-    (directory / name).write_bytes(data)
-    return str(directory / name)
-
-
-def hardware_module(directory: Path, identity) -> tuple[str, dict[str, str]]:
-    """The key in a SoftHSM token: its URI, and the environment in which the module finds it."""
-    if not (
-        SOFTHSM.exists() and shutil.which("softhsm2-util") and any(Path("/usr/lib").glob("*/engines-3/pkcs11.so"))
-    ):
-        pytest.skip("softhsm2 and libengine-pkcs11-openssl are not installed")
-    (directory / "tokens").mkdir()
-    file = written(directory, "softhsm2.conf", f"directories.tokendir = {directory}/tokens\n".encode())
-    environment = {"SOFTHSM2_CONF": file}
-    key = written(directory, "key.p8", identity.key_pem())
-    for arguments in [
-        ["--init-token", "--free", "--label", "gateway", "--so-pin", "135791", "--pin", PIN],
-        ["--import", key, "--token", "gateway", "--label", "signing", "--id", "a1", "--pin", PIN],
-    ]:
-        subprocess.run(["softhsm2-util", *arguments], env=os.environ | environment, check=True, capture_output=True)
-    os.unlink(key)
-    return f"pkcs11:token=gateway;object=signing;type=private?module-path={SOFTHSM}", environment
-
-
-def credential(kind: str, upstream, directory: Path, identity) -> tuple[dict, dict[str, str], str]:
-    """What stands in the configuration, the environment, and how the sandbox calls the proof."""
-    application = APPLICATION | {"authority": upstream.api}
-    certificate = application | {"type": "certificate"}
-    pem = written(directory, "certificate.pem", identity.certificate_pem)
-    upstream.register(identity.certificate_pem)
-    variables = {
-        "AZURE_TENANT_ID": bodies.TENANT,
-        "AZURE_CLIENT_ID": bodies.CLIENT,
-        "AZURE_AUTHORITY_HOST": upstream.api + "/",
-    }
-    opened = {"PASSPHRASE": PASSPHRASE}
-    match kind:
-        case "client secret":
-            return application | {"type": "clientSecret", "clientSecret": "env:S"}, {"S": bodies.CLIENT_SECRET}, "clientSecret"
-        case "certificate":
-            key = written(directory, "key.pem", identity.key_pem())
-            return certificate | {"certificate": pem, "key": key}, {}, "certificate"
-        case "certificate, RS256, with chain":
-            both = written(directory, "both.pem", identity.pem())
-            return certificate | {"certificate": both, "algorithm": "RS256", "sendChain": True}, {}, "certificate"
-        case "certificate, encrypted PEM":
-            both = written(directory, "both.pem", identity.pem(PASSPHRASE))
-            return certificate | {"certificate": both, "passphrase": "env:PASSPHRASE"}, opened, "certificate"
-        case "certificate, PKCS#12":
-            both = written(directory, "both.pfx", identity.pkcs12(PASSPHRASE))
-            return certificate | {"certificate": both, "passphrase": "env:PASSPHRASE"}, opened, "certificate"
-        case "certificate, hardware module":
-            uri, environment = hardware_module(directory, identity)
-            settings = certificate | {"certificate": pem, "key": uri, "passphrase": "env:PIN"}
-            return settings, environment | {"PIN": PIN}, "certificate"
-        case "federated token":
-            cluster = identities.Cluster()
-            cluster.federate(upstream)
-            file = written(directory, "token", cluster.token().encode())
-            return application | {"type": "federatedToken", "tokenFile": file}, {}, "federatedCredential"
-        case "managed identity":
-            return {"type": "managedIdentity", "endpoint": upstream.api}, {}, "imds"
-        case "managed identity of App Service":
-            environment = {"IDENTITY_ENDPOINT": f"{upstream.api}/msi/token", "IDENTITY_HEADER": bodies.IDENTITY_HEADER}
-            return {"type": "managedIdentity"}, environment, "appService"
-        case "environment, secret":
-            return "environment", variables | {"AZURE_CLIENT_SECRET": bodies.CLIENT_SECRET}, "clientSecret"
-        case "environment, certificate":
-            both = written(directory, "both.pem", identity.pem())
-            return "environment", variables | {"AZURE_CLIENT_CERTIFICATE_PATH": both}, "certificate"
-        case "environment, federated token":
-            cluster = identities.Cluster()
-            cluster.federate(upstream)
-            file = written(directory, "token", cluster.token().encode())
-            return "environment", variables | {"AZURE_FEDERATED_TOKEN_FILE": file}, "federatedCredential"
-        case "on behalf of the user":
-            key = written(directory, "key.pem", identity.key_pem())
-            return certificate | {"certificate": pem, "key": key, "onBehalfOf": True}, {}, "onBehalfOf"
-    raise AssertionError(kind)
-
-
-KINDS = [
-    "client secret",
-    "certificate",
-    "certificate, RS256, with chain",
-    "certificate, encrypted PEM",
-    "certificate, PKCS#12",
-    "certificate, hardware module",
-    "federated token",
-    "managed identity",
-    "managed identity of App Service",
-    "environment, secret",
-    "environment, certificate",
-    "environment, federated token",
-    "on behalf of the user",
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_whole_export(upstream, directory, identity, kind):
-    """eDiscovery, because its downloads need a second token; each token is asked for once."""
-    settings, environment, proof = credential(kind, upstream, directory, identity)
-    caller = {"Upstream-Authorization": f"Bearer {upstream.mint()}"} if proof == "onBehalfOf" else {}
-    with servers.gateway(upstream, connections=[connection(upstream, settings)], environment=environment) as gateway:
-        answer = gateway.call("POST", "/exports", caller, bodies.search_result(connection="it"))
-        assert answer.status == 202, answer.body
-        export = gateway.succeeded(answer.json)
-        (job,) = upstream.jobs()
-        expected = {file["name"]: file for file in job["files"]}
-        assert len(export["files"]) == len(expected) > 0
-        for file in export["files"]:
-            got = gateway.download(file["href"], caller)
-            assert (got.status, got.sha256) == (200, expected[file["name"]]["sha256"])
-        assert upstream.tokens() == {proof: 2}
-
-
-MISTAKES = {
-    "certificate of another application": ("certificate", "700027"),
-    "federated token for somebody else": ("federated token", "700213"),
-    "federated token that has expired": ("federated token", "700024"),
-    "wrong secret": ("client secret", "7000215"),
-    "no managed identity": ("managed identity", "Identity not found"),
-}
+    file = directory / "gateway.yaml"
+    file.write_text(json.dumps(configuration))
+    variables = {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET} | credential.environment
+    result = servers.run("check", "--config", str(file), environment=variables)
+    (directory / "stderr.log").write_text(result.stderr)
+    (directory / "stdout.log").write_text(result.stdout)
+    return result
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_what_entra_refuses_is_explained(upstream, directory, identity, mistake):
-    """Once: the authority is not asked again at once for what it would refuse again."""
-    kind, words = MISTAKES[mistake]
-    settings, environment, _ = credential(kind, upstream, directory, identity)
-    match mistake:
-        case "certificate of another application":
-            other = identities.identity("other")
-            written(directory, "certificate.pem", other.certificate_pem)
-            written(directory, "key.pem", other.key_pem())
-        case "federated token for somebody else" | "federated token that has expired":
-            cluster = identities.Cluster()
-            cluster.federate(upstream)
-            claims = {"sub": "system:serviceaccount:exports:other"} if "somebody" in mistake else {}
-            lifetime = -3600 if "expired" in mistake else 3600
-            written(directory, "token", cluster.token(lifetime, **claims).encode())
-        case "wrong secret":
-            environment = {"S": "not-the-secret-at-all"}
-        case "no managed identity":
-            upstream.rule("managed-identity.imds", {"kind": "identityNotFound"})
-    with servers.gateway(upstream, connections=[connection(upstream, settings)], environment=environment) as gateway:
-        export = gateway.create(bodies.search_result(connection="it"))
-        ended = gateway.watch(export)
-        assert ended["status"] == "failed", ended
-        assert ended["error"]["code"] == "upstream-unauthenticated"
-        assert words in json.dumps(ended["error"])
-        again = gateway.watch(gateway.create(bodies.search_result(connection="it")))
-        assert again["error"]["code"] == "upstream-unauthenticated"
-        assert upstream.account()["counts"].get("managed-identity.imds" if "managed" in kind else "entra.token") == 1
-        assert not upstream.jobs()
+def test_check_names_the_mistake(upstream, tmp_path, mistake):
+    make, words, code = MISTAKES[mistake]
+    result = check("check", upstream, make(upstream, tmp_path))
+    assert result.returncode == code, result
+    said = result.stdout + result.stderr
+    for word in words:
+        assert word in said, said
+    for secret in ("wrong-secret-77aa", "wrong-password-31cd", "wrong-pin-31cd", "eyJ", bodies.EXPIRED_SECRET):
+        assert secret not in said
 
 
-def test_a_certificate_is_replaced_while_it_runs(upstream, directory, identity):
-    """The first is withdrawn: only who uses the second gets further tokens."""
-    settings, _, _ = credential("certificate", upstream, directory, identity)
-    with servers.gateway(upstream, connections=[connection(upstream, settings)]) as gateway:
-        export = gateway.succeeded(gateway.create(bodies.search_result(connection="it")))
-        second = identities.identity("second")
-        assert call(upstream.api, "DELETE", "/_sandbox/certificates").status == 204
-        upstream.register(second.certificate_pem)
-        written(directory, "certificate.pem", second.certificate_pem)
-        written(directory, "key.pem", second.key_pem())
-        # The download needs a token that has not been asked for yet.
-        for file in export["files"]:
-            assert gateway.download(file["href"]).status == 200
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in OF_THE_CALLER], ids=lambda kind: kind.__name__)
+def test_check_finds_nothing_wrong(upstream, tmp_path, kind):
+    result = check("check", upstream, kind(upstream, tmp_path))
+    assert result.returncode == 0, result
+    assert upstream.tokens() == {KINDS[kind]: 1}
+
+
+# While it runs
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    {
+        "wrong secret": "AADSTS7000215",
+        "unregistered certificate": "AADSTS700027",
+        "federated subject": "AADSTS700213",
+        "no managed identity": "Identity not found",
+    }.items(),
+)
+def test_what_entra_refuses_is_explained_and_not_asked_again(upstream, tmp_path, mistake, words):
+    credential = MISTAKES[mistake][0](upstream, tmp_path)
+    with gateway(upstream, credential) as server:
+        for _ in range(2):
+            ended = server.watch(server.create(bodies.report()))
+            assert ended["status"] == "failed" and ended["error"]["code"] == "upstream-unauthenticated", ended
+            assert words in json.dumps(ended["error"])
+        counts = upstream.account()["counts"]
+        assert counts.get("entra.token", 0) + counts.get("managed-identity.imds", 0) == 1
+        assert upstream.jobs() == []
+
+
+def needs_a_new_token(upstream) -> None:
+    """The next start is refused once, as with a token that was taken back."""
+    upstream.remove_rules()
+    upstream.rule("power-bi.start", {"kind": "tokenRevoked"}, times=1)
+
+
+def test_a_replaced_certificate_is_taken_up_without_a_restart(upstream, tmp_path):
+    credential = certificate(upstream, tmp_path)
+    with gateway(upstream, credential) as server:
+        succeeded(server, credential, bodies.report())
+        forgotten(credential, upstream, tmp_path)
+        put(tmp_path / "identity.pem", registered(upstream).pem())
+        needs_a_new_token(upstream)
+        succeeded(server, credential, bodies.report("Second"))
+        assert upstream.tokens() == {"certificate": 2}
+        # One that cannot be used changes nothing, as long as the former one is good.
+        put(tmp_path / "identity.pem", "half a file")
+        needs_a_new_token(upstream)
+        succeeded(server, credential, bodies.report("Third"))
+        assert upstream.tokens() == {"certificate": 3}
+
+
+def test_a_federated_token_is_read_anew(upstream, tmp_path):
+    cluster = identities.Cluster()
+    cluster.federate(upstream)
+    file = put(tmp_path / "token", cluster.token())
+    credential = Credential(application(upstream, "federatedToken", tokenFile=file))
+    with gateway(upstream, credential) as server:
+        succeeded(server, credential, bodies.report())
+        # The cluster has a new key, and no token of the old one's is good any more.
+        fresh = identities.Cluster()
+        upstream.control("issuer-keys", {"issuer": identities.ISSUER, "keys": [fresh.jwk]})
+        put(tmp_path / "token", fresh.token())
+        needs_a_new_token(upstream)
+        succeeded(server, credential, bodies.report("Second"))
+    assert upstream.tokens() == {"federatedCredential": 2}
+
+
+def test_over_tls_with_an_authority_of_its_own(tmp_path):
+    files = identities.server_files(tmp_path)
+    with servers.sandbox(tls_certificate=str(files.certificate), tls_key=str(files.key)) as upstream:
+        credential = certificate(upstream, tmp_path)
+        credential.section["authority"] = upstream.secure
+        unknown = check("unknown", upstream, credential)
+        assert unknown.returncode == 1 and upstream.token_calls() == 0, unknown
+        credential.environment["SSL_CERT_FILE"] = str(files.authority)
+        known = check("known", upstream, credential)
+        assert known.returncode == 0, known
+        with gateway(upstream, credential) as server:
+            export = succeeded(server, credential, bodies.report())
+            checked(server, upstream, export, {})
         assert upstream.tokens() == {"certificate": 2}
 
 
-def test_a_challenge_and_a_missing_consent_reach_the_caller(upstream, directory, identity):
-    settings, environment, _ = credential("on behalf of the user", upstream, directory, identity)
-    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
-    encoded = base64.b64encode(claims.encode()).decode()
-    with servers.gateway(upstream, connections=[connection(upstream, settings)], environment=environment) as gateway:
-        body = bodies.search_result(connection="it")
-        without = gateway.call("POST", "/exports", None, body)
-        assert without.problem(403, "upstream-authorization-required")
-        # Before the start, the challenge stands where the caller looks: in the export.
-        upstream.rule("entra.token", {"kind": "interactionRequired", "claims": claims})
-        first = {"Upstream-Authorization": f"Bearer {upstream.mint()}"}
-        export = gateway.call("POST", "/exports", first, body).json
-        waiting = gateway.watch(export, until=lambda export: "notice" in export)
-        assert waiting["notice"]["code"] == "upstream-claims-required"
-        assert encoded in waiting["notice"]["detail"]
-        calls = upstream.token_calls()
-        upstream.remove_rules()
-        second = {"Upstream-Authorization": f"Bearer {upstream.mint(claims={'acrs': 'c1'})}"}
-        assert gateway.call("GET", f"/exports/{export['id']}", second).status == 200
-        export = gateway.succeeded(export)
+# One call for a thousand
+
+
+CALLERS = 1000
+
+
+def test_a_thousand_requests_on_a_cold_connection_are_one_token_call(upstream, tmp_path, figure):
+    credential = certificate(upstream, tmp_path)
+    room = {"downloads": {"perCaller": CALLERS, "memory": 1 << 40}, "server": {"maximumConnections": CALLERS + 16}}
+    with gateway(upstream, credential, **room) as server:
+        export = succeeded(server, credential, bodies.report())
+        (job,) = upstream.jobs()
+        path = f"{export['href']}/content"
+        # A new process knows no token. Everybody is there before the first one comes.
+        server.process.stop()
+        upstream.rule("entra.token", {"kind": "slow", "milliseconds": 5000})
+        before = upstream.token_calls()
+        server.start()
+        answers = asyncio.run(get_at_once(server, path, CALLERS))
+        assert answers == [(200, job["files"][0]["size"])] * CALLERS
+        calls = upstream.token_calls() - before
+        figure(f"{CALLERS} concurrent requests on a cold connection: token calls {calls}")
         assert calls == 1
-        # With a download, it is the answer.
-        upstream.rule("entra.token", {"kind": "interactionRequired", "claims": claims})
-        third = {"Upstream-Authorization": f"Bearer {upstream.mint(claims={'acrs': 'c2'})}"}
-        refused = gateway.call("GET", export["files"][0]["href"], third)
-        refused.problem(401, "upstream-claims-required")
-        field = refused.headers["www-authenticate"]
-        assert 'error="insufficient_claims"' in field and f'claims="{encoded}"' in field
-        assert f'authorization_uri="{upstream.api}/{bodies.TENANT}/oauth2/v2.0/authorize"' in field
-        upstream.remove_rules()
-        upstream.rule("entra.token", {"kind": "consentRequired"})
-        fourth = {"Upstream-Authorization": f"Bearer {upstream.mint(claims={'acrs': 'c3'})}"}
-        denied = gateway.call("GET", export["files"][0]["href"], fourth)
-        problem = denied.problem(403, "upstream-consent-required")
-        assert "administrator" in problem["detail"]
-        upstream.remove_rules()
-        assert gateway.download(export["files"][0]["href"], second).status == 200
 
 
-def test_a_thousand_requests_on_a_cold_connection_are_one_token_call(upstream, directory, identity):
-    """The authority takes its time, so that all of them come before its answer."""
-    settings, environment, _ = credential("certificate", upstream, directory, identity)
-    upstream.rule("entra.token", {"kind": "slow", "milliseconds": 2000})
-    cold = connection(upstream, settings, provider="power-bi")
-    with servers.gateway(upstream, connections=[cold], environment=environment) as gateway:
-        with concurrent.futures.ThreadPoolExecutor(100) as callers:
-            made = list(callers.map(lambda _: gateway.create(bodies.report()), range(1000)))
-        assert len({export["id"] for export in made}) == 1000
-        poll("the first jobs", lambda: len(upstream.jobs()) >= 100, within=120, every=1)
-        assert upstream.token_calls() == 1
-        assert upstream.tokens() == {"certificate": 1}
+async def get_at_once(server, path: str, count: int) -> list[tuple[int, int]]:
+    """The same file over so many connections, which are all open before the first one asks: statuses and lengths."""
+    address = urlsplit(server.address)
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nAccept-Encoding: identity\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    opened = [await asyncio.open_connection(address.hostname, address.port) for _ in range(count)]
+
+    async def get(reader, writer) -> tuple[int, int]:
+        writer.write(head.encode())
+        fields, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        return int(fields.split()[1]), len(body)
+
+    return await asyncio.gather(*(get(reader, writer) for reader, writer in opened))

@@ -88,7 +88,7 @@ def msal_credential(kind: str, identity, cluster):
             },
             "certificate",
         ),
-        "federation": ({"client_assertion": lambda: cluster.token()}, "federatedCredential"),
+        "federation": ({"client_assertion": cluster.token}, "federatedCredential"),
     }[kind]
 
 
@@ -138,8 +138,8 @@ MSAL_MISTAKES = {
         },
         700027,
     ),
-    "federation": (lambda identity, cluster: {"client_assertion": cluster.token()}, 700211),
-    "no token": (lambda identity, cluster: {"client_assertion": "x"}, 50027),
+    "federation": (lambda identity, cluster: {"client_assertion": cluster.token}, 700211),
+    "no token": (lambda identity, cluster: {"client_assertion": lambda: "not-a-token-19ab77"}, 50027),
 }
 
 

@@ -1,0 +1,105 @@
+"""In the caller's name: what Entra ID wants of the user goes back to the caller, once, and is not asked again and again."""
+
+import base64
+import re
+
+import pytest
+
+import bodies
+from credentials import on_behalf_of
+from test_credentials import gateway, succeeded
+
+CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+
+
+@pytest.fixture
+def credential(upstream, tmp_path):
+    return on_behalf_of(upstream, tmp_path)
+
+
+def caller(upstream, **wanted) -> dict[str, str]:
+    """Another token of a caller's, so that nothing is known of it yet."""
+    return {"Upstream-Authorization": f"Bearer {upstream.mint(**wanted)}"}
+
+
+def content(server, credential) -> str:
+    return f"{succeeded(server, credential, bodies.report())['href']}/content"
+
+
+def test_each_user_token_is_exchanged_once(upstream, credential):
+    with gateway(upstream, credential) as server:
+        path = content(server, credential)
+        assert upstream.tokens() == {"onBehalfOf": 1}
+        another = caller(upstream)
+        for _ in range(3):
+            assert server.call("GET", path, another).status == 200
+        assert upstream.tokens() == {"onBehalfOf": 2}
+
+
+def test_a_claims_challenge_goes_back_to_the_caller(upstream, credential):
+    with gateway(upstream, credential) as server:
+        path = content(server, credential)
+        upstream.rule("entra.token", {"kind": "interactionRequired", "claims": CLAIMS})
+        before, another = upstream.token_calls(), caller(upstream)
+        for _ in range(3):
+            answer = server.call("GET", path, another)
+            answer.problem(401, "upstream-claims-required")
+            challenge = answer.headers["www-authenticate"]
+            assert 'error="insufficient_claims"' in challenge
+            assert f'authorization_uri="{upstream.api}/{bodies.TENANT}/oauth2/v2.0/authorize"' in challenge
+            assert base64.b64decode(re.search(r'claims="([^"]*)"', challenge)[1]).decode() == CLAIMS
+        assert upstream.token_calls() == before + 1
+
+
+def test_a_challenge_before_the_start_stands_in_the_export(upstream, credential):
+    """It waits for its caller, who comes with a token that proves more."""
+    with gateway(upstream, credential) as server:
+        server.call("POST", "/exports", None, bodies.report()).problem(403, "upstream-authorization-required")
+        upstream.rule("entra.token", {"kind": "interactionRequired", "claims": CLAIMS})
+        export = server.call("POST", "/exports", caller(upstream), bodies.report()).json
+        notice = server.watch(export, until=lambda export: "notice" in export)["notice"]
+        assert notice["code"] == "upstream-claims-required"
+        assert base64.b64encode(CLAIMS.encode()).decode() in notice["detail"]
+        assert upstream.token_calls() == 1
+        upstream.remove_rules()
+        better = caller(upstream, claims={"acrs": ["c1"]})
+        assert server.call("GET", f"/exports/{export['id']}", better).status == 200
+        server.succeeded(export)
+        assert upstream.tokens() == {"onBehalfOf": 1}
+
+
+def test_a_missing_consent_is_an_administrators_business(upstream, credential):
+    with gateway(upstream, credential) as server:
+        path = content(server, credential)
+        upstream.rule("entra.token", {"kind": "consentRequired"}, match="on_behalf_of")
+        before, another = upstream.token_calls(), caller(upstream)
+        for _ in range(3):
+            problem = server.call("GET", path, another).problem(403, "upstream-consent-required")
+            assert "dministrator" in problem["detail"]
+        assert upstream.token_calls() == before + 1
+
+
+BAD = {
+    "expired": {"lifetime": -600},
+    "for somebody else": {"claims": {"aud": "https://graph.microsoft.com"}},
+    "broken": {"signature": "broken"},
+    "of an unknown key": {"signature": "unknownKey"},
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_user_token_is_asked_for_anew(upstream, credential, kind):
+    with gateway(upstream, credential) as server:
+        path = content(server, credential)
+        answer = server.call("GET", path, caller(upstream, **BAD[kind]))
+        assert answer.json["code"] == "upstream-authorization-required", answer.body
+        assert answer.status in (401, 403)
+        assert upstream.tokens() == {"onBehalfOf": 1}
+
+
+def test_an_application_is_no_user(upstream, credential):
+    with gateway(upstream, credential) as server:
+        path = content(server, credential)
+        answer = server.call("GET", path, caller(upstream, kind="application"))
+        assert 400 <= answer.status < 600 and answer.json["upstream"]["code"] == "AADSTS7000114", answer.body
+        assert upstream.tokens() == {"onBehalfOf": 1}
