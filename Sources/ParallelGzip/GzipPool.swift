@@ -16,7 +16,8 @@ public final class GzipPool: Sendable {
     public let threads: Int
     private let queue: BlockJobs
 
-    /// Makes a pool; the default is a thread for each core of the machine, or as many as its container may use. Fewer than 1 counts as 1.
+    /// Makes a pool; the default is a thread for each core of the machine, or as many as its container may use. Fewer
+    /// than 1 counts as 1.
     public init(threads: Int = System.coreCount) {
         self.threads = max(1, threads)
         queue = BlockJobs(threads: self.threads)
