@@ -61,11 +61,19 @@ public struct CallContext: Sendable {
     public var requestID: String
     /// The caller's own upstream token, where it gave one.
     public var authorization: Secret?
+    /// Where the refresh token of the export rests that the call is made for. Nil where none is to be kept, and where the
+    /// call is a caller's own request.
+    public var refreshToken: (any RefreshTokenStore)?
 
     /// Makes a context for one piece of work.
-    public init(requestID: String, authorization: Secret? = nil) {
+    public init(
+        requestID: String,
+        authorization: Secret? = nil,
+        refreshToken: (any RefreshTokenStore)? = nil
+    ) {
         self.requestID = requestID
         self.authorization = authorization
+        self.refreshToken = refreshToken
     }
 }
 

@@ -8,7 +8,7 @@ public struct Secret: Sendable, Hashable {
     }
 
     /// The secret itself. Every call is a place to review: it may go into a request, never into a log, a problem,
-    /// a metric or the ledger.
+    /// a metric or, unless sealed, the ledger.
     public func reveal() -> String { value }
 
     /// Whether there is nothing in it.
