@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let coreMetrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let metricsTestKit = product(name: "MetricsTestKit", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -185,7 +186,10 @@ let package = Package(
         tests("SystemCryptoTests", ["SystemCrypto"]),
         tests(
             "UpstreamHTTPTests",
-            ["Exports", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix]
+            [
+                "Exports", "UpstreamHTTP", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore,
+                .nioEmbedded, .nioHTTP1, .nioPosix,
+            ]
         ),
         tests(
             "EntraIdentityTests",

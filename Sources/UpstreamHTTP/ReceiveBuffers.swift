@@ -26,17 +26,15 @@ final class ReceiveBudget: Sendable {
     }
 
     /// Makes a connection take part, until it is closed. Call on the event loop of `channel`.
-    func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
-        channel.eventLoop.makeCompletedFuture {
-            let options = channel.syncOptions
-            // More in one turn would be as much memory again, and is not faster.
-            try options?.setOption(.maxMessagesPerRead, value: 1)
-            let isEncrypted = (try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)) != nil
-            let largest = isEncrypted ? Self.largestEncrypted : Self.largest
-            try options?.setOption(.recvAllocator, value: SharedReceiveAllocator(budget: self, largest: largest))
-            connections.wrappingAdd(1, ordering: .relaxed)
-            channel.closeFuture.whenComplete { _ in self.connections.wrappingSubtract(1, ordering: .relaxed) }
-        }
+    func admit(_ channel: any Channel) throws {
+        let options = channel.syncOptions
+        // More in one turn would be as much memory again, and is not faster.
+        try options?.setOption(.maxMessagesPerRead, value: 1)
+        let isEncrypted = (try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)) != nil
+        let largest = isEncrypted ? Self.largestEncrypted : Self.largest
+        try options?.setOption(.recvAllocator, value: SharedReceiveAllocator(budget: self, largest: largest))
+        connections.wrappingAdd(1, ordering: .relaxed)
+        channel.closeFuture.whenComplete { _ in self.connections.wrappingSubtract(1, ordering: .relaxed) }
     }
 }
 

@@ -14,8 +14,9 @@ public struct UpstreamTransport: Sendable {
 
     /// Makes the client; `shutdown` must be called before it is let go.
     ///
-    /// `idleTimeout` is the longest silence in the middle of an answer, `connectionsPerHost` a soft limit; without
-    /// `authorities`, certificates are checked against those that the system trusts.
+    /// `idleTimeout` is the longest silence of an upstream that is being read; a reader may pause as long as it likes.
+    /// `connectionsPerHost` is a soft limit; without `authorities`, certificates are checked against those that the system
+    /// trusts.
     public init(
         eventLoopGroup: MultiThreadedEventLoopGroup = .singleton,
         connectTimeout: Duration = .seconds(5),
@@ -25,18 +26,21 @@ public struct UpstreamTransport: Sendable {
     ) {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(
-                connect: .milliseconds(connectTimeout.milliseconds),
-                read: .milliseconds(idleTimeout.milliseconds)
-            ),
+            timeout: .init(connect: .milliseconds(connectTimeout.milliseconds)),
             decompression: .disabled
         )
         configuration.httpVersion = .http1Only
         configuration.tlsConfiguration = authorities?.configuration
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
         let budget = ReceiveBudget()
+        let silence = TimeAmount.milliseconds(idleTimeout.milliseconds)
         // The one place where AsyncHTTPClient lets a connection's channel be set up.
-        configuration.http1_1ConnectionDebugInitializer = { channel in budget.admit(channel) }
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try budget.admit(channel)
+                try SilenceTimeout.add(to: channel, limit: silence)
+            }
+        }
         // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
         configuration.tracing.tracer = nil
         client = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)

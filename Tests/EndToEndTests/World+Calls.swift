@@ -36,7 +36,7 @@ extension World {
         // A client of its own per call: the shared one would decode gzip.
         let client = HTTPClient(configuration: .init(decompression: .disabled))
         do {
-            let response = try await client.execute(request, timeout: .seconds(60))
+            let response = try await client.execute(request, timeout: .minutes(5))
             let body = try await response.body.collect(upTo: 64 << 20)
             var fields: [String: String] = [:]
             for header in response.headers { fields[header.name.lowercased()] = header.value }

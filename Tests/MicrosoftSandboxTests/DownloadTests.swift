@@ -160,7 +160,7 @@ import Testing
             lab.sandbox.addRule(SandboxRule(operation: "goals.content", times: 1, fault: .stallDownload(afterBytes: 9)))
             var request = HTTPClientRequest(url: url)
             request.headers.add(name: "Authorization", value: "Bearer \(GoalsTests.user)")
-            let response = try await lab.client.execute(request, timeout: .seconds(30))
+            let response = try await lab.client.execute(request, timeout: .minutes(5))
             var iterator = response.body.makeAsyncIterator()
             let first = try await iterator.next()
             #expect(first.map { String(buffer: $0) } == "Key,Row,O")
@@ -203,7 +203,7 @@ import Testing
             let url = try await Self.content(lab)
             var request = HTTPClientRequest(url: url)
             request.headers.add(name: "Authorization", value: "Bearer \(GoalsTests.user)")
-            let response = try await lab.client.execute(request, timeout: .seconds(60))
+            let response = try await lab.client.execute(request, timeout: .minutes(5))
             #expect(response.headers.first(name: "Content-Length") == String(size))
             var hash = SHA256()
             var received: Int64 = 0

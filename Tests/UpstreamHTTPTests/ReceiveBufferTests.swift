@@ -99,7 +99,7 @@ struct ReceiveBufferTests {
         var channels: [any Channel] = []
         for _ in 0..<64 {
             let channel = try await bootstrap.connect(host: "127.0.0.1", port: server.port).get()
-            try await channel.eventLoop.flatSubmit { budget.admit(channel) }.get()
+            try await channel.eventLoop.submit { try budget.admit(channel) }.get()
             channels.append(channel)
         }
         #expect(try await channels[0].getOption(.maxMessagesPerRead).get() == 1)
@@ -121,7 +121,7 @@ struct ReceiveBufferTests {
         let server = try await RawServer.start { _, _ in [] }
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: server.port).get()
-        for _ in 0..<2000 { try await channel.eventLoop.flatSubmit { budget.admit(channel) }.get() }
+        for _ in 0..<2000 { try await channel.eventLoop.submit { try budget.admit(channel) }.get() }
         #expect(budget.share == ReceiveBudget.smallest)
         channel.close(promise: nil)
         try await channel.closeFuture.get()

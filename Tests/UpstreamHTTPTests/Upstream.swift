@@ -57,7 +57,7 @@ struct Upstream: Sendable {
         budget: RequestBudget? = nil,
         patience: Duration = .seconds(10),
         connectTimeout: Duration = .seconds(10),
-        idleTimeout: Duration = .seconds(30),
+        idleTimeout: Duration = .seconds(300),
         realSleepsUpTo: Duration = .zero,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
