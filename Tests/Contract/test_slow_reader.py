@@ -1,4 +1,4 @@
-"""A gibibyte for a slow reader: the gateway's memory stays where it was, and every byte arrives."""
+"""Slow readers: the gateway's memory stays where it was, every byte arrives, and the upstream is not blamed."""
 
 import time
 
@@ -43,3 +43,20 @@ def test_memory_does_not_grow_with_a_slow_reader(coding, figure):
         assert got.sha256 == job["files"][0]["sha256"]
         assert seconds >= SLOW_SECONDS
         assert peak - idle < ALLOWED_GROWTH
+
+
+def test_a_pause_of_the_reader_is_not_the_upstreams_silence():
+    with servers.sandbox() as upstream, servers.gateway(upstream, downloads={"idleTimeout": "1s"}) as gateway:
+        upstream.rule("power-bi.start", {"kind": "fileContent", "bytes": 64 * MEBIBYTE, "content": "csv"})
+        export = gateway.succeeded(gateway.create(bodies.paginated_csv()))
+        pauses = []
+
+        def pace(read: int):
+            if read > MEBIBYTE and not pauses:
+                pauses.append(read)
+                time.sleep(4)
+
+        got = gateway.download(f"{export['href']}/content", {"Accept-Encoding": "identity"}, pace=pace)
+        assert pauses and got.size == 64 * MEBIBYTE
+        (row,) = gateway.get(f"{export['href']}/deliveries").json["value"]
+        assert row["outcome"] == "whole" and row["resumptions"] == 0
