@@ -18,12 +18,14 @@ enum EntraFailure {
             message: clean(json?["error_description"]?.string),
             requestId: json?["trace_id"]?.string ?? response.headers["x-ms-request-id"]
         )
-        if response.status == 429 || response.status >= 500 || code == "temporarily_unavailable" {
+        let passes = number.map(passingNumbers.contains) ?? false
+        if response.status == 429 || response.status >= 500 || code == "temporarily_unavailable" || passes {
+            // 5 s where nothing is said, at most an hour (`powerbi-entra.md` B6); longer for whoever asked in a loop.
+            let silence = response.retryAfter ?? (number == loopDetected ? .seconds(60) : .seconds(5))
             return ProviderError(
-                response.status == 429 ? .throttled : .transient,
+                response.status == 429 || number == loopDetected ? .throttled : .transient,
                 "Entra ID cannot issue a token now.",
-                // 5 s where nothing is said, at most an hour (`powerbi-entra.md` B6).
-                retryAfter: min(response.retryAfter ?? .seconds(5), .seconds(3600)),
+                retryAfter: min(silence, .seconds(3600)),
                 upstream: upstream
             )
         }
@@ -34,7 +36,7 @@ enum EntraFailure {
                 upstream: upstream
             )
         }
-        let hint = number.flatMap { hints[$0] } ?? "See upstream for Entra ID's own words."
+        let hint = Self.hint(number, code)
         if json?["suberror"]?.string == "consent_required" || code == "consent_required" || number == 65_001 {
             return ProviderError(
                 .forbidden,
@@ -43,20 +45,54 @@ enum EntraFailure {
                 upstream: upstream
             )
         }
-        guard case .onBehalfOf = kind else {
+        switch kind {
+        case .clientCredentials:
             return ProviderError(
                 .unauthenticated,
                 "Entra ID refused the connection's credential. \(hint)",
                 upstream: upstream
             )
+        case .onBehalfOf where number == applicationAsUser:
+            return ProviderError(
+                .permanent,
+                "The token in Upstream-Authorization is an application's own. \(hint)",
+                problem: .upstreamAuthorizationRequired,
+                upstream: upstream
+            )
+        case .onBehalfOf:
+            return refusedUser(
+                json,
+                number == malformedToken ? "invalid_grant" : code,
+                "Entra ID takes the token in Upstream-Authorization no longer, or not for this. Sign in again and send a new one. \(hint)",
+                hint,
+                upstream,
+                authorizationURI
+            )
+        case .refreshToken:
+            return refusedUser(
+                json,
+                code,
+                "Entra ID takes the refresh token that was kept for this export no longer. Sign in again and send a new token in Upstream-Authorization. \(hint)",
+                hint,
+                upstream,
+                authorizationURI
+            )
         }
-        return refusedUser(json, code, hint, upstream, authorizationURI)
     }
+
+    private static let loopDetected: Int64 = 50_196
+    /// What a user brought is no token at all: it comes as `invalid_request`.
+    private static let malformedToken: Int64 = 50_027
+    /// Only a user's token can be exchanged.
+    private static let applicationAsUser: Int64 = 7_000_114
+    /// Trouble of Entra ID's own, and a loop of requests, whatever status and error they come with.
+    private static let passingNumbers: Set<Int64> = [loopDetected, 90_006, 90_024, 90_033, 90_055]
 
     /// What the user can mend is told apart from what the operator has to: only the former asks for another token.
     private static func refusedUser(
         _ json: JSONValue?,
         _ code: String,
+        _ words: String,
         _ hint: String,
         _ upstream: UpstreamErrorInfo,
         _ authorizationURI: String
@@ -74,7 +110,7 @@ enum EntraFailure {
         if code == "interaction_required" || code == "invalid_grant" {
             return ProviderError(
                 .unauthenticated,
-                "Entra ID takes the token in Upstream-Authorization no longer, or not for this. Sign in again and send a new one. \(hint)",
+                words,
                 problem: .upstreamAuthorizationRequired,
                 upstream: upstream
             )
@@ -92,34 +128,6 @@ enum EntraFailure {
         guard let description, description.hasPrefix("AADSTS") else { return nil }
         return Int64(description.dropFirst(6).prefix { $0.isASCII && $0.isNumber })
     }
-
-    /// Numbers are for hints only: Microsoft says that they change.
-    private static let hints: [Int64: String] = [
-        7_000_215: "The client secret is wrong; often its id was configured in place of its value.",
-        7_000_222: "The client secret has expired.",
-        7_000_218: "No credential was sent, or none that the application may use.",
-        700_027: "The certificate is not registered with the application, or has expired there.",
-        700_024:
-            "The assertion is outside of its time: see this machine's clock, or whether the federated token has expired.",
-        50_012: "The assertion's signature does not fit the certificate that is registered.",
-        700_025: "The application is a public client, which has no credential.",
-        70_021: "No federated credential of the application has this issuer, subject and audience, letter for letter.",
-        700_211: "No federated credential of the application has this issuer, letter for letter.",
-        700_212: "No federated credential of the application has this audience, letter for letter.",
-        700_213: "No federated credential of the application has this subject, letter for letter.",
-        90_061: "Entra ID cannot read the OpenID configuration of the federated token's issuer.",
-        50_013: "The token is not one for the gateway's application.",
-        500_133: "The token has expired.",
-        700_016: "The client id is not known in this tenant.",
-        70_001: "The application is disabled in this tenant.",
-        700_011: "The application was not found in this tenant.",
-        90_002: "The tenant does not exist.",
-        70_011: "The scope is not valid; for an application it ends in /.default.",
-        1_002_012: "The scope is not valid; for an application it ends in /.default.",
-        500_011: "The service is not present in this tenant; an administrator must add its service principal.",
-        50_001: "The service is not present in this tenant; an administrator must add its service principal.",
-        650_052: "The tenant has no subscription to the service, or its service principal is missing.",
-    ]
 
     /// The first sentence or two without the trace ids, and without anything that looks like a token: descriptions can
     /// echo parts of an assertion.

@@ -1,4 +1,5 @@
 public import Exports
+import Synchronization
 import SystemCrypto
 public import UpstreamHTTP
 
@@ -7,14 +8,27 @@ public import UpstreamHTTP
 /// What a user brings in `Upstream-Authorization` is an access token for the gateway's own application. Each is exchanged
 /// once for each scope, however many calls come with it. Tokens are kept by the SHA-256 of what the user brought, at most
 /// `capacity` of them, in memory only.
+///
+/// With `keepsRefreshTokens`, a refresh token is asked for too, and given to the export's `RefreshTokenStore` where the
+/// call's context has one. When the user's own token has ended, or is not there, the refresh token gets the next one.
 public final class OnBehalfOfTokenSource: AccessTokenSource {
     private struct Key: Hashable {
+        enum Subject: Hashable {
+            /// The digest of what the user brought.
+            case assertion([UInt8])
+            /// The export whose refresh token it is.
+            case export(ExportID)
+        }
+
         var scope: TokenScope
-        var assertion: [UInt8]
+        var subject: Subject
     }
 
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<Key>
+    private let keepsRefreshTokens: Bool
+    /// What users brought and the authority takes no longer: it is not asked again where there is a refresh token.
+    private let ended: Mutex<RecentDigests>
 
     /// Makes a source for `clientID` in `tenant`, at `authority`; `credential` is the application's own.
     ///
@@ -26,6 +40,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         credential: EntraCredential,
         client: UpstreamClient,
         time: any TimeSource,
+        keepsRefreshTokens: Bool = false,
         capacity: Int = 10_000
     ) {
         endpoint = TokenEndpoint(
@@ -36,26 +51,118 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
             client: client
         )
         tokens = SharedTokens(time: time, capacity: capacity)
+        self.keepsRefreshTokens = keepsRefreshTokens
+        ended = Mutex(RecentDigests(capacity: capacity))
     }
 
     /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required` when the caller has brought
-    /// nothing, or something that has ended; with `upstream-claims-required` and the challenge when the user has to prove
-    /// more; and `forbidden` with `upstream-consent-required` when the application lacks a permission.
+    /// nothing, or something that has ended, and no refresh token stands in for it; with `upstream-claims-required` and
+    /// the challenge when the user has to prove more; and `forbidden` with `upstream-consent-required` when the
+    /// application lacks a permission. A refresh token is forgotten when only the user can help, and for no other reason.
     public func accessToken(
         for scope: TokenScope,
         context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken {
+        let store = keepsRefreshTokens ? context.refreshToken : nil
         guard let assertion = context.authorization else {
-            throw ProviderError(
-                .unauthenticated,
-                "Send a token for this gateway's application in Upstream-Authorization: Bearer <token>.",
-                problem: .upstreamAuthorizationRequired
-            )
+            guard let store, await store.token() != nil else { throw Self.nothingBrought }
+            return try await refreshed(by: store, scope, context, replacing: rejected)
         }
-        let key = Key(scope: scope, assertion: SHA256.hash(Array(assertion.reveal().utf8)))
+        let digest = SHA256.hash(Array(assertion.reveal().utf8))
+        if let store, ended.withLock({ $0.contains(digest) }), await store.token() != nil {
+            return try await refreshed(by: store, scope, context, replacing: rejected)
+        }
+        do throws(ProviderError) {
+            return try await exchanged(assertion, digest, scope, store, context, replacing: rejected)
+        } catch  where error.saysThatTheUserHasToComeBack && error.challenge == nil {
+            guard let store, await store.token() != nil else { throw error }
+            ended.withLock { $0.insert(digest) }
+            return try await refreshed(by: store, scope, context, replacing: rejected)
+        }
+    }
+
+    private func exchanged(
+        _ assertion: Secret,
+        _ digest: [UInt8],
+        _ scope: TokenScope,
+        _ store: (any RefreshTokenStore)?,
+        _ context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        let key = Key(scope: scope, subject: .assertion(digest))
+        var isNew = false
+        let token = try await tokens.token(for: key, replacing: rejected) { () async throws(ProviderError) in
+            let grant = try await endpoint.requestToken(for: asked(scope), .onBehalfOf(assertion), context: context)
+            isNew = true
+            return grant
+        }
+        // One exchange serves all exports of the user: each keeps what came of it, unless it has something newer.
+        if let store, let refreshToken = tokens.refreshToken(for: key) {
+            var isWanted = isNew
+            if !isNew { isWanted = await store.token() == nil }
+            if isWanted {
+                await store.keep(refreshToken)
+                tokens.forgive(Key(scope: scope, subject: .export(store.exportID)))
+            }
+        }
+        return token
+    }
+
+    private func refreshed(
+        by store: any RefreshTokenStore,
+        _ scope: TokenScope,
+        _ context: CallContext,
+        replacing rejected: AccessToken?
+    ) async throws(ProviderError) -> AccessToken {
+        let key = Key(scope: scope, subject: .export(store.exportID))
         return try await tokens.token(for: key, replacing: rejected) { () async throws(ProviderError) in
-            try await endpoint.requestToken(for: scope, .onBehalfOf(assertion), context: context)
+            guard let kept = await store.token() else { throw Self.nothingBrought }
+            let grant: TokenGrant
+            do throws(ProviderError) {
+                grant = try await endpoint.requestToken(for: asked(scope), .refreshToken(kept), context: context)
+            } catch  where error.saysThatTheUserHasToComeBack {
+                await store.forget(kept)
+                throw error
+            }
+            if let next = grant.refreshToken { await store.keep(next) }
+            return grant
         }
+    }
+
+    private func asked(_ scope: TokenScope) -> TokenScope {
+        keepsRefreshTokens ? TokenScope(scope.rawValue + " offline_access") : scope
+    }
+
+    private static var nothingBrought: ProviderError {
+        ProviderError(
+            .unauthenticated,
+            "Send a token for this gateway's application in Upstream-Authorization: Bearer <token>.",
+            problem: .upstreamAuthorizationRequired
+        )
+    }
+}
+
+extension ProviderError {
+    /// Whether only a new sign-in of the user helps.
+    fileprivate var saysThatTheUserHasToComeBack: Bool {
+        code == .unauthenticated && [.upstreamAuthorizationRequired, .upstreamClaimsRequired].contains(problem)
+    }
+}
+
+/// The last so many digests: the oldest give way.
+private struct RecentDigests {
+    private var digests: Set<[UInt8]> = []
+    private var order: [[UInt8]] = []
+    private let capacity: Int
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    func contains(_ digest: [UInt8]) -> Bool { digests.contains(digest) }
+
+    mutating func insert(_ digest: [UInt8]) {
+        guard digests.insert(digest).inserted else { return }
+        order.append(digest)
+        if order.count > capacity { digests.remove(order.removeFirst()) }
     }
 }

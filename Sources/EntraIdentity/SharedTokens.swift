@@ -74,6 +74,12 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         }
     }
 
+    /// The refresh token that came with the token in use for `key`.
+    func refreshToken(for key: Key) -> Secret? { state.withLock { $0.entries[key]?.cache.refreshToken } }
+
+    /// A refusal for `key` stands no longer: there is something new to ask with.
+    func forgive(_ key: Key) { state.withLock { $0.entries[key]?.cache.forgive() } }
+
     private func requested(_ key: Key, replacing rejected: AccessToken?) -> TokenCache.Action {
         state.withLock { state in
             state.questions += 1

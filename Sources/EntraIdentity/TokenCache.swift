@@ -49,6 +49,12 @@ struct TokenCache: Sendable {
         return .fetch
     }
 
+    /// The refresh token that came with the token in use.
+    var refreshToken: Secret? { grant?.refreshToken }
+
+    /// A refusal stands no longer: there is something new to ask with.
+    mutating func forgive() { refused = nil }
+
     /// The token to use, now and by everybody who waits.
     mutating func fetched(_ new: TokenGrant) -> AccessToken {
         isFetching = false

@@ -8,6 +8,8 @@ enum TokenRequestKind: Sendable {
     case clientCredentials
     /// In the name of the user whose token this is.
     case onBehalfOf(Secret)
+    /// In the name of the user for whom this was granted.
+    case refreshToken(Secret)
 
     fileprivate var parameters: [(name: String, value: Secret)] {
         switch self {
@@ -17,6 +19,7 @@ enum TokenRequestKind: Sendable {
                 ("grant_type", Secret("urn:ietf:params:oauth:grant-type:jwt-bearer")),
                 ("requested_token_use", Secret("on_behalf_of")), ("assertion", assertion),
             ]
+        case .refreshToken(let token): [("grant_type", Secret("refresh_token")), ("refresh_token", token)]
         }
     }
 }
@@ -81,6 +84,8 @@ struct TokenGrant: Sendable, Equatable {
     var token: AccessToken
     /// From when on a new token should be asked for, although this one is still good.
     var refreshAt: Timestamp
+    /// What gets the next one without the user, where it was asked for and granted.
+    var refreshToken: Secret?
 
     /// Reads a 200 answer. Numbers may be strings, as the v1 endpoint writes them. Nil when there is no bearer token, and
     /// when there is no `expires_in`; `orEnd` lets `expires_on` stand in for it, in seconds since 1970.
@@ -101,6 +106,8 @@ struct TokenGrant: Sendable, Equatable {
             // 300 s before the end, or at half of a life so short that this would be at once.
             refreshAt = response.receivedAt + .seconds(max(lifetime - 300, lifetime / 2))
         }
+        // Metadata services send an empty one.
+        refreshToken = json["refresh_token"]?.string.flatMap { $0.isEmpty ? nil : Secret($0) }
     }
 
     /// Longer lives than ten days are not believed.

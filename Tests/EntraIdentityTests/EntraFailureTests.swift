@@ -96,6 +96,9 @@ import UpstreamHTTP
             (400, "invalid_grant", 500_133, .unauthenticated, .upstreamAuthorizationRequired),
             (400, "invalid_grant", 50_013, .unauthenticated, .upstreamAuthorizationRequired),
             (400, "interaction_required", 50_076, .unauthenticated, .upstreamAuthorizationRequired),
+            (400, "invalid_grant", 500_131, .unauthenticated, .upstreamAuthorizationRequired),
+            (400, "invalid_request", 50_027, .unauthenticated, .upstreamAuthorizationRequired),
+            (400, "unauthorized_client", 7_000_114, .permanent, .upstreamAuthorizationRequired),
             (401, "invalid_client", 7_000_215, .permanent, .upstreamUnauthenticated),
             (400, "unauthorized_client", 700_016, .permanent, .upstreamUnauthenticated),
         ] as [(Int, String, Int, ProviderError.Code, ProblemCode)]
@@ -107,16 +110,59 @@ import UpstreamHTTP
         _ kind: ProviderError.Code,
         _ problem: ProblemCode
     ) {
+        let error = EntraFailure.error(from: refusal(status, code, number), to: .onBehalfOf(Secret("user")))
+        #expect(error.code == kind)
+        #expect(error.problem == problem)
+    }
+
+    private func refusal(_ status: Int, _ code: String, _ number: Int) -> UpstreamResponse {
         let body = #"{"error":"\#(code)","error_description":"AADSTS\#(number): no.","error_codes":[\#(number)]}"#
-        let response = UpstreamResponse(
+        return UpstreamResponse(
             status: status,
             headers: UpstreamHeaders([]),
             body: Array(body.utf8),
             receivedAt: Timestamp(milliseconds: 0)
         )
-        let error = EntraFailure.error(from: response, to: .onBehalfOf(Secret("user")))
-        #expect(error.code == kind)
-        #expect(error.problem == problem)
+    }
+
+    /// What has to be changed is named as the operator, or the caller, knows it.
+    @Test(
+        arguments: [
+            ("invalid_client", 700_021, ["clientId", "tokenFile"]),
+            ("invalid_client", 700_023, ["authority", "cloud", "tenantId"]),
+            ("invalid_scope", 700_023, ["/.default"]),
+            ("invalid_client", 700_030, ["sendChain"]),
+            ("invalid_grant", 500_131, ["callers", "clientId"]),
+            ("unauthorized_client", 7_000_114, ["user", "onBehalfOf"]),
+            ("unauthorized_client", 7_000_112, ["disabled"]),
+            ("invalid_request", 50_027, ["tokenFile", "Upstream-Authorization"]),
+            ("invalid_request", 900_144, ["proxy"]),
+            ("invalid_request", 9_001_023, ["tenantId"]),
+            ("invalid_grant", 50_076, ["second factor"]),
+            ("invalid_grant", 53_003, ["Conditional Access", "sign-in log"]),
+            ("invalid_grant", 50_105, ["assigned"]),
+            ("invalid_grant", 50_013, ["tenantId"]),
+        ] as [(String, Int, [String])]
+    )
+    func aHintNamesWhatToChange(_ code: String, _ number: Int, _ words: [String]) {
+        for kind in [TokenRequestKind.clientCredentials, .onBehalfOf(Secret("user"))] {
+            let detail = EntraFailure.error(from: refusal(400, code, number), to: kind).detail
+            for word in words { #expect(detail.contains(word), "\(detail)") }
+        }
+    }
+
+    @Test func whoeverAskedInALoopHasToWait() {
+        let error = EntraFailure.error(from: refusal(400, "invalid_grant", 50_196), to: .refreshToken(Secret("kept")))
+        #expect(error.code == .throttled)
+        #expect(error.retryAfter == .seconds(60))
+    }
+
+    @Test func whatBecameOfAKeptTokenIsSaid() {
+        let error = EntraFailure.error(from: refusal(400, "invalid_grant", 50_173), to: .refreshToken(Secret("kept")))
+        #expect(error.problem == .upstreamAuthorizationRequired)
+        #expect(error.detail.contains("kept for this export"))
+        #expect(error.detail.contains("revoked"))
+        #expect(!error.detail.contains("takes the token in Upstream-Authorization"))
     }
 
     @Test func theTraceIdIsKeptWhereItBelongs() throws {
