@@ -62,11 +62,22 @@ import Testing
             #expect(second.json["refresh_token"]?.string?.isEmpty == false)
             #expect(try await lab.get(lab.security, token: token).status == 200)
             #expect(lab.sandbox.secrets.contains(refresh))
+            // It is of no resource, and using it does not end it.
+            let power = body.replacing(Lab.graphScope, with: "https://analysis.windows.net/powerbi/api/.default")
+            let reader = try #require(try await lab.form(lab.tokenURL, power).json["access_token"]?.string)
+            #expect(try await lab.get(lab.reports, token: reader).status == 200)
             let url = "\(lab.addresses.api)/_sandbox/refresh-tokens"
             #expect(try await lab.send(.DELETE, url).status == 204)
             let refused = try await lab.form(lab.tokenURL, body)
             #expect(refused.json["error"] == "invalid_grant")
+            #expect(refused.entraCode == 50_173)
             #expect(refused.status == 400)
+            let strange = try await lab.form(lab.tokenURL, body.replacing(refresh, with: "sbxr.strange"))
+            #expect(strange.json["error"] == "invalid_grant")
+            #expect(strange.entraCode == 70_000)
+            let stranger = try await lab.form(lab.tokenURL, body.replacing(SandboxSeed.clientSecret, with: "wrong"))
+            #expect(stranger.entraCode == 7_000_215)
+            #expect(lab.sandbox.account.tokens == ["onBehalfOf": 1, "refreshToken": 2])
         }
     }
 

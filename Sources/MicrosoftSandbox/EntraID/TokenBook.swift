@@ -49,8 +49,8 @@ final class TokenBook: Sendable {
 
     private struct State {
         var grants: [String: Grant] = [:]
-        /// What each refresh token may be exchanged for.
-        var refreshable: [String: Audience] = [:]
+        /// Whether each refresh token is good still.
+        var refreshTokens: [String: Bool] = [:]
         var revoked: Set<String> = []
         var secrets: [String] = [
             SandboxSeed.clientSecret, SandboxSeed.delegatedToken, SandboxSeed.expiredClientSecret,
@@ -80,21 +80,20 @@ final class TokenBook: Sendable {
         }
     }
 
-    func issue(refreshToken token: String, for audience: Audience) {
+    /// A refresh token is its user's and the application's, and of no resource. Using it does not end it.
+    func issue(refreshToken token: String) {
         state.withLock {
-            $0.refreshable[token] = audience
+            $0.refreshTokens[token] = true
             $0.secrets.append(token)
         }
     }
 
-    /// What a refresh token may be exchanged for; nil for one that nobody was given, or that was revoked.
-    func audience(ofRefreshToken token: String) -> Audience? {
-        state.withLock { $0.revoked.contains(token) ? nil : $0.refreshable[token] }
-    }
+    /// Whether a refresh token is good still; nil for one that nobody was given.
+    func isGood(refreshToken token: String) -> Bool? { state.withLock { $0.refreshTokens[token] } }
 
     func revoke(_ token: String) { state.withLock { _ = $0.revoked.insert(token) } }
 
-    func revokeRefreshTokens() { state.withLock { $0.refreshable = [:] } }
+    func revokeRefreshTokens() { state.withLock { $0.refreshTokens = $0.refreshTokens.mapValues { _ in false } } }
 
     func judge(_ token: String?, for audience: Audience, at now: Timestamp) -> Verdict {
         guard let token else { return .absent }

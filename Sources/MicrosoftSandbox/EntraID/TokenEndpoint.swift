@@ -96,10 +96,21 @@ struct TokenEndpoint {
             return userTokens(for: try RequestedScope(user: scope), by: .onBehalfOf)
         case .refreshToken:
             let requested = try RequestedScope(user: scope)
-            guard world.tokens.audience(ofRefreshToken: form["refresh_token"] ?? "") == requested.audience else {
-                throw .invalidGrant(70_000, "The provided value for the input parameter 'refresh_token' is not valid.")
-            }
+            try checkRefreshToken()
             return userTokens(for: requested, by: .refreshToken)
+        }
+    }
+
+    private func checkRefreshToken() throws(EntraProblem) {
+        switch world.tokens.isGood(refreshToken: form["refresh_token"] ?? "") {
+        case true?: break
+        case false?:
+            throw .invalidGrant(
+                50_173,
+                "The provided grant has expired due to it being revoked, a fresh auth token is needed."
+            )
+        case nil:
+            throw .invalidGrant(70_000, "The provided value for the input parameter 'refresh_token' is not valid.")
         }
     }
 
@@ -109,7 +120,7 @@ struct TokenEndpoint {
         members["scope"] = .string(names.joined(separator: " "))
         if requested.wantsRefreshToken {
             let token = "sbxr." + Base64Text.url(world.random(48))
-            world.tokens.issue(refreshToken: token, for: requested.audience)
+            world.tokens.issue(refreshToken: token)
             members["refresh_token"] = .string(token)
         }
         return .object(members)
