@@ -119,7 +119,10 @@ let package = Package(
         ),
         room("StoredZip", ["CZlib", .nioCore]),
 
-        room("ExportEngine", ["Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]),
+        room(
+            "ExportEngine",
+            ["Exports", "SystemCrypto", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]
+        ),
         room(
             "DownloadRelay",
             ["Exports", "SystemCrypto", "ParallelGzip", "StoredZip", .logging, .metrics, .nioCore]
@@ -233,9 +236,8 @@ let package = Package(
         tests(
             "ExportEngineTests",
             [
-                "Exports", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics, .metricsTestKit,
-                .nioCore,
-                .serviceLifecycle,
+                "Exports", "SystemCrypto", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics,
+                .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
         tests(

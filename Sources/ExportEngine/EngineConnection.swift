@@ -7,12 +7,21 @@ public struct EngineConnection: Sendable {
     public var provider: any ExportProvider
     /// What the provider can do on this connection.
     public var descriptor: ProviderDescriptor
+    /// Whether its exports go on with a refresh token when the caller's own token has ended (`CallContext.refreshToken`).
+    /// Counts only where the engine has keys to seal them with. Each export is then polled by a call of its own.
+    public var keepsRefreshTokens: Bool
 
     /// Makes a connection.
-    public init(name: String, provider: any ExportProvider, descriptor: ProviderDescriptor) {
+    public init(
+        name: String,
+        provider: any ExportProvider,
+        descriptor: ProviderDescriptor,
+        keepsRefreshTokens: Bool = false
+    ) {
         self.name = name
         self.provider = provider
         self.descriptor = descriptor
+        self.keepsRefreshTokens = keepsRefreshTokens
     }
 }
 

@@ -12,6 +12,7 @@ struct EngineTools: Sendable {
     let metrics: EngineMetrics
     let changes = ChangeHub()
     let tokens = CallerTokens()
+    let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
     let expiries = Signal()
 
@@ -84,9 +85,13 @@ struct EngineTools: Sendable {
         return true
     }
 
-    /// A context for one call upstream.
-    func context(authorization: Secret?) -> CallContext {
-        CallContext(requestID: newID(at: time.now()).description, authorization: authorization)
+    /// A context for one call upstream. A call that a caller's request waits for has no `refreshToken`.
+    func context(authorization: Secret?, refreshToken: (any RefreshTokenStore)? = nil) -> CallContext {
+        CallContext(
+            requestID: newID(at: time.now()).description,
+            authorization: authorization,
+            refreshToken: refreshToken
+        )
     }
 
     func newID(at now: Timestamp) -> ExportID {

@@ -11,10 +11,12 @@ extension ExportEngine {
         if record.phase == .settled { return record.export }
         let life = life(of: record.export)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel
-        if isAskedUpstream, life.capabilities.delegatedOnly, tools.tokens.token(for: id) == nil,
-            let lane = lane(of: record.export)
-        {
-            throw Self.tokenNeeded(lane.connection.descriptor)
+        if isAskedUpstream, life.capabilities.delegatedOnly, let lane = lane(of: record.export) {
+            // The background can cancel with what it keeps, unless that was not good enough before.
+            let isKept = try await asking { try await lane.refreshToken(of: record.export)?.load() != nil }
+            guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
+                throw Self.tokenNeeded(lane.connection.descriptor)
+            }
         }
 
         let wished = try await asking {

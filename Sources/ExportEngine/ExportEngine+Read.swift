@@ -10,6 +10,8 @@ extension ExportEngine {
     ) async throws(GatewayError) -> Export {
         let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
         guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
+        // A kept refresh token is for the background alone: it is not used because somebody asks.
+        if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
         await lane.refresh(id)
         return try await knownRecord(id).export
     }

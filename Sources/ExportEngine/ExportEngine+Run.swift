@@ -11,7 +11,8 @@ extension ExportEngine: Service, CustomStringConvertible {
     /// Takes over everything unfinished in the ledger first. At a graceful shutdown nothing new is begun, polls are
     /// cut off, and starts that are under way are waited for and written down. When the task is cancelled, those are
     /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
-    /// start. Throws `LedgerError` when the ledger cannot be read at the beginning.
+    /// start. Throws `LedgerError` when the ledger cannot be used at the beginning, and
+    /// `CryptoError` when a refresh token cannot be sealed anew then.
     public func run() async throws {
         do {
             try await takeOver()
@@ -36,7 +37,10 @@ extension ExportEngine: Service, CustomStringConvertible {
     }
 
     private func takeOver() async throws {
-        for record in try await tools.ledger.claimUnfinished() {
+        let unfinished = try await tools.ledger.claimUnfinished()
+        let exports = Dictionary(uniqueKeysWithValues: unfinished.map { ($0.export.id, $0.export) })
+        try await tools.refreshTokens.renew(for: exports) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
+        for record in unfinished {
             let id = record.export.id
             let life = life(of: record.export)
             guard let lane = lane(of: record.export) else {

@@ -2,6 +2,7 @@ public import ExportLedger
 public import Exports
 public import Logging
 public import Metrics
+public import SystemCrypto
 
 /// The life of every export: accepted, submitted, tracked, finished, expired.
 ///
@@ -17,6 +18,7 @@ public final class ExportEngine: ExportService {
     /// - Parameters:
     ///   - ledger: This engine's alone.
     ///   - connections: The upstream accounts to work on.
+    ///   - sealingKeys: What refresh tokens are sealed with in the ledger; without, none are kept.
     ///   - descriptors: All adapters, those without a connection included, in the order in which they are listed.
     ///   - time: The clock for everything that waits.
     ///   - settings: Bounds and paces.
@@ -26,6 +28,7 @@ public final class ExportEngine: ExportService {
     public init(
         ledger: any ExportLedger,
         connections: [EngineConnection],
+        sealingKeys: SealingKeys? = nil,
         descriptors: [ProviderDescriptor],
         time: any TimeSource,
         settings: EngineSettings = EngineSettings(),
@@ -39,7 +42,8 @@ public final class ExportEngine: ExportService {
             settings: settings,
             random: random,
             logger: logger,
-            metrics: EngineMetrics(factory: metrics)
+            metrics: EngineMetrics(factory: metrics),
+            refreshTokens: RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
         )
         self.tools = tools
         lanes = Dictionary(

@@ -19,7 +19,7 @@ extension Lane {
                 begun.plan,
                 secrets: secrets ?? [:],
                 marker: begun.marker,
-                context: tools.context(authorization: token.value)
+                context: context(token)
             )
             tools.metrics.submission(key.provider, nil)
             event = .submitted(submission)
@@ -63,7 +63,7 @@ extension Lane {
                 try await connection.provider.reconcile(
                     record.plan,
                     marker: record.marker,
-                    context: tools.context(authorization: token.value)
+                    context: context(token)
                 )
             )
         } catch {
@@ -82,7 +82,7 @@ extension Lane {
         }
         let event: ExportLife.Event
         do {
-            try await connection.provider.cancel(reference, context: tools.context(authorization: token.value))
+            try await connection.provider.cancel(reference, context: context(token))
             event = .canceledUpstream
         } catch {
             if Task.isCancelled { return letGo(of: id) }
@@ -93,26 +93,25 @@ extension Lane {
         finish(id, await tools.record(event, of: id, fence: record.fence, life))
     }
 
-    /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own.
+    /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own. Where
+    /// refresh tokens are kept, `ids` is one export.
     func observe(_ ids: [ExportID]) async {
-        var byToken: [Secret?: [LedgerRecord]] = [:]
+        var groups: [Secret?: (token: Authorization, records: [LedgerRecord])] = [:]
         for id in ids {
             guard let record = await prepare(id, for: .observation),
                 let token = await authorization(for: record, as: .observation)
             else { continue }
-            byToken[token.value, default: []].append(record)
+            groups[token.value, default: (token, [])].records.append(record)
         }
-        for (token, records) in byToken {
-            await observe(records, with: CallerToken(value: token))
-        }
+        for group in groups.values { await observe(group.records, with: group.token) }
     }
 
-    private func observe(_ records: [LedgerRecord], with token: CallerToken) async {
+    private func observe(_ records: [LedgerRecord], with token: Authorization) async {
         // Two exports can share a job, where an adapter took over one that was in the way.
         let references = Set(records.compactMap(\.reference))
         let answers = await connection.provider.observe(
             Array(references),
-            context: tools.context(authorization: token.value)
+            context: context(token)
         )
         for record in records {
             let id = record.export.id
@@ -141,22 +140,46 @@ extension Lane {
 
     // MARK: Callers' tokens
 
-    /// The caller's token, or that none is needed.
-    struct CallerToken: Sendable {
+    /// What a call may be made with.
+    private struct Authorization: Sendable {
+        /// The caller's token, where there is one.
         var value: Secret?
+        /// Where refresh tokens are kept.
+        var refreshToken: KeptRefreshToken?
     }
 
-    /// Nil when the caller's token is needed and not there: that has been written down, and the export given back.
-    private func authorization(for record: LedgerRecord, as kind: LaneState.Kind) async -> CallerToken? {
+    /// Nil when the caller's token is needed and neither it nor a refresh token is there: that has been written down, and
+    /// the export given back.
+    private func authorization(for record: LedgerRecord, as kind: LaneState.Kind) async -> Authorization? {
         let id = record.export.id
+        let store = refreshToken(of: record.export)
+        let isKept: Bool
+        do {
+            isKept = try await store?.load() != nil
+        } catch {
+            // Whether the export can go on without its caller is not known.
+            postpone(id, as: kind, because: error)
+            return nil
+        }
         let token = tools.tokens.token(for: id)
-        if token != nil || !life.capabilities.delegatedOnly { return CallerToken(value: token) }
+        if token != nil || isKept || !life.capabilities.delegatedOnly {
+            return Authorization(value: token, refreshToken: store)
+        }
         guard let after = await begin(.authorizationMissing, for: record, as: kind) else { return nil }
         finish(id, after)
         return nil
     }
 
-    private func dropToken(_ token: CallerToken, of id: ExportID, after error: ProviderError) {
+    /// The place of an export's refresh token; nil where none are kept.
+    func refreshToken(of export: Export) -> KeptRefreshToken? {
+        connection.keepsRefreshTokens ? tools.refreshTokens.store(for: export) : nil
+    }
+
+    private func context(_ authorization: Authorization) -> CallContext {
+        tools.context(authorization: authorization.value, refreshToken: authorization.refreshToken)
+    }
+
+    private func dropToken(_ token: Authorization, of id: ExportID, after error: ProviderError) {
         if let value = token.value, life.asksForAuthorization(error) { tools.tokens.drop(value, for: id) }
     }
 

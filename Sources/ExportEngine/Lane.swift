@@ -19,7 +19,8 @@ final class Lane: Sendable {
         self.tools = tools
         state = Mutex(
             LaneState(
-                observesInBatches: connection.descriptor.capabilities.batchObserve,
+                // A call has place for one export's refresh token.
+                observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
                 callsAtOnce: max(1, tools.settings.callsAtOnce)
             )
         )
@@ -149,6 +150,7 @@ final class Lane: Sendable {
     }
 
     func letGo(of id: ExportID) {
+        tools.refreshTokens.letGo(of: id)
         let (waiting, count) = state.withLock { ($0.remove(id), $0.entries.count) }
         tools.metrics.unfinished(key, count)
         for signal in waiting { signal.fire() }
@@ -170,7 +172,7 @@ final class Lane: Sendable {
         for signal in waiting { signal.fire() }
     }
 
-    private func postpone(_ id: ExportID, as kind: LaneState.Kind, because error: any Error) {
+    func postpone(_ id: ExportID, as kind: LaneState.Kind, because error: any Error) {
         if !Task.isCancelled {
             tools.logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
         }

@@ -70,6 +70,23 @@ public protocol ExportLedger: Sendable {
     /// unknown export.
     func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage?
 
+    /// The refresh token that is kept for an export, sealed; nil where there is none.
+    func refreshToken(of id: ExportID) async throws -> [UInt8]?
+
+    /// Reads the sealed refresh token of an export that is not settled, lets `change` replace or remove it, and writes it
+    /// back, in one transaction.
+    ///
+    /// False for an unknown export and for one that is settled: `change` is not called. With the update that settles an
+    /// export its token is gone, so that there never is one of a settled export. What `change` throws is thrown here, and
+    /// nothing was changed.
+    func updateRefreshToken(
+        of id: ExportID,
+        _ change: @escaping @Sendable (inout [UInt8]?) throws -> Void
+    ) async throws -> Bool
+
+    /// The refresh tokens that are kept, in the order of their exports' ids: those after `after`, at most `limit`.
+    func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken]
+
     /// Forgets idempotency keys that were claimed before `time`.
     func pruneClaims(before time: Timestamp) async throws
 }
@@ -89,6 +106,18 @@ public enum UpdateOutcome: Sendable, Hashable {
     /// The fence was another: the record is as it was.
     case stale
     case notFound
+}
+
+/// A refresh token as it rests. What opens it is not in the ledger.
+public struct SealedRefreshToken: Sendable, Hashable {
+    public var exportID: ExportID
+    public var sealed: [UInt8]
+
+    /// Makes a row.
+    public init(exportID: ExportID, sealed: [UInt8]) {
+        self.exportID = exportID
+        self.sealed = sealed
+    }
 }
 
 /// The storage failed. For the operator: its description must not reach a client.

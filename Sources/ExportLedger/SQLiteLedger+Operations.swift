@@ -135,13 +135,15 @@ extension SQLiteLedger {
             .execute(arguments: StatementArguments(columns.map(\.value)))
     }
 
-    /// Writes the row if it carries `fence`; false when it does not.
+    /// Writes the row if it carries `fence`; false when it does not. A settled export loses its refresh token with it.
     static func update(_ record: LedgerRecord, fence: Int64, in database: Database) throws -> Bool {
         let columns = try record.columns.dropFirst()
         let assignments = columns.map { "\($0.name) = ?" }.joined(separator: ", ")
         try database.cachedStatement(sql: "UPDATE export SET \(assignments) WHERE id = ? AND fence = ?")
             .execute(arguments: StatementArguments(columns.map(\.value) + [record.export.id.description, fence]))
-        return database.changesCount == 1
+        guard database.changesCount == 1 else { return false }
+        if record.phase == .settled { try removeRefreshToken(of: record.export.id, in: database) }
+        return true
     }
 
     private static func claimed(

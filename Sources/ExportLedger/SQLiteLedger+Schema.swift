@@ -14,6 +14,9 @@ extension SQLiteLedger {
         migrator.registerMigration("3 exports by creator") { database in
             try database.execute(sql: "CREATE INDEX export_by_creator ON export (created_by, id)")
         }
+        migrator.registerMigration("4 refresh tokens") { database in
+            try database.execute(sql: refreshTokenSchema)
+        }
         return migrator
     }
 
@@ -115,6 +118,14 @@ extension SQLiteLedger {
             outcome TEXT NOT NULL,
             reason TEXT,
             PRIMARY KEY (export_id, id)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    // Of exports that are not settled only.
+    private static let refreshTokenSchema = """
+        CREATE TABLE refresh_token (
+            export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
+            sealed BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
         """
 }

@@ -4,6 +4,7 @@ import Exports
 import Logging
 import Metrics
 import MetricsTestKit
+import SystemCrypto
 import Testing
 
 /// An engine on a ledger in memory, a scripted upstream, and a clock that the test moves.
@@ -14,11 +15,14 @@ struct Bench: Sendable {
     let metrics = TestMetrics()
     let engine: ExportEngine
     let descriptor: ProviderDescriptor
+    /// With these, the connection keeps refresh tokens.
+    let sealingKeys: SealingKeys?
 
     /// A bench of its own.
     init(
         settings: EngineSettings = EngineSettings(),
         ledger: (any ExportLedger)? = nil,
+        sealingKeys: SealingKeys? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
@@ -30,6 +34,8 @@ struct Bench: Sendable {
             time: ManualTime(),
             settings: settings,
             descriptor: descriptor,
+            sealingKeys: sealingKeys,
+            keepsRefreshTokens: sealingKeys != nil,
             logger: logger
         )
     }
@@ -40,15 +46,26 @@ struct Bench: Sendable {
         time: ManualTime,
         settings: EngineSettings,
         descriptor: ProviderDescriptor,
+        sealingKeys: SealingKeys?,
+        keepsRefreshTokens: Bool,
         logger: Logger
     ) throws {
         self.time = time
         self.provider = provider
         self.ledger = ledger
         self.descriptor = descriptor
+        self.sealingKeys = sealingKeys
         engine = ExportEngine(
             ledger: ledger,
-            connections: [EngineConnection(name: "main", provider: provider, descriptor: descriptor)],
+            connections: [
+                EngineConnection(
+                    name: "main",
+                    provider: provider,
+                    descriptor: descriptor,
+                    keepsRefreshTokens: keepsRefreshTokens
+                )
+            ],
+            sealingKeys: sealingKeys,
             descriptors: [descriptor],
             time: time,
             settings: settings,
@@ -59,13 +76,20 @@ struct Bench: Sendable {
     }
 
     /// The gateway started anew: the same upstream and the same ledger, nothing else.
-    func restarted(on ledger: (any ExportLedger)? = nil) throws -> Bench {
-        try Bench(
+    func restarted(
+        on ledger: (any ExportLedger)? = nil,
+        sealingKeys: SealingKeys? = nil,
+        keepsRefreshTokens: Bool? = nil
+    ) throws -> Bench {
+        let sealingKeys = sealingKeys ?? self.sealingKeys
+        return try Bench(
             provider: provider,
             ledger: ledger ?? self.ledger,
             time: time,
             settings: engine.tools.settings,
             descriptor: descriptor,
+            sealingKeys: sealingKeys,
+            keepsRefreshTokens: keepsRefreshTokens ?? (sealingKeys != nil),
             logger: engine.tools.logger
         )
     }

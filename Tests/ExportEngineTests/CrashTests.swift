@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import SystemCrypto
 import Synchronization
 import Testing
 
@@ -71,6 +72,54 @@ import Testing
     func harmlessJobAlwaysSucceeds(death: Death) async throws {
         let (record, _) = try await liveThrough(death) { $0.resubmitIsHarmless = true }
         #expect(record.export.status == .succeeded)
+    }
+
+    /// A user's export, whose refresh token is kept: after the kill nobody brings the user's token but where there is no
+    /// other way.
+    @Test(arguments: Death.all + [7, 8].map { Death(writes: $0, keepsLast: false) })
+    func jobOfAUserRunsOnce(death: Death) async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
+        let first = try Bench(ledger: dying, sealingKeys: .testing("a")) {
+            $0.delegatedOnly = true
+            $0.reconcile = true
+        }
+        first.provider.set {
+            $0.onCall = { _, context in
+                if context.authorization != nil { await context.refreshToken?.keep(Secret("refresh-1")) }
+            }
+            $0.onObserve = {
+                $0 < 3 ? .success(Observation(.running, upstreamStatus: "Running")) : .success(.succeeded())
+            }
+        }
+        let key = Idempotency(key: "k", fingerprint: "f")
+        let draft = first.draft(key: key, token: "t")
+        _ = try? await first.running {
+            let id = try? await first.engine.create(draft).export.id
+            while !dying.isDead {
+                if let id, let record = try? await ledger.record(id), record.isSettled { break }
+                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
+                await Task.yield()
+            }
+        }
+
+        let second = try first.restarted(on: ledger)
+        let since = Timestamp(milliseconds: 0)
+        let record = try await second.running {
+            let known = try await ledger.claimed(key, by: "alice", claimsSince: since)
+            var id: ExportID?
+            if case .replayed(let record) = known { id = record.export.id }
+            if id == nil { id = try await second.engine.create(draft).export.id }
+            let created = try #require(id)
+            let record = try await second.drive(created) { $0.isSettled || $0.progress.awaitsAuthorization }
+            if record.isSettled { return record }
+            #expect(try await ledger.refreshToken(of: created) == nil)
+            _ = try await second.engine.export(created, refresh: false, authorization: Secret("t"))
+            return try await second.drive(created)
+        }
+        #expect(record.export.status == .succeeded)
+        #expect(first.provider.jobs.count == 1)
+        #expect(try await ledger.refreshTokens(after: nil, limit: 1).isEmpty)
     }
 
     @Test func killDuringTheCallThatStarts() async throws {

@@ -80,6 +80,21 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.expired(at: time, limit: limit) }
     }
 
+    func refreshToken(of id: ExportID) async throws -> [UInt8]? {
+        try await read { try await ledger.refreshToken(of: id) }
+    }
+
+    func updateRefreshToken(
+        of id: ExportID,
+        _ change: @escaping @Sendable (inout [UInt8]?) throws -> Void
+    ) async throws -> Bool {
+        try await write { try await ledger.updateRefreshToken(of: id, change) }
+    }
+
+    func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken] {
+        try await read { try await ledger.refreshTokens(after: after, limit: limit) }
+    }
+
     func nextExpiry() async throws -> Timestamp? { try await read { try await ledger.nextExpiry() } }
     func pruneClaims(before time: Timestamp) async throws {
         try await read { try await ledger.pruneClaims(before: time) }

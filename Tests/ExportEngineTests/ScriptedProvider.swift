@@ -26,9 +26,14 @@ final class ScriptedProvider: ExportProvider {
         /// Whether the upstream's answer comes although the call was cut off.
         var answersAllTheSame = false
         var tokens: [Secret?] = []
+        /// The exports whose refresh tokens the calls could use, and what was kept there when they began.
+        var stores: [ExportID?] = []
+        var refreshTokens: [Secret?] = []
         var ranges: [FileRange?] = []
         var secrets: [[String: Secret]] = []
         var batches: [Int] = []
+        /// What is done first in every call.
+        var onCall: @Sendable (Call, CallContext) async -> Void = { _, _ in }
         // What to answer, by the number of the call, from 1. Nil does what a good upstream does.
         var onSubmit: @Sendable (Int) -> ProviderError? = { _ in nil }
         /// Whether a start that fails starts a job all the same.
@@ -81,7 +86,7 @@ final class ScriptedProvider: ExportProvider {
         marker: SubmissionMarker,
         context: CallContext
     ) async throws(ProviderError) -> Submission {
-        let number = enter(.submit, context.authorization)
+        let number = await enter(.submit, context)
         let id = "job-\(marker.exportID)-\(number)"
         let failure = state.withLock { state in
             state.secrets.append(secrets)
@@ -99,7 +104,7 @@ final class ScriptedProvider: ExportProvider {
         marker: SubmissionMarker,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
-        let number = enter(.reconcile, context.authorization)
+        let number = await enter(.reconcile, context)
         try await pass(.reconcile)
         let (answer, jobs) = state.withLock { ($0.onReconcile(number), $0.jobs) }
         if let answer { return try answer.get() }
@@ -110,7 +115,7 @@ final class ScriptedProvider: ExportProvider {
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Answer<Observation>] {
-        let number = enter(.observe, context.authorization)
+        let number = await enter(.observe, context)
         state.withLock { $0.batches.append(references.count) }
         do throws(ProviderError) {
             try await pass(.observe)
@@ -122,7 +127,7 @@ final class ScriptedProvider: ExportProvider {
     }
 
     func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {
-        let number = enter(.cancel, context.authorization)
+        let number = await enter(.cancel, context)
         try await pass(.cancel)
         if let failure = state.withLock({ $0.onCancel(number) }) { throw failure }
     }
@@ -133,7 +138,7 @@ final class ScriptedProvider: ExportProvider {
         range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody {
-        let number = enter(.open, context.authorization)
+        let number = await enter(.open, context)
         state.withLock { $0.ranges.append(range) }
         if let failure = state.withLock({ $0.onOpen(number) }) { throw failure }
         let bytes = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
@@ -145,16 +150,20 @@ final class ScriptedProvider: ExportProvider {
 
     // MARK: What calls have in common
 
-    private func enter(_ call: Call, _ token: Secret?) -> Int {
+    private func enter(_ call: Call, _ context: CallContext) async -> Int {
+        let kept = await context.refreshToken?.token()
         let (number, ready) = state.withLock { state in
+            state.stores.append(context.refreshToken?.exportID)
+            state.refreshTokens.append(kept)
             state.calls[call, default: 0] += 1
-            state.tokens.append(token)
+            state.tokens.append(context.authorization)
             let number = state.calls[call, default: 0]
             let ready = state.watchers.filter { $0.call == call && $0.count <= number }
             state.watchers.removeAll { $0.call == call && $0.count <= number }
             return (number, ready)
         }
         for watcher in ready { watcher.continuation.resume() }
+        await state.withLock { $0.onCall }(call, context)
         return number
     }
 

@@ -6,7 +6,9 @@ import Testing
 
 /// Ledgers that earlier versions wrote.
 @Suite struct MigrationTests {
-    private static let migrations = ["1 exports and idempotency keys", "2 deliveries", "3 exports by creator"]
+    private static let migrations = [
+        "1 exports and idempotency keys", "2 deliveries", "3 exports by creator", "4 refresh tokens",
+    ]
 
     /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.
     private func firstLedger(at path: String) throws {
@@ -47,6 +49,7 @@ import Testing
 
         let none = DeliveryPage(deliveries: [], hasMore: false)
         #expect(try await ledger.deliveries(of: id, after: nil, limit: 9) == none)
+        #expect(try await ledger.refreshTokens(after: nil, limit: 9).isEmpty)
         let delivery = Fixture.delivery(of: id)
         let outcome = try await ledger.insert(delivery) { record in
             record.export.files[1].sha256 = "11"

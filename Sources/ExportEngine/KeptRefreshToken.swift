@@ -1,0 +1,49 @@
+import Exports
+import Logging
+import SystemCrypto
+
+/// The place of one export's refresh token.
+struct KeptRefreshToken: RefreshTokenStore {
+    let exportID: ExportID
+    let sealing: Sealing
+    let tokens: RefreshTokens
+
+    /// As `token`, but throws what the ledger throws: there being none and not knowing it are different things.
+    func load() async throws -> Secret? { try await tokens.token(of: self) }
+
+    func token() async -> Secret? {
+        do {
+            return try await load()
+        } catch {
+            tokens.logger.error(
+                "a kept refresh token cannot be read",
+                metadata: ["export": "\(exportID)", "error": "\(error)"]
+            )
+            return nil
+        }
+    }
+
+    func keep(_ token: Secret) async { await tokens.keep(token, in: self) }
+    func forget(_ token: Secret) async { await tokens.forget(token, in: self) }
+}
+
+/// How an export's refresh token is sealed: what was sealed for one export does not open for another, nor on another
+/// connection.
+struct Sealing: Sendable {
+    let keys: SealingKeys
+    private let context: [UInt8]
+
+    init(keys: SealingKeys, export: Export) {
+        self.keys = keys
+        // Neither an id nor a provider has a space in it.
+        context = Array("refresh-token \(export.id) \(export.provider) \(export.connection)".utf8)
+    }
+
+    func seal(_ token: Secret) throws(CryptoError) -> [UInt8] {
+        try keys.seal(Array(token.reveal().utf8), context: context)
+    }
+
+    func open(_ sealed: [UInt8]) throws(CryptoError) -> Secret {
+        Secret(String(decoding: try keys.open(sealed, context: context), as: UTF8.self))
+    }
+}

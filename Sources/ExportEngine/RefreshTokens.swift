@@ -1,0 +1,147 @@
+import ExportLedger
+import Exports
+import Logging
+import Synchronization
+import SystemCrypto
+
+/// The refresh tokens of exports that have not ended: sealed in the ledger, and in memory those that were used lately.
+///
+/// The ledger lets go of a token with the update that settles its export, and takes none afterwards. The memory is a copy,
+/// let go of when the lane lets go of the export.
+final class RefreshTokens: Sendable {
+    private struct Kept: Equatable {
+        var token: Secret
+        /// Whether the ledger has it too.
+        var isWritten: Bool
+    }
+
+    private struct State {
+        var kept: RecentValues<Kept>
+        /// How often something was let go of: what was read from the ledger before may be gone since.
+        var removals: UInt64 = 0
+
+        mutating func remove(_ id: ExportID) {
+            kept[id] = nil
+            removals += 1
+        }
+    }
+
+    let ledger: any ExportLedger
+    /// Nil where no tokens are kept at all.
+    let keys: SealingKeys?
+    let logger: Logger
+    private let state: Mutex<State>
+
+    /// Keeps at most `capacity` tokens in memory: the oldest give way.
+    init(ledger: any ExportLedger, keys: SealingKeys?, logger: Logger, capacity: Int = 10_000) {
+        self.ledger = ledger
+        self.keys = keys
+        self.logger = logger
+        state = Mutex(State(kept: RecentValues(capacity: capacity)))
+    }
+
+    /// The place of an export's token. Nil where no tokens are kept.
+    func store(for export: Export) -> KeptRefreshToken? {
+        keys.map { KeptRefreshToken(exportID: export.id, sealing: Sealing(keys: $0, export: export), tokens: self) }
+    }
+
+    /// The token; nil where there is none that opens. Throws what the ledger throws.
+    ///
+    /// Read to its end even when the task is cancelled.
+    func token(of store: KeptRefreshToken) async throws -> Secret? {
+        let id = store.exportID
+        let (kept, removals) = state.withLock { ($0.kept[id], $0.removals) }
+        if let kept {
+            // The ledger has not taken it so far.
+            if !kept.isWritten { await write(kept.token, store) }
+            return kept.token
+        }
+        let ledger = ledger
+        // A task of its own does not inherit the cancellation; it is awaited here.
+        let read = Task { try await ledger.refreshToken(of: id) }
+        guard let sealed = try await read.value else { return nil }
+        let token: Secret
+        do throws(CryptoError) {
+            token = try store.sealing.open(sealed)
+        } catch {
+            warnOfUnopened(id, error)
+            return nil
+        }
+        return state.withLock { state in
+            if let newer = state.kept[id] { return newer.token }
+            if state.removals == removals { state.kept[id] = Kept(token: token, isWritten: true) }
+            return token
+        }
+    }
+
+    /// Keeps a token in place of any other, until the export has ended.
+    func keep(_ token: Secret, in store: KeptRefreshToken) async {
+        let isNew = state.withLock { state in
+            guard state.kept[store.exportID] != Kept(token: token, isWritten: true) else { return false }
+            state.kept[store.exportID] = Kept(token: token, isWritten: false)
+            return true
+        }
+        if isNew { await write(token, store) }
+    }
+
+    /// Forgets a token that was refused, unless a newer one has come.
+    func forget(_ token: Secret, in store: KeptRefreshToken) async {
+        let id = store.exportID
+        state.withLock { if $0.kept[id]?.token == token { $0.remove(id) } }
+        let ledger = ledger
+        // As in `token`: a task of its own, awaited here.
+        let removal = Task {
+            try await ledger.updateRefreshToken(of: id) { sealed in
+                guard let resting = sealed else { return }
+                // What does not open is of no use either.
+                let isNewer = (try? store.sealing.open(resting)).map { $0 != token } ?? false
+                if !isNewer { sealed = nil }
+            }
+        }
+        do {
+            _ = try await removal.value
+        } catch {
+            // It is refused again at its next use, and forgotten then.
+            logger.error(
+                "a refused refresh token could not be removed from the ledger",
+                metadata: ["export": "\(id)", "error": "\(error)"]
+            )
+        }
+    }
+
+    /// Lets go of what is in memory: the export has ended, or is another's.
+    func letGo(of id: ExportID) { state.withLock { $0.remove(id) } }
+
+    private func write(_ token: Secret, _ store: KeptRefreshToken) async {
+        let id = store.exportID
+        let ledger = ledger
+        // As in `token`: a task of its own, awaited here.
+        let write = Task {
+            try await ledger.updateRefreshToken(of: id) { sealed in
+                // Whatever is the newest when the ledger's turn comes: in whatever order two writes come, the last token stays.
+                let newest = self.state.withLock { $0.kept[id]?.token } ?? token
+                sealed = try store.sealing.seal(newest)
+            }
+        }
+        do {
+            let isKept = try await write.value
+            state.withLock { state in
+                // The export has ended meanwhile: nobody needs it.
+                if !isKept { return state.remove(id) }
+                if state.kept[id]?.token == token { state.kept[id]?.isWritten = true }
+            }
+        } catch {
+            logger.error(
+                "a refresh token could not be written down; it is kept in memory",
+                metadata: ["export": "\(id)", "error": "\(error)"]
+            )
+        }
+    }
+
+    func warnOfUnopened(_ id: ExportID, _ error: CryptoError) {
+        logger.warning(
+            "a kept refresh token cannot be opened: the export waits for its caller",
+            metadata: ["export": "\(id)", "error": "\(error.label)"]
+        )
+    }
+}

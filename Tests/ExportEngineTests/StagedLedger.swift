@@ -1,0 +1,96 @@
+import ExportLedger
+import Exports
+import Synchronization
+
+/// A ledger that does with refresh tokens what a test wants: hold the work on them up, or refuse it.
+final class StagedLedger: ExportLedger {
+    struct State {
+        var reads = 0
+        var writes = 0
+        /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
+        var beforeRead: @Sendable () async throws -> Void = {}
+        var beforeWrite: @Sendable () async throws -> Void = {}
+    }
+
+    static let failure = LedgerError(.unavailable, "the disk is full")
+    let ledger: SQLiteLedger
+    let state = Mutex(State())
+
+    init() throws { ledger = try .inMemory() }
+
+    func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
+    var reads: Int { state.withLock { $0.reads } }
+    var writes: Int { state.withLock { $0.writes } }
+
+    func refreshToken(of id: ExportID) async throws -> [UInt8]? {
+        try await
+            state.withLock { state in
+                state.reads += 1
+                return state.beforeRead
+            }()
+        return try await ledger.refreshToken(of: id)
+    }
+
+    func updateRefreshToken(
+        of id: ExportID,
+        _ change: @escaping @Sendable (inout [UInt8]?) throws -> Void
+    ) async throws -> Bool {
+        try await
+            state.withLock { state in
+                state.writes += 1
+                return state.beforeWrite
+            }()
+        return try await ledger.updateRefreshToken(of: id, change)
+    }
+
+    func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken] {
+        try await ledger.refreshTokens(after: after, limit: limit)
+    }
+
+    // MARK: The rest is as always
+
+    func check() async throws { try await ledger.check() }
+
+    func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
+    {
+        try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
+    }
+
+    func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {
+        try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince)
+    }
+
+    func record(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.record(id) }
+    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.claim(id) }
+    func claimUnfinished() async throws -> [LedgerRecord] { try await ledger.claimUnfinished() }
+
+    func update(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await ledger.update(id, fence: fence, change)
+    }
+
+    func insert(
+        _ delivery: Delivery,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await ledger.insert(delivery, change)
+    }
+
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage? {
+        try await ledger.deliveries(of: id, after: after, limit: limit)
+    }
+
+    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+        try await ledger.exports(matching: filter, before: before, limit: limit)
+    }
+
+    func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
+        try await ledger.expired(at: time, limit: limit)
+    }
+
+    func nextExpiry() async throws -> Timestamp? { try await ledger.nextExpiry() }
+    func pruneClaims(before time: Timestamp) async throws { try await ledger.pruneClaims(before: time) }
+}
