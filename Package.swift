@@ -207,8 +207,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
-                .coreMetrics,
-                .logging, .nioCore, .nioHTTP1, .nioPosix,
+                "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
         tests(
@@ -216,8 +215,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
-                "ScriptedHost",
-                .coreMetrics, .logging, .nioCore,
+                "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
         tests(
@@ -225,8 +223,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
-                "ScriptedHost",
-                .coreMetrics, .logging, .nioCore,
+                "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),

@@ -3,6 +3,7 @@ import GraphEDiscovery
 import MicrosoftSandbox
 import ProviderConformance
 import SandboxBench
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 

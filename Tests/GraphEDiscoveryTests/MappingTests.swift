@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import GraphEDiscovery
+import ScriptedHost
 import Testing
 
 /// The page that says what becomes of each property of Microsoft's `caseExportOperation`, against Microsoft's own page

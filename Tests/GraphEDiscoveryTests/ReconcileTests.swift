@@ -1,5 +1,6 @@
 import Exports
 import GraphEDiscovery
+import ScriptedHost
 import Testing
 
 @Suite struct ReconcileTests {

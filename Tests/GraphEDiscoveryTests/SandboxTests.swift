@@ -4,6 +4,7 @@ import Foundation
 import GraphEDiscovery
 import Logging
 import MicrosoftSandbox
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 

@@ -3,7 +3,7 @@ import Exports
 import Foundation
 import GraphEDiscovery
 import Logging
-import NIOCore
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -44,9 +44,31 @@ struct Workbench: Sendable {
         _ work: (Workbench) async throws -> Void
     ) async throws {
         let transport = UpstreamTransport()
-        let graph = try await ScriptedUpstream.start()
-        let proxy = try await ScriptedUpstream.start()
-        let blob = try await ScriptedUpstream.start()
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(
+                try await ScriptedUpstream.run { graph in
+                    try await ScriptedUpstream.run { proxy in
+                        try await ScriptedUpstream.run { blob in
+                            try await work(made(graph, proxy, blob, dialect, transport))
+                        }
+                    }
+                }
+            )
+        } catch {
+            outcome = .failure(error)
+        }
+        try await transport.shutdown()
+        try outcome.get()
+    }
+
+    private static func made(
+        _ graph: ScriptedUpstream,
+        _ proxy: ScriptedUpstream,
+        _ blob: ScriptedUpstream,
+        _ dialect: GraphEDiscoverySettings.Dialect,
+        _ transport: UpstreamTransport
+    ) throws -> Workbench {
         let settings = GraphEDiscoverySettings(
             apiRoot: try #require(UpstreamURL(graph.origin)),
             dialect: dialect,
@@ -65,17 +87,12 @@ struct Workbench: Sendable {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: NOOPMetricsHandler.instance
         )
-        let bench = Workbench(
+        return Workbench(
             graph: graph,
             proxy: proxy,
             blob: blob,
             provider: GraphEDiscoveryProvider(settings: settings, client: client)
         )
-        let outcome: Result<Void, any Error>
-        do { outcome = .success(try await work(bench)) } catch { outcome = .failure(error) }
-        for host in [graph, proxy, blob] { try await host.stop() }
-        try await transport.shutdown()
-        try outcome.get()
     }
 
     func submit(
@@ -101,36 +118,6 @@ struct ScopedTokens: AccessTokenSource {
     ) async throws(ProviderError) -> AccessToken {
         let name = scope.rawValue.hasPrefix("https://graph.microsoft.com") ? "graph-token" : "download-token"
         return AccessToken(Secret(rejected == nil ? name : name + "-renewed"))
-    }
-}
-
-/// Runs `work`, which must throw a `ProviderError`, and gives it back.
-func providerError(
-    sourceLocation: SourceLocation = #_sourceLocation,
-    _ work: () async throws -> Void
-) async throws -> ProviderError {
-    do {
-        try await work()
-    } catch let error as ProviderError {
-        return error
-    }
-    throw NothingThrown(at: sourceLocation)
-}
-
-struct NothingThrown: Error {
-    var location: SourceLocation
-
-    init(at location: SourceLocation) {
-        self.location = location
-    }
-}
-
-extension FileBody {
-    /// All bytes, of which there are few.
-    func collected() async throws -> [UInt8] {
-        var all: [UInt8] = []
-        for try await chunk in bytes { all += chunk.readableBytesView.prefix(1 << 20) }
-        return all
     }
 }
 

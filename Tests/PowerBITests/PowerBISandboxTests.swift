@@ -1,5 +1,6 @@
 import Exports
 import MicrosoftSandbox
+import ScriptedHost
 import Testing
 
 @testable import PowerBI

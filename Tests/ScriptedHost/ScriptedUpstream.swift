@@ -27,6 +27,12 @@ public final class ScriptedUpstream: Sendable {
 
         /// The first field of this name.
         public func header(_ name: String) -> String? { fields.first(name: name) }
+
+        /// Whether there is a field of this name.
+        public func has(_ name: String) -> Bool { fields.contains(name: name) }
+
+        /// The target without its query.
+        public var path: String { String(target.prefix { $0 != "?" }) }
     }
 
     /// What to answer.
@@ -34,7 +40,22 @@ public final class ScriptedUpstream: Sendable {
         var status: Int
         var headers: [(String, String)]
         var body: [UInt8]
+        /// Whether the connection closes after the body, whatever length was promised.
+        var breaksOff = false
         var isSilent = false
+
+        /// Bytes, with what header fields they need; `Content-Length` is added where none is among them.
+        public init(
+            status: Int = 200,
+            headers: [(String, String)] = [],
+            body: [UInt8] = [],
+            breaksOff: Bool = false
+        ) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.breaksOff = breaksOff
+        }
 
         /// A text, with what header fields it needs besides its length.
         public static func text(_ text: String, status: Int = 200, headers: [(String, String)] = []) -> Answer {
@@ -52,11 +73,15 @@ public final class ScriptedUpstream: Sendable {
 
         /// No body.
         public static func empty(_ status: Int, headers: [(String, String)] = []) -> Answer {
-            Answer(status: status, headers: headers, body: [])
+            Answer(status: status, headers: headers)
         }
 
         /// The connection closes without an answer.
-        public static var none: Answer { Answer(status: 0, headers: [], body: [], isSilent: true) }
+        public static var none: Answer {
+            var answer = Answer(status: 0)
+            answer.isSilent = true
+            return answer
+        }
     }
 
     private let channel: any Channel
@@ -64,7 +89,7 @@ public final class ScriptedUpstream: Sendable {
 
     /// Starts a server that answers as `script` says, runs `work` with it, and stops it.
     public static func run<Value>(
-        _ script: Script,
+        _ script: Script = Script { _ in .empty(599) },
         _ work: (ScriptedUpstream) async throws -> Value
     ) async throws -> Value {
         let book = Book(script)
@@ -98,17 +123,22 @@ public final class ScriptedUpstream: Sendable {
     /// Everything asked so far.
     public var requests: [Request] { book.requests.withLock { $0 } }
 
+    /// Answers as `script` says from now on.
+    public func script(_ script: @escaping @Sendable (Request) -> Answer) {
+        book.script.withLock { $0 = Script(script) }
+    }
+
     private final class Book: Sendable {
         let requests = Mutex<[Request]>([])
-        let script: Script
+        let script: Mutex<Script>
 
         init(_ script: Script) {
-            self.script = script
+            self.script = Mutex(script)
         }
 
         func answer(_ request: Request) -> Answer {
             requests.withLock { $0.append(request) }
-            return script.answer(request)
+            return script.withLock { $0 }.answer(request)
         }
     }
 
@@ -146,11 +176,18 @@ public final class ScriptedUpstream: Sendable {
         private func send(_ answer: Answer, _ context: ChannelHandlerContext) {
             guard !answer.isSilent else { return context.close(promise: nil) }
             var headers = HTTPHeaders(answer.headers)
-            headers.replaceOrAdd(name: "content-length", value: String(answer.body.count))
+            if !headers.contains(name: "content-length"), !headers.contains(name: "transfer-encoding") {
+                headers.add(name: "content-length", value: String(answer.body.count))
+            }
             let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status), headers: headers)
             context.write(wrapOutboundOut(.head(head)), promise: nil)
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
-            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            if answer.breaksOff {
+                context.flush()
+                context.close(promise: nil)
+            } else {
+                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            }
         }
     }
 }

@@ -121,24 +121,3 @@ struct CallersToken: AccessTokenSource {
         return AccessToken(token)
     }
 }
-
-/// Runs `work`, which must throw a `ProviderError`, and gives it back.
-func providerError(_ work: () async throws -> Void) async throws -> ProviderError {
-    do {
-        try await work()
-    } catch let error as ProviderError {
-        return error
-    }
-    throw NothingThrown()
-}
-
-struct NothingThrown: Error {}
-
-extension FileBody {
-    /// All bytes, of which there are few.
-    func collected() async throws -> [UInt8] {
-        var all: [UInt8] = []
-        for try await chunk in bytes { all += chunk.readableBytesView.prefix(1 << 20) }
-        return all
-    }
-}
