@@ -23,6 +23,9 @@ public struct EngineSettings: Sendable, Hashable {
     public var callsAtOnce = 4
     /// How long a call to cancel waits for the upstream's answer before it says `requested`.
     public var cancelWait: Duration = .seconds(10)
+    /// How long a question that brought the token an export waited for waits for what comes of it, before it is answered
+    /// with what is known.
+    public var authorizationWait: Duration = .seconds(10)
     /// How long an idempotency key is remembered.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 

@@ -8,7 +8,15 @@ extension ExportEngine {
         refresh: Bool,
         authorization: Secret?
     ) async throws(GatewayError) -> Export {
-        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
+        let known = try await knownRecord(id, owner: owner)
+        let record = try await takeToken(authorization, for: known)
+        if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
+            // Whoever asks is what brings it on: the answer tells what came of that.
+            return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
+                $0.export.revision != record.export.revision || $0.phase == .settled
+            }
+            .export
+        }
         guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
         // A kept refresh token is for the background alone: it is not used because somebody asks.
         if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }

@@ -71,6 +71,7 @@ struct ExportLife: Sendable {
         var turn = Turn(life: self, record: record, now: now, jitter: jitter)
         turn.take(event)
         record = turn.record
+        record.export.tracking = record.tracking
         if record.export.isVisiblyOther(than: before) {
             record.export.revision = before.revision + 1
             record.export.updatedAt = now

@@ -40,7 +40,11 @@ public struct LedgerRecord: Sendable, Hashable {
         nextActionAt = export.createdAt
         cancelWished = false
         fence = 1
+        self.export.tracking = tracking
     }
+
+    /// What brings the export on, by what is remembered of the work: `export.tracking` is this after each change.
+    public var tracking: Tracking? { Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization) }
 
     /// How the job is recognised again upstream.
     public var marker: SubmissionMarker {
@@ -88,5 +92,13 @@ public struct ExportProgress: Sendable, Hashable {
     /// Nothing done yet.
     public init(acceptedSince: Timestamp) {
         self.acceptedSince = acceptedSince
+    }
+}
+
+extension Tracking {
+    /// Nil for a settled record, of which no more is done.
+    init?(phase: LedgerRecord.Phase, awaitsAuthorization: Bool) {
+        guard phase != .settled else { return nil }
+        self = awaitsAuthorization ? .onRequest : .background
     }
 }

@@ -65,8 +65,7 @@ extension LedgerRecord {
             export: try Export(row),
             plan: try JSONText.read(row["plan"], "plan")
         )
-        guard let phase = Phase(rawValue: row["phase"]) else { throw JSONText.unreadable("phase") }
-        self.phase = phase
+        phase = try Phase(row)
         reference = try JSONText.readOptional(row["reference"], "reference")
         nextActionAt = row.time("next_action_at")
         submittingSince = row.time("submitting_since")
@@ -87,6 +86,14 @@ extension LedgerRecord {
         progress.recoveringSince = row.time("recovering_since")
         progress.trackingSince = row.time("tracking_since")
         progress.unknownSince = row.time("unknown_since")
+        export.tracking = tracking
+    }
+}
+
+extension LedgerRecord.Phase {
+    fileprivate init(_ row: Row) throws {
+        guard let phase = Self(rawValue: row["phase"]) else { throw JSONText.unreadable("phase") }
+        self = phase
     }
 }
 
@@ -117,6 +124,10 @@ extension Export {
         notice = try JSONText.readOptional(row["notice"], "notice")
         upstream = try JSONText.readOptional(row["upstream"], "upstream")
         revision = row["revision"]
+        tracking = Tracking(
+            phase: try LedgerRecord.Phase(row),
+            awaitsAuthorization: row["awaits_authorization"]
+        )
     }
 }
 

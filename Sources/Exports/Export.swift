@@ -32,6 +32,8 @@ public struct Export: Sendable, Hashable {
     public var error: ExportFailure?
     /// What holds it up at the moment, when something does.
     public var notice: ExportNotice?
+    /// What brings it on; nil when nothing more is done.
+    public var tracking: Tracking?
     /// The upstream's own id and status, verbatim, for support cases.
     public var upstream: UpstreamState?
     /// Counts the changes that a client can see, `observedAt` aside: the entity tag is made from it.
@@ -58,6 +60,7 @@ public struct Export: Sendable, Hashable {
         self.createdBy = createdBy
         self.source = source
         files = []
+        tracking = .background
         revision = 1
     }
 }
@@ -122,6 +125,14 @@ public enum Cancellation: String, Sendable, Hashable, Codable {
     case unsupported
     /// The upstream was asked and has not confirmed.
     case requested
+}
+
+/// What brings an unfinished export on.
+public enum Tracking: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The gateway works on it by itself.
+    case background
+    /// The only credential is the caller's, and there is none that is good: it goes on when a caller asks for it with one.
+    case onRequest
 }
 
 /// Something that holds an unfinished export up, and may pass.

@@ -19,6 +19,22 @@ import Testing
         }
     }
 
+    @Test func theExportTellsWhatBringsItOn() {
+        var life = Life { $0.delegatedOnly = true }
+        #expect(life.export.tracking == .background)
+        life.take(.submissionBegins(secretsAtHand: true), .submitted(Life.submission))
+        #expect(life.export.tracking == .background)
+        life.take(.authorizationMissing)
+        #expect(life.export.tracking == .onRequest)
+        let revision = life.export.revision
+        life.take(.authorizationArrived)
+        #expect(life.export.tracking == .background && life.export.revision == revision + 1)
+        life.take(.authorizationArrived)
+        #expect(life.export.revision == revision + 1)
+        life.take(.observed(Observation(.succeeded, upstreamStatus: "Succeeded")))
+        #expect(life.export.tracking == nil)
+    }
+
     @Test func refusedTokenBeforeTheStartIsWaitedFor() {
         var life = Life.submitting { $0.delegatedOnly = true }
         life.take(.submissionFailed(Life.error(.unauthenticated)))

@@ -31,9 +31,9 @@ import Testing
             #expect(held.export.stale)
             #expect(held.export.notice?.code == .upstreamAuthorizationRequired)
             #expect(first.provider.count(.observe) == 0)
-            _ = try await second.engine.export(id, refresh: false, authorization: Secret("new"))
-            let record = try await second.until(id) { $0.isSettled }
-            #expect(record.export.status == .succeeded)
+            // Who asks with a token is told what came of it.
+            let export = try await second.engine.export(id, refresh: false, authorization: Secret("new"))
+            #expect(export.status == .succeeded && export.tracking == nil)
         }
         #expect(tokens(first) == [Secret("old"), Secret("new")])
     }
@@ -48,10 +48,23 @@ import Testing
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
             #expect(held.phase == .accepted)
             #expect(bench.engine.tools.tokens.token(for: id) == nil)
-            _ = try await bench.engine.export(id, refresh: false, authorization: Secret("new"))
-            _ = try await bench.until(id) { $0.isTracked }
+            let export = try await bench.engine.export(id, refresh: false, authorization: Secret("new"))
+            #expect(export.upstream != nil && export.notice == nil && export.tracking == .background)
         }
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
+    }
+
+    @Test func aTokenThatIsRefusedTooIsAnsweredAtOnce() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        bench.provider.set { $0.onObserve = { _ in .failure(ProviderError(.unauthenticated, "Expired token.")) } }
+        try await bench.running {
+            let id = try await bench.create(token: "old")
+            let held = try await bench.drive(id) { $0.progress.awaitsAuthorization }
+            let export = try await bench.engine.export(id, refresh: false, authorization: Secret("worse"))
+            #expect(export.tracking == .onRequest)
+            #expect(export.revision > held.export.revision)
+        }
+        #expect(tokens(bench) == [Secret("old"), Secret("old"), Secret("worse")])
     }
 
     @Test func cancelAndOpenNeedATokenToo() async throws {

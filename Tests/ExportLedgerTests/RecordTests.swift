@@ -23,6 +23,24 @@ import Testing
         #expect(try await ledger.record(record.export.id) == wanted)
     }
 
+    /// It has no column: what is remembered of the work tells it, so that rows of every age have it.
+    @Test func trackingIsReadFromTheState() async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        for (phase, awaits, tracking) in [
+            (LedgerRecord.Phase.accepted, false, Tracking.background), (.submitting, true, .onRequest),
+            (.tracking, true, .onRequest), (.tracking, false, .background), (.settled, false, nil),
+        ] as [(LedgerRecord.Phase, Bool, Tracking?)] {
+            var record = Fixture.record()
+            record.export.tracking = nil
+            record.phase = phase
+            record.progress.awaitsAuthorization = awaits
+            _ = try await ledger.insert(record)
+            #expect(try await ledger.record(record.export.id)?.export.tracking == tracking)
+            let page = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100)
+            #expect(page.exports.first { $0.id == record.export.id }?.tracking == tracking)
+        }
+    }
+
     @Test func unknownIdsAreNotFound() async throws {
         let ledger = try SQLiteLedger.inMemory()
         #expect(try await ledger.record(Fixture.id()) == nil)

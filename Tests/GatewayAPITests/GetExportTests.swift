@@ -6,6 +6,15 @@ import Testing
 @testable import GatewayAPI
 
 @Suite struct GetExportTests {
+    @Test func anUnfinishedExportTellsWhatBringsItOn() async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(.running)
+        #expect(try await gateway.call(.get, "/exports/\(export.id)").json["tracking"] == "background")
+        gateway.service.change(export.id) { $0.tracking = .onRequest }
+        #expect(try await gateway.call(.get, "/exports/\(export.id)").json["tracking"] == "onRequest")
+        #expect(try await gateway.call(.get, "/exports").json["value"]?.array?.first?["tracking"] == "onRequest")
+    }
+
     @Test func showsEverythingThatIsKnown() async throws {
         let gateway = TestGateway()
         let export = gateway.service.put(.partiallySucceeded) { export in

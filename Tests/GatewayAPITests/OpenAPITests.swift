@@ -52,6 +52,7 @@ import Yams
         }
         #expect(extensible("Problem", "code") == ProblemCode.allCases.map(\.rawValue))
         #expect(extensible("Export", "status") == ExportStatus.allCases.map(\.rawValue))
+        #expect(extensible("Export", "tracking") == Tracking.allCases.map(\.rawValue))
         #expect(extensible("Delivery", "outcome") == Delivery.Outcome.allCases.map(\.rawValue))
         #expect(extensible("ExportFile", "digestSource") == ExportFile.DigestSource.allCases.map(\.rawValue))
         let all = Set(ProblemCode.allCases.map(\.rawValue))

@@ -68,6 +68,7 @@ struct ExportDocument {
                 }
             )
         }
+        writer.member("tracking", export.tracking?.rawValue)
         if let upstream = export.upstream {
             writer.member(
                 "upstream",

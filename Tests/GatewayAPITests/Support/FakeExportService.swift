@@ -75,6 +75,7 @@ final class FakeExportService: ExportService {
             )
             export.status = status
             change(&export)
+            if export.isFinal { export.tracking = nil }
             state.exports[export.id] = export
             return export
         }
