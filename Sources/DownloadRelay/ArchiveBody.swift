@@ -39,29 +39,19 @@ public struct ArchiveBody: DownloadContent {
         guard let stream = first.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
+        let client = ClientEnd(record)
         var progress = DownloadProgress()
-        var clientError: (any Error)?
         var zip = StoredZip()
 
-        func deliver(_ piece: ByteBuffer) async throws {
-            do {
-                try await sink(piece)
-            } catch {
-                clientError = error
-                throw error
-            }
-            progress.sent += Int64(piece.readableBytes)
-            record.delivered(piece.readableBytes)
-        }
         func send(_ member: Archive.Member, _ stream: FileStream) async throws {
             defer {
                 stream.letGo()
                 progress.add(stream)
             }
-            try await deliver(zip.begin(member.entry))
+            try await client.take(zip.begin(member.entry), by: sink)
             while let piece = try await stream.next() {
                 zip.add(piece)
-                try await deliver(piece)
+                try await client.take(piece, by: sink)
             }
         }
 
@@ -72,28 +62,19 @@ public struct ArchiveBody: DownloadContent {
                 guard let next = try await opener.openedLater(member.file).take() else { continue }
                 try await send(member, next)
             }
-            while let piece = zip.directory() { try await deliver(piece) }
-            if let length = archive.length, progress.sent != length {
+            while let piece = zip.directory() { try await client.take(piece, by: sink) }
+            if let length = archive.length, client.sent != length {
                 throw DownloadFailure(
                     .endedEarly,
-                    "The archive has \(progress.sent) bytes, where \(length) were announced."
+                    "The archive has \(client.sent) bytes, where \(length) were announced."
                 )
             }
-            do {
-                try await finish([])
-            } catch {
-                clientError = error
-                throw error
-            }
+            try await client.finish(by: finish)
         } catch {
-            if let clientError {
-                await record.ended(.clientLeft(clientError), progress)
-                throw clientError
-            }
-            let failure = DownloadFailure(ending: error, after: progress.given)
-            await record.ended(.broke(failure), progress)
-            throw failure
+            progress.sent = client.sent
+            throw await client.ended(by: error, progress)
         }
+        progress.sent = client.sent
         await record.ended(.whole, progress)
     }
 }

@@ -54,49 +54,21 @@ public struct DownloadBody: DownloadContent {
         guard let stream = stream.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
-        var sent: Int64 = 0
-        var clientError: (any Error)?
-
-        func next() async throws -> ByteBuffer? { try await stream.next() }
-        func deliver(_ piece: ByteBuffer) async throws {
-            do {
-                try await sink(piece)
-            } catch {
-                clientError = error
-                throw error
-            }
-            sent += Int64(piece.readableBytes)
-            record.delivered(piece.readableBytes)
-        }
-
+        let client = ClientEnd(record)
         do {
             if let encoder {
-                // They may run at the same time: `next` has the stream to itself, `deliver` the other two.
-                try await encoder.encode(from: next, to: deliver)
+                // They may run at the same time: the one has the stream to itself, the other the client.
+                try await encoder.encode(from: { try await stream.next() }, to: { try await client.take($0, by: sink) })
             } else {
-                while let piece = try await next() {
-                    try await deliver(piece)
-                }
+                while let piece = try await stream.next() { try await client.take(piece, by: sink) }
             }
-            do {
-                try await finish(
-                    hasTrailer ? stream.sha256.map { [(DigestField.unencoded, DigestField.value($0))] } ?? [] : []
-                )
-            } catch {
-                clientError = error
-                throw error
-            }
+            let digest = hasTrailer ? stream.sha256 : nil
+            try await client.finish(digest.map { [(DigestField.unencoded, DigestField.value($0))] } ?? [], by: finish)
         } catch {
             stream.letGo()
-            if let clientError {
-                await record.ended(.clientLeft(clientError), DownloadProgress(sent: sent, stream))
-                throw clientError
-            }
-            let failure = DownloadFailure(ending: error, after: stream.given)
-            await record.ended(.broke(failure), DownloadProgress(sent: sent, stream))
-            throw failure
+            throw await client.ended(by: error, DownloadProgress(sent: client.sent, stream))
         }
-        await record.ended(.whole, DownloadProgress(sent: sent, stream))
+        await record.ended(.whole, DownloadProgress(sent: client.sent, stream))
     }
 }
 

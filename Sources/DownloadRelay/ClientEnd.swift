@@ -1,0 +1,45 @@
+import NIOCore
+
+/// The client's end of one download: counts what it takes, and tells its failures from the upstream's. For one task.
+final class ClientEnd {
+    private let record: DownloadRecord
+    /// Bytes that the client took.
+    private(set) var sent: Int64 = 0
+    /// What `sink` or `finish` threw.
+    private var failure: (any Error)?
+
+    init(_ record: DownloadRecord) { self.record = record }
+
+    func take(_ piece: ByteBuffer, by sink: (ByteBuffer) async throws -> Void) async throws {
+        try await blamed { try await sink(piece) }
+        sent += Int64(piece.readableBytes)
+        record.delivered(piece.readableBytes)
+    }
+
+    func finish(
+        _ trailers: [(name: String, value: String)] = [],
+        by finish: ([(name: String, value: String)]) async throws -> Void
+    ) async throws {
+        try await blamed { try await finish(trailers) }
+    }
+
+    /// Has an end before the end written down, and gives the error to throw: the client's own, else a `DownloadFailure`.
+    func ended(by error: any Error, _ progress: DownloadProgress) async -> any Error {
+        if let failure {
+            await record.ended(.clientLeft(failure), progress)
+            return failure
+        }
+        let broken = DownloadFailure(ending: error, after: progress.given)
+        await record.ended(.broke(broken), progress)
+        return broken
+    }
+
+    private func blamed(_ work: () async throws -> Void) async throws {
+        do {
+            try await work()
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+}
