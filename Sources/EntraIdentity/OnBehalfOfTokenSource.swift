@@ -24,6 +24,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         var subject: Subject
     }
 
+    public let actsForUsers = true
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<Key>
     private let keepsRefreshTokens: Bool

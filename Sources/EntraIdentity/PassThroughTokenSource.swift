@@ -7,6 +7,7 @@ public import UpstreamHTTP
 /// It is good for the one scope that the connection names; it is not kept here.
 public struct PassThroughTokenSource: AccessTokenSource {
     private let scope: TokenScope
+    public let actsForUsers = true
 
     /// Makes a source whose tokens are shown for `scope` only.
     public init(scope: TokenScope) {

@@ -27,6 +27,9 @@ public struct AccessToken: Sendable, Hashable {
 
 /// Where the tokens that we show upstream come from.
 public protocol AccessTokenSource: Sendable {
+    /// Whether the tokens are users', so that a claims challenge is for the caller to answer. False unless a source says so.
+    var actsForUsers: Bool { get }
+
     /// A token that is good for `scope`.
     ///
     /// `rejected` is a token that the upstream has just refused: another one comes back, or the error that says why
@@ -37,4 +40,8 @@ public protocol AccessTokenSource: Sendable {
         context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken
+}
+
+extension AccessTokenSource {
+    public var actsForUsers: Bool { false }
 }

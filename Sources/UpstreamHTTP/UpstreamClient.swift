@@ -74,7 +74,8 @@ public final class UpstreamClient: Sendable {
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
     /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
-    /// may not be called, and what the token source throws.
+    /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
+    /// (`powerbi-entra.md` B5), and what the token source throws.
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
         var attempt = 1
         while true {
@@ -209,23 +210,32 @@ extension UpstreamClient {
         let token = try await tokens.accessToken(for: scope, context: context, replacing: nil)
         let answer = try await call(token)
         guard rejected(answer) else { return answer }
+        try checkChallenge(answer, request)
         let other: AccessToken
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)
         } catch  where error.code == .unauthenticated && error.challenge == nil {
-            if answer.status == 401, let challenge = ClaimsChallenge(answer.headers) {
-                throw ProviderError(
-                    .unauthenticated,
-                    "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
-                    problem: .upstreamClaimsRequired,
-                    upstream: UpstreamErrorInfo(status: answer.status),
-                    challenge: challenge
-                )
-            }
             // There is no better token: the upstream's own words say more than ours.
             return answer
         }
-        return try await call(other)
+        let second = try await call(other)
+        if rejected(second) { try checkChallenge(second, request) }
+        return second
+    }
+
+    /// Throws when the upstream wants more of a user: whatever token the same sign-in gives would be refused like this one.
+    private func checkChallenge(
+        _ answer: some UpstreamAnswer,
+        _ request: UpstreamRequest
+    ) throws(ProviderError) {
+        guard tokens.actsForUsers, answer.status == 401, let challenge = ClaimsChallenge(answer.headers) else { return }
+        throw ProviderError(
+            .unauthenticated,
+            "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
+            problem: .upstreamClaimsRequired,
+            upstream: UpstreamErrorInfo(status: answer.status),
+            challenge: challenge
+        )
     }
 
     private func forbiddenHost(_ url: UpstreamURL) -> ProviderError {

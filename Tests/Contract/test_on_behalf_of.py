@@ -51,6 +51,23 @@ def test_a_claims_challenge_goes_back_to_the_caller(upstream, credential):
         assert upstream.token_calls() == before + 1
 
 
+def test_a_claims_challenge_of_the_api_itself_goes_back_too(upstream, credential):
+    """A new exchange of the same sign-in would be refused as the first was: none is made."""
+    with gateway(upstream, credential) as server:
+        path, another = content(server, credential), caller(upstream)
+        encoded = base64.b64encode(CLAIMS.encode()).decode()
+        challenge = f'Bearer realm="", error="insufficient_claims", claims="{encoded}"'
+        fault = {"kind": "status", "status": 401, "headers": {"WWW-Authenticate": challenge}}
+        upstream.rule("power-bi.*", fault)
+        before = upstream.token_calls()
+        answer = server.call("GET", path, another)
+        answer.problem(401, "upstream-claims-required")
+        assert f'claims="{encoded}"' in answer.headers["www-authenticate"]
+        assert upstream.token_calls() == before + 1
+        upstream.remove_rules()
+        assert server.call("GET", path, caller(upstream, claims={"acrs": ["c1"]})).status == 200
+
+
 def test_a_challenge_before_the_start_stands_in_the_export(upstream, credential):
     """It waits for its caller, who comes with a token that proves more."""
     with gateway(upstream, credential) as server:

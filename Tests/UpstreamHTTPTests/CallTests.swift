@@ -143,24 +143,53 @@ import UpstreamHTTP
         }
     }
 
-    /// Only the caller can answer it, so it is an error that carries it, and no answer.
+    private static func challenge(_ encoded: String) -> RawServer.Step {
+        RawServer.answer(
+            401,
+            [
+                "WWW-Authenticate: Bearer realm=\"\", authorization_uri=\"https://login.example/a\", "
+                    + "error=\"insufficient_claims\", claims=\"\(encoded)\""
+            ]
+        )
+    }
+
+    /// Only the user can answer it, so it is an error that carries it, and no answer; another token is not even asked for.
     @Test(arguments: [
         "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8/In19", "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8_In19",
         "eyJhY2Nlc3NfdG9rZW4iOnsiYSI6Ij8/In19====",
     ])
     func aClaimsChallengeIsKept(encoded: String) async throws {
-        let field =
-            #"Bearer realm="", authorization_uri="https://login.example/a", error="insufficient_claims", claims="\#(encoded)""#
-        try await Upstream.with(tokens: ["only"]) { _, _ in
-            [RawServer.answer(401, ["WWW-Authenticate: \(field)"])]
+        try await Upstream.with(ofUsers: true) { _, _ in
+            [Self.challenge(encoded)]
         } test: { upstream in
-            let request = try upstream.request(.get, bearer: true)
-            let error = await #expect(throws: ProviderError.self) { try await upstream.send(request) }
-            #expect(error?.code == .unauthenticated)
-            #expect(error?.problem == .upstreamClaimsRequired)
-            #expect(error?.challenge?.claims == #"{"access_token":{"a":"??"}}"#)
-            #expect(error?.challenge?.authorizationURI == "https://login.example/a")
+            let error = try await providerError { try await upstream.send(upstream.request(.get, bearer: true)) }
+            #expect(error.code == .unauthenticated)
+            #expect(error.problem == .upstreamClaimsRequired)
+            #expect(error.challenge?.claims == #"{"access_token":{"a":"??"}}"#)
+            #expect(error.challenge?.authorizationURI == "https://login.example/a")
             #expect(upstream.server.calls.count == 1)
+            #expect(upstream.tokens.asked == 1)
+        }
+    }
+
+    @Test func aChallengeOfTheSecondTokenIsKeptToo() async throws {
+        try await Upstream.with(ofUsers: true) { _, index in
+            [index == 0 ? RawServer.answer(401) : Self.challenge("e30=")]
+        } test: { upstream in
+            let error = try await providerError { try await upstream.send(upstream.request(.get, bearer: true)) }
+            #expect(error.problem == .upstreamClaimsRequired)
+            #expect(upstream.server.calls.count == 2)
+        }
+    }
+
+    /// Nobody who calls the gateway could answer it.
+    @Test func anApplicationsChallengeIsARefusal() async throws {
+        try await Upstream.with { _, _ in
+            [Self.challenge("e30=")]
+        } test: { upstream in
+            let response = try await upstream.send(upstream.request(.get, bearer: true))
+            #expect(response.status == 401)
+            #expect(upstream.tokens.rejected == ["token-1"])
         }
     }
 
@@ -170,7 +199,7 @@ import UpstreamHTTP
         #"Bearer error="invalid_token", claims="e30=""#,
     ])
     func anotherRefusalIsNoChallenge(field: String) async throws {
-        try await Upstream.with(tokens: ["only"]) { _, _ in
+        try await Upstream.with(tokens: ["only"], ofUsers: true) { _, _ in
             [RawServer.answer(401, ["WWW-Authenticate: \(field)"])]
         } test: { upstream in
             let response = try await upstream.send(upstream.request(.get, bearer: true))

@@ -53,6 +53,7 @@ struct Upstream: Sendable {
     /// Runs `test` with a server that follows `script`.
     static func with(
         tokens: [String] = ["token-1", "token-2"],
+        ofUsers: Bool = false,
         openHosts: [HostRule] = [],
         budget: RequestBudget? = nil,
         patience: Duration = .seconds(10),
@@ -65,7 +66,9 @@ struct Upstream: Sendable {
         let server = try await RawServer.start(script)
         let transport = UpstreamTransport(connectTimeout: connectTimeout, idleTimeout: idleTimeout)
         let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
-        let (tokens, time) = (ScriptedTokens(tokens), SkippingTime(realSleepsUpTo: realSleepsUpTo))
+        let (tokens, time) = (
+            ScriptedTokens(tokens, actsForUsers: ofUsers), SkippingTime(realSleepsUpTo: realSleepsUpTo)
+        )
         var logs = InMemoryLogHandler()
         logs.logLevel = .trace
         let handler = logs
@@ -95,9 +98,13 @@ struct Upstream: Sendable {
 
 /// Hands out its tokens in order, each until it is rejected, and notes who asked.
 final class ScriptedTokens: AccessTokenSource {
+    let actsForUsers: Bool
     private let state: Mutex<(left: [String], asked: Int, rejected: [String])>
 
-    init(_ tokens: [String]) { state = Mutex((tokens, 0, [])) }
+    init(_ tokens: [String], actsForUsers: Bool = false) {
+        self.actsForUsers = actsForUsers
+        state = Mutex((tokens, 0, []))
+    }
 
     var asked: Int { state.withLock { $0.asked } }
     var rejected: [String] { state.withLock { $0.rejected } }
