@@ -19,6 +19,8 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         var questions: UInt64 = 0
         var nextWaiter: UInt64 = 0
         var cancelled: Set<UInt64> = []
+        /// What the authority asked for holds for all keys (`powerbi-entra.md` B6).
+        var held: Refusal?
 
         /// Forgets keys, the longest unused first, until one more fits. Whatever is being fetched stays.
         mutating func makeRoom(_ capacity: Int) {
@@ -86,7 +88,9 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
             if state.entries[key] == nil { state.makeRoom(capacity) }
             var entry = state.entries[key] ?? Entry()
             entry.usedAt = state.questions
-            let action = entry.cache.requested(at: time.now(), replacing: rejected)
+            let now = time.now()
+            if let held = state.held, !held.stands(at: now) { state.held = nil }
+            let action = entry.cache.requested(at: now, replacing: rejected, held: state.held)
             state.entries[key] = entry
             return action
         }
@@ -104,6 +108,9 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
             }
         } catch {
             let now = time.now()
+            if [.throttled, .transient].contains(error.code), let pause = error.retryAfter {
+                state.withLock { $0.held = Refusal(error, from: now, for: pause) }
+            }
             let kept: AccessToken? = settle(key) { cache in
                 if Task.isCancelled {
                     cache.gaveUp()

@@ -33,18 +33,24 @@ struct TokenCache: Sendable {
     private var grant: TokenGrant?
     /// Whether a fetch is under way.
     private(set) var isFetching = false
-    private var refused: (error: ProviderError, until: Timestamp)?
+    private var refused: Refusal?
 
-    mutating func requested(at now: Timestamp, replacing rejected: AccessToken? = nil) -> Action {
+    /// `held` says that the authority asked for silence, for whatever key: then nothing is fetched.
+    mutating func requested(
+        at now: Timestamp,
+        replacing rejected: AccessToken? = nil,
+        held: Refusal? = nil
+    ) -> Action {
         if let rejected, grant?.token.secret == rejected.secret { grant = nil }
         if let grant, let end = grant.token.expiresAt, now < end {
-            if now < grant.refreshAt || isFetching { return .use(grant.token) }
+            if now < grant.refreshAt || isFetching || held != nil { return .use(grant.token) }
             isFetching = true
             return .fetch
         }
         grant = nil
         if isFetching { return .wait }
-        if let refused, now < refused.until { return .refuse(refused.error) }
+        if let refused, refused.stands(at: now) { return .refuse(refused.error) }
+        if let held { return .refuse(held.error) }
         isFetching = true
         return .fetch
     }
@@ -73,10 +79,26 @@ struct TokenCache: Sendable {
         }
         let isRefusal = [.unauthenticated, .forbidden, .permanent].contains(error.code)
         let pause = error.retryAfter ?? (isRefusal ? Self.refusalLife : .zero)
-        refused = pause > .zero ? (error, now + pause) : nil
+        refused = pause > .zero ? Refusal(error, from: now, for: pause) : nil
         return nil
     }
 
     /// The fetcher was cancelled: somebody who waits takes over.
     mutating func gaveUp() { isFetching = false }
+}
+
+/// An error that stands for a while, so that what would give it again is not asked.
+struct Refusal: Sendable {
+    let error: ProviderError
+    private let since: Timestamp
+    private let until: Timestamp
+
+    init(_ error: ProviderError, from now: Timestamp, for pause: Duration) {
+        self.error = error
+        since = now
+        until = now + pause
+    }
+
+    /// A clock that was set back must not prolong it.
+    func stands(at now: Timestamp) -> Bool { since <= now && now < until }
 }

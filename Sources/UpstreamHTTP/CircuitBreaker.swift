@@ -32,7 +32,9 @@ struct CircuitBreaker: Sendable {
         case .probing(let began, let length): (since, rest) = (began + Self.probeTime, length)
         }
         let allowed = isHarmless ? since : since + Self.harmlessFirst
-        if now < allowed {
+        // No rest is as long: the clock was set back, which must not prolong it.
+        let wasSetBack = since - now > max(Self.longestRest, Self.probeTime)
+        if now < allowed, !wasSetBack {
             if case .probing = state { return .seconds(1) }
             return allowed - now
         }

@@ -7,7 +7,7 @@ struct Pacer: Sendable {
     private let budget: RequestBudget?
     private var available: Double
     private var refilledAt: Timestamp?
-    private var heldUntil: Timestamp?
+    private var held: (since: Timestamp, until: Timestamp)?
 
     init(budget: RequestBudget?) {
         let budget = budget.map { RequestBudget(max(1, $0.count), per: $0.per) }
@@ -25,7 +25,9 @@ struct Pacer: Sendable {
     /// Takes a place for one call, if it is to be had within `patience`.
     mutating func request(at now: Timestamp, patience: Duration) -> Decision {
         refill(at: now)
-        let hold = heldUntil.map { max(.zero, $0 - now) } ?? .zero
+        // A clock that was set back must not prolong it.
+        if let held, now < held.since { self.held = nil }
+        let hold = held.map { max(.zero, $0.until - now) } ?? .zero
         var wait = hold
         if let budget, available < 1 {
             let perCall = Double(budget.per.milliseconds) / Double(budget.count)
@@ -41,7 +43,8 @@ struct Pacer: Sendable {
 
     /// The upstream asked for silence.
     mutating func hold(for duration: Duration, at now: Timestamp) {
-        heldUntil = max(heldUntil ?? now, now + min(duration, .seconds(3600)))
+        let until = now + min(duration, .seconds(3600))
+        held = (now, max(held.map { now < $0.since ? until : $0.until } ?? until, until))
     }
 
     private mutating func refill(at now: Timestamp) {
@@ -50,7 +53,7 @@ struct Pacer: Sendable {
             return
         }
         let last = refilledAt ?? now
-        refilledAt = max(now, last)
+        refilledAt = now
         let gained = Double((now - last).milliseconds) / Double(max(1, budget.per.milliseconds)) * Double(budget.count)
         available = min(Double(budget.count), available + max(0, gained))
     }

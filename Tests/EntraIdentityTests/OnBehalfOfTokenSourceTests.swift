@@ -105,6 +105,29 @@ extension OnBehalfOfTokenSource {
         }
     }
 
+    /// The silence that the authority asks for is everybody's; tokens that are there are used meanwhile.
+    @Test func oneUsersThrottlingHoldsForAll() async throws {
+        try await with { server, source, time async throws in
+            async let good = source.token(of: "ann")
+            await server.call(0).grant("for-ann")
+            #expect(try await good.secret == Secret("for-ann"))
+            async let throttled = error(source, "bob")
+            await server.call(1).reply(429, "{}", "Retry-After: 60\r\n")
+            #expect(try await throttled.code == .throttled)
+            for user in ["bob", "cleo", "dan"] {
+                let error = try await error(source, user)
+                #expect(error.code == .throttled)
+                #expect(error.retryAfter == .seconds(60))
+            }
+            #expect(try await source.token(of: "ann").secret == Secret("for-ann"))
+            #expect(server.calls.count == 2)
+            time.advance(by: .seconds(60))
+            async let cleo = source.token(of: "cleo")
+            await server.call(2).grant("for-cleo")
+            #expect(try await cleo.secret == Secret("for-cleo"))
+        }
+    }
+
     /// Neither a challenge nor a refusal is tried again with the same token; another token is another question.
     @Test func aChallengeIsNotRetried() async throws {
         try await with { server, source, time async throws in

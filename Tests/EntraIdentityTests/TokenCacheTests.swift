@@ -107,6 +107,13 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
         #expect(cache.requested(at: start + .seconds(60)) == .fetch)
     }
 
+    @Test func aClockThatIsSetBackDoesNotProlongARefusal() {
+        var cache = TokenCache()
+        #expect(cache.requested(at: start) == .fetch)
+        #expect(cache.failed(ProviderError(.unauthenticated, "outside of its time"), at: start) == nil)
+        #expect(cache.requested(at: start + .seconds(-7200)) == .fetch)
+    }
+
     @Test func anAuthorityThatAsksForSilenceGetsIt() {
         var cache = TokenCache()
         #expect(cache.requested(at: start) == .fetch)

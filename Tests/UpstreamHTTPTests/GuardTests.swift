@@ -82,6 +82,17 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
         #expect(pacer.request(at: start + .seconds(1), patience: .zero) == .callAfter(.zero))
     }
 
+    @Test func aClockThatIsSetBackProlongsNothing() {
+        var pacer = Pacer(budget: RequestBudget(1, per: .seconds(1)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        pacer.hold(for: .seconds(30), at: start)
+        let earlier = start + .seconds(-7200)
+        #expect(pacer.request(at: earlier, patience: .zero) == .refuse(.seconds(1)))
+        #expect(pacer.request(at: earlier + .seconds(1), patience: .zero) == .callAfter(.zero))
+        pacer.hold(for: .seconds(5), at: earlier)
+        #expect(pacer.request(at: earlier, patience: .zero) == .refuse(.seconds(5)))
+    }
+
     @Test func silenceIsKept() {
         var pacer = Pacer(budget: nil)
         pacer.hold(for: .seconds(30), at: start)
@@ -121,6 +132,11 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
         #expect(breaker.isOpen)
         #expect(breaker.request(at: start, isHarmless: true) == .seconds(5))
         #expect(breaker.request(at: start + .seconds(2), isHarmless: true) == .seconds(3))
+    }
+
+    @Test func aClockThatIsSetBackDoesNotKeepItOpen() {
+        var breaker = opened()
+        #expect(breaker.request(at: start + .seconds(-7200), isHarmless: true) == nil)
     }
 
     @Test func oneSuccessStartsTheCountAnew() {
