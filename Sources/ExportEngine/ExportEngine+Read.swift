@@ -11,9 +11,10 @@ extension ExportEngine {
         let known = try await knownRecord(id, owner: owner)
         let record = try await takeToken(authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
-            // Whoever asks is what brings it on: the answer tells what came of that.
+            // Whoever asks is what brings it on: the answer tells what came of that. Not every step shows in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
                 $0.export.revision != record.export.revision || $0.phase == .settled
+                    || $0.nextActionAt.map { next in record.nextActionAt.map { next > $0 } ?? true } ?? false
             }
             .export
         }
