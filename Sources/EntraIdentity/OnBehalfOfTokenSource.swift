@@ -7,7 +7,8 @@ public import UpstreamHTTP
 ///
 /// What a user brings in `Upstream-Authorization` is an access token for the gateway's own application. Each is exchanged
 /// once for each scope, however many calls come with it. Tokens are kept by the SHA-256 of what the user brought, at most
-/// `capacity` of them, in memory only.
+/// `capacity` of them, in memory only. What came of an exchange is used until it ends itself, which may be some time after
+/// what the user brought.
 ///
 /// With `keepsRefreshTokens`, a refresh token is asked for too, and given to the export's `RefreshTokenStore` where the
 /// call's context has one. When the user's own token has ended, or is not there, the refresh token gets the next one.

@@ -12,6 +12,8 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         var waiters: [UInt64: CheckedContinuation<Turn, Never>] = [:]
         /// When it was last asked for, in questions.
         var usedAt: UInt64 = 0
+        /// Whatever has less gives way first.
+        var standing: (Int, UInt64) { (cache.hasToken ? 1 : 0, usedAt) }
     }
 
     private struct State {
@@ -22,12 +24,14 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         /// What the authority asked for holds for all keys (`powerbi-entra.md` B6).
         var held: Refusal?
 
-        /// Forgets keys, the longest unused first, until one more fits. Whatever is being fetched stays.
+        /// Forgets keys until one more fits: those without a token first, or whoever brings many bad ones would push out
+        /// everybody's good ones; then the longest unused. Whatever is being fetched stays.
         mutating func makeRoom(_ capacity: Int) {
             while entries.count >= capacity {
-                let oldest = entries.filter { !$0.value.cache.isFetching }.min { $0.value.usedAt < $1.value.usedAt }
-                guard let oldest else { return }
-                entries[oldest.key] = nil
+                let last = entries.lazy.filter { !$0.value.cache.isFetching }
+                    .min { $0.value.standing < $1.value.standing }
+                guard let last else { return }
+                entries[last.key] = nil
             }
         }
     }

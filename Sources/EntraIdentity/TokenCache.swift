@@ -55,6 +55,9 @@ struct TokenCache: Sendable {
         return .fetch
     }
 
+    /// Whether there is a token, which may have ended.
+    var hasToken: Bool { grant != nil }
+
     /// The refresh token that came with the token in use.
     var refreshToken: Secret? { grant?.refreshToken }
 

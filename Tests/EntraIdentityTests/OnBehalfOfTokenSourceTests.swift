@@ -96,6 +96,21 @@ extension OnBehalfOfTokenSource {
         }
     }
 
+    @Test func badTokensPushNoGoodOnesOut() async throws {
+        try await with(capacity: 3) { server, source, _ async throws in
+            async let token = source.token(of: "ann")
+            await server.call(0).grant("for-ann")
+            #expect(try await token.secret == Secret("for-ann"))
+            for index in 1...5 {
+                async let refused = error(source, "bad-\(index)")
+                await server.call(index).reply(400, #"{"error":"invalid_grant","error_description":"AADSTS50013: no"}"#)
+                #expect(try await refused.code == .unauthenticated)
+            }
+            #expect(try await source.token(of: "ann").secret == Secret("for-ann"))
+            #expect(server.calls.count == 6)
+        }
+    }
+
     @Test func withoutATokenTheCallerIsAsked() async throws {
         try await with { server, source, _ async throws in
             let error = try await error(source, nil)
