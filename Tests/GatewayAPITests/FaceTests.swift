@@ -43,7 +43,16 @@ import Testing
         let absolute = try await TestGateway().call(.get, "http://example.org/livez")
         #expect(absolute.status == 200)
         #expect(try await TestGateway().call(.get, "/livez?").status == 200)
-        #expect(try await TestGateway().call(.get, "/%6Civez").status == 200)
+    }
+
+    /// Whoever keeps `/metrics` from strangers in front of the gateway compares paths as they come.
+    @Test func aPathHasOneSpelling() async throws {
+        let gateway = TestGateway()
+        for target in ["/%6Civez", "/%6detrics", "/metric%73", "/%65xports", "/exports%2F1", "/METRICS"] {
+            #expect(try await gateway.call(.get, target).status == 404, "\(target)")
+        }
+        // Values are decoded.
+        #expect(try await gateway.call(.get, "/providers/power%2Dbi").status == 200)
     }
 
     @Test func longTargetsAndHeaders() async throws {

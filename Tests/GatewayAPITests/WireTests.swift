@@ -82,7 +82,7 @@ import Testing
     )
     func takesApart(text: String, segments: [String], query: String?) throws {
         let target = try #require(RequestTarget(text))
-        #expect(target.segments == segments)
+        #expect(target.segments.map(\.decoded) == segments)
         #expect(target.query.map { String($0) } == query)
     }
 }

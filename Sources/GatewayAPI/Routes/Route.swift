@@ -17,16 +17,19 @@ struct Route: Sendable {
     /// Whether the query may hold anything at all.
     var takesQuery = false
 
-    /// The values of the pattern's names, when the decoded segments of a path match it.
-    func match(_ segments: [String]) -> [String: String]? {
+    /// The values of the pattern's names, percent-decoded, when the segments of a path match it.
+    ///
+    /// The steps that are not names stand in the path as they stand here: a proxy that keeps a path from strangers compares it
+    /// as it comes, and must not be passed by in another spelling.
+    func match(_ segments: [RequestTarget.Segment]) -> [String: String]? {
         let steps = pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         guard steps.count == segments.count else { return nil }
         var parameters: [String: String] = [:]
         for (step, segment) in zip(steps, segments) {
             if step.first == "{" {
-                guard !segment.isEmpty else { return nil }
-                parameters[String(step.dropFirst().dropLast())] = segment
-            } else if step != segment {
+                guard !segment.decoded.isEmpty else { return nil }
+                parameters[String(step.dropFirst().dropLast())] = segment.decoded
+            } else if step != segment.raw {
                 return nil
             }
         }

@@ -102,8 +102,8 @@ enum RouteTable {
         case nothing
     }
 
-    /// Finds the route of `method` on a path, given as its decoded segments.
-    static func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {
+    /// Finds the route of `method` on a path.
+    static func match(_ method: HTTPRequest.Method, _ segments: [RequestTarget.Segment]) -> Match {
         var allowed: [HTTPRequest.Method] = []
         for route in routes {
             guard let parameters = route.match(segments) else { continue }

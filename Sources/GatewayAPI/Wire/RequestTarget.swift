@@ -1,10 +1,17 @@
-/// A request target (RFC 9112, 3.2) taken apart: the decoded segments of the path, and the raw query.
+/// A request target (RFC 9112, 3.2) taken apart: the segments of the path, and the raw query.
 struct RequestTarget: Sendable, Hashable {
     /// The path as it came, without the query.
     var path: String
-    /// The decoded segments; `/exports/` has two, the last one empty, and so is another path than `/exports`.
-    var segments: [String]
+    var segments: [Segment]
     var query: Substring?
+
+    /// One step of the path; `/exports/` has two, the last one empty, and so is another path than `/exports`.
+    struct Segment: Sendable, Hashable {
+        /// As it came.
+        var raw: Substring
+        /// Percent-decoded.
+        var decoded: String
+    }
 
     /// Reads origin-form and absolute-form; nil for anything else, and for broken percent-encoding in the path.
     init?(_ text: String) {
@@ -25,7 +32,7 @@ struct RequestTarget: Sendable, Hashable {
         segments = []
         for segment in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
             guard let decoded = PercentEncoding.decode(segment) else { return nil }
-            segments.append(decoded)
+            segments.append(Segment(raw: segment, decoded: decoded))
         }
     }
 }
