@@ -12,7 +12,7 @@ public struct GatewayAPI: Sendable {
     private let responder: GatewayResponder
     private let figures: HTTPMetrics
     private let tls: TLSIdentity?
-    private let reloading: [TLSReloading]
+    private let services: [any Service]
     private let logger: Logger
 
     /// Puts the face together; nothing listens yet.
@@ -39,14 +39,16 @@ public struct GatewayAPI: Sendable {
         self.logger = logger
         self.figures = figures
         self.tls = tls
-        reloading = tls.map { [TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics)] } ?? []
+        let reloading = tls.map { TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics) }
+        let tokens = settings.tokenAuthority.map {
+            AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
+        }
+        services = (reloading.map { [$0] } ?? []) + (tokens.map { [$0.refreshing] } ?? [])
         responder = GatewayResponder(
             authentication: Authentication(
                 keys: settings.apiKeys,
-                tokens: settings.tokenAuthority.map {
-                    AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
-                },
-                certificates: PeerCertificates(callers: settings.clientCertificates)
+                tokens: tokens,
+                certificates: PeerCertificates(callers: settings.clientCertificates, time: time)
             ),
             limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
             record: RequestRecord(metrics: figures, time: time),
@@ -104,7 +106,7 @@ public struct GatewayAPI: Sendable {
                 address: .hostname(settings.host, port: settings.port),
                 availableConnectionsDelegate: .maximum(settings.maxConnections, logger: logger)
             ),
-            services: reloading,
+            services: services,
             onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? 0) },
             logger: logger
         )

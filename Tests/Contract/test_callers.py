@@ -138,6 +138,12 @@ def test_tls_at_the_door(upstream):
         assert curl("/livez", "--tls-max", "1.1")[0] == 0
         assert curl("/livez", "--tls-max", "1.2")[0] == 200
         assert curl("/livez", authority="new-ca")[0] == 0
+        for cipher, isTaken in [("ECDHE-ECDSA-AES128-GCM-SHA256", True), ("ECDHE-ECDSA-AES128-SHA", False)]:
+            agreed = subprocess.run(
+                ["openssl", "s_client", "-connect", f"localhost:{gateway.port}", "-tls1_2", "-cipher", cipher],
+                stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+            )  # fmt: skip
+            assert (agreed.returncode == 0) == isTaken, (cipher, agreed)
 
         # Renewed while it runs, the key after the certificate.
         (directory / "server.pem").write_bytes((directory / "renewed.pem").read_bytes())

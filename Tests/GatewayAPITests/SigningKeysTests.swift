@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Logging
+import ServiceLifecycle
 import SystemCrypto
 import Synchronization
 import Testing
@@ -21,12 +22,16 @@ import Testing
 
     /// What becomes of a token that is good now and signed with this key.
     private func status(_ index: Int = 0, _ kid: String? = nil) async throws -> Int {
+        try await answer(index, kid).status
+    }
+
+    private func answer(_ index: Int = 0, _ kid: String? = nil) async throws -> Answer {
         let now = JSONValue.integer(time.now().milliseconds / 1000)
         let end = JSONValue.integer(time.now().milliseconds / 1000 + 600)
         let draft = TokenDraft.user().with("nbf", now).with("exp", end)
             .withHeader("kid", .string(kid ?? "key-\(index)"))
         let headers: HTTPFields = [.authorization: "Bearer \(try draft.signed(by: index))"]
-        return try await gateway.call(.get, "/exports", headers: headers).status
+        return try await gateway.call(.get, "/exports", headers: headers)
     }
 
     @Test func aThousandAtOnceFetchThemOnce() async throws {
@@ -53,32 +58,97 @@ import Testing
         #expect(try await status(0) == 200)
         let second = try TestAuthority.key(1)
         authority.state.withLock { $0.keys = [second] }
-        // Not at once: whoever makes names of keys up would have us ask for each.
-        #expect(try await status(1) == 401)
+        time.advance(by: .seconds(15))
+        // Not at once: whoever makes names of keys up would have us ask for each. But nobody says that the key is wrong.
+        let early = try await answer(1)
+        #expect(early.status == 503)
+        #expect(early.headers[.retryAfter] == "45")
         #expect(authority.keyFetches == 1)
-        time.advance(by: .seconds(60))
+        time.advance(by: .seconds(45))
         #expect(try await status(1) == 200)
         #expect(authority.keyFetches == 2)
+        // The old one's is looked for too, before it is refused.
+        #expect(try await status(0) == 503)
+        time.advance(by: .seconds(60))
         #expect(try await status(0) == 401)
+        #expect(authority.keyFetches == 3)
+    }
+
+    @Test func aNewKeyIsNotRefusedWhileTheAuthorityIsDown() async throws {
+        #expect(try await status(0) == 200)
+        let second = try TestAuthority.key(1)
+        authority.state.withLock {
+            $0.keys.append(second)
+            $0.isDown = true
+        }
+        time.advance(by: .seconds(60))
+        let answer = try await answer(1)
+        #expect(answer.status == 503)
+        #expect(answer.headers[.retryAfter] == "10")
+        #expect(try await status(0) == 200)
+        authority.state.withLock { $0.isDown = false }
+        time.advance(by: .seconds(10))
+        #expect(try await status(1) == 200)
     }
 
     @Test func madeUpNamesCostOneFetchInAnInterval() async throws {
         #expect(try await status(0) == 200)
         for round in 2...4 {
             time.advance(by: .seconds(60))
-            for name in 0..<20 { #expect(try await status(2, "made-up-\(name)") == 401) }
+            // The first is looked for, the others may not be yet.
+            #expect(try await status(2, "made-up") == 401)
+            for name in 0..<20 { #expect(try await status(2, "made-up-\(name)") == 503) }
             #expect(authority.keyFetches == round)
         }
     }
 
+    /// In the background: a token with a key that is known waits for no authority.
     @Test func keysAreFetchedAnewEachDay() async throws {
-        #expect(try await status() == 200)
-        time.advance(by: .seconds(86_399))
-        #expect(try await status() == 200)
-        #expect(authority.keyFetches == 1)
-        time.advance(by: .seconds(1))
-        #expect(try await status() == 200)
-        #expect(authority.keyFetches == 2)
+        let time = time
+        let verifier = AccessTokenVerifier(
+            authority: authority.settings(),
+            time: time,
+            logger: .init(label: "tests") { _ in SwiftLogNoOpLogHandler() },
+            metrics: gateway.registry
+        )
+        let day = TokenDraft.now + 86_400
+        let token = try TokenDraft.user().with("exp", .integer(day + 3600)).signed()
+        let group = ServiceGroup(
+            services: [verifier.refreshing],
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        )
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            await time.sleepers(atLeast: 1)
+            time.advance(by: KeyRefreshing.interval)
+            await time.sleepers(atLeast: 1)
+            // Nobody came yet who needs them.
+            #expect(authority.calls == 0)
+            _ = try await verifier.caller(token)
+            time.advance(by: .seconds(86_399))
+            await time.sleepers(atLeast: 1)
+            #expect(authority.keyFetches == 1)
+            let (asked, isAsked) = AsyncStream.makeStream(of: Void.self)
+            authority.state.withLock {
+                $0.delay = {
+                    isAsked.yield()
+                    try await time.sleep(for: .seconds(5))
+                }
+            }
+            time.advance(by: KeyRefreshing.interval)
+            for await _ in asked.prefix(1) {}
+            // While the authority is silent.
+            _ = try await verifier.caller(token)
+            await time.sleepers(atLeast: 1)
+            time.advance(by: .seconds(5))
+            await time.sleepers(atLeast: 1)
+            #expect(authority.keyFetches == 2)
+            // And at the end nobody waits for it either.
+            time.advance(by: .seconds(86_400))
+            for await _ in asked.prefix(1) {}
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
     }
 
     @Test func anAuthorityThatIsDownLocksNobodyOut() async throws {
@@ -87,9 +157,11 @@ import Testing
         time.advance(by: .seconds(3 * 86_400))
         #expect(try await status() == 200)
         #expect(try await status() == 200)
+        #expect(try await status(2, "unknown") == 503)
+        #expect(try await status(2, "unknown") == 503)
         // One attempt for both of them.
         #expect(authority.calls == 3)
-        #expect(try await status(2, "unknown") == 401)
+        #expect(try await status() == 200)
     }
 
     @Test func withoutKeysItIsNobodysFaultAndSoonOver() async throws {
@@ -99,9 +171,10 @@ import Testing
         #expect(answer.status == 503)
         #expect(answer.headers[.retryAfter] == "10")
         authority.state.withLock { $0.isDown = false }
-        #expect(try await status() == 503)
+        time.advance(by: .milliseconds(3500))
+        #expect(try await self.answer().headers[.retryAfter] == "7")
         #expect(authority.calls == 1)
-        time.advance(by: .seconds(60))
+        time.advance(by: .milliseconds(6500))
         #expect(try await status() == 200)
         #expect(gateway.registry.text().contains("token_key_fetches_total{outcome=\"failed\"} 1\n"))
     }
@@ -167,6 +240,19 @@ import Testing
         #expect(try await status(0) == 401)
         #expect(try await status(1) == 401)
         #expect(try await status(2) == 200)
+    }
+
+    @Test func aShortIntervalIsTheWaitAfterAFailureToo() {
+        var cache = SigningKeyCache(interval: .seconds(1))
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        cache.began(at: now)
+        cache.failed(at: now + .seconds(5))
+        guard case .unavailable(.seconds(1)) = cache.answerAfterFetch(for: "a", at: now + .seconds(5)),
+            case .fetch = cache.answer(for: "a", at: now + .seconds(6))
+        else {
+            Issue.record("another wait")
+            return
+        }
     }
 
     @Test func aClockThatIsSetBackPutsNothingOff() {

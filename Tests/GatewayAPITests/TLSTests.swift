@@ -146,6 +146,53 @@ import Testing
         }
     }
 
+    @Test func aCertificateThatIsNotValidYetIsTakenWhenItIs() throws {
+        let identity = try identity()
+        try workshop.issue("renewed")
+        try workshop.replace("server.pem", by: "renewed.pem")
+        try workshop.replace("server.key", by: "renewed.key")
+        let now = SystemTime().now()
+        let before = now + .seconds(-86_400)
+        guard case .unusable(let error) = identity.look(at: before) else {
+            Issue.record("it was taken too early")
+            return
+        }
+        #expect(error.detail.contains("not valid before"))
+        guard case .unchanged = identity.look(at: before + .seconds(5)) else {
+            Issue.record("the same refusal is told twice")
+            return
+        }
+        guard case .replaced = identity.look(at: now) else {
+            Issue.record("it was not taken")
+            return
+        }
+        guard case .unchanged = identity.look(at: now) else {
+            Issue.record("it was taken twice")
+            return
+        }
+    }
+
+    @Test func eachRefusalIsToldOnce() throws {
+        let identity = try identity()
+        let now = SystemTime().now()
+        try workshop.replace("good.pem", by: "server.pem")
+        func isTold(_ text: String) throws -> Bool {
+            try workshop.write(text, as: "server.pem")
+            if case .unusable = identity.look(at: now) { return true }
+            return false
+        }
+        #expect(try isTold("one"))
+        #expect(try !isTold("one"))
+        // The same words of other files.
+        #expect(try isTold("two"))
+        try workshop.replace("server.pem", by: "good.pem")
+        guard case .unchanged = identity.look(at: now) else {
+            Issue.record("the files in use are those in use")
+            return
+        }
+        #expect(try isTold("two"))
+    }
+
     @Test func theFilesAreLookedAtAgainAndAgain() async throws {
         let time = ManualTime(now: SystemTime().now())
         let identity = try identity()
@@ -195,6 +242,8 @@ import Testing
             tls: try identity { $0.clientAuthorityFile = workshop.path("ca.pem") }
         ) {
             $0.clientCertificates = [
+                // What tells one certificate comes before what tells many, wherever it stands.
+                ClientCertificate(id: "broad", mark: .subject("CN=one")),
                 ClientCertificate(id: "first", mark: .thumbprint(thumbprint), permissions: Permissions([.readAll])),
                 ClientCertificate(id: "second", mark: .subject("CN=reports,O=Contoso")),
             ]
@@ -231,6 +280,49 @@ import Testing
                     #expect(try await answer().head.hasPrefix("HTTP/1.1 401 "))
                     #expect(try await isServed(server, tls))
                 }
+            }
+        }
+    }
+
+    /// Also of a certificate that was good when its connection began.
+    @Test func aCallersCertificateIsGoodWhileItIsValid() async throws {
+        try workshop.issue("client", subject: "/CN=one")
+        let now = SystemTime().now()
+        for mark in [ClientCertificate.Mark.subject("CN=one"), .thumbprint(SHA256.hash(try workshop.der("client")))] {
+            let time = ManualTime(now: now + .seconds(-86_400))
+            let gateway = TestGateway(
+                time: time,
+                tls: try identity { $0.clientAuthorityFile = workshop.path("ca.pem") }
+            ) { $0.clientCertificates = [ClientCertificate(id: "one", mark: mark)] }
+            let context = try workshop.client(showing: "client")
+            try await gateway.live { server in
+                try await server.connect(tls: context) { client in
+                    for (wait, status) in [(0, 401), (86_400, 200), (86_400, 200), (86_401, 401)] {
+                        time.advance(by: .seconds(wait))
+                        try await client.send("GET /exports HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                        #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 \(status) "))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func keysAreAgreedOnForEachConnection() async throws {
+        try workshop.issue("rsa", key: "rsa:2048")
+        let taken = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"]
+        let refused = ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA"]
+        let gateway = TestGateway(
+            time: SystemTime(),
+            tls: try identity {
+                $0.certificateFile = workshop.path("rsa.pem")
+                $0.keyFile = workshop.path("rsa.key")
+            }
+        )
+        let clients = try (taken + refused)
+            .map { ($0, try workshop.client(atMost: .tlsv12, ciphers: $0)) }
+        try await gateway.live { server async throws in
+            for (cipher, client) in clients {
+                #expect(try await isServed(server, client) == taken.contains(cipher), "\(cipher)")
             }
         }
     }

@@ -6,21 +6,30 @@ import SystemCrypto
 /// Who calls, by the client certificate of the connection.
 struct PeerCertificates: Sendable {
     let callers: [ClientCertificate]
+    let time: any TimeSource
 
-    /// The caller; nil on a connection without a client certificate, and for one that is nobody's.
+    /// The caller; nil on a connection without a client certificate, and for one that is nobody's or is not valid now.
     ///
-    /// A certificate that does not come from a configured authority ended its connection before the first request.
+    /// A certificate that does not come from a configured authority ended its connection before the first request. Its
+    /// validity is compared at each request: connections last, and are resumed without a look at it.
     func caller(on channel: any Channel) async -> Caller? {
-        guard !callers.isEmpty, let der = await Self.peerCertificate(on: channel) else { return nil }
-        let thumbprint = SHA256.hash(der)
-        let subject = (try? Certificate(der: der))?.subject
-        let known = callers.first { caller in
-            switch caller.mark {
-            case .thumbprint(let wanted): constantTimeEquals(thumbprint, wanted)
-            case .subject(let wanted): subject == wanted
-            }
-        }
+        guard !callers.isEmpty, let der = await Self.peerCertificate(on: channel),
+            let certificate = try? Certificate(der: der), isValid(certificate)
+        else { return nil }
+        // This one and no other comes before whatever the authority issues to a subject.
+        let known =
+            callers.first { caller in
+                guard case .thumbprint(let wanted) = caller.mark else { return false }
+                return constantTimeEquals(certificate.sha256, wanted)
+            } ?? callers.first { $0.mark == .subject(certificate.subject) }
         return known.map { Caller(id: $0.id, kind: .certificate, permissions: $0.permissions) }
+    }
+
+    private func isValid(_ certificate: Certificate) -> Bool {
+        let now = time.now()
+        // The last second belongs to it.
+        return Timestamp(milliseconds: certificate.notBefore * 1000) <= now
+            && now < Timestamp(milliseconds: (certificate.notAfter + 1) * 1000)
     }
 
     private static func peerCertificate(on channel: any Channel) async -> [UInt8]? {

@@ -13,6 +13,7 @@ import Foundation
 public final class TLSIdentity: Sendable {
     /// What a look at the files brought.
     enum Look: Sendable {
+        /// The files are those in use, or are as unusable as at the last look.
         case unchanged
         /// New connections get the new certificate.
         case replaced
@@ -23,8 +24,17 @@ public final class TLSIdentity: Sendable {
     private struct State {
         var context: NIOSSLContext
         var expiresAt: Timestamp
-        /// The digest of the files as they were last looked at, good or not.
+        /// The digest of the files in use.
         var digest: [UInt8]
+        /// Why those that stand there now are not used.
+        var refusal: Refusal?
+    }
+
+    private struct Refusal: Equatable {
+        /// The digest of the files; nil where they cannot be read.
+        var digest: [UInt8]?
+        var key: String
+        var detail: String
     }
 
     private let settings: TLSSettings
@@ -44,20 +54,29 @@ public final class TLSIdentity: Sendable {
     /// What new connections are set up with.
     var context: NIOSSLContext { state.withLock { $0.context } }
 
-    /// Looks at the files, and takes over what is new in them.
+    /// Looks at the files, and takes over what is new in them. What is refused is judged again at each look, because a
+    /// certificate that is not valid yet will be, and is told once.
     func look(at now: Timestamp) -> Look {
+        var digest: [UInt8]?
         do throws(StartupError) {
             let files = try TLSFiles(settings)
-            let isNew = state.withLock { state in
-                defer { state.digest = files.digest }
-                return state.digest != files.digest
+            digest = files.digest
+            let isInUse = state.withLock { state in
+                guard state.digest == files.digest else { return false }
+                state.refusal = nil
+                return true
             }
-            guard isNew else { return .unchanged }
+            guard !isInUse else { return .unchanged }
             let new = try Self.state(of: files, settings, at: now)
             state.withLock { $0 = new }
             return .replaced
         } catch {
-            return .unusable(error)
+            let refusal = Refusal(digest: digest, key: error.key, detail: error.detail)
+            return state.withLock { state in
+                guard state.refusal != refusal else { return .unchanged }
+                state.refusal = refusal
+                return .unusable(error)
+            }
         }
     }
 
@@ -148,6 +167,13 @@ private struct TLSFiles {
             case .v12: .tlsv12
             case .v13: .tlsv13
             }
+        // For 1.2; those of 1.3 are all good, and are not chosen. Keys are agreed on for each connection, so that nobody
+        // who comes by the private key later can read it, and no cipher has CBC's padding.
+        configuration.cipherSuiteValues = [
+            .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ]
         configuration.applicationProtocols = ["http/1.1"]
         if let clientAuthority {
             configuration.trustRoots = .certificates(try Self.certificates(clientAuthority, "clientAuthority"))

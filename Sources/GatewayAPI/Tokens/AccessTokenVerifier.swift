@@ -9,6 +9,8 @@ import SystemCrypto
 struct AccessTokenVerifier: Sendable {
     private let authority: TokenAuthority
     private let keys: [String: SigningKeys]
+    /// Fetches the keys anew each day.
+    let refreshing: KeyRefreshing
     private let time: any TimeSource
     private let metrics: any MetricsFactory
 
@@ -30,16 +32,18 @@ struct AccessTokenVerifier: Sendable {
                 )
             }
         ) { first, _ in first }
+        refreshing = KeyRefreshing(keys: Array(keys.values), time: time)
     }
 
-    /// The caller whose token this is. Throws `unauthenticated`, or `unavailable` before the authority's keys were had.
+    /// The caller whose token this is. Throws `unauthenticated`, or `unavailable` while it is not known whether the authority
+    /// has the token's key.
     func caller(_ text: some StringProtocol) async throws(GatewayError) -> Caller {
         do throws(TokenRefusal) {
             return try await verified(text)
         } catch {
             Counter(
                 label: "export_gateway_tokens_refused_total",
-                dimensions: [("reason", error.rawValue)],
+                dimensions: [("reason", error.reason.rawValue)],
                 factory: metrics
             )
             .increment()
@@ -58,12 +62,12 @@ struct AccessTokenVerifier: Sendable {
         let key = try await keys.key(token.keyID)
         guard key.algorithm == nil || key.algorithm == token.algorithm, isKey(key, of: tenantID, issuer),
             key.key.verifies(token.signature, of: token.signedBytes, token.algorithm)
-        else { throw .signature }
+        else { throw TokenRefusal(.signature) }
         return try Self.caller(of: token.claims, tenantID)
     }
 
     private func tenant(of claims: JSONValue) throws(TokenRefusal) -> (String, SigningKeys) {
-        guard let tenantID = claims["tid"]?.string, let keys = keys[tenantID] else { throw .tenant }
+        guard let tenantID = claims["tid"]?.string, let keys = keys[tenantID] else { throw TokenRefusal(.tenant) }
         return (tenantID, keys)
     }
 
@@ -75,7 +79,7 @@ struct AccessTokenVerifier: Sendable {
         ]
         guard let issuer = claims["iss"]?.string, let version = versions.first(where: { $0.value == issuer })?.key,
             claims["ver"].map({ $0.string == version }) ?? true
-        else { throw .issuer }
+        else { throw TokenRefusal(.issuer) }
         return issuer
     }
 
@@ -83,10 +87,12 @@ struct AccessTokenVerifier: Sendable {
         guard let start = claims["nbf"]?.integer, let end = claims["exp"]?.integer, start < end,
             // Beyond this, milliseconds would not fit.
             (0...(1 << 40)).contains(start), (0...(1 << 40)).contains(end)
-        else { throw .malformed }
+        else { throw TokenRefusal(.malformed) }
         let now = time.now()
-        guard now < Timestamp(milliseconds: end * 1000) + authority.clockSkew else { throw .expired }
-        guard now + authority.clockSkew >= Timestamp(milliseconds: start * 1000) else { throw .notYetValid }
+        guard now < Timestamp(milliseconds: end * 1000) + authority.clockSkew else { throw TokenRefusal(.expired) }
+        guard now + authority.clockSkew >= Timestamp(milliseconds: start * 1000) else {
+            throw TokenRefusal(.notYetValid)
+        }
     }
 
     /// One audience, or a list of which one is ours; a list with nothing in it is for nobody.
@@ -99,7 +105,7 @@ struct AccessTokenVerifier: Sendable {
             }
         let names = audiences.compactMap(\.string)
         guard names.count == audiences.count, names.contains(where: { authority.audiences.contains($0) }) else {
-            throw .audience
+            throw TokenRefusal(.audience)
         }
     }
 
@@ -112,18 +118,20 @@ struct AccessTokenVerifier: Sendable {
     private static func caller(of claims: JSONValue, _ tenantID: String) throws(TokenRefusal) -> Caller {
         let kind = claims["idtyp"].map { $0.string ?? "" }
         if let scopes = claims["scp"] {
-            guard let names = scopes.string?.split(separator: " "), !names.isEmpty else { throw .powerless }
-            guard kind ?? "user" == "user", let objectID = uuid(claims["oid"]) else { throw .identity }
+            guard let names = scopes.string?.split(separator: " "), !names.isEmpty else {
+                throw TokenRefusal(.powerless)
+            }
+            guard kind ?? "user" == "user", let objectID = uuid(claims["oid"]) else { throw TokenRefusal(.identity) }
             return Caller(id: "user:\(tenantID):\(objectID)", kind: .user, permissions: permissions(names))
         }
-        guard let roles = claims["roles"]?.array, !roles.isEmpty else { throw .powerless }
+        guard let roles = claims["roles"]?.array, !roles.isEmpty else { throw TokenRefusal(.powerless) }
         let names = roles.compactMap(\.string)
-        guard names.count == roles.count else { throw .malformed }
+        guard names.count == roles.count else { throw TokenRefusal(.malformed) }
         // An ID token of a user has the gateway as its audience too, and can have roles; only an application is its own
         // subject.
         guard kind.map({ $0 == "app" }) ?? true, let objectID = uuid(claims["oid"]), uuid(claims["sub"]) == objectID,
             let applicationID = uuid(claims["azp"] ?? claims["appid"])
-        else { throw .identity }
+        else { throw TokenRefusal(.identity) }
         return Caller(id: "app:\(tenantID):\(applicationID)", kind: .application, permissions: permissions(names))
     }
 

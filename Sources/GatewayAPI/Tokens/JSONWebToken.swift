@@ -25,17 +25,17 @@ struct JSONWebToken: Sendable {
     /// Reads a token. Throws `tooLarge`, `malformed` or `algorithm`.
     init(_ text: some StringProtocol) throws(TokenRefusal) {
         let bytes = Array(text.utf8)
-        guard bytes.count <= Self.maxBytes else { throw .tooLarge }
+        guard bytes.count <= Self.maxBytes else { throw TokenRefusal(.tooLarge) }
         let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 3 else { throw .malformed }
+        guard parts.count == 3 else { throw TokenRefusal(.malformed) }
         let header = try Self.object(parts[0])
         guard let algorithm = header["alg"]?.string.flatMap(SignatureAlgorithm.init(rawValue:)) else {
-            throw .algorithm
+            throw TokenRefusal(.algorithm)
         }
         // RFC 7515, 4.1.11: what is critical and not understood makes the token invalid. We understand nothing of the kind.
         guard header["crit"] == nil, Self.isType(header["typ"]),
             let keyID = header["kid"]?.string, (1...256).contains(keyID.utf8.count)
-        else { throw .malformed }
+        else { throw TokenRefusal(.malformed) }
         self.algorithm = algorithm
         self.keyID = keyID
         claims = try Self.object(parts[1])
@@ -50,7 +50,9 @@ struct JSONWebToken: Sendable {
 
     private static func object(_ part: ArraySlice<UInt8>) throws(TokenRefusal) -> JSONValue {
         let bytes = try decoded(part)
-        guard let value = try? JSONParser.parse(bytes, maxDepth: 8), case .object = value else { throw .malformed }
+        guard let value = try? JSONParser.parse(bytes, maxDepth: 8), case .object = value else {
+            throw TokenRefusal(.malformed)
+        }
         return value
     }
 
@@ -58,7 +60,7 @@ struct JSONWebToken: Sendable {
         // RFC 7515, 2: without padding.
         guard !part.isEmpty, part.last != UInt8(ascii: "="),
             let bytes = Base64URL.decode(String(decoding: part, as: UTF8.self))
-        else { throw .malformed }
+        else { throw TokenRefusal(.malformed) }
         return bytes
     }
 }

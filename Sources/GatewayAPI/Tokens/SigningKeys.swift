@@ -37,19 +37,35 @@ final class SigningKeys: Sendable {
         state = Mutex(State(cache: SigningKeyCache(interval: authority.keyRefreshInterval)))
     }
 
-    /// The key of this name. Throws `unknownKey`, or `keysUnavailable` where no keys were had yet.
+    /// The key of this name. Throws `unknownKey` where the authority was asked and has none, and `keysUnavailable` where it
+    /// did not answer, or may not be asked yet.
     func key(_ keyID: String) async throws(TokenRefusal) -> SigningKey {
         let answer: SigningKeyCache.Answer
         switch step(for: keyID) {
         case .done(let known): answer = known
         case .wait(let fetch):
             await fetch.value
-            answer = state.withLock { $0.cache.known(keyID) }
+            let now = time.now()
+            answer = state.withLock { $0.cache.answerAfterFetch(for: keyID, at: now) }
         }
         switch answer {
         case .use(let key): return key
-        case .unknown: throw .unknownKey
-        case .fetch, .unavailable: throw .keysUnavailable
+        case .unknown: throw TokenRefusal(.unknownKey)
+        case .unavailable(let retryAfter): throw TokenRefusal(.keysUnavailable, retryAfter: retryAfter)
+        case .fetch: throw TokenRefusal(.keysUnavailable, retryAfter: .zero)
+        }
+    }
+
+    /// Fetches keys that were had a day ago or before; returns when others came, or did not. Cancelled, it ends the fetch.
+    func refresh() async {
+        let now = time.now()
+        let fetch = state.withLock { state in
+            state.fetch == nil && state.cache.isDue(at: now) ? begin(&state, at: now) : nil
+        }
+        await withTaskCancellationHandler {
+            await fetch?.value
+        } onCancel: {
+            fetch?.cancel()
         }
     }
 
@@ -60,13 +76,17 @@ final class SigningKeys: Sendable {
             if case .use = answer { return .done(answer) }
             if let fetch = state.fetch { return .wait(fetch) }
             guard case .fetch = answer else { return .done(answer) }
-            state.cache.began(at: now)
-            // A task of its own, because it is for everybody who waits: it must not end with the first of them who leaves.
-            // Awaited by all of them, and bounded by the time limit of the documents.
-            let fetch = Task { await self.fetch() }
-            state.fetch = fetch
-            return .wait(fetch)
+            return .wait(begin(&state, at: now))
         }
+    }
+
+    private func begin(_ state: inout State, at now: Timestamp) -> Task<Void, Never> {
+        state.cache.began(at: now)
+        // A task of its own, because it is for everybody who waits: it must not end with the first of them who leaves.
+        // Awaited by all of them, and bounded by the time limit of the documents.
+        let fetch = Task { await self.fetch() }
+        state.fetch = fetch
+        return fetch
     }
 
     private func fetch() async {
@@ -82,7 +102,7 @@ final class SigningKeys: Sendable {
         }
         let now = time.now()
         state.withLock { state in
-            if let keys { state.cache.fetched(keys, at: now) }
+            if let keys { state.cache.fetched(keys, at: now) } else { state.cache.failed(at: now) }
             state.fetch = nil
         }
         Counter(

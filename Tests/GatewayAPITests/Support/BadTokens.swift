@@ -8,6 +8,9 @@ enum BadTokens {
         try algorithms() + keys() + signatures() + times() + audiences() + issuers() + identities() + shapes()
     }
 
+    /// Those with the name of a key that nobody has published: what they get depends on whether it may be looked for.
+    static let namesOfUnknownKeys: Set = ["a key that is not published", "a kid that is a path"]
+
     private static let user = TokenDraft.user()
     private static let application = TokenDraft.application()
 

@@ -43,19 +43,28 @@ final class CertificateWorkshop: Sendable {
     }
 
     /// Makes `<name>.pem` and `<name>.key`.
-    func issue(_ name: String, subject: String = "/CN=localhost", by authority: String = "ca") throws {
+    func issue(
+        _ name: String,
+        subject: String = "/CN=localhost",
+        by authority: String = "ca",
+        key: String = curve
+    ) throws {
         try make(
             name,
             subject,
-            "-x509 -extensions leaf -CA \(authority).pem -CAkey \(authority).key"
+            "-x509 -extensions leaf -CA \(authority).pem -CAkey \(authority).key",
+            key
         )
     }
 
-    private func make(_ name: String, _ subject: String, _ options: String) throws {
+    /// The kind of key that is made where none is named.
+    static let curve = "ec -pkeyopt ec_paramgen_curve:P-256"
+
+    private func make(_ name: String, _ subject: String, _ options: String, _ key: String = curve) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         let command =
-            "openssl req -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \(options)"
+            "openssl req -config openssl.cnf -newkey \(key) -nodes -days 2 \(options)"
         var arguments = command.split(separator: " ").map(String.init)
         arguments += ["-subj", subject, "-keyout", "\(name).key", "-out", "\(name).pem"]
         process.arguments = arguments
@@ -78,11 +87,13 @@ final class CertificateWorkshop: Sendable {
     func client(
         trusting authority: String = "ca",
         showing certificate: String? = nil,
-        atMost version: TLSVersion? = nil
+        atMost version: TLSVersion? = nil,
+        ciphers: String? = nil
     ) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.trustRoots = .file(path("\(authority).pem"))
         configuration.maximumTLSVersion = version
+        if let ciphers { configuration.cipherSuites = ciphers }
         if let certificate {
             configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(path("\(certificate).pem"))
                 .map { .certificate($0) }
