@@ -84,6 +84,26 @@ import Testing
         )
     }
 
+    /// A configuration with these entries of `server.tls.callers`.
+    private static func withCertificates(_ callers: String) -> String {
+        minimal + "\nserver:\n  tls: { certificate: c, key: k, clientAuthority: a, callers: [\(callers)] }"
+    }
+
+    /// As OpenSSL prints them.
+    @Test(arguments: [
+        "CN=reports", "CN=reports,O=Contoso\\, Ltd", "CN=a+OU=b,DC=example", "CN=a = b", "CN=\\ a\\ ,C=DE",
+        "emailAddress=a@b.example,CN=\\C3\\A4", "1.2.3.4=#0C0161", "CN=", "O=Contoso,CN=back\\\\",
+    ])
+    func subjectsInTheirFormAreTaken(subject: String) {
+        #expect(CertificateSubject.refusal(of: subject) == nil)
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.255.0.9", "::1", "localhost"])
+    func loopbackNeedsNoCallers(host: String) throws {
+        let yaml = Self.minimal + "\nserver:\n  host: \"\(host)\""
+        #expect(try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server.isLoopback)
+    }
+
     @Test func readsTheLeastThatIsNeeded() throws {
         let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: Self.secrets)
         #expect(configuration.server.host == "127.0.0.1")
@@ -122,6 +142,10 @@ import Testing
         (minimal + "\nserver:\n  port: eighty", "server.port", "whole number"),
         (minimal + "\nserver:\n  idleTimeout: 30", "server.idleTimeout", "duration"),
         (minimal + "\nserver:\n  host: 0.0.0.0", "server.host", "apiKeys"),
+        (minimal + "\nserver:\n  host: 0.0.0.0", "server.host", "server.tls.callers"),
+        (minimal + "\nserver:\n  host: 127.evil.example", "server.host", "127.evil.example can be reached"),
+        (minimal + "\nserver:\n  host: 127.0.0.1.example", "server.host", "can be reached"),
+        (minimal + "\nserver:\n  host: 127.0.0.256", "server.host", "can be reached"),
         (minimal + "\nserver:\n  cursorKey: abc", "server.cursorKey", "env:NAME"),
         (minimal + "\nserver:\n  apiKeys: [{ id: a, sha256: zz }]", "server.apiKeys[0].sha256", "64 hexadecimal"),
         (minimal + "\nserver:\n  apiKeys: [{ id: a }]", "server.apiKeys[0].sha256", "is required"),
@@ -161,6 +185,32 @@ import Testing
             minimal + "\nserver:\n  tls: { certificate: c, key: k, callers: [{ id: x, subject: CN=x }] }",
             "server.tls.clientAuthority", "is required"
         ),
+        (
+            withCertificates("{ id: x, subject: CN=x }, { id: y, subject: CN=x }"), "server.tls.callers[1].subject",
+            "another"
+        ),
+        (
+            withCertificates("{ id: x, sha256: \(digest) }, { id: y, sha256: \(digest) }"),
+            "server.tls.callers[1].sha256", "another"
+        ),
+        (
+            withCertificates("{ id: x, subject: CN=x }") + "\n  apiKeys: [{ id: x, sha256: \(digest) }]",
+            "server.tls.callers[0].id", "is taken"
+        ),
+        (
+            withCertificates("{ id: x, subject: \"CN = reports, O = Contoso\" }"), "server.tls.callers[0].subject",
+            "must be written CN=reports,O=Contoso, as"
+        ),
+        (
+            withCertificates("{ id: x, subject: \"cn=a + ou=b ,O=Contoso\\\\, Ltd\" }"),
+            "server.tls.callers[0].subject",
+            "must be written CN=a+OU=b,O=Contoso\\, Ltd, as"
+        ),
+        (
+            withCertificates("{ id: x, subject: /CN=reports/O=Contoso }"), "server.tls.callers[0].subject",
+            "such as CN=reports,O=Contoso"
+        ),
+        (withCertificates("{ id: x, subject: reports }"), "server.tls.callers[0].subject", "such as"),
         (minimal + "\nserver:\n  entra: {}", "server.entra.tenantIds", "is required"),
         (minimal + "\nserver:\n  entra: { tenantIds: [contoso.com] }", "server.entra.tenantIds", "UUIDs"),
         (

@@ -8,9 +8,10 @@ extension GatewayConfiguration.Server {
         case optional, required
     }
 
-    /// Reads `server.tls`; nil where it is left out.
+    /// Reads `server.tls`; nil where it is left out. No caller in it may have one of the ids that are `taken`.
     static func tls(
         _ node: Node?,
+        besides taken: [String],
         _ environment: OperatorEnvironment
     ) throws(StartupError) -> (TLSSettings?, [ClientCertificate]) {
         guard node != nil else { return (nil, []) }
@@ -29,8 +30,8 @@ extension GatewayConfiguration.Server {
         settings.requiresClientCertificate = presence == .required
         var callers: [ClientCertificate] = []
         for var caller in try section.sections("callers") {
-            let id = try caller.callerID(besides: callers.map(\.id))
-            let mark: ClientCertificate.Mark
+            let id = try caller.callerID(besides: taken + callers.map(\.id))
+            let (mark, markKey): (ClientCertificate.Mark, String)
             switch (try caller.text("sha256"), try caller.text("subject")) {
             case (let digest?, nil):
                 // As `openssl x509 -fingerprint -sha256` prints it, or without its colons.
@@ -38,9 +39,14 @@ extension GatewayConfiguration.Server {
                 else {
                     throw caller.error("sha256", "must be the certificate's SHA-256 thumbprint, 64 hexadecimal digits")
                 }
-                mark = .thumbprint(bytes)
-            case (nil, let subject?): mark = .subject(subject)
+                (mark, markKey) = (.thumbprint(bytes), "sha256")
+            case (nil, let subject?):
+                if let form = CertificateSubject.refusal(of: subject) { throw caller.error("subject", form) }
+                (mark, markKey) = (.subject(subject), "subject")
             default: throw caller.error("sha256", "is required, or subject in its place")
+            }
+            guard !callers.contains(where: { $0.mark == mark }) else {
+                throw caller.error(markKey, "is another caller's too; a certificate is one caller's")
             }
             let permissions = try caller.permissions("permissions", default: .ownExports)
             try caller.finish()

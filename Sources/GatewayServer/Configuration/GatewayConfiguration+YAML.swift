@@ -84,12 +84,12 @@ extension GatewayConfiguration.Server {
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
-        (tls, clientCertificates) = try Self.tls(section.node("tls"), environment)
+        (tls, clientCertificates) = try Self.tls(section.node("tls"), besides: apiKeys.map(\.id), environment)
         try section.finish()
         guard hasCallers || isLoopback else {
             throw StartupError(
                 "server.host",
-                "\(host) can be reached from other machines, but server.apiKeys names no key, and there is no server.entra; make a key with `export-gateway hash-key`, or listen on 127.0.0.1"
+                "\(host) can be reached from other machines, but neither server.apiKeys nor server.entra nor server.tls.callers lets anybody in; make a key with `export-gateway hash-key`, or listen on 127.0.0.1"
             )
         }
     }

@@ -28,7 +28,14 @@ public struct GatewayConfiguration: Sendable {
         public var hasCallers: Bool { !apiKeys.isEmpty || entra != nil || !clientCertificates.isEmpty }
 
         /// Whether `host` reaches this machine only.
-        public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+        public var isLoopback: Bool { host == "localhost" || host == "::1" || isIPv4Loopback }
+
+        /// Whether `host` is an address of 127.0.0.0/8, and no name that begins like one.
+        private var isIPv4Loopback: Bool {
+            let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+            let bytes = parts.compactMap { part in UInt8(part).flatMap { String($0) == part ? $0 : nil } }
+            return parts.count == 4 && bytes.count == 4 && bytes[0] == 127
+        }
     }
 
     /// A caller and its keys, as their digests.
