@@ -32,7 +32,10 @@ final class Lane: Sendable {
     func adopt(_ record: LedgerRecord) {
         let next = next(of: record)
         let count = state.withLock { state in
-            state.adopt(record.export.id, fence: record.fence, kind: next.kind, at: next.time)
+            let id = record.export.id
+            state.adopt(id, fence: record.fence, kind: next.kind, at: next.time)
+            // The record was read before the news: it is read again.
+            if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
             return state.entries.count
         }
         tools.metrics.unfinished(key, count)
@@ -69,7 +72,7 @@ final class Lane: Sendable {
     /// Works until the lane is stopped or the task is cancelled.
     func run() async {
         let count = state.withLock { state in
-            state.isRunning = true
+            state.startRunning()
             return state.entries.count
         }
         tools.metrics.unfinished(key, count)

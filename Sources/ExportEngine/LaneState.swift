@@ -44,7 +44,9 @@ struct LaneState: Sendable {
     private var inFlight: [Kind: Int] = [:]
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
-    var isRunning = false
+    /// Exports of which there was news before they were taken over: what was read of them then may be old.
+    private var earlyNews: Set<ExportID> = []
+    private(set) var isRunning = false
     var isStopping = false
 
     init(observesInBatches: Bool, callsAtOnce: Int) {
@@ -70,7 +72,10 @@ struct LaneState: Sendable {
 
     /// Has an export looked at now: something about it changed outside.
     mutating func wake(_ id: ExportID, at now: Timestamp) {
-        guard var entry = entries[id] else { return }
+        guard var entry = entries[id] else {
+            if !isRunning, !isStopping { earlyNews.insert(id) }
+            return
+        }
         if entry.isBusy {
             entry.isWoken = true
         } else {
@@ -79,6 +84,9 @@ struct LaneState: Sendable {
         }
         entries[id] = entry
     }
+
+    /// Whether there was news of an export before it was adopted. Asked once.
+    mutating func takeEarlyNews(of id: ExportID) -> Bool { earlyNews.remove(id) != nil }
 
     /// Gives an export back after work on it. Returns those who waited for that.
     mutating func release(_ id: ExportID, until next: (kind: Kind, time: Timestamp), at now: Timestamp) -> [Signal] {
@@ -126,6 +134,12 @@ struct LaneState: Sendable {
     mutating func keep(_ values: [String: Secret], for id: ExportID) { secrets[id] = values }
     mutating func dropSecrets(of id: ExportID) { secrets[id] = nil }
     func secrets(of id: ExportID) -> [String: Secret]? { secrets[id] }
+
+    /// Begins to work: everything that was unfinished has been taken over.
+    mutating func startRunning() {
+        isRunning = true
+        earlyNews = []
+    }
 
     /// Ends all waiting for refreshes.
     mutating func stopRunning() -> [Signal] {

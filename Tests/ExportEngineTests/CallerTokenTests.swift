@@ -86,4 +86,35 @@ import Testing
             #expect(export.cancellation == .confirmed)
         }
     }
+
+    @Test func aTokenInTheMiddleOfTheTakingOverIsUsedAtOnce() async throws {
+        let ledger = try StagedLedger()
+        let first = try Bench(ledger: ledger) { $0.delegatedOnly = true }
+        first.provider.set {
+            $0.onSubmit = { $0 == 1 ? ProviderError(.unauthenticated, "Expired token.") : nil }
+        }
+        let id = try await first.running {
+            let id = try await first.create(token: "old")
+            return try await first.until(id) { $0.progress.awaitsAuthorization }.export.id
+        }
+        let (gate, reached) = (Gate(), Gate())
+        ledger.set {
+            $0.beforePage = {
+                reached.open()
+                await gate.pass()
+            }
+        }
+        let second = try first.restarted()
+        try await second.running {
+            await reached.pass()
+            async let export = second.engine.export(id, refresh: false, authorization: Secret("new"))
+            _ = try await second.until(id) { !$0.progress.awaitsAuthorization }
+            // The call waits for what comes of the token.
+            while second.time.sleeperCount < 1 { await Task.yield() }
+            gate.open()
+            _ = try await export
+            _ = try await second.until(id) { $0.isTracked }
+        }
+        #expect(tokens(first) == [Secret("old"), Secret("new")])
+    }
 }

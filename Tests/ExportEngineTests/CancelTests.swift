@@ -118,4 +118,28 @@ import Testing
         }
         #expect(bench.provider.count(.cancel) == 1)
     }
+
+    @Test func aWishInTheMiddleOfTheTakingOverIsFulfilledAtOnce() async throws {
+        let ledger = try StagedLedger()
+        let first = try Bench(ledger: ledger) { $0.cancel = true }
+        let id = try await first.running { try await tracked(first) }
+        let (gate, reached) = (Gate(), Gate())
+        ledger.set {
+            $0.beforePage = {
+                reached.open()
+                await gate.pass()
+            }
+        }
+        let second = try first.restarted()
+        try await second.running {
+            await reached.pass()
+            async let export = second.engine.cancel(id, authorization: nil)
+            _ = try await second.until(id) { $0.cancelWished }
+            // The call waits for what comes of the wish.
+            while second.time.sleeperCount < 1 { await Task.yield() }
+            gate.open()
+            let outcome = try await export
+            #expect(outcome.cancellation == .confirmed)
+        }
+    }
 }

@@ -80,7 +80,7 @@ import Testing
 
     private func state(batches: Bool, _ kind: LaneState.Kind) -> LaneState {
         var state = LaneState(observesInBatches: batches, callsAtOnce: 4)
-        state.isRunning = true
+        state.startRunning()
         for id in ids { state.adopt(id, fence: 1, kind: kind, at: now) }
         return state
     }
@@ -128,7 +128,7 @@ import Testing
 
     @Test func refreshIsMadeOnceInAnInterval() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
-        state.isRunning = true
+        state.startRunning()
         state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
         #expect(state.refresh(ids[0], at: now) != nil)
         #expect(state.refresh(ids[0], at: now) != nil)
@@ -148,10 +148,24 @@ import Testing
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], fence: 1, kind: .observation, at: now)
         #expect(state.refresh(ids[0], at: now) == nil)
-        state.isRunning = true
+        state.startRunning()
         #expect(state.refresh(ids[0], at: now) != nil)
         #expect(state.stopRunning().count == 1)
         #expect(state.refresh(ids[0], at: now) == nil)
+    }
+
+    @Test func newsBeforeTheTakingOverIsKeptUntilThen() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.wake(ids[0], at: now)
+        state.wake(ids[1], at: now)
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
+        let (first, second) = (state.takeEarlyNews(of: ids[0]), state.takeEarlyNews(of: ids[0]))
+        #expect(first && !second)
+        // What is not there by now has ended.
+        state.startRunning()
+        state.wake(ids[2], at: now)
+        let (old, late) = (state.takeEarlyNews(of: ids[1]), state.takeEarlyNews(of: ids[2]))
+        #expect(!old && !late)
     }
 }
 

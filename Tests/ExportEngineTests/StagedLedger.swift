@@ -10,6 +10,8 @@ final class StagedLedger: ExportLedger {
         /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
         var beforeRead: @Sendable () async throws -> Void = {}
         var beforeWrite: @Sendable () async throws -> Void = {}
+        /// What is done when a start looks at all refresh tokens: everything unfinished has been read by then.
+        var beforePage: @Sendable () async throws -> Void = {}
     }
 
     static let failure = LedgerError(.unavailable, "the disk is full")
@@ -44,7 +46,8 @@ final class StagedLedger: ExportLedger {
     }
 
     func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken] {
-        try await ledger.refreshTokens(after: after, limit: limit)
+        try await state.withLock { $0.beforePage }()
+        return try await ledger.refreshTokens(after: after, limit: limit)
     }
 
     // MARK: The rest is as always
