@@ -35,38 +35,96 @@ public enum ConnectionCheck {
                 findings.append(Finding(connection: connection.name, isGood: false, detail: "\(error)"))
                 continue
             }
-            guard !connection.needsCallerToken else {
+            switch connection.credential {
+            case .passThrough:
                 findings.append(
                     Finding(
                         connection: connection.name,
                         isGood: true,
-                        detail: "callers bring their own token in Upstream-Authorization"
+                        detail: "callers bring their own token in Upstream-Authorization; nothing here to check"
                     )
                 )
-                continue
-            }
-            let source = connections.tokens(connection)
-            for scope in connection.adapter.scopes {
-                do {
-                    _ = try await source.accessToken(
-                        for: scope,
-                        context: CallContext(requestID: "check"),
-                        replacing: nil
-                    )
-                    findings.append(Finding(connection: connection.name, isGood: true, detail: "token for \(scope)"))
-                } catch {
-                    let words = error.upstream?.message.map { " (\($0))" } ?? ""
-                    findings.append(
-                        Finding(
-                            connection: connection.name,
-                            isGood: false,
-                            detail: "no token for \(scope): \(error.detail)\(words)"
-                        )
-                    )
+            case .application(let application) where application.onBehalfOf:
+                let source = connections.ownTokens(of: application, connection)
+                for scope in connection.adapter.scopes {
+                    let outcome = await outcome(of: source, scope.ofTheApplication)
+                    findings.append(.onBehalfOf(connection, application, scope.ofTheApplication, outcome))
+                }
+            case .application, .managedIdentity:
+                let source = connections.tokens(connection)
+                for scope in connection.adapter.scopes {
+                    findings.append(.token(connection, scope, await outcome(of: source, scope)))
                 }
             }
         }
         try await transport.shutdown()
         return findings
+    }
+
+    /// Nil when there was a token.
+    private static func outcome(of source: any AccessTokenSource, _ scope: TokenScope) async -> ProviderError? {
+        do throws(ProviderError) {
+            _ = try await source.accessToken(for: scope, context: CallContext(requestID: "check"), replacing: nil)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+extension ConnectionCheck.Finding {
+    fileprivate static func token(
+        _ connection: ConnectionConfiguration,
+        _ scope: TokenScope,
+        _ error: ProviderError?
+    ) -> Self {
+        Self(
+            connection: connection.name,
+            isGood: error == nil,
+            detail: error.map { "no token for \(scope): \($0.inFull)" } ?? "token for \(scope)"
+        )
+    }
+
+    /// Nobody's token can be exchanged here, but the application can ask for one of its own: whether it has any permission or
+    /// none, its credential is looked at first, by the same rules as in an exchange. Entra ID gives such tokens even without
+    /// permissions, unless the service wants applications to be assigned to it.
+    fileprivate static func onBehalfOf(
+        _ connection: ConnectionConfiguration,
+        _ application: ApplicationConfiguration,
+        _ scope: TokenScope,
+        _ error: ProviderError?
+    ) -> Self {
+        if let error, !error.isAboutPermissionsOnly { return token(connection, scope, error) }
+        let outcome = error.map { "it may have none of its own for \(scope): \($0.inFull)" } ?? "token for \(scope)"
+        let kept =
+            application.keepsRefreshTokens ? " Refresh tokens are kept, sealed, as long as their export runs." : ""
+        return Self(
+            connection: connection.name,
+            isGood: true,
+            detail: "the application's own credential is good (\(outcome)). "
+                + "Not checked, for want of a user: the exchange of callers' tokens, and users' permissions.\(kept)"
+        )
+    }
+}
+
+extension TokenScope {
+    /// What an application asks for in its own name, where users' scopes may name permissions: all of the same resource.
+    var ofTheApplication: TokenScope {
+        guard let name = rawValue.split(separator: " ").first(where: { $0.contains("/") }),
+            let slash = name.lastIndex(of: "/")
+        else { return self }
+        return TokenScope(name[..<slash] + "/.default")
+    }
+}
+
+extension ProviderError {
+    /// With the authority's own words behind.
+    fileprivate var inFull: String { detail + (upstream?.message.map { " (\($0))" } ?? "") }
+
+    /// Whether the authority took the credential, and then had no token for the application: consent is missing, the service
+    /// wants it to be assigned, or a policy forbids it.
+    fileprivate var isAboutPermissionsOnly: Bool {
+        problem == .upstreamConsentRequired
+            || ["AADSTS50105", "AADSTS501051", "AADSTS53003"].contains(upstream?.code)
     }
 }

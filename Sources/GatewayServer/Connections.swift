@@ -32,7 +32,12 @@ struct Connections {
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
         // Who acts for the caller can do nothing without its token, whatever the upstream would allow.
         descriptor.capabilities.delegatedOnly = connection.needsCallerToken
-        return EngineConnection(name: connection.name, provider: provider, descriptor: descriptor)
+        return EngineConnection(
+            name: connection.name,
+            provider: provider,
+            descriptor: descriptor,
+            keepsRefreshTokens: connection.credential.keepsRefreshTokens
+        )
     }
 
     /// Where the connection's tokens come from.
@@ -46,27 +51,32 @@ struct Connections {
                 time: time
             )
         case .application(let application):
-            let client = authorityClient(connection, at: application.authority)
-            let credential = credential(of: application, connection)
-            if application.onBehalfOf {
-                return OnBehalfOfTokenSource(
-                    authority: application.authority,
-                    tenant: application.tenantID,
-                    clientID: application.clientID,
-                    credential: credential,
-                    client: client,
-                    time: time
-                )
-            }
-            return EntraTokenSource(
+            guard application.onBehalfOf else { return ownTokens(of: application, connection) }
+            return OnBehalfOfTokenSource(
                 authority: application.authority,
                 tenant: application.tenantID,
                 clientID: application.clientID,
-                credential: credential,
-                client: client,
-                time: time
+                credential: credential(of: application, connection),
+                client: authorityClient(connection, at: application.authority),
+                time: time,
+                keepsRefreshTokens: application.keepsRefreshTokens
             )
         }
+    }
+
+    /// Where an application's tokens in its own name come from.
+    func ownTokens(
+        of application: ApplicationConfiguration,
+        _ connection: ConnectionConfiguration
+    ) -> any AccessTokenSource {
+        EntraTokenSource(
+            authority: application.authority,
+            tenant: application.tenantID,
+            clientID: application.clientID,
+            credential: credential(of: application, connection),
+            client: authorityClient(connection, at: application.authority),
+            time: time
+        )
     }
 
     private func credential(

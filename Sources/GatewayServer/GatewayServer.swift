@@ -44,6 +44,7 @@ public enum GatewayServer {
         let engine = ExportEngine(
             ledger: ledger,
             connections: configuration.connections.map(connections.engineConnection),
+            sealingKeys: configuration.sealing?.keys,
             descriptors: Adapter.all.map(\.descriptor),
             time: time,
             settings: configuration.engine.settings,

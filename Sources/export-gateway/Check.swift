@@ -20,6 +20,9 @@ struct Check: AsyncParsableCommand {
         if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {
             print("ok   server.tls: the certificate is good until \(end)")
         }
+        if let sealing = configuration.sealing {
+            print("ok   sealing: keys \(sealing.ids.joined(separator: ", ")); \(sealing.current) seals")
+        }
         guard !offline else { return }
         let findings = try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }

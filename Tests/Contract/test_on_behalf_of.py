@@ -6,8 +6,9 @@ import re
 import pytest
 
 import bodies
+from credential_mistakes import forgotten
 from credentials import on_behalf_of
-from test_credentials import gateway, succeeded
+from test_credentials import check, gateway, succeeded
 
 CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 
@@ -118,5 +119,27 @@ def test_an_application_is_no_user(upstream, credential):
     with gateway(upstream, credential) as server:
         path = content(server, credential)
         answer = server.call("GET", path, caller(upstream, kind="application"))
-        assert 400 <= answer.status < 600 and answer.json["upstream"]["code"] == "AADSTS7000114", answer.body
+        assert answer.json["code"] == "upstream-authorization-required", answer.body
+        assert answer.json["upstream"]["code"] == "AADSTS7000114"
+        assert "Only a user's token can be exchanged" in answer.json["detail"]
         assert upstream.tokens() == {"onBehalfOf": 1}
+
+
+def test_check_tries_the_applications_own_credential(upstream, credential):
+    result = check("check", upstream, credential)
+    assert result.returncode == 0, result
+    assert "the application's own credential is good" in result.stdout
+    assert "Not checked, for want of a user" in result.stdout
+    assert upstream.tokens() == {"certificate": 1}
+
+
+def test_check_tells_a_missing_permission_from_a_refused_credential(upstream, credential, tmp_path):
+    upstream.rule("entra.token", {"kind": "consentRequired"}, times=1)
+    permitted = check("permission", upstream, credential)
+    assert permitted.returncode == 0, permitted
+    assert "the application's own credential is good" in permitted.stdout and "consent" in permitted.stdout
+    forgotten(credential, upstream, tmp_path)
+    refused = check("refused", upstream, credential)
+    assert refused.returncode == 1, refused
+    assert "AADSTS700027" in refused.stdout and "not registered" in refused.stdout
+    assert upstream.tokens() == {}

@@ -11,6 +11,12 @@ enum CredentialConfiguration: Sendable {
     case application(ApplicationConfiguration)
     case managedIdentity(ManagedIdentity)
 
+    /// Whether users' refresh tokens are kept as long as their exports run.
+    var keepsRefreshTokens: Bool {
+        guard case .application(let application) = self else { return false }
+        return application.keepsRefreshTokens
+    }
+
     /// Whether nothing can be done without a token of the caller's.
     var needsCallerToken: Bool {
         switch self {
@@ -36,6 +42,8 @@ struct ApplicationConfiguration: Sendable {
     var proof: Proof
     /// Whether callers' tokens are exchanged, in place of tokens in the application's own name.
     var onBehalfOf = false
+    /// Whether refresh tokens are asked for with it, and kept as long as their export runs.
+    var keepsRefreshTokens = false
 }
 
 /// What the parts of a certificate are called where the operator set them.
@@ -83,12 +91,11 @@ extension CredentialConfiguration {
         case .environment:
             let variables = EnvironmentCredential(environment, path: path, cloud: cloud, allowPlainHTTP: allowPlainHTTP)
             var credential = try variables.credential()
-            if try section.bool("onBehalfOf", default: false) {
-                guard case .application(var application) = credential else {
-                    throw section.error("onBehalfOf", "needs an application: a managed identity cannot exchange tokens")
-                }
-                application.onBehalfOf = true
+            if case .application(var application) = credential {
+                try application.readUsers(&section)
                 credential = .application(application)
+            } else if try section.bool("onBehalfOf", default: false) {
+                throw section.error("onBehalfOf", "needs an application: a managed identity cannot exchange tokens")
             }
             self = credential
         case .clientSecret:
@@ -99,21 +106,21 @@ extension CredentialConfiguration {
                 }
                 return .clientSecret(secret)
             }
-            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            try application.readUsers(&section)
             self = .application(application)
         case .certificate:
             var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
                 section throws(StartupError) in
                 try Self.certificate(&section)
             }
-            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            try application.readUsers(&section)
             self = .application(application)
         case .federatedToken:
             var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
                 section throws(StartupError) in
                 .federatedToken(path: try section.requiredText("tokenFile"), name: section.key("tokenFile"))
             }
-            application.onBehalfOf = try section.bool("onBehalfOf", default: false)
+            try application.readUsers(&section)
             self = .application(application)
         }
         try section.finish()
@@ -162,6 +169,15 @@ extension ApplicationConfiguration {
         }
         authority = try section.url("authority", default: cloud.authority, allowPlainHTTP: allowPlainHTTP)
         self.proof = try proof(&section)
+    }
+
+    /// Reads what users' tokens are used for: `onBehalfOf` and `keepRefreshTokens`.
+    fileprivate mutating func readUsers(_ section: inout ConfigurationSection) throws(StartupError) {
+        onBehalfOf = try section.bool("onBehalfOf", default: false)
+        keepsRefreshTokens = try section.bool("keepRefreshTokens", default: false)
+        guard onBehalfOf || !keepsRefreshTokens else {
+            throw section.error("keepRefreshTokens", "needs onBehalfOf: true beside it: only users have refresh tokens")
+        }
     }
 
     /// A tenant's id or domain; not one of the words that stand for any tenant.

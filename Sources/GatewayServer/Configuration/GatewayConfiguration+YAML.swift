@@ -36,7 +36,7 @@ extension GatewayConfiguration {
         // All names first: a misspelled section is named as that, not as the key that is missing without it.
         let (serverNode, ledgerNode, logNode) = (root.node("server"), root.node("ledger"), root.node("log"))
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
-        let connectionsNode = root.node("connections")
+        let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         try root.finish()
         let server = try Server(serverNode, environment)
         var ledger = try ConfigurationSection(
@@ -51,6 +51,8 @@ extension GatewayConfiguration {
         let downloads = try Downloads(downloadsNode, environment)
         let engine = try Engine(engineNode, environment)
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
+        let sealing = try Sealing(sealingNode, environment)
+        try connections.refuseKeeping(without: sealing)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
         self.init(
@@ -60,6 +62,7 @@ extension GatewayConfiguration {
             downloads: downloads,
             engine: engine,
             connections: connections,
+            sealing: sealing,
             authorities: try environment.authorities()
         )
     }

@@ -3,6 +3,7 @@ public import Exports
 public import GatewayAPI
 public import Logging
 public import ParallelGzip
+public import SystemCrypto
 public import UpstreamHTTP
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
@@ -54,6 +55,15 @@ public struct GatewayConfiguration: Sendable {
         public var keyRefreshInterval = Duration.seconds(60)
     }
 
+    /// What seals the secrets that have to rest in the ledger.
+    public struct Sealing: Sendable {
+        /// The keys' ids, as the file lists them.
+        public var ids: [String]
+        /// The id of the key that seals.
+        public var current: String
+        public var keys: SealingKeys
+    }
+
     /// How much is logged, and in which form.
     public struct Log: Sendable {
         /// The forms of a log line.
@@ -101,6 +111,7 @@ public struct GatewayConfiguration: Sendable {
     public var downloads = Downloads()
     public var engine = Engine()
     public var connections: [ConnectionConfiguration]
+    public var sealing: Sealing?
     /// Who vouches for upstreams; nil leaves that to the system's own list.
     public var authorities: TrustedAuthorities?
 }
