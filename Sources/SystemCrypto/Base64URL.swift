@@ -20,11 +20,11 @@ public enum Base64URL {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The bytes of a text with or without its padding.
+    /// The bytes of a text, without padding; `paddingAllowed` takes it with the right padding too, as some libraries write.
     ///
     /// Nil for any other character, a wrong length, or spare bits that are not zero: one byte string has one text, so
     /// that a signed text cannot be altered unnoticed (RFC 4648, 3.5).
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol, paddingAllowed: Bool = false) -> [UInt8]? {
         var characters = Substring(text).utf8
         let length = characters.count
         var padding = 0
@@ -32,7 +32,7 @@ public enum Base64URL {
             characters.removeLast()
             padding += 1
         }
-        guard padding == 0 || length % 4 == 0 else { return nil }
+        guard padding == 0 || (paddingAllowed && length % 4 == 0) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(characters.count * 3 / 4)
         var pending: UInt32 = 0

@@ -58,7 +58,8 @@ struct CertificateAssertion {
         // MSAL leaves the lines of the PEM file in.
         let chainHead = header["x5c"]
             .map { $0.array?.first?.string.flatMap { Base64Text.decode($0.filter { !$0.isWhitespace }) } }
-        let wanted = [header["x5t#S256"], header["x5t"]].map { $0.map { $0.string.flatMap { Base64URL.decode($0) } } }
+        let wanted = [header["x5t#S256"], header["x5t"]]
+            .map { $0.map { $0.string.flatMap { Base64URL.decode($0, paddingAllowed: true) } } }
         let found = world.registration.certificates.first { certificate in
             (wanted[0].map { $0 == certificate.sha256 } ?? true) && (wanted[1].map { $0 == certificate.sha1 } ?? true)
                 && (chainHead.map { $0 == certificate.der } ?? true)

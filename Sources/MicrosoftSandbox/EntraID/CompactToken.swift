@@ -19,8 +19,8 @@ struct CompactToken {
     /// does (`powerbi-entra.md` B2).
     init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, let head = Base64URL.decode(parts[0]), let body = Base64URL.decode(parts[1]),
-            let signature = Base64URL.decode(parts[2]),
+        let decoded = parts.map { Base64URL.decode($0, paddingAllowed: true) }
+        guard parts.count == 3, let head = decoded[0], let body = decoded[1], let signature = decoded[2],
             let header = try? JSONValue(parsing: .init(head)), header.object != nil,
             let claims = try? JSONValue(parsing: .init(body)), claims.object != nil
         else { return nil }
