@@ -71,11 +71,13 @@ public struct KeyMaterialError: Error, Sendable, Hashable, CustomStringConvertib
         case noKey = "no-key"
         case severalKeys = "several-keys"
         case unsupportedKey = "unsupported-key"
+        case signingFailed = "signing-failed"
         case noCertificate = "no-certificate"
         case keyDoesNotFit = "key-does-not-fit"
         case certificateNotYetValid = "certificate-not-yet-valid"
         case certificateExpired = "certificate-expired"
         case moduleUnavailable = "module-unavailable"
+        case anotherModule = "another-module"
     }
 
     /// Which of the things that were given is meant.
@@ -112,17 +114,20 @@ extension KeyMaterialError.Code {
     fileprivate var words: String {
         switch self {
         case .cannotOpen: "cannot be opened or read"
-        case .passphraseMissing: "is needed: the key is encrypted"
+        case .passphraseMissing: "is needed: the key is encrypted, or in a module that wants a PIN"
         case .wrongPassphrase: "is wrong: the key does not open"
         case .outdatedEncryption:
             "is encrypted in a way that OpenSSL has given up; write it anew, such as with `openssl pkcs12 -legacy -in` and `openssl pkcs12 -export`"
         case .noKey: "holds no private key"
         case .severalKeys: "holds several private keys; name one"
         case .unsupportedKey: "is a key that cannot be used: RSA of 2048 to 8192 bits is"
+        case .signingFailed: "did not sign"
         case .noCertificate: "holds no certificate"
         case .keyDoesNotFit: "holds no certificate of this key: the key doesn't fit"
         case .certificateNotYetValid: "is not valid yet"
         case .certificateExpired: "has expired"
+        case .anotherModule:
+            "names another module-path than a connection before it: one process uses one module, and p11-kit-proxy.so joins several"
         case .moduleUnavailable:
             "is a pkcs11: URI, and OpenSSL cannot open those here: install libengine-pkcs11-openssl (Debian 12) or pkcs11-provider, and the token's PKCS#11 module"
         }

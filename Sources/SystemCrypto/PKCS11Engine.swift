@@ -1,45 +1,122 @@
 import COpenSSL
+import Synchronization
 
 /// Keys in hardware modules through OpenSSL's engine for PKCS#11 (libp11), for systems without a provider for it.
+///
+/// There is one engine in a process. Its lock does not cover its own settings, and its end unloads the module under whoever
+/// still signs: so everything but signing happens under one lock, and the engine ends only while no key of it is in use.
 enum PKCS11Engine {
+    private struct State: @unchecked Sendable {  // The engine is used under the lock only, and is never freed.
+        var engine: OpaquePointer?
+        /// Whether this module holds a functional reference: as long as it does, the engine stays as it is.
+        var isStarted = false
+        /// The `module-path` it was started with.
+        var module: String?
+        /// Whether it was ever given a PIN. It cannot be made to forget one, and would try it on any token.
+        var hasPIN = false
+    }
+
+    private struct Loaded {
+        var keys: [KeyHandle] = []
+        var certificates: [Certificate] = []
+    }
+
+    private static let state = Mutex(State())
+    private static let keysInUse = Atomic<Int>(0)
+
     static func isResponsible(for uri: String) -> Bool { uri.prefix(7).lowercased() == "pkcs11:" }
 
     /// Opens the key or the certificates that `uri` names (RFC 7512). `passphrase` is the token's PIN, unless the URI has one.
     ///
-    /// The engine is the process's: its module is the first `module-path` that comes, else the system's p11-kit.
-    /// Throws `moduleUnavailable`, and `cannotOpen` or `wrongPassphrase` for what the module says.
+    /// The module is the first `module-path` that comes, else the one of `PKCS11_MODULE_PATH`, else the system's p11-kit.
+    /// Throws `moduleUnavailable`; `anotherModule` for a `module-path` that is not the one in use; `passphraseMissing`
+    /// where a token wants a PIN, and also, without a look at the token, where another connection has given its own; and
+    /// `cannotOpen` or `wrongPassphrase` for what the module says.
     static func open(
         _ uri: String,
         part: KeyMaterialError.Part,
         passphrase: [UInt8]?
     ) throws(KeyMaterialError) -> StoreContents {
-        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_ENGINE_DYNAMIC), nil)
-        guard let engine = ENGINE_by_id("pkcs11") else {
-            ERR_clear_error()
-            throw KeyMaterialError(.moduleUnavailable, part)
-        }
-        defer { ENGINE_free(engine) }
-        let (uri, module) = split(uri)
-        if let module { ENGINE_ctrl_cmd_string(engine, "MODULE_PATH", module, 0) }
-        guard ENGINE_init(engine) == 1 else {
-            throw KeyMaterialError(.moduleUnavailable, part, reason: OpenSSLErrors.taken().last ?? "")
-        }
-        defer { ENGINE_finish(engine) }
-        if let passphrase {
-            ENGINE_ctrl_cmd_string(engine, "PIN", String(decoding: passphrase, as: UTF8.self), 0)
+        let loaded = try state.withLock { state throws(KeyMaterialError) -> Loaded in
+            let (uri, module) = split(uri)
+            let hasPIN = passphrase != nil || uri.namesPIN
+            guard hasPIN || !state.hasPIN else { throw KeyMaterialError(.passphraseMissing, .passphrase) }
+            do throws(KeyMaterialError) {
+                try start(&state, module, part)
+                state.hasPIN = state.hasPIN || hasPIN
+                return try load(uri, by: state.engine, part, passphrase)
+            } catch {
+                // The engine looks for tokens once, and takes a login for lasting: the next try finds it started anew.
+                if state.isStarted, keysInUse.load(ordering: .acquiring) == 0 {
+                    ENGINE_finish(state.engine)
+                    state.isStarted = false
+                    ERR_clear_error()
+                }
+                throw error
+            }
         }
         var contents = StoreContents(part: part, prompt: PassphrasePrompt(passphrase))
-        if part == .key {
-            guard let key = ENGINE_load_private_key(engine, uri, nil, nil) else { throw failure(part, passphrase) }
-            contents.keys.append(KeyHandle(owning: key))
-        }
-        if let certificate = certificate(engine, uri) { contents.certificates.append(certificate) }
-        // A key whose token holds no certificate is no mistake: the certificate may lie in a file.
-        ERR_clear_error()
+        contents.keys = loaded.keys
+        contents.certificates = loaded.certificates
         return contents
     }
 
-    private static func certificate(_ engine: OpaquePointer, _ uri: String) -> Certificate? {
+    private static func start(
+        _ state: inout State,
+        _ module: String?,
+        _ part: KeyMaterialError.Part
+    ) throws(KeyMaterialError) {
+        guard !state.isStarted else {
+            guard module == nil || module == state.module else { throw KeyMaterialError(.anotherModule, part) }
+            return
+        }
+        if state.engine == nil {
+            OPENSSL_init_crypto(UInt64(OPENSSL_INIT_ENGINE_DYNAMIC), nil)
+            guard let engine = ENGINE_by_id("pkcs11") else {
+                ERR_clear_error()
+                throw KeyMaterialError(.moduleUnavailable, part)
+            }
+            state.engine = engine
+            // At its usual loudness it writes URIs on standard error. And nobody is to be asked at a terminal.
+            ENGINE_ctrl_cmd_string(engine, "QUIET", nil, 0)
+            ENGINE_ctrl_cmd(engine, "SET_USER_INTERFACE", 0, UnsafeMutableRawPointer(PassphrasePrompt.method), nil, 1)
+        }
+        if let module { ENGINE_ctrl_cmd_string(state.engine, "MODULE_PATH", module, 0) }
+        guard ENGINE_init(state.engine) == 1 else {
+            throw KeyMaterialError(.moduleUnavailable, part, reason: OpenSSLErrors.taken().last ?? "")
+        }
+        state.isStarted = true
+        state.module = module
+    }
+
+    private static func load(
+        _ uri: String,
+        by engine: OpaquePointer?,
+        _ part: KeyMaterialError.Part,
+        _ passphrase: [UInt8]?
+    ) throws(KeyMaterialError) -> Loaded {
+        if let passphrase {
+            ENGINE_ctrl_cmd_string(engine, "PIN", String(decoding: passphrase, as: UTF8.self), 0)
+        }
+        let prompt = PassphrasePrompt(passphrase)
+        var loaded = Loaded()
+        if part == .key {
+            let key = withExtendedLifetime(prompt) {
+                ENGINE_load_private_key(engine, uri, PassphrasePrompt.method, prompt.userData)
+            }
+            guard let key else { throw failure(part, prompt) }
+            keysInUse.add(1, ordering: .relaxed)
+            loaded.keys.append(
+                KeyHandle(owning: key) { keysInUse.subtract(1, ordering: .releasing) }
+            )
+        }
+        if let certificate = certificate(engine, uri) { loaded.certificates.append(certificate) }
+        // A key whose token holds no certificate is no mistake: the certificate may lie in a file.
+        ERR_clear_error()
+        return loaded
+    }
+
+    private static func certificate(_ engine: OpaquePointer?, _ uri: String) -> Certificate? {
         uri.withCString { name in
             var request = COPENSSL_ENGINE_CERTIFICATE(uri: name, certificate: nil)
             guard ENGINE_ctrl_cmd(engine, "LOAD_CERT_CTRL", 0, &request, nil, 1) == 1,
@@ -50,10 +127,10 @@ enum PKCS11Engine {
         }
     }
 
-    private static func failure(_ part: KeyMaterialError.Part, _ passphrase: [UInt8]?) -> KeyMaterialError {
+    private static func failure(_ part: KeyMaterialError.Part, _ prompt: PassphrasePrompt) -> KeyMaterialError {
         let complaints = OpenSSLErrors.taken()
-        if complaints.contains(where: { $0.speaksOfPIN }) {
-            return KeyMaterialError(passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
+        if prompt.wasAsked || complaints.contains(where: { $0.speaksOfPIN }) {
+            return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
         }
         return KeyMaterialError(.cannotOpen, part, reason: complaints.first ?? "")
     }
@@ -72,6 +149,12 @@ enum PKCS11Engine {
 }
 
 extension String {
+    /// Whether this URI says what or where its token's PIN is (RFC 7512, 2.4).
+    fileprivate var namesPIN: Bool {
+        let text = lowercased()
+        return text.contains("pin-value=") || text.contains("pin-source=")
+    }
+
     /// Whether libp11 speaks of the PIN here.
     fileprivate var speaksOfPIN: Bool {
         let text = lowercased()

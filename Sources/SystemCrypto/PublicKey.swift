@@ -7,7 +7,7 @@ public final class PublicKey: Sendable {
     /// The exponent `e`, big-endian without leading zeros.
     public let exponent: [UInt8]
 
-    private let handle: KeyHandle
+    let handle: KeyHandle
 
     /// Makes a key from its numbers, big-endian, as a JWK's `n` and `e` (RFC 7518, 6.3.1).
     ///

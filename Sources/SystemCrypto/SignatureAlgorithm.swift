@@ -25,10 +25,18 @@ let acceptedKeyBits = 2048...8192
 final class KeyHandle: @unchecked Sendable {  // An EVP_PKEY that is only used, never changed, is safe in many threads.
     let pointer: OpaquePointer
 
-    /// Takes over a reference to `pointer`.
-    init(owning pointer: OpaquePointer) { self.pointer = pointer }
+    private let freed: (@Sendable () -> Void)?
 
-    deinit { EVP_PKEY_free(pointer) }
+    /// Takes over a reference to `pointer`; `freed` is called once it is given back.
+    init(owning pointer: OpaquePointer, freed: (@Sendable () -> Void)? = nil) {
+        self.pointer = pointer
+        self.freed = freed
+    }
+
+    deinit {
+        EVP_PKEY_free(pointer)
+        freed?()
+    }
 
     /// A number of the key, such as the modulus `n`, big-endian without leading zeros.
     func number(_ name: String) throws(CryptoError) -> [UInt8] {

@@ -29,6 +29,7 @@ struct StoreContents {
             return try PKCS11Engine.open(uri, part: part, passphrase: passphrase)
         }
         if contents.certificates.isEmpty, part == .certificates, !contents.complaints.isEmpty {
+            if let error = contents.passphraseError { throw error }
             throw KeyMaterialError(.cannotOpen, part, reason: "it is neither PEM, DER nor PKCS#12")
         }
         return contents
@@ -44,27 +45,22 @@ struct StoreContents {
         if complaints.contains(where: { $0.contains("digital envelope routines") && $0.contains("unsupported") }) {
             return KeyMaterialError(.outdatedEncryption, part)
         }
-        if prompt.wasAsked {
-            return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
-        }
-        return KeyMaterialError(.noKey, part)
+        return passphraseError ?? KeyMaterialError(.noKey, part)
+    }
+
+    /// What the passphrase is to blame for: something asked for it, and could not be read.
+    private var passphraseError: KeyMaterialError? {
+        guard prompt.wasAsked, !complaints.isEmpty else { return nil }
+        return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
     }
 
     /// False when the URI cannot be opened at all.
     private mutating func load(_ uri: String) -> Bool {
-        let method = UI_UTIL_wrap_read_pem_callback(
-            { buffer, count, _, userData in
-                guard let buffer, let userData else { return -1 }
-                return Unmanaged<PassphrasePrompt>.fromOpaque(userData).takeUnretainedValue()
-                    .answer(into: UnsafeMutableRawBufferPointer(start: buffer, count: Int(count)))
-            },
-            0
-        )
-        defer { UI_destroy_method(method) }
         let prompt = prompt
         return withExtendedLifetime(prompt) {
-            let userData = Unmanaged.passUnretained(prompt).toOpaque()
-            guard let store = OSSL_STORE_open(uri, method, userData, nil, nil) else { return false }
+            guard let store = OSSL_STORE_open(uri, PassphrasePrompt.method, prompt.userData, nil, nil) else {
+                return false
+            }
             defer { OSSL_STORE_close(store) }
             for _ in 0..<Self.objectLimit where OSSL_STORE_eof(store) == 0 {
                 if let info = OSSL_STORE_load(store) {
@@ -96,6 +92,26 @@ final class PassphrasePrompt {
     private(set) var wasAsked = false
 
     init(_ passphrase: [UInt8]?) { self.passphrase = passphrase }
+
+    /// What OpenSSL asks by, with a prompt's `userData`; without, it is refused, and nobody is asked at a terminal.
+    static var method: OpaquePointer? { shared.pointer }
+
+    var userData: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+    private struct Method: @unchecked Sendable {  // A UI_METHOD never changes once made, and is never freed here.
+        let pointer: OpaquePointer?
+    }
+
+    private static let shared = Method(
+        pointer: UI_UTIL_wrap_read_pem_callback(
+            { buffer, count, _, userData in
+                guard let buffer, let userData else { return -1 }
+                return Unmanaged<PassphrasePrompt>.fromOpaque(userData).takeUnretainedValue()
+                    .answer(into: UnsafeMutableRawBufferPointer(start: buffer, count: Int(count)))
+            },
+            0
+        )
+    )
 
     /// Writes the passphrase into the buffer and says how long it is, or -1.
     func answer(into buffer: UnsafeMutableRawBufferPointer) -> Int32 {

@@ -111,6 +111,22 @@ import SystemCrypto
         }
     }
 
+    @Test func aPassphraseIsNotBlamedForWhatItOpened() throws {
+        try OpenSSLCommand.with { openssl in
+            try openssl.makePair()
+            try openssl.run("pkcs12 -export -nokeys -in certificate.pem -passout pass:s3same -out keyless.pfx")
+            #expect(try error(openssl, "keyless.pfx", passphrase: "s3same") == KeyMaterialError(.noKey, .key))
+            let certified = try opens(openssl, "key.pem", certificates: "keyless.pfx", passphrase: "s3same")
+            #expect(certified.certificates.map(\.subject) == ["CN=gateway"])
+            for (passphrase, code) in [("wr0ng", KeyMaterialError.Code.wrongPassphrase), (nil, .passphraseMissing)] {
+                #expect(
+                    try error(openssl, "key.pem", certificates: "keyless.pfx", passphrase: passphrase)
+                        == KeyMaterialError(code, .passphrase)
+                )
+            }
+        }
+    }
+
     @Test func aFormThatOpenSSLHasGivenUpIsNamed() throws {
         try OpenSSLCommand.with { openssl in
             try openssl.makePair()

@@ -15,11 +15,11 @@ struct OpenSSLCommand {
 
     func path(_ name: String) -> String { directory.appending(path: name).path }
 
-    /// Runs `openssl` with arguments that are separated by spaces.
-    func run(_ arguments: String) throws {
+    /// Runs `openssl`, or another command, with arguments that are separated by spaces.
+    func run(_ arguments: String, of command: String = "openssl") throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments.split(separator: " ").map(String.init)
+        process.arguments = [command] + arguments.split(separator: " ").map(String.init)
         process.currentDirectoryURL = directory
         let output = Pipe()
         process.standardOutput = output
@@ -27,7 +27,7 @@ struct OpenSSLCommand {
         try process.run()
         let words = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl \(arguments): \(words)")
+        try #require(process.terminationStatus == 0, "\(command) \(arguments): \(words)")
     }
 
     /// `key.pem` and `certificate.pem`, and one file with both.
