@@ -6,8 +6,8 @@ public import SystemCrypto
 
 /// A certificate and its key, as an application's proof. They are read anew when their files have changed.
 ///
-/// A file that is being replaced may not fit its other half for a moment: as long as the former pair is valid, it is used
-/// until the new one can be.
+/// A file that is being replaced may not fit its other half for a moment, and a new certificate may not be valid yet: as
+/// long as the former pair is valid, it is used until the new one can be.
 public final class CertificateCredential: Sendable {
     /// Where the key and the certificate lie, and how the assertion is made.
     public struct Settings: Sendable {
@@ -46,28 +46,57 @@ public final class CertificateCredential: Sendable {
     private let time: any TimeSource
     private let random: @Sendable (_ count: Int) -> [UInt8]
     private let logger: Logger
+    private let open: @Sendable (Settings) throws(KeyMaterialError) -> KeyMaterial
+    private let work = BlockingWork(label: "certificate")
     private let opened = Mutex<Opened?>(nil)
 
     /// Makes a credential; nothing is read yet. `random` gives unpredictable bytes.
-    public init(
+    public convenience init(
         _ settings: Settings,
         time: any TimeSource,
         random: @escaping @Sendable (_ count: Int) -> [UInt8] = { randomBytes($0) },
         logger: Logger
     ) {
+        self.init(settings, time: time, random: random, logger: logger) { settings throws(KeyMaterialError) in
+            try KeyMaterial.open(
+                settings.key,
+                certificates: settings.certificate,
+                passphrase: settings.passphrase.map { Array($0.reveal().utf8) }
+            )
+        }
+    }
+
+    /// `open` reads what the settings name, and may block.
+    init(
+        _ settings: Settings,
+        time: any TimeSource,
+        random: @escaping @Sendable (_ count: Int) -> [UInt8],
+        logger: Logger,
+        open: @escaping @Sendable (Settings) throws(KeyMaterialError) -> KeyMaterial
+    ) {
         self.settings = settings
         self.time = time
         self.random = random
         self.logger = logger
+        self.open = open
     }
 
     /// Finds out whether an assertion could be signed now. Throws the error that says which part is in the way.
+    ///
+    /// Blocks its thread while files are read and a hardware module answers: for the start, when nothing else goes on.
     public func check() throws(KeyMaterialError) {
         _ = try material().requireValidity(at: time.now().milliseconds / 1000)
     }
 
-    /// An assertion for one request to `audience`. Throws `unauthenticated` when the key or the certificate cannot be used.
-    func assertion(audience: String, clientID: String) throws(ProviderError) -> Secret {
+    /// An assertion for one request to `audience`, made on a thread of this credential's own: a module that hangs stops
+    /// nobody else.
+    ///
+    /// Throws `unauthenticated` when the key or the certificate cannot be used, and `transient` when the task is cancelled.
+    func assertion(audience: String, clientID: String) async throws(ProviderError) -> Secret {
+        try await work.run { () throws(ProviderError) in try self.signed(audience, clientID) }
+    }
+
+    private func signed(_ audience: String, _ clientID: String) throws(ProviderError) -> Secret {
         let now = time.now()
         do throws(KeyMaterialError) {
             let material = try material()
@@ -83,7 +112,9 @@ public final class CertificateCredential: Sendable {
             do throws(CryptoError) {
                 return try assertion.signed(by: material.key, material.certificates)
             } catch {
-                throw KeyMaterialError(.unsupportedKey, .key, reason: error.label)
+                // A module may have lost its login or its key: the next call opens it anew.
+                opened.withLock { $0 = nil }
+                throw KeyMaterialError(.signingFailed, .key, reason: error.reason)
             }
         } catch {
             logger.error(
@@ -103,17 +134,15 @@ public final class CertificateCredential: Sendable {
         let now = time.now().milliseconds / 1000
         return try opened.withLock { opened throws(KeyMaterialError) in
             if let opened, opened.fingerprint == fingerprint { return opened.material }
+            let former = (try? opened?.material.requireValidity(at: now)) == nil ? nil : opened?.material
             do throws(KeyMaterialError) {
-                let material = try KeyMaterial.open(
-                    settings.key,
-                    certificates: settings.certificate,
-                    passphrase: settings.passphrase.map { Array($0.reveal().utf8) }
-                )
+                let material = try open(settings)
+                if former != nil { _ = try material.requireValidity(at: now) }
                 if opened != nil { logger.notice("The connection's certificate was replaced and is used from now on") }
                 opened = Opened(material: material, fingerprint: fingerprint)
                 return material
             } catch {
-                guard let former = opened?.material, (try? former.requireValidity(at: now)) != nil else { throw error }
+                guard let former else { throw error }
                 logger.warning(
                     "The connection's certificate was replaced by one that cannot be used; the former one still is",
                     metadata: ["reason": .string(error.label), "part": .string(error.part.rawValue)]
@@ -139,9 +168,9 @@ public final class CertificateCredential: Sendable {
 enum SmallFile {
     /// The bytes of the file at a path or `file:` URI; nil when it cannot be read, or is longer than `limit`.
     static func read(_ name: String, upTo limit: Int) -> [UInt8]? {
-        let path =
-            name.hasPrefix("file://")
-            ? String(name.dropFirst(7)) : name.hasPrefix("file:") ? String(name.dropFirst(5)) : name
+        // RFC 8089, 2: the host of a local file is empty or localhost.
+        let prefix = ["file://localhost/", "file:///", "file:/"].first { name.hasPrefix($0) }
+        let path = prefix.map { "/" + name.dropFirst($0.count) } ?? name
         guard let file = FileHandle(forReadingAtPath: path) else { return nil }
         defer { try? file.close() }
         guard let data = try? file.read(upToCount: limit + 1) ?? Data(), data.count <= limit else { return nil }

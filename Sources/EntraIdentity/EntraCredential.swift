@@ -18,11 +18,11 @@ public enum EntraCredential: Sendable {
     func parameters(
         audience: String,
         clientID: String
-    ) throws(ProviderError) -> [(name: String, value: Secret)] {
+    ) async throws(ProviderError) -> [(name: String, value: Secret)] {
         switch self {
         case .clientSecret(let secret): [("client_secret", secret)]
         case .certificate(let certificate):
-            Self.assertion(try certificate.assertion(audience: audience, clientID: clientID))
+            Self.assertion(try await certificate.assertion(audience: audience, clientID: clientID))
         case .federatedToken(let file): Self.assertion(try file.read())
         }
     }

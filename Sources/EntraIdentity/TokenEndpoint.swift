@@ -11,6 +11,8 @@ enum TokenRequestKind: Sendable {
     /// In the name of the user for whom this was granted.
     case refreshToken(Secret)
 
+    fileprivate var isForAUser: Bool { if case .clientCredentials = self { false } else { true } }
+
     fileprivate var parameters: [(name: String, value: Secret)] {
         switch self {
         case .clientCredentials: [("grant_type", Secret("client_credentials"))]
@@ -61,7 +63,7 @@ struct TokenEndpoint: Sendable {
         request.rejectsToken = { _ in false }
         request.form =
             kind.parameters + [("client_id", Secret(clientID)), ("scope", Secret(scope.rawValue))]
-            + (try credential.parameters(audience: url.reveal(), clientID: clientID))
+            + (try await proof(for: kind))
         let response: UpstreamResponse
         do throws(ProviderError) {
             response = try await client.send(request, context: context)
@@ -76,6 +78,26 @@ struct TokenEndpoint: Sendable {
             throw ProviderError(.permanent, "The token endpoint's answer holds no usable token.")
         }
         return grant
+    }
+}
+
+extension TokenEndpoint {
+    /// The parameters by which the application proves who it is. Where it asks for a user and has no proof, nothing is wrong
+    /// with the user: worth another try, when the operator has seen to it.
+    private func proof(
+        for kind: TokenRequestKind
+    ) async throws(ProviderError) -> [(name: String, value: Secret)] {
+        do throws(ProviderError) {
+            return try await credential.parameters(audience: url.reveal(), clientID: clientID)
+        } catch  where error.code == .unauthenticated && kind.isForAUser {
+            throw ProviderError(
+                .transient,
+                error.detail,
+                problem: .upstreamUnauthenticated,
+                retryAfter: TokenCache.refusalLife,
+                cause: error.cause
+            )
+        }
     }
 }
 

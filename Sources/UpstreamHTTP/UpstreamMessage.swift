@@ -53,6 +53,13 @@ public struct UpstreamRequest: Sendable {
     public mutating func setJSON(_ value: JSONValue) { body = Array(value.encoded()) }
 }
 
+/// Header fields may hold secrets: what is printed of a request is what is called, and nothing that goes along.
+extension UpstreamRequest: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "\(method.rawValue) \(operation)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// Header fields, looked up without regard to case.
 public struct UpstreamHeaders: Sendable {
     private var fields: [(name: String, value: String)]

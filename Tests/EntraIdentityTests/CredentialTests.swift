@@ -1,11 +1,13 @@
+import Dispatch
 import Exports
 import Foundation
 import InMemoryLogging
 import Logging
-import SystemCrypto
+import Synchronization
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity
+@testable import SystemCrypto
 
 private let scope = TokenScope("https://graph.microsoft.com/.default")
 private let context = CallContext(requestID: "r")
@@ -34,6 +36,30 @@ private struct Pair {
     /// `name.key`, `name.pem`, and both in `name.both`.
     func make(_ name: String) throws {
         try openssl("req -x509 -newkey rsa:2048 -nodes -keyout \(name).key -out \(name).pem -subj /CN=\(name) -days 2")
+        let both = try ["key", "pem"].map { try Data(contentsOf: directory.appending(path: "\(name).\($0)")) }
+        try Data(both.joined()).write(to: directory.appending(path: "\(name).both"))
+    }
+
+    /// `name.pem` for `name.csr` by its own key, with dates as ASN.1 writes them, and `name.both`.
+    func makeCertificate(_ name: String, from start: String, to end: String) throws {
+        let settings = """
+            [ca]
+            default_ca = it
+            [it]
+            database = index.txt
+            new_certs_dir = .
+            rand_serial = yes
+            default_md = sha256
+            policy = any
+            [any]
+            commonName = supplied
+            """
+        try Data(settings.utf8).write(to: directory.appending(path: "ca.cnf"))
+        try Data().write(to: directory.appending(path: "index.txt"))
+        try openssl(
+            "ca -batch -notext -config ca.cnf -selfsign -keyfile \(name).key -in \(name).csr -out \(name).pem "
+                + "-startdate \(start) -enddate \(end)"
+        )
         let both = try ["key", "pem"].map { try Data(contentsOf: directory.appending(path: "\(name).\($0)")) }
         try Data(both.joined()).write(to: directory.appending(path: "\(name).both"))
     }
@@ -95,8 +121,24 @@ private struct Token {
         )
     }
 
-    private func assertion(_ credential: CertificateCredential) throws -> Token {
-        try Token(credential.assertion(audience: "https://login.example/t/oauth2/v2.0/token", clientID: "c").reveal())
+    private func assertion(_ credential: CertificateCredential) async throws -> Token {
+        try Token(
+            await credential.assertion(audience: "https://login.example/t/oauth2/v2.0/token", clientID: "c").reveal()
+        )
+    }
+
+    /// A credential whose material is what `open` gives, whatever the files are.
+    private func credential(
+        _ time: any TimeSource,
+        open: @escaping @Sendable () throws(KeyMaterialError) -> KeyMaterial
+    ) -> CertificateCredential {
+        CertificateCredential(
+            .init(key: "pkcs11:token=test"),
+            time: time,
+            random: { randomBytes($0) },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            open: { _ throws(KeyMaterialError) in try open() }
+        )
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
@@ -104,7 +146,7 @@ private struct Token {
         try await Pair.with { pair async throws in
             let time = try pair.time()
             let certificate = try pair.certificate("first")
-            let token = try assertion(
+            let token = try await assertion(
                 credential(.init(key: pair.path("first.both"), algorithm: algorithm), time)
             )
             let seconds = time.now().milliseconds / 1000
@@ -131,7 +173,7 @@ private struct Token {
             try pair.openssl(
                 "pkcs12 -export -inkey first.key -in first.pem -certfile authority.pem -passout pass:pw -out chain.pfx"
             )
-            let token = try assertion(
+            let token = try await assertion(
                 credential(
                     .init(key: pair.path("chain.pfx"), passphrase: Secret("pw"), sendsChain: true),
                     pair.time()
@@ -157,25 +199,108 @@ private struct Token {
                 time,
                 logs
             )
-            func thumbprint() throws -> String? { try assertion(credential).header["x5t#S256"]?.string }
+            func thumbprint() async throws -> String? { try await assertion(credential).header["x5t#S256"]?.string }
             let (first, second) = try (pair.certificate("first"), pair.certificate("second"))
-            #expect(try thumbprint() == Base64URL.encode(first.sha256))
+            #expect(try await thumbprint() == Base64URL.encode(first.sha256))
             // Half of the new pair: the former is used on.
             try pair.put("second.pem", as: "certificate")
-            #expect(try thumbprint() == Base64URL.encode(first.sha256))
+            #expect(try await thumbprint() == Base64URL.encode(first.sha256))
             #expect(logs.entries.contains { $0.level == .warning })
             try pair.put("second.key", as: "key")
-            #expect(try thumbprint() == Base64URL.encode(second.sha256))
+            #expect(try await thumbprint() == Base64URL.encode(second.sha256))
             // What cannot be used is an error only when the former has ended.
             try FileManager.default.removeItem(atPath: pair.path("key"))
-            #expect(try thumbprint() == Base64URL.encode(second.sha256))
+            #expect(try await thumbprint() == Base64URL.encode(second.sha256))
             time.advance(by: .seconds(3 * 86_400))
-            #expect(throws: ProviderError.self) { try thumbprint() }
+            await #expect(throws: ProviderError.self) { try await thumbprint() }
             try pair.put("second.key", as: "key")
             #expect(throws: KeyMaterialError(.certificateExpired, .certificates, at: second.notAfter)) {
                 try credential.check()
             }
         }
+    }
+
+    @Test(arguments: [("20200101000000Z", "20200102000000Z"), ("20990101000000Z", "20990102000000Z")])
+    func aReplacementOfAnotherTimeWaits(start: String, end: String) async throws {
+        try await Pair.with { pair async throws in
+            try pair.openssl(
+                "req -new -newkey rsa:2048 -nodes -keyout other.key -out other.csr -subj /CN=other"
+            )
+            try pair.makeCertificate("other", from: start, to: end)
+            try pair.put("first.both", as: "both")
+            let (first, other) = try (pair.certificate("first"), pair.certificate("other"))
+            let time = try pair.time()
+            let credential = credential(.init(key: pair.path("both")), time)
+            #expect(try await assertion(credential).header["x5t#S256"]?.string == Base64URL.encode(first.sha256))
+            try pair.put("other.both", as: "both")
+            #expect(try await assertion(credential).header["x5t#S256"]?.string == Base64URL.encode(first.sha256))
+            guard other.notBefore > first.notAfter else { return }
+            // From its first second it is the one.
+            time.advance(by: .milliseconds(other.notBefore * 1000 - time.now().milliseconds))
+            #expect(try await assertion(credential).header["x5t#S256"]?.string == Base64URL.encode(other.sha256))
+        }
+    }
+
+    @Test(arguments: ["", "file:", "file://", "file://localhost"])
+    func aFileIsLookedAtHoweverItIsNamed(prefix: String) async throws {
+        try await Pair.with { pair async throws in
+            try pair.make("second")
+            try pair.put("first.both", as: "both")
+            let second = try pair.certificate("second")
+            let credential = credential(
+                .init(key: prefix + pair.path("both")),
+                ManualTime(now: Timestamp(milliseconds: second.notBefore * 1000 + 60_000))
+            )
+            _ = try await assertion(credential)
+            try pair.put("second.both", as: "both")
+            #expect(try await assertion(credential).header["x5t#S256"]?.string == Base64URL.encode(second.sha256))
+        }
+    }
+
+    @Test func aKeyThatDoesNotSignIsOpenedAnew() async throws {
+        try await Pair.with { pair async throws in
+            let good = try KeyMaterial.open(pair.path("first.both"), passphrase: nil)
+            // The public half alone is a key that cannot sign.
+            let key = good.key.publicKey
+            let broken = KeyMaterial(
+                key: try PrivateKey(PublicKey(modulus: key.modulus, exponent: key.exponent).handle),
+                certificates: good.certificates
+            )
+            let opened = Mutex(0)
+            let credential = credential(try pair.time()) { () throws(KeyMaterialError) in
+                opened.withLock {
+                    $0 += 1
+                    return $0 == 1 ? broken : good
+                }
+            }
+            let error = await #expect(throws: ProviderError.self) { try await assertion(credential) }
+            #expect(error?.detail.contains("signing-failed") == true)
+            _ = try await assertion(credential)
+            _ = try await assertion(credential)
+            #expect(opened.withLock { $0 } == 2)
+        }
+    }
+
+    @Test func aModuleThatHangsHoldsNobodyWhoGivesUp() async throws {
+        let time = ManualTime()
+        let (begun, release) = (AsyncStream<Void>.makeStream(), DispatchSemaphore(value: 0))
+        let credential = credential(time) { () throws(KeyMaterialError) in
+            begun.continuation.yield()
+            release.wait()
+            throw KeyMaterialError(.cannotOpen, .key)
+        }
+        let asker = Task { try await assertion(credential) }
+        var beginnings = begun.stream.makeAsyncIterator()
+        await beginnings.next()
+        // Whoever waits behind it gives up as well, without its turn.
+        let second = Task { try await assertion(credential) }
+        second.cancel()
+        asker.cancel()
+        for task in [asker, second] {
+            let error = await #expect(throws: ProviderError.self) { try await task.value }
+            #expect(error?.code == .transient)
+        }
+        release.signal()
     }
 
     @Test func whatIsWrongIsSaidWithoutThePassphrase() async throws {
@@ -193,8 +318,8 @@ private struct Token {
                 logs
             )
             #expect(throws: KeyMaterialError(.wrongPassphrase, .passphrase)) { try credential.check() }
-            let error = #expect(throws: ProviderError.self) {
-                try credential.assertion(audience: "a", clientID: "c")
+            let error = await #expect(throws: ProviderError.self) {
+                try await credential.assertion(audience: "a", clientID: "c")
             }
             #expect(error?.code == .unauthenticated)
             #expect(error?.detail.contains("wrong-passphrase") == true)

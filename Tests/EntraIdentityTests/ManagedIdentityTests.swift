@@ -168,6 +168,19 @@ extension ManagedIdentityTokenSource {
         }
     }
 
+    /// What proves that it is the app that asks is not in what is printed of a request.
+    @Test func aRequestDoesNotPrintItsHeaders() throws {
+        let address = try #require(UpstreamURL("http://127.0.0.1:1/msi/token"))
+        let request = ManagedIdentity(host: .appService(address, header: Secret("app-header"))).request(for: scope)
+        #expect(request.headers.contains { $0.value == "app-header" })
+        var dumped = ""
+        dump(request, to: &dumped)
+        for text in ["\(request)", String(reflecting: request), dumped] {
+            #expect(!text.contains("app-header"))
+            #expect(text.contains("entra.managed-identity"))
+        }
+    }
+
     @Test func withoutTheServiceThatIsSaid() async throws {
         try await with { server, source, _ async throws in
             async let refused = error(source)

@@ -1,4 +1,5 @@
 import Exports
+import Logging
 import Synchronization
 import Testing
 import UpstreamHTTP
@@ -103,6 +104,39 @@ extension TokenServer.Call {
                 capacity: 10
             )
             try await test(server, source, time)
+        }
+    }
+
+    /// Neither what the user brought nor what was kept is at fault.
+    @Test func theGatewaysOwnCredentialIsNoFaultOfTheUsers() async throws {
+        try await TokenServer.serve { server, authority, client, time, logs async throws in
+            let certificate = CertificateCredential(
+                .init(key: "/not/there"),
+                time: time,
+                logger: Logger(label: "test") { _ in logs }
+            )
+            let file = FederatedTokenFile(path: "/not/there")
+            for credential in [EntraCredential.certificate(certificate), .federatedToken(file)] {
+                let source = OnBehalfOfTokenSource(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: credential,
+                    client: client,
+                    time: time,
+                    keepsRefreshTokens: true
+                )
+                let store = Store("r-1")
+                for user in ["ann", nil] {
+                    let error = try await source.refusal(user, store)
+                    #expect(error.code == .transient)
+                    #expect(error.problem == .upstreamUnauthenticated)
+                    #expect(error.retryAfter == .seconds(60))
+                    #expect(error.detail.contains("operator"))
+                }
+                #expect(store.forgotten.isEmpty)
+            }
+            #expect(server.calls.isEmpty)
         }
     }
 
