@@ -24,11 +24,7 @@ public enum GatewayServer {
         signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ address: String) async -> Void = { _ in }
     ) async throws {
-        do throws(CryptoError) {
-            try SystemCrypto.check()
-        } catch {
-            throw StartupError("OpenSSL", "\(error)")
-        }
+        try OpenSSLCheck.run()
         for connection in configuration.connections {
             try connection.checkCredential(now: false, time: time, logger: logger)
         }

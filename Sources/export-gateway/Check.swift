@@ -14,7 +14,8 @@ struct Check: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try await ExportGateway.naming {
-            try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
+            try OpenSSLCheck.run()
+            return try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
         }
         print("\(config): valid, \(configuration.connections.count) connection(s)")
         if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {

@@ -196,3 +196,27 @@ def test_without_the_engine_it_is_said_what_to_install():
     assert "connections[0].credential.key" in result.stdout
     assert "libengine-pkcs11-openssl" in result.stdout
     assert not seen
+
+
+def test_the_engine_writes_nothing_of_its_own(token):
+    directory, environment = token
+    uri = f"pkcs11:token=gateway;object=absent;type=private?module-path={SOFTHSM}"
+    credential = f"type: certificate\ncertificate: @c.pem\nkey: {uri}\npassphrase: env:PIN"
+    result, seen = check(directory, credential, environment | {"PIN": "246810"})
+    assert result.returncode == 1
+    assert "connections[0].credential.key: cannot be opened" in result.stdout
+    assert "pkcs11:" not in result.stdout + result.stderr
+    assert not seen
+
+
+def test_a_library_without_the_algorithms_is_named():
+    directory = evidence.directory("no-algorithms")
+    pair(directory)
+    (directory / "openssl.cnf").write_text(
+        "openssl_conf = all\n[all]\nproviders = providers\n[providers]\nbase = base\n[base]\nactivate = 1\n"
+    )
+    credential = "type: certificate\ncertificate: @c.pem\nkey: @key.pem"
+    result, seen = check(directory, credential, {"OPENSSL_CONF": str(directory / "openssl.cnf")})
+    assert result.returncode == 78, result.stdout + result.stderr
+    assert "configuration: OpenSSL: " in result.stderr and "algorithm-unavailable" in result.stderr
+    assert not seen

@@ -111,6 +111,11 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
             try identity(", endpoint: \"http://127.0.0.1:8080\"").endpoint.reveal()
                 == "http://127.0.0.1:8080/metadata/identity/oauth2/token"
         )
+        // Where the endpoint is named, the platform's own service is nobody's business.
+        #expect(
+            try identity(", endpoint: \"http://127.0.0.1:8080\"", ["IDENTITY_ENDPOINT": "http://127.0.0.1:40342"])
+                .endpoint.origin == "http://127.0.0.1:8080"
+        )
         let service = try identity(
             "",
             ["IDENTITY_ENDPOINT": "http://172.16.0.8:8081/msi/token", "IDENTITY_HEADER": "header"]
@@ -131,6 +136,10 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         (
             "{ type: certificate, \(registration), certificate: /c, key: 'pkcs11:token=t?pin-value=1234' }",
             "connections[0].credential.key", "passphrase"
+        ),
+        (
+            "{ type: certificate, \(registration), certificate: 'pkcs11:token=t?PIN-value=1234' }",
+            "connections[0].credential.certificate", "passphrase"
         ),
         ("{ type: federatedToken, \(registration) }", "connections[0].credential.tokenFile", "required"),
         (
@@ -298,6 +307,10 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
             azure.merging(["AZURE_CLIENT_SECRET": "x", "AZURE_AUTHORITY_HOST": "http://login.example"]) { $1 },
             "AZURE_AUTHORITY_HOST", "https"
         ),
+        (
+            azure.merging(["AZURE_CLIENT_CERTIFICATE_PATH": "pkcs11:token=t?pin-value=1234"]) { $1 },
+            "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD"
+        ),
         (["AZURE_TOKEN_CREDENTIALS": "dev"], "AZURE_TOKEN_CREDENTIALS", "server"),
         (["AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"], "AZURE_CLIENT_SECRET", "is not set"),
         (["IDENTITY_ENDPOINT": "http://127.0.0.1"], "connections[0].credential", "Azure Arc"),
@@ -307,6 +320,7 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         let error = #expect(throws: StartupError.self) { try connection("environment", variables: variables) }
         #expect(error?.key == key)
         #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+        #expect(error?.detail.contains("1234") == false)
     }
 
     // MARK: Clouds

@@ -126,12 +126,15 @@ extension CredentialConfiguration {
         try section.finish()
     }
 
+    /// Whether a key's URI has its token's PIN in it (RFC 7512, 2.4).
+    static func holdsPIN(_ uri: String) -> Bool { uri.lowercased().contains("pin-value=") }
+
     private static func certificate(_ section: inout ConfigurationSection) throws(StartupError)
         -> ApplicationConfiguration.Proof
     {
         let certificate = try section.requiredText("certificate")
         let key = try section.text("key")
-        for (name, value) in [("certificate", certificate), ("key", key ?? "")] where value.contains("pin-value=") {
+        for (name, value) in [("certificate", certificate), ("key", key ?? "")] where holdsPIN(value) {
             throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
         }
         let settings = CertificateCredential.Settings(
@@ -203,14 +206,14 @@ extension ManagedIdentity {
                 throw section.error(name, "names a second identity: give one of \(names.joined(separator: ", "))")
             }
         }
-        let endpoint = try section.text("endpoint")
-        let variables = ManagedIdentityVariables(section.environment, path: section.path)
-        var host = try variables.host()
-        if let endpoint {
+        let host: Host
+        if let endpoint = try section.text("endpoint") {
             guard let url = UpstreamURL(endpoint), url.query == nil else {
                 throw section.error("endpoint", "must be a URL such as \(ManagedIdentity.metadataAddress)")
             }
             host = .metadata(url)
+        } else {
+            host = try ManagedIdentityVariables(section.environment, path: section.path).host()
         }
         self.init(host: host, identity: identities.first ?? .systemAssigned)
     }

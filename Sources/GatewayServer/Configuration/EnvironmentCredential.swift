@@ -71,6 +71,12 @@ struct EnvironmentCredential {
         if kind != .workloadIdentity {
             if let secret = environment.variable("AZURE_CLIENT_SECRET") { return .clientSecret(Secret(secret)) }
             if let file = environment.variable("AZURE_CLIENT_CERTIFICATE_PATH") {
+                guard !CredentialConfiguration.holdsPIN(file) else {
+                    throw StartupError(
+                        "AZURE_CLIENT_CERTIFICATE_PATH",
+                        "must not hold the PIN: give it as AZURE_CLIENT_CERTIFICATE_PASSWORD"
+                    )
+                }
                 let chain = environment.variable("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")?.lowercased()
                 return .certificate(
                     CertificateCredential.Settings(
