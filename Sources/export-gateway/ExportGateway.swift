@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exports
 import Foundation
+import GatewayServer
 
 /// One HTTP resource, `/exports`, in front of the exports of three Microsoft services.
 @main
@@ -10,6 +11,11 @@ struct ExportGateway: AsyncParsableCommand {
         abstract: "One HTTP resource, /exports, in front of Graph eDiscovery, Viva Goals and Power BI exports.",
         subcommands: [Serve.self, Sandbox.self, Demo.self, Check.self, HashKey.self]
     )
+
+    static func main() async {
+        CrashOutput.hideMemory(environment: ProcessInfo.processInfo.environment)
+        await main(nil)
+    }
 
     /// An operator's mistake: sysexits' EX_CONFIG.
     static let configurationError = ExitCode(78)

@@ -55,6 +55,21 @@ struct ConfigurationSection {
         return scalar.string
     }
 
+    /// The path of a file, or a URI that a key store knows. What stands in a key's or a token's file is not taken for its path,
+    /// which messages repeat.
+    mutating func file(_ name: String) throws(StartupError) -> String? {
+        guard let text = try text(name) else { return nil }
+        guard text.utf8.count <= 1024, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !text.contains("-----BEGIN"),
+            !text.hasPrefix("eyJ")
+        else { throw error(name, "must be the path of a file, not what stands in it") }
+        return text
+    }
+
+    mutating func requiredFile(_ name: String) throws(StartupError) -> String {
+        guard let file = try file(name) else { throw error(name, "is required") }
+        return file
+    }
+
     mutating func requiredText(_ name: String) throws(StartupError) -> String {
         guard let text = try text(name) else { throw error(name, "is required") }
         return text

@@ -118,7 +118,7 @@ extension CredentialConfiguration {
         case .federatedToken:
             var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
                 section throws(StartupError) in
-                .federatedToken(path: try section.requiredText("tokenFile"), name: section.key("tokenFile"))
+                .federatedToken(path: try section.requiredFile("tokenFile"), name: section.key("tokenFile"))
             }
             try application.readUsers(&section)
             self = .application(application)
@@ -132,8 +132,8 @@ extension CredentialConfiguration {
     private static func certificate(_ section: inout ConfigurationSection) throws(StartupError)
         -> ApplicationConfiguration.Proof
     {
-        let certificate = try section.requiredText("certificate")
-        let key = try section.text("key")
+        let certificate = try section.requiredFile("certificate")
+        let key = try section.file("key")
         for (name, value) in [("certificate", certificate), ("key", key ?? "")] where holdsPIN(value) {
             throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
         }

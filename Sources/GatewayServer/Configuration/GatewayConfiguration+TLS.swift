@@ -17,15 +17,15 @@ extension GatewayConfiguration.Server {
         guard node != nil else { return (nil, []) }
         var section = try ConfigurationSection(node, path: "server.tls", environment: environment)
         var settings = TLSSettings(
-            certificateFile: try section.requiredText("certificate"),
-            keyFile: try section.requiredText("key")
+            certificateFile: try section.requiredFile("certificate"),
+            keyFile: try section.requiredFile("key")
         )
         settings.minimumVersion = try section.choice(
             "minimumVersion",
             TLSSettings.Version.self,
             default: settings.minimumVersion
         )
-        settings.clientAuthorityFile = try section.text("clientAuthority")
+        settings.clientAuthorityFile = try section.file("clientAuthority")
         let presence = try section.choice("clientCertificates", Presence.self, default: .optional)
         settings.requiresClientCertificate = presence == .required
         var callers: [ClientCertificate] = []

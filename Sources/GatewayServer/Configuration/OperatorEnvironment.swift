@@ -42,9 +42,22 @@ final class OperatorEnvironment: Sendable {
         return authorities
     }
 
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+
     /// The secret that `env:NAME` or `file:/path` points at, without a line end at its end.
     func secret(_ reference: String, key: String) throws(StartupError) -> Secret {
         if let name = reference.dropping(prefix: "env:") {
+            // What is no variable's name could be the secret itself.
+            guard name.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || Self.isAlphanumeric($0) }) else {
+                throw StartupError(key, "must name an environment variable behind env:")
+            }
             used.withLock { _ = $0.insert(name) }
             guard let value = variables[name], !value.isEmpty else {
                 throw StartupError(key, "the environment variable \(name) is not set")
