@@ -1,20 +1,20 @@
-/// What the upstream said of a failure, verbatim, for a support case.
+/// What the upstream said of a failure, for a support case: on one line, without what could be a secret.
 public struct UpstreamErrorInfo: Sendable, Hashable, Codable {
     /// The HTTP status.
     public var status: Int?
     /// The upstream's own error code.
     public var code: String?
-    /// The upstream's own words, cut at 1,024 characters.
+    /// The upstream's own words, cut at 1,024 characters; tokens, signatures and queries of addresses are cut out.
     public var message: String?
     /// The id under which the upstream's support finds the call.
     public var requestId: String?
 
-    /// Makes a record; the message is cut.
+    /// Makes a record; the texts are cleaned and cut.
     public init(status: Int? = nil, code: String? = nil, message: String? = nil, requestId: String? = nil) {
         self.status = status
-        self.code = code.map { String($0.prefix(256)) }
-        self.message = message.map { String($0.prefix(1024)) }
-        self.requestId = requestId.map { String($0.prefix(256)) }
+        self.code = code.map { UpstreamWords.clean($0, limit: 256) }
+        self.message = message.map { UpstreamWords.clean($0, limit: 1024) }
+        self.requestId = requestId.map { UpstreamWords.clean($0, limit: 256) }
     }
 }
 

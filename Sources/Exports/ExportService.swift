@@ -98,6 +98,13 @@ public struct ExportDraft: Sendable {
     }
 }
 
+/// The options are as they came, and may hold secrets until they have been validated.
+extension ExportDraft: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "ExportDraft(\(provider), by \(createdBy))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// How a repeated create request is recognised; keys are each caller's own.
 public struct Idempotency: Sendable, Hashable {
     public var key: String

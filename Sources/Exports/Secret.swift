@@ -20,3 +20,22 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
     public var debugDescription: String { "<redacted>" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+/// A key as bytes, which never prints itself.
+public struct SecretBytes: Sendable, Hashable {
+    private let bytes: [UInt8]
+
+    /// Takes charge of a key.
+    public init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// The bytes themselves: for a computation, never for a log, a problem or a metric.
+    public func reveal() -> [UInt8] { bytes }
+}
+
+extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "<redacted>" }
+    public var debugDescription: String { "<redacted>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

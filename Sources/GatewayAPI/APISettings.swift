@@ -32,7 +32,7 @@ public struct APISettings: Sendable {
     /// The callers that TLS client certificates prove.
     public var clientCertificates: [ClientCertificate] = []
     /// Seals the cursors; the same on all replicas. At least 32 bytes.
-    public var cursorKey: [UInt8]
+    public var cursorKey: SecretBytes
     /// The largest request body; longer ones get 413.
     public var maxBodyBytes = 262_144
     /// The longest request target; longer ones get 414.
@@ -62,7 +62,7 @@ public struct APISettings: Sendable {
         host: String = "127.0.0.1",
         port: Int = 8080,
         apiKeys: [APIKey] = [],
-        cursorKey: [UInt8],
+        cursorKey: SecretBytes,
         publicURL: String? = nil,
         version: String = "1.0.0"
     ) {

@@ -185,7 +185,7 @@ extension GatewayConfiguration.Server {
             apiKeys: apiKeys.flatMap { entry in
                 entry.sha256.map { APIKey(id: entry.id, sha256: $0, permissions: entry.permissions) }
             },
-            cursorKey: cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32),
+            cursorKey: SecretBytes(cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32)),
             publicURL: publicURL
         )
         settings.maxConnections = maximumConnections

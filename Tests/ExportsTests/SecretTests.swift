@@ -44,6 +44,33 @@ import Testing
         #expect(!secret.isEmpty)
     }
 
+    @Test func keysDoNotPrintThemselvesEither() {
+        let key = SecretBytes([107, 101, 121])
+        struct Settings { let key: SecretBytes }
+        var dumped = ""
+        dump(Settings(key: key), to: &dumped)
+        for text in ["\(key)", String(reflecting: key), "\(Settings(key: key))", "\([key])", dumped] {
+            #expect(text.contains("<redacted>") && !text.contains("107"))
+        }
+        #expect(Mirror(reflecting: key).children.isEmpty)
+        #expect(key.reveal() == [107, 101, 121] && key == SecretBytes([107, 101, 121]))
+        #expect(!((key as Any) is any Encodable))
+    }
+
+    @Test func draftsDoNotPrintTheirOptions() {
+        let draft = ExportDraft(
+            provider: ProviderID("p"),
+            options: ["sas": "very-secret"],
+            createdBy: "alice",
+            authorization: secret
+        )
+        var dumped = ""
+        dump(draft, to: &dumped)
+        for text in ["\(draft)", String(reflecting: draft), "\([draft])", dumped] {
+            #expect(!text.contains("very-secret"))
+        }
+    }
+
     @Test func contextsAndPlansDoNotPrintThemEither() {
         let context = CallContext(requestID: "r", authorization: secret)
         let validated = ValidatedExport(

@@ -60,7 +60,7 @@ import Testing
             #expect(answer.code == "invalid-parameter")
             #expect(answer.json["parameter"]?.string == "cursor")
         }
-        let other = TestGateway { $0.cursorKey = Array(repeating: 8, count: 32) }
+        let other = TestGateway { $0.cursorKey = SecretBytes(Array(repeating: 8, count: 32)) }
         #expect(try await other.call(.get, "/exports?cursor=\(cursor)").status == 400)
     }
 

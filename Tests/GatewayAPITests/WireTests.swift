@@ -129,7 +129,7 @@ import Testing
     @Test func sealsEachFilterApart() throws {
         var random = SystemRandomNumberGenerator()
         let id = ExportID(at: Timestamp(milliseconds: 1_780_000_000_000), random: &random)
-        let cursor = Cursor(key: Array(repeating: 1, count: 32))
+        let cursor = Cursor(key: SecretBytes(Array(repeating: 1, count: 32)))
         var filters = [ExportFilter()]
         func add(_ change: (inout ExportFilter) -> Void) {
             var filter = ExportFilter()

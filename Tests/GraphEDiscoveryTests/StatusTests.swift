@@ -95,9 +95,9 @@ import Testing
         }
         let first = try operation(["a.zip", "a.zip", "b.zip"])
         #expect(first.files.map(\.id) == ["1", "2", "3"])
-        #expect(first.metadata(of: first.files[1])?.downloadURL == "https://h.example/1")
+        #expect(first.metadata(of: first.files[1])?.downloadURL == Secret("https://h.example/1"))
         let turned = try operation(["b.zip", "a.zip"])
-        #expect(turned.metadata(of: first.files[2])?.downloadURL == "https://h.example/0")
+        #expect(turned.metadata(of: first.files[2])?.downloadURL == Secret("https://h.example/0"))
         #expect(try operation(["c.zip"]).metadata(of: first.files[2]) == nil)
     }
 }

@@ -23,10 +23,10 @@ struct Cursor: Sendable {
         }
     }
 
-    private let key: [UInt8]
+    private let key: SecretBytes
 
     /// Seals with a key that all replicas share.
-    init(key: [UInt8]) {
+    init(key: SecretBytes) {
         self.key = key
     }
 
@@ -54,7 +54,7 @@ struct Cursor: Sendable {
     private func code(_ payload: [UInt8], _ list: List) -> [UInt8] {
         // Each part with its length before it: no two lists give the same bytes.
         let context = list.parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
-        return HMACSHA256.authenticationCode(for: payload + context, key: key)
+        return HMACSHA256.authenticationCode(for: payload + context, key: key.reveal())
     }
 
     private static func payload(_ id: ExportID) -> [UInt8] {

@@ -37,7 +37,7 @@ extension GraphEDiscoveryProvider {
                 upstream: GraphEDiscoveryFailure.info(of: response)
             )
         }
-        guard let url = metadata.downloadURL.flatMap({ UpstreamURL($0) }) else {
+        guard let url = metadata.downloadURL.flatMap({ UpstreamURL($0.reveal()) }) else {
             throw GraphEDiscoveryFailure.unreadable(response, "download link")
         }
         return FileLink(url: url, size: metadata.size ?? file.size, name: file.name)

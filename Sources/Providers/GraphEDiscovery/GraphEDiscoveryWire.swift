@@ -62,13 +62,13 @@ struct ExportFileMetadata: Sendable, Hashable {
     var fileName: String?
     var size: Int64?
     /// Pre-signed or not, it is good for a while only.
-    var downloadURL: String?
+    var downloadURL: Secret?
 
     /// Reads an object; nil when it has neither name nor link.
     init?(_ json: JSONValue) {
         fileName = json["fileName"]?.string.flatMap { $0.isEmpty ? nil : $0 }
         size = json["size"]?.integer.flatMap { $0 < 0 ? nil : $0 }
-        downloadURL = json["downloadUrl"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        downloadURL = json["downloadUrl"]?.string.flatMap { $0.isEmpty ? nil : Secret($0) }
         if fileName == nil, downloadURL == nil { return nil }
     }
 }

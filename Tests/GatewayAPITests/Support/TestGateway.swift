@@ -27,7 +27,7 @@ struct TestGateway: Sendable {
         tls: TLSIdentity? = nil,
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
-        var settings = APISettings(port: 0, cursorKey: Array(repeating: 7, count: 32), version: "1.2.3")
+        var settings = APISettings(port: 0, cursorKey: SecretBytes(Array(repeating: 7, count: 32)), version: "1.2.3")
         configure(&settings)
         var relaySettings = RelaySettings(minimumGzipSize: 16)
         relaySettings.limits = limits
