@@ -67,13 +67,16 @@ class Planted:
             "bi-federated": application
             | {"type": "federatedToken", "tokenFile": credentials.put(directory / "token", token)},
             "bi-identity": {"type": "managedIdentity"},
-            "bi-user": certificate | {"certificate": pem, "onBehalfOf": True},
+            "bi-user": certificate | {"certificate": pem, "onBehalfOf": True, "keepRefreshTokens": True},
         }
         connections += [bi | {"name": name, "credential": credential} for name, credential in more.items()]
         self.bi = ["bi", *more]
         self.secrets["client secret"] = bodies.CLIENT_SECRET
         self.secrets["IDENTITY_HEADER"] = bodies.IDENTITY_HEADER
+        sealing = secrets.token_bytes(32)
+        self.secrets |= {"sealing key": base64.b64encode(sealing).decode(), "sealing key's bytes": sealing.hex()}
         variables = {
+            "SEALING_KEY": self.secrets["sealing key"],
             "KEY_PASSPHRASE": self.secrets["PKCS#12 password"],
             "CURSOR_KEY": plant("cursor key"),
             "IDENTITY_ENDPOINT": f"{upstream.api}/msi/token",
@@ -87,7 +90,12 @@ class Planted:
             "cursorKey": "env:CURSOR_KEY",
         }
         self._gateway = servers.gateway(
-            upstream, start=False, connections=connections, environment=variables | environment, server=door
+            upstream,
+            start=False,
+            connections=connections,
+            environment=variables | environment,
+            server=door,
+            sealing={"keys": [{"id": "a", "key": "env:SEALING_KEY"}]},
         )
 
     def _plant(self, place: str) -> str:
@@ -182,9 +190,8 @@ class Planted:
         process.signal(number)
         name = signal.Signals(number).name
         poll(f"the end by {name}", lambda: process.exit_code is not None or "Backtrace took" in said())
-        if process.exit_code is None:
-            # Swift's handler gives way after the trace, for the instruction to fail once more. None did here.
-            process.signal(number)
+        # Swift's handler gives way some time after the trace, for the instruction to fail once more. None did here.
+        poll(f"the end by {name}", lambda: process.exit_code is not None or process.signal(number), every=0.2)
         assert process.wait() == -number, name
         return said()
 
