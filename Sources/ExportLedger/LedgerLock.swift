@@ -38,7 +38,11 @@ final class LedgerLock: Sendable {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Let go of by name: a process that is being started just now has the descriptor too, until it is another program.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     private static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }
 }

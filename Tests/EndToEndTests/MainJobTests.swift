@@ -31,6 +31,7 @@ import Testing
                 } else {
                     #expect(encoded.body == plain.body)
                 }
+                try await world.digestIsKnown(of: file, export)
                 let head = try await world.call("HEAD", path, headers: [("accept-encoding", "identity")])
                 #expect(head.status == 200)
                 #expect(head.body.isEmpty)

@@ -66,6 +66,14 @@ extension World {
         }
         return current
     }
+
+    /// Waits until the export's record has the digest of a file: what was delivered is written down after its last byte.
+    func digestIsKnown(of file: JSONValue, _ export: JSONValue) async throws {
+        var files: [JSONValue] = []
+        while !files.contains(where: { $0.id == file.id && $0["sha256"] != nil }) {
+            files = try await call("GET", "/exports/\(export.id)").json["files"]?.array ?? []
+        }
+    }
 }
 
 extension JSONValue {
