@@ -36,7 +36,8 @@ class Fault:
     - `short`, `long`: the framing is in order, and tells of another length than the file has.
     - `surplus`: more bytes follow the end that the framing tells.
 
-    `at` overrides the place by an offset in the body.
+    `at` overrides the place by an offset in the body, and is before its last byte at the latest: silence after a whole
+    answer would be a fault of the next request on its connection.
     """
 
     kind: str
@@ -45,7 +46,7 @@ class Fault:
 
     def offset(self, length: int) -> int:
         if self.at is not None:
-            return min(self.at, length)
+            return max(0, min(self.at, length - 1))
         return {"before the head": 0, "after the head": 0, "middle": length // 2, "last byte": max(0, length - 1)}[self.place]
 
 

@@ -20,7 +20,7 @@ MODES = ("ranges", "no ranges", "changed")
 
 @pytest.fixture(scope="module")
 def pair():
-    with raw_servers.pair(downloads={"idleTimeout": "500ms"}) as pair:
+    with raw_servers.pair(downloads={"idleTimeout": "1s"}) as pair:
         yield pair
 
 
