@@ -13,8 +13,7 @@ extension ExportEngine {
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
             // Whoever asks is what brings it on: the answer tells what came of that. Not every step shows in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
-                $0.export.revision != record.export.revision || $0.phase == .settled
-                    || $0.nextActionAt.map { next in record.nextActionAt.map { next > $0 } ?? true } ?? false
+                $0.wasWorkedOn(since: record)
             }
             .export
         }
@@ -86,5 +85,14 @@ extension ExportEngine {
         }
         lane.wake(id)
         return after ?? record
+    }
+}
+
+extension LedgerRecord {
+    /// Whether a step was taken since `earlier`: it shows in the export, or in when the next one is due.
+    fileprivate func wasWorkedOn(since earlier: LedgerRecord) -> Bool {
+        if export.revision != earlier.export.revision || phase == .settled { return true }
+        guard let next = nextActionAt else { return false }
+        return earlier.nextActionAt.map { next > $0 } ?? true
     }
 }

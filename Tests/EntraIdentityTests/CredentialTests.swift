@@ -18,78 +18,6 @@ extension AccessTokenSource {
     }
 }
 
-/// A certificate with its key, in files of a directory of its own.
-private struct Pair {
-    let directory: URL
-
-    static func with(_ test: (Pair) async throws -> Void) async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "entra-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let pair = Pair(directory: directory)
-        try pair.make("first")
-        try await test(pair)
-    }
-
-    func path(_ name: String) -> String { directory.appending(path: name).path }
-
-    /// `name.key`, `name.pem`, and both in `name.both`.
-    func make(_ name: String) throws {
-        try openssl("req -x509 -newkey rsa:2048 -nodes -keyout \(name).key -out \(name).pem -subj /CN=\(name) -days 2")
-        let both = try ["key", "pem"].map { try Data(contentsOf: directory.appending(path: "\(name).\($0)")) }
-        try Data(both.joined()).write(to: directory.appending(path: "\(name).both"))
-    }
-
-    /// `name.pem` for `name.csr` by its own key, with dates as ASN.1 writes them, and `name.both`.
-    func makeCertificate(_ name: String, from start: String, to end: String) throws {
-        let settings = """
-            [ca]
-            default_ca = it
-            [it]
-            database = index.txt
-            new_certs_dir = .
-            rand_serial = yes
-            default_md = sha256
-            policy = any
-            [any]
-            commonName = supplied
-            """
-        try Data(settings.utf8).write(to: directory.appending(path: "ca.cnf"))
-        try Data().write(to: directory.appending(path: "index.txt"))
-        try openssl(
-            "ca -batch -notext -config ca.cnf -selfsign -keyfile \(name).key -in \(name).csr -out \(name).pem "
-                + "-startdate \(start) -enddate \(end)"
-        )
-        let both = try ["key", "pem"].map { try Data(contentsOf: directory.appending(path: "\(name).\($0)")) }
-        try Data(both.joined()).write(to: directory.appending(path: "\(name).both"))
-    }
-
-    func openssl(_ arguments: String) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments.split(separator: " ").map(String.init)
-        process.currentDirectoryURL = directory
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-    }
-
-    func put(_ source: String, as target: String) throws {
-        try Data(contentsOf: directory.appending(path: source)).write(to: directory.appending(path: target))
-    }
-
-    func certificate(_ name: String) throws -> Certificate {
-        let material = try KeyMaterial.open(path("\(name).both"), passphrase: nil)
-        return try #require(material.certificates.first)
-    }
-
-    /// A clock that stands within the certificate's days.
-    func time() throws -> ManualTime {
-        ManualTime(now: Timestamp(milliseconds: try certificate("first").notBefore * 1000 + 60_500))
-    }
-}
-
 /// A JWT in its parts.
 private struct Token {
     var header: JSONValue
@@ -143,7 +71,7 @@ private struct Token {
 
     @Test(arguments: SignatureAlgorithm.allCases)
     func theAssertionIsWhatEntraAsksFor(algorithm: SignatureAlgorithm) async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             let time = try pair.time()
             let certificate = try pair.certificate("first")
             let token = try await assertion(
@@ -168,7 +96,7 @@ private struct Token {
     }
 
     @Test func theChainGoesAlongWhenAsked() async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             try pair.make("authority")
             try pair.openssl(
                 "pkcs12 -export -inkey first.key -in first.pem -certfile authority.pem -passout pass:pw -out chain.pfx"
@@ -185,7 +113,7 @@ private struct Token {
     }
 
     @Test func aReplacedCertificateIsUsedFromThenOn() async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             try pair.make("second")
             try pair.put("first.key", as: "key")
             try pair.put("first.pem", as: "certificate")
@@ -222,7 +150,7 @@ private struct Token {
 
     @Test(arguments: [("20200101000000Z", "20200102000000Z"), ("20990101000000Z", "20990102000000Z")])
     func aReplacementOfAnotherTimeWaits(start: String, end: String) async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             try pair.openssl(
                 "req -new -newkey rsa:2048 -nodes -keyout other.key -out other.csr -subj /CN=other"
             )
@@ -243,7 +171,7 @@ private struct Token {
 
     @Test(arguments: ["", "file:", "file://", "file://localhost"])
     func aFileIsLookedAtHoweverItIsNamed(prefix: String) async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             try pair.make("second")
             try pair.put("first.both", as: "both")
             let second = try pair.certificate("second")
@@ -258,7 +186,7 @@ private struct Token {
     }
 
     @Test func aKeyThatDoesNotSignIsOpenedAnew() async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             let good = try KeyMaterial.open(pair.path("first.both"), passphrase: nil)
             // The public half alone is a key that cannot sign.
             let key = good.key.publicKey
@@ -304,7 +232,7 @@ private struct Token {
     }
 
     @Test func whatIsWrongIsSaidWithoutThePassphrase() async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             try pair.openssl("pkcs8 -topk8 -in first.key -passout pass:right -out encrypted")
             var logs = InMemoryLogHandler()
             logs.logLevel = .trace
@@ -330,7 +258,7 @@ private struct Token {
     }
 
     @Test func aThousandColdAskersMakeOneAssertion() async throws {
-        try await Pair.with { pair async throws in
+        try await CertificatePair.with { pair async throws in
             let time = try pair.time()
             let certificate = try pair.certificate("first")
             try await TokenServer.serve { server, authority, client, _, _ async throws in
@@ -360,54 +288,6 @@ private struct Token {
                 }
                 #expect(server.calls.count == 1)
             }
-        }
-    }
-}
-
-@Suite struct FederatedTokenFileTests {
-    private func with(_ text: String?, _ test: (String) async throws -> Void) async throws {
-        let file = FileManager.default.temporaryDirectory.appending(path: "token-\(UUID().uuidString)")
-        try text.map { try Data($0.utf8).write(to: file) }
-        defer { try? FileManager.default.removeItem(at: file) }
-        try await test(file.path)
-    }
-
-    @Test func itIsReadAnewForEachRequest() async throws {
-        try await with("aaa.bbb.ccc\n") { path async throws in
-            try await TokenServer.serve { server, authority, client, time, _ async throws in
-                let source = EntraTokenSource(
-                    authority: authority,
-                    tenant: "contoso.example",
-                    clientID: "c",
-                    credential: .federatedToken(FederatedTokenFile(path: path)),
-                    client: client,
-                    time: time
-                )
-                async let first = source.token()
-                let call = await server.call(0)
-                #expect(call.parameters["client_assertion"] == "aaa.bbb.ccc")
-                #expect(
-                    call.parameters["client_assertion_type"]
-                        == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-                )
-                call.grant("one", expiresIn: 60)
-                #expect(try await first.secret == Secret("one"))
-                try Data("ddd.eee.fff".utf8).write(to: URL(filePath: path))
-                time.advance(by: .seconds(60))
-                async let second = source.token()
-                #expect(await server.call(1).parameters["client_assertion"] == "ddd.eee.fff")
-                await server.call(1).grant("two")
-                #expect(try await second.secret == Secret("two"))
-            }
-        }
-    }
-
-    @Test(arguments: [nil, "", "\n", "no token", "a.b", "a.b.c d.e.f", String(repeating: "a.b.", count: 20_000)])
-    func whatIsNoTokenIsNotSent(text: String?) async throws {
-        try await with(text) { path async throws in
-            let error = #expect(throws: ProviderError.self) { try FederatedTokenFile(path: path).read() }
-            #expect(error?.code == .unauthenticated)
-            #expect(error?.detail.contains(path) == false)
         }
     }
 }
