@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -100,9 +100,24 @@ class Process:
         """How many files and sockets it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def handles(self, number: int) -> bool:
+        """Whether it has a handler of its own for this signal."""
+        return bool(int(self._status("SigCgt"), 16) >> (number - 1) & 1)
+
+    def children(self) -> list[str]:
+        """The ids of its child processes, dead ones that were not waited for included."""
+        found = []
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # Threads end.
+                found += (thread / "children").read_text().split()
+        return found
+
     def _memory(self, name: str) -> int:
+        return int(self._status(name).removesuffix(" kB")) * 1024
+
+    def _status(self, name: str) -> str:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.M)[1]) * 1024
+        return re.search(rf"^{name}:\s+(.+)$", status, re.M)[1]
 
 
 class Sandbox:

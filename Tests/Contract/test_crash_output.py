@@ -186,12 +186,18 @@ class Planted:
         def said() -> str:
             return process.log.read_bytes()[before:].decode(errors="replace")
 
+        def has_given_way() -> bool:
+            return "Backtrace took" in said() and not process.children() and not process.handles(number)
+
         process.deadly.add(number)
         process.signal(number)
         name = signal.Signals(number).name
-        poll(f"the end by {name}", lambda: process.exit_code is not None or "Backtrace took" in said())
-        # Swift's handler gives way some time after the trace, for the instruction to fail once more. None did here.
-        poll(f"the end by {name}", lambda: process.exit_code is not None or process.signal(number), every=0.2)
+        # After its trace, Swift's handler gives way for the instruction to fail once more. None did here, so that a second
+        # signal stands for it. Until then the handler reads memory with its own SIGSEGV and SIGBUS handlers, which take
+        # any such signal for their own fault, and go astray.
+        poll(f"the trace of {name}", lambda: process.exit_code is not None or has_given_way())
+        if process.exit_code is None:
+            process.signal(number)
         assert process.wait() == -number, name
         return said()
 
