@@ -4,7 +4,8 @@ public import Logging
 import Synchronization
 public import SystemCrypto
 
-/// A certificate and its key, as an application's proof. They are read anew when their files have changed.
+/// A certificate and its key, as an application's proof. They are read anew when their files or the passphrase have
+/// changed.
 ///
 /// A file that is being replaced may not fit its other half for a moment, and a new certificate may not be valid yet: as
 /// long as the former pair is valid, it is used until the new one can be.
@@ -16,7 +17,7 @@ public final class CertificateCredential: Sendable {
         /// The certificate, where it does not lie beside the key.
         public var certificate: String?
         /// What opens the key, where it is encrypted; the PIN of a module.
-        public var passphrase: Secret?
+        public var passphrase: SecretSource?
         public var algorithm: SignatureAlgorithm
         /// Whether the assertion carries the certificates themselves (`x5c`).
         public var sendsChain: Bool
@@ -25,7 +26,7 @@ public final class CertificateCredential: Sendable {
         public init(
             key: String,
             certificate: String? = nil,
-            passphrase: Secret? = nil,
+            passphrase: SecretSource? = nil,
             algorithm: SignatureAlgorithm = .ps256,
             sendsChain: Bool = false
         ) {
@@ -46,7 +47,7 @@ public final class CertificateCredential: Sendable {
     private let time: any TimeSource
     private let random: @Sendable (_ count: Int) -> [UInt8]
     private let logger: Logger
-    private let open: @Sendable (Settings) throws(KeyMaterialError) -> KeyMaterial
+    private let open: @Sendable (Settings, _ passphrase: Secret?) throws(KeyMaterialError) -> KeyMaterial
     private let work = BlockingWork(label: "certificate")
     private let opened = Mutex<Opened?>(nil)
 
@@ -57,11 +58,13 @@ public final class CertificateCredential: Sendable {
         random: @escaping @Sendable (_ count: Int) -> [UInt8] = { randomBytes($0) },
         logger: Logger
     ) {
-        self.init(settings, time: time, random: random, logger: logger) { settings throws(KeyMaterialError) in
+        self.init(settings, time: time, random: random, logger: logger) {
+            settings,
+            passphrase throws(KeyMaterialError) in
             try KeyMaterial.open(
                 settings.key,
                 certificates: settings.certificate,
-                passphrase: settings.passphrase.map { Array($0.reveal().utf8) }
+                passphrase: passphrase.map { Array($0.reveal().utf8) }
             )
         }
     }
@@ -72,7 +75,7 @@ public final class CertificateCredential: Sendable {
         time: any TimeSource,
         random: @escaping @Sendable (_ count: Int) -> [UInt8],
         logger: Logger,
-        open: @escaping @Sendable (Settings) throws(KeyMaterialError) -> KeyMaterial
+        open: @escaping @Sendable (Settings, _ passphrase: Secret?) throws(KeyMaterialError) -> KeyMaterial
     ) {
         self.settings = settings
         self.time = time
@@ -130,13 +133,14 @@ public final class CertificateCredential: Sendable {
     }
 
     private func material() throws(KeyMaterialError) -> KeyMaterial {
-        let fingerprint = fingerprint()
+        let passphrase = settings.passphrase?.current()
+        let fingerprint = fingerprint(passphrase)
         let now = time.now().milliseconds / 1000
         return try opened.withLock { opened throws(KeyMaterialError) in
             if let opened, opened.fingerprint == fingerprint { return opened.material }
             let former = (try? opened?.material.requireValidity(at: now)) == nil ? nil : opened?.material
             do throws(KeyMaterialError) {
-                let material = try open(settings)
+                let material = try open(settings, passphrase)
                 if former != nil { _ = try material.requireValidity(at: now) }
                 if opened != nil { logger.notice("The connection's certificate was replaced and is used from now on") }
                 opened = Opened(material: material, fingerprint: fingerprint)
@@ -153,10 +157,11 @@ public final class CertificateCredential: Sendable {
     }
 
     /// What tells one state of the files from another: a digest of all bytes. What is no file is taken not to change.
-    private func fingerprint() -> [UInt8] {
+    private func fingerprint(_ passphrase: Secret?) -> [UInt8] {
         var hash = SHA256()
-        for name in [settings.key, settings.certificate].compactMap({ $0 }) {
-            let bytes = SmallFile.read(name, upTo: 1 << 20) ?? []
+        let names = [settings.key, settings.certificate].compactMap { $0 }
+        let files = names.map { SmallFile.read($0, upTo: 1 << 20) ?? [] }
+        for bytes in files + [Array((passphrase?.reveal() ?? "").utf8)] {
             hash.update(Array("\(bytes.count) ".utf8))
             hash.update(bytes)
         }

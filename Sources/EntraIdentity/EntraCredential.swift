@@ -1,4 +1,4 @@
-public import Exports
+import Exports
 
 /// How an application proves to Entra ID who it is: one case for each kind of proof.
 ///
@@ -6,7 +6,7 @@ public import Exports
 /// (`powerbi-entra.md` B1).
 public enum EntraCredential: Sendable {
     /// The application's client secret: its value, not its id.
-    case clientSecret(Secret)
+    case clientSecret(SecretSource)
     /// A certificate that is registered with the application.
     case certificate(CertificateCredential)
     /// A token of another issuer, in a file that is kept fresh: workload identity federation.
@@ -20,7 +20,7 @@ public enum EntraCredential: Sendable {
         clientID: String
     ) async throws(ProviderError) -> [(name: String, value: Secret)] {
         switch self {
-        case .clientSecret(let secret): [("client_secret", secret)]
+        case .clientSecret(let secret): [("client_secret", secret.current())]
         case .certificate(let certificate):
             Self.assertion(try await certificate.assertion(audience: audience, clientID: clientID))
         case .federatedToken(let file): Self.assertion(try file.read())

@@ -7,6 +7,7 @@ once. Its numbers for a refusal are Entra's.
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -155,6 +156,40 @@ def test_a_replaced_certificate_is_taken_up_without_a_restart(upstream, tmp_path
         needs_a_new_token(upstream)
         succeeded(server, credential, bodies.report("Third"))
         assert upstream.tokens() == {"certificate": 3}
+
+
+def test_a_replaced_passphrase_opens_the_replaced_key(upstream, tmp_path):
+    def replace(passphrase: str) -> tuple[str, str]:
+        evidence.keep_secrets([passphrase])
+        pfx = put(tmp_path / "identity.pfx", registered(upstream).pkcs12(passphrase))
+        return pfx, put(tmp_path / "passphrase", passphrase + "\n")
+
+    pfx, passphrase = replace("first-password-9f20")
+    section = application(upstream, "certificate", certificate=pfx, passphrase=f"file:{passphrase}")
+    credential = Credential(section)
+    with gateway(upstream, credential) as server:
+        succeeded(server, credential, bodies.report())
+        forgotten(credential, upstream, tmp_path)
+        replace("second-password-9f20")
+        needs_a_new_token(upstream)
+        succeeded(server, credential, bodies.report("Second"))
+    assert upstream.tokens() == {"certificate": 2}
+
+
+def test_a_replaced_client_secret_is_the_one_that_is_shown(upstream, tmp_path):
+    file = put(tmp_path / "secret", bodies.CLIENT_SECRET)
+    credential = Credential(application(upstream, "clientSecret", clientSecret=f"file:{file}"))
+    with gateway(upstream, credential) as server:
+        succeeded(server, credential, bodies.report())
+        # A file that is gone changes nothing.
+        Path(file).unlink()
+        needs_a_new_token(upstream)
+        succeeded(server, credential, bodies.report("Second"))
+        assert upstream.tokens() == {"clientSecret": 2}
+        put(Path(file), bodies.EXPIRED_SECRET)
+        needs_a_new_token(upstream)
+        ended = server.watch(server.create(bodies.report("Third")))
+        assert ended["status"] == "failed" and "AADSTS7000222" in json.dumps(ended["error"]), ended
 
 
 def test_a_federated_token_is_read_anew(upstream, tmp_path):

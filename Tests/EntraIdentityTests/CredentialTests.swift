@@ -65,7 +65,7 @@ private struct Token {
             time: time,
             random: { randomBytes($0) },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            open: { _ throws(KeyMaterialError) in try open() }
+            open: { _, _ throws(KeyMaterialError) in try open() }
         )
     }
 
@@ -103,7 +103,7 @@ private struct Token {
             )
             let token = try await assertion(
                 credential(
-                    .init(key: pair.path("chain.pfx"), passphrase: Secret("pw"), sendsChain: true),
+                    .init(key: pair.path("chain.pfx"), passphrase: SecretSource(Secret("pw")), sendsChain: true),
                     pair.time()
                 )
             )
@@ -185,6 +185,37 @@ private struct Token {
         }
     }
 
+    @Test func aReplacedPassphraseOpensTheReplacedKey() async throws {
+        try await CertificatePair.with { pair async throws in
+            func encrypt(_ name: String, with passphrase: String) throws {
+                try pair.openssl(
+                    "pkcs12 -export -inkey \(name).key -in \(name).pem -passout pass:\(passphrase) -out \(name).pfx"
+                )
+                try pair.put("\(name).pfx", as: "pfx")
+            }
+            try pair.make("second")
+            try encrypt("first", with: "0ne")
+            let passphrase = Mutex<Secret?>(nil)
+            let credential = credential(
+                .init(
+                    key: pair.path("pfx"),
+                    passphrase: SecretSource(Secret("0ne")) { passphrase.withLock { $0 } }
+                ),
+                ManualTime(now: Timestamp(milliseconds: try pair.certificate("second").notBefore * 1000 + 60_000))
+            )
+            func thumbprint() async throws -> String? { try await assertion(credential).header["x5t#S256"]?.string }
+            let (first, second) = try (pair.certificate("first"), pair.certificate("second"))
+            #expect(try await thumbprint() == Base64URL.encode(first.sha256))
+            try encrypt("second", with: "tw0")
+            #expect(try await thumbprint() == Base64URL.encode(first.sha256))
+            passphrase.withLock { $0 = Secret("tw0") }
+            #expect(try await thumbprint() == Base64URL.encode(second.sha256))
+            // A file that is gone takes nothing away.
+            passphrase.withLock { $0 = nil }
+            #expect(try await thumbprint() == Base64URL.encode(second.sha256))
+        }
+    }
+
     @Test func aKeyThatDoesNotSignIsOpenedAnew() async throws {
         try await CertificatePair.with { pair async throws in
             let good = try KeyMaterial.open(pair.path("first.both"), passphrase: nil)
@@ -240,7 +271,7 @@ private struct Token {
                 .init(
                     key: pair.path("encrypted"),
                     certificate: pair.path("first.pem"),
-                    passphrase: Secret("wr0ng-one")
+                    passphrase: SecretSource(Secret("wr0ng-one"))
                 ),
                 try pair.time(),
                 logs

@@ -27,7 +27,7 @@ extension OnBehalfOfTokenSource {
                 authority: authority,
                 tenant: "contoso.example",
                 clientID: "client-id",
-                credential: .clientSecret(Secret("s3cret")),
+                credential: .clientSecret(SecretSource(Secret("s3cret"))),
                 client: client,
                 time: time,
                 capacity: capacity

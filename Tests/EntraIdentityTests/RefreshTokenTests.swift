@@ -97,7 +97,7 @@ extension TokenServer.Call {
                 authority: authority,
                 tenant: "contoso.example",
                 clientID: "client-id",
-                credential: .clientSecret(Secret("s3cret")),
+                credential: .clientSecret(SecretSource(Secret("s3cret"))),
                 client: client,
                 time: time,
                 keepsRefreshTokens: keeps,

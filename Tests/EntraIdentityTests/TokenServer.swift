@@ -85,7 +85,7 @@ final class TokenServer: Sendable {
                 authority: authority,
                 tenant: "contoso.example",
                 clientID: "client-id",
-                credential: .clientSecret(Secret("s3cret &+")),
+                credential: .clientSecret(SecretSource(Secret("s3cret &+"))),
                 client: client,
                 time: time
             )

@@ -48,7 +48,7 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         }
         #expect(settings.key == "/k.pem")
         #expect(settings.certificate == "/c.pem")
-        #expect(settings.passphrase == Secret("s3same"))
+        #expect(settings.passphrase?.current() == Secret("s3same"))
         #expect(settings.algorithm == .ps256)
         #expect(!settings.sendsChain)
         #expect(!application.onBehalfOf)
@@ -271,7 +271,7 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
             return
         }
         #expect(settings.key == "/c.pem")
-        #expect(settings.passphrase == Secret("s3same"))
+        #expect(settings.passphrase?.current() == Secret("s3same"))
         #expect(settings.sendsChain)
         #expect(names.passphrase == "AZURE_CLIENT_CERTIFICATE_PASSWORD")
         #expect(certified.authority.reveal() == "https://login.example.com/")
@@ -281,7 +281,7 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
             Issue.record("no secret")
             return
         }
-        #expect(secret == Secret("s3cret"))
+        #expect(secret.current() == Secret("s3cret"))
         variables["AZURE_TOKEN_CREDENTIALS"] = "workloadidentitycredential"
         guard case .federatedToken = try application("environment", variables: variables).proof else {
             Issue.record("no federated token")

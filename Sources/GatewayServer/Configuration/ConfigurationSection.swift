@@ -1,3 +1,4 @@
+import EntraIdentity
 import Exports
 import UpstreamHTTP
 import Yams
@@ -130,6 +131,11 @@ struct ConfigurationSection {
     mutating func secret(_ name: String) throws(StartupError) -> Secret? {
         guard let reference = try text(name) else { return nil }
         return try environment.secret(reference, key: key(name))
+    }
+
+    mutating func secretSource(_ name: String) throws(StartupError) -> SecretSource? {
+        guard let reference = try text(name) else { return nil }
+        return try environment.secretSource(reference, key: key(name))
     }
 
     /// A root such as `https://graph.microsoft.com`; http only where `allowPlainHTTP` says so.

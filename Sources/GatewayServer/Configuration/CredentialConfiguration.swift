@@ -31,7 +31,7 @@ enum CredentialConfiguration: Sendable {
 struct ApplicationConfiguration: Sendable {
     /// How it proves who it is.
     enum Proof: Sendable {
-        case clientSecret(Secret)
+        case clientSecret(SecretSource)
         case certificate(CertificateCredential.Settings, names: CertificateKeyNames)
         case federatedToken(path: String, name: String)
     }
@@ -101,7 +101,7 @@ extension CredentialConfiguration {
         case .clientSecret:
             var application = try ApplicationConfiguration(&section, cloud, allowPlainHTTP) {
                 section throws(StartupError) in
-                guard let secret = try section.secret("clientSecret") else {
+                guard let secret = try section.secretSource("clientSecret") else {
                     throw section.error("clientSecret", "is required: env:NAME or file:/path")
                 }
                 return .clientSecret(secret)
@@ -140,7 +140,7 @@ extension CredentialConfiguration {
         let settings = CertificateCredential.Settings(
             key: key ?? certificate,
             certificate: key == nil ? nil : certificate,
-            passphrase: try section.secret("passphrase"),
+            passphrase: try section.secretSource("passphrase"),
             algorithm: try section.choice("algorithm", SignatureAlgorithm.self, default: .ps256),
             sendsChain: try section.bool("sendChain", default: false)
         )

@@ -69,7 +69,9 @@ struct EnvironmentCredential {
 
     private func proof(_ kind: Kind?) throws(StartupError) -> ApplicationConfiguration.Proof? {
         if kind != .workloadIdentity {
-            if let secret = environment.variable("AZURE_CLIENT_SECRET") { return .clientSecret(Secret(secret)) }
+            if let secret = environment.variable("AZURE_CLIENT_SECRET") {
+                return .clientSecret(SecretSource(Secret(secret)))
+            }
             if let file = environment.variable("AZURE_CLIENT_CERTIFICATE_PATH") {
                 guard !CredentialConfiguration.holdsPIN(file) else {
                     throw StartupError(
@@ -77,11 +79,12 @@ struct EnvironmentCredential {
                         "must not hold the PIN: give it as AZURE_CLIENT_CERTIFICATE_PASSWORD"
                     )
                 }
+                let passphrase = environment.variable("AZURE_CLIENT_CERTIFICATE_PASSWORD").map { Secret($0) }
                 let chain = environment.variable("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")?.lowercased()
                 return .certificate(
                     CertificateCredential.Settings(
                         key: file,
-                        passphrase: environment.variable("AZURE_CLIENT_CERTIFICATE_PASSWORD").map { Secret($0) },
+                        passphrase: passphrase.map { SecretSource($0) },
                         sendsChain: chain == "1" || chain == "true"
                     ),
                     names: CertificateKeyNames(

@@ -1,3 +1,4 @@
+import EntraIdentity
 import Exports
 import Foundation
 import Synchronization
@@ -79,6 +80,13 @@ final class OperatorEnvironment: Sendable {
             key,
             "must be env:NAME or file:/path; a secret is never written into the configuration itself"
         )
+    }
+
+    /// The secret as `secret` gives it, and, where it is a file's, whatever stands there from then on.
+    func secretSource(_ reference: String, key: String) throws(StartupError) -> SecretSource {
+        let first = try secret(reference, key: key)
+        guard reference.hasPrefix("file:") else { return SecretSource(first) }
+        return SecretSource(first) { try? self.secret(reference, key: key) }
     }
 
     /// Refuses variables with our prefix that nothing asked for.
