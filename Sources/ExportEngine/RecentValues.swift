@@ -1,29 +1,45 @@
 import Exports
 
-/// Values by export, at most `capacity` of them: the oldest give way.
+/// Values by export, at most `capacity` of them: those that came first give way.
 struct RecentValues<Value: Sendable>: Sendable {
+    private struct Place: Sendable {
+        var id: ExportID
+        /// Which coming it was: an export whose value was taken away may come again.
+        var number: UInt64
+    }
+
     private let capacity: Int
-    private var values: [ExportID: Value] = [:]
-    /// Oldest first; may hold ids whose value is gone.
-    private var order: [ExportID] = []
+    private var values: [ExportID: (number: UInt64, value: Value)] = [:]
+    /// Oldest first; holds places whose value is gone, too.
+    private var order: [Place] = []
+    private var count: UInt64 = 0
 
     init(capacity: Int) {
         self.capacity = capacity
     }
 
     subscript(id: ExportID) -> Value? {
-        get { values[id] }
+        get { values[id]?.value }
         set {
             guard let newValue else {
                 values[id] = nil
                 return
             }
-            if values.updateValue(newValue, forKey: id) == nil { order.append(id) }
-            while values.count > capacity { values[order.removeFirst()] = nil }
-            if order.count > 2 * capacity {
-                var seen: Set<ExportID> = []
-                order = order.filter { values[$0] != nil && seen.insert($0).inserted }
+            if values[id] == nil {
+                count += 1
+                order.append(Place(id: id, number: count))
             }
+            values[id] = (values[id]?.number ?? count, newValue)
+            while values.count > capacity {
+                let oldest = order.removeFirst()
+                if stands(oldest) { values[oldest.id] = nil }
+            }
+            if order.count > 2 * capacity { order = order.filter(stands) }
         }
     }
+
+    /// How much is remembered, for tests.
+    var placesHeld: Int { order.count }
+
+    private func stands(_ place: Place) -> Bool { values[place.id]?.number == place.number }
 }
