@@ -214,8 +214,8 @@ extension UpstreamClient {
         let other: AccessToken
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)
-        } catch  where error.code == .unauthenticated && error.challenge == nil {
-            // There is no better token: the upstream's own words say more than ours.
+        } catch  where error.problem == .upstreamAuthorizationRequired && error.challenge == nil {
+            // Only the caller can bring a better token: the upstream's own words on this one say more than ours.
             return answer
         }
         let second = try await call(other)

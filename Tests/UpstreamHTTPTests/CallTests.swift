@@ -132,8 +132,21 @@ import UpstreamHTTP
         }
     }
 
-    @Test func withoutAnotherTokenTheUpstreamsOwnRefusalComesBack() async throws {
+    @Test func aCredentialThatGivesNoOtherTokenIsTheReason() async throws {
         try await Upstream.with(tokens: ["only"]) { _, _ in
+            [RawServer.answer(401, body: "why")]
+        } test: { upstream in
+            let error = await #expect(throws: ProviderError.self) {
+                try await upstream.send(upstream.request(.get, bearer: true))
+            }
+            #expect(error?.code == .unauthenticated)
+            #expect(error?.detail == "The credential has expired.")
+            #expect(upstream.server.calls.count == 1)
+        }
+    }
+
+    @Test func withoutAnotherTokenOfTheUserTheUpstreamsOwnRefusalComesBack() async throws {
+        try await Upstream.with(tokens: ["only"], ofUsers: true) { _, _ in
             [RawServer.answer(401, body: "why")]
         } test: { upstream in
             let response = try await upstream.send(upstream.request(.get, bearer: true))

@@ -122,7 +122,11 @@ final class ScriptedTokens: AccessTokenSource {
             }
             return state.left.first
         }
-        guard let token else { throw ProviderError(.unauthenticated, "There is no other token.") }
+        guard let token else {
+            throw actsForUsers
+                ? ProviderError(.unauthenticated, "Bring another token.", problem: .upstreamAuthorizationRequired)
+                : ProviderError(.unauthenticated, "The credential has expired.")
+        }
         return AccessToken(Secret(token))
     }
 }
