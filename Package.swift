@@ -163,7 +163,7 @@ let package = Package(
 
         .target(
             name: "ScriptedHost",
-            dependencies: ["Exports", .nioCore, .nioHTTP1, .nioPosix],
+            dependencies: ["Exports", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix],
             path: "Tests/ScriptedHost",
             swiftSettings: settings
         ),

@@ -18,24 +18,6 @@ extension OnBehalfOfTokenSource {
 }
 
 @Suite struct OnBehalfOfTokenSourceTests {
-    private func with(
-        capacity: Int = 10,
-        _ test: (TokenServer, OnBehalfOfTokenSource, ManualTime) async throws -> Void
-    ) async throws {
-        try await TokenServer.serve { server, authority, client, time, _ async throws in
-            let source = OnBehalfOfTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret"))),
-                client: client,
-                time: time,
-                capacity: capacity
-            )
-            try await test(server, source, time)
-        }
-    }
-
     private func error(
         _ source: OnBehalfOfTokenSource,
         _ user: String?
@@ -49,7 +31,7 @@ extension OnBehalfOfTokenSource {
     }
 
     @Test func theUsersTokenIsExchanged() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf { server, source, _ async throws in
             async let token = source.token(of: "user-token")
             let call = await server.call(0)
             #expect(
@@ -65,7 +47,7 @@ extension OnBehalfOfTokenSource {
     }
 
     @Test func eachUserHasItsOwnTokenAndOneCallForAll() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf { server, source, _ async throws in
             try await withThrowingTaskGroup(of: AccessToken.self) { group in
                 for _ in 0..<500 { group.addTask { try await source.token(of: "ann") } }
                 await server.call(0).grant("for-ann")
@@ -80,7 +62,7 @@ extension OnBehalfOfTokenSource {
     }
 
     @Test func onlySoManyUsersAreRemembered() async throws {
-        try await with(capacity: 3) { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(capacity: 3) { server, source, _ async throws in
             for (index, user) in ["a", "b", "c", "d"].enumerated() {
                 async let token = source.token(of: user)
                 await server.call(index).grant("for-" + user)
@@ -97,7 +79,7 @@ extension OnBehalfOfTokenSource {
     }
 
     @Test func badTokensPushNoGoodOnesOut() async throws {
-        try await with(capacity: 3) { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(capacity: 3) { server, source, _ async throws in
             async let token = source.token(of: "ann")
             await server.call(0).grant("for-ann")
             #expect(try await token.secret == Secret("for-ann"))
@@ -112,7 +94,7 @@ extension OnBehalfOfTokenSource {
     }
 
     @Test func withoutATokenTheCallerIsAsked() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf { server, source, _ async throws in
             let error = try await error(source, nil)
             #expect(error.code == .unauthenticated)
             #expect(error.problem == .upstreamAuthorizationRequired)
@@ -122,7 +104,7 @@ extension OnBehalfOfTokenSource {
 
     /// The silence that the authority asks for is everybody's; tokens that are there are used meanwhile.
     @Test func oneUsersThrottlingHoldsForAll() async throws {
-        try await with { server, source, time async throws in
+        try await TokenServer.onBehalfOf { server, source, time async throws in
             async let good = source.token(of: "ann")
             await server.call(0).grant("for-ann")
             #expect(try await good.secret == Secret("for-ann"))
@@ -145,7 +127,7 @@ extension OnBehalfOfTokenSource {
 
     /// Neither a challenge nor a refusal is tried again with the same token; another token is another question.
     @Test func aChallengeIsNotRetried() async throws {
-        try await with { server, source, time async throws in
+        try await TokenServer.onBehalfOf { server, source, time async throws in
             async let refused = error(source, "user-token")
             await server.call(0).reply(400, try Fixture.text("entra-error-400-obo-interaction-required"))
             let error = try await refused

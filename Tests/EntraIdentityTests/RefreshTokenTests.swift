@@ -88,25 +88,6 @@ extension TokenServer.Call {
 }
 
 @Suite struct RefreshTokenTests {
-    private func with(
-        keeps: Bool = true,
-        _ test: (TokenServer, OnBehalfOfTokenSource, ManualTime) async throws -> Void
-    ) async throws {
-        try await TokenServer.serve { server, authority, client, time, _ async throws in
-            let source = OnBehalfOfTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret"))),
-                client: client,
-                time: time,
-                keepsRefreshTokens: keeps,
-                capacity: 10
-            )
-            try await test(server, source, time)
-        }
-    }
-
     /// Neither what the user brought nor what was kept is at fault.
     @Test func theGatewaysOwnCredentialIsNoFaultOfTheUsers() async throws {
         try await TokenServer.serve { server, authority, client, time, logs async throws in
@@ -141,7 +122,7 @@ extension TokenServer.Call {
     }
 
     @Test func whatComesWithTheExchangeIsKept() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, _ async throws in
             let (first, second) = (Store(of: 1), Store(of: 2))
             async let token = source.token("ann", first)
             let call = await server.call(0)
@@ -163,7 +144,7 @@ extension TokenServer.Call {
     }
 
     @Test func withoutTheSettingNothingIsAskedForOrKept() async throws {
-        try await with(keeps: false) { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: false) { server, source, _ async throws in
             let store = Store("r-0")
             async let token = source.token("ann", store)
             let call = await server.call(0)
@@ -177,7 +158,7 @@ extension TokenServer.Call {
     }
 
     @Test func withoutTheUserTheKeptTokenGetsTheNextOne() async throws {
-        try await with { server, source, time async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, time async throws in
             let store = Store("r-0")
             try await withThrowingTaskGroup(of: AccessToken.self) { group in
                 for _ in 0..<50 { group.addTask { try await source.token(nil, store) } }
@@ -206,7 +187,7 @@ extension TokenServer.Call {
     }
 
     @Test func exportsDoNotShareTokens() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, _ async throws in
             let (first, second) = (Store("r-1", of: 1), Store("r-2", of: 2))
             async let one = source.token(nil, first)
             await server.call(0).grant("a-1")
@@ -221,7 +202,7 @@ extension TokenServer.Call {
 
     /// The user's token has ended: it is not sent to the authority again and again.
     @Test func theKeptTokenStandsInForOneThatHasEnded() async throws {
-        try await with { server, source, time async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, time async throws in
             let store = Store("r-0")
             async let token = source.token("old", store)
             await server.call(0).refuse(500_133)
@@ -259,7 +240,7 @@ extension TokenServer.Call {
         _ claims: Bool,
         _ problem: ProblemCode
     ) async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, _ async throws in
             let store = Store("r-0")
             async let refused = source.refusal(nil, store)
             await server.call(0).refuse(number, error, claims: claims)
@@ -284,7 +265,7 @@ extension TokenServer.Call {
     }
 
     @Test func whatPassesOrIsTheOperatorsForgetsNothing() async throws {
-        try await with { server, source, time async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, time async throws in
             let store = Store("r-0")
             let answers: [(Int, String, ProviderError.Code)] = [
                 (503, #"{"error":"temporarily_unavailable","error_codes":[90033]}"#, .transient),
@@ -308,7 +289,7 @@ extension TokenServer.Call {
 
     /// A challenge to the user's own token is for the user, whatever is kept.
     @Test func aChallengeIsNotGoneAround() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, _ async throws in
             let store = Store("r-0")
             async let refused = source.refusal("ann", store)
             await server.call(0).refuse(50_079, "interaction_required", claims: true)
@@ -319,7 +300,7 @@ extension TokenServer.Call {
     }
 
     @Test func aTokenThatTheUpstreamRefusedIsReplaced() async throws {
-        try await with { server, source, _ async throws in
+        try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, _ async throws in
             let store = Store("r-0")
             async let token = source.token(nil, store)
             await server.call(0).grant("a-1")

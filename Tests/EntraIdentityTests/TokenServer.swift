@@ -93,6 +93,27 @@ final class TokenServer: Sendable {
         }
     }
 
+    /// Runs `test` with a source of users' tokens from this server, by a client secret.
+    static func onBehalfOf(
+        keepsRefreshTokens: Bool = false,
+        capacity: Int = 10,
+        test: (TokenServer, OnBehalfOfTokenSource, ManualTime) async throws -> Void
+    ) async throws {
+        try await serve { server, authority, client, time, _ async throws in
+            let source = OnBehalfOfTokenSource(
+                authority: authority,
+                tenant: "contoso.example",
+                clientID: "client-id",
+                credential: .clientSecret(SecretSource(Secret("s3cret"))),
+                client: client,
+                time: time,
+                keepsRefreshTokens: keepsRefreshTokens,
+                capacity: capacity
+            )
+            try await test(server, source, time)
+        }
+    }
+
     /// Runs `test` with this server's address, and a client that may call it.
     static func serve(
         test: (TokenServer, UpstreamURL, UpstreamClient, ManualTime, InMemoryLogHandler) async throws -> Void

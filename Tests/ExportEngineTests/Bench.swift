@@ -105,6 +105,26 @@ struct Bench: Sendable {
         }
     }
 
+    /// Runs an engine on the same ledger whose configuration has no connection any more, until it has found the export.
+    func runWithoutConnection(until id: ExportID, sealingKeys: SealingKeys? = nil) async throws {
+        let orphaned = ExportEngine(
+            ledger: ledger,
+            connections: [],
+            sealingKeys: sealingKeys,
+            descriptors: [descriptor],
+            time: time,
+            random: { UInt64.random(in: .min ... .max) },
+            logger: engine.tools.logger,
+            metrics: metrics
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await orphaned.run() }
+            while try await record(id).export.notice?.code != .unavailable { await Task.yield() }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
     func draft(
         _ options: JSONValue = [:],
         key: Idempotency? = nil,

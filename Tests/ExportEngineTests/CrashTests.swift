@@ -235,21 +235,7 @@ import Testing
             let id = try await first.create()
             return try await first.until(id) { $0.isTracked }.export.id
         }
-        let orphaned = ExportEngine(
-            ledger: first.ledger,
-            connections: [],
-            descriptors: [first.descriptor],
-            time: first.time,
-            random: { UInt64.random(in: .min ... .max) },
-            logger: first.engine.tools.logger,
-            metrics: first.metrics
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await orphaned.run() }
-            while try await first.record(id).export.notice?.code != .unavailable { await Task.yield() }
-            group.cancelAll()
-            try await group.waitForAll()
-        }
+        try await first.runWithoutConnection(until: id)
         first.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
         let again = try first.restarted()
         #expect(try await again.running { try await again.drive(id) }.export.status == .succeeded)

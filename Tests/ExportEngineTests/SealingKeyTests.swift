@@ -110,22 +110,7 @@ import Testing
 
     @Test func aMissingConnectionsTokensWaitWithItsExports() async throws {
         let (first, id) = try await ended()
-        let orphaned = ExportEngine(
-            ledger: first.ledger,
-            connections: [],
-            sealingKeys: try .testing("b", "a"),
-            descriptors: [first.descriptor],
-            time: first.time,
-            random: { UInt64.random(in: .min ... .max) },
-            logger: first.engine.tools.logger,
-            metrics: first.metrics
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await orphaned.run() }
-            while try await first.record(id).export.notice?.code != .unavailable { await Task.yield() }
-            group.cancelAll()
-            try await group.waitForAll()
-        }
+        try await first.runWithoutConnection(until: id, sealingKeys: .testing("b", "a"))
         first.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
         let again = try first.restarted(sealingKeys: .testing("b"))
         #expect(try await again.running { try await again.drive(id) }.export.status == .succeeded)

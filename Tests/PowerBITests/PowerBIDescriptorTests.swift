@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 
 @testable import PowerBI
@@ -105,7 +106,7 @@ import Testing
         let known = try #require(fault.detail.split(separator: "known are ").last)
         #expect(Set(known.split(separator: ", ").map(String.init)) == described)
 
-        let definition = try Fixture.json("pbi-swagger-export-schema.json")[try #require(place.swagger)]
+        let definition = try recordings.json("pbi-swagger-export-schema.json")[try #require(place.swagger)]
         let documented = Set(try #require(definition?["properties"]?.object).keys)
         #expect(documented.union(place.added).subtracting(place.removed) == described)
     }
@@ -118,7 +119,7 @@ import Testing
 
     @Test("the states are those of Microsoft's schema")
     func states() throws {
-        let schema = try Fixture.json("pbi-swagger-export-schema.json")
+        let schema = try recordings.json("pbi-swagger-export-schema.json")
         let states = try #require(schema["Export"]?["properties"]?["status"]?["enum"]?.array)
         #expect(Set(states.compactMap { $0.string?.lowercased() }) == Set(PowerBIStatus.table.keys))
     }

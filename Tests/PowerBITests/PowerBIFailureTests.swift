@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -117,7 +118,7 @@ import UpstreamHTTP
 
     @Test("each answer has one meaning", arguments: cases)
     func meaning(_ item: Case) throws {
-        let body = try item.fixture.map { try Fixture.text($0) } ?? ""
+        let body = try item.fixture.map { try recordings.text($0) } ?? ""
         let headers = item.headers.merging(["RequestId": "aee972ae-a508-482d-8f28-40c940974ab2"]) { $1 }
         let error = PowerBIFailure.error(answer(item.status, headers, body: body), during: item.step)
         #expect(error.code == item.code)
@@ -176,7 +177,7 @@ import UpstreamHTTP
 
     @Test("recorded headers: the request id is found")
     func recordedHeaders() throws {
-        let headers = try #require(Fixture.json("pbi-response-headers-recorded.json").object)
+        let headers = try #require(recordings.json("pbi-response-headers-recorded.json").object)
         let response = answer(500, headers.compactMapValues(\.string))
         #expect(PowerBIFailure.info(response).requestId == headers["RequestId"]?.string)
         #expect(!PowerBIFailure.rejectsToken(response))

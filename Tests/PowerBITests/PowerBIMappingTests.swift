@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import ScriptedHost
 import Testing
 
 @testable import PowerBI
@@ -8,7 +9,7 @@ import Testing
 @Suite struct PowerBIMappingTests {
     /// The rows of each table, by the heading above it.
     private func tables() throws -> [String: [(property: String, ours: String)]] {
-        let text = try Fixture.source("Sources/GatewayServer/Documentation.docc/Mapping-PowerBI.md")
+        let text = try packageFile("Sources/GatewayServer/Documentation.docc/Mapping-PowerBI.md")
         var tables: [String: [(property: String, ours: String)]] = [:]
         var heading = ""
         for line in text.split(separator: "\n") {
@@ -30,7 +31,7 @@ import Testing
 
     @Test("every property and state of the page has a row, and every row is on the page")
     func complete() throws {
-        let page = try Fixture.text("export-to-file-status-page.txt")
+        let page = try recordings.text("export-to-file-status-page.txt")
         let lines = page.split(separator: "\n")
         let tables = try tables()
 

@@ -25,7 +25,7 @@ import UpstreamHTTP
     func start() async throws {
         try await ScriptedUpstream.run(Script(Self.accepted)) { upstream in
             try await Workbench.run(at: upstream.origin) { bench in
-                let sample = try Fixture.json("pbi-request-paginated-identityblob.json")
+                let sample = try recordings.json("pbi-request-paginated-identityblob.json")
                 let submission = try await bench.submit(options(sample.object ?? [:]))
                 #expect(submission.reference == Self.inGroup)
                 #expect(submission.observation?.status == .notStarted)
@@ -116,7 +116,7 @@ import UpstreamHTTP
             }
         ) { upstream in
             try await Workbench.run(at: upstream.origin) { bench in
-                let sample = try Fixture.json("pbi-request-paginated-identityblob.json")
+                let sample = try recordings.json("pbi-request-paginated-identityblob.json")
                 let error = try await providerError { _ = try await bench.submit(options(sample.object ?? [:])) }
                 #expect(error.code == .invalid)
                 #expect(error.upstream?.message == "Bad token <redacted> here")
@@ -128,7 +128,7 @@ import UpstreamHTTP
     func secretLost() async throws {
         try await ScriptedUpstream.run(Script(Self.accepted)) { upstream in
             try await Workbench.run(at: upstream.origin) { bench in
-                let sample = try Fixture.json("pbi-request-paginated-identityblob.json")
+                let sample = try recordings.json("pbi-request-paginated-identityblob.json")
                 let plan = try bench.provider.validate(options(sample.object ?? [:])).plan
                 let marker = SubmissionMarker(
                     exportID: try #require(ExportID("01981f3e-7c1a-7b52-9d3e-0242ac120002")),

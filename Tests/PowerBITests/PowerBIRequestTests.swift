@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -14,14 +15,14 @@ import UpstreamHTTP
         ]
     )
     func samples(name: String) throws {
-        let sample = try Fixture.json(name)
+        let sample = try recordings.json(name)
         let validated = try PowerBIRequest.validate(options(sample.object ?? [:]))
         #expect(try PowerBIWire.requestBody(of: validated.plan, secrets: validated.secrets) == sample)
     }
 
     @Test("a token is taken out of what is written down, and put back where it was")
     func secrets() throws {
-        let sample = try Fixture.json("pbi-request-paginated-identityblob.json")
+        let sample = try recordings.json("pbi-request-paginated-identityblob.json")
         let validated = try PowerBIRequest.validate(options(sample.object ?? [:]))
         let pointer = "/paginatedReportConfiguration/identities/0/identityBlob/value"
         #expect(validated.secrets == [pointer: Secret("eyJ0eX....full access token")])
@@ -98,7 +99,7 @@ import UpstreamHTTP
 
     @Test("the formats are those of Microsoft's schema")
     func formatsOfSchema() throws {
-        let schema = try Fixture.json("pbi-swagger-export-schema.json")
+        let schema = try recordings.json("pbi-swagger-export-schema.json")
         let formats = schema["ExportReportRequest"]?["properties"]?["format"]?["enum"]
         #expect(formats == .array(PowerBIFormat.all.map { .string($0.name) }))
     }

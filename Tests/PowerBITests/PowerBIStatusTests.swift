@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -29,7 +30,7 @@ import UpstreamHTTP
 
     @Test("a start as recorded", arguments: ["notstarted", "reconstructed"])
     func started(name: String) throws {
-        let json = try Fixture.json("pbi-export-post-202-\(name).json")
+        let json = try recordings.json("pbi-export-post-202-\(name).json")
         let observation = try observe(json, retryAfter: .seconds(7))
         #expect(PowerBIExport(json)?.id == json["id"]?.string)
         #expect(observation.status == .notStarted)
@@ -43,7 +44,7 @@ import UpstreamHTTP
 
     @Test("a finished export as printed")
     func succeeded() throws {
-        let observation = try observe(Fixture.json("pbi-export-status-200-succeeded.json"))
+        let observation = try observe(recordings.json("pbi-export-status-200-succeeded.json"))
         #expect(observation.status == .succeeded)
         #expect(observation.percentComplete == 100)
         #expect(observation.completedAt == Timestamp(rfc3339: "2021-12-08T10:26:38.016Z"))

@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -94,7 +95,7 @@ import UpstreamHTTP
 
     @Test("each answer has one meaning", arguments: cases)
     func meaning(_ item: Case) throws {
-        let body = try item.fixture.map { try Fixture.text($0) } ?? ""
+        let body = try item.fixture.map { try recordings.text($0) } ?? ""
         let error = VivaGoalsFailure.error(answer(item.status, ["request-id": "r1"], body: body), during: item.step)
         #expect(error.code == item.code)
         #expect(error.detail.contains(item.word), "\(error.detail)")
@@ -105,7 +106,7 @@ import UpstreamHTTP
 
     @Test("a conflict names the job in the way, from the body or the Location")
     func conflict() throws {
-        let body = try Fixture.text("goals-create-409.response.json")
+        let body = try recordings.text("goals-create-409.response.json")
         let id = "eyJfdHlwZSI6Ikdyb3VwIiwiaWQiOiI4MzIxMjc1In0"
         let error = VivaGoalsFailure.error(answer(409, body: body), during: .start)
         #expect(error.existing == id)
@@ -121,7 +122,7 @@ import UpstreamHTTP
 
     @Test("a refused organization names its field")
     func field() throws {
-        let body = try Fixture.text("goals-create-400.response.json")
+        let body = try recordings.text("goals-create-400.response.json")
         let error = VivaGoalsFailure.error(answer(400, body: body), during: .start)
         #expect(error.faults.map(\.pointer) == ["/goalsOrganizationId"])
     }

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import ScriptedHost
 import Testing
 
 @testable import VivaGoals
@@ -17,8 +18,8 @@ import Testing
 
     @Test("every property of the page has a row, and every row is on the page")
     func complete() throws {
-        let page = try Fixture.text("exportjob-resource-page.txt").split(separator: "\n")
-        let table = try Fixture.source("Sources/GatewayServer/Documentation.docc/Mapping-VivaGoals.md")
+        let page = try recordings.text("exportjob-resource-page.txt").split(separator: "\n")
+        let table = try packageFile("Sources/GatewayServer/Documentation.docc/Mapping-VivaGoals.md")
             .split(separator: "\n")
 
         let described = names(in: page)

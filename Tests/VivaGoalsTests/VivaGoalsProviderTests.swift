@@ -76,7 +76,7 @@ import VivaGoals
 
     @Test("the start whose page disagrees with itself")
     func laterPage() async throws {
-        let body = try Fixture.json("goals-create-201-later-doc.response.json")
+        let body = try recordings.json("goals-create-201-later-doc.response.json")
         let id = "j!uJJZyGd87hGFgvZV8bl-GlCBmj39kL1Cl3clung9SgU"
         try await ScriptedUpstream.run(
             Script { _ in .json(body, status: 201, headers: [Self.location(id)]) }
@@ -104,7 +104,7 @@ import VivaGoals
 
     @Test("the job under way is named, and nothing is made of it")
     func conflict() async throws {
-        let body = try Fixture.json("goals-create-409.response.json")
+        let body = try recordings.json("goals-create-409.response.json")
         try await ScriptedUpstream.run(Script { _ in .json(body, status: 409) }) { upstream in
             try await Workbench.run(at: upstream.origin) { bench in
                 let error = try await providerError { _ = try await bench.submit() }
@@ -218,7 +218,7 @@ import VivaGoals
 
     @Test("a status: the captured answer with the wait that it asks for")
     func status() async throws {
-        let body = try Fixture.json("goals-get-running.response.json")
+        let body = try recordings.json("goals-get-running.response.json")
         try await ScriptedUpstream.run(
             Script { request in
                 request.target.hasSuffix("/lost")

@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 
 @testable import VivaGoals
@@ -10,7 +11,7 @@ import Testing
 
     @Test("the documented request passes and is sent as it was")
     func sample() throws {
-        let sample = try Fixture.json("goals-create.request.json")
+        let sample = try recordings.json("goals-create.request.json")
         let validated = try VivaGoalsRequest.validate(sample)
         #expect(validated.plan.source == sample)
         #expect(try VivaGoalsView(source: validated.plan.source).requestBody == sample)
@@ -43,7 +44,7 @@ import Testing
 
     @Test("the address in Microsoft's page is read as the page says")
     func addressOfThePage() throws {
-        let page = try Fixture.text("exportjob-resource-page.txt")
+        let page = try recordings.text("exportjob-resource-page.txt")
         let address = try #require(page.split(separator: "\n").first { $0.hasPrefix("https://goals.microsoft.com/") })
         let view = try #require(VivaGoalsView(explorerURL: String(address)))
         #expect(view == VivaGoalsView(organizationID: organizationID, viewID: viewID))

@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 
 @testable import VivaGoals
@@ -20,7 +21,7 @@ import Testing
 
     @Test("a job under way as captured: bare, with a date of expiry, and the file not yet shown")
     func running() throws {
-        let job = try #require(VivaGoalsJob(entity: Fixture.json("goals-get-running.response.json")))
+        let job = try #require(VivaGoalsJob(entity: recordings.json("goals-get-running.response.json")))
         #expect(job.id == "j!kmZP9dp57hGB_7KuYfi6DlCBmj39kL1Cl3clung9SgU")
         #expect(job.createdDateTime == Timestamp(rfc3339: "2023-11-02T23:53:02.051Z"))
         #expect(
@@ -43,7 +44,7 @@ import Testing
     @Test("a job as the later page prints it: wrapped, and with dates that cannot be read")
     func wrapped() throws {
         let job = try #require(
-            VivaGoalsJob(entity: Fixture.json("goals-get-running-wrapped-later-doc.response.json"))
+            VivaGoalsJob(entity: recordings.json("goals-get-running-wrapped-later-doc.response.json"))
         )
         #expect(job.id == "j!eyJfdHlwZSI6Ikdyb3VwIiwiaWQiOiI4MzIxMjc1In0")
         #expect(job.createdDateTime == nil && job.expirationDateTime == nil)
@@ -53,7 +54,7 @@ import Testing
 
     @Test("the starts as printed", arguments: ["goals-create-201", "goals-create-201-later-doc"])
     func started(name: String) throws {
-        let json = try Fixture.json(name + ".response.json")
+        let json = try recordings.json(name + ".response.json")
         let job = try #require(VivaGoalsJob(entity: json))
         #expect(job.id == json["id"]?.string)
         #expect(job.createdDateTime == nil)
@@ -63,7 +64,7 @@ import Testing
 
     @Test("the list as captured")
     func list() throws {
-        let page = try #require(VivaGoalsPage(Fixture.json("goals-list.response.json")))
+        let page = try #require(VivaGoalsPage(recordings.json("goals-list.response.json")))
         #expect(
             page.jobs.map(\.id) == [
                 "j!ZIhyMux47hGIdJL2SWgapVCBmj39kL1Cl3clung9SgU", "j!NlIQDex47hGHcKInRPZkflCBmj39kL1Cl3clung9SgU",
@@ -96,7 +97,7 @@ import Testing
         ]
     )
     func skeletons(name: String) throws {
-        let job = try #require(VivaGoalsJob(entity: Fixture.json(name)))
+        let job = try #require(VivaGoalsJob(entity: recordings.json(name)))
         #expect(job.id == "String (identifier)")
         #expect(job.createdDateTime == nil)
         #expect(job.observation(of: reference, retryAfter: nil).status == .unknown)
