@@ -86,10 +86,15 @@ struct EngineTools: Sendable {
     }
 
     /// A context for one call upstream. A call that a caller's request waits for has no `refreshToken`.
-    func context(authorization: Secret?, refreshToken: (any RefreshTokenStore)? = nil) -> CallContext {
+    func context(
+        authorization: Secret?,
+        downloadAuthorization: Secret? = nil,
+        refreshToken: (any RefreshTokenStore)? = nil
+    ) -> CallContext {
         CallContext(
             requestID: newID(at: time.now()).description,
             authorization: authorization,
+            downloadAuthorization: downloadAuthorization,
             refreshToken: refreshToken
         )
     }

@@ -5,12 +5,13 @@ extension ExportEngine {
     public func cancel(
         _ id: ExportID,
         owner: String? = nil,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
-        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
+        let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
         if record.phase == .settled { return record.export }
         let life = life(of: record.export)
-        let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel
+        let isOthers = life.isOthers(record.export, authorization)
+        let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
         if isAskedUpstream, life.capabilities.delegatedOnly, let lane = lane(of: record.export) {
             // The background can cancel with what it keeps, unless that was not good enough before.
             let isKept = try await asking { try await lane.refreshToken(of: record.export)?.load() != nil }
@@ -20,9 +21,10 @@ extension ExportEngine {
         }
 
         let wished = try await asking {
-            try await self.tools.apply(.cancelRequested, to: id, fence: nil, life)
+            try await self.tools.apply(.cancelRequested(withOwnersToken: !isOthers), to: id, fence: nil, life)
         }
         guard let wished else { return try await knownRecord(id).export }
+        if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
         lane(of: record.export)?.wake(id)
         // A start that is under way comes first; the wish is fulfilled when it is known what became of it.
         guard wished.phase == .tracking else { return wished.export }
@@ -35,4 +37,9 @@ extension ExportEngine {
         }
         return after.export
     }
+
+    private static let onlyItsOwner = GatewayError(
+        .forbidden,
+        "The export was started upstream with its owner's own token: only its owner can cancel it there."
+    )
 }

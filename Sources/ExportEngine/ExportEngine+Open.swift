@@ -7,18 +7,22 @@ extension ExportEngine {
         of id: ExportID,
         owner: String? = nil,
         range: FileRange?,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody {
-        let record = try await takeToken(authorization, for: knownRecord(id, owner: owner))
+        let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
         let (lane, file, reference) = try await checkOpen(fileID, of: record)
-        let token = tools.tokens.token(for: id)
+        let isOwner = authorization.isOwner(of: record.export)
+        let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }
         do {
             return try await lane.connection.provider.open(
                 file,
                 of: reference,
                 range: range,
-                context: tools.context(authorization: token)
+                context: tools.context(
+                    authorization: token,
+                    downloadAuthorization: authorization.downloadToken
+                )
             )
         } catch {
             if let token, lane.life.asksForAuthorization(error) {

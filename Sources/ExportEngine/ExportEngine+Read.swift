@@ -6,10 +6,10 @@ extension ExportEngine {
         _ id: ExportID,
         owner: String? = nil,
         refresh: Bool,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
         let known = try await knownRecord(id, owner: owner)
-        let record = try await takeToken(authorization, for: known)
+        let record = try await takeToken(of: authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
             // Whoever asks is what brings it on: the answer tells what came of that. Not every step shows in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
@@ -18,6 +18,8 @@ extension ExportEngine {
             .export
         }
         guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
+        // Nobody acts with somebody else's token.
+        guard !lane.life.isOthers(record.export, authorization) else { return record.export }
         // A kept refresh token is for the background alone: it is not used because somebody asks.
         if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
         await lane.refresh(id)
@@ -74,7 +76,16 @@ extension ExportEngine {
         }
     }
 
-    /// Keeps the token that a caller brought; an export that waited for one goes on at once.
+    /// Keeps the token that an export's owner brought; an export that waited for one goes on at once.
+    func takeToken(
+        of authorization: CallerAuthorization,
+        for record: LedgerRecord
+    ) async throws(GatewayError) -> LedgerRecord {
+        guard authorization.isOwner(of: record.export) else { return record }
+        return try await takeToken(authorization.token, for: record)
+    }
+
+    /// Keeps the token that the export's owner brought.
     func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }

@@ -3,7 +3,10 @@ import Exports
 
 // The wish to cancel: recorded at once, fulfilled when the upstream confirms it.
 extension ExportLife.Turn {
-    mutating func cancelRequested() {
+    mutating func cancelRequested(withOwnersToken: Bool) {
+        // Decided here, on the phase of the moment: a start may just have been made.
+        let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
+        guard withOwnersToken || !isAskedUpstream else { return }
         record.progress.cancelRefusal = nil
         record.progress.cancelAttempts = 0
         switch record.phase {

@@ -25,7 +25,8 @@ struct ExportLife: Sendable {
         /// The caller's token is needed and not at hand, or still not.
         case authorizationMissing
         case authorizationArrived
-        case cancelRequested
+        /// `withOwnersToken` says whether it may be wished upstream too, where that takes the owner's token.
+        case cancelRequested(withOwnersToken: Bool)
         case canceledUpstream
         case cancelFailed(ProviderError)
         /// The files are no longer kept.
@@ -63,6 +64,11 @@ struct ExportLife: Sendable {
     func asksForAuthorization(_ error: ProviderError) -> Bool {
         error.code == .unauthenticated
             && (capabilities.delegatedOnly || error.problem == .upstreamAuthorizationRequired)
+    }
+
+    /// Whether the export runs on the token of somebody else than who asks.
+    func isOthers(_ export: Export, _ authorization: CallerAuthorization) -> Bool {
+        capabilities.delegatedOnly && !authorization.isOwner(of: export)
     }
 
     /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1.
@@ -106,7 +112,7 @@ struct ExportLife: Sendable {
             case (.tracking, .observationFailed(let error)): observationFailed(error)
             case (.tracking, .canceledUpstream): canceledUpstream()
             case (.tracking, .cancelFailed(let error)): cancelFailed(error)
-            case (_, .cancelRequested): cancelRequested()
+            case (_, .cancelRequested(let withOwnersToken)): cancelRequested(withOwnersToken: withOwnersToken)
             case (_, .authorizationMissing): awaitAuthorization()
             case (_, .authorizationArrived): authorizationArrived()
             case (_, .connectionMissing): connectionMissing()

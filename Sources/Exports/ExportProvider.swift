@@ -61,6 +61,9 @@ public struct CallContext: Sendable {
     public var requestID: String
     /// The caller's own upstream token, where it gave one.
     public var authorization: Secret?
+    /// The caller's own token for the hosts that files come from, where it gave one. Only with a caller's own request for a
+    /// file; kept nowhere.
+    public var downloadAuthorization: Secret?
     /// Where the refresh token of the export rests that the call is made for. Nil where none is to be kept, and where the
     /// call is a caller's own request.
     public var refreshToken: (any RefreshTokenStore)?
@@ -69,10 +72,12 @@ public struct CallContext: Sendable {
     public init(
         requestID: String,
         authorization: Secret? = nil,
+        downloadAuthorization: Secret? = nil,
         refreshToken: (any RefreshTokenStore)? = nil
     ) {
         self.requestID = requestID
         self.authorization = authorization
+        self.downloadAuthorization = downloadAuthorization
         self.refreshToken = refreshToken
     }
 }

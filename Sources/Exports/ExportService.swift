@@ -14,15 +14,17 @@ public protocol ExportService: Sendable {
     /// Accepts an export: validated and written down when this returns, started later.
     func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation
 
-    /// An export as it is known here. `authorization` is kept in memory for the calls that follow.
+    /// An export as it is known here. The owner's token is kept in memory for the calls that follow; an export that waits
+    /// for one goes on, unless this one was refused a moment ago.
     ///
     /// With `refresh`, the upstream is asked first: callers at the same time share one call, and at most one is made
-    /// in each minimum poll interval. If it fails, the export comes back as known, `stale`.
+    /// in each minimum poll interval. If it fails, the export comes back as known, `stale`. Where the connection runs on
+    /// callers' tokens, it is asked for the owner alone; for others the export comes back as known.
     func export(
         _ id: ExportID,
         owner: String?,
         refresh: Bool,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
     /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
@@ -37,18 +39,26 @@ public protocol ExportService: Sendable {
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
 
     /// Stops an export: upstream where that can be done, else its tracking here. `cancellation` says which.
-    /// An export that already ended comes back unchanged.
-    func cancel(_ id: ExportID, owner: String?, authorization: Secret?) async throws(GatewayError) -> Export
+    /// An export that already ended comes back unchanged. Throws `forbidden` where the job would have to be canceled
+    /// upstream with the owner's token, and somebody else asks.
+    func cancel(
+        _ id: ExportID,
+        owner: String?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export
 
     /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
     /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
     /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
+    ///
+    /// Where the connection runs on callers' tokens, the owner's call is made with the token that it brings, or the last one
+    /// that was kept; anybody else's only with what it brings. Throws `upstreamAuthorizationRequired` where there is none.
     func open(
         _ fileID: String,
         of id: ExportID,
         owner: String?,
         range: FileRange?,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody
 
     /// Writes down how a delivery went. After the first whole delivery of a file, its size and SHA-256 are part of the

@@ -179,6 +179,18 @@ struct Bench: Sendable {
     }
 }
 
+extension CallerAuthorization {
+    /// What the owner of a bench's exports brings.
+    static func owner(_ token: String? = nil) -> CallerAuthorization { bringing(token, "alice") }
+
+    /// What somebody brings who sees all exports and owns none.
+    static func auditor(_ token: String? = nil) -> CallerAuthorization { bringing(token, nil) }
+
+    static func bringing(_ token: String?, _ owner: String?) -> CallerAuthorization {
+        CallerAuthorization(caller: owner ?? "auditor", token: token.map { Secret($0) })
+    }
+}
+
 extension LedgerRecord {
     var isTracked: Bool { phase == .tracking }
     var isSettled: Bool { phase == .settled }

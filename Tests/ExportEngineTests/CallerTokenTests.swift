@@ -13,7 +13,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "t")
             _ = try await bench.drive(id)
-            _ = try await bench.engine.open("1", of: id, range: nil, authorization: nil)
+            _ = try await bench.engine.open("1", of: id, range: nil, authorization: .owner())
         }
         #expect(tokens(bench) == [Secret("t"), Secret("t"), Secret("t")])
     }
@@ -32,7 +32,7 @@ import Testing
             #expect(held.export.notice?.code == .upstreamAuthorizationRequired)
             #expect(first.provider.count(.observe) == 0)
             // Who asks with a token is told what came of it.
-            let export = try await second.engine.export(id, refresh: false, authorization: Secret("new"))
+            let export = try await second.engine.export(id, refresh: false, authorization: .owner("new"))
             #expect(export.status == .succeeded && export.tracking == nil)
         }
         #expect(tokens(first) == [Secret("old"), Secret("new")])
@@ -48,7 +48,7 @@ import Testing
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
             #expect(held.phase == .accepted)
             #expect(bench.engine.tools.tokens.token(for: id) == nil)
-            let export = try await bench.engine.export(id, refresh: false, authorization: Secret("new"))
+            let export = try await bench.engine.export(id, refresh: false, authorization: .owner("new"))
             #expect(export.upstream != nil && export.notice == nil && export.tracking == .background)
         }
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
@@ -60,7 +60,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "old")
             let held = try await bench.drive(id) { $0.progress.awaitsAuthorization }
-            let export = try await bench.engine.export(id, refresh: false, authorization: Secret("worse"))
+            let export = try await bench.engine.export(id, refresh: false, authorization: .owner("worse"))
             #expect(export.tracking == .onRequest)
             #expect(export.revision > held.export.revision)
         }
@@ -79,10 +79,10 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             let error = await #expect(throws: GatewayError.self) {
-                try await second.engine.cancel(id, authorization: nil)
+                try await second.engine.cancel(id, authorization: .owner())
             }
             #expect(error?.code == .upstreamAuthorizationRequired)
-            let export = try await second.engine.cancel(id, authorization: Secret("new"))
+            let export = try await second.engine.cancel(id, authorization: .owner("new"))
             #expect(export.cancellation == .confirmed)
         }
     }
@@ -107,7 +107,7 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             await reached.pass()
-            async let export = second.engine.export(id, refresh: false, authorization: Secret("new"))
+            async let export = second.engine.export(id, refresh: false, authorization: .owner("new"))
             _ = try await second.until(id) { !$0.progress.awaitsAuthorization }
             // The call waits for what comes of the token.
             while second.time.sleeperCount < 1 { await Task.yield() }

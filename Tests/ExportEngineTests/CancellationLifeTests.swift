@@ -6,7 +6,7 @@ import Testing
 @Suite struct CancellationLifeTests {
     @Test func beforeTheStartItIsDone() {
         var life = Life()
-        life.take(.cancelRequested)
+        life.take(.cancelRequested(withOwnersToken: true))
         #expect(life.export.status == .canceled)
         #expect(life.export.cancellation == .confirmed)
         #expect(life.record.fence == 2)
@@ -14,7 +14,7 @@ import Testing
 
     @Test func wishDuringTheStartIsFulfilledAfterwards() {
         var life = Life.submitting { $0.cancel = true }
-        life.take(.cancelRequested)
+        life.take(.cancelRequested(withOwnersToken: true))
         #expect(life.record.phase == .submitting)
         #expect(life.record.fence == 1)
         #expect(life.export.cancellation == .requested)
@@ -28,7 +28,7 @@ import Testing
 
     @Test func wishDuringAStartThatFailsIsConfirmed() {
         var life = Life.submitting()
-        life.take(.cancelRequested, .submissionFailed(Life.error(.transient)))
+        life.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.transient)))
         #expect(life.export.status == .canceled)
         #expect(life.export.cancellation == .confirmed)
     }
@@ -38,7 +38,7 @@ import Testing
             $0.reconcile = true
             $0.cancel = true
         }
-        searched.take(.cancelRequested, .submissionFailed(Life.error(.ambiguous)))
+        searched.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.ambiguous)))
         #expect(searched.step == .reconcile)
         var found = searched
         found.take(.reconciled(Life.submission))
@@ -48,7 +48,7 @@ import Testing
         #expect(searched.export.cancellation == .confirmed)
 
         var lost = Life.submitting { $0.resubmitIsHarmless = true }
-        lost.take(.cancelRequested, .submissionFailed(Life.error(.ambiguous)))
+        lost.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.ambiguous)))
         #expect(lost.export.status == .canceled)
         #expect(lost.export.cancellation == .unsupported)
         #expect(lost.export.notice?.code == .submissionUnconfirmed)
@@ -57,7 +57,7 @@ import Testing
     @Test func withoutCancelTrackingStops() {
         for declares in [false, true] {
             var life = Life.tracked { $0.cancel = declares }
-            life.take(.cancelRequested)
+            life.take(.cancelRequested(withOwnersToken: true))
             if declares { life.take(.cancelFailed(Life.error(.unsupported))) }
             #expect(life.export.status == .canceled)
             #expect(life.export.cancellation == .unsupported)
@@ -68,7 +68,7 @@ import Testing
 
     @Test func unansweredCancelIsTriedAgainAfterALook() {
         var life = Life.tracked { $0.cancel = true }
-        life.take(.cancelRequested)
+        life.take(.cancelRequested(withOwnersToken: true))
         #expect(life.step == .cancel)
         life.take(.cancelFailed(Life.error(.transient)))
         #expect(life.export.status != .canceled)
@@ -84,24 +84,31 @@ import Testing
 
     @Test func jobCanEndBeforeItIsCanceled() {
         var life = Life.tracked { $0.cancel = true }
-        life.take(.cancelRequested, .cancelFailed(Life.error(.transient)), .observed(.succeeded()))
+        life.take(
+            .cancelRequested(withOwnersToken: true),
+            .cancelFailed(Life.error(.transient)),
+            .observed(.succeeded())
+        )
         #expect(life.export.status == .succeeded)
         #expect(life.export.cancellation == .requested)
         var stopped = Life.tracked { $0.cancel = true }
-        stopped.take(.cancelRequested, .observed(Observation(.canceled, upstreamStatus: "canceled")))
+        stopped.take(
+            .cancelRequested(withOwnersToken: true),
+            .observed(Observation(.canceled, upstreamStatus: "canceled"))
+        )
         #expect(stopped.export.cancellation == .confirmed)
     }
 
     @Test func wishThatComesDuringAPollIsNextInLine() {
         var life = Life.tracked { $0.cancel = true }
-        life.take(.cancelRequested, Life.running())
+        life.take(.cancelRequested(withOwnersToken: true), Life.running())
         #expect(life.step == .cancel)
         #expect(life.wait == .zero)
     }
 
     @Test func refusedCancelIsForgotten() {
         var life = Life.tracked { $0.cancel = true }
-        life.take(.cancelRequested, .cancelFailed(Life.error(.conflict)))
+        life.take(.cancelRequested(withOwnersToken: true), .cancelFailed(Life.error(.conflict)))
         #expect(life.export.cancellation == nil)
         #expect(!life.record.cancelWished)
         #expect(life.record.progress.cancelRefusal?.code == .upstreamConflict)
@@ -112,7 +119,7 @@ import Testing
         var busy = Observation(.failed, upstreamStatus: "Failed")
         busy.resubmitAfter = .seconds(1)
         var life = Life.tracked { $0.cancel = true }
-        life.take(.cancelRequested, .observed(busy))
+        life.take(.cancelRequested(withOwnersToken: true), .observed(busy))
         #expect(life.export.status == .canceled)
         #expect(life.export.cancellation == .confirmed)
     }

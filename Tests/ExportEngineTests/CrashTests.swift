@@ -115,7 +115,7 @@ import Testing
             if record.isSettled { return record }
             #expect(try await ledger.refreshToken(of: created) == nil)
             // Answered with what comes of it, which may take the time that the drive lets pass.
-            async let asked = second.engine.export(created, refresh: false, authorization: Secret("t"))
+            async let asked = second.engine.export(created, refresh: false, authorization: .owner("t"))
             let settled = try await second.drive(created)
             _ = try await asked
             return settled
@@ -181,7 +181,7 @@ import Testing
         let id = try await first.running {
             let id = try await first.create()
             await first.provider.made(.submit, atLeast: 1)
-            let export = try await first.engine.cancel(id, authorization: nil)
+            let export = try await first.engine.cancel(id, authorization: .owner())
             #expect(export.cancellation == .requested)
             return id
         }

@@ -56,7 +56,7 @@ import Testing
         let first = delivery(bench, of: id)
         await bench.engine.record(first)
 
-        let after = try await bench.engine.export(id, refresh: false, authorization: nil)
+        let after = try await bench.engine.export(id, refresh: false, authorization: .owner())
         #expect(after.files.map(\.size) == [1234, nil])
         #expect(after.files.map(\.sha256) == [Self.digest, nil])
         #expect(after.files.map(\.digestSource) == [.gateway, nil])
@@ -168,8 +168,8 @@ import Testing
         let bench = try Bench()
         let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
         let range = FileRange(first: 4, last: 9, validator: "\"v\"")
-        _ = try await bench.engine.open("1", of: id, range: range, authorization: nil)
-        _ = try await bench.engine.open("1", of: id, range: nil, authorization: nil)
+        _ = try await bench.engine.open("1", of: id, range: range, authorization: .owner())
+        _ = try await bench.engine.open("1", of: id, range: nil, authorization: .owner())
         #expect(bench.provider.state.withLock { $0.ranges } == [range, nil])
     }
 }

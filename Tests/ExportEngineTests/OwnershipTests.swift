@@ -5,15 +5,24 @@ import Testing
 
 /// Another caller's export does not exist: nothing is told, done or kept.
 @Suite(.timeLimit(.minutes(5))) struct OwnershipTests {
-    /// Every way to an export, as `owner`.
+    /// Every way to an export, as `owner`; nil is an auditor, who sees all.
     private static let ways: [(String, @Sendable (Bench, ExportID, String?) async throws -> Void)] = [
-        ("get", { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: Secret("stranger's")) }),
+        (
+            "get",
+            { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: .bringing("stranger's", $2)) }
+        ),
         ("wait", { _ = try await $0.engine.export($1, owner: $2, changedFrom: 0, within: .seconds(9)) }),
-        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: Secret("stranger's")) }),
+        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: .bringing("stranger's", $2)) }),
         (
             "open",
             {
-                _ = try await $0.engine.open("1", of: $1, owner: $2, range: nil, authorization: Secret("stranger's"))
+                _ = try await $0.engine.open(
+                    "1",
+                    of: $1,
+                    owner: $2,
+                    range: nil,
+                    authorization: .bringing("stranger's", $2)
+                )
             }
         ),
         ("deliveries", { _ = try await $0.engine.deliveries(of: $1, owner: $2, after: nil, limit: 9) }),

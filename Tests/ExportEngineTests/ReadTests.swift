@@ -8,9 +8,9 @@ import Testing
         let bench = try Bench()
         let id = bench.engine.tools.newID(at: bench.time.now())
         for call in [
-            { try await bench.engine.export(id, refresh: true, authorization: nil) },
+            { try await bench.engine.export(id, refresh: true, authorization: .owner()) },
             { try await bench.engine.export(id, changedFrom: 1, within: .seconds(9)) },
-            { try await bench.engine.cancel(id, authorization: nil) },
+            { try await bench.engine.cancel(id, authorization: .owner()) },
         ] as [@Sendable () async throws -> Export] {
             let error = await #expect(throws: GatewayError.self) { try await call() }
             #expect(error?.code == .notFound)
@@ -34,7 +34,7 @@ import Testing
             let lane = try #require(bench.engine.lanes.values.first)
             try await withThrowingTaskGroup(of: Export.self) { group in
                 for _ in 0..<1000 {
-                    group.addTask { try await bench.engine.export(id, refresh: true, authorization: nil) }
+                    group.addTask { try await bench.engine.export(id, refresh: true, authorization: .owner()) }
                 }
                 while lane.refresherCount(of: id) < 1000 { await Task.yield() }
                 gate.open()
@@ -43,10 +43,10 @@ import Testing
             #expect(bench.provider.count(.observe) == 1)
 
             // Within the poll interval nobody is asked; after it, once more.
-            _ = try await bench.engine.export(id, refresh: true, authorization: nil)
+            _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
             #expect(bench.provider.count(.observe) == 1)
             bench.time.advance(by: .seconds(5))
-            let later = try await bench.engine.export(id, refresh: true, authorization: nil)
+            let later = try await bench.engine.export(id, refresh: true, authorization: .owner())
             #expect(later.percentComplete == 2)
         }
     }
@@ -57,7 +57,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create()
             _ = try await bench.until(id) { $0.isTracked }
-            let export = try await bench.engine.export(id, refresh: true, authorization: nil)
+            let export = try await bench.engine.export(id, refresh: true, authorization: .owner())
             #expect(export.stale)
             #expect(export.notice?.code == .upstreamUnavailable)
         }
@@ -66,7 +66,7 @@ import Testing
     @Test func refreshWithoutAnyoneToAskReturnsWhatIsKnown() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        #expect(try await bench.engine.export(id, refresh: true, authorization: nil).status == .notStarted)
+        #expect(try await bench.engine.export(id, refresh: true, authorization: .owner()).status == .notStarted)
     }
 
     @Test func waitEndsWithAChange() async throws {

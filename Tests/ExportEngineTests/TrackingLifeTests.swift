@@ -102,7 +102,7 @@ import Testing
             Life.running(),
             .observed(.succeeded()),
             .observationFailed(Life.error(.transient)),
-            .cancelRequested,
+            .cancelRequested(withOwnersToken: true),
             .submissionBegins(secretsAtHand: true),
             .submitted(Life.submission),
             .reconciled(nil),

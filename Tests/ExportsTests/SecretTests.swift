@@ -72,13 +72,33 @@ import Testing
     }
 
     @Test func contextsAndPlansDoNotPrintThemEither() {
-        let context = CallContext(requestID: "r", authorization: secret)
+        let context = CallContext(requestID: "r", authorization: secret, downloadAuthorization: secret)
+        let brought = CallerAuthorization(caller: "alice", token: secret, downloadToken: secret)
         let validated = ValidatedExport(
             plan: ExportPlan(source: [:], suggestedName: "n"),
             secrets: ["/containerSasUri": secret]
         )
-        for text in ["\(context)", String(reflecting: context), "\(validated)", String(reflecting: validated)] {
-            #expect(!text.contains("very-secret"))
+        for value in [context, brought, validated] as [Any] {
+            var dumped = ""
+            dump(value, to: &dumped)
+            for text in ["\(value)", String(reflecting: value), dumped] { #expect(!text.contains("very-secret")) }
+        }
+    }
+
+    @Test func anExportIsItsCreatorsOrEverybodys() {
+        var random = SystemRandomNumberGenerator()
+        let now = Timestamp(milliseconds: 1)
+        let export = Export(
+            id: ExportID(at: now, random: &random),
+            provider: ProviderID("p"),
+            connection: "c",
+            name: "n",
+            createdAt: now,
+            createdBy: "alice",
+            source: [:]
+        )
+        for (caller, isOwner) in [("alice", true), ("bob", false), ("", false), (nil, true)] as [(String?, Bool)] {
+            #expect(CallerAuthorization(caller: caller).isOwner(of: export) == isOwner)
         }
     }
 }

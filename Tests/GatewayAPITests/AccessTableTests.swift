@@ -182,18 +182,22 @@ import Testing
         #expect(answer.json["id"]?.string == "\(scene.export.id)")
     }
 
-    /// Who sees others' exports must not put an upstream token of its own in the place of the owner's.
-    @Test func aTokenIsTakenFromTheOwnerOnly() async throws {
-        for name in ["owner", "administrator"] {
+    /// Who sees others' exports must neither act with the owner's upstream token nor put its own in that one's place: the
+    /// service hears each time whose the call is. Where nobody has to say who they are, all are one.
+    @Test func theServiceHearsWhoseTokenItIs() async throws {
+        for name in ["owner", "administrator", "anonymous"] {
             let visitor = try #require(Visitor.keyHolders.first { $0.name == name })
             for route in RouteTable.routes where route.pattern.hasPrefix("/exports/{id}") {
                 let scene = try await Scene(visitor, isRunning: false)
                 let way = Way(name: "with a token", headers: [.upstreamAuthorization: "Bearer own-token"])
                 let answer = try await ask(visitor, route, way, scene.export.id, scene)
                 #expect(answer.status < 400)
-                let tokens = scene.gateway.service.state.withLock { $0.authorizations }
-                let takesTokens = route.operation != .listExportDeliveries
-                #expect(tokens.contains(Secret("own-token")) == (visitor.isOwner && takesTokens), "\(route.operation)")
+                let heard = scene.gateway.service.state.withLock { $0.authorizations }
+                #expect(heard.isEmpty == (route.operation == .listExportDeliveries), "\(route.operation)")
+                for authorization in heard {
+                    #expect(authorization.token == Secret("own-token"), "\(route.operation)")
+                    #expect(authorization.isOwner(of: scene.export) == (name != "administrator"), "\(route.operation)")
+                }
             }
         }
     }

@@ -124,7 +124,7 @@ import Testing
             headers: [.cacheControl: "max-age=0, No-Cache", .upstreamAuthorization: "bearer tok"]
         )
         #expect(gateway.service.state.withLock { $0.refreshes } == 1)
-        #expect(gateway.service.state.withLock { $0.authorizations.last??.reveal() } == "tok")
+        #expect(gateway.service.state.withLock { $0.authorizations.last?.token?.reveal() } == "tok")
     }
 
     @Test(arguments: ["x", "01981f3e-7c1a-7b52-9d3e-0242ac12000", "01981f3e-7c1a-7b52-9d3e-0242ac120002", "%00"])

@@ -15,7 +15,7 @@ enum OctetStream {
 extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try await authorization(of: call)
+        let authorization = try authorization(of: call)
         let export = try await export(of: call, authorization)
         let wanted = call.parameters["fileId"]
         try Self.checkResult(of: export)
@@ -27,7 +27,7 @@ extension ExportRoutes {
 
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try await authorization(of: call)
+        let authorization = try authorization(of: call)
         let export = try await export(of: call, authorization)
         try Self.checkResult(of: export)
         guard let file = export.files.first else {
@@ -50,7 +50,7 @@ extension ExportRoutes {
         return response
     }
 
-    private func export(of call: Call, _ authorization: Secret?) async throws(GatewayError) -> Export {
+    private func export(of call: Call, _ authorization: CallerAuthorization) async throws(GatewayError) -> Export {
         try await service.export(
             call.exportID(),
             owner: call.caller.owner,
@@ -89,7 +89,7 @@ extension ExportRoutes {
         of export: Export,
         _ call: Call,
         _ method: DownloadRequest.Method,
-        _ authorization: Secret?
+        _ authorization: CallerAuthorization
     ) async throws -> Response {
         let (service, owner) = (service, call.caller.owner)
         let answer = try await relay.response(
@@ -107,7 +107,7 @@ extension ExportRoutes {
         of export: Export,
         _ call: Call,
         _ method: DownloadRequest.Method,
-        _ authorization: Secret?
+        _ authorization: CallerAuthorization
     ) async throws -> Response {
         let (service, owner) = (service, call.caller.owner)
         let answer = try await relay.archive(

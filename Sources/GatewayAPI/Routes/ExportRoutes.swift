@@ -79,7 +79,7 @@ struct ExportRoutes: Sendable {
             id,
             owner: call.caller.owner,
             refresh: try call.fields.asksForRefresh(),
-            authorization: try await authorization(of: call)
+            authorization: try authorization(of: call)
         )
         if let wait, wait > .zero, !export.isFinal, known.map(EntityTag(of: export).isNamed) ?? true {
             export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
@@ -117,16 +117,13 @@ struct ExportRoutes: Sendable {
         return JSONAnswer.perCaller(document.bytes(ofFilesOf: export))
     }
 
-    /// The caller's upstream token, for an export of its own.
-    ///
-    /// One that comes with another's export is left aside: it would take the place of the owner's, and the export would go on
-    /// with somebody else's rights, or with none.
-    func authorization(of call: Call) async throws(GatewayError) -> Secret? {
-        guard let token = try call.fields.upstreamAuthorization() else { return nil }
-        // Who sees no others brings it to its own; where nobody has to say who they are, all are one.
-        guard call.caller.owner == nil, call.caller.kind != .anonymous else { return token }
-        let export = try await service.export(call.exportID(), owner: nil, refresh: false, authorization: nil)
-        return export.createdBy == call.caller.id ? token : nil
+    /// What the request brings for the upstream. The service is told whose it is: who sees others' exports brings it for
+    /// its own call only, and not to take the place of the owner's.
+    func authorization(of call: Call) throws(GatewayError) -> CallerAuthorization {
+        CallerAuthorization(
+            caller: call.caller.kind == .anonymous ? nil : call.caller.id,
+            token: try call.fields.upstreamAuthorization()
+        )
     }
 
     /// An export with the fields that every answer about one has.

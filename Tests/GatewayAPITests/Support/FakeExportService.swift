@@ -9,7 +9,7 @@ final class FakeExportService: ExportService {
         var drafts: [ExportDraft] = []
         var keys: [String: (fingerprint: String, id: ExportID)] = [:]
         var refreshes = 0
-        var authorizations: [Secret?] = []
+        var authorizations: [CallerAuthorization] = []
         var isReady = true
         var failure: GatewayError?
         /// What was opened, canceled or asked for anew: everything that a stranger must not bring about.
@@ -127,13 +127,13 @@ final class FakeExportService: ExportService {
         _ id: ExportID,
         owner: String?,
         refresh: Bool,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
         try fail()
         let export = try known(id, owner)
         state.withLock { state in
             if refresh { state.refreshes += 1 }
-            if refresh || authorization != nil { state.effects.append("asked anew") }
+            if refresh || authorization.token != nil { state.effects.append("asked anew") }
             state.authorizations.append(authorization)
         }
         return export
@@ -160,7 +160,7 @@ final class FakeExportService: ExportService {
         } catch {
             waiting.continuation.yield(.cancelled)
         }
-        return try await export(id, owner: owner, refresh: false, authorization: nil)
+        return try known(id, owner)
     }
 
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
@@ -182,7 +182,11 @@ final class FakeExportService: ExportService {
         return true
     }
 
-    func cancel(_ id: ExportID, owner: String?, authorization: Secret?) async throws(GatewayError) -> Export {
+    func cancel(
+        _ id: ExportID,
+        owner: String?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export {
         let known = try await export(id, owner: owner, refresh: false, authorization: authorization)
         state.withLock { $0.effects.append("canceled") }
         if !known.status.isTerminal {
@@ -200,7 +204,7 @@ final class FakeExportService: ExportService {
         of id: ExportID,
         owner: String?,
         range: FileRange?,
-        authorization: Secret?
+        authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody {
         _ = try known(id, owner)
         state.withLock { state in
