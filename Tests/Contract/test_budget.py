@@ -115,7 +115,7 @@ def test_a_client_that_takes_too_little_is_cut(upstream):
         poll("room", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
         assert stuck.read() < 64 * MEBIBYTE
         stuck.close()
-        (delivery,) = gateway.get(path.replace("/content", "/deliveries")).json["value"]
+        (delivery,) = poll("the delivery", lambda: gateway.get(path.replace("/content", "/deliveries")).json["value"])
         assert delivery["outcome"] == "abandoned" and delivery["bytesSent"] < 64 * MEBIBYTE
         # One that is slow, and not too slow, is not.
         began = time.monotonic()
