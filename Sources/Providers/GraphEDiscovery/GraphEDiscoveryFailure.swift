@@ -63,7 +63,7 @@ enum GraphEDiscoveryFailure {
     static func error(_ response: UpstreamResponse, in call: Call, hiding secrets: [Secret] = []) -> ProviderError {
         let status = response.status
         let upstream = info(of: response, hiding: secrets)
-        if call.isStart, status >= 500, response.retryAfter == nil {
+        if call.isStart, status >= 500, !(status == 503 && response.retryAfter != nil) {
             return ProviderError(
                 .ambiguous,
                 "Microsoft Graph failed while it took the export: it may have been started.",
