@@ -40,7 +40,9 @@ public struct ContentRange: Sendable, Hashable {
         let parts = words[1].split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
         let bounds = parts[0].split(separator: "-", omittingEmptySubsequences: false)
-        guard bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]), first <= last
+        guard bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]), first <= last,
+            // Whose length can be counted.
+            last < .max
         else { return nil }
         if parts[1] == "*" {
             self.init(first: first, last: last)

@@ -55,7 +55,7 @@ enum TransportFailure {
     /// The error of a call that got no usable answer.
     static func providerError(_ error: any Error, idempotent: Bool, host: String) -> ProviderError {
         if let error = error as? ProviderError { return error }
-        if error is NIOTooManyBytesError {
+        if error is NIOTooManyBytesError && idempotent {
             return ProviderError(
                 .permanent,
                 "The upstream's answer from \(host) is larger than can be right.",

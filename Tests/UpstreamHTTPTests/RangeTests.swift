@@ -188,6 +188,18 @@ import UpstreamHTTP
         }
     }
 
+    /// No file is that long, and no length can be counted from it.
+    @Test func aPartBeyondAllNumbersIsRefused() async throws {
+        try await Upstream.with { _, _ in
+            [Self.part("bytes 0-9223372036854775807/*", body: Self.file)]
+        } test: { upstream in
+            let error = try await providerError {
+                try await upstream.download(upstream.request(.get), range: FileRange(first: 0))
+            }
+            #expect(error.problem == .upstreamBroken)
+        }
+    }
+
     @Test func morethanWasAskedForIsRefusedAndLessIsSaid() async throws {
         try await Upstream.with { _, _ in
             [Self.part("bytes 4-7/10", body: "4567")]
