@@ -84,8 +84,15 @@ struct MemberOpener: Sendable {
             tools: tools,
             skipLimit: 0
         )
-        let opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
-            try await opening.opened(nil, known: nil)
+        let opened: OpenedFile
+        do throws(GatewayError) {
+            opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+                try await opening.opened(nil, known: nil)
+            }
+        } catch {
+            // The size that the file is held against may be what an upstream told wrongly before.
+            known.note(FileFacts(), of: file, in: export)
+            throw error
         }
         guard case .stream(let stream, let facts, _, _) = opened else {
             throw GatewayError(

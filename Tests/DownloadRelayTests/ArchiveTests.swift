@@ -192,6 +192,21 @@ import Testing
         #expect(await scene.ledger.all.isEmpty)
     }
 
+    @Test func aWrongSizeThatAnUpstreamToldOnceIsForgotten() async throws {
+        let (scene, export, _) = world([("a", nil, [])])
+        scene.relay.known.note(FileFacts(size: 7), of: export.files[0], in: export.id)
+        func archive() async throws(GatewayError) -> DownloadResponse {
+            let recipient = Recipient(caller: "auditor", requestID: "r-1") { _ in }
+            return try await scene.relay.archive(to: Self.accepting, of: export, to: recipient) { _, _ in
+                FileBody(head: FileBody.Head(contentLength: 1), bytes: ScriptedBytes([.bytes([0x78])]))
+            }
+        }
+        let error = await #expect(throws: GatewayError.self) { try await archive() }
+        #expect(error?.code == .upstreamBroken)
+        let body = try #require(try await archive().body)
+        #expect(await body.collected().error == nil)
+    }
+
     @Test func aGoneClientEndsTheReading() async throws {
         let (scene, export, opened) = world([("a", nil, bytes("x")), ("b", nil, bytes("y"))])
         let body = try #require(try await archive(scene, export, opened).body)
