@@ -76,6 +76,11 @@ public enum GatewayServer {
             logger: logger
         )
         warnOfOpenDoor(configuration, logger)
+        OpenFiles.warn(
+            ofLimit: OpenFiles.raiseLimit(),
+            connections: configuration.server.maximumConnections,
+            logger
+        )
         let server = configuration.server
         let application = api.application { port in
             let scheme = tls == nil ? "http" : "https"

@@ -14,6 +14,7 @@ struct ExportGateway: AsyncParsableCommand {
 
     static func main() async {
         CrashOutput.hideMemory(environment: ProcessInfo.processInfo.environment)
+        OpenFiles.raiseLimit()
         await main(nil)
     }
 
