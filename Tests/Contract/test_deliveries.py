@@ -30,7 +30,7 @@ def deliveries(gateway, export, count):
         assert len(rows) <= count, rows
         return rows if len(rows) == count else None
 
-    return poll(f"{count} deliveries", all_there, within=20)
+    return poll(f"{count} deliveries", all_there)
 
 
 def expected_digest(upstream):

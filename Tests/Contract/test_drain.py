@@ -11,14 +11,14 @@ SIZE = 8 << 20
 
 
 def slow_export(upstream, gateway):
-    """A finished export whose download takes about six seconds."""
+    """A finished export whose download takes about twelve seconds."""
     upstream.rule("power-bi.start", {"kind": "fileContent", "bytes": SIZE, "content": "csv"})
-    upstream.rule("power-bi.download", {"kind": "dripDownload", "bytesPerSecond": SIZE // 6})
+    upstream.rule("power-bi.download", {"kind": "dripDownload", "bytesPerSecond": SIZE // 12})
     return gateway.succeeded(gateway.create(bodies.paginated_csv()))
 
 
 def test_a_download_under_way_is_finished():
-    drain = {"drainDelay": "2s", "drainTimeout": "30s"}
+    drain = {"drainDelay": "5s", "drainTimeout": "30s"}
     with servers.sandbox() as upstream, servers.gateway(upstream, server=drain) as gateway:
         export = slow_export(upstream, gateway)
         outcome, begun = {}, threading.Event()
@@ -35,15 +35,15 @@ def test_a_download_under_way_is_finished():
         assert begun.wait(30)
         gateway.process.signal(signal.SIGTERM)
         # Load balancers get drainDelay to see this; then the door is shut.
-        poll("readyz says 503", lambda: call(gateway.address, "GET", "/readyz").status == 503, within=2)
+        poll("readyz says 503", lambda: call(gateway.address, "GET", "/readyz").status == 503)
         assert call(gateway.address, "GET", "/livez").status == 200
-        poll("the door is shut", lambda: refused(gateway), within=10)
+        poll("the door is shut", lambda: refused(gateway))
         assert gateway.process.exit_code is None, "the process ended before its download"
-        reader.join(30)
+        reader.join(60)
         assert "error" not in outcome, outcome
         assert outcome["got"].size == SIZE
         assert outcome["got"].sha256 == upstream.jobs()[0]["files"][0]["sha256"]
-        assert gateway.process.wait(within=30) == 0
+        assert gateway.process.wait() == 0
 
 
 def test_a_download_longer_than_the_drain_is_cut_visibly():
@@ -62,8 +62,8 @@ def test_a_download_longer_than_the_drain_is_cut_visibly():
         reader.start()
         assert begun.wait(30)
         gateway.process.signal(signal.SIGTERM)
-        code = gateway.process.wait(within=15)
-        reader.join(30)
+        code = gateway.process.wait()
+        reader.join(60)
         assert "whole" not in outcome and "error" in outcome
         assert code == 0
 
@@ -72,7 +72,7 @@ def test_exports_go_on_after_a_restart():
     with servers.sandbox(job_duration="2s") as upstream, servers.gateway(upstream) as gateway:
         exports = [gateway.create(bodies.report(f"Report {number}")) for number in range(3)]
         gateway.watch(exports[-1], until=lambda export: "id" in export.get("upstream", {}))
-        assert gateway.process.stop(within=30) == 0
+        assert gateway.process.stop() == 0
         gateway.start()
         for export in exports:
             gateway.succeeded(export)

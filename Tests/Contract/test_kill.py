@@ -18,7 +18,7 @@ def test_ten_running_exports_outlive_the_process():
         + [bodies.report("Report"), bodies.paginated_csv("Ledger 1"), bodies.paginated_csv("Ledger 2")]
     )
     # Long enough that none of them ends before all of them run and the process is dead.
-    with servers.sandbox(job_duration="8s") as upstream, servers.gateway(upstream) as gateway:
+    with servers.sandbox(job_duration="20s") as upstream, servers.gateway(upstream) as gateway:
         exports = [gateway.create(body) for body in wanted]
         for export in exports:
             gateway.watch(export, until=lambda export: "id" in export.get("upstream", {}))

@@ -51,7 +51,7 @@ def test_a_secret_is_lost_with_the_process_and_the_export_says_so():
 
 
 def test_a_callers_token_is_lost_with_the_process_and_asked_for_again():
-    with servers.sandbox(job_duration="1s") as upstream, servers.gateway(upstream) as gateway:
+    with servers.sandbox(job_duration="5s") as upstream, servers.gateway(upstream) as gateway:
         export = gateway.create(bodies.goals())
         gateway.watch(export, until=lambda export: "id" in export.get("upstream", {}))
         gateway.kill()

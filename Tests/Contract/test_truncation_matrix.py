@@ -14,7 +14,7 @@ import raw_servers
 from raw_upstream import Source
 from truncation_cases import RANGE, WAYS, Case, all_cases, csv
 
-IMPATIENT = {"idleTimeout": "500ms", "firstByteTimeout": "4s", "resumeAttempts": 2}
+IMPATIENT = {"idleTimeout": "1s", "firstByteTimeout": "4s", "resumeAttempts": 2}
 WORKERS = raw_servers.Pair.LINES
 FIRST, SECOND = csv(1), csv(2)
 CHANGED = csv(3)
