@@ -26,6 +26,9 @@ public struct EngineSettings: Sendable, Hashable {
     /// How long a question that brought the token an export waited for waits for what comes of it, before it is answered
     /// with what is known.
     public var authorizationWait: Duration = .seconds(10)
+    /// For how long a caller's token that was refused does not set the same export going again: a right may have been
+    /// granted since.
+    public var refusedTokenPause: Duration = .seconds(60)
     /// How long an idempotency key is remembered.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 

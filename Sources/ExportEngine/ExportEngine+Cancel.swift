@@ -16,7 +16,7 @@ extension ExportEngine {
             // The background can cancel with what it keeps, unless that was not good enough before.
             let isKept = try await asking { try await lane.refreshToken(of: record.export)?.load() != nil }
             guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
-                throw Self.tokenNeeded(lane.connection.descriptor)
+                throw Self.tokenNeeded(lane.connection.descriptor, record)
             }
         }
 
@@ -36,6 +36,14 @@ extension ExportEngine {
             throw GatewayError(refusal.code, refusal.detail, upstream: refusal.upstream)
         }
         return after.export
+    }
+
+    /// What an export waits for that cannot go on without its caller: the upstream's own word, where there is one.
+    private static func tokenNeeded(_ descriptor: ProviderDescriptor, _ record: LedgerRecord) -> GatewayError {
+        guard record.progress.awaitsAuthorization, let notice = record.export.notice else {
+            return tokenNeeded(descriptor)
+        }
+        return GatewayError(.upstreamAuthorizationRequired, notice.detail, upstream: notice.upstream)
     }
 
     private static let onlyItsOwner = GatewayError(

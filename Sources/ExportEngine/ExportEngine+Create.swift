@@ -39,7 +39,7 @@ extension ExportEngine {
         )
         // In place before the ledger knows the export: a worker may take it up at once.
         if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }
-        if let token = draft.authorization { tools.tokens.keep(token, for: id) }
+        if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
         do {
             let ledger = tools.ledger
             // Not cut off when the client goes away: what is in the ledger must be in a lane. One transaction, awaited.

@@ -11,6 +11,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
         let (lane, file, reference) = try await checkOpen(fileID, of: record)
+        // One that was refused a moment ago is tried again here: it is this caller's own wish, and one call.
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }
@@ -25,18 +26,9 @@ extension ExportEngine {
                 )
             )
         } catch {
-            if let token, lane.life.asksForAuthorization(error) {
-                tools.tokens.drop(token, for: id)
-                // A challenge says what the new token has to prove.
-                if error.challenge != nil { throw GatewayError(error) }
-                throw GatewayError(
-                    .upstreamAuthorizationRequired,
-                    "The upstream refused your token. Send a valid one in the header Upstream-Authorization.",
-                    upstream: error.upstream,
-                    cause: error
-                )
-            }
-            if error.code == .gone {
+            if token != nil, lane.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            // What an upstream does not show to somebody else may be there for the owner.
+            if error.code == .gone, !lane.life.isOthers(record.export, authorization) {
                 try await expire(id, lane.life)
                 throw Self.expired(upstream: error.upstream, cause: error)
             }
@@ -91,6 +83,23 @@ extension ExportEngine {
             )
         }
         return (lane, file, reference)
+    }
+
+    /// Why the upstream does not take what the caller has brought, with what the caller can do about it.
+    ///
+    /// What is kept stays as it was: it may be the token for the download hosts that is missing, or a right that is needed
+    /// there only.
+    private static func refused(_ error: ProviderError, _ authorization: CallerAuthorization) -> GatewayError {
+        // These say themselves what a new token has to prove, or which one is missing.
+        if error.challenge != nil || error.problem == .upstreamAuthorizationRequired { return GatewayError(error) }
+        let advice =
+            authorization.downloadToken == nil
+            ? "If your token has ended, send a new one in the header Upstream-Authorization."
+            : "If a token of yours has ended, send new ones in Upstream-Authorization and Upstream-Download-Authorization."
+        var problem = GatewayError(error)
+        problem.code = .upstreamAuthorizationRequired
+        problem.detail += " " + advice
+        return problem
     }
 
     private func expire(_ id: ExportID, _ life: ExportLife) async throws(GatewayError) {

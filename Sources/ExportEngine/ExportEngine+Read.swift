@@ -76,7 +76,8 @@ extension ExportEngine {
         }
     }
 
-    /// Keeps the token that an export's owner brought; an export that waited for one goes on at once.
+    /// Keeps the token that an export's owner brought; an export that waited for one goes on at once. One that was refused a
+    /// moment ago changes nothing: it would be refused again, and each try costs the upstream several calls.
     func takeToken(
         of authorization: CallerAuthorization,
         for record: LedgerRecord
@@ -89,8 +90,9 @@ extension ExportEngine {
     func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
-        tools.tokens.keep(token, for: id)
-        guard record.progress.awaitsAuthorization, let lane = lane(of: record.export) else { return record }
+        guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.progress.awaitsAuthorization,
+            let lane = lane(of: record.export)
+        else { return record }
         let after = try await asking {
             try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
         }

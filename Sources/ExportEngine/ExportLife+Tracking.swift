@@ -157,41 +157,63 @@ extension ExportLife.Turn {
 
     /// Nothing can be done without the caller's token: waits for one, within the time for what is to be done.
     ///
-    /// A challenge that came with `error` goes to the caller in the notice: only its sign-in can answer it.
+    /// Why it is so goes to the caller in the notice, until it is known better; a challenge too, because only the caller's
+    /// sign-in can answer it.
     mutating func awaitAuthorization(after error: ProviderError? = nil) {
         let since = record.progress.recoveringSince ?? record.progress.acceptedSince
         let deadline = record.phase == .tracking ? trackingDeadline : since + settings.submissionDeadline
-        let detail = "The export runs on its caller's own upstream token, and there is no valid one. "
-        guard now < deadline else { return giveUpOnAuthorization(detail) }
+        guard now < deadline else { return giveUpOnAuthorization(after: error) }
+        let isKnownWhy = record.progress.awaitsAuthorization && record.export.notice?.asksForAuthorization == true
         record.progress.awaitsAuthorization = true
         record.nextActionAt = deadline
         record.export.stale = record.phase != .accepted
-        if let error, let challenge = error.challenge {
+        if let error {
+            record.export.notice = notice(of: error)
+        } else if !isKnownWhy {
             record.export.notice = ExportNotice(
-                error.problem,
-                "\(error.detail) In base 64 they are: \(challenge.encodedClaims)"
+                .upstreamAuthorizationRequired,
+                Self.noToken + "Ask for the export with the header Upstream-Authorization, and it goes on."
             )
-            return
         }
-        record.export.notice = ExportNotice(
+    }
+
+    private func notice(of error: ProviderError) -> ExportNotice {
+        if let challenge = error.challenge {
+            return ExportNotice(
+                error.problem,
+                "\(error.detail) In base 64 they are: \(challenge.encodedClaims)",
+                upstream: error.upstream
+            )
+        }
+        let pause = settings.refusedTokenPause.components.seconds
+        return ExportNotice(
             .upstreamAuthorizationRequired,
-            detail + "Ask for the export with the header Upstream-Authorization, and it goes on."
+            "\(error.detail) The export waits: ask for it with another token in the header Upstream-Authorization, and it goes "
+                + "on; with the same one, it does after \(pause) seconds.",
+            upstream: error.upstream
         )
     }
 
-    private mutating func giveUpOnAuthorization(_ detail: String) {
+    private mutating func giveUpOnAuthorization(after error: ProviderError?) {
+        let detail = Self.noToken + (error.map { $0.detail + " " } ?? "")
+        let upstream = error?.upstream ?? record.export.notice?.upstream
         if record.phase == .submitting {
             settle(
                 .unknown,
                 error: ExportFailure(
                     .submissionUnconfirmed,
-                    detail + "The upstream could not be asked whether the export was started."
+                    detail + "The upstream could not be asked whether the export was started.",
+                    upstream: upstream
                 )
             )
         } else {
             settle(
                 .failed,
-                error: ExportFailure(.upstreamAuthorizationRequired, detail + "None was brought in time.")
+                error: ExportFailure(
+                    .upstreamAuthorizationRequired,
+                    detail + "None was brought in time.",
+                    upstream: upstream
+                )
             )
         }
     }
@@ -202,6 +224,7 @@ extension ExportLife.Turn {
         record.nextActionAt = now
     }
 
+    private static let noToken = "The export runs on its caller's own upstream token, and there is no valid one. "
     private static let failure = ExportFailure(
         .exportFailed,
         "The upstream says that the export failed, and not why."
@@ -214,6 +237,12 @@ extension ExportLife.Turn {
         .filesMissing,
         "The upstream says that the export succeeded, and lists no files for it."
     )
+}
+
+extension ExportNotice {
+    fileprivate var asksForAuthorization: Bool {
+        code == .upstreamAuthorizationRequired || code == .upstreamClaimsRequired
+    }
 }
 
 extension Duration {

@@ -31,7 +31,7 @@ extension Lane {
                 return letGo(of: id)
             }
             log(error, "the start failed", id)
-            dropToken(token, of: id, after: error)
+            refuse(token, of: id, after: error)
             event = .submissionFailed(error.isCancellation ? error.asAmbiguous : error)
         }
         finish(id, await tools.record(event, of: id, fence: begun.fence, life))
@@ -69,7 +69,7 @@ extension Lane {
         } catch {
             if Task.isCancelled { return letGo(of: id) }
             log(error, "looking for the job failed", id)
-            dropToken(token, of: id, after: error)
+            refuse(token, of: id, after: error)
             event = .reconcileFailed(error)
         }
         finish(id, await tools.record(event, of: id, fence: record.fence, life))
@@ -87,7 +87,7 @@ extension Lane {
         } catch {
             if Task.isCancelled { return letGo(of: id) }
             log(error, "canceling failed", id)
-            dropToken(token, of: id, after: error)
+            refuse(token, of: id, after: error)
             event = .cancelFailed(error)
         }
         finish(id, await tools.record(event, of: id, fence: record.fence, life))
@@ -129,7 +129,7 @@ extension Lane {
                 }
                 tools.metrics.poll(key.provider, error)
                 log(error, "polling failed", id)
-                dropToken(token, of: id, after: error)
+                refuse(token, of: id, after: error)
                 pause = max(pause, error.retryAfter ?? .zero)
                 event = .observationFailed(error)
             }
@@ -179,8 +179,10 @@ extension Lane {
         tools.context(authorization: authorization.value, refreshToken: authorization.refreshToken)
     }
 
-    private func dropToken(_ token: Authorization, of id: ExportID, after error: ProviderError) {
-        if let value = token.value, life.asksForAuthorization(error) { tools.tokens.drop(value, for: id) }
+    /// Before the export is written down as waiting: the token that was refused must not set it going again at once.
+    private func refuse(_ token: Authorization, of id: ExportID, after error: ProviderError) {
+        guard let value = token.value, life.asksForAuthorization(error) else { return }
+        tools.tokens.refuse(value, for: id, at: tools.time.now(), pause: tools.settings.refusedTokenPause)
     }
 
     private func log(_ error: ProviderError, _ what: Logger.Message, _ id: ExportID) {

@@ -139,10 +139,13 @@ public enum Tracking: String, Sendable, Hashable, Codable, CaseIterable {
 public struct ExportNotice: Sendable, Hashable, Codable {
     public var code: ProblemCode
     public var detail: String
+    /// What the upstream said, where its word on the caller's token is what holds the export up.
+    public var upstream: UpstreamErrorInfo?
 
     /// Makes a notice.
-    public init(_ code: ProblemCode, _ detail: String) {
+    public init(_ code: ProblemCode, _ detail: String, upstream: UpstreamErrorInfo? = nil) {
         self.code = code
         self.detail = detail
+        self.upstream = upstream
     }
 }

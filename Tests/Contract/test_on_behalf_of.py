@@ -1,6 +1,7 @@
 """In the caller's name: what Entra ID wants of the user goes back to the caller, once, and is not asked again and again."""
 
 import base64
+import json
 import re
 
 import pytest
@@ -123,6 +124,58 @@ def test_an_application_is_no_user(upstream, credential):
         assert answer.json["upstream"]["code"] == "AADSTS7000114"
         assert "Only a user's token can be exchanged" in answer.json["detail"]
         assert upstream.tokens() == {"onBehalfOf": 1}
+
+
+REFUSALS = {
+    "401": {"kind": "status", "status": 401, "body": "Token does not contain valid scope or role"},
+    "a sign-in page": {"kind": "htmlSignIn"},
+    "the way to one": {"kind": "status", "status": 302, "headers": {"Location": "https://login.microsoftonline.com/x"}},
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refused_download_says_what_it_needs(upstream, credential, kind):
+    """A good token of a user who lacks a role: another one of the same user's would not help."""
+    with gateway(upstream, credential) as server:
+        path = succeeded(server, credential, bodies.search_result())["files"][0]["href"]
+        upstream.rule("download.proxy", REFUSALS[kind])
+        for headers in [credential.headers, {}]:
+            problem = server.call("GET", path, headers).problem(403, "upstream-authorization-required")
+            assert "eDiscovery.Download.Read" in problem["detail"], problem
+            assert "Upstream-Authorization" in problem["detail"], problem
+            assert problem["upstream"]["status"] == REFUSALS[kind].get("status", 200), problem
+        # The role was granted.
+        upstream.remove_rules()
+        assert server.call("GET", path).status == 200
+
+
+def test_a_right_that_is_missing_is_told_and_not_asked_for_again(upstream, credential):
+    """The token is good, and sending it again and again changes nothing; the export waits for another."""
+    with gateway(upstream, credential) as server:
+        said = {"code": "Unauthorized", "message": "The user has no role in this case"}
+        fault = {
+            "kind": "status",
+            "status": 401,
+            "headers": {"Content-Type": "application/json", "request-id": "of-the-refusal"},
+            "body": json.dumps({"error": said}),
+        }
+        upstream.rule("security.start", fault)
+        export = server.call("POST", "/exports", credential.headers, bodies.search_result()).json
+        waiting = server.watch(export, until=lambda export: export.get("tracking") == "onRequest")
+        notice = waiting["notice"]
+        assert notice["code"] == "upstream-authorization-required"
+        assert notice["upstream"] == said | {"status": 401, "requestId": "of-the-refusal"}, notice
+        assert "refused the credentials" in notice["detail"] and "Upstream-Authorization" in notice["detail"], notice
+
+        before = upstream.account()["counts"]
+        for _ in range(4):
+            again = server.call("GET", f"/exports/{export['id']}", credential.headers | {"Cache-Control": "no-cache"})
+            assert again.json == waiting
+        assert upstream.account()["counts"] == before
+        upstream.remove_rules()
+        assert server.call("GET", f"/exports/{export['id']}", caller(upstream)).json["tracking"] == "background"
+        server.succeeded(export)
+        assert len(upstream.jobs()) == 1
 
 
 def test_check_tries_the_applications_own_credential(upstream, credential):

@@ -44,15 +44,74 @@ import Testing
         #expect(life.step == .submit)
     }
 
+    private static let words = UpstreamErrorInfo(status: 401, code: "C", message: "No role.", requestId: "r")
+
+    /// A token that is good may lack a right: why it was refused stands where the caller looks, until the export goes on.
+    @Test func theReasonStandsInTheNotice() {
+        let error = ProviderError(.unauthenticated, "Refused: no role.", upstream: Self.words)
+        let reason =
+            "Refused: no role. The export waits: ask for it with another token in the header Upstream-Authorization, and it "
+            + "goes on; with the same one, it does after 60 seconds."
+        var start = Life.submitting { $0.delegatedOnly = true }
+        start.take(.submissionFailed(error))
+        var search = Life.submitting {
+            $0.delegatedOnly = true
+            $0.reconcile = true
+        }
+        search.take(.resumed, .reconcileFailed(error))
+        var poll = Life.tracked { $0.delegatedOnly = true }
+        poll.take(.observationFailed(error))
+        var cancel = Life.tracked {
+            $0.delegatedOnly = true
+            $0.cancel = true
+        }
+        cancel.take(.cancelRequested(withOwnersToken: true), .cancelFailed(error))
+        for var life in [start, search, poll, cancel] {
+            #expect(life.step == .awaitAuthorization)
+            let notice = ExportNotice(.upstreamAuthorizationRequired, reason, upstream: Self.words)
+            #expect(life.export.notice == notice)
+            // After a restart, and when nothing has come, nothing better is known.
+            life.take(.resumed, .authorizationMissing, after: .seconds(60))
+            #expect(life.export.notice?.code == .upstreamAuthorizationRequired)
+            // Where a start is looked for anew, the reason has given way to that.
+            if life.record.phase != .submitting { #expect(life.export.notice == notice) }
+            life.take(.authorizationArrived, .authorizationMissing)
+            #expect(life.export.notice?.upstream == nil)
+        }
+    }
+
+    @Test func theReasonOutlivesTheWaiting() {
+        let error = ProviderError(.unauthenticated, "Refused: no role.", upstream: Self.words)
+        var waiting = Life.submitting { $0.delegatedOnly = true }
+        waiting.take(.submissionFailed(error))
+        waiting.take(.authorizationMissing, after: .seconds(3600))
+        #expect(waiting.export.status == .failed)
+        #expect(waiting.export.error?.code == .upstreamAuthorizationRequired)
+        #expect(waiting.export.error?.upstream == Self.words)
+
+        var late = Life.tracked { $0.delegatedOnly = true }
+        late.take(.observationFailed(error), after: .seconds(48 * 3600))
+        #expect(late.export.status == .failed)
+        #expect(late.export.error?.upstream == Self.words)
+        #expect(late.export.error?.detail.contains("Refused: no role. None was brought in time.") == true)
+    }
+
     /// Only the caller's sign-in can answer it, so it stands where the caller looks.
     @Test func aChallengeStandsInTheNotice() {
         let challenge = ClaimsChallenge(claims: "{}", authorizationURI: "https://login.example/a")
-        let error = ProviderError(.unauthenticated, "More.", problem: .upstreamClaimsRequired, challenge: challenge)
+        let error = ProviderError(
+            .unauthenticated,
+            "More.",
+            problem: .upstreamClaimsRequired,
+            upstream: Self.words,
+            challenge: challenge
+        )
         for event in [ExportLife.Event.observationFailed(error), .submissionFailed(error)] {
             var life = Life.tracked { $0.delegatedOnly = true }
             if case .submissionFailed = event { life = Life.submitting { $0.delegatedOnly = true } }
             life.take(event)
             #expect(life.step == .awaitAuthorization)
+            #expect(life.export.notice?.upstream == Self.words)
             #expect(life.export.notice?.code == .upstreamClaimsRequired)
             #expect(life.export.notice?.detail == "More. In base 64 they are: e30=")
         }

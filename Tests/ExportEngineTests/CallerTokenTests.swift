@@ -54,6 +54,85 @@ import Testing
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
     }
 
+    /// It would be refused again, and each try is several calls: a caller who polls with a good token that lacks a right must
+    /// not make them.
+    @Test func theSameTokenSetsItGoingOnceAMinute() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        let words = UpstreamErrorInfo(status: 401, code: "NoRole", message: "No role.", requestId: "r")
+        bench.provider.set {
+            $0.onSubmit = { $0 < 4 ? ProviderError(.unauthenticated, "No role.", upstream: words) : nil }
+        }
+        try await bench.running {
+            let id = try await bench.create(token: "same")
+            let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
+            #expect(held.export.notice?.upstream == words)
+            for _ in 0..<4 {
+                let export = try await bench.engine.export(id, refresh: true, authorization: .owner("same"))
+                #expect(export == held.export)
+            }
+            #expect(bench.provider.count(.submit) == 1)
+            #expect(bench.engine.tools.tokens.token(for: id) == nil)
+
+            _ = try await bench.engine.export(id, refresh: false, authorization: .owner("other"))
+            #expect(bench.provider.count(.submit) == 2)
+            // Only the last one is remembered; it is refused again.
+            _ = try await bench.engine.export(id, refresh: false, authorization: .owner("same"))
+            #expect(bench.provider.count(.submit) == 3)
+            bench.time.advance(by: .seconds(59))
+            _ = try await bench.engine.export(id, refresh: false, authorization: .owner("same"))
+            #expect(bench.provider.count(.submit) == 3)
+            // The right may have been granted since.
+            bench.time.advance(by: .seconds(1))
+            let started = try await bench.engine.export(id, refresh: false, authorization: .owner("same"))
+            #expect(started.upstream != nil && started.notice == nil && started.tracking == .background)
+        }
+        #expect(bench.provider.count(.submit) == 4)
+    }
+
+    @Test func aCancellationWithTheRefusedTokenSaysWhy() async throws {
+        let bench = try Bench {
+            $0.delegatedOnly = true
+            $0.cancel = true
+        }
+        let words = UpstreamErrorInfo(status: 401, requestId: "r")
+        bench.provider.set {
+            $0.onObserve = { _ in .failure(ProviderError(.unauthenticated, "No role.", upstream: words)) }
+        }
+        try await bench.running {
+            let id = try await bench.create(token: "same")
+            let held = try await bench.drive(id) { $0.progress.awaitsAuthorization }
+            let error = await #expect(throws: GatewayError.self) {
+                try await bench.engine.cancel(id, authorization: .owner("same"))
+            }
+            #expect(error?.code == .upstreamAuthorizationRequired)
+            #expect(error?.detail == held.export.notice?.detail && error?.upstream == words)
+            #expect(try await bench.record(id) == held)
+            let export = try await bench.engine.cancel(id, authorization: .owner("other"))
+            #expect(export.cancellation == .confirmed)
+        }
+    }
+
+    @Test func theReasonIsKeptOverARestart() async throws {
+        let first = try Bench { $0.delegatedOnly = true }
+        let words = UpstreamErrorInfo(status: 401, code: "NoRole", message: "No role.", requestId: "r")
+        first.provider.set {
+            $0.onSubmit = { $0 == 1 ? ProviderError(.unauthenticated, "No role.", upstream: words) : nil }
+        }
+        let held = try await first.running {
+            let id = try await first.create(token: "same")
+            return try await first.until(id) { $0.progress.awaitsAuthorization }
+        }
+        let second = try first.restarted()
+        try await second.running {
+            let id = held.export.id
+            // Another process has no memory of the refusal.
+            let known = try await second.engine.export(id, refresh: false, authorization: .owner())
+            #expect(known.notice == held.export.notice && known.notice?.upstream == words)
+            let export = try await second.engine.export(id, refresh: false, authorization: .owner("same"))
+            #expect(export.upstream != nil && export.notice == nil)
+        }
+    }
+
     @Test func aTokenThatIsRefusedTooIsAnsweredAtOnce() async throws {
         let bench = try Bench { $0.delegatedOnly = true }
         bench.provider.set { $0.onObserve = { _ in .failure(ProviderError(.unauthenticated, "Expired token.")) } }

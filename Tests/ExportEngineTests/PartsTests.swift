@@ -170,27 +170,60 @@ import Testing
 }
 
 @Suite struct CallerTokensTests {
-    @Test func latestTokenCountsAndOnlyARefusedOneIsDropped() {
-        let tokens = CallerTokens()
+    private let now = Life.start
+
+    private func ids(_ count: Int) -> [ExportID] {
         var generator = SystemRandomNumberGenerator()
-        let id = ExportID(at: Life.start, random: &generator)
-        tokens.keep(Secret("old"), for: id)
-        tokens.keep(Secret("new"), for: id)
-        tokens.drop(Secret("old"), for: id)
+        return (0..<count).map { _ in ExportID(at: now, random: &generator) }
+    }
+
+    private func refuse(_ token: String, _ tokens: CallerTokens, _ id: ExportID) {
+        tokens.refuse(Secret(token), for: id, at: now, pause: .seconds(60))
+    }
+
+    @Test func latestTokenCountsAndOnlyARefusedOneIsDropped() {
+        let (tokens, id) = (CallerTokens(), ids(1)[0])
+        #expect(tokens.keep(Secret("old"), for: id, at: now))
+        #expect(tokens.keep(Secret("new"), for: id, at: now))
+        refuse("old", tokens, id)
         #expect(tokens.token(for: id) == Secret("new"))
-        tokens.drop(Secret("new"), for: id)
+        refuse("new", tokens, id)
         #expect(tokens.token(for: id) == nil)
+    }
+
+    @Test func aRefusedOneIsKeptAgainAfterAPause() {
+        let tokens = CallerTokens()
+        let ids = ids(2)
+        refuse("bad", tokens, ids[0])
+        for moment in [now, now + .milliseconds(59_999)] {
+            #expect(!tokens.keep(Secret("bad"), for: ids[0], at: moment))
+        }
+        #expect(tokens.token(for: ids[0]) == nil)
+        // Another one, for another export, after the pause, and by a clock that was set back.
+        #expect(tokens.keep(Secret("good"), for: ids[0], at: now))
+        #expect(!tokens.keep(Secret("bad"), for: ids[0], at: now))
+        #expect(tokens.token(for: ids[0]) == Secret("good"))
+        #expect(tokens.keep(Secret("bad"), for: ids[1], at: now))
+        #expect(tokens.keep(Secret("bad"), for: ids[0], at: now + .seconds(60)))
+        refuse("bad", tokens, ids[0])
+        #expect(tokens.keep(Secret("bad"), for: ids[0], at: now + .seconds(-1)))
+    }
+
+    @Test func whatIsForgottenIsForgottenWhole() {
+        let (tokens, id) = (CallerTokens(), ids(1)[0])
+        refuse("bad", tokens, id)
+        tokens.forget(id)
+        #expect(tokens.keep(Secret("bad"), for: id, at: now))
     }
 
     @Test func oldestGiveWay() {
         let tokens = CallerTokens(capacity: 10)
-        var generator = SystemRandomNumberGenerator()
-        let ids = (0..<100).map { _ in ExportID(at: Life.start, random: &generator) }
+        let ids = ids(100)
         for id in ids {
-            tokens.keep(Secret("x"), for: id)
+            _ = tokens.keep(Secret("x"), for: id, at: now)
             if id != ids[99], id < ids[50] || id > ids[50] { tokens.forget(id) }
         }
-        for id in ids.suffix(10) { tokens.keep(Secret("y"), for: id) }
+        for id in ids.suffix(10) { _ = tokens.keep(Secret("y"), for: id, at: now) }
         #expect(tokens.token(for: ids[50]) == nil)
         #expect(ids.suffix(10).allSatisfy { tokens.token(for: $0) == Secret("y") })
     }

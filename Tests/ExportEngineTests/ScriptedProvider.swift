@@ -26,6 +26,7 @@ final class ScriptedProvider: ExportProvider {
         /// Whether the upstream's answer comes although the call was cut off.
         var answersAllTheSame = false
         var tokens: [Secret?] = []
+        var downloadTokens: [Secret?] = []
         /// The exports whose refresh tokens the calls could use, and what was kept there when they began.
         var stores: [ExportID?] = []
         var refreshTokens: [Secret?] = []
@@ -157,6 +158,7 @@ final class ScriptedProvider: ExportProvider {
             state.refreshTokens.append(kept)
             state.calls[call, default: 0] += 1
             state.tokens.append(context.authorization)
+            state.downloadTokens.append(context.downloadAuthorization)
             let number = state.calls[call, default: 0]
             let ready = state.watchers.filter { $0.call == call && $0.count <= number }
             state.watchers.removeAll { $0.call == call && $0.count <= number }

@@ -65,6 +65,7 @@ struct ExportDocument {
                 object: { writer in
                     writer.member("code", notice.code.rawValue)
                     writer.member("detail", notice.detail)
+                    writer.member("upstream", upstream: notice.upstream)
                 }
             )
         }
