@@ -130,6 +130,10 @@ struct ExportLife: Sendable {
             record.export.error = error
             record.export.notice = notice
             record.export.stale = false
+            // It ended before the upstream could be asked to stop it.
+            if status != .canceled, record.export.cancellation == .requested, record.progress.cancelAttempts == 0 {
+                record.export.cancellation = nil
+            }
             if status.isTerminal { record.export.completedAt = record.export.completedAt ?? now }
         }
 

@@ -26,6 +26,19 @@ import Testing
         #expect(life.export.cancellation == .confirmed)
     }
 
+    @Test func aWishThatNobodyCouldBeAskedForIsNotSaidToHaveBeen() {
+        var refused = Life.submitting { $0.cancel = true }
+        refused.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.invalid)))
+        #expect(refused.export.status == .failed)
+        #expect(refused.export.cancellation == nil)
+        // Asked, and ended all the same.
+        var asked = Life.tracked { $0.cancel = true }
+        asked.take(.cancelRequested(withOwnersToken: true), .cancelFailed(Life.error(.transient)))
+        asked.take(.observed(.succeeded()))
+        #expect(asked.export.status == .succeeded)
+        #expect(asked.export.cancellation == .requested)
+    }
+
     @Test func wishDuringAStartThatFailsIsConfirmed() {
         var life = Life.submitting()
         life.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.transient)))
