@@ -90,9 +90,10 @@ extension ExportEngine {
     func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
-        guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.progress.awaitsAuthorization,
-            let lane = lane(of: record.export)
-        else { return record }
+        guard tools.tokens.keep(token, for: id, at: tools.time.now()) else { return record }
+        // Read anew: a worker that did not find the token may have written down meanwhile that it is waited for.
+        let record = record.progress.awaitsAuthorization ? record : try await knownRecord(id)
+        guard record.progress.awaitsAuthorization, let lane = lane(of: record.export) else { return record }
         let after = try await asking {
             try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
         }

@@ -11,7 +11,7 @@ extension Lane {
         let secrets = secrets(of: id)
         let begin = ExportLife.Event.submissionBegins(secretsAtHand: secrets != nil)
         guard let begun = await self.begin(begin, for: record, as: .submission) else { return }
-        guard begun.phase == .submitting else { return finish(id, begun) }
+        guard begun.phase == .submitting else { return await finish(id, begun) }
 
         let event: ExportLife.Event
         do {
@@ -34,7 +34,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .submissionFailed(error.isCancellation ? error.asAmbiguous : error)
         }
-        finish(id, await tools.record(event, of: id, fence: begun.fence, life))
+        await finish(id, tools.record(event, of: id, fence: begun.fence, life))
     }
 
     /// Whatever an export needs that is neither a start nor a poll.
@@ -43,7 +43,7 @@ extension Lane {
         switch life.step(of: record) {
         case .awaitAuthorization:
             guard let after = await begin(.authorizationMissing, for: record, as: .errand) else { return }
-            finish(id, after)
+            await finish(id, after)
         case .reconcile: await reconcile(record)
         case .cancel: await cancel(record)
         case .submit, .observe, .nothing: release(id, until: next(of: record))
@@ -54,7 +54,7 @@ extension Lane {
         let id = record.export.id
         guard life.capabilities.reconcile else {
             guard let after = await begin(.resumed, for: record, as: .errand) else { return }
-            return finish(id, after)
+            return await finish(id, after)
         }
         guard let token = await authorization(for: record, as: .errand) else { return }
         let event: ExportLife.Event
@@ -72,7 +72,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .reconcileFailed(error)
         }
-        finish(id, await tools.record(event, of: id, fence: record.fence, life))
+        await finish(id, tools.record(event, of: id, fence: record.fence, life))
     }
 
     private func cancel(_ record: LedgerRecord) async {
@@ -90,7 +90,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
         }
-        finish(id, await tools.record(event, of: id, fence: record.fence, life))
+        await finish(id, tools.record(event, of: id, fence: record.fence, life))
     }
 
     /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own. Where
@@ -134,7 +134,7 @@ extension Lane {
                 event = .observationFailed(error)
             }
             keepQuiet(id, until: tools.time.now() + pause)
-            finish(id, await tools.record(event, of: id, fence: record.fence, life))
+            await finish(id, tools.record(event, of: id, fence: record.fence, life))
         }
     }
 
@@ -166,7 +166,7 @@ extension Lane {
             return Authorization(value: token, refreshToken: store)
         }
         guard let after = await begin(.authorizationMissing, for: record, as: kind) else { return nil }
-        finish(id, after)
+        await finish(id, after)
         return nil
     }
 

@@ -133,7 +133,12 @@ final class Lane: Sendable {
     }
 
     /// Gives an export back after an event was written; nil when it is not this engine's any more.
-    func finish(_ id: ExportID, _ record: LedgerRecord?) {
+    func finish(_ id: ExportID, _ record: LedgerRecord?) async {
+        var record = record
+        if let waiting = record, waiting.progress.awaitsAuthorization, tools.tokens.token(for: id) != nil {
+            // It was brought before the record said that it was waited for: whoever brought it woke nobody.
+            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life)
+        }
         guard let record, record.phase != .settled else { return letGo(of: id) }
         if record.phase == .tracking { dropSecrets(of: id) }
         release(id, until: next(of: record))

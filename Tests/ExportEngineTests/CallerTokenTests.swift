@@ -54,6 +54,26 @@ import Testing
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
     }
 
+    /// Neither who brings it nor the worker may take it that the other sees to it.
+    @Test func aTokenThatComesWhileTheFormerOneIsRefusedSetsTheExportGoing() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        let gate = Gate()
+        bench.provider.set {
+            $0.gates[.submit] = gate
+            $0.onSubmit = { $0 == 1 ? ProviderError(.unauthenticated, "It has ended.") : nil }
+        }
+        try await bench.running {
+            let id = try await bench.create(token: "old")
+            await bench.provider.made(.submit, atLeast: 1)
+            let early = try await bench.engine.export(id, refresh: false, authorization: .owner("new"))
+            #expect(early.notice == nil)
+            gate.open()
+            let started = try await bench.until(id) { $0.phase == .tracking }
+            #expect(!started.progress.awaitsAuthorization && started.export.notice == nil)
+        }
+        #expect(tokens(bench) == [Secret("old"), Secret("new")])
+    }
+
     /// It would be refused again, and each try is several calls: a caller who polls with a good token that lacks a right must
     /// not make them.
     @Test func theSameTokenSetsItGoingOnceAMinute() async throws {
