@@ -249,8 +249,8 @@ let package = Package(
             "GatewayAPITests",
             [
                 "Exports", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics, .hummingbird,
-                .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioHTTPTypes,
-                .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
+                .nioHTTPTypes, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(

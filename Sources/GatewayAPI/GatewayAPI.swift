@@ -9,7 +9,7 @@ public import ServiceLifecycle
 /// The HTTP face of the gateway: `openapi.yaml`, served.
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
-    private let responder: GatewayResponder
+    let responder: GatewayResponder
     private let figures: HTTPMetrics
     private let tls: TLSIdentity?
     private let services: [any Service]

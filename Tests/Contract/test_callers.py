@@ -1,18 +1,36 @@
 """Who may do what, against the running gateway: keys with permissions, TLS on its own port, and client certificates."""
 
 import hashlib
+import http.client
 import json
 import secrets
+import ssl
 import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 import bodies
+import credentials
 import evidence
+import identities
 import servers
-from client import poll
+from client import Answer, poll
 
 OWN = ["Exports.Create", "Exports.Read", "Exports.Download", "Exports.Cancel", "Connections.Use:*"]
+
+
+def ways(path: str, tag: str) -> list[tuple[str, str, dict]]:
+    """Every way of asking for an export."""
+    return [
+        ("GET", path, {}), ("GET", path, {"Cache-Control": "no-cache"}), ("GET", path, {"Prefer": "wait=2"}),
+        ("GET", path, {"If-None-Match": tag}), ("GET", path, {"If-None-Match": "*"}),
+        ("GET", path, {"Upstream-Authorization": "Bearer strangers"}), ("DELETE", path, {}),
+        ("GET", f"{path}/files", {}), ("GET", f"{path}/deliveries", {}), ("GET", f"{path}/content", {}),
+        ("HEAD", f"{path}/content", {}), ("GET", f"{path}/files/1", {}), ("HEAD", f"{path}/files/1", {}),
+        ("GET", f"{path}/content", {"Accept": "application/zip"}), ("GET", f"{path}/content", {"Range": "bytes=0-0"}),
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -50,15 +68,7 @@ def test_each_sees_its_own(upstream, keys):
         poll("its end", lambda: call("owner", "GET", path).json["status"] == "succeeded")
         assert call("owner", "GET", f"{path}/content").status == 200
 
-        ways = [
-            ("GET", path, {}), ("GET", path, {"Cache-Control": "no-cache"}), ("GET", path, {"Prefer": "wait=2"}),
-            ("GET", path, {"If-None-Match": created.headers["etag"]}), ("GET", path, {"If-None-Match": "*"}),
-            ("GET", path, {"Upstream-Authorization": "Bearer strangers"}), ("DELETE", path, {}),
-            ("GET", f"{path}/files", {}), ("GET", f"{path}/deliveries", {}), ("GET", f"{path}/content", {}),
-            ("HEAD", f"{path}/content", {}), ("GET", f"{path}/files/1", {}), ("HEAD", f"{path}/files/1", {}),
-            ("GET", f"{path}/content", {"Accept": "application/zip"}), ("GET", f"{path}/content", {"Range": "bytes=0-0"}),
-        ]
-        for method, target, headers in ways:
+        for method, target, headers in ways(path, created.headers["etag"]):
             assert call("stranger", method, target, headers).status == 404, (method, target, headers)
             unknown = target.replace(export["id"], "01981f3e-7c1a-7b52-9d3e-0242ac120002")
             assert call("stranger", method, unknown, headers).status == 404
@@ -151,4 +161,167 @@ def test_tls_at_the_door(upstream):
         (directory / "server.key").write_bytes((directory / "renewed.key").read_bytes())
         poll("the new certificate", lambda: curl("/livez", authority="new-ca")[0] == 200)
         assert curl("/livez")[0] == 0
+        gateway.process.stop()
+
+
+@dataclass
+class Visitor:
+    """Somebody who calls over TLS, and by what."""
+
+    # Who the gateway takes it for; `None`: for nobody.
+    id: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+    certificate: Path | None = None
+
+
+class Door:
+    """A gateway that takes every kind of caller at once: keys, users, applications and certificates."""
+
+    OTHER = "99999999-8888-4777-8666-555555555555"
+    AUDIT = ["Exports.ReadAll", "Exports.Download"]
+
+    def __init__(self, upstream, directory: Path):
+        self.upstream = upstream
+        self.directory = directory
+        self.authority = identities.identity("clients", authority=True)
+        self.keys, self.certificates = [], []
+        user, application = (f"{kind}:{bodies.TENANT}" for kind in ("user", "app"))
+        self.owners = [
+            self._key("key", OWN),
+            self._user(f"{user}:{self._claims()['oid']}", OWN),
+            self._application(f"{application}:{self._claims('application')['azp']}", OWN),
+            self._certificate("certificate", OWN),
+        ]
+        self.auditors = [
+            self._key("auditing-key", self.AUDIT),
+            self._user(f"{user}:{self.OTHER}", self.AUDIT, oid=self.OTHER),
+            self._application(f"{application}:{self.OTHER}", self.AUDIT, azp=self.OTHER, oid=self.OTHER, sub=self.OTHER),
+            self._certificate("auditing-certificate", self.AUDIT),
+        ]
+        self.nobodies = [
+            Visitor(None),
+            Visitor(None, {"Authorization": "Bearer wrong"}),
+            Visitor(None, {"Authorization": f"Bearer {upstream.mint(lifetime=-600, claims={'scp': ' '.join(OWN)})}"}),
+            Visitor(None, certificate=self._shown("nobody")),
+            Visitor(None, {"Authorization": "Bearer wrong"}, self.owners[-1].certificate),
+        ]
+
+    def _claims(self, kind: str = "user") -> dict:
+        return self.upstream.control("tokens", {"kind": kind}).json["claims"]
+
+    def _key(self, id: str, permissions: list[str]) -> Visitor:
+        key = f"{id}-{secrets.token_hex(16)}"
+        evidence.keep_secrets([key])
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        self.keys.append({"id": id, "sha256": digest, "permissions": permissions})
+        return Visitor(id, {"Authorization": f"Bearer {key}"})
+
+    def _user(self, id: str, permissions: list[str], **claims: str) -> Visitor:
+        token = self.upstream.mint(kind="user", claims=claims | {"scp": " ".join(permissions)})
+        return Visitor(id, {"Authorization": f"Bearer {token}"})
+
+    def _application(self, id: str, permissions: list[str], **claims: str) -> Visitor:
+        token = self.upstream.mint(kind="application", claims=claims | {"roles": permissions})
+        return Visitor(id, {"Authorization": f"Bearer {token}"})
+
+    def _certificate(self, id: str, permissions: list[str]) -> Visitor:
+        self.certificates.append({"id": id, "subject": f"CN={id}", "permissions": permissions})
+        return Visitor(id, certificate=self._shown(id))
+
+    def _shown(self, name: str) -> Path:
+        shown = identities.identity(name, issuer=self.authority)
+        return Path(credentials.put(self.directory / f"{name}.pem", shown.pem()))
+
+    @property
+    def section(self) -> dict:
+        """`server` of the configuration."""
+        files = identities.server_files(self.directory)
+        clients = credentials.put(self.directory / "clients.pem", self.authority.certificate_pem)
+        tls = {
+            "certificate": str(files.certificate),
+            "key": str(files.key),
+            "clientAuthority": clients,
+            "callers": self.certificates,
+        }
+        entra = {
+            "authority": self.upstream.api,
+            "tenantIds": [bodies.TENANT],
+            "audiences": [bodies.CLIENT],
+            "allowPlainHTTP": True,
+        }
+        return {"apiKeys": self.keys, "entra": entra, "tls": tls}
+
+    def call(self, gateway, visitor: Visitor, method: str, path: str, headers: dict | None = None, body=None) -> Answer:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.directory / "ca.pem")
+        if visitor.certificate:
+            context.load_cert_chain(visitor.certificate)
+        connection = http.client.HTTPSConnection("localhost", gateway.port, timeout=90, context=context)
+        headers = visitor.headers | (headers or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+
+def test_every_kind_of_caller_over_tls(upstream, tmp_path, figure):
+    """Each kind has an export, and asks for everybody's in every way."""
+    door = Door(upstream, tmp_path)
+    with servers.gateway(upstream, start=False, authenticated=False, server=door.section) as gateway:
+        gateway.start(ready=False)
+
+        def call(visitor, method, path, headers=None, body=None):
+            return door.call(gateway, visitor, method, path, headers, body)
+
+        def is_ready():
+            try:
+                return call(door.nobodies[0], "GET", "/readyz").status == 200
+            except OSError:
+                return False
+
+        def ended(owner, path):
+            poll("its end", lambda: call(owner, "GET", path).json["status"] == "succeeded")
+
+        def delivered(owner, path, count):
+            """To whom, once so many deliveries are written down."""
+
+            def rows():
+                return [row["caller"] for row in call(owner, "GET", f"{path}/deliveries").json["value"]]
+
+            return poll("the deliveries", lambda: len(found := rows()) == count and found)
+
+        poll("the gateway's readiness", is_ready)
+        created = []
+        for owner in door.owners:
+            answer = call(owner, "POST", "/exports", body=bodies.paginated_csv())
+            assert answer.status == 202 and answer.json["createdBy"] == owner.id, answer.body
+            created.append(answer)
+        everything = {answer.json["id"] for answer in created}
+        asked = 0
+        for owner, answer in zip(door.owners, created, strict=True):
+            path = answer.json["href"]
+            ended(owner, path)
+            assert [row["id"] for row in call(owner, "GET", "/exports").json["value"]] == [answer.json["id"]]
+            assert call(owner, "GET", f"{path}/content").status == 200
+            for visitor in door.owners + door.nobodies:
+                if visitor is owner:
+                    continue
+                for method, target, headers in ways(path, answer.headers["etag"]):
+                    status = call(visitor, method, target, headers).status
+                    assert status == (404 if visitor.id else 401), (owner, visitor, method, target, headers)
+                    asked += 1
+            for auditor in door.auditors:
+                assert call(auditor, "GET", path).json["createdBy"] == owner.id
+                assert call(auditor, "GET", f"{path}/content").status == 200
+                assert call(auditor, "DELETE", path).problem(403, "forbidden")["permission"] == "Exports.Cancel"
+            assert delivered(owner, path, 5) == [owner.id, *(auditor.id for auditor in door.auditors)]
+        for auditor in door.auditors:
+            assert {row["id"] for row in call(auditor, "GET", "/exports").json["value"]} == everything
+            refused = call(auditor, "POST", "/exports", body=bodies.paginated_csv())
+            assert refused.problem(403, "forbidden")["permission"] == "Exports.Create"
+        figure(f"{asked} questions after others' exports, all refused")
         gateway.process.stop()

@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import NIOCore
 import SystemCrypto
 
 @testable import GatewayAPI
@@ -17,6 +18,10 @@ struct Visitor: Sendable {
     var owner = "owner"
     /// Whether they come to a gateway without credentials configured.
     var comesToOpenDoor = false
+    /// The gateway's end of their connection; nil for one without TLS.
+    var channel: (any Channel)?
+    /// What the gateway's clock shows when they come.
+    var now = ManualTime().now()
 
     var seesTheExport: Bool { isOwner || permissions?.allow(.readAll) == true }
 }
@@ -91,6 +96,9 @@ extension Visitor {
                 owner: owner ?? "user:\(tenant):\(user)"
             )
         }
+        func auditor(_ name: String, _ scopes: String, _ permissions: Permissions) throws -> Visitor {
+            try holder(name, .user(scopes).with("oid", .string(tenant)), permissions)
+        }
         let expired = TokenDraft.user(own).with("nbf", .integer(now - 7200)).with("exp", .integer(now - 3600))
         let elsewhere = TokenDraft.user(own).with("tid", .string(TestAuthority.otherTenantID))
         let application = "app:\(tenant):\(TokenDraft.applicationID)"
@@ -109,6 +117,9 @@ extension Visitor {
             holder("user and the key holder's export", .user(own), .ownExports, owner: "owner"),
             holder("user with scopes of others", .user("openid User.Read"), Permissions([])),
             holder("reading user", .user("Exports.Read").with("oid", .string(tenant)), Permissions([.read])),
+            auditor("auditing user", "Exports.ReadAll", Permissions([.readAll])),
+            auditor("downloading user", "Exports.ReadAll Exports.Download", Permissions([.readAll, .download])),
+            auditor("administrating user", own + " Exports.ReadAll", .everything),
             holder("auditing application", .application(["Exports.ReadAll"]), Permissions([.readAll])),
         ]
     }

@@ -64,14 +64,27 @@ struct TestGateway: Sendable {
         )
     }
 
-    /// Sends a request through all of the face but the socket.
+    /// Sends a request through all of the face but the socket; where there is a `channel`, as over the connection of that.
     func call(
         _ method: HTTPRequest.Method,
         _ target: String,
         headers: HTTPFields = [:],
         body: String? = nil,
+        on channel: (any Channel)? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
+        if let channel {
+            let head = HTTPRequest(
+                method: method,
+                scheme: "http",
+                authority: "localhost",
+                path: target,
+                headerFields: headers
+            )
+            let answer = try await answer(to: head, body, on: channel)
+            answer.check(method, target, sourceLocation)
+            return answer
+        }
         let response = try await api.application()
             .test(.router) { client in
                 try await client.execute(
@@ -91,11 +104,37 @@ struct TestGateway: Sendable {
     }
 
     /// Creates an export with a JSON body.
-    func create(_ body: String, headers: HTTPFields = [:]) async throws -> Answer {
+    func create(
+        _ body: String,
+        headers: HTTPFields = [:],
+        on channel: (any Channel)? = nil
+    ) async throws -> Answer {
         var headers = headers
         if headers[.contentType] == nil { headers[.contentType] = "application/json" }
-        return try await call(.post, "/exports", headers: headers, body: body)
+        return try await call(.post, "/exports", headers: headers, body: body, on: channel)
     }
+
+    private func answer(to head: HTTPRequest, _ body: String?, on channel: any Channel) async throws -> Answer {
+        let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        let response = try await api.responder.respond(
+            to: Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body ?? ""))),
+            context: GatewayContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+        )
+        let content = Content()
+        try await response.body.write(content)
+        return Answer(status: Int(response.status.code), headers: response.headers, body: content.text)
+    }
+}
+
+/// The content of an answer that no socket takes.
+private final class Content: ResponseBodyWriter {
+    private var bytes = ByteBuffer()
+
+    var text: String { String(buffer: bytes) }
+
+    func write(_ buffer: ByteBuffer) async throws { bytes.writeImmutableBuffer(buffer) }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
 /// An answer, with what every answer must have.
