@@ -37,8 +37,8 @@ public struct APISettings: Sendable {
     public var maxBodyBytes = 262_144
     /// The longest request target; longer ones get 414.
     public var maxTargetBytes = 8_192
-    /// The most bytes of all header fields together; more get 431.
-    public var maxHeaderBytes = 32_768
+    /// The most bytes of all header fields together; more get 431. Three of the longest tokens, and 16 KiB besides.
+    public var maxHeaderBytes = 65_536
     /// The most connections at a time; more wait in the kernel's queue.
     public var maxConnections = 1_024
     /// How long a connection may be silent between requests, or within one.

@@ -1,6 +1,7 @@
 import Exports
 import ServiceLifecycle
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import GatewayAPI
@@ -171,7 +172,7 @@ import Testing
                     "uri-too-long"
                 ),
                 (
-                    "GET /livez HTTP/1.1\r\nhost: x\r\nx-a: \(String(repeating: "a", count: 33000))\r\n\r\n", 431,
+                    "GET /livez HTTP/1.1\r\nhost: x\r\nx-a: \(String(repeating: "a", count: 66_000))\r\n\r\n", 431,
                     "header-fields-too-large"
                 ),
                 // Past NIO's own limit: no request is seen at all.
@@ -197,6 +198,26 @@ import Testing
             }
         }
         #expect(gateway.registry.text().contains("http_server_unreadable_requests_total{status=\"431\"} 1\n"))
+    }
+
+    @Test func theLongestTokensFitTogether() async throws {
+        let gateway = downloads { fileBody(["a,b\n", "1,2\n"], contentLength: 8) }
+        let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.csv", size: 8)] }
+        let token = String(repeating: "t", count: 16_384)
+        let fields = ["authorization", "upstream-authorization"].map { "\($0): Bearer \(token)\r\n" }.joined()
+        let cookie = "cookie: \(token)\r\n"
+        try await gateway.live { server in
+            try await server.connect { client in
+                let head = "GET /exports/\(export.id)/content HTTP/1.1\r\nhost: x\r\n"
+                try await client.send("\(head)\(fields)\(cookie)\r\n")
+                #expect(try await client.readAnswer().body == "a,b\n1,2\n")
+                try await client.send("\(head)\(fields)\(cookie)\(cookie)\r\n")
+                let refused = try await client.readAnswer()
+                #expect(refused.head.hasPrefix("HTTP/1.1 431 "))
+                #expect(refused.body.contains("must not have more than 65536 bytes together"))
+            }
+        }
+        #expect(gateway.service.state.withLock { $0.authorizations.contains(Secret(token)) })
     }
 
     @Test(arguments: ["", "host: a\r\nhost: a\r\n", "host: a/b\r\n", "host: a@b\r\n", "host: a b\r\n"])

@@ -35,10 +35,11 @@ struct RequestFields: Sendable {
     /// Throws `invalidParameter` for anything but `Bearer <token>` (RFC 6750, 2.1). The value is never repeated.
     func upstreamAuthorization() throws(GatewayError) -> Secret? {
         guard let value = try single(.upstreamAuthorization) else { return nil }
-        guard let token = BearerToken.read(value), value.utf8.count <= 8_192 else {
+        // As long as a token may be that says who calls: on behalf of a user, it is the same one.
+        guard let token = BearerToken.read(value), token.utf8.count <= JSONWebToken.maxBytes else {
             throw .invalidParameter(
                 "Upstream-Authorization",
-                "must be \"Bearer \" and a token, at most 8192 characters"
+                "must be \"Bearer \" and a token of at most \(JSONWebToken.maxBytes) characters"
             )
         }
         return Secret(token)
