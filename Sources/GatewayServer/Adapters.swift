@@ -17,11 +17,15 @@ struct Adapter: Sendable {
 
 /// A connection's settings, as far as they are the provider's own.
 struct AdapterSettings: Sendable {
-    /// The scopes whose tokens the provider shows, and where; the first is the API's own.
+    /// The scopes whose tokens the provider shows, and where; the first is the API's own, a second one that of the hosts that
+    /// files come from.
     var scopes: [TokenScope]
     var bearerHosts: [TokenScope: [HostRule]]
     var openHosts: [HostRule]
     var make: @Sendable (UpstreamClient) -> any ExportProvider
+
+    /// The scope of the hosts that files come from, where it is not the API's own.
+    var downloadScope: TokenScope? { scopes.dropFirst().first }
 }
 
 extension Adapter {

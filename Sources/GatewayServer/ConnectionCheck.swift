@@ -37,13 +37,7 @@ public enum ConnectionCheck {
             }
             switch connection.credential {
             case .passThrough:
-                findings.append(
-                    Finding(
-                        connection: connection.name,
-                        isGood: true,
-                        detail: "callers bring their own token in Upstream-Authorization; nothing here to check"
-                    )
-                )
+                findings.append(.passThrough(connection))
             case .application(let application) where application.onBehalfOf:
                 let source = connections.ownTokens(of: application, connection)
                 for scope in connection.adapter.scopes {
@@ -83,6 +77,15 @@ extension ConnectionCheck.Finding {
             isGood: error == nil,
             detail: error.map { "no token for \(scope): \($0.inFull)" } ?? "token for \(scope)"
         )
+    }
+
+    /// There is nothing to check, but what callers have to bring.
+    fileprivate static func passThrough(_ connection: ConnectionConfiguration) -> Self {
+        var tokens = "callers bring their own token for \(connection.adapter.scopes[0]) in Upstream-Authorization"
+        if let scope = connection.adapter.downloadScope {
+            tokens += ", and with each download a second one, for \(scope), in Upstream-Download-Authorization"
+        }
+        return Self(connection: connection.name, isGood: true, detail: "\(tokens); nothing here to check")
     }
 
     /// Nobody's token can be exchanged here, but the application can ask for one of its own: whether it has any permission or

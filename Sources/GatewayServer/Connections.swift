@@ -43,7 +43,11 @@ struct Connections {
     /// Where the connection's tokens come from.
     func tokens(_ connection: ConnectionConfiguration) -> any AccessTokenSource {
         switch connection.credential {
-        case .passThrough: return PassThroughTokenSource(scope: connection.adapter.scopes[0])
+        case .passThrough:
+            return PassThroughTokenSource(
+                scope: connection.adapter.scopes[0],
+                downloadScope: connection.adapter.downloadScope
+            )
         case .managedIdentity(let identity):
             return ManagedIdentityTokenSource(
                 identity,

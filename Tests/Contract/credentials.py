@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import bodies
@@ -11,6 +11,11 @@ import identities
 from client import call
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
+
+# The resources whose tokens are wanted upstream.
+GRAPH = "https://graph.microsoft.com"
+POWER_BI = "https://analysis.windows.net/powerbi/api"
+PURVIEW_DOWNLOAD = "b26e684c-5068-4120-a679-64a5d2c909d9"
 
 
 @dataclass
@@ -21,6 +26,8 @@ class Credential:
     environment: dict[str, str] = field(default_factory=dict)
     # What a caller has to send.
     headers: dict[str, str] = field(default_factory=dict)
+    # What a caller has to send besides, with downloads.
+    with_downloads: dict[str, str] = field(default_factory=dict)
 
 
 def application(upstream, type: str, **more) -> dict:
@@ -156,10 +163,19 @@ def on_behalf_of(upstream, directory):
 
 
 def pass_through(upstream, directory):
-    return Credential(
-        {"type": "passThrough"},
-        headers={"Upstream-Authorization": f"Bearer {application_token(upstream, 'https://analysis.windows.net/powerbi/api')}"},
-    )
+    return Credential({"type": "passThrough"}, headers=bearing(upstream, POWER_BI))
+
+
+def in_ediscovery(credential: Credential, upstream) -> Credential:
+    """The same for eDiscovery's callers, whose tokens are for other resources where they are passed through."""
+    if credential.section != {"type": "passThrough"}:
+        return credential
+    downloads = bearing(upstream, PURVIEW_DOWNLOAD, "Upstream-Download-Authorization")
+    return replace(credential, headers=bearing(upstream, GRAPH), with_downloads=downloads)
+
+
+def bearing(upstream, resource: str, header: str = "Upstream-Authorization") -> dict[str, str]:
+    return {header: f"Bearer {application_token(upstream, resource)}"}
 
 
 def application_token(upstream, resource: str) -> str:

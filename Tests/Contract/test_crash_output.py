@@ -62,7 +62,7 @@ class Planted:
         connections = [
             connection | {"credential": by_provider[connection["name"]]} for connection in servers.connections(upstream)
         ]
-        bi = connections[-1]
+        purview, bi = connections[0], connections[-1]
         more = {
             "bi-federated": application
             | {"type": "federatedToken", "tokenFile": credentials.put(directory / "token", token)},
@@ -70,6 +70,7 @@ class Planted:
             "bi-user": certificate | {"certificate": pem, "onBehalfOf": True, "keepRefreshTokens": True},
         }
         connections += [bi | {"name": name, "credential": credential} for name, credential in more.items()]
+        connections.append(purview | {"name": "purview-user", "credential": {"type": "passThrough"}})
         self.bi = ["bi", *more]
         self.secrets["client secret"] = bodies.CLIENT_SECRET
         self.secrets["IDENTITY_HEADER"] = bodies.IDENTITY_HEADER
@@ -156,7 +157,14 @@ class Planted:
         wanted += [
             (bodies.report() | {"connection": name}, user if name == "bi-user" else {}) for name in self.bi
         ]
+        graph = credentials.bearing(self.upstream, credentials.GRAPH)
+        files = credentials.bearing(
+            self.upstream, credentials.PURVIEW_DOWNLOAD, "Upstream-Download-Authorization"
+        )
+        wanted.append((bodies.search_result(connection="purview-user"), graph))
         self.secrets["user's token"] = user["Upstream-Authorization"].split()[1]
+        self.secrets["token for Graph"] = graph["Upstream-Authorization"].split()[1]
+        self.secrets["token for downloads"] = files["Upstream-Download-Authorization"].split()[1]
         self.secrets["token for Viva Goals"] = bodies.GOALS_TOKEN
         for body, headers in wanted:
             keyed = headers | {"Idempotency-Key": f'"{new("idempotent")}"', "Cookie": f"session={self._plant('cookie')}"}
@@ -171,7 +179,7 @@ class Planted:
             export = poll(path, ended, every=0.1)
             assert export["status"] == "succeeded", export
             for file in export["files"]:
-                assert self.call("GET", file["href"], headers).status == 200
+                assert self.call("GET", file["href"], headers | (files if headers is graph else {})).status == 200
         # Refused, each with a secret that it must not repeat.
         self.call("GET", f"/exports?sig={self._plant('query')}")
         self.call("GET", "/exports", {"Authorization": f"Bearer {self._plant('wrong key')}"})

@@ -18,7 +18,17 @@ import identities
 import servers
 from client import poll
 from credential_mistakes import MISTAKES, forgotten
-from credentials import KINDS, OF_THE_CALLER, Credential, application, certificate, put, registered
+from credentials import (
+    KINDS,
+    OF_THE_CALLER,
+    Credential,
+    application,
+    certificate,
+    in_ediscovery,
+    pass_through,
+    put,
+    registered,
+)
 
 
 def connections(upstream, credential: Credential) -> list[dict]:
@@ -65,11 +75,18 @@ def test_a_whole_export(upstream, tmp_path, kind):
         export = succeeded(server, credential, bodies.report())
         checked(server, upstream, export, credential.headers)
         assert upstream.tokens() == {KINDS[kind]: 1}
-        if kind not in OF_THE_CALLER:
-            # A token of Graph's, and one of the download host's own.
-            export = succeeded(server, credential, bodies.search_result())
-            checked(server, upstream, export, {})
-            assert upstream.tokens() == {KINDS[kind]: 3}
+        # A token of Graph's, and one of the download host's own.
+        credential = in_ediscovery(credential, upstream)
+        export = succeeded(server, credential, bodies.search_result())
+        checked(server, upstream, export, credential.headers | credential.with_downloads)
+        assert upstream.tokens() == {KINDS[kind]: 3}
+        # Storage's links need no token, and refuse one. The connection is another one, and has a token for Graph of its own,
+        # unless its callers have.
+        export = succeeded(server, credential, bodies.review_set(connection="purview-former"))
+        checked(server, upstream, export, credential.headers)
+        assert upstream.tokens() == {KINDS[kind]: 3 if kind is pass_through else 4}
+        counts = upstream.account()["counts"]
+        assert counts["download.proxy"] > 0 and counts["download.blob"] > 0
 
 
 # Mistakes

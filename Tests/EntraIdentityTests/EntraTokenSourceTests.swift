@@ -217,6 +217,36 @@ extension EntraTokenSource {
         )
     }
 
+    @Test func eachHostIsShownItsOwnToken() async throws {
+        let files = TokenScope("files/.default")
+        let source = PassThroughTokenSource(scope: scope, downloadScope: files)
+        let context = CallContext(
+            requestID: "r",
+            authorization: Secret("of-the-api"),
+            downloadAuthorization: Secret("of-the-files")
+        )
+        for (scope, secret) in [(scope, "of-the-api"), (files, "of-the-files")] {
+            let token = try await source.accessToken(for: scope, context: context, replacing: nil)
+            #expect(token == AccessToken(Secret(secret)))
+            let error = await #expect(throws: ProviderError.self) {
+                try await source.accessToken(for: scope, context: context, replacing: token)
+            }
+            #expect(error?.detail.contains("refused the token in Upstream-") == true)
+        }
+        let without = CallContext(requestID: "r", authorization: Secret("of-the-api"))
+        let error = await #expect(throws: ProviderError.self) {
+            try await source.accessToken(for: files, context: without, replacing: nil)
+        }
+        #expect(error?.code == .unauthenticated)
+        #expect(error?.problem == .upstreamAuthorizationRequired)
+        #expect(error?.detail == "Send a token for files/.default in Upstream-Download-Authorization: Bearer <token>.")
+        // A source of one scope has no use for it.
+        let other = await #expect(throws: ProviderError.self) {
+            try await self.source.accessToken(for: files, context: context, replacing: nil)
+        }
+        #expect(other?.detail.contains("This needs a token for files/.default") == true)
+    }
+
     @Test(
         arguments: [
             (TokenScope("https://other/.default"), Secret("mine"), nil), (scope, nil, nil),

@@ -204,20 +204,21 @@ import Testing
         let gateway = downloads { fileBody(["a,b\n", "1,2\n"], contentLength: 8) }
         let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.csv", size: 8)] }
         let token = String(repeating: "t", count: 16_384)
-        let fields = ["authorization", "upstream-authorization"].map { "\($0): Bearer \(token)\r\n" }.joined()
-        let cookie = "cookie: \(token)\r\n"
+        let names = ["authorization", "upstream-authorization", "upstream-download-authorization"]
+        let fields = names.map { "\($0): Bearer \(token)\r\n" }.joined()
         try await gateway.live { server in
             try await server.connect { client in
                 let head = "GET /exports/\(export.id)/content HTTP/1.1\r\nhost: x\r\n"
-                try await client.send("\(head)\(fields)\(cookie)\r\n")
+                try await client.send("\(head)\(fields)\r\n")
                 #expect(try await client.readAnswer().body == "a,b\n1,2\n")
-                try await client.send("\(head)\(fields)\(cookie)\(cookie)\r\n")
+                try await client.send("\(head)\(fields)cookie: \(token)\r\n\r\n")
                 let refused = try await client.readAnswer()
                 #expect(refused.head.hasPrefix("HTTP/1.1 431 "))
                 #expect(refused.body.contains("must not have more than 65536 bytes together"))
             }
         }
-        #expect(gateway.service.state.withLock { $0.authorizations.contains(Secret(token)) })
+        let opened = try #require(gateway.service.state.withLock { $0.authorizations.last })
+        #expect(opened.token == Secret(token) && opened.downloadToken == Secret(token))
     }
 
     @Test(arguments: ["", "host: a\r\nhost: a\r\n", "host: a/b\r\n", "host: a@b\r\n", "host: a b\r\n"])

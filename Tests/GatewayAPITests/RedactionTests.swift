@@ -61,11 +61,14 @@ import Testing
             for name in [
                 "Cookie", "Proxy-Authorization", "X-Api-Key", "User-Agent", "Referer", "Accept", "Accept-Encoding",
                 "Accept-Language", "If-None-Match", "If-Match", "If-Range", "Range", "Prefer", "Cache-Control", "TE",
-                "Upstream-Authorization", "Traceparent", "Forwarded", "X-Forwarded-For", "Ocp-Apim-Subscription-Key",
+                "Upstream-Authorization", "Upstream-Download-Authorization", "Traceparent", "Forwarded",
+                "X-Forwarded-For", "Ocp-Apim-Subscription-Key",
             ] {
                 places.append(try field(name, canary, on: target))
             }
-            places.append(try field("Upstream-Authorization", "Bearer \(canary)", on: target))
+            for name in ["Upstream-Authorization", "Upstream-Download-Authorization"] {
+                places.append(try field(name, "Bearer \(canary)", on: target))
+            }
             places.append(try field("X-Request-Id", "\(canary) and more", on: target))
             places.append(try field(canary, "1", on: target))
         }

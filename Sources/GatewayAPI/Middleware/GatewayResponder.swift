@@ -49,6 +49,7 @@ struct GatewayResponder: HTTPResponder {
             if let permission = route.permission { try caller.require(permission) }
             if let type = route.negotiates { try Self.negotiate(type, request.headers) }
             if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
+            if !route.isDownload { try RequestFields(request.headers).refuseDownloadAuthorization() }
             let call = Call(
                 request: request,
                 route: route,

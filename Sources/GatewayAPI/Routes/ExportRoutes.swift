@@ -122,7 +122,8 @@ struct ExportRoutes: Sendable {
     func authorization(of call: Call) throws(GatewayError) -> CallerAuthorization {
         CallerAuthorization(
             caller: call.caller.kind == .anonymous ? nil : call.caller.id,
-            token: try call.fields.upstreamAuthorization()
+            token: try call.fields.upstreamAuthorization(),
+            downloadToken: try call.fields.upstreamDownloadAuthorization()
         )
     }
 

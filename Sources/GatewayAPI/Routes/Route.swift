@@ -17,6 +17,9 @@ struct Route: Sendable {
     /// Whether the query may hold anything at all.
     var takesQuery = false
 
+    /// Whether it is about the bytes of files.
+    var isDownload: Bool { permission == .download }
+
     /// The values of the pattern's names, percent-decoded, when the segments of a path match it.
     ///
     /// The steps that are not names stand in the path as they stand here: a proxy that keeps a path from strangers compares it

@@ -30,15 +30,33 @@ struct RequestFields: Sendable {
         return lines.first
     }
 
-    /// The caller's own upstream token.
+    /// The caller's own upstream token. Throws as `token` does.
+    func upstreamAuthorization() throws(GatewayError) -> Secret? { try token(.upstreamAuthorization) }
+
+    /// The caller's own token for the hosts that files come from. Throws as `token` does.
+    func upstreamDownloadAuthorization() throws(GatewayError) -> Secret? { try token(.upstreamDownloadAuthorization) }
+
+    /// Throws `invalidParameter` where a token for downloads comes with anything else: whoever sends it there may think that
+    /// it is kept.
+    func refuseDownloadAuthorization() throws(GatewayError) {
+        guard !fields.contains(.upstreamDownloadAuthorization) else {
+            throw .invalidParameter(
+                HTTPField.Name.upstreamDownloadAuthorization.rawName,
+                "is for downloads only, of /exports/{id}/files/{fileId} and /exports/{id}/content, and is not kept: send it "
+                    + "with each of them, and with nothing else"
+            )
+        }
+    }
+
+    /// The token in a field; nil when it is absent.
     ///
     /// Throws `invalidParameter` for anything but `Bearer <token>` (RFC 6750, 2.1). The value is never repeated.
-    func upstreamAuthorization() throws(GatewayError) -> Secret? {
-        guard let value = try single(.upstreamAuthorization) else { return nil }
+    private func token(_ name: HTTPField.Name) throws(GatewayError) -> Secret? {
+        guard let value = try single(name) else { return nil }
         // As long as a token may be that says who calls: on behalf of a user, it is the same one.
         guard let token = BearerToken.read(value), token.utf8.count <= JSONWebToken.maxBytes else {
             throw .invalidParameter(
-                "Upstream-Authorization",
+                name.rawName,
                 "must be \"Bearer \" and a token of at most \(JSONWebToken.maxBytes) characters"
             )
         }
@@ -106,5 +124,6 @@ extension HTTPField.Name {
     static let prefer = HTTPField.Name("Prefer")!
     static let preferenceApplied = HTTPField.Name("Preference-Applied")!
     static let upstreamAuthorization = HTTPField.Name("Upstream-Authorization")!
+    static let upstreamDownloadAuthorization = HTTPField.Name("Upstream-Download-Authorization")!
     static let requestID = HTTPField.Name("X-Request-Id")!
 }
