@@ -231,7 +231,7 @@ extension UpstreamClient {
         guard tokens.actsForUsers, answer.status == 401, let challenge = ClaimsChallenge(answer.headers) else { return }
         throw ProviderError(
             .unauthenticated,
-            "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
+            "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in the header that the former one came in.",
             problem: .upstreamClaimsRequired,
             upstream: UpstreamErrorInfo(status: answer.status),
             challenge: challenge

@@ -1,5 +1,6 @@
 """eDiscovery on callers' own tokens, passed through: one for Graph, and with downloads a second one for the download proxy."""
 
+import base64
 import hashlib
 import io
 import secrets
@@ -13,6 +14,7 @@ import servers
 from client import call
 from credentials import GRAPH, PURVIEW_DOWNLOAD, Credential, bearing, in_ediscovery
 from test_credentials import succeeded
+from test_on_behalf_of import CLAIMS
 
 HEADER = "Upstream-Download-Authorization"
 NEEDED = "upstream-authorization-required"
@@ -87,6 +89,21 @@ def test_each_token_in_the_others_place_is_refused(upstream, credential):
         problem = server.call("GET", file, wrong).problem(403, NEEDED)
         assert "Microsoft Graph refused" in problem["detail"], problem
         assert server.call("GET", file, credential.headers | credential.with_downloads).status == 200
+
+
+def test_a_claims_challenge_of_the_proxy_goes_back_to_the_caller(upstream, credential):
+    with gateway(upstream, credential) as server:
+        file = exported(server, credential)["files"][0]["href"]
+        encoded = base64.b64encode(CLAIMS.encode()).decode()
+        challenge = f'Bearer realm="", error="insufficient_claims", claims="{encoded}"'
+        upstream.rule("download.proxy", {"kind": "status", "status": 401, "headers": {"WWW-Authenticate": challenge}})
+        answer = server.call("GET", file, credential.with_downloads)
+        problem = answer.problem(401, "upstream-claims-required")
+        assert f'claims="{encoded}"' in answer.headers["www-authenticate"]
+        assert "in the header that the former one came in" in problem["detail"], problem
+        assert proxied(upstream) == 1
+        upstream.remove_rules()
+        assert server.call("GET", file, bearing(upstream, PURVIEW_DOWNLOAD, HEADER)).status == 200
 
 
 def test_it_is_refused_with_anything_else(upstream, credential):
