@@ -1,4 +1,5 @@
 import Exports
+import UpstreamHTTP
 
 /// How an application proves to Entra ID who it is: one case for each kind of proof.
 ///
@@ -18,19 +19,19 @@ public enum EntraCredential: Sendable {
     func parameters(
         audience: String,
         clientID: String
-    ) async throws(ProviderError) -> [(name: String, value: Secret)] {
+    ) async throws(ProviderError) -> [FormField] {
         switch self {
-        case .clientSecret(let secret): [("client_secret", secret.current())]
+        case .clientSecret(let secret): [FormField("client_secret", secret.current())]
         case .certificate(let certificate):
             Self.assertion(try await certificate.assertion(audience: audience, clientID: clientID))
         case .federatedToken(let file): Self.assertion(try file.read())
         }
     }
 
-    private static func assertion(_ assertion: Secret) -> [(name: String, value: Secret)] {
+    private static func assertion(_ assertion: Secret) -> [FormField] {
         [
-            ("client_assertion_type", Secret("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")),
-            ("client_assertion", assertion),
+            FormField("client_assertion_type", open: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            FormField("client_assertion", assertion),
         ]
     }
 }

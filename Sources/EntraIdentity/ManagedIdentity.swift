@@ -64,7 +64,7 @@ public struct ManagedIdentity: Sendable {
             request.headers = [("Metadata", "true")]
             // Its own rules below; waiting for a network that is not Azure's is no use.
             request.attempts = 1
-        case .appService(_, let header): request.headers = [("X-IDENTITY-HEADER", header.reveal())]
+        case .appService(_, let header): request.secretHeaders = [("X-IDENTITY-HEADER", header)]
         }
         return request
     }

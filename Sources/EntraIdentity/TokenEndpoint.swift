@@ -13,15 +13,16 @@ enum TokenRequestKind: Sendable {
 
     fileprivate var isForAUser: Bool { if case .clientCredentials = self { false } else { true } }
 
-    fileprivate var parameters: [(name: String, value: Secret)] {
+    fileprivate var parameters: [FormField] {
         switch self {
-        case .clientCredentials: [("grant_type", Secret("client_credentials"))]
+        case .clientCredentials: [FormField("grant_type", open: "client_credentials")]
         case .onBehalfOf(let assertion):
             [
-                ("grant_type", Secret("urn:ietf:params:oauth:grant-type:jwt-bearer")),
-                ("requested_token_use", Secret("on_behalf_of")), ("assertion", assertion),
+                FormField("grant_type", open: "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+                FormField("requested_token_use", open: "on_behalf_of"), FormField("assertion", assertion),
             ]
-        case .refreshToken(let token): [("grant_type", Secret("refresh_token")), ("refresh_token", token)]
+        case .refreshToken(let token):
+            [FormField("grant_type", open: "refresh_token"), FormField("refresh_token", token)]
         }
     }
 }
@@ -62,7 +63,7 @@ struct TokenEndpoint: Sendable {
         request.bodyLimit = 256 << 10
         request.rejectsToken = { _ in false }
         request.form =
-            kind.parameters + [("client_id", Secret(clientID)), ("scope", Secret(scope.rawValue))]
+            kind.parameters + [FormField("client_id", open: clientID), FormField("scope", open: scope.rawValue)]
             + (try await proof(for: kind))
         let response: UpstreamResponse
         do throws(ProviderError) {
@@ -84,9 +85,7 @@ struct TokenEndpoint: Sendable {
 extension TokenEndpoint {
     /// The parameters by which the application proves who it is. Where it asks for a user and has no proof, nothing is wrong
     /// with the user: worth another try, when the operator has seen to it.
-    private func proof(
-        for kind: TokenRequestKind
-    ) async throws(ProviderError) -> [(name: String, value: Secret)] {
+    private func proof(for kind: TokenRequestKind) async throws(ProviderError) -> [FormField] {
         do throws(ProviderError) {
             return try await credential.parameters(audience: url.reveal(), clientID: clientID)
         } catch  where error.code == .unauthenticated && kind.isForAUser {

@@ -27,12 +27,19 @@ extension UpstreamClient {
                 let body = try await response.body.collect(upTo: request.bodyLimit)
                 return (response, Array(buffer: body))
             }
-            let response = UpstreamResponse(
+            var response = UpstreamResponse(
                 status: Int(head.status.code),
                 headers: UpstreamHeaders(head.headers),
                 body: body,
                 receivedAt: time.now()
             )
+            let isError = !(200...299).contains(response.status)
+            // What a token endpoint grants may be what it was shown: a refresh token, for instance.
+            if isError || request.form == nil {
+                let sent = SentSecrets(request, token: token)
+                response.headers = UpstreamHeaders(head.headers, without: sent)
+                response.body = sent.cutOut(of: body, isError: isError)
+            }
             settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
         } catch {
@@ -52,7 +59,8 @@ extension UpstreamClient {
         do {
             let message = message(for: request, token: token, context: context)
             let response = try await begin(message, timeout: request.timeout)
-            let headers = UpstreamHeaders(response.headers)
+            let sent = SentSecrets(request, token: token)
+            let headers = UpstreamHeaders(response.headers, without: sent)
             let length = headers["content-length"].flatMap { Int64($0) }
             let now = time.now()
             settle(
@@ -88,7 +96,8 @@ extension UpstreamClient {
                 contentLength: length,
                 range: part,
                 bytes: UpstreamBytes(body: response.body, expected: expected, host: request.url.host),
-                receivedAt: now
+                receivedAt: now,
+                sent: sent
             )
         } catch {
             throw failed(request, error, started: started)
@@ -189,6 +198,7 @@ extension UpstreamClient {
         var message = HTTPClientRequest(url: request.url.reveal())
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers { message.headers.add(name: field.name, value: field.value) }
+        for field in request.secretHeaders { message.headers.add(name: field.name, value: field.value.reveal()) }
         // Downloads are encoded here if at all, and nothing that is sent is inflated unasked.
         if !message.headers.contains(name: "accept-encoding") {
             message.headers.add(name: "accept-encoding", value: "identity")
@@ -266,7 +276,8 @@ extension UpstreamClient {
 }
 
 extension UpstreamHeaders {
-    init(_ headers: HTTPHeaders) {
-        self.init(headers.map { (name: $0.name, value: $0.value) })
+    init(_ headers: HTTPHeaders, without sent: SentSecrets? = nil) {
+        let fields = headers.map { (name: $0.name, value: $0.value) }
+        self.init(sent?.cutOut(of: fields) ?? fields)
     }
 }

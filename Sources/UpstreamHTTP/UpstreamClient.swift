@@ -68,7 +68,7 @@ public final class UpstreamClient: Sendable {
         guards = Mutex((Pacer(budget: settings.budget), CircuitBreaker()))
     }
 
-    /// One call and its whole answer.
+    /// One call and its whole answer, without the secrets that went out with it.
     ///
     /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
@@ -175,6 +175,7 @@ public final class UpstreamClient: Sendable {
             } else if redirects.contains(where: { $0.matches(target) }) {
                 request.url = target
                 request.bearer = nil
+                request.isSignedLink = true
             } else {
                 throw ProviderError(
                     .unauthenticated,
@@ -210,7 +211,7 @@ extension UpstreamClient {
         let token = try await tokens.accessToken(for: scope, context: context, replacing: nil)
         let answer = try await call(token)
         guard rejected(answer) else { return answer }
-        try checkChallenge(answer, request)
+        try checkChallenge(answer, request, token)
         let other: AccessToken
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)
@@ -219,16 +220,18 @@ extension UpstreamClient {
             return answer
         }
         let second = try await call(other)
-        if rejected(second) { try checkChallenge(second, request) }
+        if rejected(second) { try checkChallenge(second, request, other) }
         return second
     }
 
     /// Throws when the upstream wants more of a user: whatever token the same sign-in gives would be refused like this one.
     private func checkChallenge(
         _ answer: some UpstreamAnswer,
-        _ request: UpstreamRequest
+        _ request: UpstreamRequest,
+        _ token: AccessToken
     ) throws(ProviderError) {
-        guard tokens.actsForUsers, answer.status == 401, let challenge = ClaimsChallenge(answer.headers) else { return }
+        guard tokens.actsForUsers, answer.status == 401, var challenge = ClaimsChallenge(answer.headers) else { return }
+        challenge.claims = SentSecrets(request, token: token).cutOut(of: challenge.claims)
         throw ProviderError(
             .unauthenticated,
             "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in the header that the former one came in.",

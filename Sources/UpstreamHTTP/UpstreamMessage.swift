@@ -22,8 +22,15 @@ public struct UpstreamRequest: Sendable {
     public var bearerHeaders: [(name: String, value: String)] = []
     /// A JSON body; sets `Content-Type`.
     public var body: [UInt8]?
-    /// A form body; sets `Content-Type`. Its values may be secrets.
-    public var form: [(name: String, value: Secret)]?
+    /// A form body; sets `Content-Type`.
+    public var form: [FormField]?
+    /// Header fields with secrets in them.
+    public var secretHeaders: [(name: String, value: Secret)] = []
+    /// What is secret of the body. With the token, the header fields and the form, it is cut out of the answer, whatever the
+    /// upstream repeats; but not of a success to a form, which may grant the same again.
+    public var secrets: [Secret] = []
+    /// Whether the query of the address lets in whoever has it: then it is cut out of the answer too.
+    public var isSignedLink = false
     /// The scope of the bearer token to send; nil sends none.
     public var bearer: TokenScope?
     /// Whether the call counts against the connection's request budget.
@@ -51,6 +58,24 @@ public struct UpstreamRequest: Sendable {
 
     /// Sets a JSON body.
     public mutating func setJSON(_ value: JSONValue) { body = Array(value.encoded()) }
+}
+
+/// A parameter of a form.
+public struct FormField: Sendable {
+    public var name: String
+    public var value: Secret
+    /// Whether the value is cut out of whatever the upstream answers.
+    public var isSecret: Bool
+
+    /// Makes a parameter that must not be read.
+    public init(_ name: String, _ value: Secret) {
+        (self.name, self.value, isSecret) = (name, value, true)
+    }
+
+    /// Makes a parameter that anybody may read.
+    public init(_ name: String, open value: String) {
+        (self.name, self.value, isSecret) = (name, Secret(value), false)
+    }
 }
 
 /// Header fields may hold secrets: what is printed of a request is what is called, and nothing that goes along.
@@ -117,6 +142,7 @@ public struct UpstreamDownload: Sendable {
     /// The bytes; see `FileBody.bytes` for what they promise.
     public var bytes: UpstreamBytes
     public var receivedAt: Timestamp
+    let sent: SentSecrets
 
     /// Whether it is the file, or a part of it, and no error or redirect.
     public var isFile: Bool { status == 200 || range != nil }
@@ -144,7 +170,8 @@ public struct UpstreamDownload: Sendable {
         )
     }
 
-    /// Reads up to `limit` bytes of an answer that is not the file, for its error message.
+    /// Reads up to `limit` bytes of an answer that is not the file, for its error message; what was sent as a secret is cut
+    /// out.
     public func collected(upTo limit: Int = 65_536) async -> UpstreamResponse {
         var body: [UInt8] = []
         do {
@@ -155,6 +182,11 @@ public struct UpstreamDownload: Sendable {
         } catch {
             // What came before the break is all there is to tell of an error answer.
         }
-        return UpstreamResponse(status: status, headers: headers, body: body, receivedAt: receivedAt)
+        return UpstreamResponse(
+            status: status,
+            headers: headers,
+            body: sent.cutOut(of: body, isError: true),
+            receivedAt: receivedAt
+        )
     }
 }

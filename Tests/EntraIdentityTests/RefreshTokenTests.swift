@@ -9,7 +9,7 @@ private let scope = TokenScope("https://graph.microsoft.com/.default")
 private let asked = "https://graph.microsoft.com/.default offline_access"
 
 /// Where one export's refresh token rests, in memory; counts what would have been written.
-private final class Store: RefreshTokenStore {
+final class Store: RefreshTokenStore {
     let exportID: ExportID
     private let state: Mutex<(token: Secret?, kept: [String], forgotten: [String])>
 

@@ -82,6 +82,8 @@ import Testing
                 (["fault": ["kind": "failed"], "operation": "power-bi.begin"], "/operation"),
                 (["fault": ["kind": "failed", "loudly": true]], "/fault/loudly"),
                 (["fault": ["kind": "failed"], "time": 1], "/time"),
+                (["fault": ["kind": "echo", "status": 200]], "/fault/status"),
+                (["fault": ["kind": "echo", "writing": "backwards"]], "/fault/writing"),
                 ([:], "/fault"),
             ]
             for (body, pointer) in bad {
@@ -106,12 +108,42 @@ import Testing
             ["kind": "wrappedEntity"], ["kind": "idWithReserved"], ["kind": "preAuthorizedLink"],
             ["kind": "noRanges"], ["kind": "ranges"], ["kind": "changedFile"], ["kind": "noETag"],
             ["kind": "consentRequired"], ["kind": "interactionRequired", "claims": "{}"], ["kind": "identityNotFound"],
+            ["kind": "echo"], ["kind": "echo", "status": 401, "writing": "escaped"],
         ]
         try await withLab { lab in
             for fault in faults {
                 let reply = try await rule(lab, ["operation": "*", "fault": fault])
                 #expect(reply.status == 204, "\(fault)")
             }
+        }
+    }
+
+    @Test(arguments: SandboxWriting.allCases)
+    func anEchoRepeatsWhatItWasSent(writing: SandboxWriting) async throws {
+        let repeated: [String: String] = [
+            "plain": "s3cret+", "percentEncoded": "%73%33%63%72%65%74%2b",
+            "escaped": #"\u0073\u0033\u0063\u0072\u0065\u0074\u002b"#,
+        ]
+        let words = try #require(repeated[writing.rawValue])
+        try await withLab { lab in
+            lab.sandbox.addRule(SandboxRule(operation: "*", fault: .echo(status: 403, writing: writing)))
+            let form = try await lab.form(lab.tokenURL, "client_id=c&client_secret=s3cret%2B")
+            #expect(form.json["error"] == "invalid_client")
+            let called = try await lab.get(lab.goals, token: "s3cret+")
+            #expect(called.json["error"]?["code"] == "BadRequest")
+            let header = try await lab.get(
+                "\(lab.addresses.api)/msi/token",
+                headers: [("X-IDENTITY-HEADER", "s3cret+")]
+            )
+            #expect(header.json["error"] == "invalid_request")
+            let link = try await lab.get("\(lab.addresses.blob)/a/b?sv=1&sig=s3cret%2B")
+            for reply in [form, called, header, link] {
+                #expect(reply.status == 403)
+                #expect(reply.text.contains(words))
+                #expect(reply.headers.first(name: "x-ms-request-id") == words)
+                #expect(reply.json != .null)
+            }
+            #expect(lab.sandbox.account.jobs.isEmpty)
         }
     }
 

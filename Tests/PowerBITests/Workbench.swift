@@ -102,8 +102,8 @@ struct Workbench: Sendable {
     ) async throws -> String {
         var request = UpstreamRequest("entra-id.token", .post, url)
         request.form = [
-            ("grant_type", Secret("client_credentials")), ("client_id", Secret(SandboxSeed.clientID)),
-            ("client_secret", Secret(SandboxSeed.clientSecret)), ("scope", Secret(scope.rawValue)),
+            FormField("grant_type", open: "client_credentials"), FormField("client_id", open: SandboxSeed.clientID),
+            FormField("client_secret", Secret(SandboxSeed.clientSecret)), FormField("scope", open: scope.rawValue),
         ]
         let response = try await client.send(request, context: context)
         return try #require(response.json?["access_token"]?.string)

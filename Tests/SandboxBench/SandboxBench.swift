@@ -102,8 +102,8 @@ private struct ApplicationTokens: AccessTokenSource {
     ) async throws(ProviderError) -> AccessToken {
         var request = UpstreamRequest("bench.token", .post, url)
         request.form = [
-            ("grant_type", Secret("client_credentials")), ("client_id", Secret(SandboxSeed.clientID)),
-            ("client_secret", Secret(SandboxSeed.clientSecret)), ("scope", Secret(scope.rawValue)),
+            FormField("grant_type", open: "client_credentials"), FormField("client_id", open: SandboxSeed.clientID),
+            FormField("client_secret", Secret(SandboxSeed.clientSecret)), FormField("scope", open: scope.rawValue),
         ]
         let response = try await client.send(request, context: context)
         guard let token = response.json?["access_token"]?.string else {

@@ -278,7 +278,10 @@ import UpstreamHTTP
             _ = try await upstream.send(json)
             var form = try upstream.request(.post)
             form.bearerHeaders = [("x-with-token", "2")]
-            form.form = [("grant_type", Secret("client_credentials")), ("secret", Secret("a b+c&d=é/~"))]
+            form.form = [
+                FormField("grant_type", open: "client_credentials"), FormField("secret", Secret("a b+c&d=é/~")),
+            ]
+            form.secretHeaders = [("x-secret", Secret("3"))]
             _ = try await upstream.send(form)
             let calls = upstream.server.calls
             #expect(calls[0].body == #"{"a":["b/c"]}"#)
@@ -290,6 +293,7 @@ import UpstreamHTTP
             #expect(calls[0].headers["x-with-token"] == "2")
             #expect(calls[1].headers["authorization"] == nil)
             #expect(calls[1].headers["x-with-token"] == nil)
+            #expect(calls[1].headers["x-secret"] == "3")
             #expect(calls[1].headers["content-type"] == "application/x-www-form-urlencoded")
             #expect(calls[1].body == "grant_type=client_credentials&secret=a%20b%2Bc%26d%3D%C3%A9%2F~")
         }

@@ -34,7 +34,7 @@ import UpstreamHTTP
             steps
         } test: { upstream in
             var form = try upstream.request(.post, "/token?sig=SECRETSIG")
-            form.form = [("client_secret", Secret("SECRETFORM"))]
+            form.form = [FormField("client_secret", Secret("SECRETFORM"))]
             var start = try upstream.request(.post, "/start?sig=SECRETSIG", bearer: true)
             start.setJSON(["password": "SECRETBODY"])
             let get = try upstream.request(.get, "/file?sig=SECRETSIG", bearer: true)

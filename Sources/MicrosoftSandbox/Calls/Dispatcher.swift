@@ -122,6 +122,8 @@ struct Dispatcher: HTTPResponder {
                 headers: fields,
                 body: ResponseBody(byteBuffer: ByteBuffer(string: text))
             )
+        case .echo(let status, let writing):
+            return EchoAnswer(call: call, status: status, writing: writing).response
         case .htmlSignIn: return .signInPage
         case .consentRequired: return EntraAnswer(world: world, call: call).error(.consentRequired)
         case .interactionRequired(let claims):

@@ -7,6 +7,8 @@ public enum SandboxFault: Sendable, Hashable {
     case throttled(retryAfter: String? = nil, withoutHeader: Bool = false)
     /// This status, body and these header fields, whatever was asked.
     case status(Int, body: String? = nil, headers: [String: String] = [:])
+    /// The call is refused with this status, and the error repeats the secrets that it came with.
+    case echo(status: Int = 400, writing: SandboxWriting = .plain)
     /// The job ends as failed, for good.
     case failed
     /// The Power BI job ends as `Failed` with `Retry-After`: the service was busy, start again (`powerbi-entra.md` A4).
@@ -107,7 +109,7 @@ extension SandboxFault {
     var slot: Slot {
         switch self {
         case .slow: .delay
-        case .throttled, .status, .expiredLink, .htmlSignIn, .tokenRevoked, .cutConnection, .consentRequired,
+        case .throttled, .status, .echo, .expiredLink, .htmlSignIn, .tokenRevoked, .cutConnection, .consentRequired,
             .interactionRequired, .identityNotFound:
             .answer
         case .failed, .failedBusy, .partiallySucceeded, .submissionFailed, .stuck, .unknownStatus: .outcome

@@ -38,7 +38,7 @@ extension SandboxFault {
         "unknownStatus", "metadataLag", "cutDownload", "stallDownload", "shortDownload", "wrongLength", "expiredLink",
         "wrongContentType", "htmlSignIn", "tokenRevoked", "cutConnection", "fileContent", "noContentLength",
         "dripDownload", "noRanges", "ranges", "changedFile", "noETag", "quotedLocation", "wrappedEntity",
-        "idWithReserved", "preAuthorizedLink", "consentRequired", "interactionRequired", "identityNotFound",
+        "idWithReserved", "preAuthorizedLink", "consentRequired", "interactionRequired", "identityNotFound", "echo",
     ]
 
     fileprivate static func parse(_ reader: inout ObjectReader) -> SandboxFault? {
@@ -47,6 +47,7 @@ extension SandboxFault {
         case "throttled":
             .throttled(retryAfter: reader.text("retryAfter"), withoutHeader: reader.bool("withoutHeader") ?? false)
         case "status": parseStatus(&reader)
+        case "echo": parseEcho(&reader)
         case "failed": .failed
         case "failedBusy": reader.requiredCount("retryAfter").map { .failedBusy(retryAfter: Int($0)) }
         case "partiallySucceeded": .partiallySucceeded
@@ -81,6 +82,13 @@ extension SandboxFault {
         case "identityNotFound": .identityNotFound
         default: nil
         }
+    }
+
+    private static func parseEcho(_ reader: inout ObjectReader) -> SandboxFault? {
+        let status = reader.count("status") ?? 400
+        if !(400...599).contains(status) { reader.fault("status", "must be 400 to 599") }
+        let writing = reader.choice("writing", among: SandboxWriting.allCases.map(\.rawValue))
+        return .echo(status: Int(status), writing: writing.flatMap(SandboxWriting.init) ?? .plain)
     }
 
     private static func parseStatus(_ reader: inout ObjectReader) -> SandboxFault? {

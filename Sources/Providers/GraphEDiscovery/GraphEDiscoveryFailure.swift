@@ -60,9 +60,9 @@ enum GraphEDiscoveryFailure {
     ]
 
     /// The error of an answer that is not a success.
-    static func error(_ response: UpstreamResponse, in call: Call, hiding secrets: [Secret] = []) -> ProviderError {
+    static func error(_ response: UpstreamResponse, in call: Call) -> ProviderError {
         let status = response.status
-        let upstream = info(of: response, hiding: secrets)
+        let upstream = info(of: response)
         if call.isStart, status >= 500, !(status == 503 && response.retryAfter != nil) {
             return ProviderError(
                 .ambiguous,
@@ -105,8 +105,8 @@ enum GraphEDiscoveryFailure {
 }
 
 extension GraphEDiscoveryFailure {
-    /// What the upstream said: the deepest code that is a name, the message without secrets, the request id.
-    static func info(of response: UpstreamResponse, hiding secrets: [Secret] = []) -> UpstreamErrorInfo {
+    /// What the upstream said: the deepest code that is a name, the message, the request id.
+    static func info(of response: UpstreamResponse) -> UpstreamErrorInfo {
         let error = response.json.flatMap { member("error", of: $0) }
         var code = error.flatMap { name(member("code", of: $0)) }
         var bodyID: String?
@@ -122,7 +122,7 @@ extension GraphEDiscoveryFailure {
         return UpstreamErrorInfo(
             status: response.status,
             code: code ?? response.headers["x-ms-error-code"],
-            message: message.map { withoutSecrets($0, hiding: secrets) },
+            message: message,
             requestId: requestID(of: response) ?? bodyID
         )
     }
@@ -149,23 +149,5 @@ extension GraphEDiscoveryFailure {
         guard message.hasPrefix("{"), let json = try? JSONValue(parsing: .init(message.utf8)) else { return message }
         let holder = member("error", of: json).flatMap { $0.object == nil ? nil : $0 } ?? json
         return member("message", of: holder)?.string ?? message
-    }
-
-    /// The text without what could be a SAS: queries of addresses, words with a signature, and the secrets named.
-    static func withoutSecrets(_ text: String, hiding secrets: [Secret] = []) -> String {
-        var text = text
-        for secret in secrets where !secret.isEmpty {
-            text = text.replacing(secret.reveal(), with: "<redacted>")
-        }
-        let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        return
-            words.map { word -> String in
-                let lowered = word.lowercased()
-                if lowered.contains("://"), let query = word.firstIndex(of: "?") {
-                    return word[..<query] + "?<redacted>"
-                }
-                return lowered.contains("sig=") || lowered.contains("sig%3d") ? "<redacted>" : String(word)
-            }
-            .joined(separator: " ")
     }
 }

@@ -115,6 +115,7 @@ extension GraphEDiscoveryProvider {
         var call = UpstreamRequest("graph-ediscovery.download", .get, link.url)
         // The budget of B8 is for calls to Graph; files come from other hosts.
         call.isPaced = false
+        call.isSignedLink = true
         call.refusal = { Self.webPage($0, instead: link.name, at: link.url) }
         guard host == .proxy else { return call }
         call.bearer = settings.downloadScope

@@ -48,9 +48,10 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         }
         var call = graphCall("start", .post, request.startURL(settings))
         call.setJSON(request.body(marker: marker, token: token))
+        call.secrets = token.map { [$0] } ?? []
         let response = try await client.send(call, context: context)
         guard (200...299).contains(response.status) else {
-            throw GraphEDiscoveryFailure.error(response, in: .start, hiding: token.map { [$0] } ?? [])
+            throw GraphEDiscoveryFailure.error(response, in: .start)
         }
         guard let id = OperationLocation.id(in: response.headers["location"]) else {
             throw ProviderError(

@@ -67,7 +67,7 @@ extension CaseOperation {
                 upstream: resultInfo.map { info in
                     UpstreamErrorInfo(
                         code: info.code.map { code in info.subcode.map { "\(code)/\($0)" } ?? "\(code)" },
-                        message: info.message.map { GraphEDiscoveryFailure.withoutSecrets($0) },
+                        message: info.message,
                         requestId: requestID
                     )
                 }

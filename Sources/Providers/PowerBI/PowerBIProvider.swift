@@ -32,9 +32,10 @@ public struct PowerBIProvider: ExportProvider {
         let report = try PowerBIReport(source: plan.source)
         var request = call("power-bi.start", .post, report.path + ["ExportTo"])
         request.setJSON(try PowerBIWire.requestBody(of: plan, secrets: secrets))
+        request.secrets = Array(secrets.values)
         let response = try await client.send(request, context: context)
         guard (200...299).contains(response.status) else {
-            throw PowerBIFailure.error(response, during: .start).withholding(secrets)
+            throw PowerBIFailure.error(response, during: .start)
         }
         guard let export = PowerBIExport(response.json), let id = export.id else {
             throw ProviderError(
@@ -156,17 +157,5 @@ public struct PowerBIProvider: ExportProvider {
         }
         request.rejectsToken = { PowerBIFailure.rejectsToken($0) }
         return request
-    }
-}
-
-extension ProviderError {
-    /// The same error with every secret cut out of what the upstream said: an answer may repeat the request.
-    fileprivate func withholding(_ secrets: [String: Secret]) -> ProviderError {
-        guard let message = upstream?.message else { return self }
-        var error = self
-        error.upstream?.message = secrets.values.reduce(message) { text, secret in
-            text.split(separator: secret.reveal(), omittingEmptySubsequences: false).joined(separator: "<redacted>")
-        }
-        return error
     }
 }

@@ -1,0 +1,61 @@
+import Exports
+import Foundation
+
+/// The secrets that went out with one call. They are cut out of its answer before anybody reads it: authorities, services
+/// and proxies repeat in their errors what they were sent.
+struct SentSecrets: Sendable {
+    /// What must not be read anywhere in the answer.
+    private let values: [SecretWritings]
+    /// What must not be read but in `Location`: a redirect may lead on with the same signature.
+    private let ofTheAddress: [SecretWritings]
+
+    /// What `request` holds of secrets, and the token that it is sent with.
+    init(_ request: UpstreamRequest, token: AccessToken?) {
+        var secrets = request.secrets + request.secretHeaders.map(\.value)
+        secrets += (request.form ?? []).filter(\.isSecret).map(\.value)
+        if let token { secrets.append(token.secret) }
+        // A SAS may be repeated in parts.
+        let parts = request.secrets.flatMap { Self.signatures(in: $0.reveal()) }
+        values = (secrets.map { $0.reveal() } + parts).compactMap { SecretWritings($0) }
+        let query = request.isSignedLink ? request.url.query : nil
+        ofTheAddress = query.map { [$0] + Self.signatures(in: $0) }?.compactMap { SecretWritings($0) } ?? []
+    }
+
+    /// A body as it may be read. Of an error, beginnings of values are cut out too; a success may hold signed links and
+    /// tokens that only begin alike.
+    func cutOut(of body: [UInt8], isError: Bool) -> [UInt8] {
+        SecretWritings.cut(values + ofTheAddress, outOf: body, andBeginnings: isError)
+    }
+
+    /// Header fields as they may be read.
+    func cutOut(of fields: [(name: String, value: String)]) -> [(name: String, value: String)] {
+        fields.map { field in
+            let isLocation = field.name.lowercased() == "location"
+            return (field.name, cut(values + (isLocation ? [] : ofTheAddress), outOf: field.value))
+        }
+    }
+
+    /// A text that stood in the answer in a coding of its own.
+    func cutOut(of text: String) -> String { cut(values + ofTheAddress, outOf: text) }
+
+    private func cut(_ values: [SecretWritings], outOf text: String) -> String {
+        String(decoding: SecretWritings.cut(values, outOf: Array(text.utf8), andBeginnings: false), as: UTF8.self)
+    }
+
+    /// The values in a query that sign it, or are long enough to.
+    private static func signatures(in query: String) -> [String] {
+        query.split { $0 == "&" || $0 == "?" }
+            .compactMap { pair in
+                guard let equals = pair.firstIndex(of: "=") else { return nil }
+                let value = pair[equals...].dropFirst()
+                guard pair[..<equals] == "sig" || value.utf8.count >= SecretWritings.shortestPart else { return nil }
+                return String(value).removingPercentEncoding
+            }
+    }
+}
+
+extension SentSecrets: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    var description: String { "<redacted>" }
+    var debugDescription: String { description }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
