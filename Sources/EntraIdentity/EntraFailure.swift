@@ -4,10 +4,13 @@ import UpstreamHTTP
 
 /// Entra ID's errors as ours (`powerbi-entra.md` B6).
 enum EntraFailure {
+    /// The error of an answer to a request for a token of `scope`, by the application `clientID`.
     static func error(
         from response: UpstreamResponse,
-        to kind: TokenRequestKind = .clientCredentials,
-        authorizationURI: String = ""
+        to kind: TokenRequestKind,
+        scope: TokenScope,
+        clientID: String,
+        authorizationURI: String
     ) -> ProviderError {
         let json = response.json
         let code = json?["error"]?.string ?? ""
@@ -40,7 +43,7 @@ enum EntraFailure {
         if json?["suberror"]?.string == "consent_required" || code == "consent_required" || number == 65_001 {
             return ProviderError(
                 .forbidden,
-                "The gateway's application lacks a permission in this tenant. An administrator has to grant consent to it for what the connection's scope names.",
+                "The gateway's application, client id \(clientID), lacks a permission in this tenant. An administrator has to grant consent to it for the scope \(scope).",
                 problem: .upstreamConsentRequired,
                 upstream: upstream
             )

@@ -73,7 +73,13 @@ struct TokenEndpoint: Sendable {
             throw ProviderError(.transient, error.detail, cause: error.cause)
         }
         guard response.status == 200 else {
-            throw EntraFailure.error(from: response, to: kind, authorizationURI: authorizationURI)
+            throw EntraFailure.error(
+                from: response,
+                to: kind,
+                scope: scope,
+                clientID: clientID,
+                authorizationURI: authorizationURI
+            )
         }
         guard let grant = TokenGrant(response) else {
             throw ProviderError(.permanent, "The token endpoint's answer holds no usable token.")

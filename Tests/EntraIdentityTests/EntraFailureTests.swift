@@ -3,6 +3,18 @@ import Testing
 import UpstreamHTTP
 @testable import EntraIdentity
 
+private let scope = TokenScope("https://api.example/.default")
+
+extension EntraFailure {
+    fileprivate static func error(
+        from response: UpstreamResponse,
+        to kind: TokenRequestKind = .clientCredentials,
+        authorizationURI: String = ""
+    ) -> ProviderError {
+        error(from: response, to: kind, scope: scope, clientID: "client-id", authorizationURI: authorizationURI)
+    }
+}
+
 @Suite struct EntraFailureTests {
     @Test(arguments: [
         (
@@ -64,6 +76,8 @@ import UpstreamHTTP
         #expect(error.problem == .upstreamConsentRequired)
         #expect(!error.isRetryable)
         #expect(error.detail.contains("administrator"))
+        #expect(error.detail.contains("client id client-id,"))
+        #expect(error.detail.contains("for the scope https://api.example/.default."))
         #expect(error.upstream?.code == "AADSTS65001")
     }
 
