@@ -43,12 +43,8 @@ extension Adapter {
             GraphEDiscoverySettings.Version.self,
             default: settings.version
         )
-        settings.proxyHosts = try section.hosts(
-            "proxyHosts",
-            default: settings.proxyHosts,
-            allowPlainHTTP: allowPlainHTTP
-        )
-        settings.blobHosts = try section.hosts("blobHosts", default: settings.blobHosts, allowPlainHTTP: allowPlainHTTP)
+        settings.proxyHosts = try section.downloadHosts("proxyHosts", settings.proxyHosts, cloud, allowPlainHTTP)
+        settings.blobHosts = try section.downloadHosts("blobHosts", settings.blobHosts, cloud, allowPlainHTTP)
         settings.graphScope = try section.scope("graphScope", default: cloud.graphScope)
         settings.downloadScope = try section.scope("downloadScope", default: settings.downloadScope)
         let read = settings
@@ -94,5 +90,29 @@ extension Adapter {
             bearerHosts: settings.bearerHosts,
             openHosts: settings.openHosts
         ) { PowerBIProvider(settings: settings, client: $0) }
+    }
+}
+
+extension ConfigurationSection {
+    /// The hosts that eDiscovery's files come from. Microsoft names those of the worldwide cloud only (`graph.md` F1): elsewhere
+    /// exports would run, and their files be refused.
+    fileprivate mutating func downloadHosts(
+        _ name: String,
+        _ worldwide: [HostRule],
+        _ cloud: NationalCloud,
+        _ allowPlainHTTP: Bool
+    ) throws(StartupError) -> [HostRule] {
+        let hosts = try hosts(
+            name,
+            default: cloud.hasWorldwideDownloads ? worldwide : nil,
+            allowPlainHTTP: allowPlainHTTP
+        )
+        guard let hosts else {
+            throw error(
+                name,
+                "is required with cloud: \(cloud.rawValue), whose download hosts are not known here: look them up in the downloadUrl of a finished export's exportFileMetadata; [] for none"
+            )
+        }
+        return hosts
     }
 }

@@ -347,4 +347,34 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         }
         #expect(error?.key == "connections[0].cloud")
     }
+
+    @Test(arguments: [NationalCloud.gccHigh, .dod])
+    func whereDownloadHostsAreNotKnownTheyHaveToBeGiven(cloud: NationalCloud) throws {
+        func read(_ hosts: String) throws -> ConnectionConfiguration {
+            let more = "cloud: \(cloud.rawValue)" + hosts.split(separator: ";").map { "\n    \($0)" }.joined()
+            return try connection("{ type: passThrough }", more, provider: "graph-ediscovery")
+        }
+        for (hosts, missing) in [
+            ("", "proxyHosts"), ("proxyHosts: [a.example]", "blobHosts"), ("blobHosts: []", "proxyHosts"),
+        ] {
+            let error = #expect(throws: StartupError.self) { try read(hosts) }
+            #expect(error?.key == "connections[0].\(missing)")
+            #expect(error?.detail.contains("required with cloud: \(cloud.rawValue)") == true)
+            #expect(error?.detail.contains("exportFileMetadata") == true)
+        }
+        let given = try read("proxyHosts: [p.example];blobHosts: [\"*.b.example\"]").adapter
+        #expect(given.openHosts == [.subdomains(of: "b.example")])
+        #expect(given.bearerHosts.values.contains([.host("p.example")]))
+        #expect(!given.bearerHosts.values.joined().contains { "\($0)".contains("cloud.microsoft") })
+    }
+
+    @Test(arguments: [NationalCloud.public, .gcc])
+    func whereDownloadHostsAreKnownTheyAreNot(cloud: NationalCloud) throws {
+        let adapter = try connection("{ type: passThrough }", "cloud: \(cloud.rawValue)", provider: "graph-ediscovery")
+            .adapter
+        let files = try #require(UpstreamURL("https://files.blob.core.windows.net/c"))
+        #expect(adapter.openHosts.contains { $0.matches(files) })
+        let proxy = try #require(UpstreamURL("https://nam.proxyservice.ediscovery.svc.cloud.microsoft/f"))
+        #expect(adapter.bearerHosts.values.joined().contains { $0.matches(proxy) })
+    }
 }

@@ -156,11 +156,12 @@ struct ConfigurationSection {
         try text(name).map(TokenScope.init) ?? fallback
     }
 
+    /// A list of hosts, which may be empty.
     mutating func hosts(
         _ name: String,
-        default fallback: [HostRule],
+        default fallback: [HostRule]?,
         allowPlainHTTP: Bool
-    ) throws(StartupError) -> [HostRule] {
+    ) throws(StartupError) -> [HostRule]? {
         guard let node = node(name) else { return fallback }
         guard case .sequence(let sequence) = node else { throw error(name, "must be a list of hosts") }
         var rules: [HostRule] = []

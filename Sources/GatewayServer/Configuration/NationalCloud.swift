@@ -25,6 +25,9 @@ enum NationalCloud: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether eDiscovery's files come from the hosts of the worldwide cloud.
+    var hasWorldwideDownloads: Bool { self == .public || self == .gcc }
+
     var graphScope: TokenScope { TokenScope(graphRoot + "/.default") }
 
     var powerBIRoot: String {
