@@ -42,13 +42,15 @@ struct SentSecrets: Sendable {
         String(decoding: SecretWritings.cut(values, outOf: Array(text.utf8), andBeginnings: false), as: UTF8.self)
     }
 
-    /// The values in a query that sign it, or are long enough to.
+    /// The values in a query that sign it, or are long enough to. What a SAS only asks the storage to say of the file
+    /// (`rsct`, `rscd` and so on: its type, its name) stands in the answer's own fields, and is to be read there.
     private static func signatures(in query: String) -> [String] {
         query.split { $0 == "&" || $0 == "?" }
             .compactMap { pair in
                 guard let equals = pair.firstIndex(of: "=") else { return nil }
-                let value = pair[equals...].dropFirst()
-                guard pair[..<equals] == "sig" || value.utf8.count >= SecretWritings.shortestPart else { return nil }
+                let (name, value) = (pair[..<equals], pair[equals...].dropFirst())
+                guard name == "sig" || value.utf8.count >= SecretWritings.shortestPart else { return nil }
+                guard !(name.count == 4 && name.hasPrefix("rs")) else { return nil }
                 return String(value).removingPercentEncoding
             }
     }

@@ -170,6 +170,21 @@ import Testing
         }
     }
 
+    @Test func whatALinkAsksTheStorageToSayIsRead() async throws {
+        try await Upstream.with { _, _ in
+            [RawServer.answer(200, ["Content-Type: application/octet-stream"], body: "file")]
+        } test: { upstream in
+            var request = try upstream.request(
+                .get,
+                "/f?sig=a%2Bb&rsct=application%2Foctet-stream&rscd=attachment%3B%20filename%3Dfile.zip",
+                bearer: false
+            )
+            request.isSignedLink = true
+            let download = try await upstream.download(request, redirects: [HostRule.origin(of: upstream.url)])
+            #expect(download.fileHead(requestID: nil).contentType == "application/octet-stream")
+        }
+    }
+
     @Test func noTokenOfADownloadComesBack() async throws {
         try await Upstream.with { call, _ in
             [Self.echo(403, call)]
