@@ -49,9 +49,14 @@ public struct ArchiveBody: DownloadContent {
                 progress.add(stream)
             }
             try await client.take(zip.begin(member.entry), by: sink)
-            while let piece = try await stream.next() {
-                zip.add(piece)
-                try await client.take(piece, by: sink)
+            do {
+                while let piece = try await stream.next() {
+                    zip.add(piece)
+                    try await client.take(piece, by: sink)
+                }
+            } catch let failure as DownloadFailure where [.endedEarly, .ranOver].contains(failure.code) {
+                opener.forget(member.file)
+                throw failure
             }
         }
 

@@ -90,8 +90,7 @@ struct MemberOpener: Sendable {
                 try await opening.opened(nil, known: nil)
             }
         } catch {
-            // The size that the file is held against may be what an upstream told wrongly before.
-            known.note(FileFacts(), of: file, in: export)
+            if error.code == .upstreamBroken { forget(file) }
             throw error
         }
         guard case .stream(let stream, let facts, _, _) = opened else {
@@ -103,6 +102,9 @@ struct MemberOpener: Sendable {
         known.note(facts, of: file, in: export)
         return stream
     }
+
+    /// The size that a file was held against may be what an upstream told wrongly before: it is looked for anew next time.
+    func forget(_ file: ExportFile) { known.note(FileFacts(), of: file, in: export) }
 
     /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
     /// breaks off in the middle of a file.

@@ -192,19 +192,37 @@ import Testing
         #expect(await scene.ledger.all.isEmpty)
     }
 
-    @Test func aWrongSizeThatAnUpstreamToldOnceIsForgotten() async throws {
+    /// Whether or not the upstream says now how long the file is.
+    @Test(arguments: [(Int64?(1), Int64(7)), (nil, 7), (nil, 0)])
+    func aWrongSizeThatAnUpstreamToldOnceIsForgotten(announced: Int64?, wrong: Int64) async throws {
         let (scene, export, _) = world([("a", nil, [])])
-        scene.relay.known.note(FileFacts(size: 7), of: export.files[0], in: export.id)
-        func archive() async throws(GatewayError) -> DownloadResponse {
+        scene.relay.known.note(FileFacts(size: wrong), of: export.files[0], in: export.id)
+        /// What went wrong, before or after the first bytes.
+        func archived() async -> (any Error)? {
             let recipient = Recipient(caller: "auditor", requestID: "r-1") { _ in }
-            return try await scene.relay.archive(to: Self.accepting, of: export, to: recipient) { _, _ in
-                FileBody(head: FileBody.Head(contentLength: 1), bytes: ScriptedBytes([.bytes([0x78])]))
+            do throws(GatewayError) {
+                let answer = try await scene.relay.archive(to: Self.accepting, of: export, to: recipient) { _, _ in
+                    FileBody(head: FileBody.Head(contentLength: announced), bytes: ScriptedBytes([.bytes([0x78])]))
+                }
+                return await answer.body?.collected().error
+            } catch {
+                return error
             }
         }
-        let error = await #expect(throws: GatewayError.self) { try await archive() }
-        #expect(error?.code == .upstreamBroken)
-        let body = try #require(try await archive().body)
-        #expect(await body.collected().error == nil)
+        #expect(await archived() != nil)
+        #expect(await archived() == nil)
+    }
+
+    @Test func whatIsKnownOfAFileStaysWhenItMayNotBeHad() async throws {
+        let (scene, export, _) = world([("a", nil, [])])
+        scene.relay.known.note(FileFacts(size: 7), of: export.files[0], in: export.id)
+        let recipient = Recipient(caller: "auditor", requestID: "r-1") { _ in }
+        await #expect(throws: GatewayError.self) {
+            try await scene.relay.archive(to: Self.accepting, of: export, to: recipient) { _, _ throws(GatewayError) in
+                throw GatewayError(.upstreamAuthorizationRequired, "Send a token.")
+            }
+        }
+        #expect(scene.relay.known.facts(of: export.files[0], in: export.id)?.size == 7)
     }
 
     @Test func aGoneClientEndsTheReading() async throws {
