@@ -16,9 +16,12 @@ final class CallerTokens: Sendable {
 
     private struct State {
         var tokens: RecentValues<Secret>
-        /// The last one for each export.
-        var refusals: RecentValues<Refusal>
+        /// The last ones for each export, oldest first.
+        var refusals: RecentValues<[Refusal]>
     }
+
+    /// Of one export.
+    private static let refusalsKept = 8
 
     private let state: Mutex<State>
 
@@ -32,7 +35,8 @@ final class CallerTokens: Sendable {
     /// Keeps a token, unless it was refused for this export a moment ago: false then.
     func keep(_ token: Secret, for id: ExportID, at now: Timestamp) -> Bool {
         state.withLock { state in
-            if let refusal = state.refusals[id], refusal.stands(at: now), refusal.digest == Self.digest(token) {
+            let digest = Self.digest(token)
+            guard state.refusals[id]?.contains(where: { $0.digest == digest && $0.stands(at: now) }) != true else {
                 return false
             }
             state.tokens[id] = token
@@ -44,7 +48,10 @@ final class CallerTokens: Sendable {
     func refuse(_ token: Secret, for id: ExportID, at now: Timestamp, pause: Duration) {
         state.withLock { state in
             if state.tokens[id] == token { state.tokens[id] = nil }
-            state.refusals[id] = Refusal(digest: Self.digest(token), since: now, until: now + pause)
+            let refusal = Refusal(digest: Self.digest(token), since: now, until: now + pause)
+            // Clients that share an export may have a token each.
+            let others = (state.refusals[id] ?? []).filter { $0.digest != refusal.digest && $0.stands(at: now) }
+            state.refusals[id] = others.suffix(Self.refusalsKept - 1) + [refusal]
         }
     }
 

@@ -95,7 +95,7 @@ extension ExportEngine {
         let advice =
             authorization.downloadToken == nil
             ? "If your token has ended, send a new one in the header Upstream-Authorization."
-            : "If a token of yours has ended, send new ones in Upstream-Authorization and Upstream-Download-Authorization."
+            : "If a token that you sent has ended, send a new one in its header."
         var problem = GatewayError(error)
         problem.code = .upstreamAuthorizationRequired
         problem.detail += " " + advice

@@ -93,7 +93,14 @@ extension ExportEngine {
         guard tools.tokens.keep(token, for: id, at: tools.time.now()) else { return record }
         // Read anew: a worker that did not find the token may have written down meanwhile that it is waited for.
         let record = record.progress.awaitsAuthorization ? record : try await knownRecord(id)
-        guard record.progress.awaitsAuthorization, let lane = lane(of: record.export) else { return record }
+        if record.phase == .settled, !record.export.status.hasResult {
+            tools.tokens.forget(id)
+            return record
+        }
+        // A worker may have found it already, and may even have been refused with it.
+        guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
+            let lane = lane(of: record.export)
+        else { return record }
         let after = try await asking {
             try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
         }
