@@ -25,7 +25,7 @@ struct AdapterSettings: Sendable {
     var make: @Sendable (UpstreamClient) -> any ExportProvider
 
     /// The scope of the hosts that files come from, where it is not the API's own.
-    var downloadScope: TokenScope? { scopes.dropFirst().first }
+    var downloadScope: TokenScope? { scopes.first { $0 != scopes.first } }
 }
 
 extension Adapter {

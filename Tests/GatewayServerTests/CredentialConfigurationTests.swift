@@ -1,5 +1,6 @@
 import EntraIdentity
 import Exports
+import Foundation
 import SystemCrypto
 import Testing
 import UpstreamHTTP
@@ -54,6 +55,25 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         #expect(!application.onBehalfOf)
         #expect(names.key == "connections[0].credential.key")
         #expect(application.authority.reveal() == "https://login.microsoftonline.com/")
+    }
+
+    /// A wrong PIN counts at the module; a wrong passphrase does no harm.
+    @Test(arguments: [("/k.pem", "n3w"), ("pkcs11:token=it", "0ld"), ("PKCS11:token=it", "0ld")])
+    func aReplacedPassphraseIsReadUnlessItIsAPIN(key: String, passphrase: String) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "passphrase-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("0ld\n".utf8).write(to: file)
+        let proof = try application(
+            "{ type: certificate, \(registration), certificate: /c.pem, key: '\(key)', passphrase: 'file:\(file.path)' }"
+        )
+        .proof
+        guard case .certificate(let settings, _) = proof else {
+            Issue.record("no certificate")
+            return
+        }
+        #expect(settings.passphrase?.current() == Secret("0ld"))
+        try Data("n3w\n".utf8).write(to: file)
+        #expect(settings.passphrase?.current() == Secret(passphrase))
     }
 
     @Test func aCertificateThatHoldsItsKey() throws {

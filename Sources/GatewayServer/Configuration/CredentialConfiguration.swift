@@ -137,10 +137,13 @@ extension CredentialConfiguration {
         for (name, value) in [("certificate", certificate), ("key", key ?? "")] where holdsPIN(value) {
             throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
         }
+        // A PIN is tried when a module is logged in to, and wrong ones are counted: a new one waits for the next start.
+        let isModule = (key ?? certificate).lowercased().hasPrefix("pkcs11:")
         let settings = CertificateCredential.Settings(
             key: key ?? certificate,
             certificate: key == nil ? nil : certificate,
-            passphrase: try section.secretSource("passphrase"),
+            passphrase: isModule
+                ? try section.secret("passphrase").map { SecretSource($0) } : try section.secretSource("passphrase"),
             algorithm: try section.choice("algorithm", SignatureAlgorithm.self, default: .ps256),
             sendsChain: try section.bool("sendChain", default: false)
         )
