@@ -263,8 +263,9 @@ let package = Package(
         tests(
             "GatewayServerTests",
             [
-                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP", .logging,
-                .yams,
+                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP",
+                .inMemoryLogging,
+                .logging, .yams,
             ]
         ),
         tests(
