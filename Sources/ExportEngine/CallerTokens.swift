@@ -7,11 +7,8 @@ final class CallerTokens: Sendable {
     /// Of a token that was refused, no more is known than what tells it from others.
     private struct Refusal {
         var digest: [UInt8]
-        var since: Timestamp
-        var until: Timestamp
-
-        /// A clock that was set back must not prolong it.
-        func stands(at now: Timestamp) -> Bool { since <= now && now < until }
+        /// It stands within this time only: a clock that was set back must not prolong it.
+        var time: Range<Timestamp>
     }
 
     private struct State {
@@ -35,9 +32,9 @@ final class CallerTokens: Sendable {
     /// Keeps a token, unless it was refused for this export a moment ago: false then.
     func keep(_ token: Secret, for id: ExportID, at now: Timestamp) -> Bool {
         state.withLock { state in
-            let digest = Self.digest(token)
-            guard state.refusals[id]?.contains(where: { $0.digest == digest && $0.stands(at: now) }) != true else {
-                return false
+            if let refusals = state.refusals[id]?.filter({ $0.time.contains(now) }), !refusals.isEmpty {
+                let digest = Self.digest(token)
+                if refusals.contains(where: { $0.digest == digest }) { return false }
             }
             state.tokens[id] = token
             return true
@@ -46,11 +43,11 @@ final class CallerTokens: Sendable {
 
     /// Forgets a token that was refused, unless a newer one has come; it is not kept again for `pause`.
     func refuse(_ token: Secret, for id: ExportID, at now: Timestamp, pause: Duration) {
+        let refusal = Refusal(digest: Self.digest(token), time: now..<now + pause)
         state.withLock { state in
             if state.tokens[id] == token { state.tokens[id] = nil }
-            let refusal = Refusal(digest: Self.digest(token), since: now, until: now + pause)
             // Clients that share an export may have a token each.
-            let others = (state.refusals[id] ?? []).filter { $0.digest != refusal.digest && $0.stands(at: now) }
+            let others = (state.refusals[id] ?? []).filter { $0.digest != refusal.digest && $0.time.contains(now) }
             state.refusals[id] = others.suffix(Self.refusalsKept - 1) + [refusal]
         }
     }

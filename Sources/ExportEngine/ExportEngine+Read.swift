@@ -90,9 +90,11 @@ extension ExportEngine {
     func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
-        guard tools.tokens.keep(token, for: id, at: tools.time.now()) else { return record }
-        // Read anew: a worker that did not find the token may have written down meanwhile that it is waited for.
-        let record = record.progress.awaitsAuthorization ? record : try await knownRecord(id)
+        let isNew = tools.tokens.token(for: id) != token
+        guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.phase != .settled else { return record }
+        // Read anew: a worker that did not find the token may have written down meanwhile that it is waited for. One that the
+        // worker could find is no reason to read the ledger twice for each question.
+        let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id)
         if record.phase == .settled, !record.export.status.hasResult {
             tools.tokens.forget(id)
             return record

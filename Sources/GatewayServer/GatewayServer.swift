@@ -77,7 +77,7 @@ public enum GatewayServer {
         )
         warnOfOpenDoor(configuration, logger)
         OpenFiles.warn(
-            ofLimit: OpenFiles.raiseLimit(),
+            ofLimit: OpenFiles.limit,
             connections: configuration.server.maximumConnections,
             logger
         )

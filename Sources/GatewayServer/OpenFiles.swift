@@ -3,22 +3,26 @@ import Logging
 
 /// How many files and sockets this process may have open at a time.
 public enum OpenFiles {
-    /// Raises the limit to the highest that the system lets this process set (`getrlimit(2)`), and gives back what it is then.
+    #if os(Linux)
+    private static var resource: __rlimit_resource_t { __rlimit_resource_t(RLIMIT_NOFILE.rawValue) }
+    #else
+    private static var resource: Int32 { RLIMIT_NOFILE }
+    #endif
+
+    /// The limit as it is; 0 where the system does not say.
+    static var limit: UInt64 {
+        var limit = rlimit()
+        return getrlimit(resource, &limit) == 0 ? UInt64(limit.rlim_cur) : 0
+    }
+
+    /// Raises the limit to the highest that the system lets this process set (`getrlimit(2)`).
     ///
     /// The usual limit, 1,024, is for programs that call `select`; each download takes a socket to either side.
-    @discardableResult
-    public static func raiseLimit() -> UInt64 {
+    public static func raiseLimit() {
         var limit = rlimit()
-        #if os(Linux)
-        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-        let files = RLIMIT_NOFILE
-        #endif
-        guard getrlimit(files, &limit) == 0 else { return 0 }
-        var raised = limit
-        raised.rlim_cur = raised.rlim_max
-        if setrlimit(files, &raised) == 0 { limit = raised }
-        return UInt64(limit.rlim_cur)
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(resource, &limit)
     }
 
     /// Warns where `limit` is too low for so many clients, each with a call upstream.

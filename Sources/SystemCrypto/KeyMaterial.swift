@@ -10,6 +10,9 @@ public struct KeyMaterial: Sendable {
     /// The certificates, the key's own first; empty when there is a key only.
     public var certificates: [Certificate]
 
+    /// Whether `uri` names a key in a hardware module, whose passphrase is the module's PIN.
+    public static func isInModule(_ uri: String) -> Bool { PKCS11Engine.isResponsible(for: uri) }
+
     /// Opens what `uri` names, and takes the certificates from `certificates` where that is given.
     ///
     /// Reads files and may ask a hardware module: milliseconds, or as long as the module takes. `passphrase` opens an

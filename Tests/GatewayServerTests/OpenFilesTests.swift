@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct OpenFilesTests {
     @Test func theLimitIsAsHighAsItMayBe() {
-        let limit = OpenFiles.raiseLimit()
+        OpenFiles.raiseLimit()
         var now = rlimit()
         #if os(Linux)
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &now)
@@ -15,7 +15,7 @@ import Testing
         getrlimit(RLIMIT_NOFILE, &now)
         #endif
         #expect(now.rlim_cur == now.rlim_max)
-        #expect(limit == UInt64(now.rlim_cur))
+        #expect(OpenFiles.limit == UInt64(now.rlim_cur))
     }
 
     @Test(arguments: [(2303, 1), (2304, 0)])

@@ -138,7 +138,7 @@ extension CredentialConfiguration {
             throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
         }
         // A PIN is tried when a module is logged in to, and wrong ones are counted: a new one waits for the next start.
-        let isModule = (key ?? certificate).lowercased().hasPrefix("pkcs11:")
+        let isModule = KeyMaterial.isInModule(key ?? certificate)
         let settings = CertificateCredential.Settings(
             key: key ?? certificate,
             certificate: key == nil ? nil : certificate,
