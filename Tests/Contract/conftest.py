@@ -17,6 +17,29 @@ def pytest_sessionstart(session):
         shutil.rmtree(evidence.EVIDENCE, ignore_errors=True)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "fault(row): the row of the article Faults.md that the test stands for")
+
+
+def pytest_generate_tests(metafunc):
+    """A test of a fault is named after it: `test_it[fault A1]`."""
+    if rows := [marker.args[0] for marker in metafunc.definition.iter_markers("fault")]:
+        metafunc.fixturenames.append("fault_row")
+        metafunc.parametrize("fault_row", rows, ids=[f"fault {row}" for row in rows])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What became of each test of a fault stands in `faults.txt`, for `Tests/fault-table`."""
+    report = yield
+    if report.failed or report.skipped or report.when == "call":
+        if row := getattr(item, "callspec", None) and item.callspec.params.get("fault_row"):
+            evidence.EVIDENCE.mkdir(parents=True, exist_ok=True)
+            with (evidence.EVIDENCE / "faults.txt").open("a") as file:
+                file.write(f"fault {row} {report.outcome}: {item.name}\n")
+    return report
+
+
 FIGURES = pytest.StashKey[list]()
 
 
