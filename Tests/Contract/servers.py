@@ -1,6 +1,7 @@
 """The real processes: `export-gateway sandbox` and `export-gateway serve`, on free ports, with their own ledgers."""
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
@@ -315,7 +317,8 @@ def gateway(
 ):
     """A running gateway, by default with a connection for each provider on a sandbox, and both dialects of eDiscovery.
 
-    `sections` are merged over those of the configuration file; a list replaces one.
+    `sections` are merged over those of the configuration file; a list replaces one. Files are not measured unless
+    `downloads` says so: tests count the calls of their upstream, and script what it answers first.
     """
     key = "black-box-" + secrets.token_hex(16) if authenticated else None
     configuration = {
@@ -324,6 +327,8 @@ def gateway(
         "engine": {"reconcileDelay": "300ms"},
         "connections": sections.pop("connections", None) or connections(upstream),
     }
+    if knows_measuring():
+        configuration["downloads"] = {"measure": "never"}
     if key:
         digest = hashlib.sha256(key.encode()).hexdigest()
         configuration["server"]["apiKeys"] = [{"id": "black-box", "sha256": digest}]
@@ -341,6 +346,18 @@ def gateway(
         raise
     else:
         server.close()
+
+
+@functools.cache
+def knows_measuring() -> bool:
+    """Whether the executable has the key `downloads.measure`: tests of faults also run on the one that had them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        # Read up to the first mistake, which is the key or that there are no connections.
+        file.write("ledger: {path: unused}\ndownloads: {measure: never}\nconnections: []\n")
+        file.flush()
+        checked = run("check", "--config", file.name)
+    assert checked.returncode != 0, checked.stdout
+    return "downloads.measure" not in checked.stdout + checked.stderr
 
 
 def connections(upstream: Sandbox) -> list[dict]:

@@ -129,6 +129,10 @@ extension GatewayConfiguration.Downloads {
             in: .seconds(1) ... .seconds(3600),
             default: minimumRateWindow
         )
+        measure = try section.choice("measure", Measure.self, default: measure)
+        measureAtOnce = try section.integer("measureAtOnce", in: 1...256, default: measureAtOnce)
+        measureLargest = try section.integer("measureLargest", in: 1...(1 << 50), default: measureLargest)
+        measureRate = try section.integer("measureRate", in: 0...(1 << 40), default: measureRate)
         try section.finish()
     }
 }

@@ -94,6 +94,23 @@ public struct GatewayConfiguration: Sendable {
         /// Bytes in a second that a client has to take, averaged over the window; 0: anything at all.
         public var minimumRate = 1024
         public var minimumRateWindow = Duration.seconds(60)
+        /// Which files are read once in the background after their export has succeeded.
+        public var measure = Measure.unknownLength
+        /// Files that are measured at a time.
+        public var measureAtOnce = 2
+        /// Bytes of a file beyond which it is not measured.
+        public var measureLargest = 16 << 30
+        /// Bytes that all measurements together read in a second; 0: as fast as they come.
+        public var measureRate = 16 << 20
+
+        /// Which files are measured.
+        public enum Measure: String, Sendable, CaseIterable {
+            /// Those whose length the upstream does not tell.
+            case unknownLength
+            /// Those whose length or digest the upstream does not tell.
+            case always
+            case never
+        }
     }
 
     /// How exports are tracked.
