@@ -64,7 +64,8 @@ def run_schemathesis(address: str, key: str | None, max_examples: int, seed: int
         if seed is not None:
             command += ["--seed", str(seed)]
         # Nothing of Schemathesis's own is left in the working directory.
-        status = subprocess.run(command, cwd=directory, env=os.environ | {"NO_COLOR": "1"}, timeout=3000).returncode
+        environment = os.environ | {"NO_COLOR": "1", "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py")}
+        status = subprocess.run(command, cwd=directory, env=environment, timeout=3000).returncode
         return status, count_requests(report)
 
 
