@@ -162,10 +162,15 @@ struct ExportLife: Sendable {
                 let digest = delivery.sha256,
                 let index = record.export.files.firstIndex(where: { $0.id == delivery.fileID })
             else { return }
-            if record.export.files[index].size == nil { record.export.files[index].size = delivery.fileBytes }
+            if record.export.files[index].size == nil {
+                record.export.files[index].size = delivery.fileBytes
+                record.export.files[index].sizeSource = .gateway
+                record.export.files[index].sizeState = .claimed
+            }
             if record.export.files[index].sha256 == nil {
                 record.export.files[index].sha256 = digest
                 record.export.files[index].digestSource = .gateway
+                record.export.files[index].digestState = .claimed
             }
         }
 

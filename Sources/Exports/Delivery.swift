@@ -38,6 +38,9 @@ public struct Delivery: Sendable, Hashable, Codable {
     public var outcome: Outcome
     /// Why it was broken: a metric label, no free text.
     public var reason: String?
+    /// What it found of each file that it read to a proper end, or whose length turned out to be another than the record's.
+    /// Evidence for the export's record; not part of the delivery's row.
+    public var readings: [FileReading]
 
     /// Makes a record of a delivery; the parts that are nil or 0 here are set as far as they are known.
     public init(
@@ -63,6 +66,7 @@ public struct Delivery: Sendable, Hashable, Codable {
         fileBytes = 0
         resumptions = 0
         self.outcome = outcome
+        readings = []
     }
 }
 

@@ -71,40 +71,6 @@ extension Export {
     public var isFinal: Bool { status.isTerminal || (status == .unknown && error != nil) }
 }
 
-/// One file of an export. Where the upstream keeps it is never part of it.
-public struct ExportFile: Sendable, Hashable, Codable {
-    /// Names the file within its export: `1`, `2`, … in the upstream's order.
-    public var id: String
-    /// The file's name as the upstream gives it; make it safe before it goes into a header.
-    public var name: String
-    /// Bytes, when the upstream tells.
-    public var size: Int64?
-    /// The media type of the file itself, when known.
-    public var contentType: String?
-    /// Lower-case hexadecimal SHA-256 of the whole file, when known.
-    public var sha256: String?
-    /// Who computed `sha256`; nil where there is none. A later delivery must have the same digest either way.
-    public var digestSource: DigestSource?
-
-    /// Who computed a file's digest.
-    public enum DigestSource: String, Sendable, Hashable, Codable, CaseIterable {
-        /// The upstream told it.
-        case upstream
-        /// The gateway, from the bytes of the first whole delivery.
-        case gateway
-    }
-
-    /// Describes a file as the upstream does.
-    public init(id: String, name: String, size: Int64? = nil, contentType: String? = nil, sha256: String? = nil) {
-        self.id = id
-        self.name = name
-        self.size = size
-        self.contentType = contentType
-        self.sha256 = sha256
-        digestSource = sha256.map { _ in .upstream }
-    }
-}
-
 /// The upstream's own word on an export.
 public struct UpstreamState: Sendable, Hashable, Codable {
     public var id: String?

@@ -38,6 +38,8 @@ import Testing
         #expect(old.export.name == "Search 0")
         #expect(old.export.files.map(\.size) == [65_536, 7964])
         #expect(old.export.files.map(\.digestSource) == [nil, nil])
+        #expect(old.export.files.map(\.sizeSource) == [.upstream, .upstream])
+        #expect(old.export.files.map(\.sizeState) == [.claimed, .claimed])
         #expect(old.reference?.id == "7cbbd274-a940-467a-9d3e-077cac9a19cd")
         #expect(old.fence == 2)
         let key = Idempotency(
@@ -54,6 +56,7 @@ import Testing
         let outcome = try await ledger.insert(delivery) { record in
             record.export.files[1].sha256 = "11"
             record.export.files[1].digestSource = .gateway
+            record.export.files[1].digestState = .claimed
         }
         #expect(outcome != .notFound)
         #expect(try await ledger.deliveries(of: id, after: nil, limit: 9)?.deliveries == [delivery])

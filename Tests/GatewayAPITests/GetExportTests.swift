@@ -51,8 +51,9 @@ import Testing
                 "source": ["format": "PDF", "reportId": "5b218778-e7a5-4d73-8187-f10824047715"],
                 "files": [
                     [
-                        "id": "1", "name": "a \"b\"/\u{7}.csv", "size": 12, "contentType": "text/csv", "sha256": "ab",
-                        "digestSource": "upstream",
+                        "id": "1", "name": "a \"b\"/\u{7}.csv", "size": 12, "sizeSource": "upstream",
+                        "sizeState": "claimed", "contentType": "text/csv", "sha256": "ab",
+                        "digestSource": "upstream", "digestState": "confirmed",
                         "href": .string("/exports/\(export.id)/files/1"),
                     ],
                     ["id": "2 x", "name": "b", "href": .string("/exports/\(export.id)/files/2%20x")],

@@ -85,9 +85,12 @@ struct ExportDocument {
         writer.member("id", file.id)
         writer.member("name", file.name)
         writer.member("size", file.size.map(JSONValue.integer))
+        writer.member("sizeSource", file.sizeSource?.rawValue)
+        writer.member("sizeState", file.sizeState?.rawValue)
         writer.member("contentType", file.contentType)
         writer.member("sha256", file.sha256)
         writer.member("digestSource", file.digestSource?.rawValue)
+        writer.member("digestState", file.digestState?.rawValue)
         writer.member("href", links.file(file.id, of: id))
     }
 
