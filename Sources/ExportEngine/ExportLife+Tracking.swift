@@ -88,7 +88,7 @@ extension ExportLife.Turn {
         let isPartial = observation.status == .partiallySucceeded
         settle(
             observation.status,
-            error: isPartial ? observation.failure ?? Self.partial : nil,
+            error: isPartial ? observation.failure : nil,
             notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
         )
     }
@@ -96,7 +96,7 @@ extension ExportLife.Turn {
     private mutating func failed(_ observation: Observation) {
         record.export.completedAt = observation.completedAt
         guard let wait = observation.resubmitAfter else {
-            return settle(.failed, error: observation.failure ?? Self.failure)
+            return settle(.failed, error: observation.failure)
         }
         if record.cancelWished {
             record.export.cancellation = .confirmed
@@ -225,14 +225,6 @@ extension ExportLife.Turn {
     }
 
     private static let noToken = "The export runs on its caller's own upstream token, and there is no valid one. "
-    private static let failure = ExportFailure(
-        .exportFailed,
-        "The upstream says that the export failed, and not why."
-    )
-    private static let partial = ExportFailure(
-        .exportPartiallySucceeded,
-        "The upstream says that parts of the export are missing, and not which."
-    )
     private static let noFiles = ExportNotice(
         .filesMissing,
         "The upstream says that the export succeeded, and lists no files for it."

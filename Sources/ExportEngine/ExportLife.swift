@@ -120,23 +120,6 @@ struct ExportLife: Sendable {
             }
         }
 
-        /// Ends the export. Whoever still works on it finds its fence raised.
-        mutating func settle(_ status: ExportStatus, error: ExportFailure? = nil, notice: ExportNotice? = nil) {
-            record.phase = .settled
-            record.nextActionAt = nil
-            record.cancelWished = false
-            record.progress.awaitsAuthorization = false
-            record.export.status = status
-            record.export.error = error
-            record.export.notice = notice
-            record.export.stale = false
-            // It ended before the upstream could be asked to stop it.
-            if status != .canceled, record.export.cancellation == .requested, record.progress.cancelAttempts == 0 {
-                record.export.cancellation = nil
-            }
-            if status.isTerminal { record.export.completedAt = record.export.completedAt ?? now }
-        }
-
         mutating func schedule(after wait: Duration, notAfter deadline: Timestamp? = nil) {
             let time = now + wait.clamped(.zero ... .seconds(7 * 86_400))
             record.nextActionAt = deadline.map { max(now, min(time, $0)) } ?? time
@@ -148,12 +131,6 @@ struct ExportLife: Sendable {
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
             return error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) ?? wait
-        }
-
-        private mutating func expire() {
-            guard record.export.status.hasResult else { return }
-            record.export.status = .expired
-            record.fence += 1
         }
 
         /// The first whole delivery of a file tells what the upstream did not.

@@ -17,6 +17,9 @@ extension SQLiteLedger {
         migrator.registerMigration("4 refresh tokens") { database in
             try database.execute(sql: refreshTokenSchema)
         }
+        migrator.registerMigration("5 every end has a time and a reason") { database in
+            try database.execute(sql: endsOfOldRows)
+        }
         return migrator
     }
 
@@ -127,5 +130,20 @@ extension SQLiteLedger {
             export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
             sealed BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
+        """
+
+    // Exports that ended before each end was given a time, and each end but a success an error.
+    private static let endsOfOldRows = """
+        UPDATE export SET completed_at = updated_at WHERE phase = 'settled' AND completed_at IS NULL;
+
+        UPDATE export SET error = json_object(
+            'code', 'canceled', 'detail', 'The export was canceled.', 'title', 'The export was canceled',
+            'type', 'urn:export-gateway:problem:canceled'
+        ) WHERE status = 'canceled' AND error IS NULL;
+
+        UPDATE export SET error = json_object(
+            'code', 'expired', 'detail', 'The upstream does not keep the files any more. Create the export again.',
+            'title', 'The files of this export are no longer kept', 'type', 'urn:export-gateway:problem:expired'
+        ) WHERE status = 'expired' AND error IS NULL;
         """
 }

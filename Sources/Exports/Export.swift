@@ -12,6 +12,7 @@ public struct Export: Sendable, Hashable {
     public var createdAt: Timestamp
     /// When anything of this export last changed.
     public var updatedAt: Timestamp
+    /// When it ended, in whatever way: nil exactly as long as it goes on.
     public var completedAt: Timestamp?
     /// Until when the upstream keeps the files.
     public var expiresAt: Timestamp?
@@ -28,7 +29,7 @@ public struct Export: Sendable, Hashable {
     public var destination: String?
     /// What became of the wish to cancel, when there was one.
     public var cancellation: Cancellation?
-    /// Why it failed, or what is missing from a partial success.
+    /// Why it ended in another way than as a success, or what is missing from a partial one.
     public var error: ExportFailure?
     /// What holds it up at the moment, when something does.
     public var notice: ExportNotice?
@@ -66,9 +67,9 @@ public struct Export: Sendable, Hashable {
 }
 
 extension Export {
-    /// Whether nothing about it changes any more, but for `expired` after a success. `unknown` with an `error` is final:
-    /// it was given up.
-    public var isFinal: Bool { status.isTerminal || (status == .unknown && error != nil) }
+    /// Whether it has ended: nothing about it changes any more, but for `expired` after a success. `unknown` with a
+    /// `completedAt` was given up.
+    public var isFinal: Bool { completedAt != nil || status.isTerminal }
 }
 
 /// The upstream's own word on an export.

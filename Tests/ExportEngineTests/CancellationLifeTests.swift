@@ -74,7 +74,7 @@ import Testing
             if declares { life.take(.cancelFailed(Life.error(.unsupported))) }
             #expect(life.export.status == .canceled)
             #expect(life.export.cancellation == .unsupported)
-            #expect(life.export.error == nil)
+            #expect(life.export.error?.code == .canceled)
             #expect(life.export.notice?.code == .unsupportedByProvider)
         }
     }

@@ -89,6 +89,8 @@ import Testing
             life.take(.observed(Observation(status, upstreamStatus: "x")))
             #expect(life.export.status == status)
             #expect(life.export.cancellation == nil)
+            #expect(life.export.completedAt == life.now)
+            #expect(life.export.error?.code == (status == .canceled ? .canceled : .expired))
             #expect(life.step == .nothing)
         }
     }
@@ -124,6 +126,7 @@ import Testing
         life.take(.filesGone)
         #expect(life.export.status == .expired)
         #expect(life.export.files.count == 1)
+        #expect(life.export.error?.code == .expired)
         #expect(life.export.revision == revision + 1)
         var failed = Life.tracked()
         failed.take(.observed(Observation(.failed, upstreamStatus: "Failed")), .filesGone)

@@ -8,6 +8,7 @@ import Testing
 @Suite struct MigrationTests {
     private static let migrations = [
         "1 exports and idempotency keys", "2 deliveries", "3 exports by creator", "4 refresh tokens",
+        "5 every end has a time and a reason",
     ]
 
     /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.
@@ -32,6 +33,8 @@ import Testing
         let exports = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports
         #expect(exports.map(\.status) == [.canceled, .succeeded, .succeeded])
         #expect(exports.map(\.revision) == [3, 4, 6])
+        #expect(exports.map(\.error?.code) == [.canceled, nil, nil])
+        #expect(exports.allSatisfy { $0.completedAt != nil })
 
         let id = try #require(exports.last?.id)
         let old = try #require(try await ledger.record(id))

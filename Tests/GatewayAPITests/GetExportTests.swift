@@ -62,7 +62,7 @@ import Testing
                 "error": [
                     "type": "urn:export-gateway:problem:export-partially-succeeded",
                     "title": "The export succeeded in part", "code": "export-partially-succeeded",
-                    "detail": "Two items are missing.",
+                    "detail": "Two items are missing.", "message": "Two items are missing.",
                     "upstream": ["status": 200, "code": "5", "message": "m", "requestId": "r"],
                 ], "notice": ["code": "upstream-throttled", "detail": "Wait."],
                 "upstream": ["id": "u", "status": "Succeeded"],
@@ -80,6 +80,7 @@ import Testing
         let gateway = TestGateway()
         let export = gateway.service.put(.unknown) {
             $0.error = ExportFailure(.submissionUnconfirmed, "It is not known.")
+            $0.completedAt = $0.createdAt
         }
         let answer = try await gateway.call(.get, "/exports/\(export.id)", headers: [.prefer: "wait=30"])
         #expect(answer.status == 200)

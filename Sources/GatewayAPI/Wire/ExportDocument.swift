@@ -55,6 +55,8 @@ struct ExportDocument {
                     writer.member("title", error.title)
                     writer.member("code", error.code.rawValue)
                     writer.member("detail", error.detail)
+                    // What OData and Azure's clients look for.
+                    writer.member("message", error.detail)
                     writer.member("upstream", upstream: error.upstream)
                 }
             )
