@@ -51,6 +51,6 @@ static inline int64_t CISAL_deflate(
     return (int64_t)stream->total_out;
 }
 
-static inline uint32_t CISAL_crc32(const uint8_t *input, uint64_t count) {
-    return crc32_gzip_refl(0, input, count);
+static inline uint32_t CISAL_crc32(uint32_t before, const uint8_t *input, uint64_t count) {
+    return crc32_gzip_refl(before, input, count);
 }

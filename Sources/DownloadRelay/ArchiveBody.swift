@@ -30,10 +30,11 @@ public struct ArchiveBody: DownloadContent {
     ///
     /// Returns only when every file was sent whole, as `DownloadBody.write` has it for one, and the central directory after
     /// them. A file that breaks for good breaks the archive: it throws, the central directory is never sent, and the
-    /// connection must be cut.
+    /// connection must be cut. `breakOff` is not called: no reader takes an archive without its directory for whole.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
-        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
+        breakOff: (ByteBuffer) async -> Void
     ) async throws {
         defer { reservation.release() }
         guard let stream = first.take() else {

@@ -5,7 +5,8 @@ final class ClientEnd {
     private let record: DownloadRecord
     /// Bytes that the client took.
     private(set) var sent: Int64 = 0
-    /// What `sink` or `finish` threw.
+    /// What `sink` or `finish` threw, unless this task was cancelled while it waited for them: that is no wish of the
+    /// client's.
     private var failure: (any Error)?
 
     init(_ record: DownloadRecord) { self.record = record }
@@ -38,7 +39,7 @@ final class ClientEnd {
         do {
             try await work()
         } catch {
-            failure = error
+            if !(error is CancellationError && Task.isCancelled) { failure = error }
             throw error
         }
     }

@@ -39,8 +39,8 @@ public struct DownloadBody: DownloadContent {
     ///
     /// Throws what `sink` and `finish` throw (the client is gone), and `DownloadFailure` when the upstream ends early, runs
     /// over, breaks off or stalls for good. Then the connection must be cut, never ended properly: with gzip the trailer
-    /// is missing, with a known length the last piece is. The upstream has been let go by then. A cancelled task is a
-    /// broken download.
+    /// is missing, and an invalid block was given to `breakOff`; with a known length the last piece is missing. The
+    /// upstream has been let go by then. A cancelled task is a broken download.
     ///
     /// What became of it has been given to the recipient's `record` when this returns or throws.
     ///
@@ -48,7 +48,8 @@ public struct DownloadBody: DownloadContent {
     /// awaited.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
-        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
+        breakOff: (ByteBuffer) async -> Void
     ) async throws {
         defer { reservation.release() }
         guard let stream = stream.take() else {
@@ -58,7 +59,11 @@ public struct DownloadBody: DownloadContent {
         do {
             if let encoder {
                 // They may run at the same time: the one has the stream to itself, the other the client.
-                try await encoder.encode(from: { try await stream.next() }, to: { try await client.take($0, by: sink) })
+                try await encoder.encode(
+                    from: { try await stream.next() },
+                    to: { try await client.take($0, by: sink) },
+                    breakOff: breakOff
+                )
             } else {
                 while let piece = try await stream.next() { try await client.take(piece, by: sink) }
             }

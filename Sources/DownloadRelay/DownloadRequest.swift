@@ -68,9 +68,15 @@ public struct DownloadResponse: Sendable {
 public protocol DownloadContent: Sendable {
     /// Hands the bytes to `sink`, in order, and the trailer fields to `finish`; returns when they are all there, and
     /// throws when they will never be. Then the connection must be cut.
+    ///
+    /// Before it throws, `breakOff` may get last bytes, at most 512 KiB, that make the break visible even to who does not
+    /// see how the connection ends: they have to be laid behind what `sink` took, and to be on their way before the
+    /// connection is cut. It is called at most once, not when the client is gone, and in a cancelled task too: it has to end
+    /// soon whatever the client does. A `sink` that throws `CancellationError` has not taken its piece.
     func write(
         _ sink: (ByteBuffer) async throws -> Void,
-        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
+        breakOff: (ByteBuffer) async -> Void
     ) async throws
 }
 

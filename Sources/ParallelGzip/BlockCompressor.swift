@@ -35,7 +35,9 @@ final class BlockCompressor {
             }
         // The thread's own memory is for the next block; what goes out is as long as it is.
         let bytes = ByteBuffer(bytes: UnsafeRawBufferPointer(start: output, count: count))
-        return CompressedBlock(bytes: bytes, checksum: Self.checksum(block), length: block.count)
+        var checksum = CRC32()
+        checksum.update(block.bytes)
+        return CompressedBlock(bytes: bytes, checksum: checksum.value, length: block.count)
     }
 
     private func deflate(_ block: Block, _ level: Int32, to output: UnsafeMutablePointer<UInt8>) throws(GzipError)
@@ -69,10 +71,6 @@ final class BlockCompressor {
         guard count >= 0 else { throw GzipError(code: .compressorFailed, status: Int32(count)) }
         return Int(count)
     }
-
-    private static func checksum(_ block: Block) -> UInt32 {
-        CISAL_crc32(block.bytes.bindMemory(to: UInt8.self).baseAddress, UInt64(block.count))
-    }
     #else
     private func deflateFast(
         _ block: Block,
@@ -80,10 +78,6 @@ final class BlockCompressor {
         to output: UnsafeMutablePointer<UInt8>
     ) throws(GzipError) -> Int {
         try deflate(block, 1, to: output)
-    }
-
-    private static func checksum(_ block: Block) -> UInt32 {
-        UInt32(truncatingIfNeeded: crc32(0, block.bytes.bindMemory(to: UInt8.self).baseAddress, uInt(block.count)))
     }
     #endif
 }

@@ -61,12 +61,19 @@ public struct GzipEncoder: Sendable {
     /// Returns after the last byte of a complete member was taken by `sink`; no input at all is a valid member of
     /// 20 bytes. When `next` or `sink` throws, that error comes out, and `CancellationError` at once when the task is
     /// cancelled (as far as `next` and `sink` heed the cancellation of their tasks: they have ended when this returns).
-    /// Then nothing more is handed over, and what `sink` got lacks the trailer, so that no reader takes it for whole.
+    /// Then `sink` gets nothing more, and what it got lacks the trailer, so that no reader takes it for whole.
+    ///
+    /// Many readers of HTTP do take it for whole all the same where the framing around it ends properly, as it does behind
+    /// some proxies. `breakOff` therefore gets bytes to be laid behind those that `sink` took, which no reader of gzip
+    /// takes: see ``GzipFrame/invalidBlock``. It is called once, before the error comes out, unless `sink` itself failed
+    /// (there is nobody to read them then). In a cancelled task, a `sink` that throws `CancellationError` must not have
+    /// taken the piece: `breakOff` gets that too, less than one block.
     ///
     /// Throws `GzipError` when there is no memory for the compressor.
     public func encode(
         from next: @escaping () async throws -> ByteBuffer?,
-        to sink: (ByteBuffer) async throws -> Void
+        to sink: (ByteBuffer) async throws -> Void,
+        breakOff: (ByteBuffer) async -> Void = { _ in }
     ) async throws {
         let stream = GzipStream(ladder: ladder, pool: pool, largestDepth: blocksInFlight)
         let source = Source(next: next)
@@ -76,7 +83,7 @@ public struct GzipEncoder: Sendable {
                 group.addTask { await watch(stream) }
                 defer { group.cancelAll() }
                 do {
-                    try await write(stream, to: sink)
+                    try await write(stream, to: sink, breakOff: breakOff)
                     // Lets the clock go.
                     stream.fail(CancellationError())
                 } catch {
@@ -125,25 +132,26 @@ public struct GzipEncoder: Sendable {
         }
     }
 
-    private func write(_ stream: GzipStream, to sink: (ByteBuffer) async throws -> Void) async throws {
-        var frame = GzipFrame()
-        var pending = GzipFrame.header(level)
-        while let output = try await stream.nextOutput() {
-            frame.add(output.block)
-            pending.writeImmutableBuffer(output.block.bytes)
-            if output.isLast { pending.writeImmutableBuffer(frame.trailer()) }
-            let begin = ContinuousClock.now
-            while let piece = pending.readSlice(length: min(pending.readableBytes, Self.largestPiece)),
-                piece.readableBytes > 0
-            {
-                try await sink(piece)
+    private func write(
+        _ stream: GzipStream,
+        to sink: (ByteBuffer) async throws -> Void,
+        breakOff: (ByteBuffer) async -> Void
+    ) async throws {
+        var output = GzipOutput(level)
+        do {
+            while let block = try await stream.nextOutput() {
+                output.add(block.block, isLast: block.isLast)
+                let begin = ContinuousClock.now
+                try await output.give(to: sink)
+                stream.accepted(block, blocked: ContinuousClock.now - begin)
+                if block.isLast { return }
             }
-            stream.accepted(output, blocked: ContinuousClock.now - begin)
-            if output.isLast { return }
-            pending = ByteBuffer()
+            output.end()
+            try await output.give(to: sink)
+        } catch {
+            if let rest = output.broken(by: error) { await breakOff(rest) }
+            throw error
         }
-        pending.writeImmutableBuffer(frame.trailer())
-        try await sink(pending)
     }
 
     /// Unchecked: only the reading task calls `next`, and the caller has been told what it must not share with `sink`.

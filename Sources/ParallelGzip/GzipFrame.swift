@@ -18,11 +18,18 @@ struct GzipFrame {
         return ByteBuffer(bytes: [0x1F, 0x8B, deflate, noFlags, 0, 0, 0, 0, effort, unknownSystem])
     }
 
+    /// What no decoder of deflate goes past, where it expects a block: one of the type that RFC 1951, 3.2.3 reserves. Sixteen
+    /// times, for decoders that hold back what could be the trailer.
+    static let invalidBlock = ByteBuffer(repeating: 0b111, count: 16)
+
     /// Counts the next block in.
     mutating func add(_ block: CompressedBlock) {
         checksum = crc32_combine(checksum, uLong(block.checksum), block.length)
         length &+= UInt32(truncatingIfNeeded: block.length)
     }
+
+    /// How many bytes ``trailer()`` has.
+    static let trailerLength = 10
 
     /// The bytes behind the last block.
     func trailer() -> ByteBuffer {

@@ -40,8 +40,9 @@ private struct ClientGone: Error {}
         )
         #expect(response.contentLength == nil)
         let body = try #require(response.body)
-        let outcome = await body.collected()
-        #expect(outcome.error == nil)
+        var last: [UInt8]?
+        let outcome = await body.collected(last: &last)
+        #expect(outcome.error == nil && last == nil)
         #expect(gunzip(outcome.bytes) == bytes)
         #expect(scene.downloads("whole") == 1)
         #expect(scene.downloadBytes("gzip") == Int64(outcome.bytes.count))
@@ -98,7 +99,8 @@ private struct ClientGone: Error {}
             bytes: script
         )
         let body = try #require(response.body)
-        let outcome = await body.collected()
+        var last: [UInt8]?
+        let outcome = await body.collected(last: &last)
         let failure = try #require(outcome.error as? DownloadFailure)
         switch harm {
         case .endsEarly, .sizeOfTheRecordIsLarger: #expect(failure.code == .endedEarly)
@@ -112,8 +114,10 @@ private struct ClientGone: Error {}
         }
         if acceptEncoding == nil {
             #expect(good.starts(with: outcome.bytes))
+            #expect(last == nil)
         } else {
             #expect(gunzip(outcome.bytes) == nil)
+            #expect(last?.suffix(16) == Array(repeating: 0b111, count: 16)[...])
         }
         #expect(scene.downloads("broken") == 1)
         #expect(scene.downloads("whole") == 0)
@@ -160,6 +164,9 @@ private struct ClientGone: Error {}
                 taken += 1
                 if taken == 3 { throw ClientGone() }
                 delivered += $0.readableBytes
+            } finish: { _ in
+            } breakOff: { _ in
+                Issue.record("nobody reads it")
             }
         }
         #expect(taken == 3)
@@ -187,6 +194,33 @@ private struct ClientGone: Error {}
         #expect(throws: DownloadFailure.self) { try result.get() }
         #expect(scene.downloads("broken") == 1)
         #expect(script.notes.isLetGo)
+    }
+
+    /// The task ends while the client is waited for: that is no wish of the client's.
+    @Test(arguments: [nil, "gzip"])
+    func aTaskThatIsCancelledWhileTheClientIsSlowIsABrokenDownload(acceptEncoding: String?) async throws {
+        let scene = Scene()
+        let request = DownloadRequest(method: .get, acceptEncoding: acceptEncoding)
+        let response = try await scene.get(csv, request, bytes: ScriptedBytes(rows(1_000_000), piece: 100_000))
+        let body = try #require(response.body)
+        let (reached, reach) = AsyncStream.makeStream(of: Void.self)
+        let task = Task { () -> [UInt8]? in
+            var last: [UInt8]?
+            await #expect(throws: DownloadFailure.self) {
+                try await body.write { _ in
+                    reach.yield()
+                    try await Task.sleep(for: .seconds(3600))
+                } finish: { _ in
+                } breakOff: {
+                    last = Array($0.readableBytesView)
+                }
+            }
+            return last
+        }
+        for await _ in reached { break }
+        task.cancel()
+        #expect((await task.value != nil) == (acceptEncoding == "gzip"))
+        #expect(scene.downloads("broken") == 1 && scene.downloads("client_gone") == 0)
     }
 
     @Test func theBytesCanBeReadOnce() async throws {

@@ -190,14 +190,32 @@ extension DownloadContent {
         try await write(sink, finish: { _ in })
     }
 
+    /// Without an interest in what follows a break.
+    func write(
+        _ sink: (ByteBuffer) async throws -> Void,
+        finish: (_ trailers: [(name: String, value: String)]) async throws -> Void
+    ) async throws {
+        try await write(sink, finish: finish, breakOff: { _ in })
+    }
+
     /// Everything it hands over, and how it ended.
     func collected() async -> (bytes: [UInt8], largest: Int, error: (any Error)?) {
+        var last: [UInt8]?
+        return await collected(last: &last)
+    }
+
+    /// The same, with what is to follow a break.
+    func collected(last: inout [UInt8]?) async -> (bytes: [UInt8], largest: Int, error: (any Error)?) {
         var bytes: [UInt8] = []
         var largest = 0
+        last = nil
         do {
             try await write {
                 bytes += Array($0.readableBytesView)
                 largest = max(largest, $0.readableBytes)
+            } finish: { _ in
+            } breakOff: {
+                last = Array($0.readableBytesView)
             }
             return (bytes, largest, nil)
         } catch {

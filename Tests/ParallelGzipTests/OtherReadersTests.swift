@@ -39,6 +39,30 @@ import Testing
         }
     }
 
+    /// Of a stream that was broken off, all of them say that it is wrong, and none that it is short.
+    @Test(
+        .enabled(if: Reader.all.allSatisfy { FileManager.default.isExecutableFile(atPath: $0.command[0]) }),
+        arguments: Reader.all
+    )
+    func refuseWhatWasBrokenOff(reader: Reader) async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString + ".gz")
+        defer { try? FileManager.default.removeItem(at: file) }
+        var encoded: [UInt8] = []
+        var pieces = 3
+        try? await GzipEncoder(level: .fast, pool: pool)
+            .encode {
+                pieces -= 1
+                if pieces == 0 { throw Broken() }
+                return ByteBuffer(bytes: rows(GzipEncoder.blockSize))
+            } to: {
+                encoded += $0.readableBytesView
+            } breakOff: {
+                encoded += $0.readableBytesView
+            }
+        try Data(encoded).write(to: file)
+        #expect(try output(of: reader.command + [file.path]) == nil)
+    }
+
     private func output(of command: [String]) throws -> [UInt8]? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])

@@ -2,6 +2,7 @@ import DownloadRelay
 import Exports
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 /// The types of downloads.
 enum OctetStream {
@@ -100,7 +101,7 @@ extension ExportRoutes {
         ) { range async throws(GatewayError) in
             try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
         }
-        return Self.response(answer)
+        return Self.response(answer, on: call.channel)
     }
 
     private func archive(
@@ -117,7 +118,7 @@ extension ExportRoutes {
         ) { file, range async throws(GatewayError) in
             try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
         }
-        return Self.response(answer)
+        return Self.response(answer, on: call.channel)
     }
 
     private static func request(
@@ -141,7 +142,7 @@ extension ExportRoutes {
         return Recipient(caller: call.caller.id, requestID: call.requestID) { await service.record($0) }
     }
 
-    private static func response(_ answer: DownloadResponse) -> Response {
+    private static func response(_ answer: DownloadResponse, on channel: any Channel) -> Response {
         let headers = fields(answer.headers)
         guard let body = answer.body else {
             var response = Response(status: .init(code: answer.status), headers: headers)
@@ -159,6 +160,8 @@ extension ExportRoutes {
                     try await out.write(piece)
                 } finish: { trailers in
                     try await out.finish(trailers.isEmpty ? nil : fields(trailers))
+                } breakOff: { last in
+                    await LastBytes.send(last, on: channel)
                 }
             }
         )

@@ -1,0 +1,24 @@
+import CZlib
+
+#if ISAL
+import CISAL
+#endif
+
+/// The CRC-32 of gzip and ZIP (RFC 1952, 8) over bytes that come in pieces: with ISA-L at the speed of memory.
+public struct CRC32: Sendable {
+    /// That of all bytes so far.
+    public private(set) var value: UInt32 = 0
+
+    /// That of no bytes.
+    public init() {}
+
+    /// Takes the next bytes in.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+        #if ISAL
+        value = CISAL_crc32(value, start, UInt64(bytes.count))
+        #else
+        value = UInt32(truncatingIfNeeded: crc32_z(UInt(value), start, bytes.count))
+        #endif
+    }
+}
