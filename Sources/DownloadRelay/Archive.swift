@@ -27,7 +27,7 @@ struct Archive: Sendable {
             members.append(Member(entry: entry, file: file))
         }
         self.members = members
-        let sizes = members.compactMap { member in member.file.size.map { (member.entry, size: $0) } }
+        let sizes = members.compactMap { member in member.file.size.map { (member.entry, size: $0, isTold: false) } }
         length = sizes.count == members.count ? StoredZip.length(of: sizes) : nil
     }
 

@@ -28,6 +28,19 @@ public struct ZipMember: Sendable, Hashable {
     }
 }
 
+/// What can be told of a member's bytes.
+public struct ZipContent: Sendable, Hashable {
+    public var length: UInt64
+    /// CRC-32, as in gzip.
+    public var checksum: UInt32
+
+    /// Describes bytes.
+    public init(length: UInt64, checksum: UInt32) {
+        self.length = length
+        self.checksum = checksum
+    }
+}
+
 /// The time of a member in the two forms that an archive has for it.
 struct ZipTime {
     /// MS-DOS's own form: 1980 to 2107, two seconds apart, in no stated zone.

@@ -10,15 +10,17 @@ import Testing
     }
 
     /// An archive of members whose bytes come in these pieces.
-    private func archive(_ files: [(String, pieces: [String])]) throws -> SparseBytes {
+    private func archive(_ files: [(String, pieces: [String])], isTold: Bool = false) throws -> SparseBytes {
         var (zip, bytes) = (StoredZip(), SparseBytes())
         for (name, pieces) in files {
-            bytes.append(zip.begin(try member(name)))
+            let told = isTold ? content(pieces.joined()) : nil
+            bytes.append(zip.begin(try member(name), content: told))
             for piece in pieces {
                 let buffer = ByteBuffer(string: piece)
                 zip.add(buffer)
                 bytes.append(buffer)
             }
+            #expect(zip.isAsTold)
         }
         while let piece = zip.directory() { bytes.append(piece) }
         #expect(zip.length == bytes.length)
@@ -27,6 +29,10 @@ import Testing
 
     private func checksum(_ text: String) -> UInt32 {
         Array(text.utf8).withUnsafeBufferPointer { UInt32(crc32_z(0, $0.baseAddress, $0.count)) }
+    }
+
+    private func content(_ text: String) -> ZipContent {
+        ZipContent(length: UInt64(text.utf8.count), checksum: checksum(text))
     }
 
     @Test func membersComeBackAsTheyWentIn() throws {
@@ -39,7 +45,6 @@ import Testing
         #expect(zip.members[0].checksum == checksum("one,two\nthree\n"))
         #expect(zip.members[1].length == 0 && zip.members[1].checksum == 0)
         #expect(zip.members[2].checksum == checksum("%PDF-1.7"))
-        #expect(!zip.hasLongEnd)
         for member in zip.members {
             #expect(member.method == 0)
             #expect(member.flags == 0x0808)
@@ -48,9 +53,36 @@ import Testing
         }
     }
 
+    /// What is known beforehand stands before the bytes, and nothing behind them.
+    @Test func membersThatAreToldComeBackToo() throws {
+        let files: [(String, pieces: [String])] = [
+            ("a.csv", ["one,two\n", "three\n"]), ("empty.txt", []), ("ä", ["%PDF-1.7"]),
+        ]
+        let bytes = try archive(files, isTold: true)
+        let zip = try ZipReader(bytes)
+        #expect(zip.members.map(\.name) == files.map(\.0))
+        for (member, file) in Swift.zip(zip.members, files) {
+            #expect(member.flags == 0x0800 && !member.hasDescriptor)
+            #expect(member.checksum == checksum(file.pieces.joined()))
+            #expect(try zip.content(member) == Array(file.pieces.joined().utf8))
+        }
+        // A descriptor of 24 bytes and a ZIP64 field of 20 less, each.
+        #expect(bytes.length == (try archive(files)).length - 3 * 44)
+        let sizes = try files.map { (try member($0.0), size: Int64($0.pieces.joined().utf8.count), isTold: true) }
+        #expect(StoredZip.length(of: sizes) == Int64(bytes.length))
+    }
+
+    @Test(arguments: ["right", "wrong", "short", "right and more", ""])
+    func whatIsNotAsToldIsNoticed(_ sent: String) throws {
+        var zip = StoredZip()
+        _ = zip.begin(try member("a"), content: content("right"))
+        zip.add(ByteBuffer(string: sent))
+        #expect(zip.isAsTold == (sent == "right"))
+    }
+
     @Test func anArchiveOfNothingIsOne() throws {
         let bytes = try archive([])
-        #expect(bytes.length == 22)
+        #expect(bytes.length == 98)
         #expect(try ZipReader(bytes).members.isEmpty)
     }
 
@@ -72,15 +104,20 @@ import Testing
     }
 
     /// Lengths about the limits of 32 bits, before and behind one another; the bytes themselves are only counted.
-    @Test(arguments: [
-        [UInt64(0xFFFF_FFFE), 1], [0xFFFF_FFFF, 1], [0x1_0000_0000, 3], [3, 0x1_0000_0000, 5],
-        [5 << 30, 7 << 40, 0, 9],
-    ])
-    func membersMayBeLongerThan32BitsCanTell(_ lengths: [UInt64]) throws {
+    @Test(
+        arguments: [
+            [UInt64(0xFFFF_FFFE), 1], [0xFFFF_FFFF, 1], [0x1_0000_0000, 3], [3, 0x1_0000_0000, 5],
+            [5 << 30, 7 << 40, 0, 9],
+        ],
+        [true, false]
+    )
+    func membersMayBeLongerThan32BitsCanTell(_ lengths: [UInt64], isTold: Bool) throws {
         var (zip, bytes) = (StoredZip(), SparseBytes())
         for (index, length) in lengths.enumerated() {
-            bytes.append(zip.begin(try member("file \(index)")))
-            zip.advance(by: length, checksum: UInt32(index) &* 0x9E37_79B9)
+            let content = ZipContent(length: length, checksum: UInt32(index) &* 0x9E37_79B9)
+            bytes.append(zip.begin(try member("file \(index)"), content: isTold ? content : nil))
+            zip.advance(by: length, checksum: content.checksum)
+            #expect(zip.isAsTold)
             bytes.appendHole(length)
         }
         while let piece = zip.directory() { bytes.append(piece) }
@@ -88,10 +125,8 @@ import Testing
         let read = try ZipReader(bytes)
         #expect(read.members.map(\.length) == lengths)
         #expect(read.members.map(\.checksum) == lengths.indices.map { UInt32($0) &* 0x9E37_79B9 })
-        // With the frame around it, the first member alone reaches beyond 32 bits in each case but the fourth.
-        #expect(read.hasLongEnd)
         let announced = StoredZip.length(
-            of: try lengths.enumerated().map { (try member("file \($0)"), size: Int64($1)) }
+            of: try lengths.enumerated().map { (try member("file \($0)"), size: Int64($1), isTold: isTold) }
         )
         #expect(announced == Int64(bytes.length))
     }
@@ -106,7 +141,6 @@ import Testing
         }
         let read = try ZipReader(bytes)
         #expect(read.members.count == count)
-        #expect(read.hasLongEnd == (count >= 65_535))
         #expect(largest <= StoredZip.pieceSize)
     }
 
@@ -114,16 +148,20 @@ import Testing
         let files = [
             ("a.csv", pieces: ["12345"]), ("Zwölf", pieces: []), ("c", pieces: [String(repeating: "x", count: 70_000)]),
         ]
-        let sizes = try files.map { (try member($0.0), size: Int64($0.pieces.joined().utf8.count)) }
+        let sizes = try files.map { (try member($0.0), size: Int64($0.pieces.joined().utf8.count), isTold: false) }
         #expect(StoredZip.length(of: sizes) == Int64(try archive(files).length))
-        #expect(StoredZip.length(of: []) == 22)
+        #expect(StoredZip.length(of: []) == 98)
     }
 
     @Test func noLengthIsAnnouncedThatCannotBe() throws {
-        #expect(StoredZip.length(of: [(try member("a"), size: -1)]) == nil)
-        #expect(StoredZip.length(of: [(try member("a"), size: .max)]) == nil)
-        #expect(StoredZip.length(of: [(try member("a"), size: .max), (try member("b"), size: .max)]) == nil)
-        #expect(StoredZip.length(of: [(try member("a"), size: .max - 1000)]) != nil)
+        #expect(StoredZip.length(of: [(try member("a"), size: -1, isTold: false)]) == nil)
+        #expect(StoredZip.length(of: [(try member("a"), size: .max, isTold: false)]) == nil)
+        #expect(
+            StoredZip.length(of: [
+                (try member("a"), size: .max, isTold: false), (try member("b"), size: .max, isTold: false),
+            ]) == nil
+        )
+        #expect(StoredZip.length(of: [(try member("a"), size: .max - 1000, isTold: true)]) != nil)
     }
 
     @Test(arguments: [

@@ -17,6 +17,7 @@ struct ZipReader {
         var mode: UInt32
         /// Where the member's bytes begin.
         var start: UInt64
+        var hasDescriptor: Bool { flags & 1 << 3 != 0 }
     }
 
     struct Malformed: Error, CustomStringConvertible {
@@ -25,38 +26,25 @@ struct ZipReader {
 
     private let bytes: SparseBytes
     private(set) var members: [Member] = []
-    /// Whether the archive has ZIP64 end records.
-    private(set) var hasLongEnd = false
-
     init(_ bytes: SparseBytes) throws {
         self.bytes = bytes
         let end = bytes.length - 22
         try expect(try number(at: end, UInt32.self) == 0x0605_4B50, "no end record")
         try expect(try number(at: end + 20, UInt16.self) == 0, "a comment")
-        var count = UInt64(try number(at: end + 10, UInt16.self))
-        try expect(try number(at: end + 8, UInt16.self) == count, "several disks")
-        var size = UInt64(try number(at: end + 12, UInt32.self))
-        var offset = UInt64(try number(at: end + 16, UInt32.self))
-        var directoryEnd = end
-        if count == 0xFFFF || size == 0xFFFF_FFFF || offset == 0xFFFF_FFFF {
-            hasLongEnd = true
-            let locator = end - 20
-            try expect(try number(at: locator, UInt32.self) == 0x0706_4B50, "no ZIP64 locator")
-            try expect(try number(at: locator + 16, UInt32.self) == 1, "several disks")
-            let record = try number(at: locator + 8, UInt64.self)
-            try expect(record == locator - 56, "the ZIP64 end record is elsewhere")
-            try expect(try number(at: record, UInt32.self) == 0x0606_4B50, "no ZIP64 end record")
-            try expect(try number(at: record + 4, UInt64.self) == 44, "a ZIP64 end record of another length")
-            let long = (
-                count: try number(at: record + 32, UInt64.self), size: try number(at: record + 40, UInt64.self),
-                offset: try number(at: record + 48, UInt64.self)
-            )
-            try expect(count == min(long.count, 0xFFFF), "two counts")
-            try expect(size == min(long.size, 0xFFFF_FFFF), "two sizes")
-            try expect(offset == min(long.offset, 0xFFFF_FFFF), "two offsets")
-            (count, size, offset) = long
-            directoryEnd = record
-        }
+        try expect(try number(at: end + 8, UInt32.self) == .max, "counts that do not refer to the ZIP64 end record")
+        let locator = end - 20
+        try expect(try number(at: locator, UInt32.self) == 0x0706_4B50, "no ZIP64 locator")
+        try expect(try number(at: locator + 16, UInt32.self) == 1, "several disks")
+        let directoryEnd = try number(at: locator + 8, UInt64.self)
+        try expect(directoryEnd == locator - 56, "the ZIP64 end record is elsewhere")
+        try expect(try number(at: directoryEnd, UInt32.self) == 0x0606_4B50, "no ZIP64 end record")
+        try expect(try number(at: directoryEnd + 4, UInt64.self) == 44, "a ZIP64 end record of another length")
+        let count = try number(at: directoryEnd + 32, UInt64.self)
+        let size = try number(at: directoryEnd + 40, UInt64.self)
+        let offset = try number(at: directoryEnd + 48, UInt64.self)
+        try expect(try number(at: directoryEnd + 24, UInt64.self) == count, "several disks")
+        try expect(UInt64(try number(at: end + 12, UInt32.self)) == min(size, 0xFFFF_FFFF), "two sizes")
+        try expect(UInt64(try number(at: end + 16, UInt32.self)) == min(offset, 0xFFFF_FFFF), "two offsets")
         try expect(offset + size == directoryEnd, "the directory is not just before its end")
         var place = offset
         var nextMember: UInt64 = 0
@@ -118,18 +106,31 @@ struct ZipReader {
         try expect(try number(at: place + 8, UInt16.self) == member.method, "two methods")
         try expect(try number(at: place + 10, UInt16.self) == member.time, "two times")
         try expect(try number(at: place + 12, UInt16.self) == member.date, "two dates")
-        try expect(try number(at: place + 14, UInt32.self) == 0, "a checksum before the bytes")
-        try expect(try number(at: place + 18, UInt64.self) == .max, "lengths before the bytes")
+        let lengths = try number(at: place + 18, UInt64.self)
         let nameLength = UInt64(try number(at: place + 26, UInt16.self))
         let extraLength = UInt64(try number(at: place + 28, UInt16.self))
         try expect(try bytes.read(place + 30, Int(nameLength)) == name, "two names")
         let fields = try extras(place + 30 + nameLength, extraLength)
-        try expect(fields.first?.0 == 1 && fields.first?.1.readableBytes == 16, "no ZIP64 descriptor announced")
+        var long = fields.first { $0.0 == 1 }?.1
+        if member.hasDescriptor {
+            try expect(try number(at: place + 14, UInt32.self) == 0, "a checksum before the bytes")
+            try expect(lengths == .max && long?.readableBytes == 16, "no ZIP64 descriptor announced")
+        } else {
+            try expect(try number(at: place + 14, UInt32.self) == member.checksum, "two checksums")
+            let shown = min(member.length, 0xFFFF_FFFF)
+            try expect(lengths == shown << 32 | shown, "two lengths")
+            try expect((long != nil) == (shown == 0xFFFF_FFFF), "a ZIP64 field where there is no need, or none")
+            for _ in 0..<(long == nil ? 0 : 2) {
+                try expect(long?.readInteger(endianness: .little) == member.length, "two lengths")
+            }
+            try expect(long?.readableBytes ?? 0 == 0, "a ZIP64 field with more in it than is needed")
+        }
         member.start = place + 30 + nameLength + extraLength
     }
 
     private func descriptorEnd(of member: Member) throws -> UInt64 {
         let place = member.start + member.length
+        guard member.hasDescriptor else { return place }
         try expect(try number(at: place, UInt32.self) == 0x0807_4B50, "no descriptor")
         try expect(try number(at: place + 4, UInt32.self) == member.checksum, "two checksums")
         try expect(try number(at: place + 8, UInt64.self) == member.length, "two lengths")
