@@ -85,6 +85,9 @@ class RawUpstream:
         self.searches: dict[str, list[Source]] = {}
         self.reports: dict[str, Source] = {}
         self._operations: dict[str, list[Source]] = {}
+        # The searches whose exports never end.
+        self.running: set[str] = set()
+        self._endless: set[str] = set()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._closing = False
@@ -133,6 +136,10 @@ class RawUpstream:
         for listener in listeners:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends every connection that is open, whatever it is in the middle of."""
         with self._lock:
             for connection in list(self._open):
                 try:
@@ -205,6 +212,8 @@ class RawUpstream:
     def _start_search(self, wire, request, search) -> None:
         operation = str(uuid.uuid4())
         self._operations[operation] = self.searches[search]
+        if search in self.running:
+            self._endless.add(operation)
         location = f"{self.address}{request.path.rpartition('/searches/')[0]}/operations('{operation}')"
         wire.answer(202, [("Location", location)], b"")
 
@@ -215,7 +224,10 @@ class RawUpstream:
             files.append({"fileName": source.name, "downloadUrl": f"{host}/blob/{operation}/{number}"})
             if source.tells_size:
                 files[-1]["size"] = len(source.content)
-        wire.json(200, {"id": operation, "action": "exportResult", "status": "succeeded", "exportFileMetadata": files})
+        job = {"id": operation, "action": "exportResult"}
+        if operation in self._endless:
+            return wire.json(200, job | {"status": "running"})
+        wire.json(200, job | {"status": "succeeded", "exportFileMetadata": files})
 
     def _blob(self, wire, request, operation, number) -> None:
         self._file(wire, request, self._operations[operation][int(number)])
