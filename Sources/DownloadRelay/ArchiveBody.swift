@@ -40,6 +40,7 @@ public struct ArchiveBody: DownloadContent {
         guard let stream = first.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
+        await record.began()
         let client = ClientEnd(record)
         var progress = DownloadProgress()
         var zip = StoredZip()

@@ -42,7 +42,8 @@ public struct DownloadBody: DownloadContent {
     /// is missing, and an invalid block was given to `breakOff`; with a known length the last piece is missing. The
     /// upstream has been let go by then. A cancelled task is a broken download.
     ///
-    /// What became of it has been given to the recipient's `record` when this returns or throws.
+    /// That it begins has been given to the recipient's `record` before `sink` gets the first byte, and what became of it
+    /// when this returns or throws.
     ///
     /// For gzip the work is done on the encoder's own threads, and the upstream is read by a child task while `sink` is
     /// awaited.
@@ -55,6 +56,7 @@ public struct DownloadBody: DownloadContent {
         guard let stream = stream.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
+        await record.began()
         let client = ClientEnd(record)
         do {
             if let encoder {

@@ -5,17 +5,43 @@ import SystemCrypto
 
 /// What is counted, logged and written down of one download.
 struct DownloadRecord: Sendable {
-    var export: ExportID
+    /// The delivery's.
+    let id: ExportID
+    let export: ExportID
     /// Nil for all files in an archive.
-    var file: String?
-    var form: DownloadForm
-    var part: FilePart?
+    let file: String?
+    let form: DownloadForm
+    let part: FilePart?
     /// The length of the plain file, where it is known.
-    var announced: Int64?
-    var upstreamRequestID: String?
-    var recipient: Recipient
-    var tools: StreamTools
-    var startedAt: Timestamp
+    let announced: Int64?
+    let upstreamRequestID: String?
+    let recipient: Recipient
+    let tools: StreamTools
+    let startedAt: Timestamp
+
+    init(
+        export: ExportID,
+        file: String?,
+        form: DownloadForm,
+        part: FilePart? = nil,
+        announced: Int64?,
+        upstreamRequestID: String? = nil,
+        recipient: Recipient,
+        tools: StreamTools,
+        startedAt: Timestamp
+    ) {
+        var generator = HandedRandom(source: tools.random)
+        id = ExportID(at: startedAt, random: &generator)
+        self.export = export
+        self.file = file
+        self.form = form
+        self.part = part
+        self.announced = announced
+        self.upstreamRequestID = upstreamRequestID
+        self.recipient = recipient
+        self.tools = tools
+        self.startedAt = startedAt
+    }
 
     private var meters: DownloadMeters { tools.meters }
     private var logger: Logger { tools.logger }
@@ -29,6 +55,11 @@ struct DownloadRecord: Sendable {
         case broke(DownloadFailure)
     }
 
+    /// The body begins: has that written down before anything is sent, so that it is known of one whose end nobody sees.
+    func began() async {
+        await write(delivery(DownloadProgress(), .underWay))
+    }
+
     /// Bytes were taken by the client.
     func delivered(_ count: Int) {
         meters.delivered(count, as: form)
@@ -36,7 +67,8 @@ struct DownloadRecord: Sendable {
 
     /// The body has ended: counts it, logs it, and has it written down, also in a cancelled task.
     func ended(_ end: End, _ progress: DownloadProgress) async {
-        var delivery = delivery(progress)
+        var delivery = delivery(progress, .broken)
+        delivery.endedAt = tools.time.now()
         var metadata = metadata(progress)
         switch end {
         case .whole:
@@ -61,24 +93,26 @@ struct DownloadRecord: Sendable {
             }
             logger.warning("download broken", metadata: metadata)
         }
-        let record = recipient.record
-        let finished = delivery
-        // A task of its own, awaited: what was delivered is written down even if this task has been cancelled.
-        await Task { await record(finished) }.value
+        await write(delivery)
     }
 
-    private func delivery(_ progress: DownloadProgress) -> Delivery {
-        var generator = HandedRandom(source: tools.random)
+    /// In a task of its own, awaited: what was delivered is written down even if this task has been cancelled.
+    private func write(_ delivery: Delivery) async {
+        let record = recipient.record
+        await Task { await record(delivery) }.value
+    }
+
+    private func delivery(_ progress: DownloadProgress, _ outcome: Delivery.Outcome) -> Delivery {
         var delivery = Delivery(
-            id: ExportID(at: startedAt, random: &generator),
+            id: id,
             exportID: export,
             fileID: file,
             caller: recipient.caller,
             requestID: recipient.requestID,
             startedAt: startedAt,
-            endedAt: tools.time.now(),
+            endedAt: nil,
             coding: form.rawValue,
-            outcome: .broken
+            outcome: outcome
         )
         delivery.rangeFirst = part?.first
         delivery.rangeLast = part?.last

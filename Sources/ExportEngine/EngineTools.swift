@@ -68,7 +68,15 @@ struct EngineTools: Sendable {
         }
     }
 
-    /// Writes a delivery down, and what it tells of the file, in one transaction. False for an unknown export.
+    /// Writes down that a delivery begins. False for an unknown export.
+    func begin(_ delivery: Delivery) async throws -> Bool {
+        let ledger = ledger
+        // As in `apply`: a task of its own, awaited here.
+        let write = Task { try await ledger.begin(delivery) }
+        return try await write.value
+    }
+
+    /// Writes down how a delivery went, and what it tells of the file, in one transaction. False for an unknown export.
     ///
     /// Carried out to its end even when the task is cancelled, as it is when the caller has left.
     func keep(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {

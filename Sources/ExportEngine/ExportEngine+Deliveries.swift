@@ -5,21 +5,42 @@ import Logging
 extension ExportEngine {
     public func record(_ delivery: Delivery) async {
         do {
-            if try await tools.keep(delivery, { self.life(of: $0) }) { return }
+            let isWritten =
+                delivery.outcome == .underWay
+                ? try await tools.begin(delivery) : try await tools.keep(delivery) { self.life(of: $0) }
+            if isWritten { return }
             reportUnrecorded(delivery, because: "there is no such export")
         } catch {
             reportUnrecorded(delivery, because: "\(error)")
         }
     }
 
+    /// Has deliveries end as broken that were under way when the process before this one ended. To be called before anything
+    /// is served; what the ledger does not take is logged, and done at the next start.
+    public func breakDeliveriesUnderWay() async {
+        do {
+            let count = try await tools.ledger.breakDeliveriesUnderWay(
+                at: tools.time.now(),
+                reason: Delivery.gatewayStopped
+            )
+            guard count > 0 else { return }
+            tools.logger.notice("deliveries were cut by the end of the process before", metadata: ["count": "\(count)"])
+        } catch {
+            tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+        }
+    }
+
     public func deliveries(
         of id: ExportID,
         owner: String? = nil,
+        requestID: String? = nil,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
         if owner != nil { _ = try await knownRecord(id, owner: owner) }
-        let page = try await asking { try await self.tools.ledger.deliveries(of: id, after: after, limit: limit) }
+        let page = try await asking {
+            try await self.tools.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
+        }
         guard let page else { throw GatewayError(.notFound, "There is no export with the id \(id).") }
         return page
     }
@@ -32,8 +53,8 @@ extension ExportEngine {
             "export": "\(delivery.exportID)",
             "caller": "\(delivery.caller)",
             "request-id": "\(delivery.requestID)",
+            "kind": "\(delivery.kind.rawValue)",
             "started-at": "\(delivery.startedAt)",
-            "ended-at": "\(delivery.endedAt)",
             "coding": "\(delivery.coding)",
             "bytes-sent": "\(delivery.bytesSent)",
             "file-bytes": "\(delivery.fileBytes)",
@@ -41,6 +62,7 @@ extension ExportEngine {
             "outcome": "\(delivery.outcome.rawValue)",
             "error": "\(error)",
         ]
+        metadata["ended-at"] = delivery.endedAt.map { "\($0)" }
         metadata["file"] = delivery.fileID.map { "\($0)" }
         metadata["range-first"] = delivery.rangeFirst.map { "\($0)" }
         metadata["range-last"] = delivery.rangeLast.map { "\($0)" }

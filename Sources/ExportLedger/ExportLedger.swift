@@ -57,18 +57,34 @@ public protocol ExportLedger: Sendable {
     /// When the next success expires; nil when none is going to.
     func nextExpiry() async throws -> Timestamp?
 
-    /// Writes down how a delivery went, and in the same transaction lets `change` alter its export's record.
+    /// Writes down that a delivery begins. False for an unknown export: nothing is written.
     ///
-    /// Throws `LedgerError` when a delivery with this id was written before. Nothing is written for an unknown export:
-    /// `notFound`; never `stale`.
+    /// Throws `LedgerError` when a delivery with this id was written before. The export's record is not read: callers wait
+    /// for this before each download.
+    func begin(_ delivery: Delivery) async throws -> Bool
+
+    /// Writes down how a delivery went, whether or not it was written down that it began, and in the same transaction lets
+    /// `change` alter its export's record.
+    ///
+    /// Throws `LedgerError` when the end of a delivery with this id was written before. Nothing is written for an unknown
+    /// export: `notFound`; never `stale`.
     func insert(
         _ delivery: Delivery,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
 
-    /// One page of an export's deliveries, oldest first: those with ids greater than `after`, at most `limit`. Nil for an
-    /// unknown export.
-    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage?
+    /// Has every delivery that is still under way end at `time` as broken, with this reason, and gives their number: none of
+    /// them belongs to this process yet. The rest of their rows stays as it was.
+    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int
+
+    /// One page of an export's deliveries, oldest first: those with ids greater than `after`, at most `limit`; where
+    /// `requestID` is given, of that request only. Nil for an unknown export.
+    func deliveries(
+        of id: ExportID,
+        requestID: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws -> DeliveryPage?
 
     /// The refresh token that is kept for an export, sealed; nil where there is none.
     func refreshToken(of id: ExportID) async throws -> [UInt8]?

@@ -2,6 +2,18 @@ public import Exports
 import GRDB
 
 extension SQLiteLedger {
+    public func begin(_ delivery: Delivery) async throws -> Bool {
+        try await write { database in
+            let columns = delivery.columns
+            let names = columns.map(\.name).joined(separator: ", ")
+            let marks = columns.map { _ in "?" }.joined(separator: ", ")
+            let sql = "INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)"
+            try database.cachedStatement(sql: sql)
+                .execute(arguments: StatementArguments(columns.map(\.value) + [delivery.exportID.description]))
+            return database.changesCount == 1
+        }
+    }
+
     public func insert(
         _ delivery: Delivery,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
@@ -11,8 +23,15 @@ extension SQLiteLedger {
             let columns = delivery.columns
             let names = columns.map(\.name).joined(separator: ", ")
             let marks = columns.map { _ in "?" }.joined(separator: ", ")
-            try database.cachedStatement(sql: "INSERT INTO delivery (\(names)) VALUES (\(marks))")
-                .execute(arguments: StatementArguments(columns.map(\.value)))
+            let values = columns.dropFirst(2).map { "\($0.name) = excluded.\($0.name)" }.joined(separator: ", ")
+            let sql = """
+                INSERT INTO delivery (\(names)) VALUES (\(marks))
+                ON CONFLICT (export_id, id) DO UPDATE SET \(values) WHERE delivery.outcome = 'underWay'
+                """
+            try database.cachedStatement(sql: sql).execute(arguments: StatementArguments(columns.map(\.value)))
+            guard database.changesCount == 1 else {
+                throw LedgerError(.corrupt, "the end of delivery \(delivery.id) was written before")
+            }
             var after = before
             change(&after)
             if after != before { _ = try Self.update(after, fence: before.fence, in: database) }
@@ -20,7 +39,22 @@ extension SQLiteLedger {
         }
     }
 
-    public func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage? {
+    public func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE delivery SET outcome = ?, reason = ?, ended_at = ? WHERE outcome = 'underWay'",
+                arguments: [Delivery.Outcome.broken.rawValue, reason, time.milliseconds]
+            )
+            return database.changesCount
+        }
+    }
+
+    public func deliveries(
+        of id: ExportID,
+        requestID: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws -> DeliveryPage? {
         let limit = max(0, limit)
         return try await read { database in
             let isKnown = try Bool.fetchOne(
@@ -30,10 +64,12 @@ extension SQLiteLedger {
             )
             guard isKnown != nil else { return nil }
             // The empty text is less than every id.
+            let place: [(any DatabaseValueConvertible)?] = [id.description, after?.description ?? ""]
             let found = try Row.fetchAll(
                 database,
-                sql: "SELECT * FROM delivery WHERE export_id = ? AND id > ? ORDER BY id LIMIT ?",
-                arguments: [id.description, after?.description ?? "", limit + 1]
+                sql: "SELECT * FROM delivery WHERE export_id = ? AND id > ?"
+                    + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id LIMIT \(limit + 1)",
+                arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
             return DeliveryPage(
                 deliveries: try found.prefix(limit).map(Delivery.init),
@@ -49,11 +85,12 @@ extension Delivery {
         [
             ("export_id", exportID.description),
             ("id", id.description),
+            ("kind", kind.rawValue),
             ("file_id", fileID),
             ("caller", caller),
             ("request_id", requestID),
             ("started_at", startedAt.milliseconds),
-            ("ended_at", endedAt.milliseconds),
+            ("ended_at", endedAt?.milliseconds),
             ("coding", coding),
             ("range_first", rangeFirst),
             ("range_last", rangeLast),
@@ -71,6 +108,7 @@ extension Delivery {
             throw JSONText.unreadable("id")
         }
         guard let outcome = Outcome(rawValue: row["outcome"]) else { throw JSONText.unreadable("outcome") }
+        guard let kind = Kind(rawValue: row["kind"]) else { throw JSONText.unreadable("kind") }
         self.init(
             id: id,
             exportID: exportID,
@@ -78,10 +116,11 @@ extension Delivery {
             caller: row["caller"],
             requestID: row["request_id"],
             startedAt: Timestamp(milliseconds: row["started_at"]),
-            endedAt: Timestamp(milliseconds: row["ended_at"]),
+            endedAt: row.time("ended_at"),
             coding: row["coding"],
             outcome: outcome
         )
+        self.kind = kind
         rangeFirst = row["range_first"]
         rangeLast = row["range_last"]
         bytesSent = row["bytes_sent"]

@@ -20,6 +20,9 @@ extension SQLiteLedger {
         migrator.registerMigration("5 every end has a time and a reason") { database in
             try database.execute(sql: endsOfOldRows)
         }
+        migrator.registerMigration("6 deliveries that begin") { database in
+            try database.execute(sql: begunDeliverySchema)
+        }
         return migrator
     }
 
@@ -101,7 +104,7 @@ extension SQLiteLedger {
         CREATE INDEX idempotency_by_age ON idempotency (created_at);
         """
 
-    // Append-only: a delivery is written when it has ended, and never again.
+    // Replaced by the sixth migration.
     private static let deliverySchema = """
         CREATE TABLE delivery (
             export_id TEXT NOT NULL REFERENCES export (id),
@@ -122,6 +125,41 @@ extension SQLiteLedger {
             reason TEXT,
             PRIMARY KEY (export_id, id)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    // A row is written when a delivery begins, once more when it has ended, and never again.
+    private static let begunDeliverySchema = """
+        CREATE TABLE begun_delivery (
+            export_id TEXT NOT NULL REFERENCES export (id),
+            id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            file_id TEXT,
+            caller TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            ended_at INTEGER,
+            coding TEXT NOT NULL,
+            range_first INTEGER,
+            range_last INTEGER,
+            bytes_sent INTEGER NOT NULL,
+            file_bytes INTEGER NOT NULL,
+            sha256 TEXT,
+            resumptions INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            reason TEXT,
+            PRIMARY KEY (export_id, id)
+        ) STRICT, WITHOUT ROWID;
+
+        INSERT INTO begun_delivery
+            SELECT export_id, id, 'delivery', file_id, caller, request_id, started_at, ended_at, coding, range_first,
+                range_last, bytes_sent, file_bytes, sha256, resumptions, outcome, reason
+            FROM delivery;
+
+        DROP TABLE delivery;
+        ALTER TABLE begun_delivery RENAME TO delivery;
+
+        CREATE INDEX delivery_by_request ON delivery (export_id, request_id, id);
+        CREATE INDEX delivery_under_way ON delivery (export_id, id) WHERE outcome = 'underWay';
         """
 
     // Of exports that are not settled only.

@@ -1,17 +1,35 @@
-/// One sending of a file, or of a part of it, to a caller: a link in the chain of custody of what was exported.
+/// One sending of a file, or of a part of it, to a caller, or one reading of it by the gateway itself: a link in the chain
+/// of custody of what was exported.
 public struct Delivery: Sendable, Hashable, Codable {
-    /// How a delivery ended.
+    /// Whom the bytes were for.
+    public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
+        /// A caller.
+        case delivery
+        /// Nobody: the gateway read the file to know its length and digest.
+        case measurement
+    }
+
+    /// How a delivery ended, if it has.
     public enum Outcome: String, Sendable, Hashable, Codable, CaseIterable {
+        /// It has not ended.
+        case underWay
         /// Every byte that was asked for was handed to the caller's connection, and was what it had to be.
         case whole
         /// It was broken off, visibly: the upstream failed, or what it sent was not the file.
         case broken
-        /// The caller left before the end.
+        /// The caller left before the end; or a measurement was given up.
         case abandoned
     }
 
+    /// The reason of a delivery whose end nobody saw: the gateway was killed, and found its row when it started again.
+    public static let gatewayStopped = "gateway-stopped"
+
+    /// The caller in the row of a measurement.
+    public static let gatewayItself = "export-gateway"
+
     /// UUIDv7: sorts by the time of the start.
     public var id: ExportID
+    public var kind = Kind.delivery
     public var exportID: ExportID
     /// The file's id; nil for all files of the export in one archive.
     public var fileID: String?
@@ -20,7 +38,8 @@ public struct Delivery: Sendable, Hashable, Codable {
     /// The request's id (`X-Request-Id`).
     public var requestID: String
     public var startedAt: Timestamp
-    public var endedAt: Timestamp
+    /// When it ended; nil while it is under way.
+    public var endedAt: Timestamp?
     /// What the bytes were wrapped in: `identity`, `gzip`, or `zip` for an archive.
     public var coding: String
     /// The first byte of the part that was asked for; nil for a whole file.
@@ -36,7 +55,7 @@ public struct Delivery: Sendable, Hashable, Codable {
     /// How often the upstream broke off and was continued without the caller's noticing.
     public var resumptions: Int
     public var outcome: Outcome
-    /// Why it was broken: a metric label, no free text.
+    /// Why it was broken, or a measurement given up: a metric label, no free text.
     public var reason: String?
     /// What it found of each file that it read to a proper end, or whose length turned out to be another than the record's.
     /// Evidence for the export's record; not part of the delivery's row.
@@ -50,7 +69,7 @@ public struct Delivery: Sendable, Hashable, Codable {
         caller: String,
         requestID: String,
         startedAt: Timestamp,
-        endedAt: Timestamp,
+        endedAt: Timestamp?,
         coding: String,
         outcome: Outcome
     ) {

@@ -61,15 +61,17 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody
 
-    /// Writes down how a delivery went. After the first whole delivery of a file, its size and SHA-256 are part of the
-    /// export's record, unless the upstream had told them. Never throws: what cannot be written is logged, for the bytes
-    /// have gone already.
+    /// Writes down that a delivery begins (`underWay`), and with the same id how it went. After the first whole delivery of
+    /// a file, its size and SHA-256 are part of the export's record, unless the upstream had told them. Never throws: what
+    /// cannot be written is logged, for a download goes on without its row.
     func record(_ delivery: Delivery) async
 
-    /// One page of an export's deliveries, oldest first. Throws `notFound` for an unknown export.
+    /// One page of an export's deliveries, oldest first; of those of one request where `requestID` is given. Throws
+    /// `notFound` for an unknown export.
     func deliveries(
         of id: ExportID,
         owner: String?,
+        requestID: String?,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage

@@ -48,6 +48,7 @@ public enum GatewayServer {
             logger: logger,
             metrics: metrics
         )
+        await engine.breakDeliveriesUnderWay()
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
             time: time,

@@ -21,14 +21,14 @@ def export(gateway, upstream):
 
 
 def deliveries(gateway, export, count):
-    """The export's deliveries, which have to become so many."""
+    """The export's deliveries, which have to become so many, and to end."""
 
     def all_there():
         answer = gateway.get(f"{export['href']}/deliveries")
         assert answer.status == 200, answer.body
         rows = answer.json["value"]
         assert len(rows) <= count, rows
-        return rows if len(rows) == count else None
+        return rows if len(rows) == count and all(row["outcome"] != "underWay" for row in rows) else None
 
     return poll(f"{count} deliveries", all_there)
 
@@ -151,6 +151,68 @@ def test_a_delivery_that_the_end_of_the_process_cuts_is_recorded():
         (row,) = deliveries(gateway, export, 1)
         assert row["outcome"] in ("broken", "abandoned")
         assert 0 < row["bytesSent"] < SIZE
+
+
+def test_a_download_under_way_is_told_as_that(gateway, upstream, export):
+    upstream.rule("power-bi.download", {"kind": "dripDownload", "bytesPerSecond": SIZE // 2})
+    seen = []
+
+    def look(read):
+        if not seen:
+            seen.append(gateway.get(f"{export['href']}/deliveries?requestId=mine").json["value"])
+
+    done = gateway.download(f"{export['href']}/content", {"X-Request-Id": "mine"}, pace=look)
+    ((row,),) = seen
+    assert row["outcome"] == "underWay" and row["kind"] == "delivery" and row["caller"] == "black-box"
+    assert "endedAt" not in row and "sha256" not in row and "reason" not in row
+    ended = poll("the end", lambda: (r := of_request(gateway, export, "mine")[0])["outcome"] != "underWay" and r)
+    assert ended == row | {"outcome": "whole", "sha256": done.sha256, "endedAt": ended["endedAt"]} | {
+        name: SIZE for name in ("bytesSent", "fileBytes")
+    }
+
+
+def test_a_download_that_the_kill_of_the_process_cuts_is_told_as_broken(gateway, upstream, export):
+    """Its client asks afterwards, by the id of its own request, also where the process had no time for a last word."""
+    whole = gateway.download(f"{export['href']}/content", {"X-Request-Id": "whole"})
+    deliveries(gateway, export, 1)
+    upstream.rule("power-bi.download", {"kind": "dripDownload", "bytesPerSecond": SIZE // 20})
+    with pytest.raises((http.client.HTTPException, OSError)):
+        gateway.download(f"{export['href']}/content", {"X-Request-Id": "cut"}, pace=lambda read: gateway.kill())
+    gateway.start()
+    (row,) = of_request(gateway, export, "cut")
+    assert row["outcome"] == "broken" and row["reason"] == "gateway-stopped"
+    assert row["endedAt"] >= row["startedAt"] and row["caller"] == "black-box" and "sha256" not in row
+    (other,) = of_request(gateway, export, "whole")
+    assert other["outcome"] == "whole" and other["sha256"] == whole.sha256
+    assert of_request(gateway, export, "never-was") == []
+    # What it said once stays.
+    gateway.kill()
+    gateway.start()
+    assert of_request(gateway, export, "cut") == [row]
+
+
+def test_an_archive_that_the_kill_of_the_process_cuts_is_one_broken_delivery(gateway, upstream):
+    export = gateway.succeeded(gateway.create(bodies.search_result()))
+    upstream.rule("graph.download", {"kind": "dripDownload", "bytesPerSecond": 4096})
+    wanted = {"Accept": "application/zip", "X-Request-Id": "archive"}
+    with pytest.raises((http.client.HTTPException, OSError)):
+        gateway.download(f"{export['href']}/content", wanted, pace=lambda read: gateway.kill())
+    gateway.start()
+    (row,) = of_request(gateway, export, "archive")
+    assert row["outcome"] == "broken" and row["reason"] == "gateway-stopped"
+    assert row["coding"] == "zip" and "fileId" not in row
+
+
+def of_request(gateway, export, request_id):
+    answer = gateway.get(f"{export['href']}/deliveries?requestId={request_id}")
+    assert answer.status == 200, answer.body
+    return answer.json["value"]
+
+
+def test_what_is_no_request_id_is_refused(gateway, export):
+    for value in ("", "a%20b", "a" * 65, "%C3%A9"):
+        problem = gateway.get(f"{export['href']}/deliveries?requestId={value}").problem(400, "invalid-parameter")
+        assert problem["parameter"] == "requestId"
 
 
 def test_pages_go_from_the_oldest_on(gateway, upstream, export):

@@ -169,12 +169,22 @@ extension RelaySettings {
 
 /// What was written down of downloads.
 actor Deliveries {
+    /// Those that have ended.
     private(set) var all: [Delivery] = []
+    /// Those that are under way.
+    private(set) var begun: [Delivery] = []
 
     func record(_ delivery: Delivery) {
         // Whoever calls must not do so in a task that is cancelled: what writes a ledger would give up.
         precondition(!Task.isCancelled)
-        all.append(delivery)
+        if delivery.outcome == .underWay {
+            begun.append(delivery)
+        } else {
+            // Each has begun, once.
+            precondition(begun.filter { $0.id == delivery.id }.count == 1)
+            begun.removeAll { $0.id == delivery.id }
+            all.append(delivery)
+        }
     }
 }
 

@@ -113,6 +113,65 @@ import Testing
         #expect(try await Set(bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries) == Set(all))
     }
 
+    @Test func aDeliveryIsARowFromItsBeginningOn() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let before = try await bench.record(id)
+        let whole = delivery(bench, of: id)
+        var begun = delivery(bench, of: id, outcome: .underWay)
+        begun.id = whole.id
+        begun.endedAt = nil
+        begun.fileBytes = 0
+        await bench.engine.record(begun)
+        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        // It is no word on the export.
+        #expect(try await bench.record(id) == before)
+
+        await bench.engine.record(whole)
+        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [whole])
+        #expect(try await bench.record(id).export.files.first?.sha256 == Self.digest)
+        let mine = try await bench.engine.deliveries(of: id, requestID: "r-1", after: nil, limit: 9)
+        #expect(mine.deliveries == [whole])
+        #expect(try await bench.engine.deliveries(of: id, requestID: "r-2", after: nil, limit: 9).deliveries.isEmpty)
+    }
+
+    @Test func oneThatNeverEndedIsBrokenAfterARestart() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        var begun = delivery(bench, of: id, outcome: .underWay)
+        begun.endedAt = nil
+        await bench.engine.record(begun)
+        bench.time.advance(by: .seconds(60))
+        let next = try bench.restarted()
+        await next.engine.breakDeliveriesUnderWay()
+        begun.outcome = .broken
+        begun.reason = "gateway-stopped"
+        begun.endedAt = bench.time.now()
+        #expect(try await next.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        // A ledger that cannot be written does not stop the start.
+        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        await dead.engine.breakDeliveriesUnderWay()
+    }
+
+    /// The ledger took the beginning and not the end: the row stays, and the log has the rest.
+    @Test func anEndThatCannotBeWrittenLeavesTheBeginning() async throws {
+        let logs = InMemoryLogHandler()
+        let bench = try Bench(logger: Logger(label: "test") { _ in logs })
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        let ledger = try #require(bench.ledger as? SQLiteLedger)
+        let dying = try bench.restarted(on: DyingLedger(ledger, after: 1, keepsLast: false))
+        let whole = delivery(bench, of: id)
+        var begun = whole
+        begun.outcome = .underWay
+        begun.endedAt = nil
+        begun.sha256 = nil
+        await dying.engine.record(begun)
+        await dying.engine.record(whole)
+        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        #expect(dying.counter("export_gateway_deliveries_unrecorded_total", [("outcome", "whole")]) == 1)
+        #expect(logs.entries.contains { $0.level == .error && $0.metadata["sha256"] == "\(Self.digest)" })
+    }
+
     /// The caller has left, so that the task that ends the download is cancelled.
     @Test func aCancelledTaskRecordsAllTheSame() async throws {
         let bench = try Bench()

@@ -82,8 +82,21 @@ final class StagedLedger: ExportLedger {
         try await ledger.insert(delivery, change)
     }
 
-    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage? {
-        try await ledger.deliveries(of: id, after: after, limit: limit)
+    func begin(_ delivery: Delivery) async throws -> Bool {
+        try await ledger.begin(delivery)
+    }
+
+    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
+        try await ledger.breakDeliveriesUnderWay(at: time, reason: reason)
+    }
+
+    func deliveries(
+        of id: ExportID,
+        requestID: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws -> DeliveryPage? {
+        try await ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
     }
 
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {

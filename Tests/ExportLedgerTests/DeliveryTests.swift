@@ -20,6 +20,7 @@ import Testing
     @Test func everyFieldComesBackAsItWasWritten() async throws {
         let least = Fixture.delivery(of: export)
         var full = Fixture.delivery(of: export, at: Fixture.epoch + .seconds(1))
+        full.kind = .measurement
         full.fileID = "2"
         full.coding = "gzip"
         full.rangeFirst = 5
@@ -74,6 +75,69 @@ import Testing
         }
         #expect(try await ledger.record(export) == after)
         #expect(try await page().deliveries == [delivery])
+    }
+
+    @Test func aDeliveryThatBeginsIsARowUntilItEnds() async throws {
+        var delivery = Fixture.delivery(of: export)
+        let whole = delivery
+        delivery.endedAt = nil
+        delivery.outcome = .underWay
+        let before = try await ledger.record(export)
+        #expect(try await ledger.begin(delivery))
+        #expect(try await ledger.record(export) == before)
+        #expect(try await page().deliveries == [delivery])
+        await #expect(throws: LedgerError.self) { try await ledger.begin(delivery) }
+
+        #expect(try await ledger.insert(whole) { $0.export.revision += 1 } != .notFound)
+        #expect(try await page().deliveries == [whole])
+        #expect(try await ledger.record(export)?.export.revision == 2)
+        // It ends once.
+        await #expect(throws: LedgerError.self) { try await ledger.insert(whole) { $0.export.revision += 1 } }
+        #expect(try await ledger.record(export)?.export.revision == 2)
+        #expect(try await !ledger.begin(Fixture.delivery(of: Fixture.id())))
+    }
+
+    @Test func whatIsUnderWayAtAStartIsBroken() async throws {
+        var cut = Fixture.delivery(of: export)
+        cut.endedAt = nil
+        cut.outcome = .underWay
+        let ended = Fixture.delivery(of: export, at: Fixture.epoch + .seconds(1))
+        #expect(try await ledger.begin(cut))
+        _ = try await ledger.insert(ended) { _ in }
+        let now = Fixture.epoch + .seconds(60)
+        #expect(try await ledger.breakDeliveriesUnderWay(at: now, reason: Delivery.gatewayStopped) == 1)
+        cut.endedAt = now
+        cut.outcome = .broken
+        cut.reason = "gateway-stopped"
+        #expect(try await page().deliveries == [cut, ended])
+        #expect(try await ledger.breakDeliveriesUnderWay(at: now + .seconds(1), reason: "other") == 0)
+        #expect(try await page().deliveries == [cut, ended])
+    }
+
+    /// The request's id is the client's own: it may stand for several downloads.
+    @Test func oneRequestsDeliveriesAreFoundByItsID() async throws {
+        var all = (0..<6).map { Fixture.delivery(of: export, at: Fixture.epoch + .seconds($0)) }
+        for index in [1, 2, 5] { all[index].requestID = "mine" }
+        for delivery in all { _ = try await ledger.insert(delivery) { _ in } }
+        let first = try await ledger.deliveries(of: export, requestID: "mine", after: nil, limit: 2)
+        #expect(first == DeliveryPage(deliveries: [all[1], all[2]], hasMore: true))
+        let rest = try await ledger.deliveries(of: export, requestID: "mine", after: all[2].id, limit: 2)
+        #expect(rest == DeliveryPage(deliveries: [all[5]], hasMore: false))
+        let none = DeliveryPage(deliveries: [], hasMore: false)
+        #expect(try await ledger.deliveries(of: export, requestID: "another", after: nil, limit: 2) == none)
+        #expect(try await ledger.deliveries(of: Fixture.id(), requestID: "mine", after: nil, limit: 2) == nil)
+    }
+
+    /// However many deliveries there are, these two look at those alone that they are about.
+    @Test(arguments: [
+        ("SELECT * FROM delivery WHERE export_id = 'x' AND id > '' AND request_id = 'y' ORDER BY id", "by_request"),
+        ("UPDATE delivery SET reason = 'x' WHERE outcome = 'underWay'", "under_way"),
+    ])
+    func questionsFollowAnIndex(sql: String, index: String) async throws {
+        let plan = try await ledger.database.read { database in
+            try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + sql).map { $0["detail"] as String }
+        }
+        #expect(plan.contains { $0.contains("INDEX delivery_\(index)") }, "\(plan)")
     }
 
     @Test func anOwnersFenceIsNoHindranceAndStaysValid() async throws {

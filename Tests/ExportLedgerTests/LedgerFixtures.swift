@@ -102,6 +102,10 @@ extension ExportLedger {
     func insert(_ record: LedgerRecord) async throws -> InsertOutcome {
         try await insert(record, idempotency: nil, claimsSince: Fixture.epoch)
     }
+
+    func deliveries(of id: ExportID, after: ExportID?, limit: Int) async throws -> DeliveryPage? {
+        try await deliveries(of: id, requestID: nil, after: after, limit: limit)
+    }
 }
 
 extension InsertOutcome {

@@ -36,6 +36,7 @@ import Testing
         let export = gateway.service.put(.succeeded)
         let least = await deliver(gateway, export, time) { $0.fileID = nil }
         let full = await deliver(gateway, export, time) {
+            $0.kind = .measurement
             $0.coding = "gzip"
             $0.rangeFirst = 3
             $0.rangeLast = 9
@@ -46,23 +47,34 @@ import Testing
             $0.outcome = .broken
             $0.reason = "upstream-broken"
         }
+        let begun = await deliver(gateway, export, time) {
+            $0.endedAt = nil
+            $0.outcome = .underWay
+        }
         let answer = try await gateway.call(.get, "/exports/\(export.id)/deliveries")
         #expect(answer.status == 200)
         #expect(answer.headers[.contentType] == "application/json")
         #expect(answer.headers[.cacheControl] == "no-store")
+        func ended(_ delivery: Delivery) -> String { delivery.endedAt?.description ?? "" }
         let expected: JSONValue = [
             "value": [
                 [
-                    "id": .string("\(least.id)"), "caller": "reporting", "requestId": "r-1",
-                    "startedAt": .string("\(least.startedAt)"), "endedAt": .string("\(least.endedAt)"),
+                    "id": .string("\(least.id)"), "kind": "delivery", "caller": "reporting", "requestId": "r-1",
+                    "startedAt": .string("\(least.startedAt)"), "endedAt": .string("\(ended(least))"),
                     "coding": "identity", "bytesSent": 0, "fileBytes": 0, "resumptions": 0, "outcome": "whole",
                 ],
                 [
-                    "id": .string("\(full.id)"), "fileId": "1", "caller": "reporting", "requestId": "r-1",
-                    "startedAt": .string("\(full.startedAt)"), "endedAt": .string("\(full.endedAt)"),
+                    "id": .string("\(full.id)"), "kind": "measurement", "fileId": "1", "caller": "reporting",
+                    "requestId": "r-1",
+                    "startedAt": .string("\(full.startedAt)"), "endedAt": .string("\(ended(full))"),
                     "coding": "gzip", "rangeFirst": 3, "rangeLast": 9, "bytesSent": 5_000_000_000, "fileBytes": 7,
                     "sha256": .string(String(repeating: "0a", count: 32)), "resumptions": 2, "outcome": "broken",
                     "reason": "upstream-broken",
+                ],
+                [
+                    "id": .string("\(begun.id)"), "kind": "delivery", "fileId": "1", "caller": "reporting",
+                    "requestId": "r-1", "startedAt": .string("\(begun.startedAt)"), "coding": "identity",
+                    "bytesSent": 0, "fileBytes": 0, "resumptions": 0, "outcome": "underWay",
                 ],
             ]
         ]
@@ -91,6 +103,27 @@ import Testing
         #expect(standard.json["value"]?.array?.count == 50)
     }
 
+    @Test func oneRequestsOutcomeCanBeAsked() async throws {
+        let time = ManualTime()
+        let gateway = TestGateway(time: time)
+        let export = gateway.service.put(.succeeded)
+        _ = await deliver(gateway, export, time)
+        var wanted: [String] = []
+        for _ in 1...3 { wanted.append("\(await deliver(gateway, export, time) { $0.requestID = "mine.1_A-b" }.id)") }
+        let target = "/exports/\(export.id)/deliveries?requestId=mine.1_A-b&limit=2"
+        let first = try await gateway.call(.get, target)
+        let cursor = try #require(first.json["nextCursor"]?.string)
+        let second = try await gateway.call(.get, target + "&cursor=\(cursor)")
+        let seen = [first, second].flatMap { ($0.json["value"]?.array ?? []).compactMap { $0["id"]?.string } }
+        #expect(seen == wanted)
+        #expect(second.json["nextCursor"] == nil)
+        let none = try await gateway.call(.get, "/exports/\(export.id)/deliveries?requestId=another")
+        #expect(none.body == "{\"value\":[]}")
+        // A cursor is for its own list.
+        let strange = try await gateway.call(.get, "/exports/\(export.id)/deliveries?cursor=\(cursor)")
+        #expect(strange.code == "invalid-parameter")
+    }
+
     @Test func anExportWithoutDeliveriesHasAnEmptyPage() async throws {
         let gateway = TestGateway()
         let export = gateway.service.put()
@@ -109,7 +142,9 @@ import Testing
             "/exports/\(other.id)/deliveries?cursor=\(cursor)", "/exports?cursor=\(cursor)",
             "/exports/\(export.id)/deliveries?cursor=\(exports)", "/exports/\(export.id)/deliveries?cursor=",
             "/exports/\(export.id)/deliveries?limit=0", "/exports/\(export.id)/deliveries?limit=201",
-            "/exports/\(export.id)/deliveries?outcome=whole",
+            "/exports/\(export.id)/deliveries?outcome=whole", "/exports/\(export.id)/deliveries?requestId=",
+            "/exports/\(export.id)/deliveries?requestId=a%20b",
+            "/exports/\(export.id)/deliveries?requestId=" + String(repeating: "a", count: 65),
         ] {
             let answer = try await gateway.call(.get, target)
             #expect(answer.status == 400)

@@ -53,6 +53,7 @@ import Yams
         #expect(extensible("Problem", "code") == ProblemCode.allCases.map(\.rawValue))
         #expect(extensible("Export", "status") == ExportStatus.allCases.map(\.rawValue))
         #expect(extensible("Export", "tracking") == Tracking.allCases.map(\.rawValue))
+        #expect(extensible("Delivery", "kind") == Delivery.Kind.allCases.map(\.rawValue))
         #expect(extensible("Delivery", "outcome") == Delivery.Outcome.allCases.map(\.rawValue))
         #expect(extensible("ExportFile", "digestSource") == ExportFile.Source.allCases.map(\.rawValue))
         #expect(extensible("ExportFile", "sizeSource") == ExportFile.Source.allCases.map(\.rawValue))

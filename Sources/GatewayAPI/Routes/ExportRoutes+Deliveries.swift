@@ -5,11 +5,27 @@ extension ExportRoutes {
     /// `listExportDeliveries`
     func deliveries(_ call: Call) async throws -> Response {
         let id = try call.exportID()
-        let query = try QueryParser(call.query, allowed: ["limit", "cursor"])
+        let query = try QueryParser(call.query, allowed: ["requestId", "limit", "cursor"])
+        let requestID = try query["requestId"]
+            .map { text throws(GatewayError) in
+                guard RequestID.isValid(text) else {
+                    throw .invalidParameter(
+                        "requestId",
+                        "must be an X-Request-Id of ours: 1 to 64 letters, digits, dots, underscores or dashes"
+                    )
+                }
+                return text
+            }
         let limit = try query.integer("limit", in: 1...200) ?? 50
-        let place = Cursor.List.deliveries(of: id)
+        let place = Cursor.List.deliveries(of: id, requestID: requestID)
         let after = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
-        let page = try await service.deliveries(of: id, owner: call.caller.owner, after: after, limit: limit)
+        let page = try await service.deliveries(
+            of: id,
+            owner: call.caller.owner,
+            requestID: requestID,
+            after: after,
+            limit: limit
+        )
         let next = page.hasMore ? page.deliveries.last.map { cursor.seal($0.id, in: place) } : nil
         return JSONAnswer.perCaller(DeliveryDocument.bytes(ofPage: page.deliveries, nextCursor: next))
     }

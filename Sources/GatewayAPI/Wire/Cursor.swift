@@ -8,7 +8,7 @@ struct Cursor: Sendable {
     /// What is paged through.
     enum List {
         case exports(ExportFilter)
-        case deliveries(of: ExportID)
+        case deliveries(of: ExportID, requestID: String?)
 
         fileprivate var parts: [String] {
             switch self {
@@ -18,7 +18,7 @@ struct Cursor: Sendable {
                     filter.createdBy ?? "", filter.createdAfter?.description ?? "",
                     filter.createdBefore?.description ?? "",
                 ]
-            case .deliveries(let id): ["deliveries", id.description]
+            case .deliveries(let id, let requestID): ["deliveries", id.description, requestID ?? ""]
             }
         }
     }

@@ -13,6 +13,7 @@ enum DeliveryDocument {
 
     private static func write(_ delivery: Delivery, to writer: inout JSONWriter) {
         writer.member("id", delivery.id.description)
+        writer.member("kind", delivery.kind.rawValue)
         writer.member("fileId", delivery.fileID)
         writer.member("caller", delivery.caller)
         writer.member("requestId", delivery.requestID)

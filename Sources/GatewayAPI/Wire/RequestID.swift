@@ -15,7 +15,8 @@ enum RequestID {
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    private static func isValid(_ text: String) -> Bool {
+    /// Whether a text is 1 to 64 letters, digits, `.`, `_` and `-`.
+    static func isValid(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {

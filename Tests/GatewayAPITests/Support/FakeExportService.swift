@@ -215,12 +215,16 @@ final class FakeExportService: ExportService {
     }
 
     func record(_ delivery: Delivery) async {
-        state.withLock { $0.deliveries.append(delivery) }
+        state.withLock { state in
+            state.deliveries.removeAll { $0.id == delivery.id }
+            state.deliveries.append(delivery)
+        }
     }
 
     func deliveries(
         of id: ExportID,
         owner: String?,
+        requestID: String?,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
@@ -228,6 +232,7 @@ final class FakeExportService: ExportService {
         let found = state.withLock { state in
             state.deliveries
                 .filter { delivery in delivery.exportID == id && after.map { delivery.id > $0 } ?? true }
+                .filter { delivery in requestID.map { delivery.requestID == $0 } ?? true }
                 .sorted { $0.id < $1.id }
         }
         return DeliveryPage(deliveries: Array(found.prefix(limit)), hasMore: found.count > limit)
