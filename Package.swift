@@ -128,19 +128,24 @@ let package = Package(
             ["Exports", "SystemCrypto", "ParallelGzip", "StoredZip", .logging, .metrics, .nioCore]
         ),
         room(
+            "HTTPListening",
+            [.hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1]
+        ),
+        room(
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "SystemCrypto", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore,
-                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                "Exports", "SystemCrypto", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes, .hummingbird,
+                .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL,
+                .serviceLifecycle,
             ]
         ),
         room(
             "MicrosoftSandbox",
             [
-                "Exports", "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .hummingbirdTLS, .logging,
-                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                "Exports", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
+                .hummingbirdTLS, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
         room(
@@ -245,6 +250,7 @@ let package = Package(
                 .nioCore,
             ]
         ),
+        tests("HTTPListeningTests", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
         tests(
             "GatewayAPITests",
             [

@@ -1,5 +1,6 @@
 public import DownloadRelay
 public import Exports
+import HTTPListening
 public import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -96,12 +97,12 @@ public struct GatewayAPI: Sendable {
         )
         let server = tls.map { identity in
             HTTPServerBuilder {
-                TLSChannel(identity: identity, base: HTTP1Channel(responder: $0, configuration: http1))
+                TLSChannel(identity: identity, base: RequestChannel(responder: $0, configuration: http1))
             }
         }
         return Application(
             responder: responder,
-            server: server ?? .http1(configuration: http1),
+            server: server ?? HTTPServerBuilder { RequestChannel(responder: $0, configuration: http1) },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port),
                 availableConnectionsDelegate: .maximum(settings.maxConnections, logger: logger)

@@ -1,3 +1,4 @@
+import HTTPListening
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -8,9 +9,9 @@ import NIOSSL
 /// Hummingbird's own TLS channel keeps the certificate of the start for good.
 struct TLSChannel: ServerChildChannel {
     let identity: TLSIdentity
-    let base: HTTP1Channel
+    let base: RequestChannel
 
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<RequestChannel.Value> {
         channel.eventLoop
             .makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: identity.context))
@@ -18,7 +19,7 @@ struct TLSChannel: ServerChildChannel {
             .flatMap { base.setup(channel: channel, logger: logger) }
     }
 
-    func handle(value: HTTP1Channel.Value, logger: Logger) async {
+    func handle(value: RequestChannel.Value, logger: Logger) async {
         await base.handle(value: value, logger: logger)
     }
 }
