@@ -54,6 +54,8 @@ public struct APISettings: Sendable {
     public var maxWait: Duration = .seconds(60)
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
     public var publicURL: String?
+    /// The proxies whose word counts on how clients reach the gateway, where `publicURL` does not say it.
+    public var trustedProxies: [IPRange] = []
     /// Told by `/livez`.
     public var version: String
 

@@ -52,13 +52,14 @@ public struct GatewayAPI: Sendable {
                 certificates: PeerCertificates(callers: settings.clientCertificates, time: time)
             ),
             limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
+            publicAddress: PublicAddress(
+                configured: settings.publicURL,
+                trustedProxies: settings.trustedProxies
+            ),
             record: RequestRecord(metrics: figures, time: time),
             exports: ExportRoutes(
                 service: service,
                 relay: relay,
-                document: ExportDocument(
-                    links: Links(publicURL: settings.publicURL, scheme: tls == nil ? "http" : "https")
-                ),
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: BodyReader(limit: settings.maxBodyBytes, timeout: settings.bodyTimeout, time: time),
                 maxWait: settings.maxWait

@@ -195,6 +195,7 @@ extension GatewayConfiguration.Server {
             publicURL: publicURL
         )
         settings.maxConnections = maximumConnections
+        settings.trustedProxies = trustedProxies
         settings.idleTimeout = idleTimeout
         settings.clientCertificates = clientCertificates
         return settings

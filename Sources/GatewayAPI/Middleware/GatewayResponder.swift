@@ -14,6 +14,7 @@ struct GatewayResponder: HTTPResponder {
 
     let authentication: Authentication
     let limits: RequestLimits
+    let publicAddress: PublicAddress
     let record: RequestRecord
     let exports: ExportRoutes
     let providers: ProviderRoutes
@@ -55,6 +56,10 @@ struct GatewayResponder: HTTPResponder {
                 route: route,
                 parameters: parameters,
                 query: target.query,
+                links: Links(
+                    base: publicAddress.base(of: request.headers, from: context.channel.remoteAddress),
+                    path: target.segments.map(\.raw)
+                ),
                 caller: caller,
                 requestID: requestID,
                 channel: context.channel,
@@ -117,6 +122,7 @@ struct GatewayResponder: HTTPResponder {
         case .createExport: try await exports.create(call)
         case .listExports: try await exports.list(call)
         case .getExport: try await exports.get(call)
+        case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)

@@ -42,7 +42,7 @@ extension ExportRoutes {
                 .severalFiles,
                 "The export has \(export.files.count) files; download them one by one by the href of each in files, or "
                     + "all as one archive: ask for this resource with \"Accept: application/zip\".",
-                members: ["files": document.choices(of: export)]
+                members: ["files": ExportDocument(links: call.links).choices(of: export)]
             )
         }
         var response = try await download(file, of: export, call, method, authorization)

@@ -32,6 +32,14 @@ enum RouteTable {
             negotiates: .json
         ),
         Route(
+            method: .get,
+            pattern: "/exports/{id}/operation",
+            operation: .getExportOperation,
+            statuses: [200, 304, 400, 401, 403, 404, 406, 503],
+            permission: .read,
+            negotiates: .json
+        ),
+        Route(
             method: .delete,
             pattern: "/exports/{id}",
             operation: .cancelExport,

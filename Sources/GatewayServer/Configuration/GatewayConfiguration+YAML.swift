@@ -80,6 +80,7 @@ extension GatewayConfiguration.Server {
             }
             publicURL = text.hasSuffix("/") ? String(text.dropLast()) : text
         }
+        trustedProxies = try section.addressRanges("trustedProxies")
         maximumConnections = try section.integer("maximumConnections", in: 1...65_536, default: maximumConnections)
         idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)

@@ -15,6 +15,7 @@ public struct GatewayConfiguration: Sendable {
         public var host = "127.0.0.1"
         public var port = 8080
         public var publicURL: String?
+        public var trustedProxies: [IPRange] = []
         public var maximumConnections = 1024
         public var idleTimeout = Duration.seconds(75)
         public var drainDelay = Duration.zero
