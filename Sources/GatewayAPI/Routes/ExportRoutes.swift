@@ -67,7 +67,7 @@ struct ExportRoutes: Sendable {
         let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
         let page = try await service.exports(matching: filter, before: before, limit: limit)
         let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, in: place) } : nil
-        return JSONAnswer.perCaller(document.bytes(ofPage: page.exports, nextCursor: next))
+        return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
     }
 
     /// `getExport`
