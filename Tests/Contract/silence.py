@@ -4,7 +4,8 @@ import contextlib
 import selectors
 import socket
 import ssl
-import threading
+import subprocess
+import sys
 import time
 
 # The beginning of a TLS ClientHello, which never goes on.
@@ -12,60 +13,63 @@ HALF_A_HELLO = bytes.fromhex("1603010200010001fc0303")
 
 
 class Silent:
-    """Connections that say nothing more than `hello`, each made anew as soon as it is closed."""
+    """Connections that say nothing more than `hello`, each made anew as soon as it is closed.
 
-    WORKERS = 4
+    They are held by a process of their own, so that they take no time from who measures how long others wait. `renewed`, how many
+    were closed, is known at the end.
+    """
 
     def __init__(self, port: int, number: int, hello: bytes = b""):
-        self.port = port
-        self.hello = hello
+        self._arguments = [sys.executable, __file__, str(port), str(number), hello.hex()]
         self.renewed = 0
-        self._ends = threading.Event()
-        share = number // self.WORKERS
-        self._threads = [threading.Thread(target=self._hold, args=(share,), daemon=True) for _ in range(self.WORKERS)]
 
     def __enter__(self) -> "Silent":
-        for thread in self._threads:
-            thread.start()
+        self._process = subprocess.Popen(self._arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(self, *_) -> None:
-        self._ends.set()
-        for thread in self._threads:
-            thread.join()
+        self.renewed = int(self._process.communicate()[0])
 
-    def _hold(self, number: int) -> None:
-        with selectors.DefaultSelector() as selector:
-            for _ in range(number):
-                self._open(selector)
-            while not self._ends.is_set():
-                for key, events in selector.select(0.1):
-                    self._look(selector, key.fileobj, events)
-            for key in list(selector.get_map().values()):
-                key.fileobj.close()
 
-    def _open(self, selector) -> None:
-        wire = socket.socket()
-        wire.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            wire.connect(("127.0.0.1", self.port))
-        selector.register(wire, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.hello else 0))
+def hold(port: int, number: int, hello: bytes) -> int:
+    """Holds so many connections until standard input ends. How many were closed and made anew."""
+    renewed = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        for _ in range(number):
+            connect(selector, port, hello)
+        while True:
+            for key, events in selector.select():
+                if key.fileobj is sys.stdin:
+                    return renewed
+                if is_closed(selector, key.fileobj, events, hello):
+                    renewed += 1
+                    connect(selector, port, hello)
 
-    def _look(self, selector, wire: socket.socket, events: int) -> None:
-        try:
-            if events & selectors.EVENT_WRITE:
-                wire.send(self.hello)
-                selector.modify(wire, selectors.EVENT_READ)
-            if not events & selectors.EVENT_READ or wire.recv(4096):
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        selector.unregister(wire)
-        wire.close()
-        self.renewed += 1
-        self._open(selector)
+
+def connect(selector, port: int, hello: bytes) -> None:
+    wire = socket.socket()
+    wire.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        wire.connect(("127.0.0.1", port))
+    selector.register(wire, selectors.EVENT_READ | (selectors.EVENT_WRITE if hello else 0))
+
+
+def is_closed(selector, wire: socket.socket, events: int, hello: bytes) -> bool:
+    """Whether the other end is done with a connection; it is let go of then."""
+    try:
+        if events & selectors.EVENT_WRITE:
+            wire.send(hello)
+            selector.modify(wire, selectors.EVENT_READ)
+        if not events & selectors.EVENT_READ or wire.recv(4096):
+            return False
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    selector.unregister(wire)
+    wire.close()
+    return True
 
 
 def ask(port: int, path: str, key: str | None, context: ssl.SSLContext | None = None, within: float = 5) -> str:
@@ -92,3 +96,7 @@ def slowest(port: int, key: str, seconds: float, context: ssl.SSLContext | None 
             assert line == "HTTP/1.1 200 OK", f"{path} after {worst[path]:.1f} s: {line}"
         time.sleep(0.05)
     return worst
+
+
+if __name__ == "__main__":
+    print(hold(int(sys.argv[1]), int(sys.argv[2]), bytes.fromhex(sys.argv[3])))
