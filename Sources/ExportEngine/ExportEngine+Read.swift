@@ -103,8 +103,15 @@ extension ExportEngine {
         guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
             let lane = lane(of: record.export)
         else { return record }
-        let after = try await asking {
-            try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+        let after: LedgerRecord?
+        do throws(GatewayError) {
+            after = try await asking {
+                try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+            }
+        } catch {
+            // Who asks is answered from what is known; the export goes on when it can be written down.
+            guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
+            return record
         }
         lane.wake(id)
         return after ?? record

@@ -66,8 +66,13 @@ extension ExportEngine: Service, CustomStringConvertible {
                 let now = tools.time.now()
                 try await tools.ledger.pruneClaims(before: now + (.zero - tools.settings.idempotencyLifetime))
                 for id in try await tools.ledger.expired(at: now, limit: 100) {
-                    guard let record = try await tools.ledger.record(id) else { continue }
-                    _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                    do {
+                        guard let record = try await tools.ledger.record(id) else { continue }
+                        _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                    } catch let error as LedgerError where error.code == .corrupt && error.owner != nil {
+                        // Set aside by the ledger, and not due any more.
+                        continue
+                    }
                 }
                 if let expiry = try await tools.ledger.nextExpiry() { next = min(next, expiry) }
             } catch {

@@ -8,6 +8,10 @@ public protocol ExportLedger: Sendable {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
 
+    /// What keeps the ledger from being written now, found out by writing something that changes nothing; nil where nothing
+    /// does. Throws when it cannot even be read.
+    func impediment() async throws -> ServiceImpediment?
+
     /// Writes a new export down, and with it the claim on its idempotency key, where it has one.
     ///
     /// The claim is arbitrated by the storage: of any number of calls with one key, from any number of processes, one
@@ -144,17 +148,35 @@ public struct LedgerError: Error, CustomStringConvertible {
         case unavailable
         /// What is stored cannot be understood.
         case corrupt
+        /// The storage can be read, and takes no writes; ``impediment`` says why.
+        case unwritable
     }
 
     public var code: Code
     public var detail: String
     public var cause: (any Error)?
+    /// Why nothing can be written.
+    public var impediment: ServiceImpediment?
+    /// Whose the export is whose row cannot be read, where that much can be; with `corrupt` only.
+    public var owner: String?
+    /// The row that cannot be read.
+    var row: UnreadableRow?
+    /// The column that cannot be read.
+    var column: String?
 
     /// Makes an error.
-    public init(_ code: Code, _ detail: String, cause: (any Error)? = nil) {
+    public init(
+        _ code: Code,
+        _ detail: String,
+        cause: (any Error)? = nil,
+        impediment: ServiceImpediment? = nil,
+        owner: String? = nil
+    ) {
         self.code = code
         self.detail = detail
         self.cause = cause
+        self.impediment = impediment
+        self.owner = owner
     }
 
     public var description: String { "ledger \(code.rawValue): \(detail)" }

@@ -149,7 +149,7 @@ enum JSONText {
         do {
             return try JSONDecoder().decode(T.self, from: Data(text.utf8))
         } catch {
-            throw LedgerError(.corrupt, "column \(column) cannot be read", cause: error)
+            throw unreadable(column, cause: error)
         }
     }
 
@@ -157,7 +157,9 @@ enum JSONText {
         try text.map { try read($0, column) }
     }
 
-    static func unreadable(_ column: String) -> LedgerError {
-        LedgerError(.corrupt, "column \(column) cannot be read")
+    static func unreadable(_ column: String, cause: (any Error)? = nil) -> LedgerError {
+        var error = LedgerError(.corrupt, "column \(column) cannot be read", cause: cause)
+        error.column = column
+        return error
     }
 }

@@ -164,11 +164,14 @@ public struct ExportPage: Sendable {
     public var exports: [Export]
     /// Whether older exports match too.
     public var hasMore: Bool
+    /// How many were left out because their rows cannot be read.
+    public var unreadable: Int
 
     /// Makes a page.
-    public init(exports: [Export], hasMore: Bool) {
+    public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
         self.exports = exports
         self.hasMore = hasMore
+        self.unreadable = unreadable
     }
 }
 

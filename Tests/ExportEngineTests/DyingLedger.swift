@@ -40,6 +40,8 @@ final class DyingLedger: ExportLedger {
         try await ledger.check()
     }
 
+    func impediment() async throws -> ServiceImpediment? { try await write { try await ledger.impediment() } }
+
     func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
     {
         try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) }

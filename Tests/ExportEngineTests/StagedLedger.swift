@@ -54,6 +54,8 @@ final class StagedLedger: ExportLedger {
 
     func check() async throws { try await ledger.check() }
 
+    func impediment() async throws -> ServiceImpediment? { try await ledger.impediment() }
+
     func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
     {
         try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)

@@ -66,7 +66,7 @@ struct ExportRoutes: Sendable {
         let page = try await service.exports(matching: filter, before: before, limit: limit)
         let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, in: place) } : nil
         let document = ExportDocument(links: call.links)
-        return JSONAnswer.perCaller(document.bytes(ofPage: page.exports, nextCursor: next))
+        return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
     }
 
     /// `getExport`

@@ -28,6 +28,7 @@ enum ProblemDocument {
         case .tooManyRequests: .tooManyRequests
         case .rangeNotSatisfiable: .rangeNotSatisfiable
         case .upgradeRequired: .init(code: 426, reasonPhrase: "Upgrade Required")
+        case .unsupportedTransferCoding: .notImplemented
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         // The gateway's own credentials, or what it made of the request: nothing the client can mend.

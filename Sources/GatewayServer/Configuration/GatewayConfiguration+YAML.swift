@@ -85,6 +85,7 @@ extension GatewayConfiguration.Server {
         idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
+        operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
@@ -99,12 +100,25 @@ extension GatewayConfiguration.Server {
     }
 }
 
+extension GatewayConfiguration.Listener {
+    /// Reads `server.operations`; nil where it is left out.
+    init?(operations node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        guard node != nil else { return nil }
+        var section = try ConfigurationSection(node, path: "server.operations", environment: environment)
+        host = try section.text("host") ?? "127.0.0.1"
+        _ = try section.requiredText("port")
+        port = try section.integer("port", in: 0...65_535, default: 0)
+        try section.finish()
+    }
+}
+
 extension GatewayConfiguration.Log {
     fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "log", environment: environment, isOverridable: true)
         level = try section.choice("level", Logger.Level.self, default: level)
         format = try section.choice("format", Format.self, default: format)
+        bufferSize = try section.integer("bufferSize", in: (64 << 10)...(1 << 30), default: bufferSize)
         try section.finish()
     }
 }

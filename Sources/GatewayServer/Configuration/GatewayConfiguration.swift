@@ -14,6 +14,8 @@ public struct GatewayConfiguration: Sendable {
     public struct Server: Sendable {
         public var host = "127.0.0.1"
         public var port = 8080
+        /// Where probes and metrics are served too; nil: on the gateway's own port only.
+        public var operations: Listener?
         public var publicURL: String?
         public var trustedProxies: [IPRange] = []
         public var maximumConnections = 1024
@@ -38,6 +40,12 @@ public struct GatewayConfiguration: Sendable {
             let bytes = parts.compactMap { part in UInt8(part).flatMap { String($0) == part ? $0 : nil } }
             return parts.count == 4 && bytes.count == 4 && bytes[0] == 127
         }
+    }
+
+    /// An address to listen on.
+    public struct Listener: Sendable, Hashable {
+        public var host: String
+        public var port: Int
     }
 
     /// A caller and its keys, as their digests.
@@ -74,6 +82,8 @@ public struct GatewayConfiguration: Sendable {
 
         public var level = Logger.Level.info
         public var format = Format.json
+        /// The most bytes of lines that wait to be written.
+        public var bufferSize = 1 << 20
     }
 
     /// How files are passed on.
