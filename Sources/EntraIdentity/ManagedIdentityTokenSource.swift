@@ -107,14 +107,15 @@ enum ManagedIdentityFailure {
             message: EntraFailure.clean(words),
             requestId: response.headers.requestID
         )
-        switch response.status {
-        case 200...399, _ where isOthers(response):
+        if isOthers(response) || (200...399).contains(response.status) {
             return ProviderError(
                 .transient,
                 "What answers for managed identities sends no usable token (status \(response.status)). Perhaps a proxy stands in between.",
                 problem: .upstreamBroken,
                 upstream: upstream
             )
+        }
+        switch response.status {
         case 429:
             return ProviderError(
                 .throttled,

@@ -44,7 +44,7 @@ extension UpstreamURL {
         } else if let base {
             let merged =
                 path.isEmpty
-                ? base.path : Self.withoutDotSegments(path.hasPrefix("/") ? path : base.folder + path)
+                ? base.path : Self.withoutDotSegments(path.hasPrefix("/") ? String(path) : base.folder + path)
             whole = base.origin + Self.escaped(merged, isQuery: false) + Self.escaped(query, isQuery: true)
         } else {
             throw .otherScheme

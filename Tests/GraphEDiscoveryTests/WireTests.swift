@@ -56,22 +56,22 @@ import UpstreamHTTP
             #expect(url.path.hasSuffix("d0b6d2a7-5fc5-44f0-9bca-6b9d34a9410b.zip"))
         },
         "legacy-list-operations.response-skeleton.json": { json throws in
-            let page = try #require(page(json))
+            let page = try #require(pageIn(json))
             #expect(page.operations.map(\.id) == ["41362b70-2b70-4136-702b-3641702b3641"])
             #expect(page.operations.first?.percentProgress == nil)
             #expect(page.operations.first?.createdDateTime == nil)
             #expect(page.operations.first?.resultInfo == nil)
         },
         "legacy-lastestimate-operation.response.json": { json throws in
-            let operation = try #require(page(json)?.operations.first)
+            let operation = try #require(pageIn(json)?.operations.first)
             #expect(operation.status == "succeeded")
             #expect(operation.completedDateTime?.description == "2021-01-12T20:12:35.481Z")
         },
         "legacy-list-cases.response.json": { json throws in
-            #expect(page(json)?.nextLink?.hasSuffix("$skipToken=159dc1d7-f84f-439e-9d57-4a4d3af0abe5") == true)
+            #expect(pageIn(json)?.nextLink?.hasSuffix("$skipToken=159dc1d7-f84f-439e-9d57-4a4d3af0abe5") == true)
         },
         "legacy-list-reviewsets.response.json": { json throws in
-            #expect(page(json)?.nextLink?.hasSuffix("?$skiptoken=<encodedPageToken>") == true)
+            #expect(pageIn(json)?.nextLink?.hasSuffix("?$skiptoken=<encodedPageToken>") == true)
         },
         "legacy-get-case.response.json": { json throws in
             // A case is no operation: its status means nothing here, and is no success.
@@ -83,7 +83,7 @@ import UpstreamHTTP
             #expect(operation.status == nil)
         },
         "security-list-operations.response.json": { json throws in
-            let operation = try #require(page(json)?.operations.first)
+            let operation = try #require(pageIn(json)?.operations.first)
             #expect(operation.id == "1ab699d7e53d46de944144c4a650d66f")
             #expect(operation.action == "holdUpdate")
             #expect(operation.createdDateTime?.description == "2022-05-23T01:09:36.834Z")
@@ -98,8 +98,8 @@ import UpstreamHTTP
             #expect(!observation.filesPending)
         },
         "security-list-cases.response.json": { json throws in
-            #expect(page(json)?.operations.count == 2)
-            #expect(page(json)?.nextLink == nil)
+            #expect(pageIn(json)?.operations.count == 2)
+            #expect(pageIn(json)?.nextLink == nil)
         },
         "common-lro-inprogress.response.json": { json throws in
             // Graph's generic long-running answer is another thing: no id, so it is no operation.
@@ -129,7 +129,7 @@ import UpstreamHTTP
         },
     ]
 
-    private static func page(_ json: JSONValue) -> OperationPage? { OperationPage(json) { CaseOperation($0) } }
+    private static func pageIn(_ json: JSONValue) -> OperationPage? { OperationPage(json) { CaseOperation($0) } }
 
     private static func answer(_ status: Int, _ json: JSONValue) -> UpstreamResponse {
         UpstreamResponse(

@@ -1,6 +1,7 @@
 import Exports
 import ScriptedHost
 import Testing
+import UpstreamHTTP
 
 @testable import VivaGoals
 
