@@ -103,8 +103,16 @@ let package = Package(
         room("Exports", [.nioCore]),
         room("SystemCrypto", ["COpenSSL"]),
         room(
+            "ParallelGzip",
+            defines: hasISAL ? [.define("ISAL")] : [],
+            ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
+        ),
+        room(
             "UpstreamHTTP",
-            ["Exports", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]
+            [
+                "Exports", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1,
+                .nioPosix, .nioSSL,
+            ]
         ),
         room("EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
 
@@ -113,11 +121,6 @@ let package = Package(
         room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
         room("ProviderConformance", ["Exports", .nioCore]),
         room("ExportLedger", ["Exports", .grdb, .logging, .metrics]),
-        room(
-            "ParallelGzip",
-            defines: hasISAL ? [.define("ISAL")] : [],
-            ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
-        ),
         room("StoredZip", ["CZlib", .nioCore]),
 
         room(
@@ -196,8 +199,8 @@ let package = Package(
         tests(
             "UpstreamHTTPTests",
             [
-                "Exports", "UpstreamHTTP", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore,
-                .nioEmbedded, .nioHTTP1, .nioPosix,
+                "Exports", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging,
+                .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(

@@ -13,13 +13,14 @@ enum EntraFailure {
         authorizationURI: String
     ) -> ProviderError {
         let json = response.json
+        let body = response.errorBody
         let code = json?["error"]?.string ?? ""
-        let number = json?["error_codes"]?.array?.first?.integer ?? self.number(in: json?["error_description"]?.string)
+        let number = number(in: json)
         let upstream = UpstreamErrorInfo(
             status: response.status,
-            code: number.map { "AADSTS\($0)" } ?? (code.isEmpty ? nil : code),
-            message: clean(json?["error_description"]?.string),
-            requestId: json?["trace_id"]?.string ?? response.headers["x-ms-request-id"]
+            code: number.map { "AADSTS\($0)" } ?? (code.isEmpty ? body.code : code),
+            message: clean(json?["error_description"]?.string ?? body.message),
+            requestId: json?["trace_id"]?.string ?? response.headers.requestID
         )
         let passes = number.map(passingNumbers.contains) ?? false
         if response.status == 429 || response.status >= 500 || code == "temporarily_unavailable" || passes {
@@ -32,10 +33,13 @@ enum EntraFailure {
                 upstream: upstream
             )
         }
-        guard !code.isEmpty else {
+        // A proxy, a portal, a page of an outage: whatever it is, nobody has refused the credential.
+        guard isEntras(response) else {
             return ProviderError(
-                .permanent,
-                "The token endpoint does not answer as Entra ID does (status \(response.status)): see the connection's authority.",
+                .transient,
+                "The token endpoint does not answer as Entra ID does (status \(response.status)). Perhaps something stands in between; if this stays, see the connection's authority.",
+                problem: .upstreamBroken,
+                retryAfter: response.retryAfter,
                 upstream: upstream
             )
         }
@@ -124,6 +128,22 @@ enum EntraFailure {
             problem: .upstreamUnauthenticated,
             upstream: upstream
         )
+    }
+
+    /// Whether a refusal is Entra ID's own: it has one of Entra's numbers, or one of OAuth's codes (RFC 6749, 5.2).
+    static func isEntras(_ response: UpstreamResponse) -> Bool {
+        guard let json = response.json, let code = json["error"]?.string else { return false }
+        return number(in: json) != nil || codes.contains(code)
+    }
+
+    private static let codes: Set<String> = [
+        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+        "invalid_scope", "invalid_resource", "interaction_required", "login_required", "consent_required", "access_denied",
+        "temporarily_unavailable",
+    ]
+
+    private static func number(in json: JSONValue?) -> Int64? {
+        json?["error_codes"]?.array?.first?.integer ?? number(in: json?["error_description"]?.string)
     }
 
     /// The number that a description begins with, for answers without `error_codes`.

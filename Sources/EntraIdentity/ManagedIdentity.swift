@@ -57,7 +57,7 @@ public struct ManagedIdentity: Sendable {
             endpoint.appending(query: query.map { (name: $0.0, value: $0.1) })
         )
         request.isPaced = false
-        request.bodyLimit = 256 << 10
+        request.bodyLimit = AnswerLimit.token
         request.rejectsToken = { _ in false }
         switch host {
         case .metadata:

@@ -26,9 +26,13 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
         }
     }
 
+    private static let silentWaits: [Duration] = [.milliseconds(500), .seconds(1)]
+
     private func fetch(_ scope: TokenScope, _ context: CallContext) async throws(ProviderError) -> TokenGrant {
         let request = identity.request(for: scope)
         var retries = MetadataRetries()
+        // What answers in the service's place, and says nothing of a token, is asked again a few times.
+        var silentTries = 0
         while true {
             let response: UpstreamResponse
             do throws(ProviderError) {
@@ -40,16 +44,14 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
                     cause: error
                 )
             }
-            if response.status == 200 {
-                guard let grant = TokenGrant(response, orEnd: true) else {
-                    throw ProviderError(
-                        .permanent,
-                        "What answers for managed identities sends no usable token: a proxy may stand in between."
-                    )
-                }
-                return grant
-            }
-            guard identity.isMetadata, let wait = retries.next(after: response) else {
+            if response.status == 200, let grant = TokenGrant(response, orEnd: true) { return grant }
+            let wait: Duration
+            if identity.isMetadata, let rest = retries.next(after: response) {
+                wait = rest
+            } else if ManagedIdentityFailure.isOthers(response), silentTries < Self.silentWaits.count {
+                wait = Self.silentWaits[silentTries]
+                silentTries += 1
+            } else {
                 throw ManagedIdentityFailure.error(from: response)
             }
             do {
@@ -85,15 +87,34 @@ struct MetadataRetries {
 
 /// The errors of the services that hand out managed identities' tokens, as ours.
 enum ManagedIdentityFailure {
+    /// Whether the answer is nobody's refusal: a redirect, a page, nothing, or JSON that is cut off.
+    static func isOthers(_ response: UpstreamResponse) -> Bool {
+        guard TokenGrant.saysNothing(response), ![404, 410].contains(response.status) else { return false }
+        return response.json?.object == nil && !isUnreachable(response)
+    }
+
+    /// What stands in for the metadata service elsewhere says so.
+    private static func isUnreachable(_ response: UpstreamResponse) -> Bool {
+        response.status == 403 && String(decoding: response.body, as: UTF8.self).contains("unreachable network")
+    }
+
     static func error(from response: UpstreamResponse) -> ProviderError {
-        let json = response.json
-        let words = json?["error_description"]?.string ?? json?["message"]?.string
+        let body = response.errorBody
+        let words = body.message
         let upstream = UpstreamErrorInfo(
             status: response.status,
-            code: json?["error"]?.string.flatMap { $0.utf8.count <= 64 ? $0 : nil },
+            code: body.code,
             message: EntraFailure.clean(words),
-            requestId: response.headers["x-ms-request-id"]
+            requestId: response.headers.requestID
         )
+        if isOthers(response) || (200...399).contains(response.status) {
+            return ProviderError(
+                .transient,
+                "What answers for managed identities sends no usable token (status \(response.status)). Perhaps a proxy stands in between.",
+                problem: .upstreamBroken,
+                upstream: upstream
+            )
+        }
         switch response.status {
         case 429:
             return ProviderError(
@@ -116,7 +137,7 @@ enum ManagedIdentityFailure {
                 "No managed identity is assigned here, or not the one that the connection names.",
                 upstream: upstream
             )
-        case 403 where String(decoding: response.body, as: UTF8.self).contains("unreachable network"):
+        case 403 where isUnreachable(response):
             return ProviderError(
                 .unauthenticated,
                 "There is no managed identity here: this is not Azure.",

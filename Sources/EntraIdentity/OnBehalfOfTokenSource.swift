@@ -26,6 +26,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
     }
 
     public let actsForUsers = true
+    private let clientID: String
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<Key>
     private let keepsRefreshTokens: Bool
@@ -45,6 +46,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         keepsRefreshTokens: Bool = false,
         capacity: Int = 10_000
     ) {
+        self.clientID = clientID
         endpoint = TokenEndpoint(
             authority: authority,
             tenant: tenant,
@@ -92,6 +94,13 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         _ context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken {
+        if let audience = TokenAudience.wrong(assertion, forApplication: clientID) {
+            throw ProviderError(
+                .unauthenticated,
+                "The token in Upstream-Authorization is for \(audience), and not for this gateway's application, client id \(clientID): ask for one with a scope of that application. Nothing was sent upstream.",
+                problem: .upstreamAuthorizationRequired
+            )
+        }
         let key = Key(scope: scope, subject: .assertion(digest))
         var isNew = false
         let token = try await tokens.token(for: key, replacing: rejected) { () async throws(ProviderError) in

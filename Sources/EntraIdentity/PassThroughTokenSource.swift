@@ -19,7 +19,8 @@ public struct PassThroughTokenSource: AccessTokenSource {
     }
 
     /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required`, naming the header and the scope,
-    /// when the caller has not brought this token, or the upstream has just refused it.
+    /// when the caller has not brought this token, has brought one that says itself that it is for another service, or the
+    /// upstream has just refused it.
     public func accessToken(
         for scope: TokenScope,
         context: CallContext,
@@ -34,6 +35,11 @@ public struct PassThroughTokenSource: AccessTokenSource {
         }
         guard let token else {
             throw Self.needed("Send a token for \(scope) in \(header): Bearer <token>.")
+        }
+        if let audience = TokenAudience.wrong(token, for: scope) {
+            throw Self.needed(
+                "The token in \(header) is for \(audience), and another is needed: send one for \(scope). Nothing was sent upstream."
+            )
         }
         guard rejected?.secret != token else {
             throw Self.needed("The upstream refused the token in \(header); send a new one for \(scope).")

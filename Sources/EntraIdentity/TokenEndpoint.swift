@@ -52,7 +52,8 @@ struct TokenEndpoint: Sendable {
         String(url.reveal().dropLast("token".count)) + "authorize"
     }
 
-    /// Asks for a token, once. What the authority answers becomes a grant or a `ProviderError`.
+    /// Asks for a token; up to three times where what answers says nothing of one, such as a web page in between. What the
+    /// authority answers becomes a grant or a `ProviderError`: `transient` for whatever is no refusal of Entra ID's own.
     func requestToken(
         for scope: TokenScope,
         _ kind: TokenRequestKind,
@@ -60,8 +61,11 @@ struct TokenEndpoint: Sendable {
     ) async throws(ProviderError) -> TokenGrant {
         var request = UpstreamRequest("entra.token", .post, url)
         request.isPaced = false
-        request.bodyLimit = 256 << 10
+        request.bodyLimit = AnswerLimit.token
         request.rejectsToken = { _ in false }
+        // Asking twice for a token does no harm, unlike other POSTs.
+        request.isHarmless = true
+        request.isWorthAnotherTry = { TokenGrant.saysNothing($0) && !EntraFailure.isEntras($0) }
         request.form =
             kind.parameters + [FormField("client_id", open: clientID), FormField("scope", open: scope.rawValue)]
             + (try await proof(for: kind))
@@ -69,7 +73,6 @@ struct TokenEndpoint: Sendable {
         do throws(ProviderError) {
             response = try await client.send(request, context: context)
         } catch  where error.code == .ambiguous {
-            // Asking twice for a token does no harm, unlike other POSTs.
             throw ProviderError(.transient, error.detail, cause: error.cause)
         }
         guard response.status == 200 else {
@@ -82,7 +85,12 @@ struct TokenEndpoint: Sendable {
             )
         }
         guard let grant = TokenGrant(response) else {
-            throw ProviderError(.permanent, "The token endpoint's answer holds no usable token.")
+            throw ProviderError(
+                .transient,
+                "The token endpoint's answer holds no usable token\(response.fault.map { ": it \($0)" } ?? ""). Perhaps something stands in between; if this stays, see the connection's authority.",
+                problem: .upstreamBroken,
+                upstream: UpstreamErrorInfo(status: response.status)
+            )
         }
         return grant
     }
@@ -135,6 +143,13 @@ struct TokenGrant: Sendable, Equatable {
         }
         // Metadata services send an empty one.
         refreshToken = json["refresh_token"]?.string.flatMap { $0.isEmpty ? nil : Secret($0) }
+    }
+
+    /// Whether an answer says neither that there is a token nor that there is none: no success with one, no throttling and no
+    /// failure that says when to come back.
+    static func saysNothing(_ response: UpstreamResponse) -> Bool {
+        response.status < 500 && response.status != 429 && response.retryAfter == nil
+            && response.json?["access_token"] == nil
     }
 
     /// Longer lives than ten days are not believed.

@@ -81,7 +81,7 @@ extension ExportLife.Turn {
                 : settle(.failed, error: ExportFailure(error))
         }
         schedule(after: wait)
-        record.export.notice = ExportNotice(error.problem, error.detail)
+        record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
     }
 
     /// A job may run upstream. It is looked for, started again where that does no harm, or left as it is, honestly.
@@ -131,7 +131,7 @@ extension ExportLife.Turn {
             )
         }
         schedule(after: wait)
-        record.export.notice = ExportNotice(error.problem, error.detail)
+        record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
     }
 
     private mutating func settleUnconfirmed(_ error: ProviderError, _ detail: String) {

@@ -140,7 +140,7 @@ extension ExportLife.Turn {
         let wait = failureWait(error)
         guard now < trackingDeadline else { return settleTimedOut() }
         record.export.stale = true
-        record.export.notice = ExportNotice(error.problem, error.detail)
+        record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
         schedule(after: wait, notAfter: trackingDeadline)
     }
 

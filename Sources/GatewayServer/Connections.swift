@@ -19,7 +19,8 @@ struct Connections {
                 connection: connection.name,
                 bearerHosts: connection.adapter.bearerHosts,
                 openHosts: connection.adapter.openHosts,
-                budget: connection.budget
+                budget: connection.budget,
+                trustsCapacityText: connection.retriesOnCapacityText
             ),
             transport: transport,
             tokens: tokens(connection),

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Exports
 import Foundation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
@@ -48,6 +49,8 @@ enum TransportFailure {
         case let error as IOError where error.errnoCode == ECONNREFUSED: "connection refused"
         case is CancellationError: "cancelled"
         case is DeadlineExceeded: "deadline exceeded"
+        case let error as FramingFault: error.rawValue
+        case let error as HTTPParserError: "not HTTP (\(error))"
         default: "\(type(of: error))"
         }
     }
@@ -62,6 +65,15 @@ enum TransportFailure {
                 cause: error
             )
         }
+        if let what = notHTTP(error) {
+            return idempotent
+                ? ProviderError(.transient, "\(host) \(what)", problem: .upstreamBroken, cause: error)
+                : ProviderError(
+                    .ambiguous,
+                    "\(host) \(what) What was asked for may have been carried out.",
+                    cause: error
+                )
+        }
         if idempotent || wasNeverSent(error) {
             return isTimeout(error)
                 ? ProviderError(.transient, "\(host) did not answer in time.", problem: .upstreamTimeout, cause: error)
@@ -72,6 +84,17 @@ enum TransportFailure {
             "The call to \(host) broke off before its answer came: it may have been carried out.",
             cause: error
         )
+    }
+}
+
+extension TransportFailure {
+    /// What is wrong with an answer that came, and cannot be told from the next one or read at all.
+    private static func notHTTP(_ error: any Error) -> String? {
+        switch error {
+        case let error as FramingFault: "sends an answer with \(error.rawValue): where it ends cannot be known."
+        case let error as HTTPParserError: "sends an answer that is not HTTP/1.1 (\(error))."
+        default: nil
+        }
     }
 }
 

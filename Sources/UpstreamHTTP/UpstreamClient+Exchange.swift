@@ -18,33 +18,49 @@ extension UpstreamClient {
         do {
             let message = message(for: request, token: token, context: context)
             let (transport, logger) = (transport, transportLogger)
-            let (head, body) = try await withDeadline(request.timeout, time: time) {
+            let (head, encoded) = try await withDeadline(request.timeout, time: time) {
                 let response = try await transport.client.execute(
                     message,
                     timeout: .milliseconds(request.timeout.milliseconds),
                     logger: logger
                 )
-                let body = try await response.body.collect(upTo: request.bodyLimit)
-                return (response, Array(buffer: body))
+                return (response, try await Self.body(of: response, to: request))
             }
-            var response = UpstreamResponse(
-                status: Int(head.status.code),
-                headers: UpstreamHeaders(head.headers),
-                body: body,
-                receivedAt: time.now()
-            )
-            let isError = !(200...299).contains(response.status)
+            let receivedAt = time.now()
+            let isError = !(200...299).contains(head.status.code)
             // What a token endpoint grants may be what it was shown: a refresh token, for instance.
-            if isError || request.form == nil {
-                let sent = SentSecrets(request, token: token)
-                response.headers = UpstreamHeaders(head.headers, without: sent)
-                response.body = sent.cutOut(of: body, isError: isError)
+            let sent = isError || request.form == nil ? SentSecrets(request, token: token) : nil
+            let headers = UpstreamHeaders(head.headers, without: sent)
+            let body = try await transport.heavyWork.run(on: encoded.count) {
+                AnswerBody(encoded, headers: headers, limit: request.bodyLimit, without: sent, isError: isError)
             }
+            let response = UpstreamResponse(
+                status: Int(head.status.code),
+                headers: headers,
+                body: body,
+                receivedAt: receivedAt
+            )
             settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
         } catch {
             throw failed(request, error, started: started)
         }
+    }
+
+    /// The bytes of an answer. Too many of them are an error where the call can be made again; of an error, and of an answer
+    /// to a POST, the beginning is enough: what the head says is known.
+    private static func body(of response: HTTPClientResponse, to request: UpstreamRequest) async throws -> [UInt8] {
+        let isError = !(200...299).contains(response.status.code)
+        let limit = isError ? min(AnswerLimit.error, request.bodyLimit) : request.bodyLimit
+        var bytes: [UInt8] = []
+        for try await chunk in response.body {
+            bytes += chunk.readableBytesView.prefix(limit - bytes.count + 1)
+            guard bytes.count > limit else { continue }
+            guard isError || !request.method.isIdempotent else { throw NIOTooManyBytesError(maxBytes: limit) }
+            bytes.removeLast(bytes.count - limit)
+            break
+        }
+        return bytes
     }
 
     func open(
@@ -66,7 +82,7 @@ extension UpstreamClient {
             settle(
                 request,
                 status: Int(response.status.code),
-                retryAfter: headers["retry-after"].flatMap { RetryAfter.parse($0, at: now) },
+                retryAfter: headers.retryAfter(at: now),
                 started: started
             )
             var expected = length

@@ -20,6 +20,10 @@ public final class UpstreamClient: Sendable {
         public var budget: RequestBudget?
         /// The longest time a call waits for its place in the budget.
         public var patience: Duration
+        /// Whether a refused start counts as "too busy" by its words alone; see
+        /// `AnswerTable.saysThatJobsAreAtTheirMaximum`. Assumed: Microsoft documents the words, and not with which answer they
+        /// come.
+        public var trustsCapacityText: Bool
 
         /// Makes settings.
         public init(
@@ -27,15 +31,23 @@ public final class UpstreamClient: Sendable {
             bearerHosts: [TokenScope: [HostRule]],
             openHosts: [HostRule] = [],
             budget: RequestBudget? = nil,
-            patience: Duration = .seconds(30)
+            patience: Duration = .seconds(30),
+            trustsCapacityText: Bool = false
         ) {
             self.connection = connection
             self.bearerHosts = bearerHosts
             self.openHosts = openHosts
             self.budget = budget
             self.patience = patience
+            self.trustsCapacityText = trustsCapacityText
         }
     }
+
+    /// Whether the calls carry users' tokens, and not the application's own.
+    public var actsForUsers: Bool { tokens.actsForUsers }
+
+    /// See `Settings`.
+    public var trustsCapacityText: Bool { settings.trustsCapacityText }
 
     let settings: Settings
     let transport: UpstreamTransport
@@ -70,13 +82,15 @@ public final class UpstreamClient: Sendable {
 
     /// One call and its whole answer, without the secrets that went out with it.
     ///
-    /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once.
+    /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once, unless
+    /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
     /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
     /// (`powerbi-entra.md` B5), and what the token source throws.
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
+        let isHarmless = request.method.isIdempotent || request.isHarmless
         var attempt = 1
         while true {
             do throws(ProviderError) {
@@ -86,11 +100,11 @@ public final class UpstreamClient: Sendable {
                 } rejected: {
                     request.rejectsToken($0)
                 }
-                guard request.method.isIdempotent, attempt < request.attempts,
-                    [502, 503, 504].contains(response.status), response.retryAfter == nil
-                else { return response }
+                guard isHarmless, attempt < request.attempts, request.isWorthAnotherTry(response) else {
+                    return response
+                }
             } catch {
-                guard request.method.isIdempotent, attempt < request.attempts, error.code == .transient,
+                guard isHarmless, attempt < request.attempts, error.code == .transient,
                     error.retryAfter == nil, !Task.isCancelled
                 else { throw error }
             }
@@ -161,10 +175,13 @@ public final class UpstreamClient: Sendable {
             guard [301, 302, 303, 307, 308].contains(answer.status), let location = answer.headers["location"] else {
                 return answer
             }
-            guard let target = current.url.redirected(to: location) else {
+            let target: UpstreamURL
+            do throws(LinkFault) {
+                target = try UpstreamURL(link: location, from: current.url)
+            } catch {
                 throw ProviderError(
                     .permanent,
-                    "\(current.url.host) redirected to an address that cannot be read, or from https to http.",
+                    "\(current.url.host) redirects with a Location that cannot be used: it \(error.words).",
                     upstream: UpstreamErrorInfo(status: answer.status)
                 )
             }

@@ -37,10 +37,17 @@ public struct UpstreamRequest: Sendable {
     public var isPaced = true
     /// How often `send` tries a harmless call that fails on the way, in all.
     public var attempts = 3
+    /// Whether an answer says nothing of what was asked, so that a harmless call is made again: of a gateway in between that
+    /// failed, and that asks for no wait. It is not asked about calls that may do harm.
+    public var isWorthAnotherTry: @Sendable (UpstreamResponse) -> Bool = {
+        [502, 503, 504].contains($0.status) && $0.retryAfter == nil
+    }
+    /// Whether a second call does no harm although the method does not say so.
+    public var isHarmless = false
     /// How long to wait for the whole answer of `send`, or for the head of `download`.
     public var timeout: Duration = .seconds(30)
-    /// The most bytes that `send` takes for an answer.
-    public var bodyLimit = 4 << 20
+    /// The most bytes that `send` takes for a success; see `AnswerLimit`.
+    public var bodyLimit = AnswerLimit.job
     /// Whether an answer says that the token is no longer good, so that a new one is worth one more try.
     /// 401 where the upstream is not odd about it.
     public var rejectsToken: @Sendable (UpstreamResponse) -> Bool = { $0.status == 401 }
@@ -110,25 +117,38 @@ public struct UpstreamHeaders: Sendable {
 
 /// A whole answer, whatever its status.
 public struct UpstreamResponse: Sendable {
-    public var status: Int
-    public var headers: UpstreamHeaders
-    public var body: [UInt8]
+    public let status: Int
+    public let headers: UpstreamHeaders
+    /// The body, decoded where it came in gzip; of an error, and of a success to a POST, no more than the limit.
+    public let body: [UInt8]
+    /// The body as JSON, read leniently; nil when it is none.
+    public let json: JSONValue?
     /// When it arrived: what `Retry-After` as a date counts from.
-    public var receivedAt: Timestamp
+    public let receivedAt: Timestamp
+    /// Why the body cannot be read, where that is known: what goes after "it".
+    public let fault: String?
 
-    /// Makes an answer.
+    /// Makes an answer whose body came as it is.
     public init(status: Int, headers: UpstreamHeaders, body: [UInt8], receivedAt: Timestamp) {
+        self.init(
+            status: status,
+            headers: headers,
+            body: AnswerBody(body, headers: headers, limit: AnswerLimit.list, without: nil, isError: false),
+            receivedAt: receivedAt
+        )
+    }
+
+    init(status: Int, headers: UpstreamHeaders, body: AnswerBody, receivedAt: Timestamp) {
         self.status = status
         self.headers = headers
-        self.body = body
+        self.body = body.bytes
+        json = body.json
+        fault = body.fault
         self.receivedAt = receivedAt
     }
 
-    /// `Retry-After` in any of its forms: whole or fractional seconds (`graph.md` D2), or an HTTP date.
-    public var retryAfter: Duration? { headers["retry-after"].flatMap { RetryAfter.parse($0, at: receivedAt) } }
-
-    /// The body as JSON; nil when it is none.
-    public var json: JSONValue? { try? JSONValue(parsing: .init(body)) }
+    /// How long the answer asks to wait; nil when it has no `Retry-After`.
+    public var retryAfter: Duration? { headers.retryAfter(at: receivedAt) }
 }
 
 /// The answer to `download`: a head, and the bytes as they come.
@@ -172,7 +192,7 @@ public struct UpstreamDownload: Sendable {
 
     /// Reads up to `limit` bytes of an answer that is not the file, for its error message; what was sent as a secret is cut
     /// out.
-    public func collected(upTo limit: Int = 65_536) async -> UpstreamResponse {
+    public func collected(upTo limit: Int = AnswerLimit.error) async -> UpstreamResponse {
         var body: [UInt8] = []
         do {
             for try await chunk in bytes {
@@ -185,7 +205,7 @@ public struct UpstreamDownload: Sendable {
         return UpstreamResponse(
             status: status,
             headers: headers,
-            body: sent.cutOut(of: body, isError: true),
+            body: AnswerBody(body, headers: headers, limit: AnswerLimit.error, without: sent, isError: true),
             receivedAt: receivedAt
         )
     }

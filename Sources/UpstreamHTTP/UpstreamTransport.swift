@@ -11,6 +11,7 @@ public import NIOPosix
 /// many large downloads over one HTTP/2 connection share one flow-control window.
 public struct UpstreamTransport: Sendable {
     let client: HTTPClient
+    let heavyWork = HeavyWork()
 
     /// Makes the client; `shutdown` must be called before it is let go.
     ///
@@ -39,6 +40,7 @@ public struct UpstreamTransport: Sendable {
             channel.eventLoop.makeCompletedFuture {
                 try budget.admit(channel)
                 try SilenceTimeout.add(to: channel, limit: silence)
+                try ResponseFraming.add(to: channel)
             }
         }
         // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
@@ -47,5 +49,8 @@ public struct UpstreamTransport: Sendable {
     }
 
     /// Closes every connection. Calls under way fail.
-    public func shutdown() async throws { try await client.shutdown() }
+    public func shutdown() async throws {
+        try await client.shutdown()
+        try await heavyWork.shutdown()
+    }
 }

@@ -100,17 +100,6 @@ public struct UpstreamURL: Sendable, Hashable {
         return port
     }
 
-    /// Where a `Location` leads from here (RFC 3986, 5.2), as far as upstreams use it: an absolute address, `//host/…` or
-    /// `/path`, the fragment left out. Nil for anything else, and for a way from https to http.
-    func redirected(to location: String) -> UpstreamURL? {
-        let location = location.prefix { $0 != "#" }
-        let absolute =
-            location.hasPrefix("//")
-            ? "\(scheme.rawValue):\(location)" : location.hasPrefix("/") ? origin + location : String(location)
-        guard let target = UpstreamURL(absolute), scheme == .http || target.scheme == .https else { return nil }
-        return target
-    }
-
     /// This address with path segments and query parameters added, each percent-encoded as a whole: an id with `/` or
     /// `=` in it stays one segment, and one that is `..` leads nowhere else.
     public func appending(path segments: [String] = [], query parameters: [(name: String, value: String)] = [])

@@ -243,7 +243,8 @@ extension EntraFailure {
             receivedAt: Timestamp(milliseconds: 0)
         )
         let error = EntraFailure.error(from: response)
-        #expect(error.code == .permanent)
+        #expect(error.code == .transient)
+        #expect(error.problem == .upstreamBroken)
         #expect(error.detail.contains("\(status)"))
     }
 

@@ -87,7 +87,7 @@ extension ManagedIdentityTokenSource {
         try await with(appService: true) { server, source, _ async throws in
             async let error = error(source)
             await server.call(0).reply(200, try Fixture.text(fixture))
-            #expect(try await error.code == .permanent)
+            #expect(try await error.code == .transient)
         }
     }
 
@@ -141,7 +141,6 @@ extension ManagedIdentityTokenSource {
             ),
             (400, #"{"error":"bad_request_102","error_description":"Required"}"#, .unauthenticated, "refused"),
             (403, "A socket operation was attempted to an unreachable network", .unauthenticated, "not Azure"),
-            (200, "<html>", .permanent, "proxy"),
         ] as [(Int, String, ProviderError.Code, String)]
     )
     func refusalsAreNotTriedAgain(_ status: Int, _ body: String, _ code: ProviderError.Code, _ words: String)

@@ -20,13 +20,14 @@ import UpstreamHTTP
 
     /// Status, and what it means for a start and for a read.
     private static let table: [(Int, ProviderError.Code, ProviderError.Code)] = [
-        (302, .permanent, .permanent), (400, .invalid, .invalid), (401, .unauthenticated, .unauthenticated),
+        (302, .permanent, .permanent), (400, .invalid, .permanent), (401, .unauthenticated, .unauthenticated),
         (402, .forbidden, .forbidden), (403, .forbidden, .forbidden), (404, .notFound, .notFound),
         (405, .permanent, .permanent), (406, .permanent, .permanent), (408, .transient, .transient),
-        (409, .conflict, .conflict), (410, .gone, .gone), (412, .permanent, .permanent), (413, .invalid, .invalid),
+        (409, .conflict, .transient), (410, .notFound, .gone), (412, .permanent, .permanent), (413, .invalid, .permanent),
+        (425, .transient, .transient),
         (423, .transient, .transient), (429, .throttled, .throttled), (500, .ambiguous, .transient),
         (501, .ambiguous, .transient), (502, .ambiguous, .transient), (503, .ambiguous, .transient),
-        (504, .ambiguous, .transient), (507, .ambiguous, .permanent), (509, .ambiguous, .throttled),
+        (504, .ambiguous, .transient), (507, .ambiguous, .transient), (509, .ambiguous, .throttled),
     ]
 
     @Test(arguments: table)
@@ -57,10 +58,10 @@ import UpstreamHTTP
                 ],
             ]
         ]
-        let info = GraphEDiscoveryFailure.info(of: Self.answer(429, nested))
+        let info = Self.answer(429, nested).errorInfo
         #expect(info.code == "Deepest")
         #expect(info.requestId == "r-1")
-        let headed = GraphEDiscoveryFailure.info(of: Self.answer(429, nested, headers: [("Request-Id", "r-2")]))
+        let headed = Self.answer(429, nested, headers: [("Request-Id", "r-2")]).errorInfo
         #expect(headed.requestId == "r-2")
     }
 
@@ -71,9 +72,7 @@ import UpstreamHTTP
         (#"{"other":1}"#, #"{"other":1}"#), ("{not json", "{not json"),
     ])
     func aMessageCanBeEmptyOrJSONItself(message: String, shown: String?) {
-        let info = GraphEDiscoveryFailure.info(
-            of: Self.answer(400, ["error": ["code": "UnknownError", "message": .string(message)]])
-        )
+        let info = Self.answer(400, ["error": ["code": "UnknownError", "message": .string(message)]]).errorInfo
         #expect(info.message == shown)
         #expect(info.code == "UnknownError")
     }
@@ -86,12 +85,12 @@ import UpstreamHTTP
     ])
     func nothingThatSignsIsRepeated(text: String, shown: String) {
         let error: JSONValue = ["error": ["code": "BadRequest", "message": .string(text)]]
-        #expect(GraphEDiscoveryFailure.info(of: Self.answer(400, error)).message == shown)
+        #expect(Self.answer(400, error).errorInfo.message == shown)
     }
 
     @Test func bodiesThatAreNoErrorsTellNothingButTheirStatus() {
-        for json in [nil, [1, 2], "text", ["error": "text"], ["error": ["code": 5]]] as [JSONValue?] {
-            let info = GraphEDiscoveryFailure.info(of: Self.answer(500, json))
+        for json in [nil, [1, 2], ["error": ["code": 5]], ["other": "text"]] as [JSONValue?] {
+            let info = Self.answer(500, json).errorInfo
             #expect(info.status == 500)
             #expect(info.code == nil)
             #expect(info.message == nil)

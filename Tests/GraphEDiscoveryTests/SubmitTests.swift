@@ -106,7 +106,7 @@ import Testing
         (.empty(402), .forbidden, nil),
         (.empty(404), .notFound, nil),
         (.empty(409), .conflict, nil),
-        (.empty(410), .gone, nil),
+        (.empty(410), .notFound, nil),
         (.empty(423), .transient, nil),
         (.empty(405), .permanent, nil),
         (ScriptedUpstream.Answer(status: 202, headers: [("content-length", "9")], breaksOff: true), .ambiguous, nil),

@@ -46,32 +46,32 @@ import UpstreamHTTP
     /// Every documented answer of this interface, and what is read from it.
     private static let answers: [String: @Sendable (JSONValue) throws -> Void] = [
         "legacy-getdownloadurl.response.json": { json throws in
-            let url = try #require(DownloadURLAnswer.url(in: json))
+            let url = try UpstreamURL(link: #require(DownloadURLAnswer.link(in: json)), from: nil)
             #expect(GraphEDiscoverySettings().downloadHost(of: url) == .blob)
             #expect(LinkExpiry.end(of: url)?.description == "2020-12-28T23:06:26.000Z")
             #expect(!"\(url)".contains("sig="))
         },
         "legacy-2021-01-getdownloadurl.response.json": { json throws in
-            let url = try #require(DownloadURLAnswer.url(in: json))
+            let url = try UpstreamURL(link: #require(DownloadURLAnswer.link(in: json)), from: nil)
             #expect(url.path.hasSuffix("d0b6d2a7-5fc5-44f0-9bca-6b9d34a9410b.zip"))
         },
         "legacy-list-operations.response-skeleton.json": { json throws in
-            let page = try #require(OperationPage(json))
+            let page = try #require(pageIn(json))
             #expect(page.operations.map(\.id) == ["41362b70-2b70-4136-702b-3641702b3641"])
             #expect(page.operations.first?.percentProgress == nil)
             #expect(page.operations.first?.createdDateTime == nil)
             #expect(page.operations.first?.resultInfo == nil)
         },
         "legacy-lastestimate-operation.response.json": { json throws in
-            let operation = try #require(OperationPage(json)?.operations.first)
+            let operation = try #require(pageIn(json)?.operations.first)
             #expect(operation.status == "succeeded")
             #expect(operation.completedDateTime?.description == "2021-01-12T20:12:35.481Z")
         },
         "legacy-list-cases.response.json": { json throws in
-            #expect(OperationPage(json)?.nextLink?.hasSuffix("$skipToken=159dc1d7-f84f-439e-9d57-4a4d3af0abe5") == true)
+            #expect(pageIn(json)?.nextLink?.hasSuffix("$skipToken=159dc1d7-f84f-439e-9d57-4a4d3af0abe5") == true)
         },
         "legacy-list-reviewsets.response.json": { json throws in
-            #expect(OperationPage(json)?.nextLink?.hasSuffix("?$skiptoken=<encodedPageToken>") == true)
+            #expect(pageIn(json)?.nextLink?.hasSuffix("?$skiptoken=<encodedPageToken>") == true)
         },
         "legacy-get-case.response.json": { json throws in
             // A case is no operation: its status means nothing here, and is no success.
@@ -83,7 +83,7 @@ import UpstreamHTTP
             #expect(operation.status == nil)
         },
         "security-list-operations.response.json": { json throws in
-            let operation = try #require(OperationPage(json)?.operations.first)
+            let operation = try #require(pageIn(json)?.operations.first)
             #expect(operation.id == "1ab699d7e53d46de944144c4a650d66f")
             #expect(operation.action == "holdUpdate")
             #expect(operation.createdDateTime?.description == "2022-05-23T01:09:36.834Z")
@@ -98,8 +98,8 @@ import UpstreamHTTP
             #expect(!observation.filesPending)
         },
         "security-list-cases.response.json": { json throws in
-            #expect(OperationPage(json)?.operations.count == 2)
-            #expect(OperationPage(json)?.nextLink == nil)
+            #expect(pageIn(json)?.operations.count == 2)
+            #expect(pageIn(json)?.nextLink == nil)
         },
         "common-lro-inprogress.response.json": { json throws in
             // Graph's generic long-running answer is another thing: no id, so it is no operation.
@@ -107,16 +107,18 @@ import UpstreamHTTP
         },
         "common-lro-completed.response.json": { json in #expect(CaseOperation(json) == nil) },
         "common-error-basic.response.json": { json throws in
-            let info = GraphEDiscoveryFailure.info(of: answer(409, json))
+            let info = answer(409, json).errorInfo
             #expect(info.code == "invalidRange")
             #expect(info.requestId == "request-id")
         },
         "common-error-2023.response.json": { json throws in
-            #expect(GraphEDiscoveryFailure.info(of: answer(409, json)).requestId == "request-id")
+            #expect(answer(409, json).errorInfo.requestId == "request-id")
         },
         "issue1794-getdownloadurl-400.response.json": { json throws in
-            let error = GraphEDiscoveryFailure.error(answer(400, json), in: .read)
-            #expect(error.code == .invalid)
+            // It is what comes before the file is there.
+            let error = GraphEDiscoveryFailure.error(answer(400, json), in: .link)
+            #expect(error.code == .transient)
+            #expect(error.retryAfter == RetryAfter.fallback)
             #expect(error.upstream?.code == "BadRequest")
             #expect(error.upstream?.requestId == "48f758f2-815e-42cc-9d4a-79f23ffe8a94")
         },
@@ -126,6 +128,8 @@ import UpstreamHTTP
             #expect(error.upstream?.code == "Unauthorized")
         },
     ]
+
+    private static func pageIn(_ json: JSONValue) -> OperationPage? { OperationPage(json) { CaseOperation($0) } }
 
     private static func answer(_ status: Int, _ json: JSONValue) -> UpstreamResponse {
         UpstreamResponse(
@@ -181,7 +185,7 @@ import UpstreamHTTP
     @Test func theAnswerThatIsNoJSONIsNoLink() throws {
         let text = try Fixture.text("security-getdownloadurl-beta.response.txt")
         let body = text.split(separator: "\n\n", maxSplits: 1).last.map(String.init) ?? text
-        #expect(DownloadURLAnswer.url(in: try? JSONValue(parsing: .init(body.utf8))) == nil)
+        #expect(DownloadURLAnswer.link(in: try? JSONValue(parsing: .init(body.utf8))) == nil)
     }
 
     @Test func everyFixtureIsRead() throws {

@@ -12,7 +12,7 @@ import UpstreamHTTP
         var status: Int
         var fixture: String?
         var headers: [String: String] = [:]
-        var step: PowerBIFailure.Step = .start
+        var step = UpstreamStep.start
         var code: Code
         var upstreamCode: String?
         var word = ""
@@ -61,11 +61,11 @@ import UpstreamHTTP
             word: "capacity"
         ),
         Case(status: 500, fixture: "pbi-error-500-generic.json", code: .ambiguous),
-        Case(status: 500, fixture: "pbi-error-500-generic.json", step: .status, code: .transient),
+        Case(status: 500, fixture: "pbi-error-500-generic.json", step: .read, code: .transient),
         Case(
             status: 401,
             headers: ["x-powerbi-error-info": "GroupNotAccessible"],
-            step: .status,
+            step: .read,
             code: .forbidden,
             upstreamCode: "GroupNotAccessible",
             word: "workspace"
@@ -85,7 +85,7 @@ import UpstreamHTTP
         ),
         Case(status: 401, code: .unauthenticated),
         Case(status: 404, code: .notFound, word: "may not use"),
-        Case(status: 404, step: .status, code: .notFound),
+        Case(status: 404, step: .read, code: .notFound),
         Case(status: 404, step: .file, code: .gone, word: "24 hours"),
         Case(status: 410, step: .file, code: .gone),
         Case(status: 403, step: .file, code: .gone),
@@ -104,10 +104,12 @@ import UpstreamHTTP
             upstreamCode: "GroupNotAccessible"
         ),
         Case(status: 202, step: .file, code: .transient),
-        Case(status: 400, step: .file, code: .permanent),
+        Case(status: 400, step: .file, code: .transient, word: "not have the file ready"),
+        Case(status: 409, step: .file, code: .transient),
+        Case(status: 425, step: .file, code: .transient),
         Case(status: 206, step: .file, code: .permanent),
         Case(status: 429, code: .throttled),
-        Case(status: 429, step: .status, code: .throttled),
+        Case(status: 429, step: .read, code: .throttled),
         Case(status: 429, step: .file, code: .throttled),
         Case(status: 503, step: .file, code: .transient),
         Case(status: 503, code: .ambiguous),
@@ -132,7 +134,7 @@ import UpstreamHTTP
     func retryAfter() {
         let headers = ["Retry-After": "2.5"]
         #expect(PowerBIFailure.error(answer(429, headers), during: .start).retryAfter == .milliseconds(2500))
-        #expect(PowerBIFailure.error(answer(503, headers), during: .status).retryAfter == .milliseconds(2500))
+        #expect(PowerBIFailure.error(answer(503, headers), during: .read).retryAfter == .milliseconds(2500))
         #expect(PowerBIFailure.error(answer(503, headers), during: .start).retryAfter == .milliseconds(2500))
         #expect(PowerBIFailure.error(answer(503), during: .start).retryAfter == nil)
         #expect(PowerBIFailure.error(answer(429), during: .start).retryAfter == nil)
@@ -152,12 +154,12 @@ import UpstreamHTTP
             (#"{"error":{"code":"A","details":[{"code":"x","message":"deep","target":"t"}]}}"#, "A", "deep"),
             (#"{"code":"A","message":"flat"}"#, "A", "flat"),
             ("", nil, nil),
-            ("<html>no</html>", nil, nil),
-            (#""text""#, nil, nil),
+            ("<html>no</html>", nil, "no"),
+            (#""text""#, nil, "text"),
         ] as [(String, String?, String?)]
     )
     func shapes(body: String, code: String?, message: String?) {
-        let parsed = PowerBIErrorBody(answer(400, body: body))
+        let parsed = UpstreamErrorBody(answer(400, body: body))
         #expect(parsed.code == code)
         #expect(parsed.message == message)
     }
@@ -165,21 +167,21 @@ import UpstreamHTTP
     @Test("a body in the header, as older services send it")
     func detailsHeader() {
         let response = answer(400, ["X-PowerBI-Error-Details": #"{"error":{"code":"A","message":"words"}}"#])
-        #expect(PowerBIFailure.info(response) == UpstreamErrorInfo(status: 400, code: "A", message: "words"))
+        #expect(response.errorInfo == UpstreamErrorInfo(status: 400, code: "A", message: "words"))
     }
 
     @Test("long diagnoses are kept")
     func longMessage() {
         let words = String(repeating: "w", count: 900)
         let body = #"{"error":{"code":"A","pbi.error":{"details":[{"detail":{"value":"\#(words)"}}]}}}"#
-        #expect(PowerBIFailure.info(answer(400, body: body)).message == words)
+        #expect(answer(400, body: body).errorInfo.message == words)
     }
 
     @Test("recorded headers: the request id is found")
     func recordedHeaders() throws {
         let headers = try #require(recordings.json("pbi-response-headers-recorded.json").object)
         let response = answer(500, headers.compactMapValues(\.string))
-        #expect(PowerBIFailure.info(response).requestId == headers["RequestId"]?.string)
+        #expect(response.errorInfo.requestId == headers["RequestId"]?.string)
         #expect(!PowerBIFailure.rejectsToken(response))
     }
 
@@ -207,11 +209,13 @@ import UpstreamHTTP
 
     @Test("a web page is told from a file")
     func html() {
-        #expect(PowerBIFailure.isHTML("text/html; charset=utf-8"))
-        #expect(PowerBIFailure.isHTML("TEXT/HTML"))
-        #expect(!PowerBIFailure.isHTML("text/csv"))
-        #expect(!PowerBIFailure.isHTML("multipart/related; type=\"text/html\""))
-        #expect(!PowerBIFailure.isHTML(nil))
+        for type in ["text/html; charset=utf-8", "TEXT/HTML"] {
+            #expect(UpstreamHeaders([("Content-Type", type)]).isWebPage)
+        }
+        for type in ["text/csv", "multipart/related; type=\"text/html\""] {
+            #expect(!UpstreamHeaders([("Content-Type", type)]).isWebPage)
+        }
+        #expect(!UpstreamHeaders([]).isWebPage)
         #expect(PowerBIFailure.webPage(answer(200)).code == .permanent)
     }
 }

@@ -78,13 +78,17 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "ftp://127.0.0.1/", "file.zip", "http://user@127.0.0.1/", "http://", "http:/x"])
-    func anAddressThatCannotBeReadIsAnError(_ location: String) async throws {
+    @Test(arguments: [
+        ("", "is empty"), ("ftp://127.0.0.1/", "neither an http"), ("http://user@127.0.0.1/", "a user name"),
+        ("http://", "no host"), ("http:/x", "no host"), ("/%zz", "percent sign"),
+    ])
+    func anAddressThatCannotBeReadIsAnError(_ location: String, _ words: String) async throws {
         try await Upstream.with { _, _ in
             [RawServer.answer(302, ["Location: \(location)"])]
         } test: { upstream in
             let error = try await providerError { try await upstream.download(upstream.request(.get)) }
             #expect(error.code == .permanent)
+            #expect(error.detail.contains(words), "\(error.detail)")
             #expect(upstream.server.calls.count == 1)
         }
     }
@@ -118,13 +122,16 @@ import Testing
             // Never from https to http.
             ("https://a.example/x", "http://a.example/x", nil),
             ("https://a.example/x", "HTTP://b.example/", nil),
-            ("https://a.example/x", "z", nil),
-            ("https://a.example/x", "/\\b.example/", nil),
+            ("https://a.example/x/y?q", "z", "https://a.example/x/z"),
+            ("https://a.example/x/y", "../z?w", "https://a.example/z?w"),
+            ("https://a.example/x/y?q", "?$skip=2", "https://a.example/x/y?$skip=2"),
+            ("https://a.example/x", "/\\b.example/", "https://b.example/"),
             ("https://a.example/x", "javascript:alert(1)", nil),
+            ("https://a.example/x", " /a b/[c]/é ", "https://a.example/a%20b/%5Bc%5D/%C3%A9"),
         ] as [(String, String, String?)]
     )
     func locationsAreResolved(_ base: String, _ location: String, _ target: String?) throws {
         let base = try #require(UpstreamURL(base))
-        #expect(base.redirected(to: location)?.reveal() == target)
+        #expect((try? UpstreamURL(link: location, from: base))?.reveal() == target)
     }
 }

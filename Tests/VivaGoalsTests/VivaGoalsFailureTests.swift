@@ -9,7 +9,7 @@ import UpstreamHTTP
     struct Case: Sendable, CustomTestStringConvertible {
         var status: Int
         var fixture: String?
-        var step: VivaGoalsFailure.Step = .start
+        var step = UpstreamStep.start
         var code: ProviderError.Code
         var upstreamCode: String?
         var word = ""
@@ -41,14 +41,14 @@ import UpstreamHTTP
         Case(
             status: 404,
             fixture: "goals-get-404.response.json",
-            step: .status,
+            step: .read,
             code: .notFound,
             upstreamCode: "exportJobNotFound"
         ),
         Case(
             status: 404,
             fixture: "goals-get-404.response.json",
-            step: .content,
+            step: .file,
             code: .gone,
             upstreamCode: "exportJobNotFound",
             word: "24 hours"
@@ -56,14 +56,14 @@ import UpstreamHTTP
         Case(
             status: 400,
             fixture: "goals-get-400.response.json",
-            step: .status,
+            step: .read,
             code: .permanent,
             upstreamCode: "badRequest"
         ),
         Case(
             status: 400,
             fixture: "goals-list-bad-filter-400.response.json",
-            step: .list,
+            step: .read,
             code: .permanent,
             upstreamCode: "badRequest"
         ),
@@ -74,22 +74,22 @@ import UpstreamHTTP
         Case(status: 402, code: .forbidden),
         Case(status: 404, code: .notFound, word: "2025-12-31"),
         Case(status: 410, code: .notFound, word: "2025-12-31"),
-        Case(status: 404, step: .list, code: .notFound, word: "2025-12-31"),
-        Case(status: 404, step: .status, code: .notFound),
-        Case(status: 410, step: .status, code: .gone),
-        Case(status: 404, step: .content, code: .gone),
-        Case(status: 410, step: .content, code: .gone),
-        Case(status: 409, step: .content, code: .transient),
-        Case(status: 202, step: .content, code: .transient),
+        Case(status: 404, step: .read, code: .notFound, word: "2025-12-31"),
+        Case(status: 404, step: .read, code: .notFound),
+        Case(status: 410, step: .read, code: .gone),
+        Case(status: 404, step: .file, code: .gone),
+        Case(status: 410, step: .file, code: .gone),
+        Case(status: 409, step: .file, code: .transient),
+        Case(status: 202, step: .file, code: .transient),
         Case(status: 409, code: .conflict),
-        Case(status: 423, step: .status, code: .transient),
+        Case(status: 423, step: .read, code: .transient),
         Case(status: 429, code: .throttled),
-        Case(status: 429, step: .content, code: .throttled),
+        Case(status: 429, step: .file, code: .throttled),
         Case(status: 500, code: .ambiguous),
         Case(status: 503, code: .ambiguous),
-        Case(status: 504, step: .status, code: .transient),
-        Case(status: 507, step: .list, code: .transient),
-        Case(status: 302, step: .status, code: .permanent),
+        Case(status: 504, step: .read, code: .transient),
+        Case(status: 507, step: .read, code: .transient),
+        Case(status: 302, step: .read, code: .permanent),
         Case(status: 405, code: .permanent),
     ]
 
@@ -138,7 +138,7 @@ import UpstreamHTTP
         ] as [(String, String?, String?)]
     )
     func deepest(body: String, code: String?, requestID: String?) {
-        let parsed = VivaGoalsErrorBody(answer(400, body: body).json)
+        let parsed = UpstreamErrorBody(answer(400, body: body))
         #expect(parsed.code == code)
         #expect(parsed.requestID == requestID)
     }
@@ -156,16 +156,14 @@ import UpstreamHTTP
     func retryAfter() {
         let headers = ["Retry-After": "2.128"]
         #expect(VivaGoalsFailure.error(answer(429, headers), during: .start).retryAfter == .milliseconds(2128))
-        #expect(VivaGoalsFailure.error(answer(503, headers), during: .status).retryAfter == .milliseconds(2128))
-        #expect(VivaGoalsFailure.error(answer(503, headers), during: .start).retryAfter == nil)
+        #expect(VivaGoalsFailure.error(answer(503, headers), during: .read).retryAfter == .milliseconds(2128))
+        // A refusal, not a failure: nothing was started.
+        #expect(VivaGoalsFailure.error(answer(503, headers), during: .start).code == .throttled)
         #expect(VivaGoalsFailure.unreadable(answer(200)).code == .transient)
     }
 
     @Test("a web page is told from a file")
     func html() {
-        #expect(VivaGoalsFailure.isHTML("text/html; charset=utf-8"))
-        #expect(!VivaGoalsFailure.isHTML("text/csv"))
-        #expect(!VivaGoalsFailure.isHTML(nil))
         #expect(VivaGoalsFailure.webPage(answer(200)).code == .permanent)
     }
 }

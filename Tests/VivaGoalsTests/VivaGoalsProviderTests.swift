@@ -283,7 +283,7 @@ import VivaGoals
     @Test(
         "what a file that is not there means",
         arguments: [
-            (404, ProviderError.Code.gone), (410, .gone), (409, .transient), (202, .transient), (400, .permanent),
+            (404, ProviderError.Code.gone), (410, .gone), (409, .transient), (202, .transient), (400, .transient),
             (403, .forbidden),
         ]
     )

@@ -1,6 +1,7 @@
 import Exports
 import ScriptedHost
 import Testing
+import UpstreamHTTP
 
 @testable import VivaGoals
 
@@ -64,9 +65,9 @@ import Testing
 
     @Test("the list as captured")
     func list() throws {
-        let page = try #require(VivaGoalsPage(recordings.json("goals-list.response.json")))
+        let page = try #require(UpstreamPage(recordings.json("goals-list.response.json")) { VivaGoalsJob($0) })
         #expect(
-            page.jobs.map(\.id) == [
+            page.entries.map(\.id) == [
                 "j!ZIhyMux47hGIdJL2SWgapVCBmj39kL1Cl3clung9SgU", "j!NlIQDex47hGHcKInRPZkflCBmj39kL1Cl3clung9SgU",
             ]
         )
@@ -75,9 +76,9 @@ import Testing
             organizationID: "3d9a8150-90fd-42bd-9777-25ba783d4a01",
             viewID: "20df10af-835b-4347-a88d-0db6ee109822"
         )
-        #expect(page.jobs.map { view.matches($0) } == [false, true])
-        #expect(!page.jobs.contains { $0.isUnderWay })
-        let first = try #require(page.jobs.first).observation(of: reference, retryAfter: nil)
+        #expect(page.entries.map { view.matches($0) } == [false, true])
+        #expect(!page.entries.contains { $0.isUnderWay })
+        let first = try #require(page.entries.first).observation(of: reference, retryAfter: nil)
         #expect(first.files == [ExportFile(id: "1", name: "Goals of 2025.csv", contentType: "text/csv")])
         #expect(first.expiresAt == Timestamp(rfc3339: "2023-11-02T19:23:56.178Z"))
     }
@@ -85,9 +86,10 @@ import Testing
     @Test("a page with a link, and answers that are no page")
     func pages() throws {
         let link = "https://graph.microsoft.com/beta/x?$skiptoken=a%2Fb"
-        #expect(VivaGoalsPage(["value": [], "@odata.nextLink": .string(link)])?.nextLink == link)
-        #expect(VivaGoalsPage(["value": ["id": "x"]]) == nil)
-        #expect(VivaGoalsPage(nil) == nil)
+        func page(_ json: JSONValue?) -> UpstreamPage<VivaGoalsJob>? { UpstreamPage(json) { VivaGoalsJob($0) } }
+        #expect(page(["value": [], "@odata.nextLink": .string(link)])?.nextLink == link)
+        #expect(page(["value": ["id": "x"]]) == nil)
+        #expect(page(nil) == nil)
     }
 
     @Test(

@@ -205,6 +205,7 @@ extension ConnectionConfiguration {
             perMinute < 0
             ? adapter.descriptor.capabilities.requestBudget
             : perMinute == 0 ? nil : RequestBudget(perMinute, per: .seconds(60))
+        retriesOnCapacityText = try section.bool("retryOnCapacityText", default: false)
         let floor = adapter.descriptor.capabilities.minimumPollInterval
         pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
         let cloud = try section.choice("cloud", NationalCloud.self, default: .public)

@@ -152,6 +152,9 @@ public struct ConnectionConfiguration: Sendable {
     public var pollInterval: Duration
     var credential: CredentialConfiguration
     var budget: RequestBudget?
+    /// Whether a refused start that says in words that too many jobs run is tried again; assumed, because which answer
+    /// Microsoft says it with is documented nowhere.
+    var retriesOnCapacityText: Bool
     var adapter: AdapterSettings
 
     /// Whether callers bring a token of their own, to be passed on or exchanged.

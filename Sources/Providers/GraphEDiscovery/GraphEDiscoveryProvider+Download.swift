@@ -34,12 +34,13 @@ extension GraphEDiscoveryProvider {
             throw ProviderError(
                 .gone,
                 "The operation no longer lists the file \"\(file.name.prefix(128))\".",
-                upstream: GraphEDiscoveryFailure.info(of: response)
+                upstream: response.errorInfo
             )
         }
-        guard let url = metadata.downloadURL.flatMap({ UpstreamURL($0.reveal()) }) else {
+        guard let link = metadata.downloadURL else {
             throw GraphEDiscoveryFailure.unreadable(response, "download link")
         }
+        let url = try Self.url(link.reveal(), in: response)
         return FileLink(url: url, size: metadata.size ?? file.size, name: file.name)
     }
 
@@ -55,11 +56,19 @@ extension GraphEDiscoveryProvider {
         let url = settings.operationsURL(of: caseID)
             .appending(path: [reference.id, "microsoft.graph.ediscovery.caseExportOperation", "getDownloadUrl"])
         let response = try await client.send(graphCall("download-url", .get, url), context: context)
-        guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
-        guard let target = DownloadURLAnswer.url(in: response.json) else {
+        guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .link) }
+        guard let link = DownloadURLAnswer.link(in: response.json) else {
             throw GraphEDiscoveryFailure.unreadable(response, "download link")
         }
-        return FileLink(url: target, size: file.size, name: file.name)
+        return FileLink(url: try Self.url(link, in: response), size: file.size, name: file.name)
+    }
+
+    private static func url(_ link: String, in response: UpstreamResponse) throws(ProviderError) -> UpstreamURL {
+        do throws(LinkFault) {
+            return try UpstreamURL(link: link, from: nil)
+        } catch {
+            throw GraphEDiscoveryFailure.badLink(response, "download link", error)
+        }
     }
 
     /// What came of opening a link.
@@ -105,7 +114,7 @@ extension GraphEDiscoveryProvider {
         }
         return .body(
             FileBody(
-                head: download.fileHead(requestID: GraphEDiscoveryFailure.requestID(of: download.headers)),
+                head: download.fileHead(requestID: download.headers.requestID),
                 bytes: download.bytes
             )
         )
@@ -124,7 +133,8 @@ extension GraphEDiscoveryProvider {
         call.rejectsToken = { [blobHosts = settings.blobHosts] response in
             if response.status == 401 { return true }
             guard (300...399).contains(response.status), let target = response.headers["location"] else { return false }
-            return !(UpstreamURL(target).map { url in blobHosts.contains { $0.matches(url) } } ?? false)
+            let url = try? UpstreamURL(link: target, from: link.url)
+            return !(url.map { url in blobHosts.contains { $0.matches(url) } } ?? false)
         }
         return call
     }
@@ -135,14 +145,13 @@ extension GraphEDiscoveryProvider {
         instead name: String,
         at url: UpstreamURL
     ) -> ProviderError? {
-        let contentType = headers["content-type"]?.lowercased() ?? ""
-        guard contentType.hasPrefix("text/html") || contentType.hasPrefix("application/xhtml"),
+        guard headers.isWebPage,
             !name.lowercased().hasSuffix(".html"), !name.lowercased().hasSuffix(".htm")
         else { return nil }
         return ProviderError(
             .unauthenticated,
-            "\(url.host) sent a web page instead of the file: most likely a sign-in page.",
-            upstream: UpstreamErrorInfo(status: 200, requestId: GraphEDiscoveryFailure.requestID(of: headers))
+            "\(url.host) sent a web page instead of the file. Perhaps it is a sign-in page.",
+            upstream: UpstreamErrorInfo(status: 200, requestId: headers.requestID)
         )
     }
 }
@@ -153,10 +162,7 @@ enum LinkExpiry {
     /// link's own end (`se`) in the past.
     static func hasExpired(_ url: UpstreamURL, according response: UpstreamResponse) -> Bool {
         guard response.status == 403 else { return false }
-        if response.headers["x-ms-error-code"]?.lowercased() == "authenticationfailed" { return true }
-        if String(decoding: response.body.prefix(4096), as: UTF8.self).contains("<Code>AuthenticationFailed</Code>") {
-            return true
-        }
+        if response.errorBody.has("AuthenticationFailed") { return true }
         return end(of: url).map { $0 <= response.receivedAt } ?? false
     }
 

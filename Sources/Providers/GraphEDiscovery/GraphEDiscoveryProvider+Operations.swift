@@ -21,7 +21,7 @@ extension GraphEDiscoveryProvider {
     }
 
     /// Reads a case's operations page by page, next links byte for byte, until `visit` says stop.
-    /// Whether it came to the end or was stopped; false when there are more than `limit` pages.
+    /// Whether every entry was seen, or it was stopped; false when there are more than `limit` pages, or an entry cannot be read.
     func eachPage(
         of caseID: String,
         limit: Int = Self.pageLimit,
@@ -30,20 +30,22 @@ extension GraphEDiscoveryProvider {
     ) async throws(ProviderError) -> Bool {
         var url = settings.operationsURL(of: caseID)
         if settings.dialect == .security { url = url.appending(query: [("$top", String(Self.pageSize))]) }
-        for _ in 0..<limit {
-            let response = try await client.send(graphCall("operations", .get, url), context: context)
-            guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .read) }
-            guard let page = response.json.flatMap({ OperationPage($0) }) else {
-                throw GraphEDiscoveryFailure.unreadable(response, "list of operations")
-            }
-            if visit(page) == .stop { return true }
-            guard let next = page.nextLink else { return true }
-            guard let target = UpstreamURL(next), target.origin == settings.apiRoot.origin else {
-                throw GraphEDiscoveryFailure.unreadable(response, "link to the next page")
-            }
-            url = target
-        }
-        return false
+        let reading = try await client.readList(
+            graphCall("operations", .get, url),
+            pages: limit,
+            context: context,
+            entry: { CaseOperation($0) },
+            failure: { response, fault in
+                switch fault {
+                case .refused: GraphEDiscoveryFailure.error(response, in: .read)
+                case .noList: GraphEDiscoveryFailure.unreadableList(response)
+                case .link(let fault): GraphEDiscoveryFailure.badLink(response, "link to the next page", fault)
+                }
+            },
+            visit: { visit($0) == .goOn }
+        )
+        // An entry that cannot be read may be the one that is looked for.
+        return reading.end == .stopped || reading.end == .complete && reading.unreadable == 0
     }
 
     /// One operation and the answer that it came in.
@@ -72,7 +74,7 @@ extension GraphEDiscoveryProvider {
             var observation = operation.observation(
                 for: reference,
                 in: settings.dialect,
-                requestID: GraphEDiscoveryFailure.requestID(of: response)
+                requestID: response.headers.requestID
             )
             observation.pollAfter = response.retryAfter
             return .success(observation)

@@ -51,13 +51,13 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         call.secrets = token.map { [$0] } ?? []
         let response = try await client.send(call, context: context)
         guard (200...299).contains(response.status) else {
-            throw GraphEDiscoveryFailure.error(response, in: .start)
+            throw GraphEDiscoveryFailure.error(response, in: .start, trustsWords: client.trustsCapacityText)
         }
         guard let id = OperationLocation.id(in: response.headers["location"]) else {
             throw ProviderError(
                 .ambiguous,
                 "Microsoft Graph accepted the export but did not say under which id it runs.",
-                upstream: GraphEDiscoveryFailure.info(of: response)
+                upstream: response.errorInfo
             )
         }
         return Submission(reference: request.reference(to: id))

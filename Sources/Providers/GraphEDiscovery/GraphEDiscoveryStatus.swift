@@ -1,4 +1,5 @@
 import Exports
+import UpstreamHTTP
 
 /// What Graph's `caseOperationStatus` (`graph.md` A4, B5) means here.
 enum GraphEDiscoveryStatus {
@@ -13,20 +14,21 @@ enum GraphEDiscoveryStatus {
         }
     }
 
+    /// By the lower-case spelling.
     static let meanings: [String: Meaning] = [
-        "notStarted": Meaning(.notStarted),
-        "submissionFailed": Meaning(.failed, .submissionFailed),
+        "notstarted": Meaning(.notStarted),
+        "submissionfailed": Meaning(.failed, .submissionFailed),
         "running": Meaning(.running),
         "succeeded": Meaning(.succeeded),
-        "partiallySucceeded": Meaning(.partiallySucceeded, .exportPartiallySucceeded),
+        "partiallysucceeded": Meaning(.partiallySucceeded, .exportPartiallySucceeded),
         "failed": Meaning(.failed, .exportFailed),
-        "unknownFutureValue": Meaning(.unknown),
+        "unknownfuturevalue": Meaning(.unknown),
     ]
 
-    /// The meaning of a status; `unknown` for any other value and for none.
+    /// The meaning of a status, whatever its case; `unknown` for any other value and for none.
     static func meaning(of status: String?) -> Meaning {
         guard let status else { return Meaning(.unknown) }
-        return meanings[status] ?? Meaning(.unknown)
+        return meanings[status.lowercased()] ?? Meaning(.unknown)
     }
 }
 
@@ -40,10 +42,10 @@ extension CaseOperation {
     /// of the list shows what all kinds of operations have in common, and that is no more than `graph.md` promises.
     func mayCarry(_ marker: SubmissionMarker) -> Bool {
         let others = [
-            "applyTags", "convertToPdf", "index", "estimateStatistics", "addToReviewSet", "holdUpdate", "purgeData",
-            "holdPolicySync",
+            "applytags", "converttopdf", "index", "estimatestatistics", "addtoreviewset", "holdupdate", "purgedata",
+            "holdpolicysync",
         ]
-        return description == nil && isAsYoung(as: marker) && !others.contains(action ?? "")
+        return description == nil && isAsYoung(as: marker) && !others.contains(action?.lowercased() ?? "")
     }
 
     /// Clocks may differ by five minutes.
@@ -81,7 +83,9 @@ extension CaseOperation {
         case .ediscovery:
             // Always one zip (`graph.md` A5); its link is asked for when it is opened.
             let name = outputName ?? reference.outputName ?? "export"
-            let fileName = name.lowercased().hasSuffix(".zip") ? name : name + ".zip"
+            let fileName =
+                name.lowercased().hasSuffix(".zip")
+                ? UpstreamText.wholeFileName(name) : UpstreamText.fileName(name, suffix: ".zip")
             observation.files = [ExportFile(id: "1", name: fileName, contentType: "application/zip")]
         }
         return observation

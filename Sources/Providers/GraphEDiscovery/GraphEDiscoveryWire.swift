@@ -18,18 +18,18 @@ struct CaseOperation: Sendable, Hashable {
     /// Reads an entity, or one that is wrapped in `value` as some of Graph's are (`graph.md` C3); nil when there is none
     /// with an id.
     init?(_ json: JSONValue) {
-        let json = json["id"] == nil ? json["value"] ?? json : json
-        guard let id = json["id"]?.string, !id.isEmpty else { return nil }
+        let json = json.member("id") == nil ? json.member("value") ?? json : json
+        guard let id = json.id("id") else { return nil }
         self.id = id
-        action = json["action"]?.string
-        status = json["status"]?.string
-        percentProgress = json["percentProgress"]?.integer
-        createdDateTime = Timestamp.upstream(json["createdDateTime"]?.string)
-        completedDateTime = Timestamp.upstream(json["completedDateTime"]?.string)
-        description = json["description"]?.string
-        outputName = json["outputName"]?.string
-        resultInfo = json["resultInfo"].flatMap { ResultInfo($0) }
-        exportFileMetadata = Self.files(json["exportFileMetadata"])
+        action = json.member("action")?.string
+        status = json.member("status")?.string.map(UpstreamText.status)
+        percentProgress = json.member("percentProgress")?.integer
+        createdDateTime = Timestamp.upstream(json.member("createdDateTime")?.string)
+        completedDateTime = Timestamp.upstream(json.member("completedDateTime")?.string)
+        description = json.member("description")?.string
+        outputName = json.member("outputName")?.string
+        resultInfo = json.member("resultInfo").flatMap { ResultInfo($0) }
+        exportFileMetadata = Self.files(json.member("exportFileMetadata"))
     }
 
     /// A collection in the metadata, a single object on one of the pages (`graph.md` B5).
@@ -50,9 +50,9 @@ struct ResultInfo: Sendable, Hashable {
 
     /// Reads an object; nil when nothing is in it.
     init?(_ json: JSONValue) {
-        code = json["code"]?.integer
-        subcode = json["subcode"]?.integer
-        message = json["message"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        code = json.member("code")?.integer
+        subcode = json.member("subcode")?.integer
+        message = json.text("message")
         if code == nil, subcode == nil, message == nil { return nil }
     }
 }
@@ -66,33 +66,23 @@ struct ExportFileMetadata: Sendable, Hashable {
 
     /// Reads an object; nil when it has neither name nor link.
     init?(_ json: JSONValue) {
-        fileName = json["fileName"]?.string.flatMap { $0.isEmpty ? nil : $0 }
-        size = json["size"]?.integer.flatMap { $0 < 0 ? nil : $0 }
-        downloadURL = json["downloadUrl"]?.string.flatMap { $0.isEmpty ? nil : Secret($0) }
+        fileName = json.text("fileName").map(UpstreamText.wholeFileName)
+        size = json.member("size")?.integer.flatMap { $0 < 0 ? nil : $0 }
+        downloadURL = json.text("downloadUrl").map { Secret($0) }
         if fileName == nil, downloadURL == nil { return nil }
     }
 }
 
 /// One page of a case's operations.
-struct OperationPage: Sendable {
-    var operations: [CaseOperation]
-    /// The address of the next page, to be used byte for byte (`graph.md` D4).
-    var nextLink: String?
+typealias OperationPage = UpstreamPage<CaseOperation>
 
-    /// Reads a collection; nil when there is no `value`. Entries that cannot be read are left out.
-    init?(_ json: JSONValue) {
-        guard let value = json["value"]?.array else { return nil }
-        operations = value.compactMap { CaseOperation($0) }
-        // Microsoft's own page misprints the name without its @ (`graph.md` A6.3).
-        nextLink = json["@odata.nextLink"]?.string ?? json["odata.nextLink"]?.string
-    }
+extension UpstreamPage<CaseOperation> {
+    var operations: [CaseOperation] { entries }
 }
 
 /// The answer of `getDownloadUrl`: a string in `value`.
 enum DownloadURLAnswer {
-    static func url(in json: JSONValue?) -> UpstreamURL? {
-        (json?["value"] ?? json)?.string.flatMap { UpstreamURL($0) }
-    }
+    static func link(in json: JSONValue?) -> String? { (json?.member("value") ?? json)?.string }
 }
 
 /// The address of an operation, as `Location` tells it: `…/cases('…')/operations('…')`, or with slashes, the id with or

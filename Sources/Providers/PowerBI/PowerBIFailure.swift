@@ -7,20 +7,25 @@ import UpstreamHTTP
 /// Here 401 and 403 are the wrong way round: no token or a bad one gives 403, a good one without access 401. So the
 /// header `x-powerbi-error-info` and the code in the body come before the status.
 enum PowerBIFailure {
-    /// Which call failed: what a status means depends on it.
-    enum Step {
-        case start
-        case status
-        /// The file of an export that is known to have succeeded.
-        case file
+    /// What the words of an error depend on, besides the answer.
+    struct Asked: Sendable {
+        /// Whether the token is a user's, and not the application's own.
+        var forUser = false
+        /// Whether the export has effective identities.
+        var withIdentities = false
+        /// Whether the words of a refusal decide that Power BI is busy.
+        var trustsWords = false
+
+        /// Who was refused, as the subject of a sentence.
+        var who: String { forUser ? "the user whose token this is" : "the identity of the connection" }
     }
 
     /// Whether a new token is worth one more try: it was refused, or a 403 says nothing at all.
     static func rejectsToken(_ response: UpstreamResponse) -> Bool {
-        let body = PowerBIErrorBody(response)
         switch response.status {
         case 401: return asksForClaims(response)
         case 403:
+            let body = response.errorBody
             let word = response.headers["x-powerbi-error-info"] ?? body.code
             return word.map(isTokenWord) ?? (body.message == nil)
         default: return false
@@ -28,35 +33,29 @@ enum PowerBIFailure {
     }
 
     /// The error that an answer other than 2xx, or a download other than 200, stands for.
-    static func error(_ response: UpstreamResponse, during step: Step) -> ProviderError {
-        let body = PowerBIErrorBody(response)
-        var error = byWord(response, body, step) ?? byStatus(response, step)
-        error.upstream = info(response)
-        if error.isRetryable { error.retryAfter = response.retryAfter }
+    static func error(
+        _ response: UpstreamResponse,
+        during step: UpstreamStep,
+        asked: Asked = Asked()
+    ) -> ProviderError {
+        let body = response.errorBody
+        if step == .start,
+            let busy = AnswerTable.busy(response, body, service: "Power BI", trustsWords: asked.trustsWords)
+        {
+            return busy
+        }
+        var error = byWord(response, body, step, asked) ?? byStatus(response, step, asked)
+        if step == .start { error.detail += AnswerTable.guessAtCapacity(body) }
+        error.upstream = response.errorInfo(body)
+        if error.isRetryable { error.retryAfter = AnswerTable.wait(after: response, during: step) }
         return error
-    }
-
-    /// What the upstream said, for a support case.
-    static func info(_ response: UpstreamResponse) -> UpstreamErrorInfo {
-        let body = PowerBIErrorBody(response)
-        return UpstreamErrorInfo(
-            status: response.status,
-            code: body.code ?? response.headers["x-powerbi-error-info"],
-            message: body.message,
-            requestId: response.headers["requestid"]
-        )
-    }
-
-    static func isHTML(_ contentType: String?) -> Bool {
-        let type = contentType?.prefix { $0 != ";" }.lowercased() ?? ""
-        return type.hasPrefix("text/html") || type.hasPrefix("application/xhtml")
     }
 
     /// A 403 for the file of an export that Power BI still reports as succeeded.
     static func forbiddenFile(upstream: UpstreamErrorInfo?) -> ProviderError {
         ProviderError(
             .forbidden,
-            "Power BI keeps the export and refuses its file: the identity of the connection may have lost permission on "
+            "Power BI keeps the export and refuses its file. Perhaps the identity of the connection has lost permission on "
                 + "the report or its workspace.",
             upstream: upstream
         )
@@ -66,8 +65,8 @@ enum PowerBIFailure {
     static func webPage(_ response: UpstreamResponse) -> ProviderError {
         ProviderError(
             .permanent,
-            "Power BI sent a web page instead of the file, most likely a sign-in page.",
-            upstream: UpstreamErrorInfo(status: response.status, requestId: response.headers["requestid"])
+            "Power BI sent a web page instead of the file. Perhaps it is a sign-in page.",
+            upstream: response.errorInfo
         )
     }
 
@@ -80,10 +79,17 @@ enum PowerBIFailure {
         response.headers.all("www-authenticate")?.lowercased().contains("insufficient_claims") ?? false
     }
 
-    private static func byWord(_ response: UpstreamResponse, _ body: PowerBIErrorBody, _ step: Step) -> ProviderError? {
-        let words = [response.headers["x-powerbi-error-info"], body.code].compactMap { $0?.lowercased() }
-        if words.contains(where: isTokenWord) {
-            return ProviderError(.unauthenticated, "Power BI refused the token as invalid or expired.")
+    private static func byWord(
+        _ response: UpstreamResponse,
+        _ body: UpstreamErrorBody,
+        _ step: UpstreamStep,
+        _ asked: Asked
+    ) -> ProviderError? {
+        if body.has("InvalidToken") || body.has("TokenExpired") {
+            return ProviderError(
+                .unauthenticated,
+                "Power BI refused the token as invalid or expired. Perhaps it is a token for another service."
+            )
         }
         if asksForClaims(response) {
             return ProviderError(
@@ -91,100 +97,86 @@ enum PowerBIFailure {
                 "Power BI wants a token that satisfies a Conditional Access policy; the policy must allow this application."
             )
         }
-        if words.contains("groupnotaccessible") || words.contains("powerbinotauthorizedexception") {
-            return ProviderError(
-                .forbidden,
-                "The identity of the connection has no access to the workspace: make it a Member of the workspace "
-                    + "(Contributor for an export with identities), and name the workspace in groupId, because a "
-                    + "service principal has no My workspace."
-            )
+        if body.has("GroupNotAccessible") || body.has("PowerBINotAuthorizedException") {
+            return ProviderError(.forbidden, noAccess(asked))
         }
-        if words.contains("featurenotavailableerror") {
+        if body.has("FeatureNotAvailableError") {
             return ProviderError(
                 .forbidden,
-                "The export is not available for this report: its workspace and every semantic model that it uses must "
-                    + "be on a Premium, Embedded or Fabric capacity, and the tenant must allow the format."
+                "Power BI says that the export is not available for this report. Perhaps its workspace, or a semantic model "
+                    + "that it uses, is not on a Premium, Embedded or Fabric capacity, or the tenant does not allow the format."
             )
         }
         if body.message?.lowercased().contains("not accessible for application") == true {
             return ProviderError(
                 .forbidden,
-                "The tenant does not let service principals use this API: the tenant switch \"Service principals can "
-                    + "call Fabric public APIs\" is off for this application."
+                "The API is not accessible for the application. Perhaps the tenant switch \"Service principals can call Fabric "
+                    + "public APIs\" is off for it."
             )
         }
-        if words.contains("invalidrequest"), step == .start {
+        if body.has("InvalidRequest"), step == .start {
             return ProviderError(
                 .invalid,
-                "Power BI refused the export as invalid. Power BI reports can be exported as "
-                    + "\(PowerBIFormat.names(for: .powerBIReport).joined(separator: ", ")), paginated reports as "
+                "Power BI refused the export as invalid. Perhaps the format does not fit the report: Power BI reports can be "
+                    + "exported as \(PowerBIFormat.names(for: .powerBIReport).joined(separator: ", ")), paginated reports as "
                     + "\(PowerBIFormat.names(for: .paginatedReport).joined(separator: ", ")); PNG needs the tenant "
                     + "switch \"Export reports as image files\"."
+                    + (asked.withIdentities ? " Or the effective identity in identities is not valid for the report." : "")
             )
         }
         return nil
     }
 
-    private static func byStatus(_ response: UpstreamResponse, _ step: Step) -> ProviderError {
-        switch (response.status, step) {
-        case (429, _),
-            (503, .start) where response.retryAfter != nil:
-            ProviderError(.throttled, "Power BI asks to wait before the next call.")
-        case (404, .file), (410, .file), (403, .file):
-            ProviderError(.gone, "Power BI no longer keeps the file: it is there for about 24 hours. Export again.")
-        case (202, .file), (409, .file):
-            ProviderError(.transient, "Power BI does not have the file ready yet.")
-        case (404, _):
-            ProviderError(
-                .notFound,
-                step == .start
-                    ? "Power BI knows no such report, or the identity of the connection may not use it or its semantic model."
-                    : "Power BI knows no such export, or the identity of the connection may no longer see its report."
-            )
-        case (410, _):
-            ProviderError(.gone, "Power BI no longer knows the export.")
-        case (401, _):
-            ProviderError(
-                .unauthenticated,
-                "Power BI refused the call: the token is not good for it, or the identity has no access to the workspace."
-            )
-        case (402, _), (403, _):
-            ProviderError(
-                .forbidden,
-                "Power BI forbids this: the workspace may not be on a capacity, or the identity of the connection lacks "
-                    + "permission on the report, its workspace or its semantic model."
-            )
-        case (400, .start), (413, .start), (422, .start):
-            ProviderError(.invalid, "Power BI refused the export as invalid.")
-        case (408, _), (423, _), (425, _):
-            ProviderError(.transient, "Power BI cannot answer now.")
-        case (500..., .start):
-            ProviderError(.ambiguous, "Power BI failed in the middle of the start: the export may have been started.")
-        case (500..., _):
-            ProviderError(.transient, "Power BI failed.")
-        case (300..<400, _):
-            ProviderError(.permanent, "Power BI answered with a redirection, which is not followed.")
-        default:
-            ProviderError(.permanent, "Power BI gave an answer that cannot be used.")
-        }
+    private static func noAccess(_ asked: Asked) -> String {
+        asked.forUser
+            ? "The user whose token this is has no access to the workspace or its report: the user needs a role in the workspace "
+                + "that groupId names (Contributor for an export with identities)."
+            : "The identity of the connection has no access to the workspace: make it a Member of the workspace "
+                + "(Contributor for an export with identities), and name the workspace in groupId, because a "
+                + "service principal has no My workspace."
     }
-}
 
-/// The five shapes of an error in one: what code and what text it has, wherever they are.
-struct PowerBIErrorBody {
-    var code: String?
-    /// Microsoft's words, the longest story first.
-    var message: String?
+    private static func byStatus(_ response: UpstreamResponse, _ step: UpstreamStep, _ asked: Asked) -> ProviderError {
+        // A file that may not be had and one that is no longer there look alike: who opens it asks for the export then.
+        if response.status == 403, step == .file { return ProviderError(.gone, noFile) }
+        let code = AnswerTable.meaning(of: response, during: step)
+        return ProviderError(code, detail(of: code, response, step, asked))
+    }
 
-    init(_ response: UpstreamResponse) {
-        let header = response.headers["x-powerbi-error-details"].flatMap { try? JSONValue(parsing: .init($0.utf8)) }
-        guard let json = response.json ?? header else { return }
-        let error = json.member("error")
-        let inner = error?.member("pbi.error")
-        code = error?.text("code") ?? inner?.text("code") ?? json.text("code")
-        let details = (inner?.member("details")?.array ?? []).compactMap { $0.member("detail")?.text("value") }
-        let others = (error?.member("details")?.array ?? []).compactMap { $0.text("message") }
-        let texts = [error?.text("message") ?? json.text("message")].compactMap { $0 } + details + others
-        message = texts.isEmpty ? nil : texts.joined(separator: "; ")
+    private static let noFile =
+        "Power BI does not have the file. Perhaps its time is over, which is about 24 hours: then export again."
+
+    private static func detail(
+        of code: ProviderError.Code,
+        _ response: UpstreamResponse,
+        _ step: UpstreamStep,
+        _ asked: Asked
+    ) -> String {
+        switch (code, step) {
+        case (.throttled, _): "Power BI asks to wait before the next call."
+        case (.gone, .file): noFile
+        case (.gone, _): "Power BI no longer knows the export."
+        case (.transient, .file) where response.status < 500: "Power BI does not have the file ready yet."
+        case (.transient, _) where response.status < 500: "Power BI cannot answer now."
+        case (.transient, _): "Power BI failed."
+        case (.ambiguous, _): "Power BI failed in the middle of the start: the export may have been started."
+        case (.notFound, .start):
+            "Power BI says that something of this export does not exist. Perhaps it is the report, or \(asked.who) may not "
+                + "use it or its semantic model"
+                + (asked.withIdentities ? ", or the effective identity in identities is not known in the tenant." : ".")
+        case (.notFound, _):
+            "Power BI knows no such export. Perhaps \(asked.who) may no longer see its report."
+        case (.unauthenticated, _):
+            "Power BI refused the call. Perhaps the token is not good for it, or \(asked.who) has no access to the workspace."
+        case (.forbidden, _):
+            "Power BI forbids this. Perhaps the workspace is not on a capacity, or \(asked.who) lacks permission on the "
+                + "report, its workspace or its semantic model."
+        case (.conflict, _): "Power BI says that the export clashes with another one."
+        case (.invalid, _): "Power BI refused the export as invalid."
+        default:
+            (300..<400).contains(response.status)
+                ? "Power BI answered with a redirection, which is not followed."
+                : "Power BI gave an answer that cannot be used (status \(response.status))."
+        }
     }
 }

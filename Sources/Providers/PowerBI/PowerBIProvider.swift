@@ -35,13 +35,13 @@ public struct PowerBIProvider: ExportProvider {
         request.secrets = Array(secrets.values)
         let response = try await client.send(request, context: context)
         guard (200...299).contains(response.status) else {
-            throw PowerBIFailure.error(response, during: .start)
+            throw failure(response, during: .start, plan: plan)
         }
         guard let export = PowerBIExport(response.json), let id = export.id else {
             throw ProviderError(
                 .ambiguous,
                 "Power BI accepted the export, but its answer does not say under which id.",
-                upstream: PowerBIFailure.info(response)
+                upstream: response.errorInfo
             )
         }
         let reference = report.reference(to: id, format: plan.source["format"]?.string)
@@ -85,14 +85,14 @@ public struct PowerBIProvider: ExportProvider {
             call("power-bi.status", .get, report.path + ["exports", reference.id]),
             context: context
         )
-        guard (200...299).contains(response.status) else { throw PowerBIFailure.error(response, during: .status) }
+        guard (200...299).contains(response.status) else { throw failure(response, during: .read) }
         guard let export = PowerBIExport(response.json) else {
             throw ProviderError(
                 .transient,
-                "Power BI's answer on the export cannot be read.",
+                "Power BI's answer on the export cannot be read\(response.fault.map { ": it \($0)" } ?? "").",
                 problem: .upstreamBroken,
                 retryAfter: response.retryAfter,
-                upstream: PowerBIFailure.info(response)
+                upstream: response.errorInfo
             )
         }
         return export.observation(of: reference, retryAfter: response.retryAfter)
@@ -119,14 +119,14 @@ public struct PowerBIProvider: ExportProvider {
             context: context
         )
         guard download.isFile else {
-            let error = PowerBIFailure.error(await download.collected(), during: .file)
+            let error = failure(await download.collected(), during: .file)
             // A 403 may mean either, and an export that is taken for expired cannot be had back.
             if error.code == .gone, error.upstream?.status == 403, try await stands(reference, context: context) {
                 throw PowerBIFailure.forbiddenFile(upstream: error.upstream)
             }
             throw error
         }
-        guard !PowerBIFailure.isHTML(download.headers["content-type"]) else {
+        guard !download.headers.isWebPage else {
             throw PowerBIFailure.webPage(await download.collected())
         }
         return FileBody(
@@ -143,6 +143,22 @@ public struct PowerBIProvider: ExportProvider {
             guard error.code == .notFound || error.code == .gone else { throw error }
             return false
         }
+    }
+
+    private func failure(
+        _ response: UpstreamResponse,
+        during step: UpstreamStep,
+        plan: ExportPlan? = nil
+    ) -> ProviderError {
+        PowerBIFailure.error(
+            response,
+            during: step,
+            asked: .init(
+                forUser: client.actsForUsers,
+                withIdentities: plan.map(PowerBIWire.hasIdentities) ?? false,
+                trustsWords: client.trustsCapacityText
+            )
+        )
     }
 
     private func call(_ operation: String, _ method: UpstreamRequest.Method, _ path: [String]) -> UpstreamRequest {

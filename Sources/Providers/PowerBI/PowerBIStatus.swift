@@ -1,4 +1,5 @@
 import Exports
+import UpstreamHTTP
 
 /// Microsoft's `ExportState` in our words, by its lower-case spelling (`powerbi-entra.md` A4).
 enum PowerBIStatus {
@@ -42,7 +43,7 @@ extension PowerBIExport {
         let ending = suffix ?? format.flatMap { PowerBIFormat.named($0)?.fileExtension } ?? ""
         return ExportFile(
             id: "1",
-            name: (reportName ?? "report") + ending,
+            name: UpstreamText.fileName(reportName ?? "report", suffix: ending),
             contentType: PowerBIFileType.contentTypes[ending.lowercased()]
         )
     }

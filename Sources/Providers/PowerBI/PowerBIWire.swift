@@ -1,9 +1,15 @@
 import Exports
+import UpstreamHTTP
 
 /// The bodies as Microsoft sends and takes them (`powerbi-entra.md` A2–A4).
 enum PowerBIWire {
     /// The members of the options that are Microsoft's `ExportReportRequest`; the others are in the address.
     static let requestMembers = ["format"] + PowerBIReportType.allCases.map(\.configuration)
+
+    /// Whether the export is to run as somebody else.
+    static func hasIdentities(_ plan: ExportPlan) -> Bool {
+        PowerBIReportType.allCases.contains { !(plan.source[$0.configuration]?["identities"]?.array ?? []).isEmpty }
+    }
 
     /// The body of the start, with the tokens put back where they were taken from.
     static func requestBody(of plan: ExportPlan, secrets: [String: Secret]) throws(ProviderError) -> JSONValue {
@@ -75,8 +81,8 @@ struct PowerBIExport {
     /// Nil for anything but an object.
     init?(_ json: JSONValue?) {
         guard let json, json.object != nil else { return nil }
-        id = json.text("id")
-        status = json.text("status")
+        id = json.id("id")
+        status = json.text("status").map(UpstreamText.status)
         percentComplete = json.member("percentComplete")?.integer.map { Int(max(0, min(100, $0))) }
         lastActionDateTime = .upstream(json.text("lastActionDateTime"))
         expirationTime = .upstream(json.text("expirationTime"))
@@ -87,18 +93,6 @@ struct PowerBIExport {
 }
 
 extension JSONValue {
-    /// The member of this name, whatever its case.
-    func member(_ name: String) -> JSONValue? {
-        guard let object else { return nil }
-        return object[name] ?? object.first { $0.key.lowercased() == name.lowercased() }?.value
-    }
-
-    /// The text of a member; nil when it is empty.
-    func text(_ name: String) -> String? {
-        guard let text = member(name)?.string, !text.isEmpty else { return nil }
-        return text
-    }
-
     /// This value with `value` at a path of member names and indices; unchanged where the path leads nowhere.
     fileprivate func setting(_ value: JSONValue, at path: [String]) -> JSONValue {
         guard let step = path.first else { return value }

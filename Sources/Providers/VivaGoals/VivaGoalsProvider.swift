@@ -36,13 +36,13 @@ public struct VivaGoalsProvider: ExportProvider {
         var request = call("viva-goals.start", .post)
         request.setJSON(view.requestBody)
         let response = try await client.send(request, context: context)
-        guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .start) }
+        guard (200...299).contains(response.status) else { throw failure(response, during: .start) }
         let job = VivaGoalsJob(entity: response.json)
         guard let id = VivaGoalsLocation.jobID(response.headers["location"]) ?? job?.id else {
             throw ProviderError(
                 .ambiguous,
                 "Viva Goals accepted the export, but its answer does not say under which id.",
-                upstream: VivaGoalsFailure.info(response)
+                upstream: response.errorInfo
             )
         }
         let reference = view.reference(to: id, name: marker.exportName)
@@ -85,16 +85,24 @@ public struct VivaGoalsProvider: ExportProvider {
         var jobs: [VivaGoalsJob] = []
         // Only this property can be filtered by: any other is refused (`graph.md` C4).
         let filter = (name: "$filter", value: "goalsOrganizationId eq '\(organizationID)'")
-        var request = call("viva-goals.list", .get, query: [filter])
-        for _ in 0..<Self.mostPages {
-            let response = try await client.send(request, context: context)
-            guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .list) }
-            guard let page = VivaGoalsPage(response.json) else { throw VivaGoalsFailure.unreadable(response) }
-            jobs += page.jobs
-            guard let link = page.nextLink else { return jobs }
-            guard let next = UpstreamURL(link) else { throw VivaGoalsFailure.unreadable(response) }
-            request.url = next
-        }
+        let reading = try await client.readList(
+            call("viva-goals.list", .get, query: [filter]),
+            pages: Self.mostPages,
+            context: context,
+            entry: { VivaGoalsJob($0) },
+            failure: { response, fault in
+                switch fault {
+                case .refused: failure(response, during: .read)
+                case .noList: VivaGoalsFailure.unreadable(response)
+                case .link(let fault): VivaGoalsFailure.badLink(response, fault)
+                }
+            },
+            visit: { page in
+                jobs += page.entries
+                return true
+            }
+        )
+        if reading.end == .complete { return jobs }
         throw ProviderError(
             .ambiguous,
             "Viva Goals lists more jobs than can be searched for a lost one.",
@@ -124,7 +132,7 @@ public struct VivaGoalsProvider: ExportProvider {
         context: CallContext
     ) async throws(ProviderError) -> Observation {
         let response = try await client.send(call("viva-goals.status", .get, [reference.id]), context: context)
-        guard (200...299).contains(response.status) else { throw VivaGoalsFailure.error(response, during: .status) }
+        guard (200...299).contains(response.status) else { throw failure(response, during: .read) }
         guard let job = VivaGoalsJob(entity: response.json) else { throw VivaGoalsFailure.unreadable(response) }
         return job.observation(of: reference, retryAfter: response.retryAfter)
     }
@@ -149,15 +157,19 @@ public struct VivaGoalsProvider: ExportProvider {
             context: context
         )
         guard download.isFile else {
-            throw VivaGoalsFailure.error(await download.collected(), during: .content)
+            throw failure(await download.collected(), during: .file)
         }
-        guard !VivaGoalsFailure.isHTML(download.headers["content-type"]) else {
+        guard !download.headers.isWebPage else {
             throw VivaGoalsFailure.webPage(await download.collected())
         }
         return FileBody(
             head: download.fileHead(requestID: download.headers["request-id"]),
             bytes: download.bytes
         )
+    }
+
+    private func failure(_ response: UpstreamResponse, during step: UpstreamStep) -> ProviderError {
+        VivaGoalsFailure.error(response, during: step, trustsWords: client.trustsCapacityText)
     }
 
     private func call(

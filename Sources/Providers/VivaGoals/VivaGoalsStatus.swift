@@ -1,4 +1,5 @@
 import Exports
+import UpstreamHTTP
 
 /// Microsoft's `longRunningOperationStatus` in our words, by its lower-case spelling (`graph.md` C3).
 enum VivaGoalsStatus {
@@ -45,7 +46,8 @@ extension VivaGoalsJob {
         let name = name ?? "viva-goals-export"
         return ExportFile(
             id: "1",
-            name: name.lowercased().hasSuffix(".csv") ? name : name + ".csv",
+            name: name.lowercased().hasSuffix(".csv")
+                ? UpstreamText.wholeFileName(name) : UpstreamText.fileName(name, suffix: ".csv"),
             contentType: "text/csv"
         )
     }

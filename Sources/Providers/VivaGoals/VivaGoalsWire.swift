@@ -54,8 +54,8 @@ struct VivaGoalsJob {
     /// Nil for anything but an object.
     init?(_ json: JSONValue?) {
         guard let json, json.object != nil else { return nil }
-        id = json.text("id")
-        status = json.text("status")
+        id = json.id("id")
+        status = json.text("status").map(UpstreamText.status)
         statusDetail = json.text("statusDetail")
         createdDateTime = .upstream(json.text("createdDateTime"))
         lastActionDateTime = .upstream(json.text("lastActionDateTime"))
@@ -72,20 +72,6 @@ struct VivaGoalsJob {
 
     /// Whether the job is waiting or at work.
     var isUnderWay: Bool { !VivaGoalsStatus.status(status ?? "").isTerminal }
-}
-
-/// One page of jobs.
-struct VivaGoalsPage {
-    var jobs: [VivaGoalsJob]
-    /// The address of the next page, verbatim.
-    var nextLink: String?
-
-    /// Nil when there is no list in it.
-    init?(_ json: JSONValue?) {
-        guard let elements = json?["value"]?.array else { return nil }
-        jobs = elements.compactMap { VivaGoalsJob($0) }
-        nextLink = json?["@odata.nextLink"]?.string
-    }
 }
 
 /// Where jobs live, and how a `Location` names one.
@@ -105,7 +91,7 @@ enum VivaGoalsLocation {
         guard steps.count >= 2, steps[steps.count - 2].lowercased() == "exportjobs", let last = steps.last else {
             return nil
         }
-        return percentDecoded(last)
+        return percentDecoded(last).flatMap { UpstreamText.id($0) }
     }
 
     /// Nil for a broken encoding, for bytes that are not UTF-8, and for nothing.
@@ -125,19 +111,5 @@ enum VivaGoalsLocation {
             rest.removeFirst(2)
         }
         return bytes.isEmpty ? nil : String(validating: bytes, as: UTF8.self)
-    }
-}
-
-extension JSONValue {
-    /// The member of this name, whatever its case.
-    func member(_ name: String) -> JSONValue? {
-        guard let object else { return nil }
-        return object[name] ?? object.first { $0.key.lowercased() == name.lowercased() }?.value
-    }
-
-    /// The text of a member; nil when it is empty.
-    func text(_ name: String) -> String? {
-        guard let text = member(name)?.string, !text.isEmpty else { return nil }
-        return text
     }
 }

@@ -1,0 +1,53 @@
+import Exports
+import NIOCore
+import ParallelGzip
+
+/// The most bytes that are taken for an answer, by what it holds.
+public enum AnswerLimit {
+    /// A token, with or without a refresh token.
+    public static let token = 64 << 10
+    /// One job, one link.
+    public static let job = 1 << 20
+    /// One page of a list.
+    public static let list = 4 << 20
+    /// An error: of more than this, the beginning is read.
+    public static let error = 64 << 10
+}
+
+/// The body of an answer as it came, and what is made of it: gzip decoded, secrets cut out, JSON read.
+struct AnswerBody: Sendable {
+    var bytes: [UInt8]
+    var json: JSONValue?
+    /// Why it cannot be read, where that is known.
+    var fault: String?
+
+    /// Decodes at most `limit` bytes of a body in gzip, whether or not the head says so: none of what upstreams send otherwise
+    /// begins like it. `sent` is cut out.
+    init(_ encoded: [UInt8], headers: UpstreamHeaders, limit: Int, without sent: SentSecrets?, isError: Bool) {
+        bytes = encoded
+        if encoded.starts(with: [0x1F, 0x8B]) {
+            (bytes, fault) = Self.gunzipped(encoded, limit: limit)
+        } else if headers.isEncoded, !encoded.isEmpty {
+            let coding = headers.all("content-encoding") ?? ""
+            fault = ["gzip", "x-gzip"].contains(coding.lowercased())
+                ? nil : "is in the coding \"\(UpstreamText.cut(coding, to: 32))\", which was not asked for"
+        }
+        if let sent { bytes = sent.cutOut(of: bytes, isError: isError) }
+        json = LenientJSON.parse(bytes)
+        if json != nil { fault = nil }
+    }
+
+    private static func gunzipped(_ encoded: [UInt8], limit: Int) -> (bytes: [UInt8], fault: String?) {
+        var decoded: [UInt8] = []
+        do {
+            let gunzip = try Gunzip(limits: .init(length: Int64(limit)))
+            var input = ByteBuffer(bytes: encoded)
+            while let piece = try gunzip.decode(&input) { decoded += piece.readableBytesView }
+            try gunzip.finish()
+            return (decoded, nil)
+        } catch {
+            // What came before the fault may still say what is wrong.
+            return (decoded, error.code == .tooLong ? "is longer than can be right, decoded" : "is broken gzip")
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+
+/// Why the end of an answer cannot be known from its head (RFC 9112, 6.3).
+enum FramingFault: String, Error, Sendable {
+    case differentLengths = "two lengths that differ"
+    case lengthAndChunked = "a length and a transfer coding at once"
+    case headTooLong = "a head that does not end"
+}
+
+/// Looks at the head of each answer before it is decoded: a length that stands there twice counts once (RFC 9112, 6.3), which
+/// the decoder would refuse; lengths that contradict each other, or a transfer coding, are told as what they are.
+///
+/// Bodies pass through untouched.
+final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private static let longestHead = 128 << 10
+
+    /// Whether an answer's head comes next.
+    fileprivate var awaitsHead = false
+    /// The beginning of a head.
+    private var held = ByteBuffer()
+
+    /// Puts it before the decoder of a client's connection. Call on the event loop of `channel`.
+    static func add(to channel: any Channel) throws {
+        let pipeline = channel.pipeline.syncOperations
+        let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
+        let framing = ResponseFraming()
+        try pipeline.addHandler(framing, position: .before(decoder))
+        try pipeline.addHandler(RequestHeads(framing), position: .after(decoder))
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard awaitsHead else { return context.fireChannelRead(data) }
+        var fresh = unwrapInboundIn(data)
+        held.writeBuffer(&fresh)
+        do throws(FramingFault) {
+            guard let ready = try Self.ready(&held, &awaitsHead) else { return }
+            let out = ready
+            if !awaitsHead { held = ByteBuffer() }
+            context.fireChannelRead(wrapInboundOut(out))
+        } catch {
+            awaitsHead = false
+            held = ByteBuffer()
+            context.fireErrorCaught(error)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if held.readableBytes > 0 {
+            context.fireChannelRead(wrapInboundOut(held))
+            held = ByteBuffer()
+        }
+        context.fireChannelInactive()
+    }
+
+    /// The heads that are complete, and what follows the last of them; nil when none is. `awaitsHead` becomes false with the
+    /// head of the answer proper: those of 1xx go before it.
+    static func ready(_ bytes: inout ByteBuffer, _ awaitsHead: inout Bool) throws(FramingFault) -> ByteBuffer? {
+        var ready: ByteBuffer?
+        while awaitsHead, let length = headLength(bytes.readableBytesView) {
+            let head = Array(bytes.readBytes(length: length) ?? [])
+            let status = head.drop { $0 != 0x20 }.dropFirst()
+            // 101 is an answer: what follows is another protocol.
+            awaitsHead = status.first == UInt8(ascii: "1") && !status.starts(with: "101".utf8)
+            let clean = try cleaned(head)
+            if ready == nil { ready = ByteBuffer() }
+            ready?.writeBytes(clean)
+        }
+        if awaitsHead {
+            guard bytes.readableBytes <= longestHead else { throw .headTooLong }
+            bytes.discardReadBytes()
+        } else {
+            ready?.writeBuffer(&bytes)
+        }
+        return ready
+    }
+
+    /// The bytes up to the empty line, with it.
+    private static func headLength(_ bytes: ByteBufferView) -> Int? {
+        var index = bytes.startIndex
+        while let lineEnd = bytes[index...].firstIndex(of: 0x0A) {
+            var next = lineEnd + 1
+            if next < bytes.endIndex, bytes[next] == 0x0D { next += 1 }
+            if next < bytes.endIndex, bytes[next] == 0x0A { return next + 1 - bytes.startIndex }
+            index = lineEnd + 1
+        }
+        return nil
+    }
+
+    /// The head with one length at most.
+    private static func cleaned(_ head: [UInt8]) throws(FramingFault) -> [UInt8] {
+        let lines = head.split(separator: 0x0A, omittingEmptySubsequences: false)
+        var lengths: [Substring] = []
+        var extra: Set<Int> = []
+        var isCoded = false
+        for (index, line) in lines.enumerated() where index > 0 {
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon - line.startIndex <= 32 else { continue }
+            switch String(decoding: line[..<colon], as: UTF8.self).lowercased() {
+            case "content-length":
+                if !lengths.isEmpty { extra.insert(index) }
+                let value = String(decoding: line[(colon + 1)...], as: UTF8.self)
+                lengths += value.split(separator: ",").map { $0.trimming(" \t\r") }
+            case "transfer-encoding": isCoded = true
+            default: break
+            }
+        }
+        guard !lengths.isEmpty else { return head }
+        if isCoded { throw .lengthAndChunked }
+        guard lengths.count > 1 else { return head }
+        guard Set(lengths.map { Int64($0) }).count == 1 else { throw .differentLengths }
+        var cleaned: [[UInt8]] = []
+        for (index, line) in lines.enumerated() where !extra.contains(index) {
+            let isLength = String(decoding: line.prefix(15), as: UTF8.self).lowercased() == "content-length:"
+            cleaned.append(isLength ? Array("Content-Length: \(lengths[0])\r".utf8) : Array(line))
+        }
+        return Array(cleaned.joined(separator: [0x0A]))
+    }
+}
+
+/// Tells `ResponseFraming` when a request goes out, whose answer comes next.
+private final class RequestHeads: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPClientRequestPart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private let framing: ResponseFraming
+
+    init(_ framing: ResponseFraming) { self.framing = framing }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .head = unwrapOutboundIn(data) { framing.awaitsHead = true }
+        context.write(data, promise: promise)
+    }
+}
