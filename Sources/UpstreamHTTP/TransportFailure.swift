@@ -10,7 +10,7 @@ enum TransportFailure {
     /// Whether the request surely never left: no connection was ever there to send it on.
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
-        case is NIOConnectionError: true
+        case is NeverSent, is NIOConnectionError: true
         // An address without a name is connected to directly, and fails with the system's own error.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as ChannelError: if case .connectTimeout = error { true } else { false }
@@ -34,6 +34,7 @@ enum TransportFailure {
     }
 
     static func isTimeout(_ error: any Error) -> Bool {
+        if let error = error as? NeverSent { return isTimeout(error.cause) }
         if let error = error as? ChannelError, case .connectTimeout = error { return true }
         guard let error = error as? HTTPClientError else { return error is DeadlineExceeded }
         return error == .deadlineExceeded || error == .readTimeout || error == .connectTimeout
@@ -43,6 +44,7 @@ enum TransportFailure {
     /// A name without values, for logs and metrics.
     static func label(_ error: any Error) -> String {
         switch error {
+        case let error as NeverSent: label(error.cause)
         case let error as HTTPClientError: error.shortDescription
         case is NIOConnectionError: "connection refused"
         case let error as IOError where error.errnoCode == ECONNREFUSED: "connection refused"
@@ -73,6 +75,11 @@ enum TransportFailure {
             cause: error
         )
     }
+}
+
+/// A call failed before there was a connection to send it on.
+struct NeverSent: Error {
+    var cause: any Error
 }
 
 /// A call took longer than it may as a whole.

@@ -118,6 +118,7 @@ struct GatewayResponder: HTTPResponder {
         case .listExports: try await exports.list(call)
         case .getExport: try await exports.get(call)
         case .cancelExport: try await exports.cancel(call)
+        case .resolveExport: try await exports.resolve(call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)
