@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 /// Rows B1 to B5 of the article "Faults that were found", in every order that a seed gives.

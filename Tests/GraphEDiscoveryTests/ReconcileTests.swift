@@ -35,12 +35,14 @@ import Testing
     @Test func theOnlyPossibleOperationWithoutAMarkerIsOurs() async throws {
         try await Workbench.run { bench async throws in
             let others: [JSONValue] = [
-                Self.unmarked(Self.ids[1], created: "2026-07-02T09:14:00Z"), Self.operation("c1", created: "2026-07-02T09:15:05Z"),
+                Self.unmarked(Self.ids[1], created: "2026-07-02T09:14:00Z"),
+                Self.operation("c1", created: "2026-07-02T09:15:05Z"),
             ]
-            let strangers = others.dropLast() + [
-                .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["outputName": "Another"]) { $1 }),
-                .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["action": "exportResult"]) { $1 }),
-            ]
+            let strangers =
+                others.dropLast() + [
+                    .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["outputName": "Another"]) { $1 }),
+                    .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["action": "exportResult"]) { $1 }),
+                ]
             bench.graph.script { _ in .json(["value": .array(strangers + [Self.unmarked(Self.ids[0])])]) }
             let found = try await reconcile(bench)
             #expect(found?.reference.id == Self.ids[0])

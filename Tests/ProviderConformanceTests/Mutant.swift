@@ -117,8 +117,9 @@ struct Mutant<Form: Shape>: ExportProvider {
         marker: SubmissionMarker,
         context: CallContext
     ) async throws(ProviderError) -> Submission {
-        var context = context
-        if mutation == .startsUnasked { context.willStart = nil }
+        var asked = context
+        if mutation == .startsUnasked { asked.willStart = nil }
+        let context = asked
         func start(_ marker: SubmissionMarker) async throws(ProviderError) -> Submission {
             try await base.submit(plan, secrets: secrets, marker: marker, context: context)
         }

@@ -161,7 +161,9 @@ import VivaGoals
                 let tolerated = try await bench.reconcile(notBefore: started + .seconds(32))
                 #expect(tolerated?.reference.id == "j!second")
                 // Of two that may be it, neither is taken.
-                let error = try await providerError { _ = try await bench.reconcile(notBefore: started + .seconds(-60)) }
+                let error = try await providerError {
+                    _ = try await bench.reconcile(notBefore: started + .seconds(-60))
+                }
                 #expect(error.code == .ambiguous)
                 #expect(error.detail.contains("j!second, j!third"))
                 // Nor one that another export has, or may have.
