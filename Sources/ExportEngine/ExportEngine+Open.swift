@@ -47,7 +47,7 @@ extension ExportEngine {
         case .expired:
             throw Self.expired()
         case .notStarted, .running, .unknown:
-            guard record.phase == .settled else {
+            guard export.isFinal else {
                 throw GatewayError(
                     .notReady,
                     "The export is not finished. Ask for its status until it is.",

@@ -77,6 +77,7 @@ public final class ExportEngine: ExportService {
         lane(of: export)?.life
             ?? ExportLife(
                 capabilities: ProviderCapabilities(minimumPollInterval: tools.settings.maximumPollInterval),
+                ambiguousStart: .hold,
                 settings: tools.settings
             )
     }

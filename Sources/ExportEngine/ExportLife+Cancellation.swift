@@ -7,6 +7,8 @@ extension ExportLife.Turn {
         // Decided here, on the phase of the moment: a start may just have been made.
         let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
         guard withOwnersToken || !isAskedUpstream else { return }
+        // It was given up before: an end.
+        guard record.export.completedAt == nil else { return }
         record.progress.cancelRefusal = nil
         record.progress.cancelAttempts = 0
         switch record.phase {
@@ -16,6 +18,11 @@ extension ExportLife.Turn {
         case .submitting:
             record.cancelWished = true
             record.export.cancellation = .requested
+            // Who cannot cancel a job need not find it to cancel the export.
+            if record.startIsUnconfirmed, !life.capabilities.cancel {
+                settleCanceledUnconfirmed()
+                shutOutOwner()
+            }
         case .tracking:
             record.cancelWished = true
             record.progress.observeBeforeCancel = false
@@ -44,7 +51,7 @@ extension ExportLife.Turn {
     mutating func cancelFailed(_ error: ProviderError) {
         record.progress.cancelAttempts += 1
         switch error.code {
-        case .throttled, .transient, .ambiguous:
+        case .throttled, .transient, .ambiguous, .accepted:
             // The job may have ended meanwhile: look before asking again.
             record.progress.observeBeforeCancel = true
             record.export.notice = ExportNotice(error.problem, error.detail)

@@ -43,12 +43,22 @@ public protocol ExportLedger: Sendable {
     ///
     /// With a `fence`, the record must still carry it (`stale` otherwise: a normal outcome, nothing changed, the work
     /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
-    /// `fence` to shut the present owner out; it must not change the id.
+    /// `fence` to shut the present owner out; it must not change the id. A job is one export's: a change that binds a
+    /// reference whose id another export of the connection has is not made (`jobTaken`).
     func update(
         _ id: ExportID,
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
+
+    /// What other exports than `id` of the connection have to do with these upstream jobs, all as of one moment. Unconfirmed
+    /// are those in the phase `submitting` that were not given up.
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims
 
     /// One page, newest first: exports that match and are older than `before`, at most `limit`.
     ///
@@ -125,6 +135,8 @@ public enum UpdateOutcome: Sendable, Hashable {
     case written(before: LedgerRecord, after: LedgerRecord)
     /// The fence was another: the record is as it was.
     case stale
+    /// Another export has the job: the record is as it was.
+    case jobTaken(by: ExportID)
     case notFound
 }
 

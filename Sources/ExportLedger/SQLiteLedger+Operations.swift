@@ -94,6 +94,11 @@ extension SQLiteLedger: ExportLedger {
             guard let before = try Self.record(id, in: database) else { return .notFound }
             var after = before
             change(&after)
+            if fence ?? before.fence == before.fence,
+                let owner = try Self.otherOwner(ofJobBoundIn: after, since: before, in: database)
+            {
+                return .jobTaken(by: owner)
+            }
             guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
             return .written(before: before, after: after)
         }

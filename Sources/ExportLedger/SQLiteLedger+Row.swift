@@ -37,7 +37,9 @@ extension LedgerRecord {
                 ("phase", phase.rawValue),
                 ("reference", try reference.map(JSONText.write)),
                 ("next_action_at", nextActionAt?.milliseconds),
+                ("scheduled_at", scheduledAt?.milliseconds),
                 ("submitting_since", submittingSince?.milliseconds),
+                ("upstream_submitting_since", upstreamSubmittingSince?.milliseconds),
                 ("cancel_wished", cancelWished),
                 ("fence", fence),
                 ("submission_attempts", progress.submissionAttempts),
@@ -45,7 +47,9 @@ extension LedgerRecord {
                 ("reconcile_misses", progress.reconcileMisses),
                 ("polls", progress.polls),
                 ("failures", progress.failures),
-                ("missing", progress.missing),
+                ("missing_since", progress.missingSince?.milliseconds),
+                ("start_is_accepted", progress.startIsAccepted),
+                ("decision", progress.decision),
                 ("file_lag_attempts", progress.fileLagAttempts),
                 ("cancel_attempts", progress.cancelAttempts),
                 ("observe_before_cancel", progress.observeBeforeCancel),
@@ -68,7 +72,9 @@ extension LedgerRecord {
         phase = try Phase(row)
         reference = try JSONText.readOptional(row["reference"], "reference")
         nextActionAt = row.time("next_action_at")
+        scheduledAt = row.time("scheduled_at")
         submittingSince = row.time("submitting_since")
+        upstreamSubmittingSince = row.time("upstream_submitting_since")
         cancelWished = row["cancel_wished"]
         fence = row["fence"]
         progress = ExportProgress(acceptedSince: Timestamp(milliseconds: row["accepted_since"]))
@@ -77,7 +83,9 @@ extension LedgerRecord {
         progress.reconcileMisses = row["reconcile_misses"]
         progress.polls = row["polls"]
         progress.failures = row["failures"]
-        progress.missing = row["missing"]
+        progress.missingSince = row.time("missing_since")
+        progress.startIsAccepted = row["start_is_accepted"]
+        progress.decision = row["decision"]
         progress.fileLagAttempts = row["file_lag_attempts"]
         progress.cancelAttempts = row["cancel_attempts"]
         progress.observeBeforeCancel = row["observe_before_cancel"]
@@ -126,7 +134,8 @@ extension Export {
         revision = row["revision"]
         tracking = Tracking(
             phase: try LedgerRecord.Phase(row),
-            awaitsAuthorization: row["awaits_authorization"]
+            awaitsAuthorization: row["awaits_authorization"],
+            hasEnded: isFinal
         )
     }
 }

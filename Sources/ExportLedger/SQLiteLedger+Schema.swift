@@ -23,6 +23,9 @@ extension SQLiteLedger {
         migrator.registerMigration("6 deliveries that begin") { database in
             try database.execute(sql: begunDeliverySchema)
         }
+        migrator.registerMigration("7 unconfirmed starts") { database in
+            try database.execute(sql: unconfirmedStarts)
+        }
         return migrator
     }
 
@@ -183,5 +186,17 @@ extension SQLiteLedger {
             'code', 'expired', 'detail', 'The upstream does not keep the files any more. Create the export again.',
             'title', 'The files of this export are no longer kept', 'type', 'urn:export-gateway:problem:expired'
         ) WHERE status = 'expired' AND error IS NULL;
+        """
+
+    // `missing` counted answers; `missing_since` says for how long. The index finds whose an upstream job is.
+    private static let unconfirmedStarts = """
+        ALTER TABLE export ADD COLUMN scheduled_at INTEGER;
+        ALTER TABLE export ADD COLUMN upstream_submitting_since INTEGER;
+        ALTER TABLE export ADD COLUMN start_is_accepted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE export ADD COLUMN decision TEXT;
+        ALTER TABLE export ADD COLUMN missing_since INTEGER;
+        ALTER TABLE export DROP COLUMN missing;
+
+        CREATE INDEX export_by_job ON export (json_extract(reference, '$.id')) WHERE reference IS NOT NULL;
         """
 }

@@ -47,6 +47,21 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
+    /// Says what became of a start that is not confirmed, in the place of the upstream, which does not. The decision is
+    /// carried out, and logged with who made it. The same decision once more changes nothing.
+    ///
+    /// Throws `submissionKnown` for an export whose start is not in question, `upstreamIDInUse` where another export has the
+    /// job, `invalidExport` for an id that cannot be one or that the upstream does not know, `preconditionFailed` when the
+    /// export has another revision than `revision` where one is given. Whether the upstream knows the id is asked with the
+    /// connection's own rights, or with its owner's token; where there is neither, it is found out later.
+    func resolve(
+        _ id: ExportID,
+        owner: String?,
+        as decision: SubmissionDecision,
+        revision: Int64?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export
+
     /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
     /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
     /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
@@ -115,6 +130,16 @@ extension ExportDraft: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var description: String { "ExportDraft(\(provider), by \(createdBy))" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// What an operator has found out, or decides, about a start whose outcome is not known.
+public enum SubmissionDecision: Sendable, Hashable {
+    /// The upstream has started it: this is the job's id there.
+    case started(upstreamID: String)
+    /// The upstream has not: it is started again.
+    case notStarted
+    /// Nobody knows, or cares any more: the export ends as canceled.
+    case abandoned
 }
 
 /// How a repeated create request is recognised; keys are each caller's own.

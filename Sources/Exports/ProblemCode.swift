@@ -59,6 +59,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case filesMissing = "files-missing"
     case canceled = "canceled"
 
+    // Deciding what became of a start.
+    case submissionKnown = "submission-known"
+    case upstreamIDInUse = "upstream-id-in-use"
+
     /// The problem's `title`.
     public var title: String {
         switch self {
@@ -111,6 +115,8 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .trackingTimedOut: "The upstream did not finish the export in time"
         case .filesMissing: "The upstream names no files for the export"
         case .canceled: "The export was canceled"
+        case .submissionKnown: "There is nothing to decide about the start of this export"
+        case .upstreamIDInUse: "Another export is bound to this upstream id"
         }
     }
 

@@ -166,6 +166,8 @@ extension GatewayConfiguration.Engine {
         settings.trackingDeadline = trackingDeadline
         settings.unknownBound = unknownBound
         settings.reconcileDelay = reconcileDelay
+        settings.reconcileDeadline = reconcileDeadline
+        settings.missingBound = missingBound
         return settings
     }
 }

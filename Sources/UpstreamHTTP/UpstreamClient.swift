@@ -57,6 +57,8 @@ public final class UpstreamClient: Sendable {
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
     let guards: Mutex<(pacer: Pacer, breaker: CircuitBreaker)>
+    /// By how much the upstream's clock is ahead of ours, at least.
+    let clockLead = Mutex<Duration?>(nil)
 
     /// Makes the client of one connection. `jitter` gives numbers in 0..<1 that spread repeated calls.
     public init(
@@ -85,6 +87,7 @@ public final class UpstreamClient: Sendable {
     /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once, unless
     /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
+    /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
     /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
@@ -112,6 +115,10 @@ public final class UpstreamClient: Sendable {
             attempt += 1
         }
     }
+
+    /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
+    /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { clockLead.withLock { $0 }.map { now + $0 } }
 
     /// Opens a download: the head is awaited, the bytes come as they are read.
     ///

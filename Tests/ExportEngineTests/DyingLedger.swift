@@ -91,6 +91,17 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.exports(matching: filter, before: before, limit: limit) }
     }
 
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims {
+        try await read {
+            try await ledger.claims(on: upstreamIDs, of: provider, connection: connection, except: id)
+        }
+    }
+
     func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
         try await read { try await ledger.expired(at: time, limit: limit) }
     }

@@ -105,6 +105,15 @@ final class StagedLedger: ExportLedger {
         try await ledger.exports(matching: filter, before: before, limit: limit)
     }
 
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims {
+        try await ledger.claims(on: upstreamIDs, of: provider, connection: connection, except: id)
+    }
+
     func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
         try await ledger.expired(at: time, limit: limit)
     }

@@ -179,13 +179,22 @@ import Testing
     }
 
     @Test(arguments: [ProviderError.Code.notFound, .gone])
-    func jobThatIsNotThereEndsAfterThreeAnswers(code: ProviderError.Code) {
+    func jobThatIsNotThereEndsAfterATimeAndNotAfterSomeAnswers(code: ProviderError.Code) {
         var life = Life.tracked()
-        life.take(.observationFailed(Life.error(code)), .observationFailed(Life.error(code)), Life.running())
-        life.take(.observationFailed(Life.error(code)), .observationFailed(Life.error(code)))
+        let missing = ExportLife.Event.observationFailed(Life.error(code))
+        for _ in 0..<20 { life.take(missing, after: .seconds(2)) }
         #expect(life.step == .observe)
-        life.take(.observationFailed(Life.error(code)))
+        #expect(life.export.stale)
+        life.take(Life.running(), after: .seconds(2))
+        #expect(life.record.progress.missingSince == nil)
+        life.take(missing, after: .seconds(2))
+        // Another failure says nothing of whether the job exists.
+        life.take(.observationFailed(Life.error(.transient)), after: .seconds(600))
+        life.take(missing, after: .seconds(299))
+        #expect(life.step == .observe)
+        life.take(missing, after: .seconds(1))
         #expect(life.export.status == .failed)
+        #expect(life.export.completedAt == life.now)
         #expect(life.export.error?.code == Life.error(code).problem)
     }
 

@@ -54,13 +54,16 @@ enum Fixture {
         )
         record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
-        record.export.tracking = .onRequest
+        // It has ended.
+        record.export.tracking = nil
         record.export.revision = 7
         record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)
         record.phase = .tracking
         record.reference = UpstreamReference(id: "u", context: ["case": "c"])
         record.nextActionAt = epoch + .seconds(5)
+        record.scheduledAt = epoch + .seconds(11)
         record.submittingSince = epoch + .seconds(6)
+        record.upstreamSubmittingSince = epoch + .seconds(12)
         record.cancelWished = true
         record.fence = 9
         var progress = ExportProgress(acceptedSince: epoch + .seconds(7))
@@ -69,7 +72,9 @@ enum Fixture {
         progress.reconcileMisses = 3
         progress.polls = 4
         progress.failures = 5
-        progress.missing = 6
+        progress.startIsAccepted = true
+        progress.decision = "abandoned"
+        progress.missingSince = epoch + .seconds(13)
         progress.fileLagAttempts = 7
         progress.cancelAttempts = 8
         progress.observeBeforeCancel = true

@@ -127,6 +127,7 @@ struct GatewayResponder: HTTPResponder {
         case .getExport: try await exports.get(call)
         case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
+        case .resolveExport: try await exports.resolve(call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)

@@ -14,12 +14,7 @@ struct ExportRoutes: Sendable {
     /// `createExport`
     func create(_ call: Call) async throws -> Response {
         let fields = call.fields
-        guard MediaType.isJSON(contentType: try fields.single(.contentType)) else {
-            throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
-        }
-        guard call.request.headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
-            throw GatewayError(.unsupportedMediaType, "The body must not be encoded: send no Content-Encoding.")
-        }
+        try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
         let authorization = try fields.upstreamAuthorization()
         let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
@@ -116,6 +111,16 @@ struct ExportRoutes: Sendable {
         )
     }
 
+    /// The body is JSON, as it is.
+    static func checkType(of call: Call) throws(GatewayError) {
+        guard MediaType.isJSON(contentType: try call.fields.single(.contentType)) else {
+            throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
+        }
+        guard call.request.headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
+            throw GatewayError(.unsupportedMediaType, "The body must not be encoded: send no Content-Encoding.")
+        }
+    }
+
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
         let export = try await service.export(
@@ -138,7 +143,7 @@ struct ExportRoutes: Sendable {
     }
 
     /// An export with the fields that every answer about one has.
-    private func answer(_ call: Call, _ export: Export, status: HTTPResponse.Status = .ok) -> Response {
+    func answer(_ call: Call, _ export: Export, status: HTTPResponse.Status = .ok) -> Response {
         answer(export, text: ExportDocument(links: call.links).bytes(of: export), status: status)
     }
 

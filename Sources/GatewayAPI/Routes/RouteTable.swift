@@ -48,6 +48,14 @@ enum RouteTable {
             negotiates: .json
         ),
         Route(
+            method: .put,
+            pattern: "/exports/{id}/submission",
+            operation: .resolveExport,
+            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503],
+            permission: .resolve,
+            negotiates: .json
+        ),
+        Route(
             method: .get,
             pattern: "/exports/{id}/files",
             operation: .listExportFiles,

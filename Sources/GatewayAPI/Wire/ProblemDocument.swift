@@ -17,7 +17,7 @@ enum ProblemDocument {
         case .requestTimeout: .requestTimeout
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
-            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled:
+            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse:
             .conflict
         case .expired: .gone
         case .preconditionFailed: .preconditionFailed

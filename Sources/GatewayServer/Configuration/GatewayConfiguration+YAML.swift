@@ -1,3 +1,4 @@
+import ExportEngine
 import Exports
 import Foundation
 import Logging
@@ -162,6 +163,8 @@ extension GatewayConfiguration.Engine {
         trackingDeadline = try section.duration("trackingDeadline", in: bounds, default: trackingDeadline)
         unknownBound = try section.duration("unknownBound", in: bounds, default: unknownBound)
         reconcileDelay = try section.duration("reconcileDelay", in: .zero ... .seconds(3600), default: reconcileDelay)
+        reconcileDeadline = try section.duration("reconcileDeadline", in: bounds, default: reconcileDeadline)
+        missingBound = try section.duration("missingBound", in: bounds, default: missingBound)
         try section.finish()
     }
 }
@@ -208,6 +211,11 @@ extension ConnectionConfiguration {
         retriesOnCapacityText = try section.bool("retryOnCapacityText", default: false)
         let floor = adapter.descriptor.capabilities.minimumPollInterval
         pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
+        ambiguousStart = try section.choice(
+            "ambiguousStart",
+            AmbiguousStart.self,
+            default: adapter.descriptor.capabilities.resubmitIsHarmless ? .repeat : .hold
+        )
         let cloud = try section.choice("cloud", NationalCloud.self, default: .public)
         credential = try CredentialConfiguration(
             section.node("credential"),

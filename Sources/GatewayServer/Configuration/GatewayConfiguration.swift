@@ -1,4 +1,5 @@
 import DownloadRelay
+import ExportEngine
 public import Exports
 public import GatewayAPI
 public import Logging
@@ -131,6 +132,8 @@ public struct GatewayConfiguration: Sendable {
         public var trackingDeadline = Duration.seconds(48 * 3600)
         public var unknownBound = Duration.seconds(3600)
         public var reconcileDelay = Duration.seconds(10)
+        public var reconcileDeadline = Duration.seconds(24 * 3600)
+        public var missingBound = Duration.seconds(900)
     }
 
     public var server = Server()
@@ -150,6 +153,8 @@ public struct ConnectionConfiguration: Sendable {
     public var provider: ProviderID
     /// The shortest wait between two polls of one export, when the upstream names none.
     public var pollInterval: Duration
+    /// What is done about a start of which it is not known whether it happened.
+    var ambiguousStart: AmbiguousStart
     var credential: CredentialConfiguration
     var budget: RequestBudget?
     /// Whether a refused start that says in words that too many jobs run is tried again; assumed, because which answer
