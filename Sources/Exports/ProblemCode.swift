@@ -57,6 +57,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case upstreamBusy = "upstream-busy"
     case trackingTimedOut = "tracking-timed-out"
     case filesMissing = "files-missing"
+    case fileChanged = "file-changed"
     case canceled = "canceled"
 
     /// The problem's `title`.
@@ -110,6 +111,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .upstreamBusy: "The upstream stayed too busy to run the export"
         case .trackingTimedOut: "The upstream did not finish the export in time"
         case .filesMissing: "The upstream names no files for the export"
+        case .fileChanged: "The upstream sent a file otherwise than before"
         case .canceled: "The export was canceled"
         }
     }

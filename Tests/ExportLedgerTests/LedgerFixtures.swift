@@ -63,6 +63,10 @@ enum Fixture {
         record.submittingSince = epoch + .seconds(6)
         record.cancelWished = true
         record.fence = 9
+        record.readings = [
+            KeptReading(fileID: "1", delivery: id(), size: 3, sha256: "ab"),
+            KeptReading(fileID: "2", delivery: id(), size: nil, sha256: nil),
+        ]
         var progress = ExportProgress(acceptedSince: epoch + .seconds(7))
         progress.submissionAttempts = 1
         progress.resubmissions = 2
@@ -78,6 +82,8 @@ enum Fixture {
         progress.recoveringSince = epoch + .seconds(8)
         progress.trackingSince = epoch + .seconds(9)
         progress.unknownSince = epoch + .seconds(10)
+        progress.filesPendingSince = epoch + .seconds(11)
+        progress.filesMissingSince = epoch + .seconds(12)
         record.progress = progress
         return record
     }

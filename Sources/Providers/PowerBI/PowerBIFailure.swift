@@ -52,12 +52,12 @@ enum PowerBIFailure {
         return type.hasPrefix("text/html") || type.hasPrefix("application/xhtml")
     }
 
-    /// A 403 for the file of an export that Power BI still reports as succeeded.
+    /// A 403 for the file of an export that is known to have succeeded.
     static func forbiddenFile(upstream: UpstreamErrorInfo?) -> ProviderError {
         ProviderError(
             .forbidden,
-            "Power BI keeps the export and refuses its file: the identity of the connection may have lost permission on "
-                + "the report or its workspace.",
+            "Power BI refuses the file: the identity of the connection may have lost permission on the report or its "
+                + "workspace.",
             upstream: upstream
         )
     }
