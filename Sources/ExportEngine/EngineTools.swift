@@ -123,8 +123,10 @@ struct EngineTools: Sendable {
     private func announce(_ after: LedgerRecord, since before: LedgerRecord) {
         let export = after.export
         changes.wrote(export.id)
-        let isSettledNow = after.phase == .settled && before.phase != .settled
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
+        // A success without files goes on being looked after.
+        let isSettledNow = after.phase == .settled && before.phase != .settled && !before.export.status.hasResult
+        if export.status.hasResult, !before.export.status.hasResult, after.phase != .settled { expiries.fire() }
         if after.phase != before.phase || export.status != before.export.status {
             logger.info(
                 "export moved on",

@@ -4,6 +4,8 @@ import Exports
 // The wish to cancel: recorded at once, fulfilled when the upstream confirms it.
 extension ExportLife.Turn {
     mutating func cancelRequested(withOwnersToken: Bool) {
+        // A success whose files are still looked for is a success.
+        if record.export.status.isTerminal { return }
         // Decided here, on the phase of the moment: a start may just have been made.
         let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
         guard withOwnersToken || !isAskedUpstream else { return }

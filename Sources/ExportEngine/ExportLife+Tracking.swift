@@ -14,6 +14,8 @@ extension ExportLife.Turn {
         record.export.upstream = UpstreamState(id: record.reference?.id, status: observation.upstreamStatus)
         record.export.observedAt = now
         record.export.stale = false
+        record.progress.filesMissingSince = nil
+        if observedAfterSuccess(observation) { return }
         record.export.notice = nil
         if let percent = observation.percentComplete { record.export.percentComplete = min(100, max(0, percent)) }
         if observation.status != .unknown { record.progress.unknownSince = nil }
@@ -72,14 +74,9 @@ extension ExportLife.Turn {
 
     private mutating func succeeded(_ observation: Observation) {
         let expectsFiles = record.plan.destination == nil
-        if expectsFiles && observation.filesPending && observation.files.isEmpty {
-            record.progress.fileLagAttempts += 1
-            if record.progress.fileLagAttempts <= settings.fileLagAttempts {
-                record.export.status = .running
-                return schedule(after: settings.fileLagInterval)
-            }
-        }
-        let completedAt = observation.completedAt ?? now
+        let lacksFiles = expectsFiles && observation.filesPending && observation.files.isEmpty
+        if lacksFiles, filesAreLate() { return }
+        let completedAt = observation.completedAt ?? record.export.completedAt ?? now
         record.export.completedAt = completedAt
         record.export.expiresAt =
             observation.expiresAt ?? life.capabilities.downloadLifetime.map { completedAt + $0 }
@@ -91,6 +88,10 @@ extension ExportLife.Turn {
             error: isPartial ? observation.failure : nil,
             notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
         )
+        guard lacksFiles else { return }
+        // It has ended for those who wait for it, and is not given up.
+        record.phase = .tracking
+        lookForFiles()
     }
 
     private mutating func failed(_ observation: Observation) {
@@ -132,6 +133,7 @@ extension ExportLife.Turn {
 
     mutating func observationFailed(_ error: ProviderError) {
         record.progress.observeBeforeCancel = false
+        if lookingFailed(error) { return }
         if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
         // Other failures in between say nothing of whether the job exists.
         if error.code == .notFound || error.code == .gone {
@@ -172,6 +174,7 @@ extension ExportLife.Turn {
     /// Why it is so goes to the caller in the notice, until it is known better; a challenge too, because only the caller's
     /// sign-in can answer it.
     mutating func awaitAuthorization(after error: ProviderError? = nil) {
+        if lookingAwaitsAuthorization() { return }
         let deadline =
             switch record.phase {
             case .tracking: trackingDeadline

@@ -33,8 +33,10 @@ struct ExportLife: Sendable {
         case cancelRequested(withOwnersToken: Bool)
         case canceledUpstream
         case cancelFailed(ProviderError)
-        /// The files are no longer kept.
+        /// The time of the files is over.
         case filesGone
+        /// A file could not be had, and the upstream was asked what it says of the job.
+        case filesAsked(FileWord)
         /// A file, or a part of it, was sent to a caller.
         case delivered(Delivery)
         /// The connection is not configured any more.
@@ -115,7 +117,8 @@ struct ExportLife: Sendable {
         mutating func take(_ event: Event) {
             switch (record.phase, event) {
             case (_, .decided(let decision)): decided(decision)
-            case (.settled, .filesGone): expire()
+            case (.settled, .filesGone), (.tracking, .filesGone): expire()
+            case (.settled, .filesAsked(let word)), (.tracking, .filesAsked(let word)): filesAsked(word)
             case (.settled, .delivered(let delivery)): delivered(delivery)
             case (.settled, _): break
             case (.accepted, .submissionBegins(let secretsAtHand, let upstreamTime)):
@@ -151,24 +154,6 @@ struct ExportLife: Sendable {
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
             return error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) ?? wait
-        }
-
-        /// The first whole delivery of a file tells what the upstream did not.
-        private mutating func delivered(_ delivery: Delivery) {
-            guard delivery.outcome == .whole, delivery.rangeFirst == nil, delivery.rangeLast == nil,
-                let digest = delivery.sha256,
-                let index = record.export.files.firstIndex(where: { $0.id == delivery.fileID })
-            else { return }
-            if record.export.files[index].size == nil {
-                record.export.files[index].size = delivery.fileBytes
-                record.export.files[index].sizeSource = .gateway
-                record.export.files[index].sizeState = .claimed
-            }
-            if record.export.files[index].sha256 == nil {
-                record.export.files[index].sha256 = digest
-                record.export.files[index].digestSource = .gateway
-                record.export.files[index].digestState = .claimed
-            }
         }
 
         private mutating func connectionMissing() {

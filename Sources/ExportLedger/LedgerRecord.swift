@@ -32,6 +32,8 @@ public struct LedgerRecord: Sendable, Hashable {
     public var upstreamSubmittingSince: Timestamp?
     /// Whether somebody wished to cancel and the wish is still open.
     public var cancelWished: Bool
+    /// What deliveries found of the files, as far as it may still agree with what later ones find.
+    public var readings: [KeptReading]
     /// Grows with every claim. A write-back that carries another number changes nothing.
     public var fence: Int64
 
@@ -44,6 +46,7 @@ public struct LedgerRecord: Sendable, Hashable {
         nextActionAt = export.createdAt
         scheduledAt = export.createdAt
         cancelWished = false
+        readings = []
         fence = 1
         self.export.tracking = tracking
     }
@@ -84,6 +87,10 @@ public struct ExportProgress: Sendable, Hashable {
     public var missingSince: Timestamp?
     /// Polls of a finished job whose files were not listed yet.
     public var fileLagAttempts = 0
+    /// Since when the upstream says that the job succeeded and lists no files for it.
+    public var filesPendingSince: Timestamp?
+    /// Since when the upstream, asked for files, says that it knows neither them nor the job.
+    public var filesMissingSince: Timestamp?
     /// Calls that asked the upstream to cancel.
     public var cancelAttempts = 0
     /// Whether a failed cancel is to be followed by a poll before it is tried again.
@@ -104,6 +111,25 @@ public struct ExportProgress: Sendable, Hashable {
     /// Nothing done yet.
     public init(acceptedSince: Timestamp) {
         self.acceptedSince = acceptedSince
+    }
+}
+
+/// What one delivery found of a file.
+public struct KeptReading: Sendable, Hashable, Codable {
+    public var fileID: String
+    /// Which delivery: no two readings of one file have the same.
+    public var delivery: ExportID
+    /// The length of the plain file; nil where it is only known to be longer than what was claimed then.
+    public var size: Int64?
+    /// Lower-case hexadecimal SHA-256, where the whole file was read.
+    public var sha256: String?
+
+    /// Keeps a reading.
+    public init(fileID: String, delivery: ExportID, size: Int64?, sha256: String?) {
+        self.fileID = fileID
+        self.delivery = delivery
+        self.size = size
+        self.sha256 = sha256
     }
 }
 

@@ -59,6 +59,9 @@ extension LedgerRecord {
                 ("recovering_since", progress.recoveringSince?.milliseconds),
                 ("tracking_since", progress.trackingSince?.milliseconds),
                 ("unknown_since", progress.unknownSince?.milliseconds),
+                ("readings", readings.isEmpty ? nil : try JSONText.write(readings)),
+                ("files_pending_since", progress.filesPendingSince?.milliseconds),
+                ("files_missing_since", progress.filesMissingSince?.milliseconds),
             ]
         }
     }
@@ -94,6 +97,9 @@ extension LedgerRecord {
         progress.recoveringSince = row.time("recovering_since")
         progress.trackingSince = row.time("tracking_since")
         progress.unknownSince = row.time("unknown_since")
+        readings = try JSONText.readOptional(row["readings"], "readings") ?? []
+        progress.filesPendingSince = row.time("files_pending_since")
+        progress.filesMissingSince = row.time("files_missing_since")
         export.tracking = tracking
     }
 }

@@ -26,6 +26,9 @@ extension SQLiteLedger {
         migrator.registerMigration("7 unconfirmed starts") { database in
             try database.execute(sql: unconfirmedStarts)
         }
+        migrator.registerMigration("8 readings of files") { database in
+            try database.execute(sql: readingSchema)
+        }
         return migrator
     }
 
@@ -163,6 +166,16 @@ extension SQLiteLedger {
 
         CREATE INDEX delivery_by_request ON delivery (export_id, request_id, id);
         CREATE INDEX delivery_under_way ON delivery (export_id, id) WHERE outcome = 'underWay';
+        """
+
+    // The last statement: exports that were given up without files are looked after again.
+    private static let readingSchema = """
+        ALTER TABLE export ADD COLUMN readings TEXT;
+        ALTER TABLE export ADD COLUMN files_pending_since INTEGER;
+        ALTER TABLE export ADD COLUMN files_missing_since INTEGER;
+        UPDATE export SET phase = 'tracking', next_action_at = updated_at, files_pending_since = updated_at
+            WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded') AND files = '[]'
+                AND destination IS NULL AND reference IS NOT NULL AND notice LIKE '%"files-missing"%';
         """
 
     // Of exports that are not settled only.

@@ -68,8 +68,9 @@ public protocol ExportProvider: Sendable {
     /// Opens one file, or the part of it that `range` names: links are asked for anew each time.
     ///
     /// The head says what came: where `rangeDownload` is not declared, or the upstream has no parts of this file, or its
-    /// validator does not hold any more, that is the whole file. Throws `gone` when the file is no longer kept, `invalid`
-    /// when the range lies beyond its end. The body must be read to its end, or the task cancelled.
+    /// validator does not hold any more, that is the whole file. Throws `gone` when this answer says that the file is not
+    /// kept (the engine asks for the job before it believes that), `invalid` when the range lies beyond its end. The body
+    /// must be read to its end, or the task cancelled.
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,

@@ -64,7 +64,9 @@ public protocol ExportService: Sendable {
 
     /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
     /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
-    /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
+    /// `notFound` where there is nothing to be had, and what the upstream said where it failed. One answer that the file is
+    /// not there means little: the upstream is asked for the job, and the file once more where the job stands; what is
+    /// missing only for the moment is `upstreamUnavailable`.
     ///
     /// Where the connection runs on callers' tokens, the owner's call is made with the token that it brings, or the last one
     /// that was kept; anybody else's only with what it brings. Throws `upstreamAuthorizationRequired` where there is none.
@@ -76,9 +78,10 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody
 
-    /// Writes down that a delivery begins (`underWay`), and with the same id how it went. After the first whole delivery of
-    /// a file, its size and SHA-256 are part of the export's record, unless the upstream had told them. Never throws: what
-    /// cannot be written is logged, for a download goes on without its row.
+    /// Writes down that a delivery begins (`underWay`), and with the same id how it went and what it found of the files
+    /// (`readings`): sizes and digests in the export's record are claimed by one reading, confirmed by another that agrees,
+    /// dropped or replaced by those that differ. A whole delivery of a whole file without `readings` is a reading. Never
+    /// throws: what cannot be written is logged, for a download goes on without its row.
     func record(_ delivery: Delivery) async
 
     /// One page of an export's deliveries, oldest first; of those of one request where `requestID` is given. Throws

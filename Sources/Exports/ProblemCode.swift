@@ -57,6 +57,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case upstreamBusy = "upstream-busy"
     case trackingTimedOut = "tracking-timed-out"
     case filesMissing = "files-missing"
+    case fileChanged = "file-changed"
     case canceled = "canceled"
 
     // Deciding what became of a start.
@@ -114,6 +115,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .upstreamBusy: "The upstream stayed too busy to run the export"
         case .trackingTimedOut: "The upstream did not finish the export in time"
         case .filesMissing: "The upstream names no files for the export"
+        case .fileChanged: "The upstream sent a file otherwise than before"
         case .canceled: "The export was canceled"
         case .submissionKnown: "There is nothing to decide about the start of this export"
         case .upstreamIDInUse: "Another export is bound to this upstream id"

@@ -102,17 +102,17 @@ extension UpstreamClient {
                 // The size known beforehand is the file's: an encoded body has another one.
                 expected = try Self.expectedLength(
                     announced: length,
-                    known: headers.isEncoded ? nil : expectedLength,
+                    claimed: headers.isEncoded ? nil : expectedLength,
                     isChunked: headers.all("transfer-encoding")?.lowercased().hasSuffix("chunked") ?? false,
                     host: request.url.host
                 )
             case .partialContent:
                 if let refusal = request.refusal(headers) { throw refusal }
                 let answer = PartialContent(headers: headers, host: request.url.host)
-                let checked = try answer.range(asked: range, size: expectedLength)
+                let checked = try answer.range(asked: range)
                 (part, expected) = (checked, checked.count)
             case .rangeNotSatisfiable:
-                if let range { throw range.notSatisfiable(size: expectedLength, host: request.url.host) }
+                if let range { throw range.notSatisfiable(host: request.url.host) }
             default: break
             }
             return UpstreamDownload(
@@ -141,27 +141,20 @@ extension UpstreamClient {
     }
 
     /// How many bytes of a file must come; nil where only the framing knows. Throws when nothing would tell a break
-    /// from the end, and when the announced length cannot be the file's.
+    /// from the end.
     private static func expectedLength(
         announced: Int64?,
-        known: Int64?,
+        claimed: Int64?,
         isChunked: Bool,
         host: String
     ) throws(ProviderError) -> Int64? {
-        if let announced, let known, announced != known {
-            throw ProviderError(
-                .transient,
-                "\(host) announces \(announced) bytes for a file that has \(known).",
-                problem: .upstreamBroken
-            )
-        }
-        guard announced != nil || known != nil || isChunked else {
+        guard announced != nil || claimed != nil || isChunked else {
             throw ProviderError(
                 .permanent,
                 "\(host) sends the file without saying where it ends: a break could not be told from the end."
             )
         }
-        return announced ?? known
+        return announced ?? (isChunked ? nil : claimed)
     }
 
     /// AsyncHTTPClient logs whole answers at the trace level, tokens and signed links among them.

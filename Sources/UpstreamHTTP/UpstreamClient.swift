@@ -123,15 +123,16 @@ public final class UpstreamClient: Sendable {
     /// Opens a download: the head is awaited, the bytes come as they are read.
     ///
     /// Answers 3xx are followed up to three times to `redirects` and to the hosts of the request's scope, never from
-    /// https to http; the token goes only to the latter. `expectedLength` is the size of the whole file known beforehand: a
-    /// 200 or 206 that announces another one throws `transient` before the first byte. A 200 whose end cannot be told from
-    /// a break, because neither the upstream nor the caller knows its length, throws `permanent`.
+    /// https to http; the token goes only to the latter. `expectedLength` is the size that is claimed of the whole file: a 200
+    /// without `Content-Length` and chunks has to have it, or its bytes throw. Whether an announced length can be the
+    /// file's is the caller's to judge. A 200 whose end cannot be told from a break, because neither the upstream nor the
+    /// caller knows its length, throws `permanent`.
     ///
     /// With a `range`, the answer may be that part (206, `range` of the answer says which) or the whole file (200); the
     /// part begins where it was asked for, and may end earlier. With the range's `validator`, a part comes only with the
     /// same strong entity tag: where the upstream sends a part with another or none, the whole file is asked for instead.
     /// Throws `invalid` when the upstream says that the file ends before the range (416), `transient` for a part that does
-    /// not fit what was asked or known, `permanent` for an encoded part and for several parts.
+    /// not fit what was asked, `permanent` for an encoded part and for several parts.
     public func download(
         _ request: UpstreamRequest,
         range: FileRange? = nil,

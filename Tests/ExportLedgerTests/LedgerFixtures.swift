@@ -66,6 +66,10 @@ enum Fixture {
         record.upstreamSubmittingSince = epoch + .seconds(12)
         record.cancelWished = true
         record.fence = 9
+        record.readings = [
+            KeptReading(fileID: "1", delivery: id(), size: 3, sha256: "ab"),
+            KeptReading(fileID: "2", delivery: id(), size: nil, sha256: nil),
+        ]
         var progress = ExportProgress(acceptedSince: epoch + .seconds(7))
         progress.submissionAttempts = 1
         progress.resubmissions = 2
@@ -83,6 +87,8 @@ enum Fixture {
         progress.recoveringSince = epoch + .seconds(8)
         progress.trackingSince = epoch + .seconds(9)
         progress.unknownSince = epoch + .seconds(10)
+        progress.filesPendingSince = epoch + .seconds(11)
+        progress.filesMissingSince = epoch + .seconds(12)
         record.progress = progress
         return record
     }

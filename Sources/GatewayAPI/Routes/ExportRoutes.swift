@@ -123,12 +123,7 @@ struct ExportRoutes: Sendable {
 
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
-        let export = try await service.export(
-            call.exportID(),
-            owner: call.caller.owner,
-            refresh: false,
-            authorization: authorization(of: call)
-        )
+        let export = try await export(of: call, authorization(of: call), looksForFiles: true)
         return JSONAnswer.perCaller(ExportDocument(links: call.links).bytes(ofFilesOf: export))
     }
 

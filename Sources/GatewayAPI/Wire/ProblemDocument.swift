@@ -32,7 +32,9 @@ enum ProblemDocument {
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         // The gateway's own credentials, or what it made of the request: nothing the client can mend.
-        case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken: .badGateway
+        case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken,
+            .fileChanged:
+            .badGateway
         // The client did nothing wrong and may come again: not 429, which would blame it.
         case .unavailable, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout

@@ -140,8 +140,8 @@ public struct PowerBIProvider: ExportProvider {
         )
         guard download.isFile else {
             let error = failure(await download.collected(), during: .file)
-            // A 403 may mean either, and an export that is taken for expired cannot be had back.
-            if error.code == .gone, error.upstream?.status == 403, try await stands(reference, context: context) {
+            // A 403 may mean either: the engine asks what has become of the export.
+            if error.code == .gone, error.upstream?.status == 403 {
                 throw PowerBIFailure.forbiddenFile(upstream: error.upstream)
             }
             throw error
@@ -153,16 +153,6 @@ public struct PowerBIProvider: ExportProvider {
             head: download.fileHead(requestID: download.headers["requestid"]),
             bytes: download.bytes
         )
-    }
-
-    /// Whether Power BI still reports the export as succeeded. Throws when it cannot be known.
-    private func stands(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) -> Bool {
-        do throws(ProviderError) {
-            return try await observe(reference, context: context).status == .succeeded
-        } catch {
-            guard error.code == .notFound || error.code == .gone else { throw error }
-            return false
-        }
     }
 
     private func failure(
