@@ -138,7 +138,8 @@ enum EntraFailure {
 
     private static let codes: Set<String> = [
         "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
-        "invalid_scope", "invalid_resource", "interaction_required", "login_required", "consent_required", "access_denied",
+        "invalid_scope", "invalid_resource", "interaction_required", "login_required", "consent_required",
+        "access_denied",
         "temporarily_unavailable",
     ]
 

@@ -21,7 +21,8 @@ enum TokenAudience {
             "00000009-0000-0000-c000-000000000000",
             [
                 "https://analysis.windows.net/powerbi/api", "https://analysis.usgovcloudapi.net/powerbi/api",
-                "https://high.analysis.usgovcloudapi.net/powerbi/api", "https://mil.analysis.usgovcloudapi.net/powerbi/api",
+                "https://high.analysis.usgovcloudapi.net/powerbi/api",
+                "https://mil.analysis.usgovcloudapi.net/powerbi/api",
                 "https://analysis.chinacloudapi.cn/powerbi/api",
             ]
         ),

@@ -6,10 +6,12 @@ import ParallelGzip
 public enum AnswerLimit {
     /// A token, with or without a refresh token.
     public static let token = 64 << 10
-    /// One job, one link.
-    public static let job = 1 << 20
+    /// One job: a few kilobytes, but a name of megabytes must not cost the job.
+    public static let job = 4 << 20
+    /// The address of a file.
+    public static let link = 64 << 10
     /// One page of a list.
-    public static let list = 4 << 20
+    public static let list = 8 << 20
     /// An error: of more than this, the beginning is read.
     public static let error = 64 << 10
 }
@@ -29,7 +31,8 @@ struct AnswerBody: Sendable {
             (bytes, fault) = Self.gunzipped(encoded, limit: limit)
         } else if headers.isEncoded, !encoded.isEmpty {
             let coding = headers.all("content-encoding") ?? ""
-            fault = ["gzip", "x-gzip"].contains(coding.lowercased())
+            fault =
+                ["gzip", "x-gzip"].contains(coding.lowercased())
                 ? nil : "is in the coding \"\(UpstreamText.cut(coding, to: 32))\", which was not asked for"
         }
         if let sent { bytes = sent.cutOut(of: bytes, isError: isError) }

@@ -132,10 +132,14 @@ struct LenientJSON {
         case "null", "NaN", "Infinity", "-Infinity": return .null
         default: break
         }
-        guard text.utf8.first.map({ $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) }) ?? false else { return nil }
+        guard text.utf8.first.map({ $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) }) ?? false else {
+            return nil
+        }
         if let value = Int64(text) { return .integer(value) }
         // What Swift reads as a number besides JSON's, such as hexadecimal ones, is none here.
-        guard text.utf8.allSatisfy({ "+-.0123456789eE".utf8.contains($0) }), let value = Double(text) else { return nil }
+        guard text.utf8.allSatisfy({ "+-.0123456789eE".utf8.contains($0) }), let value = Double(text) else {
+            return nil
+        }
         return value.isFinite ? .number(value) : .null
     }
 

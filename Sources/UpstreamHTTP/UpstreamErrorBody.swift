@@ -101,7 +101,9 @@ public struct UpstreamErrorBody: Sendable, Hashable {
         if let text = details?.string { return add(text) }
         for detail in (details?.array ?? []).prefix(Self.most) {
             if let code = detail.text("code").flatMap(Self.name) { others.append(code) }
-            if let text = detail.text("message") ?? detail.member("detail")?.text("value") ?? detail.string { add(text) }
+            if let text = detail.text("message") ?? detail.member("detail")?.text("value") ?? detail.string {
+                add(text)
+            }
         }
     }
 

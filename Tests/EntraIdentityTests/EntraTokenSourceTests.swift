@@ -170,9 +170,11 @@ extension EntraTokenSource {
             async let error = self.error { () async throws(ProviderError) in try await source.token() }
             for index in 0..<3 {
                 await server.call(index).reply(200, body)
-                guard index < 2 else { break }
-                await time.sleepers(atLeast: 1)
-                time.advance(by: .seconds(2))
+                // The pause before the next call is one of several sleepers.
+                while index < 2, server.calls.count < index + 2 {
+                    time.advance(by: .milliseconds(700))
+                    try await Task.sleep(for: .milliseconds(5))
+                }
             }
             #expect(try await error.code == .transient)
             // It is not remembered.

@@ -55,7 +55,9 @@ extension GraphEDiscoveryProvider {
         }
         let url = settings.operationsURL(of: caseID)
             .appending(path: [reference.id, "microsoft.graph.ediscovery.caseExportOperation", "getDownloadUrl"])
-        let response = try await client.send(graphCall("download-url", .get, url), context: context)
+        var call = graphCall("download-url", .get, url)
+        call.bodyLimit = AnswerLimit.link
+        let response = try await client.send(call, context: context)
         guard response.status == 200 else { throw GraphEDiscoveryFailure.error(response, in: .link) }
         guard let link = DownloadURLAnswer.link(in: response.json) else {
             throw GraphEDiscoveryFailure.unreadable(response, "download link")

@@ -121,7 +121,8 @@ enum PowerBIFailure {
                     + "exported as \(PowerBIFormat.names(for: .powerBIReport).joined(separator: ", ")), paginated reports as "
                     + "\(PowerBIFormat.names(for: .paginatedReport).joined(separator: ", ")); PNG needs the tenant "
                     + "switch \"Export reports as image files\"."
-                    + (asked.withIdentities ? " Or the effective identity in identities is not valid for the report." : "")
+                    + (asked.withIdentities
+                        ? " Or the effective identity in identities is not valid for the report." : "")
             )
         }
         return nil
