@@ -49,8 +49,8 @@ struct EngineTools: Sendable {
         }
     }
 
-    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, or the task is cancelled
-    /// while the ledger fails.
+    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, when its row cannot be read any
+    /// more, or the task is cancelled while the ledger fails.
     func record(
         _ event: ExportLife.Event,
         of id: ExportID,
@@ -66,6 +66,8 @@ struct EngineTools: Sendable {
                     metadata: ["export": "\(id)", "bound": "\(error.owner)"]
                 )
                 return await record(.of(event, refused: error), of: id, fence: fence, life)
+            } catch let error as LedgerError where error.isAboutOneExport {
+                return nil
             } catch {
                 logger.error(
                     "the ledger cannot be written, trying again",

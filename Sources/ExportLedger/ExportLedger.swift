@@ -192,4 +192,7 @@ public struct LedgerError: Error, CustomStringConvertible {
     }
 
     public var description: String { "ledger \(code.rawValue): \(detail)" }
+
+    /// Whether one export's row cannot be read: the ledger has set it aside, and everything else goes on.
+    public var isAboutOneExport: Bool { code == .corrupt && owner != nil }
 }
