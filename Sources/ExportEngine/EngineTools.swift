@@ -15,6 +15,8 @@ struct EngineTools: Sendable {
     let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
     let expiries = Signal()
+    /// Fired when files may be due for measuring.
+    let measurements = Signal()
 
     /// Applies an event to a record in one transaction, and tells whoever should know.
     ///
@@ -132,7 +134,12 @@ struct EngineTools: Sendable {
         }
         if isSettledNow {
             metrics.finished(export.provider, export.status)
-            if export.status.hasResult { expiries.fire() } else { tokens.forget(export.id) }
+            if export.status.hasResult {
+                expiries.fire()
+                measurements.fire()
+            } else {
+                tokens.forget(export.id)
+            }
         } else if export.status == .expired && before.export.status != .expired {
             tokens.forget(export.id)
         }

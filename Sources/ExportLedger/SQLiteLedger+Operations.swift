@@ -95,6 +95,7 @@ extension SQLiteLedger: ExportLedger {
             var after = before
             change(&after)
             guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
+            try Self.updateMeasurement(from: before, to: after, in: database)
             return .written(before: before, after: after)
         }
     }

@@ -23,6 +23,9 @@ extension SQLiteLedger {
         migrator.registerMigration("6 deliveries that begin") { database in
             try database.execute(sql: begunDeliverySchema)
         }
+        migrator.registerMigration("7 files to be measured") { database in
+            try database.execute(sql: measurementSchema)
+        }
         return migrator
     }
 
@@ -160,6 +163,21 @@ extension SQLiteLedger {
 
         CREATE INDEX delivery_by_request ON delivery (export_id, request_id, id);
         CREATE INDEX delivery_under_way ON delivery (export_id, id) WHERE outcome = 'underWay';
+        """
+
+    // Of successes whose files were not looked at yet, or are to be tried again.
+    private static let measurementSchema = """
+        CREATE TABLE measurement (
+            export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
+            due_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX measurement_by_time ON measurement (due_at, export_id);
+
+        INSERT INTO measurement
+            SELECT id, updated_at, 0 FROM export
+            WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded');
         """
 
     // Of exports that are not settled only.
