@@ -53,33 +53,53 @@ extension DownloadRelay {
         } catch {
             return refused(file, of: export, error)
         }
-        guard case .stream(let handover, let facts, _, let upstreamRequestID) = opened, let stream = handover.take()
-        else { return .broken }
-        defer { stream.letGo() }
-        known.note(facts, of: file, in: export.id)
-        if let size = facts.size, size > largest { return .tooLarge }
-        var generator = HandedRandom(source: tools.random)
-        let row = DownloadRecord(
-            kind: .measurement,
-            export: export.id,
-            file: file.id,
-            form: .identity,
-            announced: facts.size,
-            upstreamRequestID: upstreamRequestID,
-            recipient: Recipient(
-                caller: Delivery.gatewayItself,
-                requestID: ExportID(at: startedAt, random: &generator).description,
-                record: record
-            ),
-            tools: tools,
-            startedAt: startedAt
-        )
+        let row = { (announced: Int64?, upstreamRequestID: String?) in
+            var generator = HandedRandom(source: tools.random)
+            return DownloadRecord(
+                kind: .measurement,
+                export: export.id,
+                file: file.id,
+                form: .identity,
+                announced: announced,
+                upstreamRequestID: upstreamRequestID,
+                recipient: Recipient(
+                    caller: Delivery.gatewayItself,
+                    requestID: ExportID(at: startedAt, random: &generator).description,
+                    record: record
+                ),
+                tools: tools,
+                startedAt: startedAt
+            )
+        }
+        switch opened {
+        case .beyond: return .broken
+        case .contradicted(let failure, let reading, let requestID):
+            var progress = DownloadProgress()
+            progress.add(reading)
+            await row(reading.claimedSize, requestID).ended(.broke(failure), progress)
+            return .broken
+        case .stream(let handover, let facts, _, _, let requestID):
+            guard let stream = handover.take() else { return .broken }
+            defer { stream.letGo() }
+            known.note(facts, of: file, in: export.id)
+            if let size = facts.size, size > largest { return .tooLarge }
+            return await measure(stream, of: export.id, largest: largest, pace: pace, row(facts.size, requestID))
+        }
+    }
+
+    private func measure(
+        _ stream: FileStream,
+        of export: ExportID,
+        largest: Int64,
+        pace: ReadingPace,
+        _ row: DownloadRecord
+    ) async -> MeasurementOutcome {
         await row.began()
         do {
             while let piece = try await stream.next() {
                 tools.meters.measured(piece.readableBytes)
                 if stream.given > largest { return await row.givenUp(.tooLarge, DownloadProgress(sent: 0, stream)) }
-                if budget.isServing(export.id) { return await row.givenUp(.gaveWay, DownloadProgress(sent: 0, stream)) }
+                if budget.isServing(export) { return await row.givenUp(.gaveWay, DownloadProgress(sent: 0, stream)) }
                 try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay)
             }
         } catch {
