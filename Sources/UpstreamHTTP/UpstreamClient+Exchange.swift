@@ -30,7 +30,7 @@ extension UpstreamClient {
                         return (response, try await Self.body(of: response, to: request))
                     } catch  where request.startsJob && (200...299).contains(response.status.code) {
                         // The head has said that the start is accepted, and may have said where its job is.
-                        return (response, [])
+                        return (response, [UInt8]())
                     }
                 }
             }

@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "malformed-request", []), ("[]", "invalid-export", [""]),
+        ("", "malformed-request", []), ("[]", "invalid-export", ["", "/outcome"]),
         ("{}", "invalid-export", ["/outcome"]),
         ("{\"outcome\":\"maybe\"}", "invalid-export", ["/outcome"]),
         ("{\"outcome\":\"started\"}", "invalid-export", ["/upstreamId"]),

@@ -39,7 +39,8 @@ import Testing
             }
             _ = try await upstream.client.send(start(upstream), context: context)
             _ = try await upstream.client.send(upstream.request(.get), context: context)
-            #expect(asked.withLock { $0 } == [0])
+            let before = asked.withLock { $0 }
+            #expect(before == [0])
             context.willStart = { () async throws(ProviderError) in throw ProviderError(.transient, "Not now.") }
             let refusing = context
             let error = try await providerError { try await upstream.client.send(start(upstream), context: refusing) }

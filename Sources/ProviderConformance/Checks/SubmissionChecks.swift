@@ -88,22 +88,18 @@ extension Examination {
         }
         let harness = harness
         let before = await harness.startedJobs()
-        let seen = Mutex<[Int]>([])
+        let seen = Counts()
         var context = harness.context
         context.willStart = { () async throws(ProviderError) in
-            let jobs = await harness.startedJobs()
-            seen.withLock { $0.append(jobs) }
+            seen.add(await harness.startedJobs())
             throw ProviderError(.transient, "Not now.")
         }
         let refusing = context
         await mustThrow([.transient], "a start that is refused beforehand") { () async throws(ProviderError) in
             try await provider.submit(valid.plan, secrets: valid.secrets, marker: marker(), context: refusing)
         }
-        expect(
-            seen.withLock { $0 } == [before],
-            "willStart is called once, before the job",
-            found: seen.withLock { $0 }
-        )
+        let counts = seen.all
+        expect(counts == [before], "willStart is called once, before the job", found: counts)
         let jobs = await harness.startedJobs() - before
         expect(jobs == 0, "nothing is started", found: "\(jobs) jobs")
     }
@@ -169,4 +165,13 @@ extension Examination {
             )
         }
     }
+}
+
+/// Numbers that come from other tasks.
+private final class Counts: Sendable {
+    private let state = Mutex<[Int]>([])
+
+    var all: [Int] { state.withLock { $0 } }
+
+    func add(_ count: Int) { state.withLock { $0.append(count) } }
 }
