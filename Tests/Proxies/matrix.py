@@ -31,6 +31,7 @@ from raw_upstream import certificate
 WRONG = {
     ("caddy", "gzip", "gateway killed"),
     ("caddy", "unknown length", "upstream cut"),
+    ("caddy", "unknown length", "cut at once"),
     ("caddy", "unknown length", "gateway killed"),
 }
 
@@ -38,14 +39,14 @@ WRONG = {
 def table(cells: list[Cell]) -> None:
     """A row for each side and version, a column for each way to break."""
     titles = [f"{end}, {kind}" for end in BREAKS for kind in KINDS]
-    print(f"\n{'curl ends with':28} {'asks':5}{'gets':5}" + "".join(f"{title:32}" for title in titles))
+    print(f"\n{'curl ends with':28} {'asks':5}{'gets':5}" + "".join(f"{title:30}" for title in titles))
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for cell in cells:
         rows.setdefault((cell.side.name, cell.version), {})[f"{cell.end}, {cell.kind}"] = cell
     for (name, version), row in rows.items():
         got = "/".join(sorted({cell.got for cell in row.values()}))
         texts = [f"{row[title].result}{' and half a file' if row[title].is_wrong else ''}" for title in titles]
-        print(f"{name:28} {version:5}{got:5}" + "".join(f"{text:32}" for text in texts))
+        print(f"{name:28} {version:5}{got:5}" + "".join(f"{text:30}" for text in texts))
 
 
 def check(cells: list[Cell], variants: set[str]) -> Iterator[str]:
@@ -105,7 +106,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         for side in sides:
             for version in side.versions if side.name not in variants else ():
                 yield from habits.check(scene, side, version)
-        cells = scene.broken("upstream cut", pair.upstream.cut)
+        cells = scene.broken_at_once() + scene.broken("upstream cut", pair.upstream.cut)
         yield from waits.join()
         cells += scene.broken("gateway killed", pair.gateway.kill)
         table(cells)
@@ -125,7 +126,7 @@ def main() -> int:
     wanted = [kind for kind in proxies.ALL if kind.name in arguments.names]
     wanted = wanted or (proxies.ALL if arguments.all else proxies.COMMON)
     # A signal takes the same way out as a failure: nothing is left behind.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     began = time.monotonic()
     faults = list(run(wanted, 60 if arguments.all else 30))
