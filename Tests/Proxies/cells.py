@@ -30,6 +30,8 @@ class Side:
     name: str
     address: str
     versions: list[str]
+    # The address that the proxy tells the gateway, as its clients see it; None where there is none.
+    public: str | None = None
 
 
 @dataclass
