@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import bodies
+import servers
 
 UPGRADES = {
     "h2c": "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n",
@@ -62,6 +63,17 @@ def test_the_connection_goes_on(upstream, gateway, server, kind):
             assert "close" not in fields.get("connection", "") and "upgrade" not in fields
         conversation.send(request(path, UPGRADES[kind]), request(path, ""))
         assert [conversation.answer()[0] for _ in range(2)] == [200, 200]
+
+
+def test_the_listener_of_the_platform_too(upstream):
+    port = servers.free_port()
+    with (
+        servers.gateway(upstream, server={"operations": {"host": "127.0.0.1", "port": port}}),
+        Conversation(f"http://127.0.0.1:{port}") as conversation,
+    ):
+        for path in ("/livez", "/metrics", "/readyz"):
+            conversation.send(request(path, UPGRADES["h2c"]))
+            assert conversation.answer()[0] == 200
 
 
 def test_with_a_body(gateway):
