@@ -174,6 +174,8 @@ final class FileStream {
             }
             throw ranOver(size, by: count)
         }
+        // Where it seemed to end, it went on.
+        reading = nil
         if let fault = format?.add(fresh.readableBytesView) { throw wrong(fault) }
         fresh.withUnsafeReadableBytes { hash.update($0) }
         position += Int64(count)
@@ -224,12 +226,9 @@ final class FileStream {
         guard failure.code == .endedEarly, isSizeClaimed, cursor == position, resumption.origin == 0,
             bytes?.hasEnded == true
         else { return false }
-        guard earlyEnd == position else {
-            earlyEnd = position
-            return false
-        }
         note(hash.digestSoFar(), isDelivered: false)
-        return true
+        defer { earlyEnd = position }
+        return earlyEnd == position
     }
 
     private func endedEarly() -> DownloadFailure {

@@ -74,7 +74,7 @@ def test_a_caller_has_so_many_downloads_at_a_time(upstream, accept):
         # What sends no file takes no room.
         head = gateway.call("HEAD", path, {"Accept": accept})
         assert head.status == 200
-        assert gateway.call("GET", path, {"Accept": accept, "If-None-Match": head.headers["etag"]}).status == 304
+        assert gateway.call("GET", path, {"Accept": accept, "If-None-Match": "*"}).status == 304
         assert gateway.metric("export_gateway_downloads_refused_total", limit="caller") == 1
 
         # One client leaves, one is served to its end; a third breaks upstream.

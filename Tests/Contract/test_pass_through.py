@@ -62,8 +62,8 @@ def test_what_asks_no_upstream_needs_none(upstream, credential):
         for headers in ({}, credential.with_downloads):
             answer = server.call("HEAD", export["files"][0]["href"], headers)
             assert answer.status == 200
-        tag = {"If-None-Match": answer.headers["etag"]}
-        assert server.call("GET", export["files"][0]["href"], tag).status == 304
+        known = {"If-None-Match": "*"}
+        assert server.call("GET", export["files"][0]["href"], known).status == 304
         assert proxied(upstream) == 0
 
 

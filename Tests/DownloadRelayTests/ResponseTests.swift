@@ -18,7 +18,7 @@ import Testing
         #expect(
             response.headers.map { "\($0.name): \($0.value)" } == [
                 "Content-Type: application/octet-stream",
-                "Content-Disposition: attachment; filename=\"mails.pst\"; filename*=UTF-8''mails.pst",
+                "Content-Disposition: attachment; filename=\"mails.ost\"; filename*=UTF-8''mails.ost",
                 "X-Content-Type-Options: nosniff",
                 "Content-Security-Policy: sandbox",
                 "ETag: W/\"\(scene.export.id).1\"",
@@ -121,6 +121,12 @@ import Testing
         var words: String
     }
 
+    private static func confirmed(_ name: String, size: Int64) -> ExportFile {
+        var file = ExportFile(id: "1", name: name, size: size)
+        file.sizeState = .confirmed
+        return file
+    }
+
     static let refusals: [Refusal] = [
         Refusal(head: .init(contentType: "text/html; charset=utf-8"), words: "sign-in page"),
         Refusal(file: csv, head: .init(contentType: "application/xhtml+xml"), words: "sign-in page"),
@@ -130,12 +136,12 @@ import Testing
         Refusal(acceptEncoding: "gzip", head: .init(contentEncoding: "gzip, gzip"), words: "content coding"),
         Refusal(head: .init(contentLength: -1), words: "length of -1"),
         Refusal(
-            file: ExportFile(id: "1", name: "a.pst", size: 4),
+            file: confirmed("a.ost", size: 4),
             head: .init(contentLength: 3),
-            words: "announced 3 bytes, where the export lists the file with 4"
+            words: "announced 3 bytes, where the export lists the file 1 with 4"
         ),
         Refusal(
-            file: ExportFile(id: "1", name: "a.csv", size: 4000),
+            file: confirmed("a.csv", size: 4000),
             acceptEncoding: "gzip",
             head: .init(contentLength: 3),
             words: "announced 3 bytes"
@@ -143,8 +149,8 @@ import Testing
         Refusal(head: .init(contentLength: 2), words: "3 bytes and more"),
         Refusal(head: .init(contentLength: 3), steps: [.bytes([1, 2, 3]), .bytes([4])], words: "4 bytes and more"),
         Refusal(head: .init(contentLength: 4), steps: [], words: "0 of 4"),
-        Refusal(file: ExportFile(id: "1", name: "a.pst", size: 4), steps: [.bytes([])], words: "0 of 4"),
-        Refusal(file: ExportFile(id: "1", name: "a.pst", size: 0), words: "3 bytes and more"),
+        Refusal(file: ExportFile(id: "1", name: "a.ost", size: 4), steps: [.bytes([])], words: "0 of 4"),
+        Refusal(file: ExportFile(id: "1", name: "a.ost", size: 0), words: "3 bytes and more"),
         Refusal(steps: [.failure(ChannelError.eof)], words: "failed after 0 bytes"),
     ]
 

@@ -235,5 +235,5 @@ extension DownloadContent {
 }
 
 let csv = ExportFile(id: "1", name: "sales.csv")
-let pst = ExportFile(id: "1", name: "mails.pst")
+let pst = ExportFile(id: "1", name: "mails.ost")
 let acceptingGzip = DownloadRequest(method: .get, acceptEncoding: "gzip, deflate, br")

@@ -59,7 +59,7 @@ import Testing
         // What is compressed already is sent as it is.
         let pictures = try await gateway.call(
             .get,
-            self.path(gateway, name: "a.png"),
+            self.path(gateway, name: "a.heic"),
             headers: [.acceptEncoding: "gzip"]
         )
         #expect(pictures.headers[.contentEncoding] == nil)
