@@ -13,45 +13,55 @@ import Testing
         return check.finish()
     }
 
-    private static let local = Array("PK\u{3}\u{4}".utf8)
+    private static func text(_ parts: String...) -> [UInt8] { parts.flatMap { Array($0.utf8) } }
+    private static func joined(_ parts: [UInt8]...) -> [UInt8] { parts.flatMap { $0 } }
+    private static func utf16(_ text: String) -> [UInt8] { joined([0xFF, 0xFE], text.utf8.flatMap { [$0, 0] }) }
+    private static func blanks(_ count: Int) -> [UInt8] { Array(repeating: 0x20, count: count) }
+    private static let local = text("PK\u{3}\u{4}")
     private static let compound: [UInt8] = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]
-    private static func utf16(_ text: String) -> [UInt8] { [0xFF, 0xFE] + text.utf8.flatMap { [$0, 0] } }
+    private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    private static let right: [(FileFormat, [UInt8])] = [
-        (.zip, local + Array("rest".utf8)), (.zip, Array("PK\u{5}\u{6}".utf8)),
-        (.zip, Array("PK\u{7}\u{8}".utf8) + local), (.zip, Array("PK00".utf8) + local),
+    private static let binaries: [(FileFormat, [UInt8])] = [
+        (.zip, joined(local, text("rest"))), (.zip, text("PK\u{5}\u{6}")),
+        (.zip, joined(text("PK\u{7}\u{8}"), local)), (.zip, joined(text("PK00"), local)),
         (.officeOpenXML, local), (.officeOpenXML, compound), (.msg, compound),
-        (.pdf, Array("%PDF-1.7".utf8)), (.pdf, [0xEF, 0xBB, 0xBF] + Array("%PDF-1.7".utf8)),
-        (.pdf, Array("\r\n%PDF-2.0".utf8)), (.pdf, Array(repeating: 0x20, count: 1023) + Array("%PDF-".utf8)),
+        (.pdf, text("%PDF-1.7")), (.pdf, joined(mark, text("%PDF-1.7"))), (.pdf, text("\r\n%PDF-2.0")),
+        (.pdf, joined(blanks(1023), text("%PDF-"))),
         (.png, [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 1]), (.tiff, [0x49, 0x49, 42, 0]),
-        (.tiff, [0x4D, 0x4D, 0, 43]), (.jpeg, [0xFF, 0xD8, 0xFF, 0xE0]), (.gif, Array("GIF89a".utf8)),
-        (.bmp, Array("BM".utf8)), (.emf, [1, 0, 0, 0, 88]), (.pst, Array("!BDN".utf8)),
-        (.xml, Array("<?xml version=\"1.0\"?><Report/>".utf8)), (.xml, Array("\u{FEFF} <Report/>".utf8)),
-        (.xml, utf16("<?xml version=\"1.0\"?><Report/>")), (.xml, Array("<Errors><Code>1</Code></Errors>".utf8)),
-        (.xml, Array("<!-- <html> --><Report/>".utf8)), (.xml, Array("<headline/>".utf8)),
-        (.mhtml, Array("MIME-Version: 1.0\r\n".utf8)), (.mhtml, Array("\r\nFrom: <Saved>\r\n".utf8)),
-        (.csv, []), (.csv, Array("The service is busy.".utf8)), (.csv, Array("a,b\n1,2\n".utf8)),
-        (.csv, Array("{a},b\n".utf8)), (.csv, Array("{\"name\": 1}".utf8)), (.csv, Array("<none>,b".utf8)),
-        (.csv, Array("{\"error\"},b".utf8)), (.csv, utf16("a,b")), (.text, Array("<?xml version=\"1.0\"?><a/>".utf8)),
-        (.csv, Array("{".utf8)), (.csv, Array("<".utf8)), (.csv, Array("<error>,b\n".utf8)),
+        (.tiff, [0x4D, 0x4D, 0, 43]), (.jpeg, [0xFF, 0xD8, 0xFF, 0xE0]), (.gif, text("GIF89a")),
+        (.bmp, text("BM")), (.emf, [1, 0, 0, 0, 88]), (.pst, text("!BDN")),
+    ]
+
+    private static let texts: [(FileFormat, [UInt8])] = [
+        (.xml, text("<?xml version=\"1.0\"?><Report/>")), (.xml, text("\u{FEFF} <Report/>")),
+        (.xml, utf16("<?xml version=\"1.0\"?><Report/>")), (.xml, text("<Errors><Code>1</Code></Errors>")),
+        (.xml, text("<!-- <html> --><Report/>")), (.xml, text("<headline/>")),
+        (.mhtml, text("MIME-Version: 1.0\r\n")), (.mhtml, text("\r\nFrom: <Saved>\r\n")),
+        (.csv, []), (.csv, text("The service is busy.")), (.csv, text("a,b\n1,2\n")),
+        (.csv, text("{a},b\n")), (.csv, text("{\"name\": 1}")), (.csv, text("<none>,b")),
+        (.csv, text("{\"error\"},b")), (.csv, utf16("a,b")), (.text, text("<?xml version=\"1.0\"?><a/>")),
+        (.csv, text("{")), (.csv, text("<")), (.csv, text("<error>,b\n")),
     ]
 
     @Test(arguments: [1, 2, 7, 5000]) func whatFitsIsTaken(pieces: Int) {
-        for (format, bytes) in Self.right {
+        for (format, bytes) in Self.binaries + Self.texts {
             #expect(fault(format, bytes, pieces: pieces) == nil, "\(format), \(String(decoding: bytes, as: UTF8.self))")
         }
     }
 
-    private static let page = Array("<!DOCTYPE HTML><html><body>Sign in</body></html>".utf8)
-    private static let object = Array("\u{FEFF}{ \"error\" : {\"code\":\"X\"}}".utf8)
-    private static let storage = Array("<?xml version=\"1.0\"?>\n<Error><Code>ServerBusy</Code></Error>".utf8)
+    private static let excuses: [[UInt8]] = [
+        text("<!DOCTYPE HTML><html><body>Sign in</body></html>"),
+        text("\u{FEFF}{ \"error\" : {\"code\":\"X\"}}"),
+        text("<?xml version=\"1.0\"?>\n<Error><Code>ServerBusy</Code></Error>"),
+        text("{\"Message\":\"No.\"}"),
+    ]
 
     @Test(arguments: [1, 2, 7, 5000]) func excusesAreRefusedAsEveryFormat(pieces: Int) {
         let formats: [FileFormat] = [
             .zip, .officeOpenXML, .pdf, .png, .tiff, .jpeg, .gif, .bmp, .emf, .pst, .msg, .xml, .mhtml, .csv, .text,
         ]
         for format in formats {
-            for excuse in [Self.page, Self.object, Self.storage, Array("{\"Message\":\"No.\"}".utf8)] {
+            for excuse in Self.excuses {
                 #expect(fault(format, excuse, pieces: pieces) != nil, "\(format)")
             }
         }
@@ -59,12 +69,12 @@ import Testing
 
     @Test(arguments: [1, 5000]) func whatHasAnotherSignatureIsRefused(pieces: Int) {
         let wrong: [(FileFormat, [UInt8])] = [
-            (.zip, Array("PK\u{1}\u{2}".utf8)), (.zip, []), (.zip, Array("PK".utf8)), (.zip, Array("PK00".utf8)),
-            (.zip, Array("PK\u{7}\u{8}PK\u{5}\u{6}".utf8)), (.pdf, Array("%PDF".utf8)), (.pdf, []),
-            (.pdf, Array(repeating: 0x20, count: 1024) + Array("%PDF-".utf8)),
-            (.officeOpenXML, Array("PK\u{5}\u{6}".utf8)), (.png, Array("GIF89a".utf8)), (.xml, []),
-            (.xml, Array("Busy".utf8)), (.mhtml, []), (.mhtml, Array("Service busy: wait".utf8)),
-            (.csv, Array("<html lang=en>".utf8)), (.csv, Array("<?xml version=\"1.0\"?><Report/>".utf8)),
+            (.zip, Self.text("PK\u{1}\u{2}")), (.zip, []), (.zip, Self.text("PK")), (.zip, Self.text("PK00")),
+            (.zip, Self.text("PK\u{7}\u{8}PK\u{5}\u{6}")), (.pdf, Self.text("%PDF")), (.pdf, []),
+            (.pdf, Self.joined(Self.blanks(1024), Self.text("%PDF-"))),
+            (.officeOpenXML, Self.text("PK\u{5}\u{6}")), (.png, Self.text("GIF89a")), (.xml, []),
+            (.xml, Self.text("Busy")), (.mhtml, []), (.mhtml, Self.text("Service busy: wait")),
+            (.csv, Self.text("<html lang=en>")), (.csv, Self.text("<?xml version=\"1.0\"?><Report/>")),
         ]
         for (format, bytes) in wrong {
             #expect(fault(format, bytes, pieces: pieces) != nil, "\(format), \(String(decoding: bytes, as: UTF8.self))")
