@@ -19,10 +19,10 @@ public struct EngineSettings: Sendable, Hashable {
     public var unknownBound: Duration = .seconds(3600)
     /// For how long a job is tracked in all.
     public var trackingDeadline: Duration = .seconds(48 * 3600)
-    /// For how long the upstream may say that a job does not exist before its tracking ends: some of its servers may not know
-    /// it yet, or for a while.
+    /// For how long the upstream may say that a job does not exist before its tracking ends, or before the files of one that had
+    /// succeeded count as expired: some of its servers may not know it yet, or for a while.
     public var missingBound: Duration = .seconds(900)
-    /// For how long a job that has succeeded counts as running, while the upstream does not list its files (`graph.md` B5).
+    /// For how long a job that has succeeded counts as running, while the upstream does not list its files.
     public var fileLagBound: Duration = .seconds(60)
     /// The longest wait between two questions for them in that time, and the shortest one after it.
     public var fileLagInterval: Duration = .seconds(5)
@@ -31,8 +31,6 @@ public struct EngineSettings: Sendable, Hashable {
     public var longestFileLagInterval: Duration = .seconds(600)
     /// For how long files that are not listed are looked for, where the upstream does not say how long it would keep them.
     public var longestFileLag: Duration = .seconds(14 * 86_400)
-    /// For how long an upstream must say that it does not know a job that had succeeded, before its files count as expired.
-    public var filesMissingBound: Duration = .seconds(300)
     /// How many calls that start, cancel or look for jobs run at the same time on a connection; and how many polls,
     /// where the provider has no call for many at once.
     public var callsAtOnce = 4

@@ -44,7 +44,7 @@ extension ExportLife.Turn {
     private mutating func jobIsMissing() {
         let since = record.progress.filesMissingSince ?? now
         record.progress.filesMissingSince = since
-        if now >= since + settings.filesMissingBound { expire() }
+        if now >= since + settings.missingBound { expire() }
     }
 
     /// What a delivery found of the files: claims are made, confirmed and dropped.

@@ -300,10 +300,10 @@ import Testing
         #expect(life.export.status == .succeeded)
         #expect(life.record.progress.awaitsAuthorization)
         life.take(.authorizationArrived)
-        // Once may be a moment, for five minutes is an end.
+        // Once may be a moment, for long enough is an end.
         life.take(.observationFailed(ProviderError(.notFound, "What?")))
         #expect(life.export.status == .succeeded)
-        life.take(.observationFailed(ProviderError(.notFound, "What?")), after: .seconds(300))
+        life.take(.observationFailed(ProviderError(.notFound, "What?")), after: EngineSettings().missingBound)
         #expect(life.export.status == .expired)
         #expect(life.record.phase == .settled)
     }
