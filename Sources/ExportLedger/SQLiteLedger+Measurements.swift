@@ -7,27 +7,46 @@ extension SQLiteLedger {
         retryAt: Timestamp,
         besides running: Set<ExportID>
     ) async throws -> MeasurementClaim? {
-        try await write { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT export_id, attempts FROM measurement
-                    WHERE due_at <= ? AND export_id NOT IN (\(Self.list(running)))
-                    ORDER BY due_at DESC, export_id DESC LIMIT 1
-                    """,
-                arguments: [now.milliseconds]
-            )
-            guard let row, let id = ExportID(row["export_id"] as String),
-                let export = try Self.record(id, in: database)?.export
-            else { return nil }
-            let attempts = (row["attempts"] as Int) + 1
-            try Self.setMeasurement(of: id, dueAt: retryAt, attempts: attempts, in: database)
-            return MeasurementClaim(export: export, attempts: attempts)
+        let found = try await write { database -> (claim: MeasurementClaim?, leftOut: [UnreadableRow]) in
+            var leftOut: [UnreadableRow] = []
+            while let row = try Self.dueMeasurement(at: now, besides: running, in: database) {
+                let (name, attempts): (String, Int) = (row["export_id"], row["attempts"] + 1)
+                do {
+                    if let id = ExportID(name), let export = try Self.record(id, in: database)?.export {
+                        try Self.setMeasurement(of: name, dueAt: retryAt, attempts: attempts, in: database)
+                        return (MeasurementClaim(export: export, attempts: attempts), leftOut)
+                    }
+                } catch let error as LedgerError {
+                    guard let row = error.row else { throw error }
+                    leftOut.append(row)
+                }
+                // What cannot be read is not measured, and must not stand in the way of others.
+                try Self.setMeasurement(of: name, dueAt: nil, attempts: attempts, in: database)
+            }
+            return (nil, leftOut)
         }
+        found.leftOut.forEach(unreadable.found)
+        return found.claim
+    }
+
+    private static func dueMeasurement(
+        at now: Timestamp,
+        besides running: Set<ExportID>,
+        in database: Database
+    ) throws -> Row? {
+        try Row.fetchOne(
+            database,
+            sql: """
+                SELECT export_id, attempts FROM measurement
+                WHERE due_at <= ? AND export_id NOT IN (\(Self.list(running)))
+                ORDER BY due_at DESC, export_id DESC LIMIT 1
+                """,
+            arguments: [now.milliseconds]
+        )
     }
 
     public func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws {
-        try await write { try Self.setMeasurement(of: id, dueAt: dueAt, attempts: attempts, in: $0) }
+        try await write { try Self.setMeasurement(of: id.description, dueAt: dueAt, attempts: attempts, in: $0) }
     }
 
     public func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp? {
@@ -52,12 +71,12 @@ extension SQLiteLedger {
             )
             .execute(arguments: [after.export.id.description, after.export.updatedAt.milliseconds])
         } else if after.export.status == .expired, before.export.status != .expired {
-            try setMeasurement(of: after.export.id, dueAt: nil, attempts: 0, in: database)
+            try setMeasurement(of: after.export.id.description, dueAt: nil, attempts: 0, in: database)
         }
     }
 
     private static func setMeasurement(
-        of id: ExportID,
+        of id: String,
         dueAt: Timestamp?,
         attempts: Int,
         in database: Database
@@ -65,10 +84,10 @@ extension SQLiteLedger {
         if let dueAt {
             try database.execute(
                 sql: "UPDATE measurement SET due_at = ?, attempts = ? WHERE export_id = ?",
-                arguments: [dueAt.milliseconds, attempts, id.description]
+                arguments: [dueAt.milliseconds, attempts, id]
             )
         } else {
-            try database.execute(sql: "DELETE FROM measurement WHERE export_id = ?", arguments: [id.description])
+            try database.execute(sql: "DELETE FROM measurement WHERE export_id = ?", arguments: [id])
         }
     }
 

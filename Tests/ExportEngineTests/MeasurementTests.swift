@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import Synchronization
 import Testing
 
 /// Which exports the engine gives out to be measured.

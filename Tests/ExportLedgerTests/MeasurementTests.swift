@@ -69,6 +69,16 @@ import Testing
         #expect(try await ledger.nextMeasurement(besides: []) == nil)
     }
 
+    @Test func aRowThatCannotBeReadStandsInNobodysWay() async throws {
+        let (good, bad) = (try await settled(0), try await settled(1))
+        try await ledger.database.write { database in
+            try database.execute(sql: "UPDATE export SET files = 'x' WHERE id = ?", arguments: [bad.description])
+        }
+        #expect(try await claim(9)?.export.id == good)
+        #expect(try await claim(9) == nil)
+        #expect(ledger.unreadable.exports == [bad.description])
+    }
+
     @Test func itOutlivesTheProcess() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("ledger.sqlite")
