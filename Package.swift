@@ -73,19 +73,20 @@ let package = Package(
         .executable(name: "export-gateway", targets: ["export-gateway"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
     ],
+    // Exact: two builds of one commit are made of the same sources.
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     // The order is the floor plan: a target depends only on targets above it in this list.
     targets: [
@@ -119,7 +120,7 @@ let package = Package(
         room("VivaGoals", path: "Providers/VivaGoals", ["Exports", "UpstreamHTTP"]),
         room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
         room("ProviderConformance", ["Exports", .nioCore]),
-        room("ExportLedger", ["Exports", .grdb, .logging]),
+        room("ExportLedger", ["Exports", .grdb, .logging, .metrics]),
         room("StoredZip", ["CZlib", .nioCore]),
 
         room(
@@ -131,19 +132,24 @@ let package = Package(
             ["Exports", "SystemCrypto", "ParallelGzip", "StoredZip", .logging, .metrics, .nioCore]
         ),
         room(
+            "HTTPListening",
+            [.hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1]
+        ),
+        room(
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "SystemCrypto", "DownloadRelay", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore,
-                .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                "Exports", "SystemCrypto", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes, .hummingbird,
+                .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL,
+                .serviceLifecycle,
             ]
         ),
         room(
             "MicrosoftSandbox",
             [
-                "Exports", "SystemCrypto", .httpTypes, .hummingbird, .hummingbirdCore, .hummingbirdTLS, .logging,
-                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                "Exports", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
+                .hummingbirdTLS, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
         room(
@@ -151,7 +157,7 @@ let package = Package(
             [
                 "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox",
-                .coreMetrics, .logging, .metrics, .nioCore, .serviceLifecycle, .unixSignals, .yams,
+                .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
         .executableTarget(
@@ -248,6 +254,7 @@ let package = Package(
                 .nioCore,
             ]
         ),
+        tests("HTTPListeningTests", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
         tests(
             "GatewayAPITests",
             [

@@ -10,6 +10,7 @@
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -20,6 +21,13 @@
 // Macros that Swift cannot read.
 static const int COPENSSL_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
 static const unsigned long COPENSSL_NAME_RFC2253 = XN_FLAG_RFC2253;
+
+// STACK_OF(X509) has macros only.
+static inline int COPENSSL_certificate_count(const STACK_OF(X509) *certificates) { return sk_X509_num(certificates); }
+static inline X509 *COPENSSL_certificate_at(const STACK_OF(X509) *certificates, int index) {
+    return sk_X509_value(certificates, index);
+}
+static inline void COPENSSL_certificates_free(STACK_OF(X509) *certificates) { sk_X509_pop_free(certificates, X509_free); }
 
 // What libp11's command LOAD_CERT_CTRL takes and gives.
 typedef struct {

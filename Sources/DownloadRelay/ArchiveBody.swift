@@ -66,8 +66,22 @@ public struct ArchiveBody: DownloadContent {
             var members = archive.members[...]
             if let member = members.popFirst() { try await send(member, stream) }
             for member in members {
-                guard let next = try await opener.openedLater(member.file).take() else { continue }
-                try await send(member, next)
+                switch try await opener.openedLater(member.file) {
+                case .stream(let handover, let now):
+                    guard let next = handover.take() else { continue }
+                    guard archive.length != nil, now.size != member.file.size, let size = next.facts.size else {
+                        try await send(member, next)
+                        continue
+                    }
+                    // The length of the archive has been announced, and is another.
+                    next.letGo()
+                    opener.forget(member.file)
+                    progress.add(FileReading(of: member.file, size: size, sha256: nil, isDelivered: false))
+                    throw DownloadFailure.otherSize(size, of: member.file)
+                case .contradicted(let failure, let reading):
+                    progress.add(reading)
+                    throw failure
+                }
             }
             while let piece = zip.directory() { try await client.take(piece, by: sink) }
             if let length = archive.length, client.sent != length {

@@ -13,6 +13,8 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case upstreamFailed = "upstream-failed"
         /// The upstream broke off, and has another file now: the rest is not the rest of what was sent.
         case upstreamChanged = "upstream-changed"
+        /// The upstream announces another length than the one that the record has: nothing was read.
+        case sizeMismatch = "size-mismatch"
         /// The file is whole, and is not the one whose SHA-256 the record has.
         case digestMismatch = "digest-mismatch"
         /// The file does not begin as its format does.
@@ -44,6 +46,14 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// The upstream announces so many bytes.
+    static func otherSize(_ size: Int64, of file: ExportFile) -> DownloadFailure {
+        DownloadFailure(
+            .sizeMismatch,
+            "The upstream announced \(size) bytes, where the export lists the file \(file.id) with \(file.size ?? 0)."
+        )
+    }
+
     /// What an error that ended a download after so many bytes of the file comes to.
     init(ending error: any Error, after given: Int64) {
         switch error {
@@ -61,7 +71,8 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         switch code {
         case .endedEarly: true
         case .upstreamFailed: (cause as? ProviderError)?.isRetryable ?? true
-        case .ranOver, .upstreamChanged, .digestMismatch, .wrongFormat, .encoderFailed, .decoderFailed, .cancelled,
+        case .ranOver, .upstreamChanged, .sizeMismatch, .digestMismatch, .wrongFormat, .encoderFailed, .decoderFailed,
+            .cancelled,
             .alreadyWritten:
             false
         }

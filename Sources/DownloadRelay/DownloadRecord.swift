@@ -119,6 +119,7 @@ struct DownloadRecord: Sendable {
         delivery.bytesSent = progress.sent
         delivery.fileBytes = progress.given
         delivery.resumptions = progress.resumptions
+        delivery.readings = progress.readings
         return delivery
     }
 
@@ -147,6 +148,8 @@ struct DownloadProgress: Sendable {
     /// Bytes of files that were given.
     private(set) var given: Int64 = 0
     private(set) var resumptions = 0
+    /// What was found of each file.
+    private(set) var readings: [FileReading] = []
     /// Of the one file.
     private(set) var sha256: [UInt8]?
 
@@ -165,7 +168,11 @@ struct DownloadProgress: Sendable {
         received += stream.received
         given += stream.given
         resumptions += stream.resumptions
+        if let reading = stream.reading { readings.append(reading) }
     }
+
+    /// A file was not read, because of the length that was announced for it.
+    mutating func add(_ reading: FileReading) { readings.append(reading) }
 }
 
 /// What a download is wrapped in. The raw value is that of a delivery's record, and a metric label.

@@ -29,9 +29,7 @@ extension DownloadRelay {
                     + "Send no Accept-Encoding, or one that accepts identity."
             )
         }
-        guard let archive = Archive(of: export, known: known) else {
-            throw GatewayError(.internalError, "The files of this export cannot be named in an archive.")
-        }
+        var archive = try plan(export)
         if let ifMatch = request.ifMatch, FieldList.trimmed(Substring(ifMatch)) != "*" {
             throw GatewayError(.preconditionFailed, "If-Match compares strongly, and the tag of an archive is weak.")
         }
@@ -43,7 +41,19 @@ extension DownloadRelay {
         }
         let reservation = try budget.reserve(DownloadBudget.plainCost, for: recipient.caller)
         let opener = MemberOpener(export: export.id, known: known, tools: tools, open: open)
-        let stream = try await opener.opened(first.file)
+        let stream: Handover<FileStream>
+        switch try await opener.opened(first.file) {
+        case .stream(let opened, let file):
+            stream = opened
+            if file.size != first.file.size {
+                // What the record claimed of it does not hold, and nothing has been announced yet.
+                var other = export
+                other.files[0] = file
+                archive = try plan(other)
+            }
+        case .contradicted(let failure, let reading):
+            throw await refusal(failure, reading, of: export.id, nil, recipient, startedAt)
+        }
         return DownloadResponse(
             status: 200,
             headers: archive.fields,
@@ -67,6 +77,23 @@ extension DownloadRelay {
     }
 }
 
+extension DownloadRelay {
+    private func plan(_ export: Export) throws(GatewayError) -> Archive {
+        guard let archive = Archive(of: export, known: known) else {
+            throw GatewayError(.internalError, "The files of this export cannot be named in an archive.")
+        }
+        return archive
+    }
+}
+
+/// A member of an archive that was asked for.
+enum OpenedMember: Sendable {
+    /// The whole file after its first bytes have come, and what the record says of it, without what the upstream contradicts.
+    case stream(Handover<FileStream>, ExportFile)
+    /// What the upstream has contradicts the record.
+    case contradicted(DownloadFailure, FileReading)
+}
+
 /// Opens the members of an archive.
 struct MemberOpener: Sendable {
     let export: ExportID
@@ -74,8 +101,8 @@ struct MemberOpener: Sendable {
     let tools: StreamTools
     let open: @Sendable (_ file: ExportFile, FileRange?) async throws(GatewayError) -> FileBody
 
-    /// The whole file, after its first bytes have come.
-    func opened(_ file: ExportFile) async throws(GatewayError) -> Handover<FileStream> {
+    /// Opens the whole file.
+    func opened(_ file: ExportFile) async throws(GatewayError) -> OpenedMember {
         let open = open
         let opening = Opening(
             source: FileSource(file: file, export: export) { range async throws(GatewayError) in
@@ -93,14 +120,19 @@ struct MemberOpener: Sendable {
             if error.code == .upstreamBroken { forget(file) }
             throw error
         }
-        guard case .stream(let stream, let facts, _, _) = opened else {
+        switch opened {
+        case .stream(let stream, let facts, let now, _, _):
+            known.note(facts, of: file, in: export)
+            return .stream(stream, now)
+        case .contradicted(let failure, let reading, _):
+            forget(file)
+            return .contradicted(failure, reading)
+        case .beyond:
             throw GatewayError(
                 .upstreamBroken,
                 "The upstream sent a part of the file, where it was asked for the whole."
             )
         }
-        known.note(facts, of: file, in: export)
-        return stream
     }
 
     /// The size that a file was held against may be what an upstream told wrongly before: it is looked for anew next time.
@@ -108,7 +140,7 @@ struct MemberOpener: Sendable {
 
     /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
     /// breaks off in the middle of a file.
-    func openedLater(_ file: ExportFile) async throws(DownloadFailure) -> Handover<FileStream> {
+    func openedLater(_ file: ExportFile) async throws(DownloadFailure) -> OpenedMember {
         var resumption = Resumption(origin: 0, last: nil, facts: FileFacts(size: file.size), limits: tools.limits)
         while true {
             do throws(GatewayError) {

@@ -58,9 +58,12 @@ public struct DownloadRelay: Sendable {
     /// - `rangeNotSatisfiable`: the part that is asked for lies beyond the end; the member `size` has the file's length.
     /// - whatever `open` throws, and what a `ProviderError` of the first bytes means to a client.
     /// - `upstreamTimeout`: the first bytes did not come within `firstByteTimeout`, counted from this call.
-    /// - `upstreamBroken`: a web page came instead of the file, it does not begin as its format does, lengths contradict
-    ///   each other, the body is shorter or longer than announced as far as the first bytes show, or it is in a content
-    ///   coding that was not asked for (gzip is decoded).
+    /// - `upstreamBroken`: a web page or an error object came instead of the file, it does not begin as its format does, the
+    ///   upstream announces another length than the one that is confirmed, or another one each time, the body is shorter
+    ///   or longer than announced as far as the first bytes show, or it is in a content coding that was not asked for (gzip
+    ///   is decoded).
+    ///
+    /// A length that the record only claims yields to one that the upstream announces twice; see ``Opening``.
     ///
     /// Later, `open` is called again to go on with an upstream that broke off. Cancelling the task cancels `open` and the
     /// reading. When the answer is not used, letting go of it closes the upstream.
@@ -130,13 +133,23 @@ public struct DownloadRelay: Sendable {
         let opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
             try await opening.opened(isWanted, known: facts)
         }
-        let (stream, now, part, requestID) =
+        let (stream, now, seen, part, requestID) =
             switch opened {
-            case .stream(let stream, let facts, let part, let requestID): (stream, facts, part, requestID)
+            case .stream(let stream, let facts, let file, let part, let requestID):
+                (stream, facts, file, part, requestID)
             case .beyond(let size): throw Self.beyond(size)
+            case .contradicted(let failure, let reading, let requestID):
+                throw await refusal(failure, reading, of: export.id, requestID, recipient, startedAt)
             }
         known.note(now, of: file, in: export.id)
         if let mustHave, now.validator.map(mustHave.contains) != true { throw Self.notTheFile }
+        if seen != file {
+            // What the record claimed does not hold: neither does a condition that rests on it.
+            let conditions = Preconditions(seen, export.id)
+            let verdict = conditions.verdict(ifMatch: request.ifMatch, ifNoneMatch: nil, isPart: part != nil)
+            if verdict == .failed { throw Self.notTheFile }
+        }
+        head.file = seen
         if part == nil { namedTag = nil }
         head.coding = part == nil ? whole : .identity
         head.facts = now
@@ -191,7 +204,7 @@ public struct DownloadRelay: Sendable {
         switch conditions.condition(ifRange: request.ifRange) {
         case .none: return (WantedPart(range: range), nil)
         case .fails: return (nil, nil)
-        case .holds(let tag): return (WantedPart(range: range), tag)
+        case .holds(let tag): return (WantedPart(range: range, dependsOnRecord: true), tag)
         case .upstream(let tag, let validator): return (WantedPart(range: range, validator: validator), tag)
         }
     }
@@ -221,6 +234,37 @@ public struct DownloadRelay: Sendable {
         .preconditionFailed,
         "The file is not the one that If-Match names. A HEAD request tells its ETag."
     )
+
+    /// Has it written down that what the upstream has contradicts the record, and gives the error: nothing has been sent.
+    func refusal(
+        _ failure: DownloadFailure,
+        _ reading: FileReading,
+        of export: ExportID,
+        _ requestID: String?,
+        _ recipient: Recipient,
+        _ startedAt: Timestamp
+    ) async -> GatewayError {
+        let record = DownloadRecord(
+            export: export,
+            file: reading.fileID,
+            form: .identity,
+            announced: reading.claimedSize,
+            upstreamRequestID: requestID,
+            recipient: recipient,
+            tools: tools,
+            startedAt: startedAt
+        )
+        var progress = DownloadProgress()
+        progress.add(reading)
+        await record.ended(.broke(failure), progress)
+        return GatewayError(
+            .upstreamBroken,
+            failure.detail + " The record gives way when that is so once more: try again.",
+            retryAfter: .seconds(1),
+            upstream: requestID.map { UpstreamErrorInfo(requestId: $0) },
+            cause: failure
+        )
+    }
 
     private static func beyond(_ size: Int64) -> GatewayError {
         GatewayError(

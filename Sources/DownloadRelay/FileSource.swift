@@ -18,11 +18,8 @@ extension FileSource {
         if let length = head.contentLength, length < 0 {
             return "The upstream announced a length of \(length) bytes."
         }
-        guard let coding = ContentCoding(upstream: head.contentEncoding) else {
+        guard ContentCoding(upstream: head.contentEncoding) != nil else {
             return "The upstream sent the file in a content coding that was not asked for."
-        }
-        if coding == .identity, let size = file.size, let length = Self.size(in: head), length != size {
-            return "The upstream announced \(length) bytes, where the export lists the file with \(size)."
         }
         return nil
     }
@@ -33,18 +30,39 @@ extension FileSource {
         return CompressibleTypes.isWebPage(mediaType: type) && !CompressibleTypes.isWebPage(file)
     }
 
-    /// What the head tells of the file beside the record.
+    /// What the head alone tells of the file.
     func facts(in head: FileBody.Head) -> FileFacts {
-        let isPlain = ContentCoding(upstream: head.contentEncoding) == .identity
-        return FileFacts(
-            size: (isPlain ? Self.size(in: head) : nil) ?? file.size,
+        FileFacts(
+            size: Self.size(in: head),
             validator: head.validator,
             servesRanges: head.servesRanges || head.range != nil
         )
     }
 
+    /// The length of the whole file by the head, where that is another than the record's.
+    func otherSize(in head: FileBody.Head) -> Int64? {
+        guard let size = file.size else { return nil }
+        if let told = Self.size(in: head) { return told == size ? nil : told }
+        // A part that lies beyond the end that the record has.
+        if let last = head.range?.last, last >= size { return last + 1 }
+        return nil
+    }
+
+    /// The same, of which the record claims nothing.
+    var unclaimed: FileSource {
+        var source = self
+        source.file.size = nil
+        source.file.sizeSource = nil
+        source.file.sizeState = nil
+        source.file.sha256 = nil
+        source.file.digestSource = nil
+        source.file.digestState = nil
+        return source
+    }
+
     /// The length of the whole file, by the head of an answer that is not encoded.
     private static func size(in head: FileBody.Head) -> Int64? {
+        guard ContentCoding(upstream: head.contentEncoding) == .identity else { return nil }
         guard let range = head.range else { return head.contentLength }
         return range.completeLength
     }

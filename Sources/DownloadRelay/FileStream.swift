@@ -11,7 +11,7 @@ import SystemCrypto
 ///
 /// Memory: one piece of the upstream's. Not `Sendable`: read it from one task at a time.
 final class FileStream {
-    /// What came with the first answer.
+    /// What the first answer and, where it does not tell the length, the record say.
     let facts: FileFacts
     /// The part that is given; nil is the whole file.
     let part: FilePart?
@@ -25,10 +25,16 @@ final class FileStream {
     var received: Int64 { receivedBefore + (bytes?.received ?? 0) }
     /// The digest of the whole file, once it has been read from its first byte to its last and is the right one.
     private(set) var sha256: [UInt8]?
+    /// What was found of the file: evidence for what the record claims of it, or against.
+    private(set) var reading: FileReading?
 
     private let source: FileSource
     private let tools: StreamTools
-    private let format: FileFormat?
+    private var format: FormatCheck?
+    /// Whether the length is the record's claim alone.
+    private let isSizeClaimed: Bool
+    /// Where the upstream has ended properly, short of the length.
+    private var earlyEnd: Int64?
     private var resumption: Resumption
     private var bytes: PlainBytes?
     private var receivedBefore: Int64 = 0
@@ -40,28 +46,28 @@ final class FileStream {
     private var hash = SHA256()
     /// Over the bytes from where reading began to `cursor`, while they are read again.
     private var proof: SHA256?
-    /// The first bytes of the file, as long as its format is not settled.
-    private var beginning: [UInt8] = []
     private var piece = ByteBuffer()
     private var isOver = false
 
     /// Reads `body`, which begins at `start` in the file; for a part, at or before it.
     ///
-    /// - Parameter facts: Of `body`'s head.
+    /// - Parameter told: By `body`'s head.
     init(
         _ source: FileSource,
         _ body: FileBody,
-        facts: FileFacts,
+        told: FileFacts,
         part: FilePart?,
         tools: StreamTools
     ) throws(DownloadFailure) {
         let start = body.head.range?.first ?? 0
         self.source = source
+        let facts = FileFacts(told, or: source.file.size)
         self.facts = facts
+        isSizeClaimed = told.size == nil && facts.size != nil
         self.part = part
         self.tools = tools
         requestID = body.head.requestID
-        format = start == 0 ? FileFormat(source.file) : nil
+        format = start == 0 ? FileFormat(source.file).map { FormatCheck($0, mediaType: body.head.contentType) } : nil
         bytes = try PlainBytes(body, coding: ContentCoding(upstream: body.head.contentEncoding) ?? .identity)
         cursor = start
         position = start
@@ -74,7 +80,7 @@ final class FileStream {
         do throws(DownloadFailure) {
             while var fresh = try await step() {
                 if piece.readableBytes == 0 { piece = fresh } else { piece.writeBuffer(&fresh) }
-                if format == nil || beginning.count == FileFormat.longestBeginning { return }
+                if format?.isSettled ?? true { return }
             }
         } catch {
             letGo()
@@ -147,10 +153,11 @@ final class FileStream {
                     return fresh
                 }
                 if cursor < position || facts.size.map({ cursor < $0 }) ?? false { throw endedEarly() }
+                earlyEnd = nil
                 try finish()
                 return nil
             } catch {
-                guard error.isRetryable else { throw error }
+                guard error.isRetryable, !endsEarlyAgain(error) else { throw error }
                 // Nothing is missing where only the end itself got lost.
                 if try isKnownToBeWhole() { return nil }
                 try await goOn(after: error)
@@ -161,11 +168,13 @@ final class FileStream {
 
     private func take(_ fresh: ByteBuffer) throws(DownloadFailure) {
         let count = fresh.readableBytes
-        if let size = facts.size, position + Int64(count) > size { throw ranOver(size, by: count) }
-        if let format, beginning.count < FileFormat.longestBeginning {
-            beginning += fresh.readableBytesView.prefix(FileFormat.longestBeginning - beginning.count)
-            if !format.mayBegin(with: beginning, isWhole: false) { throw wrong(format) }
+        if let size = facts.size, position + Int64(count) > size {
+            if isSizeClaimed {
+                reading = FileReading(of: source.file, size: nil, sha256: nil, isDelivered: false)
+            }
+            throw ranOver(size, by: count)
         }
+        if let fault = format?.add(fresh.readableBytesView) { throw wrong(fault) }
         fresh.withUnsafeReadableBytes { hash.update($0) }
         position += Int64(count)
         cursor = position
@@ -173,12 +182,12 @@ final class FileStream {
 
     /// Everything came: holds it against what it has to be.
     private func finish() throws(DownloadFailure) {
-        if let format, beginning.count < FileFormat.longestBeginning, !format.mayBegin(with: beginning, isWhole: true) {
-            throw wrong(format)
-        }
+        if let fault = format?.finish() { throw wrong(fault) }
         guard resumption.origin == 0, sha256 == nil else { return }
         let digest = hash.digestSoFar()
-        guard isExpected(digest) ?? true else {
+        let isRight = isExpected(digest) ?? true
+        note(digest, isDelivered: isRight)
+        guard isRight else {
             throw DownloadFailure(
                 .digestMismatch,
                 "The \(position) bytes that the upstream sent have another SHA-256 than the file in the export's record."
@@ -200,6 +209,29 @@ final class FileStream {
         source.file.sha256.map { Hexadecimal.encode(digest) == $0.lowercased() }
     }
 
+    private func note(_ digest: [UInt8], isDelivered: Bool) {
+        reading = FileReading(
+            of: source.file,
+            size: position,
+            sha256: Hexadecimal.encode(digest),
+            isDelivered: isDelivered
+        )
+    }
+
+    /// Whether the upstream has ended properly at the same place twice: then it is not going to send more, and the length
+    /// that the record claims is wrong.
+    private func endsEarlyAgain(_ failure: DownloadFailure) -> Bool {
+        guard failure.code == .endedEarly, isSizeClaimed, cursor == position, resumption.origin == 0,
+            bytes?.hasEnded == true
+        else { return false }
+        guard earlyEnd == position else {
+            earlyEnd = position
+            return false
+        }
+        note(hash.digestSoFar(), isDelivered: false)
+        return true
+    }
+
     private func endedEarly() -> DownloadFailure {
         DownloadFailure(
             .endedEarly,
@@ -214,11 +246,8 @@ final class FileStream {
         )
     }
 
-    private func wrong(_ format: FileFormat) -> DownloadFailure {
-        DownloadFailure(
-            .wrongFormat,
-            "What the upstream sent does not begin as a \(format.rawValue) does, which the file has to be by its name."
-        )
+    private func wrong(_ fault: String) -> DownloadFailure {
+        DownloadFailure(.wrongFormat, fault)
     }
 }
 

@@ -1,7 +1,7 @@
 import Exports
 import Synchronization
 
-/// What an upstream has told of a file's bytes.
+/// What an upstream has told of a file's bytes, in the head of an answer.
 struct FileFacts: Sendable, Hashable {
     /// The length of the plain file.
     var size: Int64?
@@ -9,6 +9,14 @@ struct FileFacts: Sendable, Hashable {
     var validator: String?
     /// Whether the upstream says that it serves parts.
     var servesRanges = false
+}
+
+extension FileFacts {
+    /// The same, with the length of the record where the upstream tells none.
+    init(_ facts: FileFacts, or size: Int64?) {
+        self = facts
+        self.size = facts.size ?? size
+    }
 }
 
 /// What upstreams told of the files that were opened last, so that `HEAD` says what `GET` said.

@@ -5,16 +5,26 @@ struct WantedPart: Sendable {
     var range: RangeField
     /// The upstream's validator under which the part is wanted; with another, the whole file is.
     var validator: String?
+    /// Whether the part is wanted only as long as the record's digest is that of the file.
+    var dependsOnRecord = false
 }
 
 /// A file of which the first bytes have come: what is handed from the task that opened it to the one that sends it.
 enum OpenedFile: Sendable {
-    case stream(Handover<FileStream>, FileFacts, part: FilePart?, requestID: String?)
+    ///
+    /// `file` is the record's, without the claims that the upstream contradicts.
+    case stream(Handover<FileStream>, FileFacts, file: ExportFile, part: FilePart?, requestID: String?)
     /// The part that was wanted lies beyond the file's end.
     case beyond(size: Int64)
+    /// What the first bytes, or the length that is announced for them, show contradicts the record: nothing has been sent.
+    case contradicted(DownloadFailure, FileReading, requestID: String?)
 }
 
 /// Opens a file, or the part of it that is wanted, whether or not the upstream serves parts.
+///
+/// A length that the record only claims yields to one that the upstream tells in two openings, one after the other: then the
+/// file is opened as if nothing were known of it. One that is confirmed does not: the opening is refused, and what was
+/// told is evidence for the record.
 struct Opening: Sendable {
     let source: FileSource
     let tools: StreamTools
@@ -26,13 +36,19 @@ struct Opening: Sendable {
     ///
     /// - Parameter known: What the upstream told when the file was last opened.
     func opened(_ wanted: WantedPart?, known: FileFacts?) async throws(GatewayError) -> OpenedFile {
+        var wanted = wanted
+        var source = source
         var request = wanted.flatMap { FileRange($0, size: source.file.size ?? known?.size) }
-        if let wanted, let size = source.file.size, wanted.range.resolved(in: size) == nil {
+        if let wanted, let size = source.file.size, source.file.sizeState == .confirmed,
+            wanted.range.resolved(in: size) == nil
+        {
             tools.meters.range(.unsatisfiable)
             return .beyond(size: size)
         }
-        // Ends: a part is asked for again only as long as no answer to such a question was of no use.
+        // Ends: a part is asked for again only as long as no answer to such a question was of no use, and the whole for
+        // another length at most twice.
         var trustsRanges = true
+        var otherSizes: [Int64] = []
         while true {
             let body: FileBody
             do {
@@ -43,12 +59,32 @@ struct Opening: Sendable {
                 continue
             }
             if let fault = source.fault(of: body.head) { throw broken(fault, body.head) }
+            if let size = source.otherSize(in: body.head) {
+                otherSizes.append(size)
+                if otherSizes.count == 1 { continue }
+                if source.file.sizeState == .confirmed {
+                    return .contradicted(
+                        .otherSize(size, of: source.file),
+                        FileReading(of: source.file, size: size, sha256: nil, isDelivered: false),
+                        requestID: body.head.requestID
+                    )
+                }
+                guard Set(otherSizes).count == 1 else { throw unsteady(otherSizes, body.head) }
+                source = source.unclaimed
+                if wanted?.dependsOnRecord == true {
+                    wanted = nil
+                    guard body.head.range == nil else {
+                        request = nil
+                        continue
+                    }
+                }
+            }
             let facts = source.facts(in: body.head)
             guard let wanted else {
                 guard body.head.range == nil else { throw unasked(body.head) }
-                return try await begun(body, facts, part: nil)
+                return try await begun(body, source, facts, part: nil)
             }
-            switch fit(body.head, facts, wanted) {
+            switch fit(body.head, FileFacts(facts, or: source.file.size), wanted) {
             case .part(let part):
                 if body.head.range == nil, facts.servesRanges, trustsRanges, request == nil, part.first > 0 {
                     request = FileRange(first: part.first, last: part.last, validator: wanted.validator)
@@ -56,13 +92,13 @@ struct Opening: Sendable {
                 }
                 if body.head.range == nil, part.first > skipLimit {
                     tools.meters.range(.ignored)
-                    return try await begun(body, facts, part: nil)
+                    return try await begun(body, source, facts, part: nil)
                 }
                 tools.meters.range(body.head.range == nil ? .skipping : .upstream)
-                return try await begun(body, facts, part: part)
+                return try await begun(body, source, facts, part: part)
             case .whole:
                 tools.meters.range(.ignored)
-                return try await begun(body, facts, part: nil)
+                return try await begun(body, source, facts, part: nil)
             case .beyond(let size):
                 tools.meters.range(.unsatisfiable)
                 return .beyond(size: size)
@@ -99,17 +135,36 @@ struct Opening: Sendable {
     /// Reads the first bytes, so that whatever is wrong from the start can still be told.
     private func begun(
         _ body: FileBody,
+        _ source: FileSource,
         _ facts: FileFacts,
         part: FilePart?
     ) async throws(GatewayError) -> OpenedFile {
+        let requestID = body.head.requestID
+        let stream: FileStream
         do {
-            let stream = try FileStream(source, body, facts: facts, part: part, tools: tools)
-            try await stream.begin()
-            return .stream(Handover(stream), facts, part: part, requestID: body.head.requestID)
+            stream = try FileStream(source, body, told: facts, part: part, tools: tools)
         } catch {
+            throw broken(error.detail, body.head, cause: error)
+        }
+        do {
+            try await stream.begin()
+        } catch {
+            if let reading = stream.reading { return .contradicted(error, reading, requestID: requestID) }
             if let cause = error.cause as? ProviderError { throw GatewayError(cause) }
             throw broken(error.detail, body.head, cause: error)
         }
+        return .stream(Handover(stream), facts, file: source.file, part: part, requestID: requestID)
+    }
+
+    /// An upstream that says something else each time.
+    private func unsteady(_ sizes: [Int64], _ head: FileBody.Head) -> GatewayError {
+        var error = broken(
+            "The upstream announced \(sizes.map { "\($0)" }.joined(separator: ", then ")) bytes, where the export lists the "
+                + "file with \(source.file.size ?? 0). Try again.",
+            head
+        )
+        error.retryAfter = .seconds(1)
+        return error
     }
 
     private func unasked(_ head: FileBody.Head) -> GatewayError {

@@ -18,6 +18,8 @@ struct PlainBytes {
     private var piece = ByteBuffer()
     /// How many bytes the upstream has sent.
     private(set) var received: Int64 = 0
+    /// Whether the upstream has ended properly.
+    private(set) var hasEnded = false
 
     /// Starts reading; nothing is asked of the upstream before the first `next`.
     init(_ body: FileBody, coding: ContentCoding) throws(DownloadFailure) {
@@ -37,6 +39,7 @@ struct PlainBytes {
                 if let gunzip, !gunzip.isAtEnd {
                     throw DownloadFailure(.endedEarly, "The upstream's gzip ended early, after \(received) bytes.")
                 }
+                hasEnded = true
                 return nil
             }
             piece = fresh

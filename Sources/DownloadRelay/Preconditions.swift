@@ -64,14 +64,21 @@ struct Preconditions: Sendable {
 
     /// Weak comparison (RFC 9110, 13.1.2).
     ///
-    /// The files of an export do not change: what the record tells of the bytes decides, and a tag that carries a
-    /// validator besides is not taken to the upstream for a 304.
+    /// What the record tells of the bytes decides, and a tag that carries a validator besides is not taken to the upstream
+    /// for a 304. As long as the record's word is that of one delivery alone, nothing is "not modified": whoever has those
+    /// bytes gets the file once more, which confirms them or does not.
     private func isNamed(by ifNoneMatch: String, isPart: Bool) -> Bool {
         if FieldList.trimmed(Substring(ifNoneMatch)) == "*" { return true }
+        guard file.isVouchedFor else { return false }
         return EntityTag.list(ifNoneMatch)
             .contains { tag in
                 if tag.opaque == names.base || (!isPart && tag.opaque == names.base + "-gzip") { return true }
                 return tag.opaque.hasPrefix(names.base + ".v") && tag.validator(for: file, in: export) != nil
             }
     }
+}
+
+extension ExportFile {
+    /// Whether more than one delivery stands for the digest: another one, the upstream, or the length that it told.
+    var isVouchedFor: Bool { sha256 != nil && (digestState == .confirmed || sizeState == .confirmed) }
 }

@@ -84,11 +84,13 @@ public final class CertificateCredential: Sendable {
         self.open = open
     }
 
-    /// Finds out whether an assertion could be signed now. Throws the error that says which part is in the way.
+    /// Finds out whether an assertion could be signed now, and by which certificate. Throws the error that says which part is in
+    /// the way.
     ///
     /// Blocks its thread while files are read and a hardware module answers: for the start, when nothing else goes on.
-    public func check() throws(KeyMaterialError) {
-        _ = try material().requireValidity(at: time.now().milliseconds / 1000)
+    @discardableResult
+    public func check() throws(KeyMaterialError) -> Certificate {
+        try material().requireValidity(at: time.now().milliseconds / 1000)
     }
 
     /// An assertion for one request to `audience`, made on a thread of this credential's own: a module that hangs stops

@@ -10,14 +10,18 @@ public struct EngineConnection: Sendable {
     /// Whether its exports go on with a refresh token when the caller's own token has ended (`CallContext.refreshToken`).
     /// Counts only where the engine has keys to seal them with. Each export is then polled by a call of its own.
     public var keepsRefreshTokens: Bool
+    /// What is done about a start of which it is not known whether it happened.
+    public var ambiguousStart: AmbiguousStart
 
-    /// Makes a connection.
+    /// Makes a connection. Without `ambiguousStart`, the descriptor's `resubmitIsHarmless` decides.
     public init(
         name: String,
         provider: any ExportProvider,
         descriptor: ProviderDescriptor,
-        keepsRefreshTokens: Bool = false
+        keepsRefreshTokens: Bool = false,
+        ambiguousStart: AmbiguousStart? = nil
     ) {
+        self.ambiguousStart = ambiguousStart ?? (descriptor.capabilities.resubmitIsHarmless ? .repeat : .hold)
         self.name = name
         self.provider = provider
         self.descriptor = descriptor

@@ -1,7 +1,14 @@
 /// The bounds and paces of the engine. The defaults fit the three upstreams.
 public struct EngineSettings: Sendable, Hashable {
-    /// The wait before a job that may have been started is looked for, and between two looks: upstreams list late.
+    /// The wait before a job that may have been started is looked for; it doubles from look to look.
     public var reconcileDelay: Duration = .seconds(10)
+    /// The longest wait between two looks, before the deadline: with the default budget of eDiscovery, a look costs a fifth
+    /// of a minute's calls.
+    public var maximumReconcileInterval: Duration = .seconds(600)
+    /// For how long a start that may have happened is looked for before the export is given up. A day: the upstreams list
+    /// within minutes, keep files for a day or longer, and their incidents end within hours. After that it is looked for four
+    /// times in each further such time, until eight of them have passed.
+    public var reconcileDeadline: Duration = .seconds(24 * 3600)
     /// For how long a start that the upstream puts off is tried again.
     public var submissionDeadline: Duration = .seconds(3600)
     /// How often an export is started anew because the upstream was too busy (`powerbi-entra.md` A4).
@@ -12,12 +19,20 @@ public struct EngineSettings: Sendable, Hashable {
     public var unknownBound: Duration = .seconds(3600)
     /// For how long a job is tracked in all.
     public var trackingDeadline: Duration = .seconds(48 * 3600)
-    /// How many answers in a row that the job does not exist end its tracking.
-    public var missingLimit = 3
-    /// How often the files of a finished job are asked for, while the upstream does not list them (`graph.md` B5).
-    public var fileLagAttempts = 12
-    /// The wait between two of those questions.
+    /// For how long the upstream may say that a job does not exist before its tracking ends: some of its servers may not know
+    /// it yet, or for a while.
+    public var missingBound: Duration = .seconds(900)
+    /// For how long a job that has succeeded counts as running, while the upstream does not list its files (`graph.md` B5).
+    public var fileLagBound: Duration = .seconds(60)
+    /// The longest wait between two questions for them in that time, and the shortest one after it.
     public var fileLagInterval: Duration = .seconds(5)
+    /// The longest wait between two questions for files that are still not listed: an eighth of the time since the success,
+    /// up to this.
+    public var longestFileLagInterval: Duration = .seconds(600)
+    /// For how long files that are not listed are looked for, where the upstream does not say how long it would keep them.
+    public var longestFileLag: Duration = .seconds(14 * 86_400)
+    /// For how long an upstream must say that it does not know a job that had succeeded, before its files count as expired.
+    public var filesMissingBound: Duration = .seconds(300)
     /// How many calls that start, cancel or look for jobs run at the same time on a connection; and how many polls,
     /// where the provider has no call for many at once.
     public var callsAtOnce = 4

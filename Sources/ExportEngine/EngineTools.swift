@@ -42,6 +42,8 @@ struct EngineTools: Sendable {
         case .stale:
             logger.debug("the export has another owner now", metadata: ["export": "\(id)"])
             return nil
+        case .jobTaken(let owner):
+            throw JobTaken(owner: owner)
         case .notFound:
             return nil
         }
@@ -58,6 +60,12 @@ struct EngineTools: Sendable {
         while true {
             do {
                 return try await apply(event, to: id, fence: fence, life)
+            } catch let error as JobTaken {
+                logger.warning(
+                    "a job that another export is bound to was taken for an export's own",
+                    metadata: ["export": "\(id)", "bound": "\(error.owner)"]
+                )
+                return await record(.of(event, refused: error), of: id, fence: fence, life)
             } catch {
                 logger.error(
                     "the ledger cannot be written, trying again",
@@ -115,7 +123,10 @@ struct EngineTools: Sendable {
     private func announce(_ after: LedgerRecord, since before: LedgerRecord) {
         let export = after.export
         changes.wrote(export.id)
-        let isSettledNow = after.phase == .settled && before.phase != .settled
+        if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
+        // A success without files goes on being looked after.
+        let isSettledNow = after.phase == .settled && before.phase != .settled && !before.export.status.hasResult
+        if export.status.hasResult, !before.export.status.hasResult, after.phase != .settled { expiries.fire() }
         if after.phase != before.phase || export.status != before.export.status {
             logger.info(
                 "export moved on",
@@ -131,11 +142,25 @@ struct EngineTools: Sendable {
             )
         }
         if isSettledNow {
-            metrics.finished(export.provider, export.status)
             if export.status.hasResult { expiries.fire() } else { tokens.forget(export.id) }
         } else if export.status == .expired && before.export.status != .expired {
             tokens.forget(export.id)
         }
+    }
+}
+
+/// Another export has the job that a change would bind.
+struct JobTaken: Error {
+    var owner: ExportID
+}
+
+extension ExportLife.Event {
+    /// What a job that is another export's means for this one: its own start stays unconfirmed.
+    fileprivate static func of(_ event: ExportLife.Event, refused error: JobTaken) -> ExportLife.Event {
+        if case .reconciled = event { return .reconciled(nil) }
+        return .submissionFailed(
+            ProviderError(.accepted, "The upstream named a job that another export is bound to.", cause: error)
+        )
     }
 }
 

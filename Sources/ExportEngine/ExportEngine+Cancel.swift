@@ -8,7 +8,7 @@ extension ExportEngine {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
         let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
-        if record.phase == .settled { return record.export }
+        if record.export.isFinal { return record.export }
         let life = life(of: record.export)
         let isOthers = life.isOthers(record.export, authorization)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers

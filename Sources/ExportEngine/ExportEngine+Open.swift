@@ -1,5 +1,6 @@
 import ExportLedger
 public import Exports
+import Logging
 
 extension ExportEngine {
     public func open(
@@ -15,25 +16,72 @@ extension ExportEngine {
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }
+        let context = tools.context(authorization: token, downloadAuthorization: authorization.downloadToken)
         do {
-            return try await lane.connection.provider.open(
-                file,
-                of: reference,
-                range: range,
-                context: tools.context(
-                    authorization: token,
-                    downloadAuthorization: authorization.downloadToken
-                )
-            )
+            return try await lane.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
             if token != nil, lane.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
-            // What an upstream does not show to somebody else may be there for the owner.
-            if error.code == .gone, !lane.life.isOthers(record.export, authorization) {
-                try await expire(id, lane.life)
-                throw Self.expired(upstream: error.upstream, cause: error)
-            }
-            throw GatewayError(error)
+            guard [.gone, .notFound, .forbidden].contains(error.code) else { throw GatewayError(error) }
+            let word = try await ask(lane, for: fileID, of: reference, record, authorization, context, after: error)
+            guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
+        // The upstream says that it is there: the answer may have been of a moment only.
+        do {
+            return try await lane.connection.provider.open(file, of: reference, range: range, context: context)
+        } catch {
+            if token != nil, lane.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            guard [.gone, .notFound].contains(error.code) else { throw GatewayError(error) }
+            throw Self.missing(.listed, error)
+        }
+    }
+
+    /// Asks the upstream what it says of the job, and writes that down. Throws `expired` where the files are gone by that.
+    private func ask(
+        _ lane: Lane,
+        for fileID: String,
+        of reference: UpstreamReference,
+        _ record: LedgerRecord,
+        _ authorization: CallerAuthorization,
+        _ context: CallContext,
+        after error: ProviderError
+    ) async throws(GatewayError) -> FileWord {
+        let answer = await lane.connection.provider.observe([reference], context: context)[reference]
+        let word = answer.map { FileWord($0, of: fileID) } ?? .silent
+        tools.logger.notice(
+            "a file could not be had, the job was asked for",
+            metadata: [
+                "export": "\(record.export.id)", "file": "\(fileID)", "error": "\(error.label)",
+                "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")", "word": "\(word)",
+            ]
+        )
+        // What an upstream does not show to somebody else may be there for the owner.
+        if lane.life.isOthers(record.export, authorization) { return word }
+        let id = record.export.id
+        let after = try await asking {
+            try await self.tools.apply(.filesAsked(word), to: id, fence: nil, lane.life)
+        }
+        if after?.export.status == .expired { throw Self.expired(upstream: error.upstream, cause: error) }
+        return word
+    }
+
+    /// What a client is told of a file that could not be had, where that does not mean that it is gone for good.
+    private static func missing(_ word: FileWord, _ error: ProviderError) -> GatewayError {
+        // The upstream forbids it: no other answer will come until somebody changes that.
+        if error.code == .forbidden { return GatewayError(error) }
+        let what =
+            switch word {
+            case .listed: "The upstream lists the file and does not give it at the moment."
+            case .notListed: "The upstream says that the export succeeded and does not list the file at the moment."
+            case .unknownJob, .gone: "The upstream says that it knows neither the file nor the export at the moment."
+            case .silent: "The upstream does not give the file, and what it says of the export is not known."
+            }
+        return GatewayError(
+            .upstreamUnavailable,
+            what + " The export stays as it is; try again.",
+            retryAfter: error.retryAfter ?? .seconds(5),
+            upstream: error.upstream,
+            cause: ProviderError(.transient, what, upstream: error.upstream, cause: error)
+        )
     }
 
     private func checkOpen(
@@ -47,7 +95,7 @@ extension ExportEngine {
         case .expired:
             throw Self.expired()
         case .notStarted, .running, .unknown:
-            guard record.phase == .settled else {
+            guard export.isFinal else {
                 throw GatewayError(
                     .notReady,
                     "The export is not finished. Ask for its status until it is.",

@@ -17,12 +17,14 @@ extension ExportEngine {
             }
             .export
         }
-        guard refresh, record.phase == .tracking, let lane = lane(of: record.export) else { return record.export }
+        guard refresh, record.phase == .tracking || record.startIsUnconfirmed, let lane = lane(of: record.export) else {
+            return record.export
+        }
         // Nobody acts with somebody else's token.
         guard !lane.life.isOthers(record.export, authorization) else { return record.export }
         // A kept refresh token is for the background alone: it is not used because somebody asks.
         if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
-        await lane.refresh(id)
+        await lane.refresh(id, as: record.phase == .tracking ? .observation : .errand)
         return try await knownRecord(id).export
     }
 
@@ -35,7 +37,7 @@ extension ExportEngine {
         if owner != nil { _ = try await knownRecord(id, owner: owner) }
         let deadline = tools.time.now() + timeout
         return try await waiting(on: id, until: deadline) {
-            $0.export.revision != revision || $0.phase == .settled
+            $0.export.revision != revision || $0.export.isFinal
         }
         .export
     }
@@ -59,14 +61,16 @@ extension ExportEngine {
     ) async throws(GatewayError) -> LedgerRecord {
         do {
             return try await tools.changes.watching(id) { signal in
+                var isOver = false
                 while true {
                     let record = try await knownRecord(id)
-                    if isAwaited(record) || tools.changes.isClosed || Task.isCancelled
+                    if isAwaited(record) || tools.changes.isClosed || Task.isCancelled || isOver
                         || tools.time.now() >= deadline
                     {
                         return record
                     }
-                    await signal.wait(until: deadline, of: tools.time)
+                    // A clock that is set back meanwhile does not prolong it.
+                    isOver = await signal.wait(until: deadline, of: tools.time)
                 }
             }
         } catch let error as GatewayError {
@@ -103,8 +107,15 @@ extension ExportEngine {
         guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
             let lane = lane(of: record.export)
         else { return record }
-        let after = try await asking {
-            try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+        let after: LedgerRecord?
+        do throws(GatewayError) {
+            after = try await asking {
+                try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+            }
+        } catch {
+            // Who asks is answered from what is known; the export goes on when it can be written down.
+            guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
+            return record
         }
         lane.wake(id)
         return after ?? record

@@ -66,8 +66,15 @@ extension ExportEngine: Service, CustomStringConvertible {
                 let now = tools.time.now()
                 try await tools.ledger.pruneClaims(before: now + (.zero - tools.settings.idempotencyLifetime))
                 for id in try await tools.ledger.expired(at: now, limit: 100) {
-                    guard let record = try await tools.ledger.record(id) else { continue }
-                    _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                    do {
+                        guard let record = try await tools.ledger.record(id),
+                            hasPassed(record.export.expiresAt, record.export)
+                        else { continue }
+                        _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                    } catch let error as LedgerError where error.code == .corrupt && error.owner != nil {
+                        // Set aside by the ledger, and not due any more.
+                        continue
+                    }
                 }
                 if let expiry = try await tools.ledger.nextExpiry() { next = min(next, expiry) }
             } catch {
@@ -75,7 +82,17 @@ extension ExportEngine: Service, CustomStringConvertible {
                 tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
                 next = tools.time.now() + .seconds(60)
             }
-            await tools.expiries.wait(until: next, of: tools.time)
+            // What the upstream's clock does not let expire yet is looked at again.
+            await tools.expiries.wait(until: max(next, tools.time.now() + .seconds(1)), of: tools.time)
         }
+    }
+
+    /// Whether a time of the upstream's has passed, by its own clock where that is known: an end must not come from a clock
+    /// of ours that runs ahead.
+    private func hasPassed(_ time: Timestamp?, _ export: Export) -> Bool {
+        guard let time, let now = lane(of: export)?.connection.provider.upstreamTime(at: tools.time.now()) else {
+            return true
+        }
+        return time <= now + .seconds(2)
     }
 }

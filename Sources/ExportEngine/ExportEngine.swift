@@ -77,24 +77,50 @@ public final class ExportEngine: ExportService {
         lane(of: export)?.life
             ?? ExportLife(
                 capabilities: ProviderCapabilities(minimumPollInterval: tools.settings.maximumPollInterval),
+                ambiguousStart: .hold,
                 settings: tools.settings
             )
     }
 
     /// The record. Throws `notFound` for an unknown export, and for one that is not `owner`'s where one is given.
     func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
-        guard let record = try await asking({ try await self.tools.ledger.record(id) }),
-            owner == nil || record.export.createdBy == owner
-        else {
-            throw GatewayError(.notFound, "There is no export with the id \(id).")
+        let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
+        do throws(GatewayError) {
+            guard let record = try await asking({ try await self.tools.ledger.record(id) }),
+                owner == nil || record.export.createdBy == owner
+            else { throw unknown }
+            return record
+        } catch {
+            // That there is one whose row cannot be read is its owner's business alone.
+            guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.code == .corrupt,
+                ledgerError.owner != nil, ledgerError.owner != owner
+            else { throw error }
+            throw unknown
         }
-        return record
     }
 
     /// Runs a call to the ledger; its errors are the operator's business, and the client's to try again.
     func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
         do {
             return try await body()
+        } catch let error as LedgerError where error.code == .corrupt && error.owner != nil {
+            // The ledger has told the operator which row, and which column.
+            throw GatewayError(
+                .internalError,
+                "What the gateway's ledger holds of this export cannot be read. The operator has to repair it; other "
+                    + "exports are not affected.",
+                cause: error
+            )
+        } catch let error as LedgerError where error.impediment != nil {
+            tools.logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
+            let impediment = error.impediment ?? .writeFailed
+            throw GatewayError(
+                .unavailable,
+                "\(impediment.detail) Nothing was changed; what there is can still be read and downloaded.",
+                retryAfter: .seconds(30),
+                members: ["reason": .string(impediment.rawValue)],
+                cause: error
+            )
         } catch {
             if !(error is CancellationError) {
                 tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])

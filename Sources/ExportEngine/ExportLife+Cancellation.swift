@@ -4,9 +4,13 @@ import Exports
 // The wish to cancel: recorded at once, fulfilled when the upstream confirms it.
 extension ExportLife.Turn {
     mutating func cancelRequested(withOwnersToken: Bool) {
+        // A success whose files are still looked for is a success.
+        if record.export.status.isTerminal { return }
         // Decided here, on the phase of the moment: a start may just have been made.
         let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
         guard withOwnersToken || !isAskedUpstream else { return }
+        // It was given up before: an end.
+        guard record.export.completedAt == nil else { return }
         record.progress.cancelRefusal = nil
         record.progress.cancelAttempts = 0
         switch record.phase {
@@ -16,6 +20,11 @@ extension ExportLife.Turn {
         case .submitting:
             record.cancelWished = true
             record.export.cancellation = .requested
+            // Who cannot cancel a job need not find it to cancel the export.
+            if record.startIsUnconfirmed, !life.capabilities.cancel {
+                settleCanceledUnconfirmed()
+                shutOutOwner()
+            }
         case .tracking:
             record.cancelWished = true
             record.progress.observeBeforeCancel = false
@@ -44,7 +53,7 @@ extension ExportLife.Turn {
     mutating func cancelFailed(_ error: ProviderError) {
         record.progress.cancelAttempts += 1
         switch error.code {
-        case .throttled, .transient, .ambiguous:
+        case .throttled, .transient, .ambiguous, .accepted:
             // The job may have ended meanwhile: look before asking again.
             record.progress.observeBeforeCancel = true
             record.export.notice = ExportNotice(error.problem, error.detail)

@@ -23,6 +23,7 @@ extension ExportLife.Turn {
     /// The files of a success are no longer kept.
     mutating func expire() {
         guard record.export.status.hasResult else { return }
+        if record.phase == .tracking { stopLooking() }
         let losses = record.export.error
         record.export.status = .expired
         record.export.error = ExportFailure(

@@ -9,11 +9,13 @@ extension ExportLife.Turn {
 
     mutating func observed(_ observation: Observation) {
         record.progress.failures = 0
-        record.progress.missing = 0
+        record.progress.missingSince = nil
         record.progress.observeBeforeCancel = false
         record.export.upstream = UpstreamState(id: record.reference?.id, status: observation.upstreamStatus)
         record.export.observedAt = now
         record.export.stale = false
+        record.progress.filesMissingSince = nil
+        if observedAfterSuccess(observation) { return }
         record.export.notice = nil
         if let percent = observation.percentComplete { record.export.percentComplete = min(100, max(0, percent)) }
         if observation.status != .unknown { record.progress.unknownSince = nil }
@@ -72,14 +74,9 @@ extension ExportLife.Turn {
 
     private mutating func succeeded(_ observation: Observation) {
         let expectsFiles = record.plan.destination == nil
-        if expectsFiles && observation.filesPending && observation.files.isEmpty {
-            record.progress.fileLagAttempts += 1
-            if record.progress.fileLagAttempts <= settings.fileLagAttempts {
-                record.export.status = .running
-                return schedule(after: settings.fileLagInterval)
-            }
-        }
-        let completedAt = observation.completedAt ?? now
+        let lacksFiles = expectsFiles && observation.filesPending && observation.files.isEmpty
+        if lacksFiles, filesAreLate() { return }
+        let completedAt = observation.completedAt ?? record.export.completedAt ?? now
         record.export.completedAt = completedAt
         record.export.expiresAt =
             observation.expiresAt ?? life.capabilities.downloadLifetime.map { completedAt + $0 }
@@ -91,6 +88,10 @@ extension ExportLife.Turn {
             error: isPartial ? observation.failure : nil,
             notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
         )
+        guard lacksFiles else { return }
+        // It has ended for those who wait for it, and is not given up.
+        record.phase = .tracking
+        lookForFiles()
     }
 
     private mutating func failed(_ observation: Observation) {
@@ -118,6 +119,7 @@ extension ExportLife.Turn {
         record.phase = .accepted
         record.reference = nil
         record.submittingSince = nil
+        record.upstreamSubmittingSince = nil
         record.export.completedAt = nil
         record.export.percentComplete = nil
         record.export.status = .notStarted
@@ -131,17 +133,29 @@ extension ExportLife.Turn {
 
     mutating func observationFailed(_ error: ProviderError) {
         record.progress.observeBeforeCancel = false
+        if lookingFailed(error) { return }
         if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
-        let isMissing = error.code == .notFound || error.code == .gone
-        record.progress.missing = isMissing ? record.progress.missing + 1 : 0
-        guard record.progress.missing < settings.missingLimit else {
-            return settle(.failed, error: ExportFailure(error))
+        // Other failures in between say nothing of whether the job exists.
+        if error.code == .notFound || error.code == .gone {
+            let since = record.progress.missingSince ?? now
+            record.progress.missingSince = since
+            guard now < since + settings.missingBound else { return settleMissing(error) }
         }
         let wait = failureWait(error)
         guard now < trackingDeadline else { return settleTimedOut() }
         record.export.stale = true
         record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
         schedule(after: wait, notAfter: trackingDeadline)
+    }
+
+    private mutating func settleMissing(_ error: ProviderError) {
+        // Somebody has named the job, and the upstream has never known it: the start is as unconfirmed as before.
+        if let reference = record.reference, record.export.observedAt == nil,
+            record.progress.decision == ExportLife.Decision.started(Submission(reference: reference)).text
+        {
+            return giveUpForGood(error, "The upstream knows no job with the id that somebody named for this export.")
+        }
+        settle(.failed, error: ExportFailure(error))
     }
 
     private mutating func settleTimedOut() {
@@ -160,12 +174,21 @@ extension ExportLife.Turn {
     /// Why it is so goes to the caller in the notice, until it is known better; a challenge too, because only the caller's
     /// sign-in can answer it.
     mutating func awaitAuthorization(after error: ProviderError? = nil) {
-        let since = record.progress.recoveringSince ?? record.progress.acceptedSince
-        let deadline = record.phase == .tracking ? trackingDeadline : since + settings.submissionDeadline
-        guard now < deadline else { return giveUpOnAuthorization(after: error) }
+        if lookingAwaitsAuthorization() { return }
+        let deadline =
+            switch record.phase {
+            case .tracking: trackingDeadline
+            case .submitting: reconcileDeadline
+            case .accepted, .settled: record.progress.acceptedSince + settings.submissionDeadline
+            }
+        let isLate = now >= deadline
+        if isLate { giveUpOnAuthorization(after: error) }
+        guard record.phase != .settled else { return }
         let isKnownWhy = record.progress.awaitsAuthorization && record.export.notice?.asksForAuthorization == true
         record.progress.awaitsAuthorization = true
-        record.nextActionAt = deadline
+        // A start that was given up is looked for when a token comes, as long as it would be without.
+        record.nextActionAt = isLate ? lastLook : deadline
+        guard !isLate else { return }
         record.export.stale = record.phase != .accepted
         if let error {
             record.export.notice = notice(of: error)
@@ -198,10 +221,9 @@ extension ExportLife.Turn {
         let detail = Self.noToken + (error.map { $0.detail + " " } ?? "")
         let upstream = error?.upstream ?? record.export.notice?.upstream
         if record.phase == .submitting {
-            settle(
-                .unknown,
-                error: ExportFailure(
-                    .submissionUnconfirmed,
+            giveUp(
+                because: ProviderError(
+                    .unauthenticated,
                     detail + "The upstream could not be asked whether the export was started.",
                     upstream: upstream
                 )

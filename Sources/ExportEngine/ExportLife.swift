@@ -4,22 +4,26 @@ import Exports
 /// The life of an export as a state machine: a record and an event in, the next record out. No I/O, no clock, no
 /// randomness of its own, so that every turn of it can be tested with plain values.
 ///
-/// What must hold: a terminal status is never left, but for `expired` after a success; a start is written down before
-/// it is made; nothing is started twice unless the first start surely did not happen or does no harm.
+/// What must hold: an end is not left, but for `expired` after a success and for an unconfirmed start that is found or
+/// decided after all; a start is written down before it is made; nothing is started twice unless the first start surely did
+/// not happen, or the operator accepts that.
 struct ExportLife: Sendable {
     let capabilities: ProviderCapabilities
+    var ambiguousStart = AmbiguousStart.hold
     let settings: EngineSettings
 
     /// What happens to an export.
     enum Event: Sendable {
         /// A start is about to be made: it is, if the record's phase is `submitting` after this.
-        case submissionBegins(secretsAtHand: Bool)
+        case submissionBegins(secretsAtHand: Bool, upstreamTime: Timestamp? = nil)
         case submitted(Submission)
         case submissionFailed(ProviderError)
         /// The gateway has started anew and found the export unfinished.
         case resumed
         case reconciled(Submission?)
         case reconcileFailed(ProviderError)
+        /// Somebody says what became of a start that is not confirmed.
+        case decided(Decision)
         case observed(Observation)
         case observationFailed(ProviderError)
         /// The caller's token is needed and not at hand, or still not.
@@ -29,12 +33,21 @@ struct ExportLife: Sendable {
         case cancelRequested(withOwnersToken: Bool)
         case canceledUpstream
         case cancelFailed(ProviderError)
-        /// The files are no longer kept.
+        /// The time of the files is over.
         case filesGone
+        /// A file could not be had, and the upstream was asked what it says of the job.
+        case filesAsked(FileWord)
         /// A file, or a part of it, was sent to a caller.
         case delivered(Delivery)
         /// The connection is not configured any more.
         case connectionMissing
+    }
+
+    /// What is said of a start that is not confirmed.
+    enum Decision: Sendable {
+        case started(Submission)
+        case notStarted
+        case abandoned
     }
 
     /// What is to be done next, at the record's `nextActionAt`.
@@ -74,9 +87,13 @@ struct ExportLife: Sendable {
     /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1.
     func apply(_ event: Event, to record: inout LedgerRecord, at now: Timestamp, jitter: Double) {
         let before = record.export
+        let scheduled = record.nextActionAt
         var turn = Turn(life: self, record: record, now: now, jitter: jitter)
+        turn.correctTimes()
         turn.take(event)
         record = turn.record
+        record.scheduledAt =
+            record.nextActionAt == nil ? nil : scheduled == record.nextActionAt ? record.scheduledAt : now
         record.export.tracking = record.tracking
         if record.export.isVisiblyOther(than: before) {
             record.export.revision = before.revision + 1
@@ -99,14 +116,20 @@ struct ExportLife: Sendable {
 
         mutating func take(_ event: Event) {
             switch (record.phase, event) {
-            case (.settled, .filesGone): expire()
+            case (_, .decided(let decision)): decided(decision)
+            case (.settled, .filesGone), (.tracking, .filesGone): expire()
+            case (.settled, .filesAsked(let word)), (.tracking, .filesAsked(let word)): filesAsked(word)
             case (.settled, .delivered(let delivery)): delivered(delivery)
             case (.settled, _): break
-            case (.accepted, .submissionBegins(let secretsAtHand)): beginSubmission(secretsAtHand: secretsAtHand)
-            case (.submitting, .submitted(let submission)): bind(submission)
-            case (.submitting, .submissionFailed(let error)): submissionFailed(error)
+            case (.accepted, .submissionBegins(let secretsAtHand, let upstreamTime)):
+                beginSubmission(secretsAtHand: secretsAtHand, upstreamTime: upstreamTime)
+            case (.accepted, .submitted(let submission)), (.submitting, .submitted(let submission)): bind(submission)
+            case (.accepted, .submissionFailed(let error)), (.submitting, .submissionFailed(let error)):
+                submissionFailed(error)
             case (_, .resumed): resumed()
             case (.submitting, .reconciled(let submission)): reconciled(submission)
+            // Somebody decided that it was not started, while the look was under way that has found it.
+            case (.accepted, .reconciled(.some(let submission))): bind(submission)
             case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
             case (.tracking, .observed(let observation)): observed(observation)
             case (.tracking, .observationFailed(let error)): observationFailed(error)
@@ -131,24 +154,6 @@ struct ExportLife: Sendable {
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
             return error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) ?? wait
-        }
-
-        /// The first whole delivery of a file tells what the upstream did not.
-        private mutating func delivered(_ delivery: Delivery) {
-            guard delivery.outcome == .whole, delivery.rangeFirst == nil, delivery.rangeLast == nil,
-                let digest = delivery.sha256,
-                let index = record.export.files.firstIndex(where: { $0.id == delivery.fileID })
-            else { return }
-            if record.export.files[index].size == nil {
-                record.export.files[index].size = delivery.fileBytes
-                record.export.files[index].sizeSource = .gateway
-                record.export.files[index].sizeState = .claimed
-            }
-            if record.export.files[index].sha256 == nil {
-                record.export.files[index].sha256 = digest
-                record.export.files[index].digestSource = .gateway
-                record.export.files[index].digestState = .claimed
-            }
         }
 
         private mutating func connectionMissing() {

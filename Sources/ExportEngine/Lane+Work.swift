@@ -3,38 +3,46 @@ import Exports
 import Logging
 
 extension Lane {
-    /// Starts an export upstream: written down before, written down after.
+    /// Starts an export upstream: written down before the first byte goes out, written down after.
     func submit(_ id: ExportID) async {
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
         let secrets = secrets(of: id)
-        let begin = ExportLife.Event.submissionBegins(secretsAtHand: secrets != nil)
-        guard let begun = await self.begin(begin, for: record, as: .submission) else { return }
-        guard begun.phase == .submitting else { return await finish(id, begun) }
-
+        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, lane: self)
+        if record.plan.needsSecrets, secrets == nil {
+            guard let ended = await begin(start.event, for: record, as: .submission) else { return }
+            return await finish(id, ended)
+        }
+        var context = context(token)
+        context.willStart = { () async throws(ProviderError) in try await start.begin() }
         let event: ExportLife.Event
         do {
             let submission = try await connection.provider.submit(
-                begun.plan,
+                record.plan,
                 secrets: secrets ?? [:],
-                marker: begun.marker,
-                context: context(token)
+                marker: record.marker,
+                context: context
             )
             tools.metrics.submission(key.provider, nil)
             event = .submitted(submission)
         } catch {
+            switch start.refusal {
+            case nil: break
+            case .withdrawn: return letGo(of: id)
+            case .ledger(let error): return postpone(id, as: .submission, because: error)
+            }
             tools.metrics.submission(key.provider, error)
-            if Task.isCancelled && (error.isRetryable || error.code == .ambiguous) {
+            if Task.isCancelled, error.code == .ambiguous {
                 // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
                 tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
                 return letGo(of: id)
             }
             log(error, "the start failed", id)
             refuse(token, of: id, after: error)
-            event = .submissionFailed(error.isCancellation ? error.asAmbiguous : error)
+            event = .submissionFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: begun.fence, life))
+        await finish(id, tools.record(event, of: id, fence: start.fence, life))
     }
 
     /// Whatever an export needs that is neither a start nor a poll.
@@ -63,15 +71,24 @@ extension Lane {
                 try await connection.provider.reconcile(
                     record.plan,
                     marker: record.marker,
+                    others: others(than: record.export),
                     context: context(token)
                 )
             )
         } catch {
             if Task.isCancelled { return letGo(of: id) }
-            log(error, "looking for the job failed", id)
+            if error.code == .ambiguous {
+                tools.logger.warning(
+                    "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
+                    metadata: ["export": "\(id)", "connection": "\(connection.name)", "reason": "\(error.detail)"]
+                )
+            } else {
+                log(error, "looking for the job failed", id)
+            }
             refuse(token, of: id, after: error)
             event = .reconcileFailed(error)
         }
+        keepQuiet(id, for: max(life.capabilities.minimumPollInterval, tools.settings.reconcileDelay))
         await finish(id, tools.record(event, of: id, fence: record.fence, life))
     }
 
@@ -133,7 +150,7 @@ extension Lane {
                 pause = max(pause, error.retryAfter ?? .zero)
                 event = .observationFailed(error)
             }
-            keepQuiet(id, until: tools.time.now() + pause)
+            keepQuiet(id, for: pause)
             await finish(id, tools.record(event, of: id, fence: record.fence, life))
         }
     }
@@ -175,6 +192,13 @@ extension Lane {
         connection.keepsRefreshTokens ? tools.refreshTokens.store(for: export) : nil
     }
 
+    private func others(than export: Export) -> OtherExports {
+        let (ledger, key) = (tools.ledger, key)
+        return OtherExports { upstreamIDs in
+            try await ledger.claims(on: upstreamIDs, of: key.provider, connection: key.name, except: export.id)
+        }
+    }
+
     private func context(_ authorization: Authorization) -> CallContext {
         tools.context(authorization: authorization.value, refreshToken: authorization.refreshToken)
     }
@@ -199,14 +223,4 @@ extension Lane {
     }
 
     private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")
-}
-
-extension ProviderError {
-    /// Whether the call was cut off from this side.
-    fileprivate var isCancellation: Bool { cause is CancellationError }
-
-    /// A start that was cut off may have reached the upstream all the same.
-    fileprivate var asAmbiguous: ProviderError {
-        ProviderError(.ambiguous, "The call that starts the export was cut off.", cause: cause)
-    }
 }

@@ -15,7 +15,11 @@ final class Lane: Sendable {
     init(_ connection: EngineConnection, tools: EngineTools) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
         self.connection = connection
-        life = ExportLife(capabilities: connection.descriptor.capabilities, settings: tools.settings)
+        life = ExportLife(
+            capabilities: connection.descriptor.capabilities,
+            ambiguousStart: connection.ambiguousStart,
+            settings: tools.settings
+        )
         self.tools = tools
         state = Mutex(
             LaneState(
@@ -55,8 +59,8 @@ final class Lane: Sendable {
     }
 
     /// Returns when newer word has come, or at once where none is to be had or was asked for a moment ago.
-    func refresh(_ id: ExportID) async {
-        guard let signal = state.withLock({ $0.refresh(id, at: tools.time.now()) }) else { return }
+    func refresh(_ id: ExportID, as kind: LaneState.Kind) async {
+        guard let signal = state.withLock({ $0.refresh(id, as: kind, at: tools.time.now()) }) else { return }
         news.fire()
         await signal.wait()
     }
@@ -108,7 +112,9 @@ final class Lane: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
-    func keepQuiet(_ id: ExportID, until time: Timestamp) { state.withLock { $0.keepQuiet(id, until: time) } }
+    func keepQuiet(_ id: ExportID, for pause: Duration) {
+        state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
+    }
 
     /// The record, if it asks for this kind of work now. Otherwise the export is given back, and nil returned.
     func prepare(_ id: ExportID, for kind: LaneState.Kind) async -> LedgerRecord? {
@@ -140,7 +146,7 @@ final class Lane: Sendable {
             record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life)
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
-        if record.phase == .tracking { dropSecrets(of: id) }
+        if record.phase == .tracking || record.export.isFinal { dropSecrets(of: id) }
         release(id, until: next(of: record))
     }
 
@@ -159,7 +165,7 @@ final class Lane: Sendable {
 
     func letGo(of id: ExportID) {
         tools.refreshTokens.letGo(of: id)
-        let (waiting, count) = state.withLock { ($0.remove(id), $0.entries.count) }
+        let (waiting, count) = state.withLock { ($0.remove(id, at: tools.time.now()), $0.entries.count) }
         tools.metrics.unfinished(key, count)
         for signal in waiting { signal.fire() }
     }
@@ -172,7 +178,7 @@ final class Lane: Sendable {
             case .observe: .observation
             case .reconcile, .cancel, .awaitAuthorization, .nothing: .errand
             }
-        return (kind, record.nextActionAt ?? tools.time.now())
+        return (kind, record.dueTime(at: tools.time.now()))
     }
 
     func release(_ id: ExportID, until next: (kind: LaneState.Kind, time: Timestamp)) {

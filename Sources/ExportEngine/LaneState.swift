@@ -20,10 +20,12 @@ struct LaneState: Sendable {
         var isBusy = false
         /// Whether there is news that the worker may have missed.
         var isWoken = false
+        /// Whether the export was taken charge of once more, while a worker had it.
+        var isAdoptedAnew = false
         /// Whether it is to be observed before its time.
         var wantsRefresh = false
-        /// Until when no refresh is made.
-        var quietUntil: Timestamp?
+        /// When no refresh is made. A clock that was set back must not prolong it.
+        var quiet: Range<Timestamp>?
         var refreshers: [Signal] = []
     }
 
@@ -48,6 +50,8 @@ struct LaneState: Sendable {
     private var earlyNews: Set<ExportID> = []
     private(set) var isRunning = false
     var isStopping = false
+    /// The latest time that was seen: an earlier one is a clock that was set back.
+    private var latest: Timestamp?
 
     init(observesInBatches: Bool, callsAtOnce: Int) {
         self.observesInBatches = observesInBatches
@@ -60,6 +64,7 @@ struct LaneState: Sendable {
     mutating func adopt(_ id: ExportID, fence: Int64, kind: Kind, at time: Timestamp) {
         var entry = entries[id] ?? Entry(fence: fence, kind: kind)
         guard entry.fence <= fence else { return }
+        if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
         entry.fence = fence
         if entry.isBusy {
             entry.isWoken = true
@@ -93,6 +98,7 @@ struct LaneState: Sendable {
         guard var entry = entries[id] else { return [] }
         let refreshers = entry.refreshers
         entry.isBusy = false
+        entry.isAdoptedAnew = false
         entry.refreshers = []
         entry.kind = entry.isWoken ? .errand : next.kind
         queue.set(id, at: entry.isWoken ? now : next.time)
@@ -101,18 +107,19 @@ struct LaneState: Sendable {
         return refreshers
     }
 
-    /// Lets go of an export for good. Returns those who waited for it.
-    mutating func remove(_ id: ExportID) -> [Signal] {
+    /// Lets go of an export for good, unless it was taken charge of once more meanwhile. Returns those who waited for it.
+    mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
+        if entries[id]?.isAdoptedAnew == true { return release(id, until: (.errand, now), at: now) }
         queue.remove(id)
         secrets[id] = nil
         return entries.removeValue(forKey: id)?.refreshers ?? []
     }
 
-    /// Asks for an early observation. Nil when none is going to be made; else fired when it is over.
-    mutating func refresh(_ id: ExportID, at now: Timestamp) -> Signal? {
-        guard isRunning, !isStopping, var entry = entries[id], entry.kind == .observation else { return nil }
+    /// Asks for an early observation, or look for the job. Nil when none is going to be made; else fired when it is over.
+    mutating func refresh(_ id: ExportID, as kind: Kind, at now: Timestamp) -> Signal? {
+        guard isRunning, !isStopping, var entry = entries[id], entry.kind == kind else { return nil }
         if !entry.isBusy {
-            if let quietUntil = entry.quietUntil, now < quietUntil { return nil }
+            if let quiet = entry.quiet, quiet.contains(now) { return nil }
             if !entry.wantsRefresh { queue.set(id, at: now) }
             entry.wantsRefresh = true
         }
@@ -129,7 +136,9 @@ struct LaneState: Sendable {
         return true
     }
 
-    mutating func keepQuiet(_ id: ExportID, until time: Timestamp) { entries[id]?.quietUntil = time }
+    mutating func keepQuiet(_ id: ExportID, for pause: Duration, at now: Timestamp) {
+        entries[id]?.quiet = now..<now + max(.zero, pause)
+    }
 
     mutating func keep(_ values: [String: Secret], for id: ExportID) { secrets[id] = values }
     mutating func dropSecrets(of id: ExportID) { secrets[id] = nil }
@@ -153,6 +162,11 @@ struct LaneState: Sendable {
 
     /// Takes what is due and can be started, and says when to look again if nothing else happens before.
     mutating func takeWork(at now: Timestamp) -> (work: Work, next: Timestamp?) {
+        // What was due by the former time is looked at now; its own record says whether it can wait.
+        if let latest, latest - now > .seconds(1) {
+            for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
+        }
+        latest = now
         while let id = queue.popDue(at: now) {
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true

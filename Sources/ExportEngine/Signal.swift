@@ -44,15 +44,30 @@ final class Signal: Sendable {
         }
     }
 
-    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled.
-    func wait(until deadline: Timestamp?, of time: any TimeSource) async {
-        guard let deadline else { return await wait() }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.wait() }
-            // A cancelled sleep is the other child's doing: there is nothing to tell.
-            group.addTask { try? await time.sleep(for: deadline - time.now()) }
-            await group.next()
+    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled: whether it was the deadline.
+    @discardableResult
+    func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
+        guard let deadline else {
+            await wait()
+            return false
+        }
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await self.wait()
+                return false
+            }
+            group.addTask {
+                do {
+                    try await time.sleep(for: deadline - time.now())
+                    return true
+                } catch {
+                    // Cancelled: the other child's doing, or the whole task's.
+                    return false
+                }
+            }
+            let isDeadline = await group.next() ?? false
             group.cancelAll()
+            return isDeadline
         }
     }
 }

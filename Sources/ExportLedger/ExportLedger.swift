@@ -8,6 +8,10 @@ public protocol ExportLedger: Sendable {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
 
+    /// What keeps the ledger from being written now, found out by writing something that changes nothing; nil where nothing
+    /// does. Throws when it cannot even be read.
+    func impediment() async throws -> ServiceImpediment?
+
     /// Writes a new export down, and with it the claim on its idempotency key, where it has one.
     ///
     /// The claim is arbitrated by the storage: of any number of calls with one key, from any number of processes, one
@@ -39,12 +43,22 @@ public protocol ExportLedger: Sendable {
     ///
     /// With a `fence`, the record must still carry it (`stale` otherwise: a normal outcome, nothing changed, the work
     /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
-    /// `fence` to shut the present owner out; it must not change the id.
+    /// `fence` to shut the present owner out; it must not change the id. A job is one export's: a change that binds a
+    /// reference whose id another export of the connection has is not made (`jobTaken`).
     func update(
         _ id: ExportID,
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
+
+    /// What other exports than `id` of the connection have to do with these upstream jobs, all as of one moment. Unconfirmed
+    /// are those in the phase `submitting` that were not given up.
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims
 
     /// One page, newest first: exports that match and are older than `before`, at most `limit`.
     ///
@@ -121,6 +135,8 @@ public enum UpdateOutcome: Sendable, Hashable {
     case written(before: LedgerRecord, after: LedgerRecord)
     /// The fence was another: the record is as it was.
     case stale
+    /// Another export has the job: the record is as it was.
+    case jobTaken(by: ExportID)
     case notFound
 }
 
@@ -144,17 +160,35 @@ public struct LedgerError: Error, CustomStringConvertible {
         case unavailable
         /// What is stored cannot be understood.
         case corrupt
+        /// The storage can be read, and takes no writes; ``impediment`` says why.
+        case unwritable
     }
 
     public var code: Code
     public var detail: String
     public var cause: (any Error)?
+    /// Why nothing can be written.
+    public var impediment: ServiceImpediment?
+    /// Whose the export is whose row cannot be read, where that much can be; with `corrupt` only.
+    public var owner: String?
+    /// The row that cannot be read.
+    var row: UnreadableRow?
+    /// The column that cannot be read.
+    var column: String?
 
     /// Makes an error.
-    public init(_ code: Code, _ detail: String, cause: (any Error)? = nil) {
+    public init(
+        _ code: Code,
+        _ detail: String,
+        cause: (any Error)? = nil,
+        impediment: ServiceImpediment? = nil,
+        owner: String? = nil
+    ) {
         self.code = code
         self.detail = detail
         self.cause = cause
+        self.impediment = impediment
+        self.owner = owner
     }
 
     public var description: String { "ledger \(code.rawValue): \(detail)" }

@@ -11,19 +11,26 @@ import Darwin
 /// The right to work on a ledger file: an exclusive lock on the file beside it, held as long as this object lives.
 ///
 /// The system lets go of it when the process ends, however it ends. `flock` rather than `fcntl`, because SQLite's own
-/// locks are of the latter kind, and closing any descriptor would lose those.
+/// locks are of the latter kind, and closing any descriptor would lose those. What stands in the file is a
+/// ``LedgerMarker``.
 final class LedgerLock: Sendable {
     private let descriptor: CInt
+    private let lockPath: String
+    private let directory: String
 
     /// Takes the lock. Throws `StartupError` for `ledger.path` when it is taken, or cannot be made.
     init(beside path: String) throws {
-        let lockPath = path + ".lock"
+        lockPath = path + ".lock"
+        directory = LedgerFiles(path: path).directory
         descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
+            let code = errno
             throw StartupError(
                 "ledger.path",
-                "\(lockPath) cannot be opened for writing (\(Self.reason(errno))). "
-                    + "The directory must exist and belong to the user that runs the gateway."
+                "\(lockPath) cannot be opened for writing (\(Self.reason(code))). "
+                    + (code == ENOSPC || code == EDQUOT
+                        ? "Make room on the disk of \(directory), then start again."
+                        : "The directory must exist and belong to the user that runs the gateway.")
             )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -36,6 +43,7 @@ final class LedgerLock: Sendable {
                     : "\(lockPath) cannot be locked (\(Self.reason(code))). The ledger must lie on a local disk."
             )
         }
+        fchmod(descriptor, 0o600)
     }
 
     deinit {
@@ -44,5 +52,66 @@ final class LedgerLock: Sendable {
         close(descriptor)
     }
 
+    /// What was last written; nil in a new file, one of a version that wrote none, and one that was written half.
+    var marker: LedgerMarker? {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        return count > 0 ? LedgerMarker(text: String(decoding: bytes.prefix(count), as: UTF8.self)) : nil
+    }
+
+    /// Writes the marker, and the directory's list of files, to the disk. Throws `StartupError` for `ledger.path`.
+    func mark(_ marker: LedgerMarker) throws {
+        // Always of one length: no moment at which the old text is gone and the new one is not there yet.
+        let bytes = Array(marker.text.utf8)
+        guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count, fsync(descriptor) == 0 else {
+            throw StartupError(
+                "ledger.path",
+                "\(lockPath) cannot be written (\(Self.reason(errno))). Is the disk of \(directory) full?"
+            )
+        }
+        let list = open(directory, O_RDONLY | O_CLOEXEC)
+        guard list >= 0 else { return }
+        fsync(list)
+        close(list)
+    }
+
     private static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }
+}
+
+/// What the lock file says of the ledger beside it: that there is one, which, and how the last gateway left it.
+struct LedgerMarker: Hashable {
+    enum State: String, CaseIterable {
+        /// A gateway works on it, or did until it was ended without a chance to close it: then there is a `-wal`.
+        case open
+        /// The gateway was about to close it: the `-wal` is there, or its content is in the file.
+        case closing
+        /// Closed: everything is in the file.
+        case closed
+    }
+
+    /// The number of the ledger's file in its file system: a copy has another.
+    var file: UInt64
+    var state: State
+
+    private static let name = "export-gateway-ledger"
+
+    init(file: UInt64, state: State) {
+        self.file = file
+        self.state = state
+    }
+
+    init?(text: String) {
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 3, words[0] == Self.name, let file = UInt64(words[1]),
+            let state = State(rawValue: String(words[2]))
+        else { return nil }
+        self.init(file: file, state: state)
+    }
+
+    var text: String {
+        func padded(_ text: String, to count: Int) -> String {
+            text + String(repeating: " ", count: count - text.count)
+        }
+        return "\(Self.name) \(padded(String(file), to: 20)) \(padded(state.rawValue, to: 7))\n"
+    }
 }

@@ -24,10 +24,16 @@ public struct LedgerRecord: Sendable, Hashable {
     public var progress: ExportProgress
     /// When something is to be done next; nil when nothing is.
     public var nextActionAt: Timestamp?
+    /// When `nextActionAt` was set. In the future, it was set by a clock that ran ahead, and so was `nextActionAt`.
+    public var scheduledAt: Timestamp?
     /// When the first attempt of the present submission was written down: the marker's `notBefore`.
     public var submittingSince: Timestamp?
+    /// The same moment by the upstream's own clock, where that was known.
+    public var upstreamSubmittingSince: Timestamp?
     /// Whether somebody wished to cancel and the wish is still open.
     public var cancelWished: Bool
+    /// What deliveries found of the files, as far as it may still agree with what later ones find.
+    public var readings: [KeptReading]
     /// Grows with every claim. A write-back that carries another number changes nothing.
     public var fence: Int64
 
@@ -38,20 +44,25 @@ public struct LedgerRecord: Sendable, Hashable {
         phase = .accepted
         progress = ExportProgress(acceptedSince: export.createdAt)
         nextActionAt = export.createdAt
+        scheduledAt = export.createdAt
         cancelWished = false
+        readings = []
         fence = 1
         self.export.tracking = tracking
     }
 
     /// What brings the export on, by what is remembered of the work: `export.tracking` is this after each change.
-    public var tracking: Tracking? { Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization) }
+    public var tracking: Tracking? {
+        Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization, hasEnded: export.isFinal)
+    }
 
     /// How the job is recognised again upstream.
     public var marker: SubmissionMarker {
         SubmissionMarker(
             exportID: export.id,
             exportName: export.name,
-            notBefore: submittingSince ?? export.createdAt
+            notBefore: submittingSince ?? export.createdAt,
+            upstreamNotBefore: upstreamSubmittingSince
         )
     }
 }
@@ -62,16 +73,24 @@ public struct ExportProgress: Sendable, Hashable {
     public var submissionAttempts = 0
     /// How often the upstream was too busy and the export was started anew.
     public var resubmissions = 0
-    /// How often the job was looked for by its marker and surely not there.
+    /// How often the job was looked for and not to be seen.
     public var reconcileMisses = 0
+    /// Whether the upstream accepted the present start without telling the job's id.
+    public var startIsAccepted = false
+    /// What somebody last decided about a start that was not confirmed.
+    public var decision: String?
     /// Polls since the last start.
     public var polls = 0
     /// Failures in a row of whatever is being tried.
     public var failures = 0
-    /// Answers in a row that the job does not exist.
-    public var missing = 0
+    /// Since when the upstream says that the job does not exist.
+    public var missingSince: Timestamp?
     /// Polls of a finished job whose files were not listed yet.
     public var fileLagAttempts = 0
+    /// Since when the upstream says that the job succeeded and lists no files for it.
+    public var filesPendingSince: Timestamp?
+    /// Since when the upstream, asked for files, says that it knows neither them nor the job.
+    public var filesMissingSince: Timestamp?
     /// Calls that asked the upstream to cancel.
     public var cancelAttempts = 0
     /// Whether a failed cancel is to be followed by a poll before it is tried again.
@@ -95,10 +114,29 @@ public struct ExportProgress: Sendable, Hashable {
     }
 }
 
+/// What one delivery found of a file.
+public struct KeptReading: Sendable, Hashable, Codable {
+    public var fileID: String
+    /// Which delivery: no two readings of one file have the same.
+    public var delivery: ExportID
+    /// The length of the plain file; nil where it is only known to be longer than what was claimed then.
+    public var size: Int64?
+    /// Lower-case hexadecimal SHA-256, where the whole file was read.
+    public var sha256: String?
+
+    /// Keeps a reading.
+    public init(fileID: String, delivery: ExportID, size: Int64?, sha256: String?) {
+        self.fileID = fileID
+        self.delivery = delivery
+        self.size = size
+        self.sha256 = sha256
+    }
+}
+
 extension Tracking {
-    /// Nil for a settled record, of which no more is done.
-    init?(phase: LedgerRecord.Phase, awaitsAuthorization: Bool) {
-        guard phase != .settled else { return nil }
+    /// Nil for an export that has ended, whatever is still done about it.
+    init?(phase: LedgerRecord.Phase, awaitsAuthorization: Bool, hasEnded: Bool) {
+        guard phase != .settled, !hasEnded else { return nil }
         self = awaitsAuthorization ? .onRequest : .background
     }
 }

@@ -56,7 +56,7 @@ extension SQLiteLedger {
         limit: Int
     ) async throws -> DeliveryPage? {
         let limit = max(0, limit)
-        return try await read { database in
+        let page = try await read { database -> (values: [Delivery], hasMore: Bool, leftOut: [UnreadableRow])? in
             let isKnown = try Bool.fetchOne(
                 database,
                 sql: "SELECT TRUE FROM export WHERE id = ?",
@@ -65,17 +65,19 @@ extension SQLiteLedger {
             guard isKnown != nil else { return nil }
             // The empty text is less than every id.
             let place: [(any DatabaseValueConvertible)?] = [id.description, after?.description ?? ""]
-            let found = try Row.fetchAll(
+            let found = try Row.fetchCursor(
                 database,
                 sql: "SELECT * FROM delivery WHERE export_id = ? AND id > ?"
-                    + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id LIMIT \(limit + 1)",
+                    + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id",
                 arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
-            return DeliveryPage(
-                deliveries: try found.prefix(limit).map(Delivery.init),
-                hasMore: found.count > limit
-            )
+            return try Self.page(found, limit: limit) { row in
+                try Self.naming(.delivery, row, id: row["id"]) { try Delivery(row) }
+            }
         }
+        guard let page else { return nil }
+        page.leftOut.forEach(unreadable.found)
+        return DeliveryPage(deliveries: page.values, hasMore: page.hasMore, unreadable: page.leftOut.count)
     }
 }
 

@@ -25,12 +25,17 @@ extension SQLiteLedger {
         let sql =
             "SELECT * FROM export"
             + (conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND "))
-            + " ORDER BY id DESC LIMIT \(limit + 1)"
+            + " ORDER BY id DESC"
         let statementArguments = StatementArguments(arguments)
-        let found = try await read { database in
-            try Row.fetchAll(database, sql: sql, arguments: statementArguments).map(Export.init)
+        let page = try await read { database in
+            // Ended by the page, and not by a number of rows: those that cannot be read do not count.
+            let rows = try Row.fetchCursor(database, sql: sql, arguments: statementArguments)
+            return try Self.page(rows, limit: limit) { row in
+                try Self.naming(.export, row, id: nil) { try Export(row) }
+            }
         }
-        return ExportPage(exports: Array(found.prefix(limit)), hasMore: found.count > limit)
+        page.leftOut.forEach(unreadable.found)
+        return ExportPage(exports: page.values, hasMore: page.hasMore, unreadable: page.leftOut.count)
     }
 
     /// The start of every id that was made at `time`: less than all of them, greater than all that are older.

@@ -6,12 +6,25 @@ extension SQLiteLedger: ExportLedger {
         _ = try await read { try Int.fetchOne($0, sql: "SELECT 1 FROM export LIMIT 1") }
     }
 
+    public func impediment() async throws -> ServiceImpediment? {
+        try await check()
+        do {
+            try checkPlace()
+            // SQLite writes the page that holds this number, whatever it was before; nobody reads it.
+            try await write { try $0.execute(sql: "PRAGMA user_version = 0") }
+            return nil
+        } catch let error as LedgerError {
+            return error.impediment ?? .writeFailed
+        }
+    }
+
     public func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
-        try await write { database in
+        try checkPlace()
+        return try await write { database in
             try Self.insert(record, in: database)
             guard let idempotency else { return .created(record) }
             let caller = record.export.createdBy
@@ -47,7 +60,9 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func record(_ id: ExportID) async throws -> LedgerRecord? {
-        try await read { try Self.record(id, in: $0) }
+        let record = try await read { try Self.record(id, in: $0) }
+        unreadable.read(id)
+        return record
     }
 
     public func claim(_ id: ExportID) async throws -> LedgerRecord? {
@@ -61,11 +76,13 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func claimUnfinished() async throws -> [LedgerRecord] {
-        try await write { database in
+        let found = try await write { database in
             try database.execute(sql: "UPDATE export SET fence = fence + 1 WHERE phase <> 'settled'")
-            return try Row.fetchAll(database, sql: "SELECT * FROM export WHERE phase <> 'settled' ORDER BY id")
-                .map(LedgerRecord.init)
+            let rows = try Row.fetchCursor(database, sql: "SELECT * FROM export WHERE phase <> 'settled' ORDER BY id")
+            return try Self.page(rows, limit: .max, Self.record)
         }
+        found.leftOut.forEach(unreadable.found)
+        return found.values
     }
 
     public func update(
@@ -77,37 +94,59 @@ extension SQLiteLedger: ExportLedger {
             guard let before = try Self.record(id, in: database) else { return .notFound }
             var after = before
             change(&after)
+            if fence ?? before.fence == before.fence,
+                let owner = try Self.otherOwner(ofJobBoundIn: after, since: before, in: database)
+            {
+                return .jobTaken(by: owner)
+            }
             guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
             return .written(before: before, after: after)
         }
     }
 
     public func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {
-        try await read { database in
-            try String.fetchAll(
-                database,
-                sql: """
-                    SELECT id FROM export INDEXED BY export_expiring
-                    WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL AND expires_at <= ?
-                    ORDER BY expires_at LIMIT ?
-                    """,
-                arguments: [time.milliseconds, limit]
-            )
-            .compactMap { ExportID($0) }
+        let unreadable = unreadable.exports
+        let found = try await read { database in
+            let rows =
+                try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT id FROM export INDEXED BY export_expiring
+                        WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL AND expires_at <= ?
+                        ORDER BY expires_at
+                        """,
+                    arguments: [time.milliseconds]
+                )
+                .filter { !unreadable.contains($0["id"]) }
+            var ids: [ExportID] = []
+            var leftOut: [UnreadableRow] = []
+            while ids.count < limit, let row = try rows.next() {
+                if let id = ExportID(row["id"] as String) {
+                    ids.append(id)
+                } else {
+                    leftOut.append(UnreadableRow(table: .export, export: row["id"], column: "id"))
+                }
+            }
+            return (ids, leftOut)
         }
+        found.1.forEach(self.unreadable.found)
+        return found.0
     }
 
     public func nextExpiry() async throws -> Timestamp? {
-        try await read { database in
-            try Int64.fetchOne(
+        // One that cannot be read never expires: it would be due for ever.
+        let unreadable = unreadable.exports
+        return try await read { database in
+            let rows = try Row.fetchCursor(
                 database,
                 sql: """
-                    SELECT expires_at FROM export INDEXED BY export_expiring
+                    SELECT id, expires_at FROM export INDEXED BY export_expiring
                     WHERE status IN ('succeeded', 'partiallySucceeded') AND expires_at IS NOT NULL
-                    ORDER BY expires_at LIMIT 1
+                    ORDER BY expires_at
                     """
             )
-            .map(Timestamp.init(milliseconds:))
+            let next = try rows.first { !unreadable.contains($0["id"]) }
+            return next.map { Timestamp(milliseconds: $0["expires_at"]) }
         }
     }
 
@@ -124,7 +163,7 @@ extension SQLiteLedger: ExportLedger {
 extension SQLiteLedger {
     static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
         try Row.fetchOne(database, sql: "SELECT * FROM export WHERE id = ?", arguments: [id.description])
-            .map(LedgerRecord.init)
+            .map(record)
     }
 
     private static func insert(_ record: LedgerRecord, in database: Database) throws {

@@ -43,18 +43,22 @@ extension SQLiteLedger {
     }
 
     public func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken] {
-        try await read { database in
+        let page = try await read { database in
             // The empty text is less than every id.
-            try Row.fetchAll(
+            let rows = try Row.fetchCursor(
                 database,
-                sql: "SELECT export_id, sealed FROM refresh_token WHERE export_id > ? ORDER BY export_id LIMIT ?",
-                arguments: [after?.description ?? "", max(0, limit)]
+                sql: "SELECT export_id, sealed FROM refresh_token WHERE export_id > ? ORDER BY export_id",
+                arguments: [after?.description ?? ""]
             )
-            .map { row in
-                guard let id = ExportID(row["export_id"] as String) else { throw JSONText.unreadable("export_id") }
-                return SealedRefreshToken(exportID: id, sealed: Array(row["sealed"] as Data))
+            return try Self.page(rows, limit: max(0, limit)) { row in
+                try Self.naming(.refreshToken, row, id: nil) {
+                    guard let id = ExportID(row["export_id"] as String) else { throw JSONText.unreadable("export_id") }
+                    return SealedRefreshToken(exportID: id, sealed: Array(row["sealed"] as Data))
+                }
             }
         }
+        page.leftOut.forEach(unreadable.found)
+        return page.values
     }
 
     static func removeRefreshToken(of id: ExportID, in database: Database) throws {

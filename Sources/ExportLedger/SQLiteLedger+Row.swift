@@ -37,7 +37,9 @@ extension LedgerRecord {
                 ("phase", phase.rawValue),
                 ("reference", try reference.map(JSONText.write)),
                 ("next_action_at", nextActionAt?.milliseconds),
+                ("scheduled_at", scheduledAt?.milliseconds),
                 ("submitting_since", submittingSince?.milliseconds),
+                ("upstream_submitting_since", upstreamSubmittingSince?.milliseconds),
                 ("cancel_wished", cancelWished),
                 ("fence", fence),
                 ("submission_attempts", progress.submissionAttempts),
@@ -45,7 +47,9 @@ extension LedgerRecord {
                 ("reconcile_misses", progress.reconcileMisses),
                 ("polls", progress.polls),
                 ("failures", progress.failures),
-                ("missing", progress.missing),
+                ("missing_since", progress.missingSince?.milliseconds),
+                ("start_is_accepted", progress.startIsAccepted),
+                ("decision", progress.decision),
                 ("file_lag_attempts", progress.fileLagAttempts),
                 ("cancel_attempts", progress.cancelAttempts),
                 ("observe_before_cancel", progress.observeBeforeCancel),
@@ -55,6 +59,9 @@ extension LedgerRecord {
                 ("recovering_since", progress.recoveringSince?.milliseconds),
                 ("tracking_since", progress.trackingSince?.milliseconds),
                 ("unknown_since", progress.unknownSince?.milliseconds),
+                ("readings", readings.isEmpty ? nil : try JSONText.write(readings)),
+                ("files_pending_since", progress.filesPendingSince?.milliseconds),
+                ("files_missing_since", progress.filesMissingSince?.milliseconds),
             ]
         }
     }
@@ -68,7 +75,9 @@ extension LedgerRecord {
         phase = try Phase(row)
         reference = try JSONText.readOptional(row["reference"], "reference")
         nextActionAt = row.time("next_action_at")
+        scheduledAt = row.time("scheduled_at")
         submittingSince = row.time("submitting_since")
+        upstreamSubmittingSince = row.time("upstream_submitting_since")
         cancelWished = row["cancel_wished"]
         fence = row["fence"]
         progress = ExportProgress(acceptedSince: Timestamp(milliseconds: row["accepted_since"]))
@@ -77,7 +86,9 @@ extension LedgerRecord {
         progress.reconcileMisses = row["reconcile_misses"]
         progress.polls = row["polls"]
         progress.failures = row["failures"]
-        progress.missing = row["missing"]
+        progress.missingSince = row.time("missing_since")
+        progress.startIsAccepted = row["start_is_accepted"]
+        progress.decision = row["decision"]
         progress.fileLagAttempts = row["file_lag_attempts"]
         progress.cancelAttempts = row["cancel_attempts"]
         progress.observeBeforeCancel = row["observe_before_cancel"]
@@ -86,6 +97,9 @@ extension LedgerRecord {
         progress.recoveringSince = row.time("recovering_since")
         progress.trackingSince = row.time("tracking_since")
         progress.unknownSince = row.time("unknown_since")
+        readings = try JSONText.readOptional(row["readings"], "readings") ?? []
+        progress.filesPendingSince = row.time("files_pending_since")
+        progress.filesMissingSince = row.time("files_missing_since")
         export.tracking = tracking
     }
 }
@@ -126,7 +140,8 @@ extension Export {
         revision = row["revision"]
         tracking = Tracking(
             phase: try LedgerRecord.Phase(row),
-            awaitsAuthorization: row["awaits_authorization"]
+            awaitsAuthorization: row["awaits_authorization"],
+            hasEnded: isFinal
         )
     }
 }
@@ -149,7 +164,7 @@ enum JSONText {
         do {
             return try JSONDecoder().decode(T.self, from: Data(text.utf8))
         } catch {
-            throw LedgerError(.corrupt, "column \(column) cannot be read", cause: error)
+            throw unreadable(column, cause: error)
         }
     }
 
@@ -157,7 +172,9 @@ enum JSONText {
         try text.map { try read($0, column) }
     }
 
-    static func unreadable(_ column: String) -> LedgerError {
-        LedgerError(.corrupt, "column \(column) cannot be read")
+    static func unreadable(_ column: String, cause: (any Error)? = nil) -> LedgerError {
+        var error = LedgerError(.corrupt, "column \(column) cannot be read", cause: cause)
+        error.column = column
+        return error
     }
 }

@@ -23,6 +23,12 @@ extension SQLiteLedger {
         migrator.registerMigration("6 deliveries that begin") { database in
             try database.execute(sql: begunDeliverySchema)
         }
+        migrator.registerMigration("7 unconfirmed starts") { database in
+            try database.execute(sql: unconfirmedStarts)
+        }
+        migrator.registerMigration("8 readings of files") { database in
+            try database.execute(sql: readingSchema)
+        }
         return migrator
     }
 
@@ -162,6 +168,16 @@ extension SQLiteLedger {
         CREATE INDEX delivery_under_way ON delivery (export_id, id) WHERE outcome = 'underWay';
         """
 
+    // The last statement: exports that were given up without files are looked after again.
+    private static let readingSchema = """
+        ALTER TABLE export ADD COLUMN readings TEXT;
+        ALTER TABLE export ADD COLUMN files_pending_since INTEGER;
+        ALTER TABLE export ADD COLUMN files_missing_since INTEGER;
+        UPDATE export SET phase = 'tracking', next_action_at = updated_at, files_pending_since = updated_at
+            WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded') AND files = '[]'
+                AND destination IS NULL AND reference IS NOT NULL AND notice LIKE '%"files-missing"%';
+        """
+
     // Of exports that are not settled only.
     private static let refreshTokenSchema = """
         CREATE TABLE refresh_token (
@@ -183,5 +199,17 @@ extension SQLiteLedger {
             'code', 'expired', 'detail', 'The upstream does not keep the files any more. Create the export again.',
             'title', 'The files of this export are no longer kept', 'type', 'urn:export-gateway:problem:expired'
         ) WHERE status = 'expired' AND error IS NULL;
+        """
+
+    // `missing` counted answers; `missing_since` says for how long. The index finds whose an upstream job is.
+    private static let unconfirmedStarts = """
+        ALTER TABLE export ADD COLUMN scheduled_at INTEGER;
+        ALTER TABLE export ADD COLUMN upstream_submitting_since INTEGER;
+        ALTER TABLE export ADD COLUMN start_is_accepted INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE export ADD COLUMN decision TEXT;
+        ALTER TABLE export ADD COLUMN missing_since INTEGER;
+        ALTER TABLE export DROP COLUMN missing;
+
+        CREATE INDEX export_by_job ON export (json_extract(reference, '$.id')) WHERE reference IS NOT NULL;
         """
 }

@@ -1,17 +1,36 @@
 import Exports
 import GRDB
+public import Logging
+public import Metrics
+import Synchronization
 
 /// The ledger in one SQLite file (write-ahead log, every commit forced to the disk), or in memory.
 public final class SQLiteLedger: Sendable {
     let database: any DatabaseWriter
+    let unreadable: UnreadableRows
     private let lock: LedgerLock?
+    private let files: LedgerFiles?
+    private let identity: LedgerFiles.Identity?
+    private let isClosed = Atomic(false)
 
     /// Opens the file at `path`, makes it where there is none, and brings its schema up to date.
     ///
-    /// The file is this object's alone while it lives. Throws `StartupError` for `ledger.path` when another process has
-    /// it, when the directory is missing or cannot be written, when the file is no ledger, or is a newer version's.
-    public init(path: String) throws {
-        lock = try LedgerLock(beside: path)
+    /// The file is this object's alone while it lives, and can be read by its user only. Throws `StartupError` for
+    /// `ledger.path` when another process has it, when the directory is missing or cannot be written, when the disk is full,
+    /// when the file is no ledger or a newer version's, and when a part of the ledger is gone.
+    ///
+    /// - Parameters:
+    ///   - logger: Rows that cannot be read are named to it, at `error`.
+    ///   - metrics: Their number is a gauge.
+    public init(
+        path: String,
+        logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) throws {
+        let lock = try LedgerLock(beside: path)
+        let files = LedgerFiles(path: path)
+        try files.refuseRemains(lock.marker)
+        files.create()
         do {
             var configuration = Configuration()
             configuration.label = "ledger"
@@ -25,16 +44,30 @@ public final class SQLiteLedger: Sendable {
         } catch let error as StartupError {
             throw error
         } catch let error as DatabaseError {
+            let isFull = error.resultCode == .SQLITE_FULL || files.isDiskFull
             throw StartupError(
                 "ledger.path",
                 "\(path) cannot be used as the ledger (SQLite: \(error.extendedResultCode)). "
-                    + "It must be a file that the gateway made, on a local disk, writable with its directory."
+                    + (isFull
+                        ? "The disk of \(files.directory) is full: make room there, then start again."
+                        : "It must be a file that the gateway made, on a local disk, writable with its directory.")
             )
         }
+        files.makePrivate()
+        identity = files.identity
+        // From here on the `-wal` is there: when it is not at the next start, something was taken away.
+        if let identity { try lock.mark(LedgerMarker(file: identity.ledger, state: .open)) }
+        self.lock = lock
+        self.files = files
+        unreadable = UnreadableRows(logger: logger, metrics: metrics)
     }
 
     private init(inMemory configuration: Configuration) throws {
-        lock = nil
+        (lock, files, identity) = (nil, nil, nil)
+        unreadable = UnreadableRows(
+            logger: Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
+            metrics: NOOPMetricsHandler.instance
+        )
         database = try DatabaseQueue(configuration: configuration)
         try Self.migrate(database)
     }
@@ -44,28 +77,119 @@ public final class SQLiteLedger: Sendable {
         try SQLiteLedger(inMemory: Configuration())
     }
 
+    deinit { close() }
+
+    /// Closes the ledger, when nothing is under way any more: everything is in its file then, and the lock file says so. What is
+    /// asked later fails.
+    public func close() {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard let lock, let identity, files?.identity == identity else {
+            try? database.close()
+            return
+        }
+        // `closed` only after SQLite has: what a kill leaves in between is taken for neither.
+        try? lock.mark(LedgerMarker(file: identity.ledger, state: .closing))
+        let isClosed = (try? closePool()) != nil
+        let isWhole = isClosed && files?.hasLog == false
+        try? lock.mark(LedgerMarker(file: identity.ledger, state: isWhole ? .closed : .open))
+    }
+
+    private func closePool() throws {
+        // SQLite moves the log into the file when the last connection closes, which must be the writer: GRDB closes it first, and
+        // a reader cannot.
+        if let pool = database as? DatabasePool {
+            _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+            pool.releaseMemory()
+        }
+        try database.close()
+    }
+
+    /// Throws `LedgerError` when the files are not those that were opened: what is written now is gone with the process.
+    func checkPlace() throws {
+        guard let files, files.identity != identity else { return }
+        throw LedgerError(.unwritable, "the ledger's file was removed or replaced", impediment: .fileRemoved)
+    }
+
     func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         do {
             return try await database.read(body)
-        } catch let error as DatabaseError {
-            throw Self.wrap(error)
+        } catch {
+            throw wrap(error, isWriting: false)
         }
     }
 
     func write<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         do {
             return try await database.write(body)
-        } catch let error as DatabaseError {
-            throw Self.wrap(error)
+        } catch {
+            throw wrap(error, isWriting: true)
         }
     }
 
-    private static func wrap(_ error: DatabaseError) -> LedgerError {
+    private func wrap(_ error: any Error, isWriting: Bool) -> any Error {
+        if let error = error as? LedgerError {
+            if let row = error.row { unreadable.found(row) }
+            return error
+        }
+        guard let error = error as? DatabaseError else { return error }
+        let detail = "SQLite \(error.extendedResultCode)"
         switch error.resultCode {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_MISMATCH, .SQLITE_SCHEMA:
-            LedgerError(.corrupt, "SQLite \(error.extendedResultCode)", cause: error)
+            return LedgerError(.corrupt, detail, cause: error)
+        case .SQLITE_FULL where isWriting:
+            return LedgerError(.unwritable, detail, cause: error, impediment: .diskFull)
+        case .SQLITE_READONLY where isWriting:
+            return LedgerError(.unwritable, detail, cause: error, impediment: .readOnly)
+        case .SQLITE_IOERR where isWriting, .SQLITE_CANTOPEN where isWriting:
+            let isFull = files?.isDiskFull ?? false
+            return LedgerError(.unwritable, detail, cause: error, impediment: isFull ? .diskFull : .writeFailed)
         default:
-            LedgerError(.unavailable, "SQLite \(error.extendedResultCode)", cause: error)
+            return LedgerError(.unavailable, detail, cause: error)
         }
+    }
+}
+
+extension SQLiteLedger {
+    /// The record in a row. Throws `LedgerError` (`corrupt`) that names the row.
+    static func record(_ row: Row) throws -> LedgerRecord {
+        try naming(.export, row, id: nil) { try LedgerRecord(row) }
+    }
+
+    /// Reads a row; what cannot be read is named in the error.
+    static func naming<Value>(
+        _ table: UnreadableRow.Table,
+        _ row: Row,
+        id: String?,
+        _ read: () throws -> Value
+    ) throws -> Value {
+        do {
+            return try read()
+        } catch var error as LedgerError where error.column != nil {
+            let export: String = row[table == .export ? "id" : "export_id"]
+            error.row = UnreadableRow(table: table, export: export, id: id, column: error.column ?? "")
+            if table == .export { error.owner = row["created_by"] }
+            throw error
+        }
+    }
+
+    /// Reads rows until there are `limit` values, and whether there is another one. Rows that cannot be read are left out.
+    static func page<Value>(
+        _ rows: RowCursor,
+        limit: Int,
+        _ read: (Row) throws -> Value
+    ) throws -> (values: [Value], hasMore: Bool, leftOut: [UnreadableRow]) {
+        var values: [Value] = []
+        var leftOut: [UnreadableRow] = []
+        while let row = try rows.next() {
+            do {
+                let value = try read(row)
+                if values.count == limit { return (values, true, leftOut) }
+                values.append(value)
+            } catch let error as LedgerError where error.row != nil {
+                // What comes after the page is the next one's.
+                if values.count < limit, let row = error.row { leftOut.append(row) }
+            }
+        }
+        return (values, false, leftOut)
     }
 }

@@ -94,10 +94,13 @@ public struct DeliveryPage: Sendable, Hashable {
     public var deliveries: [Delivery]
     /// Whether later deliveries match too.
     public var hasMore: Bool
+    /// How many were left out because their rows cannot be read.
+    public var unreadable: Int
 
     /// Makes a page.
-    public init(deliveries: [Delivery], hasMore: Bool) {
+    public init(deliveries: [Delivery], hasMore: Bool, unreadable: Int = 0) {
         self.deliveries = deliveries
         self.hasMore = hasMore
+        self.unreadable = unreadable
     }
 }

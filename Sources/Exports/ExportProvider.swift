@@ -2,7 +2,8 @@
 /// remember or decide: the engine does.
 ///
 /// Every method but `validate` may call the upstream, honours the task's cancellation, and throws nothing but
-/// `ProviderError` (a cancelled call throws `transient` with `CancellationError` as its cause).
+/// `ProviderError` (a cancelled call throws `transient` with `CancellationError` as its cause; a cancelled start does so
+/// only where nothing was sent, and `ambiguous` else).
 /// The methods stand in the order of an export's life.
 public protocol ExportProvider: Sendable {
     /// What this provider is and can do: the same for every connection.
@@ -15,8 +16,10 @@ public protocol ExportProvider: Sendable {
 
     /// Starts the export upstream, once.
     ///
-    /// `secrets` are those that `validate` gave back, by the same pointers. Throws `ambiguous` where the call may have
-    /// started a job, `conflict` where another job is in the way; with any other error, nothing was started.
+    /// `secrets` are those that `validate` gave back, by the same pointers. `context.willStart` is called before the first
+    /// byte of the call goes out, and nothing goes out when it throws; `UpstreamClient` does so. Throws `accepted` where the
+    /// upstream took the start, by a 2xx, and the job's id is nowhere in its answer; `ambiguous` where the call may have
+    /// started a job; `conflict` where another job is in the way. With any other error, nothing was started.
     func submit(
         _ plan: ExportPlan,
         secrets: [String: Secret],
@@ -24,14 +27,34 @@ public protocol ExportProvider: Sendable {
         context: CallContext
     ) async throws(ProviderError) -> Submission
 
-    /// Looks for a job that was started with this marker: after a crash or an ambiguous start.
+    /// Looks for the job of a start whose outcome is not known: after a crash, or an ambiguous start.
     ///
-    /// Nil when the upstream surely has none. Throws `unsupported` where `reconcile` is not declared.
+    /// Nil when none is to be seen, which does not mean that there is none: upstreams list late. A job that carries the
+    /// marker is this export's. One without it is this export's only if nothing else is possible: created after the attempt
+    /// began, by the upstream's own clock; by this connection's identity, where the upstream says by whom; asking for the
+    /// same; bound to no other export, and not possibly that of another unconfirmed start (`others`); and alone in all that.
+    /// Throws `ambiguous` where several jobs come into question, or one that may be another export's: an operator has to
+    /// decide. Throws `unsupported` where `reconcile` is not declared.
     func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission?
+
+    /// The reference to the job that somebody has found upstream under this id. No network call.
+    ///
+    /// The same reference as `submit` gives for that id. Throws `invalid`, with the pointer `/upstreamId`, for what cannot be
+    /// the id of a job.
+    func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference
+
+    /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer: never later than it is. Nil where
+    /// no answer has told.
+    func upstreamTime(at now: Timestamp) -> Timestamp?
 
     /// The upstream's present word on each reference. Every reference gets an entry.
     func observe(
@@ -45,8 +68,9 @@ public protocol ExportProvider: Sendable {
     /// Opens one file, or the part of it that `range` names: links are asked for anew each time.
     ///
     /// The head says what came: where `rangeDownload` is not declared, or the upstream has no parts of this file, or its
-    /// validator does not hold any more, that is the whole file. Throws `gone` when the file is no longer kept, `invalid`
-    /// when the range lies beyond its end. The body must be read to its end, or the task cancelled.
+    /// validator does not hold any more, that is the whole file. Throws `gone` when this answer says that the file is not
+    /// kept (the engine asks for the job before it believes that), `invalid` when the range lies beyond its end. The body
+    /// must be read to its end, or the task cancelled.
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
@@ -67,6 +91,9 @@ public struct CallContext: Sendable {
     /// Where the refresh token of the export rests that the call is made for. Nil where none is to be kept, and where the
     /// call is a caller's own request.
     public var refreshToken: (any RefreshTokenStore)?
+    /// What has to be done before the first byte of a call that may start a job goes out; when it throws, none does. May be
+    /// called again, where the call is made again after its token was refused.
+    public var willStart: (@Sendable () async throws(ProviderError) -> Void)?
 
     /// Makes a context for one piece of work.
     public init(
@@ -122,12 +149,15 @@ public struct SubmissionMarker: Sendable, Hashable {
     public var exportName: String
     /// When the first attempt to start it was written down: a job that is older is not ours.
     public var notBefore: Timestamp
+    /// The same moment by the upstream's own clock, or a little earlier; nil where that was not known then.
+    public var upstreamNotBefore: Timestamp?
 
     /// Makes a marker.
-    public init(exportID: ExportID, exportName: String, notBefore: Timestamp) {
+    public init(exportID: ExportID, exportName: String, notBefore: Timestamp, upstreamNotBefore: Timestamp? = nil) {
         self.exportID = exportID
         self.exportName = exportName
         self.notBefore = notBefore
+        self.upstreamNotBefore = upstreamNotBefore
     }
 
     /// The text to leave upstream where there is a free text to leave it in: `export-gateway:<id>`.

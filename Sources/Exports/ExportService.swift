@@ -47,9 +47,26 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
+    /// Says what became of a start that is not confirmed, in the place of the upstream, which does not. The decision is
+    /// carried out, and logged with who made it. The same decision once more changes nothing.
+    ///
+    /// Throws `submissionKnown` for an export whose start is not in question, `upstreamIDInUse` where another export has the
+    /// job, `invalidExport` for an id that cannot be one or that the upstream does not know, `preconditionFailed` when the
+    /// export has another revision than `revision` where one is given. Whether the upstream knows the id is asked with the
+    /// connection's own rights, or with its owner's token; where there is neither, it is found out later.
+    func resolve(
+        _ id: ExportID,
+        owner: String?,
+        as decision: SubmissionDecision,
+        revision: Int64?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export
+
     /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
     /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
-    /// `notFound` where there is nothing to be had, and what the upstream said where it failed.
+    /// `notFound` where there is nothing to be had, and what the upstream said where it failed. One answer that the file is
+    /// not there means little: the upstream is asked for the job, and the file once more where the job stands; what is
+    /// missing only for the moment is `upstreamUnavailable`.
     ///
     /// Where the connection runs on callers' tokens, the owner's call is made with the token that it brings, or the last one
     /// that was kept; anybody else's only with what it brings. Throws `upstreamAuthorizationRequired` where there is none.
@@ -61,9 +78,10 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody
 
-    /// Writes down that a delivery begins (`underWay`), and with the same id how it went. After the first whole delivery of
-    /// a file, its size and SHA-256 are part of the export's record, unless the upstream had told them. Never throws: what
-    /// cannot be written is logged, for a download goes on without its row.
+    /// Writes down that a delivery begins (`underWay`), and with the same id how it went and what it found of the files
+    /// (`readings`): sizes and digests in the export's record are claimed by one reading, confirmed by another that agrees,
+    /// dropped or replaced by those that differ. A whole delivery of a whole file without `readings` is a reading. Never
+    /// throws: what cannot be written is logged, for a download goes on without its row.
     func record(_ delivery: Delivery) async
 
     /// One page of an export's deliveries, oldest first; of those of one request where `requestID` is given. Throws
@@ -117,6 +135,16 @@ extension ExportDraft: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
+/// What an operator has found out, or decides, about a start whose outcome is not known.
+public enum SubmissionDecision: Sendable, Hashable {
+    /// The upstream has started it: this is the job's id there.
+    case started(upstreamID: String)
+    /// The upstream has not: it is started again.
+    case notStarted
+    /// Nobody knows, or cares any more: the export ends as canceled.
+    case abandoned
+}
+
 /// How a repeated create request is recognised; keys are each caller's own.
 public struct Idempotency: Sendable, Hashable {
     public var key: String
@@ -164,11 +192,14 @@ public struct ExportPage: Sendable {
     public var exports: [Export]
     /// Whether older exports match too.
     public var hasMore: Bool
+    /// How many were left out because their rows cannot be read.
+    public var unreadable: Int
 
     /// Makes a page.
-    public init(exports: [Export], hasMore: Bool) {
+    public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
         self.exports = exports
         self.hasMore = hasMore
+        self.unreadable = unreadable
     }
 }
 

@@ -18,6 +18,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case unsupportedMediaType = "unsupported-media-type"
     case rangeNotSatisfiable = "range-not-satisfiable"
     case upgradeRequired = "upgrade-required"
+    case unsupportedTransferCoding = "unsupported-transfer-coding"
     case headerFieldsTooLarge = "header-fields-too-large"
     case idempotencyKeyReused = "idempotency-key-reused"
     case idempotencyKeyInFlight = "idempotency-key-in-flight"
@@ -56,7 +57,12 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case upstreamBusy = "upstream-busy"
     case trackingTimedOut = "tracking-timed-out"
     case filesMissing = "files-missing"
+    case fileChanged = "file-changed"
     case canceled = "canceled"
+
+    // Deciding what became of a start.
+    case submissionKnown = "submission-known"
+    case upstreamIDInUse = "upstream-id-in-use"
 
     /// The problem's `title`.
     public var title: String {
@@ -76,6 +82,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .unsupportedMediaType: "The request body has an unsupported media type"
         case .rangeNotSatisfiable: "The range lies beyond the end of the file"
         case .upgradeRequired: "A newer version of HTTP is needed"
+        case .unsupportedTransferCoding: "The request body comes in an unknown transfer coding"
         case .headerFieldsTooLarge: "The request's header fields are too large"
         case .idempotencyKeyReused: "This idempotency key was used for another request"
         case .idempotencyKeyInFlight: "A request with this idempotency key is under way"
@@ -108,7 +115,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .upstreamBusy: "The upstream stayed too busy to run the export"
         case .trackingTimedOut: "The upstream did not finish the export in time"
         case .filesMissing: "The upstream names no files for the export"
+        case .fileChanged: "The upstream sent a file otherwise than before"
         case .canceled: "The export was canceled"
+        case .submissionKnown: "There is nothing to decide about the start of this export"
+        case .upstreamIDInUse: "Another export is bound to this upstream id"
         }
     }
 

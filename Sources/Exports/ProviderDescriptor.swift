@@ -48,7 +48,8 @@ public struct ProviderCapabilities: Sendable, Hashable {
     public var rangeDownload = false
     /// An export can have more than one file.
     public var multipleFiles = false
-    /// A second run of the same export does no harm, so that an unconfirmed start may be repeated.
+    /// A second run of the same export does no harm: an unconfirmed start is repeated, unless the connection's
+    /// `ambiguousStart` says `hold`.
     public var resubmitIsHarmless = false
     /// The caller's own upstream token is needed: the API knows no application permissions.
     public var delegatedOnly = false

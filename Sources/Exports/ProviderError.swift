@@ -20,6 +20,8 @@ public struct ProviderError: Error, Sendable {
         case transient
         /// It cannot be known whether the upstream started the job.
         case ambiguous
+        /// The upstream accepted the start and does not say under which id its job runs. Never started again.
+        case accepted
         /// The provider does not have this. Thrown without a network call.
         case unsupported
         /// Will fail the same way for ever.
@@ -90,7 +92,7 @@ extension ProviderError.Code {
         case .conflict: .upstreamConflict
         case .throttled: .upstreamThrottled
         case .transient: .upstreamUnavailable
-        case .ambiguous: .submissionUnconfirmed
+        case .ambiguous, .accepted: .submissionUnconfirmed
         case .unsupported: .unsupportedByProvider
         case .permanent: .upstreamBroken
         }

@@ -24,6 +24,8 @@ public struct APISettings: Sendable {
     public var host: String
     /// The port to bind; 0 takes any free one.
     public var port: Int
+    /// Where probes and metrics are served for the platform, without TLS; nil: with everything else.
+    public var operations: Address?
     /// The callers' keys. Without any credential, everybody is let in as `anonymous`, and the operator must then bind loopback
     /// only.
     public var apiKeys: [APIKey]
@@ -39,7 +41,8 @@ public struct APISettings: Sendable {
     public var maxTargetBytes = 8_192
     /// The most bytes of all header fields together; more get 431. Three of the longest tokens, and 16 KiB besides.
     public var maxHeaderBytes = 65_536
-    /// The most connections at a time; more wait in the kernel's queue.
+    /// The most connections at a time. For one more, an idle one gives way; where all are busy, more wait in the kernel's
+    /// queue.
     public var maxConnections = 1_024
     /// How long a connection may be silent between requests, or within one.
     public var idleTimeout: Duration = .seconds(75)
@@ -54,8 +57,22 @@ public struct APISettings: Sendable {
     public var maxWait: Duration = .seconds(60)
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
     public var publicURL: String?
+    /// The proxies whose word counts on how clients reach the gateway, where `publicURL` does not say it.
+    public var trustedProxies: [IPRange] = []
     /// Told by `/livez`.
     public var version: String
+
+    /// An address to bind; port 0 takes any free one.
+    public struct Address: Sendable, Hashable {
+        public var host: String
+        public var port: Int
+
+        /// Names an address.
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+    }
 
     /// Makes settings; the limits keep their defaults.
     public init(

@@ -1,5 +1,6 @@
 public import DownloadRelay
 public import Exports
+import HTTPListening
 public import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -10,6 +11,7 @@ public import ServiceLifecycle
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
     let responder: GatewayResponder
+    private let platformResponder: GatewayResponder
     private let figures: HTTPMetrics
     private let tls: TLSIdentity?
     private let services: [any Service]
@@ -22,6 +24,7 @@ public struct GatewayAPI: Sendable {
     ///   - relay: Brings the bytes of files.
     ///   - tls: Who the gateway is in TLS; nil speaks plain HTTP.
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
+    ///   - impediments: What makes the gateway refuse new exports for now: `/readyz` then says that it is degraded.
     ///   - metrics: Gets the figures of the requests, and is what `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -30,6 +33,7 @@ public struct GatewayAPI: Sendable {
         settings: APISettings,
         tls: TLSIdentity? = nil,
         readiness: @escaping @Sendable () -> Bool = { true },
+        impediments: @escaping @Sendable () -> [ServiceImpediment] = { [] },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -45,19 +49,22 @@ public struct GatewayAPI: Sendable {
         }
         services = (reloading.map { [$0] } ?? []) + (tokens.map { [$0.refreshing] } ?? [])
         responder = GatewayResponder(
+            listener: settings.operations == nil ? .everything : .callers,
+            connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
             authentication: Authentication(
                 keys: settings.apiKeys,
                 tokens: tokens,
                 certificates: PeerCertificates(callers: settings.clientCertificates, time: time)
             ),
             limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
+            publicAddress: PublicAddress(
+                configured: settings.publicURL,
+                trustedProxies: settings.trustedProxies
+            ),
             record: RequestRecord(metrics: figures, time: time),
             exports: ExportRoutes(
                 service: service,
                 relay: relay,
-                document: ExportDocument(
-                    links: Links(publicURL: settings.publicURL, scheme: tls == nil ? "http" : "https")
-                ),
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: BodyReader(limit: settings.maxBodyBytes, timeout: settings.bodyTimeout, time: time),
                 maxWait: settings.maxWait
@@ -66,11 +73,19 @@ public struct GatewayAPI: Sendable {
             operations: OperationsRoutes(
                 service: service,
                 readiness: readiness,
+                impediments: impediments,
                 metrics: metrics,
                 version: settings.version
             )
         )
+        var platformResponder = responder
+        platformResponder.listener = .platform
+        platformResponder.connections = ConnectionTable(limit: Self.platformConnections) { figures.displaced() }
+        self.platformResponder = platformResponder
     }
+
+    /// The most connections of the listener for the platform: a few who scrape, and a few who probe.
+    private static let platformConnections = 64
 
     /// The server, as a service to run.
     ///
@@ -81,7 +96,29 @@ public struct GatewayAPI: Sendable {
     public func application(
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> some ApplicationProtocol & Service {
+        let address = APISettings.Address(host: settings.host, port: settings.port)
+        return application(responder, at: address, tls, services, onServerRunning)
+    }
+
+    /// The server for the platform, as a service of its own: probes and metrics, over plain HTTP. Nil where the settings name
+    /// no address for it.
+    ///
+    /// - Parameter onServerRunning: Called once with the bound port, when connections are taken.
+    public func platformApplication(
+        onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) -> (some ApplicationProtocol & Service)? {
+        settings.operations.map { application(platformResponder, at: $0, nil, [], onServerRunning) }
+    }
+
+    private func application(
+        _ responder: GatewayResponder,
+        at address: APISettings.Address,
+        _ tls: TLSIdentity?,
+        _ services: [any Service],
+        _ onServerRunning: @escaping @Sendable (_ port: Int) async -> Void
+    ) -> some ApplicationProtocol & Service {
         let figures = figures
+        let table = responder.connections
         let idleTimeout = TimeAmount(settings.idleTimeout)
         let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
         let http1 = HTTP1Channel.Configuration(
@@ -91,20 +128,24 @@ public struct GatewayAPI: Sendable {
                     onUnreadable: { status in figures.unreadable(status: status) },
                     onHandshakeFailure: { figures.failedHandshake() }
                 ),
+                RequestCountHandler(table: table),
             ],
             idleTimeout: idleTimeout
         )
-        let server = tls.map { identity in
-            HTTPServerBuilder {
-                TLSChannel(identity: identity, base: HTTP1Channel(responder: $0, configuration: http1))
-            }
-        }
         return Application(
             responder: responder,
-            server: server ?? .http1(configuration: http1),
+            server: HTTPServerBuilder {
+                CountedChannel(
+                    table: table,
+                    identity: tls,
+                    base: RequestChannel(responder: $0, configuration: http1)
+                )
+            },
             configuration: ApplicationConfiguration(
-                address: .hostname(settings.host, port: settings.port),
-                availableConnectionsDelegate: .maximum(settings.maxConnections, logger: logger)
+                address: .hostname(address.host, port: address.port),
+                // As many as the system lets wait: who is not among them has to wait for a second before the next try.
+                backlog: 4096,
+                availableConnectionsDelegate: table.delegate
             ),
             services: services,
             onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? 0) },

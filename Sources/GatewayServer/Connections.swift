@@ -37,7 +37,8 @@ struct Connections {
             name: connection.name,
             provider: provider,
             descriptor: descriptor,
-            keepsRefreshTokens: connection.credential.keepsRefreshTokens
+            keepsRefreshTokens: connection.credential.keepsRefreshTokens,
+            ambiguousStart: connection.ambiguousStart
         )
     }
 

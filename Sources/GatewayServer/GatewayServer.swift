@@ -15,12 +15,15 @@ public enum GatewayServer {
     /// Serves until a signal or the task's cancellation, then ends: new exports and downloads are refused, downloads under
     /// way get `server.drainTimeout`, what the upstream answers is still written down.
     ///
+    /// What `log`, which `logger` writes to, had to drop is counted in the metrics.
+    ///
     /// `onListening` gets the base address, with the port that was bound. Throws `StartupError` when the configuration
     /// cannot be put to work: the ledger is taken, the port is in use.
     public static func run(
         _ configuration: GatewayConfiguration,
         time: any TimeSource = SystemTime(),
         logger: Logger,
+        log: LogWriter? = nil,
         signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ address: String) async -> Void = { _ in }
     ) async throws {
@@ -29,7 +32,10 @@ public enum GatewayServer {
             try connection.checkCredential(now: false, time: time, logger: logger)
         }
         let metrics = PrometheusRegistry()
-        let ledger = try SQLiteLedger(path: configuration.ledgerPath)
+        log?.count(in: metrics)
+        let ledger = try SQLiteLedger(path: configuration.ledgerPath, logger: logger, metrics: metrics)
+        defer { ledger.close() }
+        let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
         let transport = UpstreamTransport(
             idleTimeout: configuration.downloads.idleTimeout,
             // All clients may download from one host, while exports there are tracked.
@@ -72,6 +78,7 @@ public enum GatewayServer {
             },
             tls: tls,
             readiness: { draining.isReady },
+            impediments: { watch.impediments },
             metrics: metrics,
             time: time,
             logger: logger
@@ -89,12 +96,18 @@ public enum GatewayServer {
             logger.notice("Listening", metadata: ["address": .string(address)])
             await onListening(address)
         }
-        // Services end in the reverse order: readiness first, then the door, the engine, and the sockets all use.
+        let platform = api.platformApplication { port in
+            let host = server.operations?.host ?? ""
+            let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+            logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
+        }
+        // Services end in the reverse order: readiness first, then the door, the engine, and the sockets all use. Probes and
+        // metrics are there to the end.
+        var services: [any Service] = [ClosingTransport(transport: transport)]
+        if let platform { services.append(platform) }
+        services += [watch, engine, application, draining] as [any Service]
         var group = ServiceGroupConfiguration(
-            services: [
-                .init(service: ClosingTransport(transport: transport)), .init(service: engine),
-                .init(service: application), .init(service: draining),
-            ],
+            services: services.map { .init(service: $0) },
             gracefulShutdownSignals: signals,
             logger: logger
         )
@@ -153,6 +166,8 @@ extension GatewayConfiguration.Engine {
         settings.trackingDeadline = trackingDeadline
         settings.unknownBound = unknownBound
         settings.reconcileDelay = reconcileDelay
+        settings.reconcileDeadline = reconcileDeadline
+        settings.missingBound = missingBound
         return settings
     }
 }
@@ -194,7 +209,9 @@ extension GatewayConfiguration.Server {
             cursorKey: SecretBytes(cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32)),
             publicURL: publicURL
         )
+        settings.operations = operations.map { .init(host: $0.host, port: $0.port) }
         settings.maxConnections = maximumConnections
+        settings.trustedProxies = trustedProxies
         settings.idleTimeout = idleTimeout
         settings.clientCertificates = clientCertificates
         return settings

@@ -1,4 +1,5 @@
 import Exports
+import HTTPListening
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
@@ -81,9 +82,12 @@ public final class MicrosoftSandbox: Service, Sendable {
             case .blob: settings.blobPort
             case .secure: settings.securePort
             }
-        let plain = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(additionalChannelHandlers: [HalfCloseHandler()])
-        )
+        let plain = HTTPServerBuilder { responder in
+            RequestChannel(
+                responder: responder,
+                configuration: HTTP1Channel.Configuration(additionalChannelHandlers: [HalfCloseHandler()])
+            )
+        }
         let server =
             if listener == .secure, let tls = settings.tls {
                 try HTTPServerBuilder.tls(plain, tlsConfiguration: tls.configuration())

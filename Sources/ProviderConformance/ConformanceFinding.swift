@@ -13,6 +13,8 @@ public enum ConformanceCheck: String, Sendable, Hashable, CaseIterable {
     case undeclaredIsUnsupported = "undeclared-is-unsupported"
     case cancelStopsTheJob = "cancel-stops-the-job"
     case brokenStartIsAmbiguous = "broken-start-is-ambiguous"
+    case idLeadsToTheJob = "id-leads-to-the-job"
+    case startAsksBeforehand = "start-asks-beforehand"
     // The way to the end.
     case everyReferenceIsAnswered = "every-reference-is-answered"
     case statusWalksToSuccess = "status-walks-to-success"

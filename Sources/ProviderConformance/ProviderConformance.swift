@@ -70,6 +70,8 @@ extension Examination {
         case .undeclaredIsUnsupported: try await undeclaredIsUnsupported()
         case .cancelStopsTheJob: try await cancelStopsTheJob()
         case .brokenStartIsAmbiguous: try await brokenStartIsAmbiguous()
+        case .idLeadsToTheJob: try await idLeadsToTheJob()
+        case .startAsksBeforehand: try await startAsksBeforehand()
         case .everyReferenceIsAnswered: try await everyReferenceIsAnswered()
         case .statusWalksToSuccess: try await statusWalksToSuccess()
         case .failureIsTold: try await failureIsTold()

@@ -3,7 +3,8 @@ import COpenSSL
 /// A private key, and the certificates beside it.
 ///
 /// Opened by path or URI through OpenSSL's store (OSSL_STORE): PEM, encrypted PEM, PKCS#12, and `pkcs11:` (RFC 7512) where
-/// the system has OpenSSL's provider or engine for it.
+/// the system has OpenSSL's provider or engine for it. PKCS#12 without a MAC, which the store of OpenSSL 3.0 does not read, is
+/// opened as such.
 public struct KeyMaterial: Sendable {
     /// The key.
     public var key: PrivateKey
@@ -71,6 +72,9 @@ public struct KeyMaterialError: Error, Sendable, Hashable, CustomStringConvertib
         case passphraseMissing = "passphrase-missing"
         case wrongPassphrase = "wrong-passphrase"
         case outdatedEncryption = "outdated-encryption"
+        case outdatedPEMEncryption = "outdated-pem-encryption"
+        case unknownMAC = "unknown-mac"
+        case javaKeystore = "java-keystore"
         case noKey = "no-key"
         case severalKeys = "several-keys"
         case unsupportedKey = "unsupported-key"
@@ -121,6 +125,12 @@ extension KeyMaterialError.Code {
         case .wrongPassphrase: "is wrong: the key does not open"
         case .outdatedEncryption:
             "is encrypted in a way that OpenSSL has given up; write it anew, such as with `openssl pkcs12 -legacy -in` and `openssl pkcs12 -export`"
+        case .outdatedPEMEncryption:
+            "is encrypted in a way that OpenSSL has given up; write it anew with `openssl pkcs8 -topk8 -provider legacy -provider default -in old.pem -out new.pem`"
+        case .unknownMAC:
+            "is PKCS#12 with a MAC that this OpenSSL does not know, such as PBMAC1; write it anew as PEM, with `openssl pkcs12 -in` of OpenSSL 3.4 or newer, or with `openssl pkcs12 -nomacver -in` of this one"
+        case .javaKeystore:
+            "is a Java keystore (JKS), which is not read; write it anew with `keytool -importkeystore -srckeystore old.jks -destkeystore new.p12 -deststoretype PKCS12`"
         case .noKey: "holds no private key"
         case .severalKeys: "holds several private keys; name one"
         case .unsupportedKey: "is a key that cannot be used: RSA of 2048 to 8192 bits is"

@@ -8,6 +8,7 @@ struct StoreContents {
     private var part: KeyMaterialError.Part
     private var prompt: PassphrasePrompt
     private var complaints: [String] = []
+    private var isPEM = false
 
     /// More objects than this, in a file that is meant to hold a key and a chain, are not read.
     private static let objectLimit = 64
@@ -28,6 +29,12 @@ struct StoreContents {
             }
             return try PKCS11Engine.open(uri, part: part, passphrase: passphrase)
         }
+        if contents.keys.isEmpty, contents.certificates.isEmpty, !contents.complaints.isEmpty,
+            let found = try KeyFile(uri)?.contents(part: part, passphrase: passphrase)
+        {
+            return found
+        }
+        contents.isPEM = contents.keys.isEmpty && KeyFile(uri)?.isPEM == true
         if contents.certificates.isEmpty, part == .certificates, !contents.complaints.isEmpty {
             if let error = contents.passphraseError { throw error }
             throw KeyMaterialError(.cannotOpen, part, reason: "it is neither PEM, DER nor PKCS#12")
@@ -42,8 +49,8 @@ struct StoreContents {
 
     /// Why there is no key in here.
     var reasonForNoKey: KeyMaterialError {
-        if complaints.contains(where: { $0.contains("digital envelope routines") && $0.contains("unsupported") }) {
-            return KeyMaterialError(.outdatedEncryption, part)
+        if complaints.contains(where: OpenSSLErrors.isAboutGivenUpAlgorithm) {
+            return KeyMaterialError(isPEM ? .outdatedPEMEncryption : .outdatedEncryption, part)
         }
         return passphraseError ?? KeyMaterialError(.noKey, part)
     }
@@ -124,6 +131,11 @@ final class PassphrasePrompt {
 
 /// This thread's queue of libcrypto's errors.
 enum OpenSSLErrors {
+    /// Whether libcrypto says that an algorithm is not there: the provider `legacy` has it, which is not loaded.
+    static func isAboutGivenUpAlgorithm(_ text: String) -> Bool {
+        text.contains("digital envelope routines") && text.contains("unsupported")
+    }
+
     /// What was in it, oldest first; empties it.
     static func taken() -> [String] {
         var texts: [String] = []

@@ -13,17 +13,9 @@ extension FileRange {
         tag.utf8.count >= 2 && tag.hasPrefix("\"") && tag.hasSuffix("\"") && !tag.dropFirst().dropLast().contains("\"")
     }
 
-    /// What 416 means. Where the file was known to be longer, it is not the same any more.
-    func notSatisfiable(size: Int64?, host: String) -> ProviderError {
-        if let size, first < size {
-            return ProviderError(
-                .transient,
-                "\(host) says that a file of \(size) bytes has none from byte \(first) on.",
-                problem: .upstreamBroken,
-                upstream: UpstreamErrorInfo(status: 416)
-            )
-        }
-        return ProviderError(
+    /// What 416 means.
+    func notSatisfiable(host: String) -> ProviderError {
+        ProviderError(
             .invalid,
             "\(host) says that the file has no bytes from byte \(first) on.",
             upstream: UpstreamErrorInfo(status: 416)
@@ -41,8 +33,8 @@ struct PartialContent {
     let headers: UpstreamHeaders
     let host: String
 
-    /// The part that comes. Throws unless it is what was asked of a file of `size` bytes, whole or from its beginning on.
-    func range(asked: FileRange?, size: Int64?) throws(ProviderError) -> ContentRange {
+    /// The part that comes. Throws unless it is what was asked for, whole or from its beginning on.
+    func range(asked: FileRange?) throws(ProviderError) -> ContentRange {
         guard let asked else { throw unfit("a part of the file although the whole was asked for") }
         if headers["content-type"]?.lowercased().hasPrefix("multipart/byteranges") ?? false {
             throw unusable("several parts of the file where one was asked for")
@@ -54,11 +46,6 @@ struct PartialContent {
         }
         guard part.first == asked.first, part.last <= asked.last ?? .max else {
             throw unfit("another part of the file than was asked for (\(part.first)-\(part.last))")
-        }
-        if let size, part.completeLength ?? size != size || part.last >= size {
-            throw unfit(
-                "a part of a file of \(part.completeLength.map { "\($0)" } ?? "more") bytes in place of one of \(size)"
-            )
         }
         if let length = headers["content-length"].flatMap({ Int64($0) }), length != part.count {
             throw unfit("\(length) bytes as a part of \(part.count)")

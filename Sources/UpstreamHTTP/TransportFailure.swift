@@ -11,7 +11,7 @@ enum TransportFailure {
     /// Whether the request surely never left: no connection was ever there to send it on.
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
-        case is NIOConnectionError: true
+        case is NeverSent, is NIOConnectionError: true
         // An address without a name is connected to directly, and fails with the system's own error.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as ChannelError: if case .connectTimeout = error { true } else { false }
@@ -35,6 +35,7 @@ enum TransportFailure {
     }
 
     static func isTimeout(_ error: any Error) -> Bool {
+        if let error = error as? NeverSent { return isTimeout(error.cause) }
         if let error = error as? ChannelError, case .connectTimeout = error { return true }
         guard let error = error as? HTTPClientError else { return error is DeadlineExceeded }
         return error == .deadlineExceeded || error == .readTimeout || error == .connectTimeout
@@ -44,6 +45,7 @@ enum TransportFailure {
     /// A name without values, for logs and metrics.
     static func label(_ error: any Error) -> String {
         switch error {
+        case let error as NeverSent: label(error.cause)
         case let error as HTTPClientError: error.shortDescription
         case is NIOConnectionError: "connection refused"
         case let error as IOError where error.errnoCode == ECONNREFUSED: "connection refused"
@@ -96,6 +98,11 @@ extension TransportFailure {
         default: nil
         }
     }
+}
+
+/// A call failed before there was a connection to send it on.
+struct NeverSent: Error {
+    var cause: any Error
 }
 
 /// A call took longer than it may as a whole.

@@ -17,14 +17,22 @@ extension UpstreamClient {
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            let (transport, logger) = (transport, transportLogger)
-            let (head, encoded) = try await withDeadline(request.timeout, time: time) {
-                let response = try await transport.client.execute(
-                    message,
-                    timeout: .milliseconds(request.timeout.milliseconds),
-                    logger: logger
-                )
-                return (response, try await Self.body(of: response, to: request))
+            if request.startsJob { try await context.willStart?() }
+            let (transport, logger, time) = (transport, transportLogger, time)
+            let (head, encoded) = try await transport.withClient(forStart: request.startsJob) { client in
+                try await withDeadline(request.timeout, time: time) {
+                    let response = try await client.execute(
+                        message,
+                        timeout: .milliseconds(request.timeout.milliseconds),
+                        logger: logger
+                    )
+                    do {
+                        return (response, try await Self.body(of: response, to: request))
+                    } catch  where request.startsJob && (200...299).contains(response.status.code) {
+                        // The head has said that the start is accepted, and may have said where its job is.
+                        return (response, [UInt8]())
+                    }
+                }
             }
             let receivedAt = time.now()
             let isError = !(200...299).contains(head.status.code)
@@ -40,6 +48,7 @@ extension UpstreamClient {
                 body: body,
                 receivedAt: receivedAt
             )
+            if request.isPaced { learnTime(from: response) }
             settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
         } catch {
@@ -93,17 +102,17 @@ extension UpstreamClient {
                 // The size known beforehand is the file's: an encoded body has another one.
                 expected = try Self.expectedLength(
                     announced: length,
-                    known: headers.isEncoded ? nil : expectedLength,
+                    claimed: headers.isEncoded ? nil : expectedLength,
                     isChunked: headers.all("transfer-encoding")?.lowercased().hasSuffix("chunked") ?? false,
                     host: request.url.host
                 )
             case .partialContent:
                 if let refusal = request.refusal(headers) { throw refusal }
                 let answer = PartialContent(headers: headers, host: request.url.host)
-                let checked = try answer.range(asked: range, size: expectedLength)
+                let checked = try answer.range(asked: range)
                 (part, expected) = (checked, checked.count)
             case .rangeNotSatisfiable:
-                if let range { throw range.notSatisfiable(size: expectedLength, host: request.url.host) }
+                if let range { throw range.notSatisfiable(host: request.url.host) }
             default: break
             }
             return UpstreamDownload(
@@ -132,27 +141,20 @@ extension UpstreamClient {
     }
 
     /// How many bytes of a file must come; nil where only the framing knows. Throws when nothing would tell a break
-    /// from the end, and when the announced length cannot be the file's.
+    /// from the end.
     private static func expectedLength(
         announced: Int64?,
-        known: Int64?,
+        claimed: Int64?,
         isChunked: Bool,
         host: String
     ) throws(ProviderError) -> Int64? {
-        if let announced, let known, announced != known {
-            throw ProviderError(
-                .transient,
-                "\(host) announces \(announced) bytes for a file that has \(known).",
-                problem: .upstreamBroken
-            )
-        }
-        guard announced != nil || known != nil || isChunked else {
+        guard announced != nil || claimed != nil || isChunked else {
             throw ProviderError(
                 .permanent,
                 "\(host) sends the file without saying where it ends: a break could not be told from the end."
             )
         }
-        return announced ?? known
+        return announced ?? (isChunked ? nil : claimed)
     }
 
     /// AsyncHTTPClient logs whole answers at the trace level, tokens and signed links among them.
@@ -261,6 +263,9 @@ extension UpstreamClient {
         if let error = error as? ProviderError { return error }
         if error is CancellationError || Task.isCancelled {
             if request.isPaced { guards.withLock { $0.breaker.gaveUp(at: now) } }
+            if error is NeverSent {
+                return ProviderError(.transient, "The call was given up.", cause: CancellationError())
+            }
             return request.method.isIdempotent
                 ? ProviderError(.transient, "The call was given up.", cause: error)
                 : ProviderError(.ambiguous, "The call was given up before its answer came.", cause: error)
@@ -276,6 +281,14 @@ extension UpstreamClient {
             ]
         )
         return TransportFailure.providerError(error, idempotent: request.method.isIdempotent, host: request.url.host)
+    }
+
+    private func learnTime(from response: UpstreamResponse) {
+        guard let date = response.headers["date"].flatMap({ HTTPDate.parse($0, at: response.receivedAt) }) else { return }
+        let lead = date - response.receivedAt
+        // Two clocks that are further apart than that: whichever is wrong, the difference is of no use.
+        let bound = Duration.seconds(48 * 3600)
+        clockLead.withLock { $0 = lead <= bound && lead >= .zero - bound ? lead : nil }
     }
 
     private func record(_ request: UpstreamRequest, outcome: String, took: Duration) {

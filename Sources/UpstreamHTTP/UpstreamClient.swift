@@ -57,6 +57,8 @@ public final class UpstreamClient: Sendable {
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
     let guards: Mutex<(pacer: Pacer, breaker: CircuitBreaker)>
+    /// By how much the upstream's clock is ahead of ours, at least.
+    let clockLead = Mutex<Duration?>(nil)
 
     /// Makes the client of one connection. `jitter` gives numbers in 0..<1 that spread repeated calls.
     public init(
@@ -85,6 +87,7 @@ public final class UpstreamClient: Sendable {
     /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once, unless
     /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
+    /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
     /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
@@ -113,18 +116,23 @@ public final class UpstreamClient: Sendable {
         }
     }
 
+    /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
+    /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { clockLead.withLock { $0 }.map { now + $0 } }
+
     /// Opens a download: the head is awaited, the bytes come as they are read.
     ///
     /// Answers 3xx are followed up to three times to `redirects` and to the hosts of the request's scope, never from
-    /// https to http; the token goes only to the latter. `expectedLength` is the size of the whole file known beforehand: a
-    /// 200 or 206 that announces another one throws `transient` before the first byte. A 200 whose end cannot be told from
-    /// a break, because neither the upstream nor the caller knows its length, throws `permanent`.
+    /// https to http; the token goes only to the latter. `expectedLength` is the size that is claimed of the whole file: a 200
+    /// without `Content-Length` and chunks has to have it, or its bytes throw. Whether an announced length can be the
+    /// file's is the caller's to judge. A 200 whose end cannot be told from a break, because neither the upstream nor the
+    /// caller knows its length, throws `permanent`.
     ///
     /// With a `range`, the answer may be that part (206, `range` of the answer says which) or the whole file (200); the
     /// part begins where it was asked for, and may end earlier. With the range's `validator`, a part comes only with the
     /// same strong entity tag: where the upstream sends a part with another or none, the whole file is asked for instead.
     /// Throws `invalid` when the upstream says that the file ends before the range (416), `transient` for a part that does
-    /// not fit what was asked or known, `permanent` for an encoded part and for several parts.
+    /// not fit what was asked, `permanent` for an encoded part and for several parts.
     public func download(
         _ request: UpstreamRequest,
         range: FileRange? = nil,

@@ -33,6 +33,8 @@ public struct UpstreamRequest: Sendable {
     public var isSignedLink = false
     /// The scope of the bearer token to send; nil sends none.
     public var bearer: TokenScope?
+    /// Whether the call starts a job: it goes out on a connection of its own, after `willStart` of its context.
+    public var startsJob = false
     /// Whether the call counts against the connection's request budget.
     public var isPaced = true
     /// How often `send` tries a harmless call that fails on the way, in all.

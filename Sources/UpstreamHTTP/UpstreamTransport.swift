@@ -4,6 +4,7 @@ import HTTPTypes
 import Logging
 import NIOCore
 public import NIOPosix
+import Synchronization
 
 /// The gateway's one HTTP client: sockets, TLS and connection pools, without any opinion on what is called.
 ///
@@ -12,6 +13,9 @@ public import NIOPosix
 public struct UpstreamTransport: Sendable {
     let client: HTTPClient
     let heavyWork = HeavyWork()
+    private let eventLoopGroup: MultiThreadedEventLoopGroup
+    private let configuration: HTTPClient.Configuration
+    private let prepare: @Sendable (any Channel) throws -> Void
 
     /// Makes the client; `shutdown` must be called before it is let go.
     ///
@@ -33,24 +37,62 @@ public struct UpstreamTransport: Sendable {
         configuration.httpVersion = .http1Only
         configuration.tlsConfiguration = authorities?.configuration
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
-        let budget = ReceiveBudget()
-        let silence = TimeAmount.milliseconds(idleTimeout.milliseconds)
-        // The one place where AsyncHTTPClient lets a connection's channel be set up.
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try budget.admit(channel)
-                try SilenceTimeout.add(to: channel, limit: silence)
-                try ResponseFraming.add(to: channel)
-            }
-        }
         // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
         configuration.tracing.tracer = nil
-        client = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
+        let budget = ReceiveBudget()
+        let silence = TimeAmount.milliseconds(idleTimeout.milliseconds)
+        prepare = { channel in
+            try budget.admit(channel)
+            try SilenceTimeout.add(to: channel, limit: silence)
+            try ResponseFraming.add(to: channel)
+        }
+        self.eventLoopGroup = eventLoopGroup
+        self.configuration = configuration
+        client = Self.client(eventLoopGroup, configuration, prepare)
     }
 
     /// Closes every connection. Calls under way fail.
     public func shutdown() async throws {
         try await client.shutdown()
         try await heavyWork.shutdown()
+    }
+
+    /// Gives `body` the client for a call. For a start it is one without any connection yet: a connection that is kept may be
+    /// closed just when it is used again (RFC 9112, 9.3.1), and a POST on it may have been carried out or not.
+    ///
+    /// Throws `NeverSent` where a start failed before it had a connection: no byte of it has left.
+    func withClient<Answer: Sendable>(
+        forStart isStart: Bool,
+        _ body: @Sendable (HTTPClient) async throws -> Answer
+    ) async throws -> Answer {
+        guard isStart else { return try await body(client) }
+        let isConnected = Atomic(false)
+        let fresh = Self.client(eventLoopGroup, configuration) { [prepare] channel in
+            isConnected.store(true, ordering: .releasing)
+            try prepare(channel)
+        }
+        let outcome: Result<Answer, any Error>
+        do {
+            outcome = .success(try await body(fresh))
+        } catch {
+            outcome = .failure(isConnected.load(ordering: .acquiring) ? error : NeverSent(cause: error))
+        }
+        // The call is over: what closing its connection still fails at changes nothing.
+        try? await fresh.shutdown()
+        return try outcome.get()
+    }
+
+    /// `prepare` is called on each connection when it stands, TLS included, and before anything is sent on it.
+    private static func client(
+        _ eventLoopGroup: MultiThreadedEventLoopGroup,
+        _ configuration: HTTPClient.Configuration,
+        _ prepare: @escaping @Sendable (any Channel) throws -> Void
+    ) -> HTTPClient {
+        var configuration = configuration
+        // The one place where AsyncHTTPClient lets a connection's channel be set up.
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.makeCompletedFuture { try prepare(channel) }
+        }
+        return HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
     }
 }

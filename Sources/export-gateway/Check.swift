@@ -4,12 +4,12 @@ import GatewayServer
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration, and asks for a token on each connection."
+        abstract: "Checks a configuration with its keys and certificates, and asks for a token on each connection."
     )
 
     @Option(help: "The configuration file.")
     var config: String
-    @Flag(help: "Ask nobody for a token.")
+    @Flag(help: "Open the keys and certificates, and ask nobody for a token.")
     var offline = false
 
     func run() async throws {
@@ -18,15 +18,18 @@ struct Check: AsyncParsableCommand {
             return try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
         }
         print("\(config): valid, \(configuration.connections.count) connection(s)")
-        if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {
-            print("ok   server.tls: the certificate is good until \(end)")
-        }
         if let sealing = configuration.sealing {
             print("ok   sealing: keys \(sealing.ids.joined(separator: ", ")); \(sealing.current) seals")
         }
-        guard !offline else { return }
-        let findings = try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
+        let findings =
+            offline
+            ? KeyCheck.run(configuration)
+            : try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }
+        // Behind the others, because it ends the check: with this mistake, nothing starts.
+        if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {
+            print("ok   server.tls: the certificate is good until \(end)")
+        }
         if findings.contains(where: { !$0.isGood }) { throw ExitCode.failure }
     }
 }

@@ -9,10 +9,11 @@ struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
         abstract: "One HTTP resource, /exports, in front of Graph eDiscovery, Viva Goals and Power BI exports.",
-        subcommands: [Serve.self, Sandbox.self, Demo.self, Check.self, HashKey.self]
+        subcommands: [Serve.self, Sandbox.self, Demo.self, Check.self, Probe.self, HashKey.self]
     )
 
     static func main() async {
+        StandardStreams.secure()
         CrashOutput.hideMemory(environment: ProcessInfo.processInfo.environment)
         OpenFiles.raiseLimit()
         await main(nil)
@@ -26,7 +27,7 @@ struct ExportGateway: AsyncParsableCommand {
         do {
             return try await work()
         } catch let error as StartupError {
-            FileHandle.standardError.write(Data("export-gateway: configuration: \(error)\n".utf8))
+            StandardStreams.report("export-gateway: configuration: \(error)\n")
             throw configurationError
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GatewayServer
 import SystemCrypto
 
 struct HashKey: ParsableCommand {
@@ -17,7 +18,8 @@ struct HashKey: ParsableCommand {
         let key: String
         if generate {
             key = Base64URL.encode(randomBytes(32))
-            FileHandle.standardError.write(Data("key (shown once): \(key)\n".utf8))
+            // A key that nobody saw is of no use, and its entry would let nobody in.
+            guard StandardStreams.write("key (shown once): \(key)\n", to: STDERR_FILENO) else { throw ExitCode.failure }
         } else {
             guard let line = readLine(strippingNewline: true), line.utf8.count >= 16 else {
                 throw ValidationError("give a key of at least 16 characters on standard input, or use --generate")

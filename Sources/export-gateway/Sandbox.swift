@@ -64,7 +64,10 @@ struct Sandbox: AsyncParsableCommand {
         settings.tokenLifetime = tokenLifetime.duration
         settings.downloadLifetime = downloadLifetime.duration
         settings.publicHost = publicHost
-        let logger = GatewayConfiguration.Log.text(.notice).logger("sandbox")
+        let log = GatewayConfiguration.Log.text(.notice)
+        let writer = log.writer()
+        defer { writer.close(within: .seconds(2)) }
+        let logger = log.logger("sandbox", to: writer.sink)
         let sandbox = MicrosoftSandbox(settings: settings, time: SystemTime(), logger: logger)
         let group = ServiceGroup(
             services: [sandbox, Announcement(sandbox: sandbox)],

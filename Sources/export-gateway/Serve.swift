@@ -21,8 +21,10 @@ struct Serve: AsyncParsableCommand {
                 path: config,
                 environment: ProcessInfo.processInfo.environment
             )
-            let logger = configuration.log.logger("export-gateway")
-            try await GatewayServer.run(configuration, logger: logger)
+            let writer = configuration.log.writer()
+            defer { writer.close(within: .seconds(2)) }
+            let logger = configuration.log.logger("export-gateway", to: writer.sink)
+            try await GatewayServer.run(configuration, logger: logger, log: writer)
         }
     }
 }

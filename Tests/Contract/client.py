@@ -7,7 +7,7 @@ import json
 import time
 import zlib
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 
 @dataclass
@@ -17,10 +17,16 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes = b""
+    # What was asked for.
+    path: str = "/"
 
     @property
     def json(self):
-        return json.loads(self.body)
+        """The JSON of the body; each `href` in it resolved, so that it can be asked for."""
+        return json.loads(self.body, object_hook=self._resolved)
+
+    def _resolved(self, members: dict) -> dict:
+        return members | {"href": urljoin(self.path, members["href"])} if "href" in members else members
 
     def problem(self, status: int, code: str) -> dict:
         """The problem document, which has to have this status and code (RFC 9457)."""
@@ -50,7 +56,7 @@ def call(address: str, method: str, path: str, headers: dict | None = None, body
     """One request on its own connection. A `dict` or `list` body goes as JSON; `bytes` as they are."""
     connection, response = _request(address, method, path, headers, body, timeout)
     try:
-        return Answer(response.status, _fields(response), response.read())
+        return Answer(response.status, _fields(response), response.read(), path)
     finally:
         connection.close()
 

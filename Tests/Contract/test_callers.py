@@ -28,6 +28,7 @@ def ways(path: str, tag: str) -> list[tuple[str, str, dict]]:
         ("GET", path, {"If-None-Match": tag}), ("GET", path, {"If-None-Match": "*"}),
         ("GET", path, {"Upstream-Authorization": "Bearer strangers"}), ("DELETE", path, {}),
         ("GET", f"{path}/files", {}), ("GET", f"{path}/deliveries", {}), ("GET", f"{path}/content", {}),
+        ("GET", f"{path}/operation", {}), ("GET", f"{path}/operation", {"If-None-Match": "*"}),
         ("HEAD", f"{path}/content", {}), ("GET", f"{path}/files/1", {}), ("HEAD", f"{path}/files/1", {}),
         ("GET", f"{path}/content", {"Accept": "application/zip"}), ("GET", f"{path}/content", {"Range": "bytes=0-0"}),
     ]  # fmt: skip

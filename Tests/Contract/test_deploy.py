@@ -55,14 +55,23 @@ def test_compose_starts_what_there_is():
 
 
 def test_the_image_knows_whether_it_is_healthy(gateway):
+    """The command of its health check, with this executable and this gateway's file in the places of the image's."""
     text = (DEPLOY / "Dockerfile").read_text()
     command = json.loads(re.search(r"^HEALTHCHECK .*\\\n\s+CMD (\[.*\])$", text, re.M)[1])
+    places = {
+        "/usr/local/bin/export-gateway": str(servers.BINARY),
+        "/etc/export-gateway/gateway.yaml": str(gateway.directory / "gateway.yaml"),
+    }
+    assert set(places) <= set(command)
 
-    def health() -> int:
-        environment = {"PATH": os.environ["PATH"], "EXPORT_GATEWAY_SERVER_PORT": str(gateway.port)}
-        return subprocess.run(command, env=environment, capture_output=True, timeout=30).returncode
+    def health(**environment) -> int:
+        words = [places.get(word, word) for word in command]
+        environment = {"PATH": os.environ["PATH"]} | environment
+        return subprocess.run(words, env=environment, capture_output=True, timeout=30).returncode
 
     assert health() == 0
+    # A port from the environment counts, as it does for the gateway.
+    assert health(EXPORT_GATEWAY_SERVER_PORT=str(servers.free_port())) != 0
     gateway.kill()
     assert health() != 0
     gateway.start()

@@ -55,7 +55,9 @@ def test_kills_at_random_instants(figure):
     accepted: list[dict] = []
     names = (f"Export {number}" for number in itertools.count(1))
     # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there.
-    with servers.sandbox(job_duration="700ms") as upstream, servers.gateway(upstream) as gateway:
+    with servers.sandbox(job_duration="700ms") as upstream, servers.gateway(
+        upstream, engine={"reconcileDeadline": "5s"}
+    ) as gateway:
         upstream.rule("*.start", {"kind": "slow", "milliseconds": 60})
         for _ in range(15):
             killer = threading.Timer(dice.uniform(0.02, 0.6), gateway.process.kill)
@@ -74,11 +76,11 @@ def test_kills_at_random_instants(figure):
         unconfirmed = [export for export in ended if export["status"] == "unknown"]
         jobs = {job["id"]: job for job in upstream.jobs()}
         figure(f"{len(accepted)} accepted, {len(known)} known, {len(jobs)} jobs, {len(unconfirmed)} unconfirmed")
-        assert {export["provider"] for export in unconfirmed} <= {"power-bi"}
         for export in ended:
             assert export["status"] in ("succeeded", "unknown"), export
 
-        # Every export has a job of its own, and every job beyond those belongs to a start that is said to be unconfirmed.
+        # Every export has a job of its own, and every job beyond those belongs to a start that is said to be unconfirmed: of
+        # Power BI, where it cannot be looked for. Elsewhere, what is unconfirmed was never started.
         bound = [export["upstream"]["id"] for export in ended if export["status"] == "succeeded"]
         assert len(bound) == len(set(bound)) and set(bound) <= jobs.keys()
         strays = [job for job in jobs.values() if job["id"] not in bound]

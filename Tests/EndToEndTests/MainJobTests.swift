@@ -18,7 +18,8 @@ import Testing
             #expect(!files.isEmpty)
             let digests = Set(world.sandbox.account.jobs.flatMap(\.files).map(\.sha256))
             for file in files {
-                let path = try #require(file["href"]?.string)
+                // Relative to the export's own address.
+                let path = "/exports/" + (try #require(file["href"]?.string))
                 let plain = try await world.call("GET", path, headers: [("accept-encoding", "identity")])
                 #expect(plain.status == 200, "\(plain)")
                 #expect(plain.headers["content-encoding"] == nil)

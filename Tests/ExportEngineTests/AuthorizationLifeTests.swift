@@ -73,8 +73,7 @@ import Testing
             // After a restart, and when nothing has come, nothing better is known.
             life.take(.resumed, .authorizationMissing, after: .seconds(60))
             #expect(life.export.notice?.code == .upstreamAuthorizationRequired)
-            // Where a start is looked for anew, the reason has given way to that.
-            if life.record.phase != .submitting { #expect(life.export.notice == notice) }
+            #expect(life.export.notice == notice)
             life.take(.authorizationArrived, .authorizationMissing)
             #expect(life.export.notice?.upstream == nil)
         }
@@ -144,6 +143,17 @@ import Testing
         unconfirmed.take(.resumed, .reconcileFailed(Life.error(.unauthenticated)))
         #expect(unconfirmed.step == .awaitAuthorization)
         unconfirmed.take(.authorizationMissing, after: .seconds(3600))
+        #expect(unconfirmed.export.completedAt == nil)
+        unconfirmed.take(.authorizationMissing, after: .seconds(23 * 3600))
+        #expect(unconfirmed.export.completedAt == unconfirmed.now)
+        // A token that comes later still lets it be looked for.
+        #expect(unconfirmed.step == .awaitAuthorization)
+        var found = unconfirmed
+        found.take(.authorizationArrived, .reconciled(Life.submission), after: .seconds(3600))
+        #expect(found.step == .observe)
+        #expect(found.export.completedAt == nil)
+        unconfirmed.take(.authorizationMissing, after: .seconds(7 * 86_400))
+        #expect(unconfirmed.record.phase == .settled)
         #expect(unconfirmed.export.status == .unknown)
         #expect(unconfirmed.export.error?.code == .submissionUnconfirmed)
     }

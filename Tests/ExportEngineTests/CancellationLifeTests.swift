@@ -57,9 +57,17 @@ import Testing
         found.take(.reconciled(Life.submission))
         #expect(found.step == .cancel)
         searched.take(.reconciled(nil), .reconciled(nil))
+        #expect(searched.step == .reconcile)
+        searched.take(.reconciled(nil), after: .seconds(24 * 3600))
         #expect(searched.export.status == .canceled)
-        #expect(searched.export.cancellation == .confirmed)
+        #expect(searched.export.cancellation == .unsupported)
+        #expect(searched.export.notice?.code == .submissionUnconfirmed)
 
+        // Where a job cannot be canceled, it need not be found.
+        var left = Life.submitting { $0.reconcile = true }
+        left.take(.submissionFailed(Life.error(.ambiguous)), .cancelRequested(withOwnersToken: true))
+        #expect(left.export.status == .canceled)
+        #expect(left.export.cancellation == .unsupported)
         var lost = Life.submitting { $0.resubmitIsHarmless = true }
         lost.take(.cancelRequested(withOwnersToken: true), .submissionFailed(Life.error(.ambiguous)))
         #expect(lost.export.status == .canceled)

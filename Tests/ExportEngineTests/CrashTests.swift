@@ -16,6 +16,12 @@ import Testing
         static let all = (0..<7).flatMap { [Death(writes: $0, keepsLast: false), Death(writes: $0, keepsLast: true)] }
     }
 
+    private static let settings: EngineSettings = {
+        var settings = EngineSettings()
+        settings.reconcileDeadline = .seconds(60)
+        return settings
+    }()
+
     /// Runs a create and all that follows in a process that dies, then in one that does not. The client repeats its
     /// create with the same key, as it should after a call that failed.
     private func liveThrough(
@@ -24,7 +30,7 @@ import Testing
     ) async throws -> (LedgerRecord, ScriptedProvider) {
         let ledger = try SQLiteLedger.inMemory()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
-        let first = try Bench(ledger: dying, declare)
+        let first = try Bench(settings: Self.settings, ledger: dying, declare)
         first.provider.set {
             $0.onObserve = {
                 $0 < 2 ? .success(Observation(.running, upstreamStatus: "Running")) : .success(.succeeded())
@@ -51,9 +57,19 @@ import Testing
     @Test(arguments: Death.all)
     func jobThatCanBeFoundRunsOnce(death: Death) async throws {
         let (record, provider) = try await liveThrough(death) { $0.reconcile = true }
-        #expect(record.export.status == .succeeded)
-        #expect(provider.jobs.count == 1)
-        #expect(provider.jobs.values.first?.exportID == record.export.id)
+        expectOnce(record, provider)
+    }
+
+    /// The job ran once; or the process died between writing down that it is about to be started and starting it, which
+    /// cannot be told from a death after that: then it is not started by a guess.
+    private func expectOnce(_ record: LedgerRecord, _ provider: ScriptedProvider) {
+        if record.export.status == .succeeded {
+            #expect(provider.jobs.values.map(\.exportID) == [record.export.id])
+        } else {
+            #expect(provider.jobs.isEmpty)
+            #expect(record.export.status == .unknown)
+            #expect(record.export.error?.code == .submissionUnconfirmed)
+        }
     }
 
     @Test(arguments: Death.all)
@@ -80,7 +96,7 @@ import Testing
     func jobOfAUserRunsOnce(death: Death) async throws {
         let ledger = try SQLiteLedger.inMemory()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
-        let first = try Bench(ledger: dying, sealingKeys: .testing("a")) {
+        let first = try Bench(settings: Self.settings, ledger: dying, sealingKeys: .testing("a")) {
             $0.delegatedOnly = true
             $0.reconcile = true
         }
@@ -120,8 +136,7 @@ import Testing
             _ = try await asked
             return settled
         }
-        #expect(record.export.status == .succeeded)
-        #expect(first.provider.jobs.count == 1)
+        expectOnce(record, first.provider)
         #expect(try await ledger.refreshTokens(after: nil, limit: 1).isEmpty)
     }
 

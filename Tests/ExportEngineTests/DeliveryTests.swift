@@ -8,6 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct DeliveryTests {
     private static let digest = String(repeating: "ab", count: 32)
+    private static let other = String(repeating: "cd", count: 32)
 
     /// An export that has succeeded with these files.
     private func finished(_ bench: Bench, _ files: [ExportFile]) async throws -> ExportID {
@@ -60,6 +61,8 @@ import Testing
         #expect(after.files.map(\.size) == [1234, nil])
         #expect(after.files.map(\.sha256) == [Self.digest, nil])
         #expect(after.files.map(\.digestSource) == [.gateway, nil])
+        #expect(after.files.map(\.digestState) == [.claimed, nil])
+        #expect(after.files.map(\.sizeState) == [.claimed, nil])
         #expect(after.revision == before.revision + 1)
         #expect(after.updatedAt == before.updatedAt + .seconds(5))
 
@@ -67,15 +70,40 @@ import Testing
         let seen = try await bench.engine.export(id, changedFrom: before.revision, within: .seconds(9))
         #expect(seen == after)
 
-        // The second one tells nothing more, whatever it says.
+        // A second one that agrees confirms it; one that differs then changes nothing.
         bench.time.advance(by: .seconds(5))
-        var second = delivery(bench, of: id)
-        second.sha256 = String(repeating: "cd", count: 32)
-        second.fileBytes = 1
+        let second = delivery(bench, of: id)
         await bench.engine.record(second)
-        #expect(try await bench.record(id).export == after)
+        let confirmed = try await bench.record(id).export
+        #expect(confirmed.files.map(\.digestState) == [.confirmed, nil])
+        #expect(confirmed.files.map(\.sizeState) == [.confirmed, nil])
+        #expect(confirmed.revision == after.revision + 1)
+        #expect(confirmed.notice == nil)
         #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [first, second])
         #expect(try await bench.engine.deliveries(of: id, after: first.id, limit: 9).deliveries == [second])
+    }
+
+    @Test func whatOneDeliveryClaimedFallsWithAnother() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        await bench.engine.record(delivery(bench, of: id))
+        var broken = delivery(bench, of: id, outcome: .broken)
+        let file = try #require(try await bench.record(id).export.files.first)
+        broken.readings = [FileReading(of: file, size: 9, sha256: Self.other, isDelivered: false)]
+        await bench.engine.record(broken)
+        let dropped = try await bench.record(id)
+        #expect(dropped.export.files.first == ExportFile(id: "1", name: "a"))
+        #expect(dropped.export.notice?.code == .fileChanged)
+        #expect(dropped.readings.count == 2)
+        // The next one is of the same bytes as the broken one: two that agree.
+        var next = delivery(bench, of: id)
+        next.sha256 = Self.other
+        next.fileBytes = 9
+        await bench.engine.record(next)
+        let after = try await bench.record(id)
+        #expect(after.export.files.first?.sha256 == Self.other)
+        #expect(after.export.files.first?.digestState == .confirmed)
+        #expect(after.readings.isEmpty)
     }
 
     @Test func whatTheUpstreamToldStays() async throws {
@@ -85,15 +113,20 @@ import Testing
         let before = try await bench.record(id)
         #expect(before.export.files.first?.digestSource == .upstream)
         await bench.engine.record(delivery(bench, of: id))
-        #expect(try await bench.record(id) == before)
+        #expect(try await bench.record(id).export == before.export)
 
         let sized = try Bench()
         let other = try await finished(sized, [ExportFile(id: "1", name: "a", size: 7)])
-        await sized.engine.record(delivery(sized, of: other))
+        var agreeing = delivery(sized, of: other)
+        agreeing.fileBytes = 7
+        await sized.engine.record(agreeing)
         let file = try #require(try await sized.record(other).export.files.first)
         #expect(file.size == 7)
         #expect(file.sha256 == Self.digest)
         #expect(file.digestSource == .gateway)
+        #expect(file.sizeSource == .upstream)
+        #expect(file.sizeState == .confirmed)
+        #expect(file.digestState == .claimed)
     }
 
     @Test func partsAndArchivesAndBrokenOnesTellNothing() async throws {

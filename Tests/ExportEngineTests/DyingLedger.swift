@@ -40,6 +40,8 @@ final class DyingLedger: ExportLedger {
         try await ledger.check()
     }
 
+    func impediment() async throws -> ServiceImpediment? { try await write { try await ledger.impediment() } }
+
     func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
     {
         try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) }
@@ -87,6 +89,17 @@ final class DyingLedger: ExportLedger {
 
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
         try await read { try await ledger.exports(matching: filter, before: before, limit: limit) }
+    }
+
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims {
+        try await read {
+            try await ledger.claims(on: upstreamIDs, of: provider, connection: connection, except: id)
+        }
     }
 
     func expired(at time: Timestamp, limit: Int) async throws -> [ExportID] {

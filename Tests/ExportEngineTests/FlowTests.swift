@@ -77,8 +77,11 @@ import Testing
         #expect(bench.provider.jobs.keys.first == record.reference?.id)
     }
 
-    @Test func startThatSurelyDidNotHappenIsMadeAgain() async throws {
-        let bench = try Bench { $0.reconcile = true }
+    @Test func startThatIsNotToBeSeenIsMadeAgainWhereTheOperatorAcceptsDoubles() async throws {
+        let bench = try Bench {
+            $0.reconcile = true
+            $0.resubmitIsHarmless = true
+        }
         bench.provider.set { $0.onSubmit = { $0 == 1 ? ProviderError(.ambiguous, "No answer.") : nil } }
         _ = try await bench.running {
             let id = try await bench.create()

@@ -14,7 +14,11 @@ struct Life {
     init(plan: ExportPlan? = nil, _ declare: (inout ProviderCapabilities) -> Void = { _ in }) {
         var capabilities = ProviderCapabilities(minimumPollInterval: .seconds(5))
         declare(&capabilities)
-        life = ExportLife(capabilities: capabilities, settings: EngineSettings())
+        life = ExportLife(
+            capabilities: capabilities,
+            ambiguousStart: capabilities.resubmitIsHarmless ? .repeat : .hold,
+            settings: EngineSettings()
+        )
         var generator = SystemRandomNumberGenerator()
         record = LedgerRecord(
             export: Export(
@@ -113,8 +117,8 @@ struct Life {
             life.take(after: life.wait ?? .zero)
         }
         #expect(waits == [2, 4, 8, 16, 32, 60, 60].map { .seconds($0) })
-        // The marker keeps the time of the first attempt: a job of any of them is ours.
-        #expect(life.record.submittingSince == Life.start)
+        // Each of them surely started nothing: only a job of the next one can be ours.
+        #expect(life.record.submittingSince == nil)
     }
 
     @Test func triesEndAtTheDeadline() {
@@ -152,41 +156,12 @@ struct Life {
 
     // MARK: Unconfirmed starts
 
-    @Test func unconfirmedStartIsLookedForTwice() {
-        for event in [ExportLife.Event.submissionFailed(Life.error(.ambiguous)), .resumed] {
-            var life = Life.submitting { $0.reconcile = true }
-            life.take(event, after: .seconds(1))
-            #expect(life.step == .reconcile)
-            #expect(life.wait == .seconds(10))
-            #expect(life.export.notice?.code == .submissionUnconfirmed)
-            life.take(.reconciled(nil), after: .seconds(10))
-            #expect(life.step == .reconcile)
-            #expect(life.wait == .seconds(10))
-            life.take(.reconciled(nil), after: .seconds(10))
-            #expect(life.step == .submit)
-            #expect(life.wait == .zero)
-        }
-    }
-
     @Test func foundJobIsTracked() {
         var life = Life.submitting { $0.reconcile = true }
         life.take(.submissionFailed(Life.error(.ambiguous)), .reconciled(nil), .reconciled(Life.submission))
         #expect(life.step == .observe)
         #expect(life.export.notice == nil)
         #expect(life.record.progress.reconcileMisses == 0)
-    }
-
-    @Test func failedLookBacksOffAndEndsHonestly() {
-        var life = Life.submitting { $0.reconcile = true }
-        life.take(.resumed)
-        life.take(.reconcileFailed(Life.error(.transient)), after: .seconds(10))
-        #expect(life.step == .reconcile)
-        #expect(life.wait == .seconds(2))
-        life.take(.reconcileFailed(Life.error(.forbidden)), after: .seconds(3600))
-        #expect(life.record.phase == .settled)
-        #expect(life.export.status == .unknown)
-        #expect(life.export.error?.code == .submissionUnconfirmed)
-        #expect(life.export.completedAt == life.now)
     }
 
     @Test func harmlessRunIsRepeated() {

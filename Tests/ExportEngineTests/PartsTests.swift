@@ -130,28 +130,42 @@ import Testing
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.startRunning()
         state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
-        #expect(state.refresh(ids[0], at: now) != nil)
-        #expect(state.refresh(ids[0], at: now) != nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
         let first = state.takeRefresh(ids[0])
         let second = state.takeRefresh(ids[0])
         #expect(first && !second)
         // Under way: joined. Just over: not made again.
-        #expect(state.refresh(ids[0], at: now) != nil)
-        state.keepQuiet(ids[0], until: now + .seconds(5))
+        #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
+        state.keepQuiet(ids[0], for: .seconds(5), at: now)
         #expect(state.release(ids[0], until: (.observation, now + .seconds(60)), at: now).count == 3)
-        #expect(state.refresh(ids[0], at: now + .seconds(4)) == nil)
-        #expect(state.refresh(ids[0], at: now + .seconds(5)) != nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now + .seconds(4)) == nil)
+        // A clock that is set back does not prolong it.
+        var back = state
+        #expect(back.refresh(ids[0], as: .observation, at: now + .seconds(-1)) != nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now + .seconds(5)) != nil)
+    }
+
+    @Test func whatIsTakenUpAnewDuringWorkIsNotLetGo() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        _ = state.takeWork(at: now)
+        state.adopt(ids[0], fence: 2, kind: .submission, at: now)
+        _ = state.remove(ids[0], at: now)
+        #expect(state.takeWork(at: now).work.errands == [ids[0]])
+        _ = state.remove(ids[0], at: now)
+        #expect(state.entries.isEmpty)
     }
 
     @Test func refreshIsNotWaitedForWhereNobodyWorks() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], fence: 1, kind: .observation, at: now)
-        #expect(state.refresh(ids[0], at: now) == nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now) == nil)
         state.startRunning()
-        #expect(state.refresh(ids[0], at: now) != nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
         #expect(state.stopRunning().count == 1)
-        #expect(state.refresh(ids[0], at: now) == nil)
+        #expect(state.refresh(ids[0], as: .observation, at: now) == nil)
     }
 
     @Test func newsBeforeTheTakingOverIsKeptUntilThen() {

@@ -35,6 +35,8 @@ final class ScriptedProvider: ExportProvider {
         var batches: [Int] = []
         /// What is done first in every call.
         var onCall: @Sendable (Call, CallContext) async -> Void = { _, _ in }
+        /// By how much the upstream's clock is ahead; nil where it does not tell.
+        var clockLead: Duration?
         // What to answer, by the number of the call, from 1. Nil does what a good upstream does.
         var onSubmit: @Sendable (Int) -> ProviderError? = { _ in nil }
         /// Whether a start that fails starts a job all the same.
@@ -87,6 +89,7 @@ final class ScriptedProvider: ExportProvider {
         marker: SubmissionMarker,
         context: CallContext
     ) async throws(ProviderError) -> Submission {
+        try await context.willStart?()
         let number = await enter(.submit, context)
         let id = "job-\(marker.exportID)-\(number)"
         let failure = state.withLock { state in
@@ -103,14 +106,27 @@ final class ScriptedProvider: ExportProvider {
     func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
         let number = await enter(.reconcile, context)
         try await pass(.reconcile)
         let (answer, jobs) = state.withLock { ($0.onReconcile(number), $0.jobs) }
         if let answer { return try answer.get() }
-        return jobs.first { $0.value == marker }.map { Submission(reference: UpstreamReference(id: $0.key)) }
+        return jobs.first { $0.value.exportID == marker.exportID }
+            .map { Submission(reference: UpstreamReference(id: $0.key)) }
     }
+
+    func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        guard id.hasPrefix("job") else { throw .invalid([FieldFault("/upstreamId", "must begin with job")]) }
+        return UpstreamReference(id: id)
+    }
+
+    func upstreamTime(at now: Timestamp) -> Timestamp? { state.withLock { $0.clockLead }.map { now + $0 } }
 
     func observe(
         _ references: [UpstreamReference],
@@ -173,7 +189,8 @@ final class ScriptedProvider: ExportProvider {
         guard let gate = state.withLock({ $0.gates[call] }) else { return }
         await gate.pass()
         if Task.isCancelled && !state.withLock({ $0.answersAllTheSame }) {
-            throw ProviderError(.transient, "The call was cut off.", cause: CancellationError())
+            let code: ProviderError.Code = call == .submit ? .ambiguous : .transient
+            throw ProviderError(code, "The call was cut off.", cause: CancellationError())
         }
     }
 }

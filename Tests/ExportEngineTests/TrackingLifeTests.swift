@@ -179,13 +179,22 @@ import Testing
     }
 
     @Test(arguments: [ProviderError.Code.notFound, .gone])
-    func jobThatIsNotThereEndsAfterThreeAnswers(code: ProviderError.Code) {
+    func jobThatIsNotThereEndsAfterATimeAndNotAfterSomeAnswers(code: ProviderError.Code) {
         var life = Life.tracked()
-        life.take(.observationFailed(Life.error(code)), .observationFailed(Life.error(code)), Life.running())
-        life.take(.observationFailed(Life.error(code)), .observationFailed(Life.error(code)))
+        let missing = ExportLife.Event.observationFailed(Life.error(code))
+        for _ in 0..<20 { life.take(missing, after: .seconds(2)) }
         #expect(life.step == .observe)
-        life.take(.observationFailed(Life.error(code)))
+        #expect(life.export.stale)
+        life.take(Life.running(), after: .seconds(2))
+        #expect(life.record.progress.missingSince == nil)
+        life.take(missing, after: .seconds(2))
+        // Another failure says nothing of whether the job exists.
+        life.take(.observationFailed(Life.error(.transient)), after: .seconds(600))
+        life.take(missing, after: .seconds(299))
+        #expect(life.step == .observe)
+        life.take(missing, after: .seconds(1))
         #expect(life.export.status == .failed)
+        #expect(life.export.completedAt == life.now)
         #expect(life.export.error?.code == Life.error(code).problem)
     }
 
@@ -215,19 +224,98 @@ import Testing
         var late = Observation(.succeeded, upstreamStatus: "succeeded")
         late.filesPending = true
         var life = Life.tracked()
-        for _ in 0..<12 {
+        let begun = life.now
+        while life.now < begun + .seconds(55) {
             life.take(.observed(late), after: .seconds(5))
             #expect(life.export.status == .running)
-            #expect(life.wait == .seconds(5))
+            #expect(life.wait.map { $0 <= .seconds(5) } == true)
         }
         var inTime = life
         inTime.take(.observed(.succeeded()))
         #expect(inTime.export.files.count == 1)
         #expect(inTime.export.notice == nil)
-        life.take(.observed(late))
+        life.take(.observed(late), after: .seconds(10))
         #expect(life.export.status == .succeeded)
+        #expect(life.export.isFinal)
         #expect(life.export.files.isEmpty)
         #expect(life.export.notice?.code == .filesMissing)
+        // It is not given up.
+        #expect(life.record.phase == .tracking)
+        #expect(life.export.tracking == .background)
+    }
+
+    /// A success without files, as it is after the time in which it counted as running.
+    private func withoutFiles() -> Life {
+        var late = Observation(.succeeded, upstreamStatus: "succeeded")
+        late.filesPending = true
+        var life = Life.tracked()
+        life.take(.observed(late))
+        life.take(.observed(late), after: .seconds(60))
+        return life
+    }
+
+    @Test func filesThatAreVeryLateAreLookedForAsLongAsTheyWouldBeKept() throws {
+        var late = Observation(.succeeded, upstreamStatus: "succeeded")
+        late.filesPending = true
+        var life = withoutFiles()
+        let completedAt = life.export.completedAt
+        var looks = 0
+        var waits: [Duration] = []
+        while life.record.phase == .tracking, looks < 10_000 {
+            let wait = try #require(life.wait)
+            waits.append(wait)
+            looks += 1
+            life.take(.observed(late), after: wait)
+            #expect(life.export.status == .succeeded)
+            #expect(life.export.completedAt == completedAt)
+        }
+        #expect(waits.first.map { $0 <= .seconds(8) } == true)
+        #expect(waits.max().map { $0 <= .seconds(600) } == true)
+        #expect(looks < 2500)
+        #expect(life.now >= (completedAt ?? life.now) + .seconds(14 * 86_400))
+        #expect(life.export.notice?.code == .filesMissing)
+    }
+
+    @Test func filesThatAreFoundLateSettleTheExport() {
+        var life = withoutFiles()
+        life.take(.observationFailed(ProviderError(.transient, "Wait.")), after: .seconds(3600))
+        #expect(life.export.status == .succeeded)
+        #expect(!life.export.stale)
+        life.take(.observed(Observation(.running, upstreamStatus: "running")), after: .seconds(600))
+        #expect(life.export.status == .succeeded)
+        life.take(.observed(.succeeded()), after: .seconds(600))
+        #expect(life.record.phase == .settled)
+        #expect(life.export.files.count == 1)
+        #expect(life.export.notice == nil)
+        #expect(life.record.nextActionAt == nil)
+    }
+
+    @Test func aSuccessWithoutFilesIsNotTakenBack() {
+        var life = withoutFiles()
+        life.take(.observed(Observation(.failed, upstreamStatus: "failed")))
+        #expect(life.export.status == .succeeded)
+        life.take(.cancelRequested(withOwnersToken: true))
+        #expect(life.export.status == .succeeded)
+        life.take(.authorizationMissing)
+        #expect(life.export.status == .succeeded)
+        #expect(life.record.progress.awaitsAuthorization)
+        life.take(.authorizationArrived)
+        // Once may be a moment, for five minutes is an end.
+        life.take(.observationFailed(ProviderError(.notFound, "What?")))
+        #expect(life.export.status == .succeeded)
+        life.take(.observationFailed(ProviderError(.notFound, "What?")), after: .seconds(300))
+        #expect(life.export.status == .expired)
+        #expect(life.record.phase == .settled)
+    }
+
+    @Test func aSuccessWithoutFilesExpires() {
+        var life = withoutFiles()
+        life.take(.filesGone)
+        #expect(life.export.status == .expired)
+        #expect(life.record.phase == .settled)
+        var other = withoutFiles()
+        other.take(.observed(Observation(.expired, upstreamStatus: "expired")))
+        #expect(other.export.status == .expired)
     }
 
     @Test func filesMadeElsewhereAreNotWaitedFor() {

@@ -54,22 +54,31 @@ enum Fixture {
         )
         record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
-        record.export.tracking = .onRequest
+        // It has ended.
+        record.export.tracking = nil
         record.export.revision = 7
         record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)
         record.phase = .tracking
         record.reference = UpstreamReference(id: "u", context: ["case": "c"])
         record.nextActionAt = epoch + .seconds(5)
+        record.scheduledAt = epoch + .seconds(11)
         record.submittingSince = epoch + .seconds(6)
+        record.upstreamSubmittingSince = epoch + .seconds(12)
         record.cancelWished = true
         record.fence = 9
+        record.readings = [
+            KeptReading(fileID: "1", delivery: id(), size: 3, sha256: "ab"),
+            KeptReading(fileID: "2", delivery: id(), size: nil, sha256: nil),
+        ]
         var progress = ExportProgress(acceptedSince: epoch + .seconds(7))
         progress.submissionAttempts = 1
         progress.resubmissions = 2
         progress.reconcileMisses = 3
         progress.polls = 4
         progress.failures = 5
-        progress.missing = 6
+        progress.startIsAccepted = true
+        progress.decision = "abandoned"
+        progress.missingSince = epoch + .seconds(13)
         progress.fileLagAttempts = 7
         progress.cancelAttempts = 8
         progress.observeBeforeCancel = true
@@ -78,6 +87,8 @@ enum Fixture {
         progress.recoveringSince = epoch + .seconds(8)
         progress.trackingSince = epoch + .seconds(9)
         progress.unknownSince = epoch + .seconds(10)
+        progress.filesPendingSince = epoch + .seconds(11)
+        progress.filesMissingSince = epoch + .seconds(12)
         record.progress = progress
         return record
     }

@@ -21,10 +21,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/exports", "POST, GET"), ("/exports/1", "GET, DELETE"), ("/exports/1/files", "GET"),
-        ("/exports/1/files/1", "GET, HEAD"), ("/exports/1/content", "GET, HEAD"), ("/providers", "GET"),
-        ("/providers/power-bi", "GET"), ("/livez", "GET"), ("/readyz", "GET"), ("/metrics", "GET"),
-        ("/openapi.yaml", "GET"),
+        ("/exports", "POST, GET, HEAD"), ("/exports/1", "GET, HEAD, DELETE"), ("/exports/1/files", "GET, HEAD"),
+        ("/exports/1/files/1", "GET, HEAD"), ("/exports/1/content", "GET, HEAD"), ("/providers", "GET, HEAD"),
+        ("/providers/power-bi", "GET, HEAD"), ("/livez", "GET, HEAD"), ("/readyz", "GET, HEAD"),
+        ("/metrics", "GET, HEAD"), ("/openapi.yaml", "GET, HEAD"),
     ])
     func wrongMethods(path: String, allow: String) async throws {
         let gateway = TestGateway()
@@ -33,6 +33,39 @@ import Testing
             let answer = try await gateway.call(method, path)
             #expect(answer.status == 405)
             #expect(answer.headers[.allow] == allow)
+        }
+    }
+
+    @Test func headIsGetWithoutItsContent() async throws {
+        let gateway = TestGateway()
+        let export = gateway.service.put(.succeeded)
+        let paths = ["", "/\(export.id)", "/\(export.id)/files", "/\(export.id)/deliveries"].map { "/exports" + $0 }
+        for path in paths + ["/providers", "/providers/power-bi", "/livez", "/readyz", "/openapi.yaml"] {
+            let get = try await gateway.call(.get, path)
+            let head = try await gateway.call(.head, path)
+            #expect(head.status == 200 && get.status == 200, "\(path)")
+            #expect(head.body.isEmpty && !get.body.isEmpty)
+            #expect(head.headers[.contentLength] == String(get.body.utf8.count), "\(path)")
+            #expect(head.headers[.eTag] == get.headers[.eTag])
+        }
+        #expect(try await gateway.call(.head, "/exports/1").status == 404)
+    }
+
+    @Test func anotherListenerTakesTheMetrics() async throws {
+        let segments = RequestTarget("/metrics")?.segments ?? []
+        for (listener, isThere) in [(Listener.everything, true), (.callers, false), (.platform, true)] {
+            for method in [HTTPRequest.Method.get, .head] {
+                guard case .route = RouteTable.match(method, segments, on: listener) else {
+                    #expect(!isThere, "\(listener)")
+                    continue
+                }
+                #expect(isThere, "\(listener)")
+            }
+        }
+        for route in RouteTable.routes {
+            let isProbe = ["/livez", "/readyz"].contains(route.pattern)
+            #expect(Listener.platform.has(route.operation) == (isProbe || route.pattern == "/metrics"))
+            #expect(Listener.callers.has(route.operation) == (route.pattern != "/metrics"))
         }
     }
 
@@ -146,11 +179,18 @@ import Testing
     @Test func health() async throws {
         let gateway = TestGateway()
         #expect(try await gateway.call(.get, "/livez").body == "{\"status\":\"pass\",\"version\":\"1.2.3\"}")
-        #expect(try await gateway.call(.get, "/readyz").status == 200)
+        #expect(try await gateway.call(.get, "/readyz").body == "{\"status\":\"ready\",\"version\":\"1.2.3\"}")
         gateway.service.state.withLock { $0.isReady = false }
         #expect(try await gateway.call(.get, "/readyz").status == 503)
         #expect(try await gateway.call(.get, "/livez").status == 200)
-        #expect(try await TestGateway(isServing: false).call(.get, "/readyz").code == "unavailable")
+        let starting = try await TestGateway(isServing: false).call(.get, "/readyz")
+        #expect(starting.code == "unavailable")
+        #expect(starting.json["readiness"] == "notReady")
+        #expect(starting.json["reasons"]?.array?.first?["code"] == "starting-or-stopping")
+        let degraded = try await TestGateway(impediments: [.diskFull]).call(.get, "/readyz")
+        #expect(degraded.status == 200)
+        #expect(degraded.json["status"] == "degraded")
+        #expect(degraded.json["reasons"]?.array?.compactMap { $0["code"] } == ["ledger-disk-full"])
     }
 
     @Test func providers() async throws {

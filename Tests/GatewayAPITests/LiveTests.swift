@@ -42,6 +42,32 @@ import Testing
         }
     }
 
+    /// As Java's `HttpClient` and `curl --http2` send it.
+    @Test func anUpgradeThatIsAskedForHurtsNobody() async throws {
+        let gateway = TestGateway(time: SystemTime())
+        let upgrade =
+            "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+        let create =
+            "POST /exports HTTP/1.1\r\nhost: x\r\n\(upgrade)\(Self.json)content-length: \(Self.create.utf8.count)\r\n\r\n"
+        let livez = "GET /livez HTTP/1.1\r\nhost: x\r\n\(upgrade)\r\n"
+        try await gateway.live { server in
+            try await server.connect { client in
+                for _ in 0..<3 {
+                    try await client.send(create + Self.create)
+                    let created = try await client.readAnswer().head.lowercased()
+                    #expect(created.hasPrefix("http/1.1 202 "))
+                    #expect(!created.contains("\r\nconnection: close"))
+                    // One behind the other in one piece.
+                    try await client.send(livez + livez)
+                    for _ in 0..<2 { #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 ")) }
+                }
+                try await client.send("CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n" + livez)
+                #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 400 "))
+                #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 "))
+            }
+        }
+    }
+
     @Test func aDownloadIsWhole() async throws {
         let gateway = downloads { fileBody(["a,b\n", "1,2\n"], contentLength: 8) }
         let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.csv", size: 8)] }

@@ -59,6 +59,7 @@ import Yams
         #expect(extensible("ExportFile", "sizeSource") == ExportFile.Source.allCases.map(\.rawValue))
         #expect(extensible("ExportFile", "digestState") == ExportFile.State.allCases.map(\.rawValue))
         #expect(extensible("ExportFile", "sizeState") == ExportFile.State.allCases.map(\.rawValue))
+        #expect(extensible("ExportOperation", "status") == OperationDocument.Status.allCases.map(\.rawValue))
         let all = Set(ProblemCode.allCases.map(\.rawValue))
         #expect(Set(extensible("ExportFailure", "code")).isSubset(of: all))
         #expect(Set(extensible("ExportNotice", "code")).isSubset(of: all))

@@ -46,7 +46,10 @@ import Testing
         try await gateway.live { server in
             try await server.connect(tls: client) { client in
                 for _ in 1...3 {
-                    try await client.send("GET /exports/\(export.id)/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\n"
+                    try await client.send(
+                        "GET /exports/\(export.id)/content HTTP/1.1\r\nhost: localhost\r\n\(upgrade)\r\n"
+                    )
                     #expect(try await client.readAnswer().body == "a,b\n1,2\n")
                     try await client.send("HEAD /exports/\(export.id)/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     #expect(try await client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
@@ -55,7 +58,7 @@ import Testing
                 let head = "POST /exports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
                 try await client.send("\(head)content-length: \(create.utf8.count)\r\n\r\n\(create)")
                 let created = try await client.readAnswer().head.lowercased()
-                #expect(created.contains("\r\nlocation: https://localhost/exports/"))
+                #expect(created.contains("\r\nlocation: exports/"))
                 // What the handlers below the routes do, they do here too: an upload that nobody wants ends the connection.
                 try await client.send("POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n{")
                 #expect(try await client.readAnswer().head.lowercased().contains("\r\nconnection: close\r\n"))

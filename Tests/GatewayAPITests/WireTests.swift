@@ -106,25 +106,6 @@ import Testing
     }
 }
 
-@Suite struct LinksTests {
-    @Test(arguments: ["localhost", "localhost:8080", "exports.contoso.com", "127.0.0.1:1", "[::1]", "[::1]:8080"])
-    func hostsThatCanBeRepeated(host: String) {
-        #expect(Links.isHost(host))
-    }
-
-    @Test(arguments: [
-        "", "a b", "a/b", "user@host", "host:", "host:x", "host:999999", "host:70000", "[::1", "[x]", "[]", "a\r\nb",
-        "ho\"st", ":80", "[::1]x", String(repeating: "a", count: 256),
-    ])
-    func hostsThatCannot(host: String) {
-        #expect(!Links.isHost(host))
-        let links = Links(publicURL: nil)
-        var random = SystemRandomNumberGenerator()
-        let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
-        #expect(links.location(of: id, authority: host) == "/exports/\(id)")
-    }
-}
-
 @Suite struct CursorTests {
     @Test func sealsEachFilterApart() throws {
         var random = SystemRandomNumberGenerator()

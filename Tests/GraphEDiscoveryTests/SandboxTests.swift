@@ -83,7 +83,12 @@ import UpstreamHTTP
             #expect(error.code == .ambiguous)
             // Other exports come after it, over several pages.
             for index in 0..<5 { _ = try await bench.start(Self.searchReport, as: bench.marker(index + 1)) }
-            let found = try await bench.provider.reconcile(plan, marker: bench.marker(0), context: bench.context)
+            let found = try await bench.provider.reconcile(
+                plan,
+                marker: bench.marker(0),
+                others: .none,
+                context: bench.context
+            )
             #expect((found != nil) == started)
             #expect(bench.sandbox.account.counts["security.operations"] == 3)
             guard let found else { return }

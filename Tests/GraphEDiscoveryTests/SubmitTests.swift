@@ -91,8 +91,8 @@ import Testing
     }
 
     private static let answers: [(ScriptedUpstream.Answer, ProviderError.Code, Duration?)] = [
-        (.empty(202), .ambiguous, nil),
-        (.empty(202, headers: [("Location", "https://graph.microsoft.com/v1.0/security/cases")]), .ambiguous, nil),
+        (.empty(202), .accepted, nil),
+        (.empty(202, headers: [("Location", "https://graph.microsoft.com/v1.0/security/cases")]), .accepted, nil),
         (.empty(500), .ambiguous, nil),
         (.empty(503), .ambiguous, nil),
         (.empty(504), .ambiguous, nil),
@@ -109,7 +109,7 @@ import Testing
         (.empty(410), .notFound, nil),
         (.empty(423), .transient, nil),
         (.empty(405), .permanent, nil),
-        (ScriptedUpstream.Answer(status: 202, headers: [("content-length", "9")], breaksOff: true), .ambiguous, nil),
+        (ScriptedUpstream.Answer(status: 202, headers: [("content-length", "9")], breaksOff: true), .accepted, nil),
     ]
 
     @Test(arguments: answers.indices)

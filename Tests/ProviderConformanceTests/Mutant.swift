@@ -64,6 +64,7 @@ enum Mutation: Sendable, Hashable, CaseIterable {
     case servesNoParts, shiftsParts, forgetsTheRange, endsPartsEarly, ignoresTheValidator, ignoresTheEnd
     case callsExpiredTransient, forgetsRetryAfter, callsServerErrorsPermanent, callsRefusedTokensTransient
     case ignoresCancellation, startsThoughCancelled, printsTheToken
+    case takesAnyID, startsUnasked
 }
 
 final class Counter: Sendable {
@@ -116,6 +117,9 @@ struct Mutant<Form: Shape>: ExportProvider {
         marker: SubmissionMarker,
         context: CallContext
     ) async throws(ProviderError) -> Submission {
+        var asked = context
+        if mutation == .startsUnasked { asked.willStart = nil }
+        let context = asked
         func start(_ marker: SubmissionMarker) async throws(ProviderError) -> Submission {
             try await base.submit(plan, secrets: secrets, marker: marker, context: context)
         }
@@ -167,13 +171,14 @@ struct Mutant<Form: Shape>: ExportProvider {
     func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
         if !Self.descriptor.capabilities.reconcile {
             if mutation == .callsForUnsupported { base.upstream.arrive() }
             throw ProviderError(.unsupported, "No.")
         }
-        let found = try await base.reconcile(plan, marker: marker, context: context)
+        let found = try await base.reconcile(plan, marker: marker, others: others, context: context)
         switch mutation {
         case .findsAnyJob:
             return found ?? (base.upstream.job("job-1").map { Submission(reference: UpstreamReference(id: $0.id)) })
@@ -181,6 +186,17 @@ struct Mutant<Form: Shape>: ExportProvider {
         default: return found
         }
     }
+
+    func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        if mutation == .takesAnyID { return UpstreamReference(id: id) }
+        return try base.reference(toUpstreamID: id, of: plan, marker: marker)
+    }
+
+    func upstreamTime(at now: Timestamp) -> Timestamp? { base.upstreamTime(at: now) }
 
     func observe(
         _ references: [UpstreamReference],

@@ -57,6 +57,7 @@ import Testing
         (.deliversGarbageAtTheBreak, .brokenDownloadThrows), (.callsExpiredTransient, .expiredFilesAreGone),
         (.forgetsRetryAfter, .throttlingIsTold), (.callsServerErrorsPermanent, .serverErrorsPass),
         (.callsRefusedTokensTransient, .refusedTokenIsUnauthenticated), (.ignoresCancellation, .cancellationIsPrompt),
+        (.takesAnyID, .idLeadsToTheJob), (.startsUnasked, .startAsksBeforehand),
         (.startsThoughCancelled, .cancellationIsPrompt), (.printsTheToken, .noSecretIsHandedOut),
     ]
 

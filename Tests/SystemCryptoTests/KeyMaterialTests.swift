@@ -127,6 +127,49 @@ import SystemCrypto
         }
     }
 
+    /// OpenSSL 3.0's store reads none of these.
+    @Test func aMACIsNotNeeded() throws {
+        try OpenSSLCommand.with { openssl in
+            try openssl.makePair()
+            let export = "pkcs12 -export -nomac -inkey key.pem -in certificate.pem"
+            try openssl.run("\(export) -passout pass:s3same -out pair.pfx")
+            try openssl.run("\(export) -keypbe NONE -certpbe NONE -passout pass: -out open.pfx")
+            try openssl.run("pkcs12 -export -nomac -nokeys -in certificate.pem -passout pass:s3same -out keyless.pfx")
+            let certificates = try opens(openssl, "both.pem").certificates
+            #expect(try opens(openssl, "pair.pfx", passphrase: "s3same").certificates == certificates)
+            #expect(try opens(openssl, "open.pfx").certificates == certificates)
+            let uri = try KeyMaterial.open("file://" + openssl.path("pair.pfx"), passphrase: Array("s3same".utf8))
+            #expect(uri.certificates == certificates)
+            let apart = try opens(openssl, "key.pem", certificates: "pair.pfx", passphrase: "s3same")
+            #expect(apart.certificates == certificates)
+            #expect(try error(openssl, "pair.pfx") == KeyMaterialError(.passphraseMissing, .passphrase))
+            #expect(
+                try error(openssl, "pair.pfx", passphrase: "wr0ng") == KeyMaterialError(.wrongPassphrase, .passphrase)
+            )
+            #expect(try error(openssl, "keyless.pfx", passphrase: "s3same") == KeyMaterialError(.noKey, .key))
+        }
+    }
+
+    @Test func whatHelpsIsSaid() throws {
+        try OpenSSLCommand.with { openssl in
+            try openssl.makePair()
+            let old = "-provider legacy -provider default -in key.pem -passout pass:s3same"
+            try openssl.run("pkcs8 -topk8 -v1 PBE-MD5-DES \(old) -out pbes1.pem")
+            try openssl.join(["pbes1.pem", "certificate.pem"], as: "both-pbes1.pem")
+            for name in ["pbes1.pem", "both-pbes1.pem"] {
+                let error = try error(openssl, name, passphrase: "s3same")
+                #expect(error == KeyMaterialError(.outdatedPEMEncryption, .key))
+                #expect("\(error)".contains("openssl pkcs8 -topk8 -provider legacy -provider default"))
+            }
+            for (name, magic) in [("jks", [0xFE, 0xED, 0xFE, 0xED]), ("jceks", [0xCE, 0xCE, 0xCE, 0xCE])] {
+                try Data((magic + [0, 0, 0, 2]).map { UInt8($0) }).write(to: openssl.directory.appending(path: name))
+                for passphrase in ["s3same", nil] {
+                    #expect(try error(openssl, name, passphrase: passphrase) == KeyMaterialError(.javaKeystore, .key))
+                }
+            }
+        }
+    }
+
     @Test func aFormThatOpenSSLHasGivenUpIsNamed() throws {
         try OpenSSLCommand.with { openssl in
             try openssl.makePair()

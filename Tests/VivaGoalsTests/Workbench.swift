@@ -87,10 +87,11 @@ struct Workbench: Sendable {
     }
 
     /// Looks for a job that was started at this time or later.
-    func reconcile(notBefore: Timestamp) async throws -> Submission? {
+    func reconcile(notBefore: Timestamp, others: OtherExports = .none) async throws -> Submission? {
         try await provider.reconcile(
             provider.validate(["explorerViewUrl": .string(viewAddress)]).plan,
             marker: Self.marker(notBefore: notBefore),
+            others: others,
             context: Self.context
         )
     }

@@ -6,13 +6,17 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
     case cancel
     /// The other permissions hold for every caller's exports, where else they hold for the caller's own; includes `read`.
     case readAll
+    /// What became of a start that is not confirmed may be decided: never implied, because a wrong decision starts a job twice.
+    case resolve
     /// Exports may be created on this connection.
     case useConnection(String)
     /// Exports may be created on every connection.
     case useEveryConnection
 
     private static let connectionPrefix = "Connections.Use:"
-    private static let plain: [Permission] = [.create, .read, .download, .cancel, .readAll, .useEveryConnection]
+    private static let plain: [Permission] = [
+        .create, .read, .download, .cancel, .readAll, .resolve, .useEveryConnection,
+    ]
 
     /// The names there are; `Connections.Use:*` stands for the name of any connection too.
     public static let names = plain.map(\.description)
@@ -35,6 +39,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
         case .download: "Exports.Download"
         case .cancel: "Exports.Cancel"
         case .readAll: "Exports.ReadAll"
+        case .resolve: "Exports.Resolve"
         case .useConnection(let name): Self.connectionPrefix + name
         case .useEveryConnection: Self.connectionPrefix + "*"
         }
@@ -54,7 +59,9 @@ public struct Permissions: Sendable, Hashable {
     public static let ownExports = Permissions([.create, .read, .download, .cancel, .useEveryConnection])
 
     /// Everything, with every caller's exports.
-    public static let everything = Permissions([.create, .read, .download, .cancel, .readAll, .useEveryConnection])
+    public static let everything = Permissions([
+        .create, .read, .download, .cancel, .readAll, .resolve, .useEveryConnection,
+    ])
 
     /// Whether nothing is granted.
     public var isEmpty: Bool { granted.isEmpty }

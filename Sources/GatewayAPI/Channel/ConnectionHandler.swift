@@ -95,6 +95,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch error {
         case HTTPParserError.headerOverflow: failure = .headerTooLarge
         case is HTTPParserError: failure = .malformed
+        case is RequestHeadHandler.UnknownTransferCoding: failure = .unknownTransferCoding
         // An error of the connection itself, with which nothing can be said any more.
         case is IOError, is ChannelError: return context.fireErrorCaught(error)
         case NIOSSLError.handshakeFailed:
@@ -163,6 +164,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let error =
             switch failure {
             case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
+            case .unknownTransferCoding:
+                GatewayError(
+                    .unsupportedTransferCoding,
+                    "The only transfer coding of a request body that is understood is chunked, alone and with HTTP/1.1."
+                )
             case .headerTooLarge: GatewayError(.headerFieldsTooLarge, "The header fields are far too large.")
             case .needsHTTP11:
                 GatewayError(

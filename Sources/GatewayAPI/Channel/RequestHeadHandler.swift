@@ -1,13 +1,17 @@
 import NIOCore
 import NIOHTTP1
 
-/// Looks at what the codec above does not pass on of a request's head: the version of HTTP, and how many hosts were named.
+/// Looks at what the codec above does not pass on of a request's head: the version of HTTP, how many hosts were named, and how
+/// the body is coded for the way.
 ///
 /// HTTP/1.1 wants exactly one `Host`, and 400 for anything else (RFC 9112, 3.2): two of them are read in two ways by two
 /// servers in a row.
 final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
+
+    /// The body comes in a transfer coding that is not understood (RFC 9112, 6.1).
+    struct UnknownTransferCoding: Error {}
 
     private let onHead: (HTTPVersion) -> Void
     private var isOver = false
@@ -25,9 +29,22 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
                 context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
                 return
             }
+            guard Self.isUnderstood(head) else {
+                isOver = true
+                onHead(head.version)
+                context.fireErrorCaught(UnknownTransferCoding())
+                return
+            }
             onHead(head.version)
         }
         context.fireChannelRead(data)
+    }
+
+    /// `chunked` alone. The parser below takes it as the last of several, and leaves the others to whoever reads the body; and
+    /// HTTP/1.0 knows no transfer codings at all.
+    private static func isUnderstood(_ head: HTTPRequestHead) -> Bool {
+        let codings = head.headers[canonicalForm: "transfer-encoding"].filter { !$0.isEmpty }
+        return codings.isEmpty || (codings.count == 1 && codings[0].lowercased() == "chunked" && !head.version.isOld)
     }
 
     private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {

@@ -11,6 +11,7 @@ struct HTTPMetrics: Sendable {
     private let active: Meter
     private let slowClients: Counter
     private let failedHandshakes: Counter
+    private let displacements: Counter
 
     init(registry: PrometheusRegistry) {
         self.registry = registry
@@ -23,6 +24,8 @@ struct HTTPMetrics: Sendable {
             "Connections closed because the client took its answer too slowly."
         )
         registry.describe("http.server.tls_handshakes_failed", "Connections that ended before TLS was agreed on.")
+        registry.describe("http.server.connections_displaced", "Idle connections closed to make room for others.")
+        displacements = Counter(label: "http.server.connections_displaced", factory: registry)
         failedHandshakes = Counter(label: "http.server.tls_handshakes_failed", factory: registry)
         slowClients = Counter(label: "http.server.slow_clients_cut", factory: registry)
         active = Meter(label: "http.server.active_requests", factory: registry)
@@ -54,6 +57,9 @@ struct HTTPMetrics: Sendable {
 
     /// A connection ended before TLS was agreed on.
     func failedHandshake() { failedHandshakes.increment() }
+
+    /// An idle connection was closed to make room for another.
+    func displaced() { displacements.increment() }
 
     /// Bytes came that are no request.
     func unreadable(status: Int) {

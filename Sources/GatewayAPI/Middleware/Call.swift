@@ -11,6 +11,8 @@ struct Call: Sendable {
     /// The values of the route's names, percent-decoded.
     var parameters: [String: String]
     var query: Substring?
+    /// Makes the links in the answer.
+    var links: Links
     /// The authenticated caller.
     var caller: Caller
     var requestID: String

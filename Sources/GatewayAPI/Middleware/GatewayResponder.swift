@@ -12,8 +12,11 @@ import SystemCrypto
 struct GatewayResponder: HTTPResponder {
     typealias Context = GatewayContext
 
+    var listener: Listener
+    var connections: ConnectionTable
     let authentication: Authentication
     let limits: RequestLimits
+    let publicAddress: PublicAddress
     let record: RequestRecord
     let exports: ExportRoutes
     let providers: ProviderRoutes
@@ -39,12 +42,13 @@ struct GatewayResponder: HTTPResponder {
             guard let target else {
                 throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
             }
-            let (route, parameters) = try Self.route(request.method, target)
+            let (route, parameters) = try route(request.method, target)
             entry.route = route.pattern
             entry.export = parameters["id"].flatMap { ExportID($0) }
             let caller =
                 route.needsCaller
                 ? try await authentication.caller(of: request.headers, on: context.channel) : .anonymous
+            if route.needsCaller { connections.authenticated(context.channel) }
             entry.caller = caller.id
             if let permission = route.permission { try caller.require(permission) }
             if let type = route.negotiates { try Self.negotiate(type, request.headers) }
@@ -55,6 +59,10 @@ struct GatewayResponder: HTTPResponder {
                 route: route,
                 parameters: parameters,
                 query: target.query,
+                links: Links(
+                    base: publicAddress.base(of: request.headers, from: context.channel.remoteAddress),
+                    path: target.segments.map(\.raw)
+                ),
                 caller: caller,
                 requestID: requestID,
                 channel: context.channel,
@@ -78,11 +86,11 @@ struct GatewayResponder: HTTPResponder {
         return record.tracked(response, entry, on: context.channel)
     }
 
-    private static func route(
+    private func route(
         _ method: HTTPRequest.Method,
         _ target: RequestTarget
     ) throws(GatewayError) -> (Route, [String: String]) {
-        switch RouteTable.match(method, target.segments) {
+        switch RouteTable.match(method, target.segments, on: listener) {
         case .route(let route, let parameters):
             return (route, parameters)
         case .otherMethods(let allowed):
@@ -117,7 +125,9 @@ struct GatewayResponder: HTTPResponder {
         case .createExport: try await exports.create(call)
         case .listExports: try await exports.list(call)
         case .getExport: try await exports.get(call)
+        case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
+        case .resolveExport: try await exports.resolve(call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)

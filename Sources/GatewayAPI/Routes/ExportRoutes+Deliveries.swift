@@ -27,6 +27,6 @@ extension ExportRoutes {
             limit: limit
         )
         let next = page.hasMore ? page.deliveries.last.map { cursor.seal($0.id, in: place) } : nil
-        return JSONAnswer.perCaller(DeliveryDocument.bytes(ofPage: page.deliveries, nextCursor: next))
+        return JSONAnswer.perCaller(DeliveryDocument.bytes(ofPage: page, nextCursor: next))
     }
 }

@@ -17,7 +17,7 @@ extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization)
+        let export = try await export(of: call, authorization, looksForFiles: method == .get)
         let wanted = call.parameters["fileId"]
         try Self.checkResult(of: export)
         guard let file = export.files.first(where: { $0.id == wanted }) else {
@@ -29,7 +29,7 @@ extension ExportRoutes {
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization)
+        let export = try await export(of: call, authorization, looksForFiles: method == .get)
         try Self.checkResult(of: export)
         guard let file = export.files.first else {
             throw GatewayError(.noResult, "The export ended without files.")
@@ -42,7 +42,7 @@ extension ExportRoutes {
                 .severalFiles,
                 "The export has \(export.files.count) files; download them one by one by the href of each in files, or "
                     + "all as one archive: ask for this resource with \"Accept: application/zip\".",
-                members: ["files": document.choices(of: export)]
+                members: ["files": ExportDocument(links: call.links).choices(of: export)]
             )
         }
         var response = try await download(file, of: export, call, method, authorization)
@@ -51,13 +51,16 @@ extension ExportRoutes {
         return response
     }
 
-    private func export(of call: Call, _ authorization: CallerAuthorization) async throws(GatewayError) -> Export {
-        try await service.export(
-            call.exportID(),
-            owner: call.caller.owner,
-            refresh: false,
-            authorization: authorization
-        )
+    /// The export; with `looksForFiles`, a success whose files the upstream did not list is looked at anew.
+    func export(
+        of call: Call,
+        _ authorization: CallerAuthorization,
+        looksForFiles: Bool
+    ) async throws(GatewayError) -> Export {
+        let id = try call.exportID()
+        let known = try await service.export(id, owner: call.caller.owner, refresh: false, authorization: authorization)
+        guard looksForFiles, known.lacksFiles else { return known }
+        return try await service.export(id, owner: call.caller.owner, refresh: true, authorization: authorization)
     }
 
     /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
@@ -78,6 +81,12 @@ extension ExportRoutes {
             )
         case .expired:
             throw GatewayError(.expired, "The upstream no longer keeps the files of this export; export again.")
+        case _ where export.lacksFiles:
+            throw GatewayError(
+                .notReady,
+                "The upstream says that the export succeeded, and does not list its files yet. They are looked for; try again.",
+                retryAfter: .seconds(30)
+            )
         case .succeeded, .partiallySucceeded:
             if export.files.isEmpty, let destination = export.destination {
                 throw GatewayError(.deliveredElsewhere, "The files were delivered to \(destination).")
@@ -174,4 +183,9 @@ extension ExportRoutes {
         }
         return fields
     }
+}
+
+extension Export {
+    /// Whether it succeeded and its files are still looked for.
+    fileprivate var lacksFiles: Bool { status.hasResult && files.isEmpty && tracking != nil }
 }

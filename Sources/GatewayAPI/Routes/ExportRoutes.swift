@@ -7,7 +7,6 @@ import Hummingbird
 struct ExportRoutes: Sendable {
     let service: any ExportService
     let relay: DownloadRelay
-    let document: ExportDocument
     let cursor: Cursor
     let bodies: BodyReader
     let maxWait: Duration
@@ -15,12 +14,7 @@ struct ExportRoutes: Sendable {
     /// `createExport`
     func create(_ call: Call) async throws -> Response {
         let fields = call.fields
-        guard MediaType.isJSON(contentType: try fields.single(.contentType)) else {
-            throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
-        }
-        guard call.request.headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
-            throw GatewayError(.unsupportedMediaType, "The body must not be encoded: send no Content-Encoding.")
-        }
+        try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
         let authorization = try fields.upstreamAuthorization()
         let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
@@ -39,10 +33,9 @@ struct ExportRoutes: Sendable {
                 authorization: authorization
             )
         )
-        var response = answer(creation.export, status: .accepted)
-        let location = document.links.location(of: creation.export.id, authority: call.request.head.authority)
-        response.headers[.location] = location
-        response.headers[.operationLocation] = location
+        var response = answer(call, creation.export, status: .accepted)
+        response.headers[.location] = call.links.export(creation.export.id)
+        response.headers[.operationLocation] = call.links.operation(of: creation.export.id)
         if creation.isReplay { response.headers[.idempotencyReplayed] = "true" }
         return response
     }
@@ -67,11 +60,22 @@ struct ExportRoutes: Sendable {
         let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
         let page = try await service.exports(matching: filter, before: before, limit: limit)
         let next = page.hasMore ? page.exports.last.map { cursor.seal($0.id, in: place) } : nil
-        return JSONAnswer.perCaller(document.bytes(ofPage: page.exports, nextCursor: next))
+        let document = ExportDocument(links: call.links)
+        return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
     }
 
     /// `getExport`
     func get(_ call: Call) async throws -> Response {
+        try await present(call, as: ExportDocument(links: call.links).bytes(of:))
+    }
+
+    /// `getExportOperation`
+    func operation(_ call: Call) async throws -> Response {
+        try await present(call, as: OperationDocument.bytes(of:))
+    }
+
+    /// The export of the call as it is now, or when it has changed, as far as the client does not have it.
+    private func present(_ call: Call, as text: (Export) -> [UInt8]) async throws -> Response {
         let id = try call.exportID()
         let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
         let wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
@@ -84,7 +88,7 @@ struct ExportRoutes: Sendable {
         if let wait, wait > .zero, !export.isFinal, known.map(EntityTag(of: export).isNamed) ?? true {
             export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
         }
-        var response = answer(export)
+        var response = answer(export, text: text(export))
         if let wait { response.headers[.preferenceApplied] = Preference.applied(wait: wait) }
         if let known, EntityTag(of: export).isNamed(by: known) {
             response.status = .notModified
@@ -98,6 +102,7 @@ struct ExportRoutes: Sendable {
     /// `cancelExport`
     func cancel(_ call: Call) async throws -> Response {
         answer(
+            call,
             try await service.cancel(
                 call.exportID(),
                 owner: call.caller.owner,
@@ -106,15 +111,20 @@ struct ExportRoutes: Sendable {
         )
     }
 
+    /// The body is JSON, as it is.
+    static func checkType(of call: Call) throws(GatewayError) {
+        guard MediaType.isJSON(contentType: try call.fields.single(.contentType)) else {
+            throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
+        }
+        guard call.request.headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
+            throw GatewayError(.unsupportedMediaType, "The body must not be encoded: send no Content-Encoding.")
+        }
+    }
+
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
-        let export = try await service.export(
-            call.exportID(),
-            owner: call.caller.owner,
-            refresh: false,
-            authorization: authorization(of: call)
-        )
-        return JSONAnswer.perCaller(document.bytes(ofFilesOf: export))
+        let export = try await export(of: call, authorization(of: call), looksForFiles: true)
+        return JSONAnswer.perCaller(ExportDocument(links: call.links).bytes(ofFilesOf: export))
     }
 
     /// What the request brings for the upstream. The service is told whose it is: who sees others' exports brings it for
@@ -128,12 +138,12 @@ struct ExportRoutes: Sendable {
     }
 
     /// An export with the fields that every answer about one has.
-    private func answer(_ export: Export, status: HTTPResponse.Status = .ok) -> Response {
-        var response = JSONAnswer.perCaller(
-            document.bytes(of: export),
-            status: status,
-            entityTag: EntityTag(of: export).field
-        )
+    func answer(_ call: Call, _ export: Export, status: HTTPResponse.Status = .ok) -> Response {
+        answer(export, text: ExportDocument(links: call.links).bytes(of: export), status: status)
+    }
+
+    private func answer(_ export: Export, text: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        var response = JSONAnswer.perCaller(text, status: status, entityTag: EntityTag(of: export).field)
         if !export.isFinal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
         return response
     }

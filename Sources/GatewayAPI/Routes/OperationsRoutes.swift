@@ -5,21 +5,41 @@ import Hummingbird
 struct OperationsRoutes: Sendable {
     let service: any ExportService
     let readiness: @Sendable () -> Bool
+    let impediments: @Sendable () -> [ServiceImpediment]
     let metrics: PrometheusRegistry
     let version: String
 
     /// `getLiveness`
     func liveness() -> Response { passes }
 
-    /// `getReadiness`. Throws `unavailable` while the process starts or drains, and when the ledger does not answer.
+    /// `getReadiness`: `ready`, or `degraded` where new exports are refused and the rest goes on. Throws `unavailable` while the
+    /// process starts or drains, and when the ledger does not answer.
     func readiness() async throws -> Response {
         guard readiness() else {
-            throw GatewayError(.unavailable, "The gateway is starting or shutting down.")
+            throw Self.notReady("starting-or-stopping", "The gateway is starting or shutting down.")
         }
         guard await service.isReady() else {
-            throw GatewayError(.unavailable, "The gateway cannot reach its ledger.")
+            throw Self.notReady("ledger-unreadable", "The gateway cannot reach its ledger.")
         }
-        return passes
+        let impediments = impediments()
+        return JSONAnswer.plain(
+            JSONWriter.object { writer in
+                writer.member("status", impediments.isEmpty ? "ready" : "degraded")
+                writer.member("version", version)
+                guard !impediments.isEmpty else { return }
+                writer.member("reasons", .array(impediments.map { Self.reason($0.rawValue, $0.detail) }))
+            },
+            cacheControl: "no-store"
+        )
+    }
+
+    private static func notReady(_ code: String, _ detail: String) -> GatewayError {
+        let members: [String: JSONValue] = ["readiness": "notReady", "reasons": .array([reason(code, detail)])]
+        return GatewayError(.unavailable, detail, members: members)
+    }
+
+    private static func reason(_ code: String, _ detail: String) -> JSONValue {
+        .object(["code": .string(code), "detail": .string(detail)])
     }
 
     /// `getMetrics`

@@ -32,11 +32,27 @@ enum RouteTable {
             negotiates: .json
         ),
         Route(
+            method: .get,
+            pattern: "/exports/{id}/operation",
+            operation: .getExportOperation,
+            statuses: [200, 304, 400, 401, 403, 404, 406, 503],
+            permission: .read,
+            negotiates: .json
+        ),
+        Route(
             method: .delete,
             pattern: "/exports/{id}",
             operation: .cancelExport,
             statuses: [200, 400, 401, 403, 404, 406, 409, 502, 503, 504],
             permission: .cancel,
+            negotiates: .json
+        ),
+        Route(
+            method: .put,
+            pattern: "/exports/{id}/submission",
+            operation: .resolveExport,
+            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503],
+            permission: .resolve,
             negotiates: .json
         ),
         Route(
@@ -102,14 +118,26 @@ enum RouteTable {
         case nothing
     }
 
-    /// Finds the route of `method` on a path.
-    static func match(_ method: HTTPRequest.Method, _ segments: [RequestTarget.Segment]) -> Match {
+    /// Finds the route of `method` on a path, among those of one listener.
+    ///
+    /// Where there is GET there is HEAD (RFC 9110, 9.3.2): downloads have routes of their own for it, and everything else
+    /// is asked as with GET, and its content not sent.
+    static func match(
+        _ method: HTTPRequest.Method,
+        _ segments: [RequestTarget.Segment],
+        on listener: Listener = .everything
+    ) -> Match {
         var allowed: [HTTPRequest.Method] = []
-        for route in routes {
+        var get: Match?
+        for route in routes where listener.has(route.operation) {
             guard let parameters = route.match(segments) else { continue }
             if route.method == method { return .route(route, parameters: parameters) }
             if !allowed.contains(route.method) { allowed.append(route.method) }
+            guard route.method == .get else { continue }
+            if !allowed.contains(.head) { allowed.append(.head) }
+            get = .route(route, parameters: parameters)
         }
+        if method == .head, let get { return get }
         return allowed.isEmpty ? .nothing : .otherMethods(allowed)
     }
 }

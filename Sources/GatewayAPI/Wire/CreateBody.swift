@@ -14,18 +14,7 @@ struct CreateBody: Sendable {
     ///
     /// Throws `malformedRequest` for what is not JSON, and `invalidExport` with every fault of the part read here.
     init(_ bytes: [UInt8], providers: [ConfiguredProvider]) throws(GatewayError) {
-        let document: JSONValue
-        do {
-            document = try JSONParser.parse(bytes)
-        } catch {
-            throw GatewayError(
-                .malformedRequest,
-                bytes.isEmpty
-                    ? "The body is empty; it must be a JSON object."
-                    : "The body \(error.reason), at byte \(error.offset)"
-                        + (error.pointer.isEmpty ? "." : " in \(error.pointer.prefix(256)).")
-            )
-        }
+        let document = try JSONParser.document(bytes)
         let descriptors = providers.map(\.descriptor)
         var reader = ObjectReader(document)
         let wanted = reader.requiredChoice("provider", among: descriptors.map(\.id.rawValue))

@@ -3,11 +3,12 @@ import Exports
 /// A page of deliveries as JSON: the schemas `Delivery` and `DeliveryList` of `openapi.yaml`.
 enum DeliveryDocument {
     /// The text of a page.
-    static func bytes(ofPage deliveries: [Delivery], nextCursor: String?) -> [UInt8] {
+    static func bytes(ofPage page: DeliveryPage, nextCursor: String?) -> [UInt8] {
         JSONWriter.object { writer in
             writer.name("value")
-            writer.array(deliveries) { writer, delivery in writer.object { write(delivery, to: &$0) } }
+            writer.array(page.deliveries) { writer, delivery in writer.object { write(delivery, to: &$0) } }
             writer.member("nextCursor", nextCursor)
+            writer.member("unreadable", page.unreadable > 0 ? .integer(Int64(page.unreadable)) : nil)
         }
     }
 

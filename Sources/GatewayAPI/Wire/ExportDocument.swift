@@ -11,11 +11,12 @@ struct ExportDocument {
     }
 
     /// The text of a page.
-    func bytes(ofPage exports: [Export], nextCursor: String?) -> [UInt8] {
+    func bytes(ofPage page: ExportPage, nextCursor: String?) -> [UInt8] {
         JSONWriter.object { writer in
             writer.name("value")
-            writer.array(exports) { writer, export in writer.object { write(export, to: &$0) } }
+            writer.array(page.exports) { writer, export in writer.object { write(export, to: &$0) } }
             writer.member("nextCursor", nextCursor)
+            writer.member("unreadable", page.unreadable > 0 ? .integer(Int64(page.unreadable)) : nil)
         }
     }
 

@@ -21,6 +21,8 @@ struct JSONParser {
     /// Reads a whole text. Throws `Failure` at the first byte that cannot stand.
     static func parse(_ bytes: [UInt8], maxDepth: Int = 32) throws(Failure) -> JSONValue {
         var parser = JSONParser(bytes: bytes, maxDepth: maxDepth)
+        // Must not be sent, and may be ignored (RFC 8259, 8.1): editors and PowerShell put it before files.
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
         let value = try parser.value(depth: 0)
         parser.skipSpace()
         guard parser.position == bytes.count else { throw parser.failure("has text after the end of the value") }

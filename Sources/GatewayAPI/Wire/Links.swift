@@ -1,62 +1,40 @@
 import Exports
 
-/// The addresses in our answers: always ours, never an upstream's.
+/// The addresses in the answer to one request: always ours, never an upstream's.
+///
+/// They are absolute where it is known how clients reach the gateway, else relative to the path of the request (RFC 3986, 4.2
+/// and 5.2): a proxy may serve the gateway below a prefix that it alone knows, and a relative reference survives that.
 struct Links: Sendable {
-    /// The gateway's own public address without a slash at its end, where the operator told it.
-    let publicURL: String?
-    /// What this server speaks: `http` or `https`.
-    let scheme: String
+    /// What stands in front of `/exports`, scheme and host included; nil when it is not known.
+    private let base: String?
+    /// The steps of the request's path but the last one, as they came: what a relative reference begins at.
+    private let folder: [Substring]
 
-    /// Takes the configured address.
-    init(publicURL: String?, scheme: String = "http") {
-        self.scheme = scheme
-        self.publicURL = publicURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }
+    /// - Parameters:
+    ///   - base: See `PublicAddress.base`.
+    ///   - path: The request's path, step by step.
+    init(base: String?, path: [Substring]) {
+        self.base = base
+        folder = path.dropLast()
     }
 
-    /// The export, for a body: absolute with a configured address, else from the root of whatever host was asked.
-    func export(_ id: ExportID) -> String { "\(publicURL ?? "")/exports/\(id)" }
+    /// The export.
+    func export(_ id: ExportID) -> String { reference(to: ["exports", id.description]) }
 
-    /// A file of an export, for a body.
+    /// A file of an export.
     func file(_ fileID: String, of id: ExportID) -> String {
-        "\(export(id))/files/\(PercentEncoding.segment(fileID))"
+        reference(to: ["exports", id.description, "files", PercentEncoding.segment(fileID)])
     }
 
-    /// The export, for `Location`: absolute also where only the request's `Host` tells the name, as some clients
-    /// cannot follow anything else. The scheme is then what this server speaks.
-    func location(of id: ExportID, authority: String?) -> String {
-        guard publicURL == nil, let authority, Self.isHost(authority) else { return export(id) }
-        return "\(scheme)://\(authority)\(export(id))"
-    }
+    /// The export as an operation of Azure's kind; nil where no absolute address is known, because Azure's clients follow nothing
+    /// else.
+    func operation(of id: ExportID) -> String? { base.map { "\($0)/exports/\(id)/operation" } }
 
-    /// Whether a `Host` is a plain name or address with an optional port, so that it can be repeated.
-    static func isHost(_ authority: String) -> Bool {
-        guard (1...255).contains(authority.utf8.count) else { return false }
-        var host = authority[...]
-        if host.first == "[" {
-            guard let end = host.firstIndex(of: "]") else { return false }
-            let address = host[host.index(after: host.startIndex)..<end].utf8
-            guard !address.isEmpty,
-                address.allSatisfy({ UUIDText.isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
-            else { return false }
-            host = host[host.index(after: end)...]
-            guard !host.isEmpty else { return true }
-            return host.first == ":" && isPort(host.dropFirst())
-        }
-        if let colon = host.firstIndex(of: ":") {
-            guard isPort(host[host.index(after: colon)...]) else { return false }
-            host = host[..<colon]
-        }
-        return !host.isEmpty
-            && host.utf8.allSatisfy {
-                switch $0 {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."): true
-                default: false
-                }
-            }
-    }
-
-    private static func isPort(_ text: Substring) -> Bool {
-        (1...5).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-            && (Int(text) ?? 0) <= 65_535
+    private func reference(to steps: [String]) -> String {
+        if let base { return "\(base)/" + steps.joined(separator: "/") }
+        var common = 0
+        while common < min(folder.count, steps.count - 1), folder[common] == steps[common] { common += 1 }
+        let up = repeatElement("..", count: folder.count - common)
+        return (up + steps[common...]).joined(separator: "/")
     }
 }

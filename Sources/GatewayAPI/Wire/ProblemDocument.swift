@@ -17,7 +17,7 @@ enum ProblemDocument {
         case .requestTimeout: .requestTimeout
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
-            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled:
+            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse:
             .conflict
         case .expired: .gone
         case .preconditionFailed: .preconditionFailed
@@ -28,10 +28,13 @@ enum ProblemDocument {
         case .tooManyRequests: .tooManyRequests
         case .rangeNotSatisfiable: .rangeNotSatisfiable
         case .upgradeRequired: .init(code: 426, reasonPhrase: "Upgrade Required")
+        case .unsupportedTransferCoding: .notImplemented
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         // The gateway's own credentials, or what it made of the request: nothing the client can mend.
-        case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken: .badGateway
+        case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken,
+            .fileChanged:
+            .badGateway
         // The client did nothing wrong and may come again: not 429, which would blame it.
         case .unavailable, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout

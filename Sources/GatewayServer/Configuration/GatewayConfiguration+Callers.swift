@@ -70,6 +70,19 @@ extension ConfigurationSection {
         return texts
     }
 
+    /// IP addresses and ranges of them; none where the key is left out.
+    mutating func addressRanges(_ name: String) throws(StartupError) -> [IPRange] {
+        var ranges: [IPRange] = []
+        for text in try texts(name) ?? [] {
+            do throws(IPRange.Fault) {
+                ranges.append(try IPRange(text))
+            } catch {
+                throw self.error(name, "\(text.prefix(64)) \(error)")
+            }
+        }
+        return ranges
+    }
+
     /// A caller's id: its exports belong to it for good, so that it must be nobody else's.
     mutating func callerID(besides taken: [String]) throws(StartupError) -> String {
         let id = try requiredText("id")

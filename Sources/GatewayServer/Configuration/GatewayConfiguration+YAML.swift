@@ -1,3 +1,4 @@
+import ExportEngine
 import Exports
 import Foundation
 import Logging
@@ -80,10 +81,12 @@ extension GatewayConfiguration.Server {
             }
             publicURL = text.hasSuffix("/") ? String(text.dropLast()) : text
         }
+        trustedProxies = try section.addressRanges("trustedProxies")
         maximumConnections = try section.integer("maximumConnections", in: 1...65_536, default: maximumConnections)
         idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
+        operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
@@ -98,12 +101,25 @@ extension GatewayConfiguration.Server {
     }
 }
 
+extension GatewayConfiguration.Listener {
+    /// Reads `server.operations`; nil where it is left out.
+    init?(operations node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
+        guard node != nil else { return nil }
+        var section = try ConfigurationSection(node, path: "server.operations", environment: environment)
+        host = try section.text("host") ?? "127.0.0.1"
+        _ = try section.requiredText("port")
+        port = try section.integer("port", in: 0...65_535, default: 0)
+        try section.finish()
+    }
+}
+
 extension GatewayConfiguration.Log {
     fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "log", environment: environment, isOverridable: true)
         level = try section.choice("level", Logger.Level.self, default: level)
         format = try section.choice("format", Format.self, default: format)
+        bufferSize = try section.integer("bufferSize", in: (64 << 10)...(1 << 30), default: bufferSize)
         try section.finish()
     }
 }
@@ -147,6 +163,8 @@ extension GatewayConfiguration.Engine {
         trackingDeadline = try section.duration("trackingDeadline", in: bounds, default: trackingDeadline)
         unknownBound = try section.duration("unknownBound", in: bounds, default: unknownBound)
         reconcileDelay = try section.duration("reconcileDelay", in: .zero ... .seconds(3600), default: reconcileDelay)
+        reconcileDeadline = try section.duration("reconcileDeadline", in: bounds, default: reconcileDeadline)
+        missingBound = try section.duration("missingBound", in: bounds, default: missingBound)
         try section.finish()
     }
 }
@@ -193,6 +211,11 @@ extension ConnectionConfiguration {
         retriesOnCapacityText = try section.bool("retryOnCapacityText", default: false)
         let floor = adapter.descriptor.capabilities.minimumPollInterval
         pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
+        ambiguousStart = try section.choice(
+            "ambiguousStart",
+            AmbiguousStart.self,
+            default: adapter.descriptor.capabilities.resubmitIsHarmless ? .repeat : .hold
+        )
         let cloud = try section.choice("cloud", NationalCloud.self, default: .public)
         credential = try CredentialConfiguration(
             section.node("credential"),

@@ -1,4 +1,5 @@
 import DownloadRelay
+import ExportEngine
 public import Exports
 public import GatewayAPI
 public import Logging
@@ -14,7 +15,10 @@ public struct GatewayConfiguration: Sendable {
     public struct Server: Sendable {
         public var host = "127.0.0.1"
         public var port = 8080
+        /// Where probes and metrics are served too; nil: on the gateway's own port only.
+        public var operations: Listener?
         public var publicURL: String?
+        public var trustedProxies: [IPRange] = []
         public var maximumConnections = 1024
         public var idleTimeout = Duration.seconds(75)
         public var drainDelay = Duration.zero
@@ -37,6 +41,12 @@ public struct GatewayConfiguration: Sendable {
             let bytes = parts.compactMap { part in UInt8(part).flatMap { String($0) == part ? $0 : nil } }
             return parts.count == 4 && bytes.count == 4 && bytes[0] == 127
         }
+    }
+
+    /// An address to listen on.
+    public struct Listener: Sendable, Hashable {
+        public var host: String
+        public var port: Int
     }
 
     /// A caller and its keys, as their digests.
@@ -73,6 +83,8 @@ public struct GatewayConfiguration: Sendable {
 
         public var level = Logger.Level.info
         public var format = Format.json
+        /// The most bytes of lines that wait to be written.
+        public var bufferSize = 1 << 20
     }
 
     /// How files are passed on.
@@ -120,6 +132,8 @@ public struct GatewayConfiguration: Sendable {
         public var trackingDeadline = Duration.seconds(48 * 3600)
         public var unknownBound = Duration.seconds(3600)
         public var reconcileDelay = Duration.seconds(10)
+        public var reconcileDeadline = Duration.seconds(24 * 3600)
+        public var missingBound = Duration.seconds(900)
     }
 
     public var server = Server()
@@ -139,6 +153,8 @@ public struct ConnectionConfiguration: Sendable {
     public var provider: ProviderID
     /// The shortest wait between two polls of one export, when the upstream names none.
     public var pollInterval: Duration
+    /// What is done about a start of which it is not known whether it happened.
+    var ambiguousStart: AmbiguousStart
     var credential: CredentialConfiguration
     var budget: RequestBudget?
     /// Whether a refused start that says in words that too many jobs run is tried again; assumed, because which answer

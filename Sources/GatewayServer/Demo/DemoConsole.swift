@@ -4,9 +4,9 @@ import MicrosoftSandbox
 
 /// What the demo shows: one line that moves on a terminal, a line for each change elsewhere.
 struct DemoConsole: Sendable {
-    private let isTerminal = isatty(FileHandle.standardOutput.fileDescriptor) == 1
+    private let isTerminal = isatty(STDOUT_FILENO) == 1
 
-    func line(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+    func line(_ text: String) { StandardStreams.write(text + "\n", to: STDOUT_FILENO) }
 
     func header(sandbox: String, gateway: String) {
         line("Export Gateway demo")
@@ -23,7 +23,7 @@ struct DemoConsole: Sendable {
         let text = "  \(bar ?? "")\(status)\(done.map { " \($0)%" } ?? "")"
         guard text != shown else { return shown }
         if isTerminal {
-            FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+            StandardStreams.write("\r\u{1B}[K\(text)", to: STDOUT_FILENO)
         } else {
             line(text)
         }

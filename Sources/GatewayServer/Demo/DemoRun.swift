@@ -24,7 +24,10 @@ public struct DemoRun: Sendable {
         let directory = FileManager.default.temporaryDirectory.appending(path: "export-gateway-demo-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let logger = GatewayConfiguration.Log.text(.warning).logger("demo")
+        let log = GatewayConfiguration.Log.text(.warning)
+        let writer = log.writer()
+        defer { writer.close(within: .seconds(2)) }
+        let logger = log.logger("demo", to: writer.sink)
         var settings = SandboxSettings()
         settings.jobDuration = .seconds(3)
         let sandbox = MicrosoftSandbox(settings: settings, time: SystemTime(), logger: logger)

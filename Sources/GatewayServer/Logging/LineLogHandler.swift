@@ -1,7 +1,6 @@
 import Exports
 import Foundation
 public import Logging
-import Synchronization
 
 /// Where log lines go: one line at a time, whole.
 public struct LogSink: Sendable {
@@ -11,14 +10,6 @@ public struct LogSink: Sendable {
     public init(write: @escaping @Sendable (String) -> Void) {
         self.write = write
     }
-
-    /// The process's standard error.
-    public static let standardError: LogSink = {
-        let lock = Mutex(())
-        return LogSink { line in
-            lock.withLock { _ in FileHandle.standardError.write(Data(line.utf8)) }
-        }
-    }()
 }
 
 /// Writes each log event as one line: JSON for machines, text for people.
@@ -52,22 +43,24 @@ public struct LineLogHandler: LogHandler {
         var all = metadataProvider?.get() ?? [:]
         all.merge(metadata) { $1 }
         all.merge(event.metadata ?? [:]) { $1 }
+        sink.write(line(event.level, event.message.description, all))
+    }
+
+    /// An event as its line, with the line end.
+    func line(_ level: Logger.Level, _ message: String, _ all: Logger.Metadata) -> String {
         switch format {
         case .json:
             var members: [String: JSONValue] = [
-                "time": .string(time.now().description), "level": .string(event.level.rawValue),
-                "logger": .string(label), "message": .string(event.message.description),
+                "time": .string(time.now().description), "level": .string(level.rawValue),
+                "logger": .string(label), "message": .string(message),
             ]
             for (key, value) in all { members[members[key] == nil ? key : "metadata.\(key)"] = .string("\(value)") }
             // JSON leaves DEL and what lies beyond ASCII as it is.
-            sink.write(
-                Self.escaped(String(decoding: JSONValue.object(members).encoded(), as: UTF8.self), asJSON: true) + "\n"
-            )
+            return Self.escaped(String(decoding: JSONValue.object(members).encoded(), as: UTF8.self), asJSON: true)
+                + "\n"
         case .text:
             let values = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.escaped("\($0.value)"))" }.joined()
-            sink.write(
-                "\(time.now()) \(event.level.rawValue) \(label): \(Self.escaped(event.message.description))\(values)\n"
-            )
+            return "\(time.now()) \(level.rawValue) \(label): \(Self.escaped(message))\(values)\n"
         }
     }
 
@@ -84,10 +77,16 @@ public struct LineLogHandler: LogHandler {
 
 extension GatewayConfiguration.Log {
     /// A logger that writes to `sink`.
-    public func logger(_ label: String, time: any TimeSource = SystemTime(), to sink: LogSink = .standardError)
-        -> Logger
-    {
+    public func logger(_ label: String, time: any TimeSource = SystemTime(), to sink: LogSink) -> Logger {
         Logger(label: label) { LineLogHandler(label: $0, settings: self, time: time, sink: sink) }
+    }
+
+    /// What writes the lines of all loggers to `descriptor`, standard error by default.
+    public func writer(time: any TimeSource = SystemTime(), to descriptor: CInt = STDERR_FILENO) -> LogWriter {
+        let handler = LineLogHandler(label: "log", settings: self, time: time, sink: LogSink { _ in })
+        return LogWriter(descriptor: descriptor, capacity: bufferSize) { lost in
+            handler.line(.warning, "Log lines were lost", ["lost": "\(lost)"])
+        }
     }
 }
 

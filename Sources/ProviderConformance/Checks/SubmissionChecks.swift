@@ -1,4 +1,5 @@
 import Exports
+import Synchronization
 
 extension Examination {
     /// One start, one job, and a reference that leads to it.
@@ -30,7 +31,7 @@ extension Examination {
         .plan
         let unused = marker()
         let none = try await must("a marker that was never used can be looked for") { () async throws(ProviderError) in
-            try await provider.reconcile(plan, marker: unused, context: harness.context)
+            try await provider.reconcile(plan, marker: unused, others: .none, context: harness.context)
         }
         expect(none == nil, "nothing for a marker that was never used", found: none as Any)
 
@@ -38,20 +39,69 @@ extension Examination {
         // Another start must not be taken for the first.
         _ = try await start(with: provider)
         let found = try await must("the job's marker can be looked for") { () async throws(ProviderError) in
-            try await provider.reconcile(job.plan, marker: job.marker, context: harness.context)
+            try await provider.reconcile(job.plan, marker: job.marker, others: .none, context: harness.context)
         }
         expect(found?.reference == job.reference, "the job that was started with the marker", found: found as Any)
         let foreign = harness.foreign(job.marker)
         let other = try await must("a foreign marker can be looked for") { () async throws(ProviderError) in
-            try await provider.reconcile(job.plan, marker: foreign, context: harness.context)
+            try await provider.reconcile(job.plan, marker: foreign, others: .none, context: harness.context)
         }
         expect(other == nil, "nothing for a foreign marker", found: other as Any)
 
         try await harness.finishJobs()
         let ended = try await must("an ended job's marker can be looked for") { () async throws(ProviderError) in
-            try await provider.reconcile(job.plan, marker: job.marker, context: harness.context)
+            try await provider.reconcile(job.plan, marker: job.marker, others: .none, context: harness.context)
         }
         expect(ended?.reference == job.reference, "a job is found after its end too", found: ended as Any)
+    }
+
+    /// Who knows a job's id gets the reference that the start gave, without a call; what cannot be an id is refused.
+    func idLeadsToTheJob() async throws {
+        let provider = try await harness.makeProvider()
+        let job = try await start(with: provider)
+        let before = await harness.networkCalls()
+        let reference = try await must("the id of a job leads to a reference") { () throws(ProviderError) in
+            try provider.reference(toUpstreamID: job.reference.id, of: job.plan, marker: job.marker)
+        }
+        expect(reference == job.reference, "the reference that the start gave", found: reference)
+        for id in ["", "a b", "job\n", String(repeating: "x", count: 100_000)] {
+            let error = await mustThrow([.invalid], "an id that cannot be one") { () throws(ProviderError) in
+                try provider.reference(toUpstreamID: id, of: job.plan, marker: job.marker)
+            }
+            if let error {
+                expect(
+                    error.faults.map(\.pointer) == ["/upstreamId"],
+                    "a fault that names /upstreamId",
+                    found: error.faults
+                )
+            }
+        }
+        let calls = await harness.networkCalls() - before
+        expect(calls == 0, "no network call", found: "\(calls)")
+    }
+
+    /// The start asks before its first byte goes out, and nothing goes out when that is refused.
+    func startAsksBeforehand() async throws {
+        let provider = try await harness.makeProvider()
+        let valid = try await must("valid options are accepted") { () throws(ProviderError) in
+            try provider.validate(harness.options())
+        }
+        let harness = harness
+        let before = await harness.startedJobs()
+        let seen = Counts()
+        var context = harness.context
+        context.willStart = { () async throws(ProviderError) in
+            seen.add(await harness.startedJobs())
+            throw ProviderError(.transient, "Not now.")
+        }
+        let refusing = context
+        await mustThrow([.transient], "a start that is refused beforehand") { () async throws(ProviderError) in
+            try await provider.submit(valid.plan, secrets: valid.secrets, marker: marker(), context: refusing)
+        }
+        let counts = seen.all
+        expect(counts == [before], "willStart is called once, before the job", found: counts)
+        let jobs = await harness.startedJobs() - before
+        expect(jobs == 0, "nothing is started", found: "\(jobs) jobs")
     }
 
     /// What is not declared is refused, and nobody is asked.
@@ -67,7 +117,7 @@ extension Examination {
         }
         if !capabilities.reconcile {
             await mustThrow([.unsupported], "an undeclared reconcile") { () async throws(ProviderError) in
-                try await provider.reconcile(job.plan, marker: job.marker, context: harness.context)
+                try await provider.reconcile(job.plan, marker: job.marker, others: .none, context: harness.context)
             }
         }
         let calls = await harness.networkCalls() - before
@@ -106,7 +156,7 @@ extension Examination {
             await harness.clearFaults()
             guard try await capabilities.reconcile else { continue }
             let found = try await must("a job of unknown fate can be looked for") { () async throws(ProviderError) in
-                try await provider.reconcile(valid.plan, marker: marker, context: harness.context)
+                try await provider.reconcile(valid.plan, marker: marker, others: .none, context: harness.context)
             }
             expect(
                 (found != nil) == started,
@@ -115,4 +165,13 @@ extension Examination {
             )
         }
     }
+}
+
+/// Numbers that come from other tasks.
+private final class Counts: Sendable {
+    private let state = Mutex<[Int]>([])
+
+    var all: [Int] { state.withLock { $0 } }
+
+    func add(_ count: Int) { state.withLock { $0.append(count) } }
 }

@@ -45,6 +45,7 @@ public struct MemoryProvider: ExportProvider {
             throw ProviderError(.permanent, "The access key is no longer known.", problem: .secretLost)
         }
         try await upstream.receive(token: upstream.token)
+        try await context.willStart?()
         let job = try upstream.start(
             name: plan.suggestedName,
             format: plan.source["format"]?.string ?? "",
@@ -56,12 +57,26 @@ public struct MemoryProvider: ExportProvider {
     public func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
         try await upstream.receive(token: upstream.token)
         return upstream.job(marked: marker.text)
             .map { Submission(reference: UpstreamReference(id: $0.id), observation: observation(of: $0)) }
     }
+
+    public func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        guard !id.isEmpty, id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .invalid([FieldFault("/upstreamId", "must be the id of a job")])
+        }
+        return UpstreamReference(id: id)
+    }
+
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { upstream.now }
 
     /// One call for all references.
     public func observe(

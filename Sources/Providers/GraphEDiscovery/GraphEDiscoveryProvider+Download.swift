@@ -7,7 +7,7 @@ extension GraphEDiscoveryProvider {
     /// A download link, used once and never kept.
     struct FileLink {
         var url: UpstreamURL
-        /// The size that the operation tells; where it tells none, the one that an earlier download had.
+        /// The size that the export's record has; where it has none, the one that the operation tells.
         var size: Int64?
         var name: String
     }
@@ -41,7 +41,7 @@ extension GraphEDiscoveryProvider {
             throw GraphEDiscoveryFailure.unreadable(response, "download link")
         }
         let url = try Self.url(link.reveal(), in: response)
-        return FileLink(url: url, size: metadata.size ?? file.size, name: file.name)
+        return FileLink(url: url, size: file.size ?? metadata.size, name: file.name)
     }
 
     /// The link that `getDownloadUrl` gives (`graph.md` A1).

@@ -30,7 +30,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         )
     }
 
-    /// One POST (`graph.md` A1, B1). Any 2xx without an operation's address is `ambiguous`: a job may run.
+    /// One POST (`graph.md` A1, B1). Any 2xx is an acceptance: the operation's id is taken from wherever it stands.
     public func submit(
         _ plan: ExportPlan,
         secrets: [String: Secret],
@@ -49,54 +49,19 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         var call = graphCall("start", .post, request.startURL(settings))
         call.setJSON(request.body(marker: marker, token: token))
         call.secrets = token.map { [$0] } ?? []
+        call.startsJob = true
         let response = try await client.send(call, context: context)
         guard (200...299).contains(response.status) else {
             throw GraphEDiscoveryFailure.error(response, in: .start, trustsWords: client.trustsCapacityText)
         }
-        guard let id = OperationLocation.id(in: response.headers["location"]) else {
+        guard let id = OperationLocation.id(in: response) else {
             throw ProviderError(
-                .ambiguous,
+                .accepted,
                 "Microsoft Graph accepted the export but did not say under which id it runs.",
                 upstream: response.errorInfo
             )
         }
         return Submission(reference: request.reference(to: id))
-    }
-
-    /// Looks through the case's operations for the marker; entries that come without a description are looked at one by
-    /// one. The `ediscovery` dialect's list is known to fail (`graph.md` A6.1); then its error is thrown.
-    ///
-    /// Throws `ambiguous` where there is more to look through than the gateway reads.
-    public func reconcile(
-        _ plan: ExportPlan,
-        marker: SubmissionMarker,
-        context: CallContext
-    ) async throws(ProviderError) -> Submission? {
-        let request = try GraphEDiscoveryRequest(planned: plan.source)
-        var matches: [CaseOperation] = []
-        var unclear: [CaseOperation] = []
-        var isComplete = try await eachPage(of: request.caseID, context: context) { page in
-            matches += page.operations.filter { $0.carries(marker) }
-            unclear += page.operations.filter { $0.mayCarry(marker) }
-            return matches.isEmpty ? .goOn : .stop
-        }
-        if matches.isEmpty {
-            for candidate in unclear.prefix(Self.pageLimit) {
-                let whole = try await operation(request.reference(to: candidate.id), context: context).operation
-                if whole.carries(marker) { matches.append(whole) }
-            }
-            isComplete = isComplete && unclear.count <= Self.pageLimit
-        }
-        let never = Timestamp(milliseconds: .min)
-        guard let found = matches.max(by: { $0.createdDateTime ?? never < $1.createdDateTime ?? never }) else {
-            if isComplete { return nil }
-            throw ProviderError(
-                .ambiguous,
-                "The case has more operations than the gateway looks through, and the export is not among those that it saw."
-            )
-        }
-        let reference = request.reference(to: found.id)
-        return Submission(reference: reference, observation: found.observation(for: reference, in: settings.dialect))
     }
 
     /// One GET for each operation; in the `security` dialect one list for all operations of a case, and then a GET only
@@ -116,6 +81,24 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         }
         return results
     }
+
+    public func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        guard OperationLocation.isID(id) else {
+            throw .invalid([
+                FieldFault(
+                    "/upstreamId",
+                    "must be the id of a case operation: 32 hexadecimal digits, with dashes or without"
+                )
+            ])
+        }
+        return try GraphEDiscoveryRequest(planned: plan.source).reference(to: id)
+    }
+
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }
 
     /// Always `unsupported`: case operations cannot be stopped.
     public func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) {

@@ -33,26 +33,6 @@ enum GraphEDiscoveryStatus {
 }
 
 extension CaseOperation {
-    /// Whether this operation was started with `marker`: a job that is older than the first attempt is not ours.
-    func carries(_ marker: SubmissionMarker) -> Bool {
-        description?.contains("[\(marker.text)]") == true && isAsYoung(as: marker)
-    }
-
-    /// Whether this entry of a list may be a job of `marker` that is shown without its description: Microsoft's sample
-    /// of the list shows what all kinds of operations have in common, and that is no more than `graph.md` promises.
-    func mayCarry(_ marker: SubmissionMarker) -> Bool {
-        let others = [
-            "applytags", "converttopdf", "index", "estimatestatistics", "addtoreviewset", "holdupdate", "purgedata",
-            "holdpolicysync",
-        ]
-        return description == nil && isAsYoung(as: marker) && !others.contains(action?.lowercased() ?? "")
-    }
-
-    /// Clocks may differ by five minutes.
-    private func isAsYoung(as marker: SubmissionMarker) -> Bool {
-        createdDateTime.map { $0 >= marker.notBefore + .seconds(-300) } ?? true
-    }
-
     func observation(
         for reference: UpstreamReference,
         in dialect: GraphEDiscoverySettings.Dialect,

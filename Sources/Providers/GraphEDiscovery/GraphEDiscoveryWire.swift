@@ -12,6 +12,9 @@ struct CaseOperation: Sendable, Hashable {
     var completedDateTime: Timestamp?
     var description: String?
     var outputName: String?
+    /// What a search's operation has in place of `outputName`.
+    var displayName: String?
+    var createdBy: JSONValue?
     var resultInfo: ResultInfo?
     var exportFileMetadata: [ExportFileMetadata]
 
@@ -28,9 +31,14 @@ struct CaseOperation: Sendable, Hashable {
         completedDateTime = Timestamp.upstream(json.member("completedDateTime")?.string)
         description = json.member("description")?.string
         outputName = json.member("outputName")?.string
+        displayName = json.member("displayName")?.string
+        createdBy = json.member("createdBy")
         resultInfo = json.member("resultInfo").flatMap { ResultInfo($0) }
         exportFileMetadata = Self.files(json.member("exportFileMetadata"))
     }
+
+    /// What the operation is called, where that is told.
+    var name: String? { [outputName, displayName].lazy.compactMap { $0 }.first { !$0.isEmpty } }
 
     /// A collection in the metadata, a single object on one of the pages (`graph.md` B5).
     private static func files(_ json: JSONValue?) -> [ExportFileMetadata] {
@@ -88,6 +96,31 @@ enum DownloadURLAnswer {
 /// The address of an operation, as `Location` tells it: `…/cases('…')/operations('…')`, or with slashes, the id with or
 /// without dashes (`graph.md` B4). Only its id is ever used.
 enum OperationLocation {
+    /// The id in the answer to a start, wherever it stands; nil when it stands nowhere.
+    static func id(in response: UpstreamResponse) -> String? {
+        let fields = ["location", "operation-location", "azure-asyncoperation", "content-location"]
+        if let id = fields.lazy.compactMap({ id(in: response.headers[$0]) }).first { return id }
+        guard let json = response.json else { return nil }
+        let told = CaseOperation(json)?.id ?? json["operationId"]?.string
+        return told.flatMap { isID($0) ? $0 : nil }
+            ?? id(in: json["@odata.id"]?.string ?? json["resourceLocation"]?.string)
+    }
+
+    /// Whether a text is the id of an operation.
+    static func isID(_ text: String) -> Bool {
+        text.utf8.allSatisfy { UUIDText.isHexDigit($0) || $0 == UInt8(ascii: "-") } && normalized(text).utf8.count == 32
+    }
+
+    /// The ways in which one id may have been written down, its own first.
+    static func spellings(of id: String) -> [String] {
+        let digits = Array(normalized(id))
+        guard digits.count == 32 else { return [id] }
+        let bounds = [0, 8, 12, 16, 20, 32]
+        let dashed = zip(bounds, bounds.dropFirst()).map { String(digits[$0..<$1]) }.joined(separator: "-")
+        let others = [String(digits), dashed, String(digits).uppercased(), dashed.uppercased()]
+        return [id] + others.filter { $0 != id }
+    }
+
     /// The id in a `Location`; nil when there is none.
     static func id(in location: String?) -> String? {
         // Some hosts percent-encode quotes and parentheses in a header.

@@ -33,13 +33,15 @@ public struct PowerBIProvider: ExportProvider {
         var request = call("power-bi.start", .post, report.path + ["ExportTo"])
         request.setJSON(try PowerBIWire.requestBody(of: plan, secrets: secrets))
         request.secrets = Array(secrets.values)
+        request.startsJob = true
         let response = try await client.send(request, context: context)
         guard (200...299).contains(response.status) else {
             throw failure(response, during: .start, plan: plan)
         }
-        guard let export = PowerBIExport(response.json), let id = export.id else {
+        let export = PowerBIExport(response.json)
+        guard let id = export?.id ?? PowerBILocation.exportID(in: response.headers) ?? export?.locatedID else {
             throw ProviderError(
-                .ambiguous,
+                .accepted,
                 "Power BI accepted the export, but its answer does not say under which id.",
                 upstream: response.errorInfo
             )
@@ -47,13 +49,31 @@ public struct PowerBIProvider: ExportProvider {
         let reference = report.reference(to: id, format: plan.source["format"]?.string)
         return Submission(
             reference: reference,
-            observation: export.observation(of: reference, retryAfter: response.retryAfter)
+            observation: export.flatMap { export in
+                // An answer without a status tells nothing of how the job stands.
+                export.status == nil ? nil : export.observation(of: reference, retryAfter: response.retryAfter)
+            }
         )
     }
+
+    public func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        // Opaque, and sent back as one step of a path (`powerbi-entra.md` A3).
+        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .invalid([FieldFault("/upstreamId", "must be the id of an export, as Power BI gave it")])
+        }
+        return try PowerBIReport(source: plan.source).reference(to: id, format: plan.source["format"]?.string)
+    }
+
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }
 
     public func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
         throw ProviderError(.unsupported, "Power BI has no list of exports to look for a lost one in.")
@@ -120,8 +140,8 @@ public struct PowerBIProvider: ExportProvider {
         )
         guard download.isFile else {
             let error = failure(await download.collected(), during: .file)
-            // A 403 may mean either, and an export that is taken for expired cannot be had back.
-            if error.code == .gone, error.upstream?.status == 403, try await stands(reference, context: context) {
+            // A 403 may mean either: the engine asks what has become of the export.
+            if error.code == .gone, error.upstream?.status == 403 {
                 throw PowerBIFailure.forbiddenFile(upstream: error.upstream)
             }
             throw error
@@ -133,16 +153,6 @@ public struct PowerBIProvider: ExportProvider {
             head: download.fileHead(requestID: download.headers["requestid"]),
             bytes: download.bytes
         )
-    }
-
-    /// Whether Power BI still reports the export as succeeded. Throws when it cannot be known.
-    private func stands(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError) -> Bool {
-        do throws(ProviderError) {
-            return try await observe(reference, context: context).status == .succeeded
-        } catch {
-            guard error.code == .notFound || error.code == .gone else { throw error }
-            return false
-        }
     }
 
     private func failure(

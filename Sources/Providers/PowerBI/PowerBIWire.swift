@@ -1,4 +1,5 @@
 import Exports
+import Foundation
 import UpstreamHTTP
 
 /// The bodies as Microsoft sends and takes them (`powerbi-entra.md` A2–A4).
@@ -77,6 +78,8 @@ struct PowerBIExport {
     var resourceFileExtension: String?
     /// Not in the schema; one client was seen to look for it (`powerbi-entra.md` A4).
     var errorMessage: String?
+    /// The id in the address of the file.
+    var locatedID: String?
 
     /// Nil for anything but an object.
     init?(_ json: JSONValue?) {
@@ -89,6 +92,24 @@ struct PowerBIExport {
         reportName = json.text("reportName")
         resourceFileExtension = json.text("resourceFileExtension")
         errorMessage = json.member("error")?.text("message")
+        locatedID = json.text("resourceLocation").flatMap { PowerBILocation.exportID($0) }
+    }
+}
+
+/// The address of an export, `…/reports/{reportId}/exports/{id}`: only its id is ever used. Microsoft documents no header that
+/// holds it; a writer of its docs points to `Location` (`powerbi-entra.md` A3).
+enum PowerBILocation {
+    static func exportID(in headers: UpstreamHeaders) -> String? {
+        ["location", "operation-location", "azure-asyncoperation", "content-location"].lazy
+            .compactMap { headers[$0].flatMap { exportID($0) } }.first
+    }
+
+    static func exportID(_ address: String) -> String? {
+        let steps = address.prefix { $0 != "?" && $0 != "#" }.split(separator: "/")
+        guard let place = steps.lastIndex(where: { $0.lowercased() == "exports" }), place + 1 < steps.endIndex else {
+            return nil
+        }
+        return String(steps[place + 1]).removingPercentEncoding.flatMap { $0.isEmpty ? nil : $0 }
     }
 }
 

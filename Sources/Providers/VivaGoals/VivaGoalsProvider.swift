@@ -8,8 +8,6 @@ public struct VivaGoalsProvider: ExportProvider {
     let settings: VivaGoalsSettings
     let client: UpstreamClient
 
-    /// How much older than our first attempt a job may look and still be ours: clocks differ.
-    static let clockTolerance = Duration.seconds(60)
     /// More pages of jobs than this are not read.
     static let mostPages = 100
 
@@ -35,12 +33,13 @@ public struct VivaGoalsProvider: ExportProvider {
         let view = try VivaGoalsView(source: plan.source)
         var request = call("viva-goals.start", .post)
         request.setJSON(view.requestBody)
+        request.startsJob = true
         let response = try await client.send(request, context: context)
         guard (200...299).contains(response.status) else { throw failure(response, during: .start) }
         let job = VivaGoalsJob(entity: response.json)
-        guard let id = VivaGoalsLocation.jobID(response.headers["location"]) ?? job?.id else {
+        guard let id = VivaGoalsLocation.jobID(in: response.headers) ?? job?.id ?? job?.locatedID else {
             throw ProviderError(
-                .ambiguous,
+                .accepted,
                 "Viva Goals accepted the export, but its answer does not say under which id.",
                 upstream: response.errorInfo
             )
@@ -48,30 +47,44 @@ public struct VivaGoalsProvider: ExportProvider {
         let reference = view.reference(to: id, name: marker.exportName)
         return Submission(
             reference: reference,
-            observation: job?.observation(of: reference, retryAfter: response.retryAfter)
+            observation: job.flatMap { job in
+                // An answer without a status tells nothing of how the job stands.
+                job.status == nil ? nil : job.observation(of: reference, retryAfter: response.retryAfter)
+            }
         )
     }
 
-    /// The newest job of the same view that was created at the time of the first attempt or later.
+    /// The job of the same view that was created after the first attempt began, by this caller where Viva Goals says by whom,
+    /// and that nobody else can have: jobs carry no marker.
     ///
-    /// Throws `ambiguous` when a job of the view is under way whose date cannot be read: it may be ours.
+    /// Throws `ambiguous`, too, when a job of the view is under way whose date cannot be read: it may be ours.
     public func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
+        others: OtherExports,
         context: CallContext
     ) async throws(ProviderError) -> Submission? {
         let view = try VivaGoalsView(source: plan.source)
-        let jobs = try await jobs(of: view.organizationID, context: context).filter { view.matches($0) }
-        let earliest = marker.notBefore + (.zero - Self.clockTolerance)
-        let ours = jobs.compactMap { job in job.createdDateTime.map { (created: $0, job: job) } }
-            .filter { $0.created >= earliest }
-            .max { $0.created < $1.created }?
-            .job
-        if let ours, let id = ours.id {
-            let reference = view.reference(to: id, name: marker.exportName)
-            return Submission(reference: reference, observation: ours.observation(of: reference, retryAfter: nil))
+        let all = try await jobs(of: view.organizationID, context: context).filter { view.matches($0) }
+        let identity = await client.identity(for: settings.scope, context: context)
+        let own = all.filter { identity?.mayBe($0.createdBy) ?? true }
+        let upstreamTime = { [client] in client.upstreamTime(at: $0) ?? $0 }
+        let found = try await UnmarkedJob.only(
+            of: own.compactMap { job in
+                job.id.flatMap { id in job.createdDateTime.map { UnmarkedJob(ids: [id], createdAt: $0) } }
+            },
+            since: marker.upstreamNotBefore ?? upstreamTime(marker.notBefore),
+            isWholeList: true,
+            others: others,
+            upstreamTime: upstreamTime
+        ) { other in
+            (try? VivaGoalsView(source: other.plan.source)) == view
         }
-        if jobs.contains(where: { $0.createdDateTime == nil && $0.isUnderWay }) {
+        if let id = found?.ids.first, let job = own.first(where: { $0.id == id }) {
+            let reference = view.reference(to: id, name: marker.exportName)
+            return Submission(reference: reference, observation: job.observation(of: reference, retryAfter: nil))
+        }
+        if own.contains(where: { $0.createdDateTime == nil && $0.isUnderWay }) {
             throw ProviderError(
                 .ambiguous,
                 "A job of the same view is under way, but Viva Goals does not say since when: it may be this export."
@@ -79,6 +92,20 @@ public struct VivaGoalsProvider: ExportProvider {
         }
         return nil
     }
+
+    public func reference(
+        toUpstreamID id: String,
+        of plan: ExportPlan,
+        marker: SubmissionMarker
+    ) throws(ProviderError) -> UpstreamReference {
+        // Opaque, and sent back as one step of a path (`graph.md` C3).
+        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .invalid([FieldFault("/upstreamId", "must be the id of an export job, as Viva Goals gave it")])
+        }
+        return try VivaGoalsView(source: plan.source).reference(to: id, name: marker.exportName)
+    }
+
+    public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }
 
     /// Every job of an organization, page by page; the links between the pages are used byte for byte (`graph.md` D4).
     private func jobs(of organizationID: String, context: CallContext) async throws(ProviderError) -> [VivaGoalsJob] {

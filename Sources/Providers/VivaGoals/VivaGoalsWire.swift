@@ -50,6 +50,10 @@ struct VivaGoalsJob {
     var expirationDateTime: Timestamp?
     var goalsOrganizationID: String?
     var explorerViewID: String?
+    /// Who started it, where that is told: it is in no page of Microsoft's.
+    var createdBy: JSONValue?
+    /// The id in the address of the content.
+    var locatedID: String?
 
     /// Nil for anything but an object.
     init?(_ json: JSONValue?) {
@@ -62,6 +66,8 @@ struct VivaGoalsJob {
         expirationDateTime = .upstream(json.text("expirationDateTime"))
         goalsOrganizationID = json.text(VivaGoalsRequest.organization)
         explorerViewID = json.text(VivaGoalsRequest.view)
+        createdBy = json.member("createdBy")
+        locatedID = json.text("resourceLocation").flatMap { VivaGoalsLocation.jobID($0) }
     }
 
     /// A single job as it is answered: bare in captured answers, wrapped in `value` in later pages (`graph.md` C3).
@@ -83,15 +89,25 @@ enum VivaGoalsLocation {
     /// Below the API root.
     static let path = ["beta", "employeeExperience", "goals", "exportJobs"]
 
-    /// The id in `…/employeeexperience/goals/exportJobs/<id>`, which the pages print in double quotes.
+    /// The id in whatever field of an answer tells an address.
+    static func jobID(in headers: UpstreamHeaders) -> String? {
+        ["location", "operation-location", "azure-asyncoperation", "content-location"].lazy
+            .compactMap { jobID(headers[$0]) }.first
+    }
+
+    /// The id in `…/employeeexperience/goals/exportJobs/<id>`, or `…/exportJobs('<id>')`, which the pages print in double
+    /// quotes; `/content` may follow.
     static func jobID(_ location: String?) -> String? {
         guard let location else { return nil }
         let address = location.drop { $0 == "\"" || $0 == " " }.prefix { $0 != "\"" && $0 != " " && $0 != "?" }
         let steps = address.split(separator: "/")
-        guard steps.count >= 2, steps[steps.count - 2].lowercased() == "exportjobs", let last = steps.last else {
-            return nil
+        guard let place = steps.lastIndex(where: { $0.lowercased().hasPrefix("exportjobs") }) else { return nil }
+        let key = steps[place].dropFirst("exportjobs".count)
+        if key.hasPrefix("("), key.hasSuffix(")") {
+            return percentDecoded(key.dropFirst().dropLast().drop { $0 == "'" }.prefix { $0 != "'" })
         }
-        return percentDecoded(last).flatMap { UpstreamText.id($0) }
+        guard key.isEmpty, place + 1 < steps.endIndex else { return nil }
+        return percentDecoded(steps[place + 1]).flatMap { UpstreamText.id($0) }
     }
 
     /// Nil for a broken encoding, for bytes that are not UTF-8, and for nothing.

@@ -70,6 +70,8 @@ extension Visitor {
             holder("this-connection", Permissions([.create, .read, .useConnection("contoso")])),
             holder("auditor", Permissions([.readAll])),
             holder("downloading-auditor", Permissions([.readAll, .download])),
+            holder("resolver", Permissions([.resolve])),
+            holder("resolving-auditor", Permissions([.readAll, .resolve])),
             holder("administrator", .everything),
             Visitor(name: "anonymous", credentials: [], permissions: .everything, comesToOpenDoor: true),
         ]
@@ -119,7 +121,8 @@ extension Visitor {
             holder("reading user", .user("Exports.Read").with("oid", .string(tenant)), Permissions([.read])),
             auditor("auditing user", "Exports.ReadAll", Permissions([.readAll])),
             auditor("downloading user", "Exports.ReadAll Exports.Download", Permissions([.readAll, .download])),
-            auditor("administrating user", own + " Exports.ReadAll", .everything),
+            auditor("administrating user", own + " Exports.ReadAll Exports.Resolve", .everything),
+            auditor("resolving user", "Exports.ReadAll Exports.Resolve", Permissions([.readAll, .resolve])),
             holder("auditing application", .application(["Exports.ReadAll"]), Permissions([.readAll])),
         ]
     }

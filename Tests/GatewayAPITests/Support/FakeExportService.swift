@@ -12,6 +12,7 @@ final class FakeExportService: ExportService {
         var authorizations: [CallerAuthorization] = []
         var isReady = true
         var failure: GatewayError?
+        var decisions: [SubmissionDecision] = []
         /// What was opened, canceled or asked for anew: everything that a stranger must not bring about.
         var effects: [String] = []
         var random = SystemRandomNumberGenerator()
@@ -197,6 +198,25 @@ final class FakeExportService: ExportService {
             }
         }
         return try await export(id, owner: owner, refresh: false, authorization: authorization)
+    }
+
+    func resolve(
+        _ id: ExportID,
+        owner: String?,
+        as decision: SubmissionDecision,
+        revision: Int64?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export {
+        try fail()
+        let known = try known(id, owner)
+        state.withLock { state in
+            state.authorizations.append(authorization)
+            state.effects.append("decided")
+            state.decisions.append(decision)
+        }
+        guard known.status == .unknown else { throw GatewayError(.submissionKnown, "Nothing is to be decided.") }
+        if let revision, revision != known.revision { throw GatewayError(.preconditionFailed, "It has changed.") }
+        return known
     }
 
     func open(

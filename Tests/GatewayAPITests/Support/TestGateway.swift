@@ -23,6 +23,7 @@ struct TestGateway: Sendable {
         service: FakeExportService? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
+        impediments: [ServiceImpediment] = [],
         limits: DownloadLimits = DownloadLimits(),
         tls: TLSIdentity? = nil,
         _ configure: (inout APISettings) -> Void = { _ in }
@@ -45,6 +46,7 @@ struct TestGateway: Sendable {
             settings: settings,
             tls: tls,
             readiness: { isServing },
+            impediments: { impediments },
             metrics: registry,
             time: time,
             logger: logger

@@ -1,0 +1,130 @@
+import ExportLedger
+public import Exports
+import Logging
+
+extension ExportEngine {
+    public func resolve(
+        _ id: ExportID,
+        owner: String? = nil,
+        as decision: SubmissionDecision,
+        revision: Int64?,
+        authorization: CallerAuthorization
+    ) async throws(GatewayError) -> Export {
+        let record = try await knownRecord(id, owner: owner)
+        if let revision, revision != record.export.revision {
+            throw GatewayError(.preconditionFailed, "The export has changed since. Look at it again before you decide.")
+        }
+        guard record.startIsUnconfirmed else {
+            if record.progress.decision == decision.text { return record.export }
+            throw Self.nothingToDecide(record)
+        }
+        guard let lane = lane(of: record.export) else {
+            throw GatewayError(.unavailable, "The connection \(record.export.connection) is not configured any more.")
+        }
+        let made = try await carriedOut(decision, record, lane, authorization)
+        let after: LedgerRecord?
+        do {
+            after = try await tools.apply(.decided(made), to: id, fence: nil, lane.life)
+        } catch is JobTaken {
+            throw Self.idInUse
+        } catch {
+            throw GatewayError(
+                .unavailable,
+                "The gateway's ledger does not answer. Nothing was changed; try again.",
+                retryAfter: .seconds(5),
+                cause: error
+            )
+        }
+        guard let after, after.progress.decision == decision.text else {
+            throw try await Self.nothingToDecide(knownRecord(id))
+        }
+        tools.logger.notice(
+            "somebody decided about a start that was not confirmed",
+            metadata: [
+                "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(decision.text)",
+                "caller": "\(authorization.caller ?? "-")",
+            ]
+        )
+        if after.phase == .settled { lane.wake(id) } else { lane.adopt(after) }
+        return after.export
+    }
+
+    /// The decision with what the upstream says of it.
+    private func carriedOut(
+        _ decision: SubmissionDecision,
+        _ record: LedgerRecord,
+        _ lane: Lane,
+        _ authorization: CallerAuthorization
+    ) async throws(GatewayError) -> ExportLife.Decision {
+        guard case .started(let upstreamID) = decision else { return decision == .abandoned ? .abandoned : .notStarted }
+        let provider = lane.connection.provider
+        let reference: UpstreamReference
+        do {
+            reference = try provider.reference(toUpstreamID: upstreamID, of: record.plan, marker: record.marker)
+        } catch {
+            throw GatewayError(
+                .invalidExport,
+                "The decision is not valid: see errors.",
+                faults: error.faults.isEmpty ? [FieldFault("/upstreamId", error.detail)] : error.faults
+            )
+        }
+        let claims = try await asking {
+            try await self.tools.ledger.claims(
+                on: [reference.id, upstreamID],
+                of: record.export.provider,
+                connection: record.export.connection,
+                except: record.export.id
+            )
+        }
+        guard claims.boundIDs.isEmpty else { throw Self.idInUse }
+        // Nobody acts with somebody else's token: then the next poll finds out.
+        let isOwner = authorization.isOwner(of: record.export)
+        let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
+        if lane.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
+        let answers = await provider.observe([reference], context: tools.context(authorization: token))
+        switch answers[reference] {
+        case .success(let observation):
+            return .started(Submission(reference: reference, observation: observation))
+        case .failure(let error) where error.code == .notFound || error.code == .gone:
+            throw GatewayError(
+                .invalidExport,
+                "The decision is not valid: see errors.",
+                faults: [FieldFault("/upstreamId", "is not known to the upstream")],
+                upstream: error.upstream
+            )
+        case .failure, nil:
+            // It cannot be asked now: the next poll finds out.
+            return .started(Submission(reference: reference))
+        }
+    }
+
+    private static let idInUse = GatewayError(
+        .upstreamIDInUse,
+        "Another export of this connection is bound to this upstream id: a job is one export's."
+    )
+
+    private static func nothingToDecide(_ record: LedgerRecord) -> GatewayError {
+        record.phase == .submitting
+            ? GatewayError(
+                .submissionKnown,
+                "The start is under way: whether it happened will be known in a moment.",
+                retryAfter: .seconds(5)
+            )
+            : GatewayError(
+                .submissionKnown,
+                "The export is \(record.export.status.rawValue), and its start is not in question: only one with the code "
+                    + "submission-unconfirmed can be decided."
+            )
+    }
+}
+
+extension SubmissionDecision {
+    /// As the ledger remembers it.
+    fileprivate var text: String {
+        switch self {
+        case .started(let upstreamID): "started " + upstreamID
+        case .notStarted: "notStarted"
+        case .abandoned: "abandoned"
+        }
+    }
+}

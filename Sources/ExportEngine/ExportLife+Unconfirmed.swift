@@ -1,0 +1,165 @@
+import ExportLedger
+import Exports
+
+// A start of which it is not known whether it happened: its job is looked for, and nothing is started meanwhile.
+extension ExportLife.Turn {
+    private var recoveringSince: Timestamp { record.progress.recoveringSince ?? now }
+    var reconcileDeadline: Timestamp { recoveringSince + settings.reconcileDeadline }
+    /// A job may appear after the export was given up.
+    var lastLook: Timestamp { recoveringSince + settings.reconcileDeadline * 8 }
+
+    private var mayRepeat: Bool { life.ambiguousStart == .repeat && !record.progress.startIsAccepted }
+
+    mutating func becomeUnconfirmed(_ error: ProviderError) {
+        record.phase = .submitting
+        record.progress.recoveringSince = record.progress.recoveringSince ?? now
+        record.progress.startIsAccepted = error.code == .accepted
+        record.progress.reconcileMisses = 0
+        // Who cannot cancel a job need not find it to cancel the export.
+        if record.cancelWished, !life.capabilities.reconcile || !life.capabilities.cancel {
+            return settleCanceledUnconfirmed()
+        }
+        if life.capabilities.reconcile {
+            record.progress.failures = 0
+            record.export.status = .unknown
+            record.export.notice = Self.unconfirmed(because: error)
+            schedule(after: max(settings.reconcileDelay, error.retryAfter ?? .zero), notAfter: reconcileDeadline)
+        } else if mayRepeat {
+            startAgainLater(after: failureWait(error), because: error)
+        } else {
+            giveUpForGood(
+                error,
+                "The upstream cannot be asked whether the export was started, and a second run could do harm. "
+                    + "Look there before creating it again."
+            )
+        }
+    }
+
+    mutating func reconciled(_ submission: Submission?) {
+        if let submission { return bind(submission) }
+        record.progress.reconcileMisses += 1
+        record.progress.failures = 0
+        guard mayRepeat else { return lookAgain(after: nil) }
+        // Upstreams list late: one answer that there is none is not enough even where doubles are accepted.
+        guard record.progress.reconcileMisses >= 2 else { return schedule(after: settings.reconcileDelay) }
+        startAgainLater(after: .zero, because: Self.notToBeSeen)
+    }
+
+    mutating func reconcileFailed(_ error: ProviderError) {
+        if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
+        guard error.code != .unsupported else {
+            return giveUpForGood(
+                error,
+                "The upstream could not be asked whether the export was started. Look there before creating it again."
+            )
+        }
+        record.progress.failures += 1
+        if record.export.completedAt == nil { record.export.notice = Self.unconfirmed(because: error) }
+        lookAgain(after: error)
+    }
+
+    private mutating func lookAgain(after error: ProviderError?) {
+        if now >= reconcileDeadline { giveUp(because: error) }
+        guard record.phase == .submitting else { return }
+        let pace = Backoff(
+            shortest: max(.milliseconds(100), settings.reconcileDelay),
+            longest: max(settings.reconcileDelay, settings.maximumReconcileInterval)
+        )
+        // The first look came after the shortest wait.
+        let looks = record.progress.reconcileMisses + record.progress.failures
+        let wait = max(pace.wait(after: looks, jitter: jitter), error?.retryAfter ?? .zero)
+        if record.export.completedAt == nil {
+            schedule(after: wait, notAfter: reconcileDeadline)
+        } else {
+            schedule(after: max(wait, settings.reconcileDeadline / 4), notAfter: lastLook)
+        }
+    }
+
+    /// The export ends for its caller; its job is still bound if it appears.
+    mutating func giveUp(because error: ProviderError?) {
+        if record.cancelWished { return settleCanceledUnconfirmed() }
+        let failure = ExportFailure(
+            .submissionUnconfirmed,
+            "It could not be found out whether the upstream started the export. Look there before creating it again."
+                + (error.map { " " + $0.detail } ?? ""),
+            upstream: error?.upstream
+        )
+        if now >= lastLook { return settle(.unknown, error: record.export.error ?? failure) }
+        record.export.status = .unknown
+        record.export.completedAt = record.export.completedAt ?? now
+        record.export.error = record.export.error ?? failure
+        record.export.notice = nil
+        record.export.stale = false
+    }
+
+    /// Nothing that the gateway could do would tell more: only somebody's decision.
+    mutating func giveUpForGood(_ error: ProviderError, _ detail: String) {
+        settle(.unknown, error: ExportFailure(.submissionUnconfirmed, detail, upstream: error.upstream))
+    }
+
+    mutating func decided(_ decision: ExportLife.Decision) {
+        guard record.startIsUnconfirmed else { return }
+        // What had ended begins anew, under a fence of its own.
+        if record.phase == .settled { record.fence += 1 }
+        record.progress.decision = decision.text
+        switch decision {
+        case .started(let submission):
+            bind(submission)
+        case .abandoned:
+            settleCanceledUnconfirmed()
+        case .notStarted:
+            record.phase = .accepted
+            record.submittingSince = nil
+            record.upstreamSubmittingSince = nil
+            record.progress.recoveringSince = nil
+            record.progress.startIsAccepted = false
+            record.progress.acceptedSince = now
+            record.progress.failures = 0
+            record.progress.awaitsAuthorization = false
+            record.export.status = .notStarted
+            record.export.completedAt = nil
+            record.export.error = nil
+            record.export.notice = nil
+            record.export.stale = false
+            record.nextActionAt = now
+            if record.cancelWished { settleCanceledBeforeStart() }
+        }
+    }
+
+    static func unconfirmed(because error: ProviderError) -> ExportNotice {
+        ExportNotice(
+            .submissionUnconfirmed,
+            (error.code == .accepted
+                ? "The upstream accepted the export and did not say under which id it runs. The gateway looks for it. "
+                : "It is not known whether the upstream started the export. The gateway looks for it. ") + error.detail,
+            upstream: error.upstream
+        )
+    }
+
+    private static let notToBeSeen = ProviderError(
+        .transient,
+        "The job is not to be seen upstream; the gateway starts the export again, as it is set to."
+    )
+}
+
+extension ExportLife.Decision {
+    /// As it is remembered, to recognise the same one.
+    var text: String {
+        switch self {
+        case .started(let submission): "started " + submission.reference.id
+        case .notStarted: "notStarted"
+        case .abandoned: "abandoned"
+        }
+    }
+}
+
+extension LedgerRecord {
+    /// Whether it is not known if the present start happened: no call is under way that would tell.
+    var startIsUnconfirmed: Bool {
+        switch phase {
+        case .submitting: progress.recoveringSince != nil && nextActionAt != nil
+        case .settled: export.status == .unknown && export.error?.code == .submissionUnconfirmed
+        case .accepted, .tracking: false
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Exports
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The ledger's file and those that SQLite keeps beside it, as the file system shows them.
+struct LedgerFiles: Sendable, Hashable {
+    let path: String
+
+    /// Which files they are: the same numbers as long as nobody removes or replaces one.
+    struct Identity: Sendable, Hashable {
+        var ledger: UInt64
+        var log: UInt64
+    }
+
+    private var logPath: String { path + "-wal" }
+
+    /// The directory that the files are in.
+    var directory: String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Nil where one of the two is missing.
+    var identity: Identity? {
+        guard let ledger = Self.status(path), let log = Self.status(logPath) else { return nil }
+        return Identity(ledger: UInt64(ledger.st_ino), log: UInt64(log.st_ino))
+    }
+
+    /// The number of the ledger's file; nil where there is none.
+    var number: UInt64? { Self.status(path).map { UInt64($0.st_ino) } }
+
+    /// Whether so few bytes are left that the disk is what is wrong.
+    var isDiskFull: Bool {
+        var space = statvfs()
+        guard statvfs(directory, &space) == 0 else { return false }
+        return UInt64(space.f_bavail) * UInt64(space.f_frsize) < 256 << 10
+    }
+
+    /// Whether there is a write-ahead log with something in it.
+    var hasLog: Bool { (Self.status(logPath)?.st_size ?? 0) > 0 }
+
+    /// Refuses a ledger of which a part is gone. Must be called before SQLite opens it: a `-wal` beside an empty file is deleted
+    /// by SQLite, and the exports with it. Throws `StartupError` for `ledger.path`.
+    func refuseRemains(_ marker: LedgerMarker?) throws {
+        guard let ledger = Self.status(path), ledger.st_size > 0 else {
+            guard hasLog || marker != nil else { return }
+            let what = Self.status(path) == nil ? "is missing" : "is empty"
+            throw StartupError(
+                "ledger.path",
+                hasLog
+                    ? "\(path) \(what), but \(logPath) beside it holds what was written last: starting now would destroy it. "
+                        + "Put the ledger's file back, or restore both from a backup. To begin with an empty ledger, move "
+                        + "\(logPath) and \(path).lock away."
+                    : "\(path) \(what), but \(path).lock says that there was a ledger, whose exports would be forgotten. "
+                        + "Put the file back, or restore it from a backup. To begin with an empty ledger, remove \(path).lock."
+            )
+        }
+        guard !hasLog, let marker, marker.state == .open, marker.file == UInt64(ledger.st_ino) else { return }
+        throw StartupError(
+            "ledger.path",
+            "\(logPath) is missing, and the last gateway on this ledger had no chance to close it: what was written last may "
+                + "be lost. Put that file back, or restore the ledger from a backup. If another program, such as sqlite3, "
+                + "has closed the ledger since, or \(path) is a backup, nothing is missing: remove \(path).lock and start "
+                + "again."
+        )
+    }
+
+    /// Makes the ledger's file where there is none, for its user alone. SQLite gives the others the same mode.
+    func create() {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        // What the umask has taken away too.
+        fchmod(descriptor, 0o600)
+        close(descriptor)
+    }
+
+    /// Takes away what others may do with the files.
+    func makePrivate() {
+        for path in [path, logPath, path + "-shm"] {
+            if let status = Self.status(path), status.st_mode & 0o777 != 0o600 { chmod(path, 0o600) }
+        }
+    }
+
+    private static func status(_ path: String) -> stat? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status : nil
+    }
+}

@@ -1,0 +1,63 @@
+public import Exports
+import GRDB
+
+// Whose an upstream job is.
+extension SQLiteLedger {
+    public func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims {
+        try await read { database in
+            let bound = try upstreamIDs.filter { upstreamID in
+                try Self.owner(of: upstreamID, provider, connection, except: id, in: database) != nil
+            }
+            let unconfirmed =
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT * FROM export
+                        WHERE phase <> 'settled' AND phase = 'submitting' AND completed_at IS NULL
+                        AND provider = ? AND connection = ? AND id <> ?
+                        """,
+                    arguments: [provider.rawValue, connection, id.description]
+                )
+                .map(LedgerRecord.init)
+            return OtherExports.Claims(
+                boundIDs: Set(bound),
+                unconfirmed: unconfirmed.map { OtherExports.Unconfirmed(plan: $0.plan, marker: $0.marker) }
+            )
+        }
+    }
+
+    /// The other export that has the job which `after` is bound to by this change.
+    static func otherOwner(
+        ofJobBoundIn after: LedgerRecord,
+        since before: LedgerRecord,
+        in database: Database
+    ) throws -> ExportID? {
+        guard let reference = after.reference, reference != before.reference else { return nil }
+        let export = after.export
+        return try owner(of: reference.id, export.provider, export.connection, except: export.id, in: database)
+    }
+
+    private static func owner(
+        of upstreamID: String,
+        _ provider: ProviderID,
+        _ connection: String,
+        except id: ExportID,
+        in database: Database
+    ) throws -> ExportID? {
+        try String.fetchOne(
+            database,
+            sql: """
+                SELECT id FROM export INDEXED BY export_by_job
+                WHERE reference IS NOT NULL AND json_extract(reference, '$.id') = ?
+                AND provider = ? AND connection = ? AND id <> ? LIMIT 1
+                """,
+            arguments: [upstreamID, provider.rawValue, connection, id.description]
+        )
+        .flatMap { ExportID($0) }
+    }
+}

@@ -1,0 +1,86 @@
+import Exports
+import Logging
+import Metrics
+import Synchronization
+
+/// A row that no version of the gateway can have written like this, or only a newer one.
+struct UnreadableRow: Sendable, Hashable {
+    enum Table: String, Sendable, CaseIterable {
+        case export
+        case delivery
+        case refreshToken = "refresh_token"
+    }
+
+    var table: Table
+    /// The export that the row is about, as it stands in it.
+    var export: String
+    /// The row's own id, where it is not the export's.
+    var id: String?
+    /// The first column that cannot be read.
+    var column: String
+}
+
+/// The rows that were set aside because they cannot be read: the operator is told of each once, and their number is a metric.
+///
+/// They stay in the ledger as they are, to be repaired; what is read again is not set aside any more.
+final class UnreadableRows: Sendable {
+    private struct Key: Hashable {
+        var table: UnreadableRow.Table
+        var export: String
+        var id: String?
+    }
+
+    private let rows = Mutex<[Key: String]>([:])
+    private let logger: Logger
+    private let meters: [UnreadableRow.Table: Meter]
+
+    init(logger: Logger, metrics: any MetricsFactory) {
+        self.logger = logger
+        meters = Dictionary(
+            uniqueKeysWithValues: UnreadableRow.Table.allCases.map { table in
+                let meter = Meter(
+                    label: "export_gateway_ledger_unreadable_rows",
+                    dimensions: [("table", table.rawValue)],
+                    factory: metrics
+                )
+                meter.set(0)
+                return (table, meter)
+            }
+        )
+    }
+
+    /// The ids of exports whose own rows are set aside.
+    var exports: Set<String> { rows.withLock { Set($0.keys.filter { $0.table == .export }.map(\.export)) } }
+
+    /// A row was found that cannot be read.
+    func found(_ row: UnreadableRow) {
+        let isNew = rows.withLock { rows in
+            let isNew =
+                rows.updateValue(row.column, forKey: Key(table: row.table, export: row.export, id: row.id)) == nil
+            if isNew { count(row.table, rows) }
+            return isNew
+        }
+        guard isNew else { return }
+        var metadata: Logger.Metadata = [
+            "table": "\(row.table.rawValue)", "export": "\(row.export)", "column": "\(row.column)",
+        ]
+        metadata["id"] = row.id.map { "\($0)" }
+        logger.error(
+            "A row of the ledger cannot be read and is set aside: repair it, or restore a backup",
+            metadata: metadata
+        )
+    }
+
+    /// An export's row was read.
+    func read(_ export: ExportID) {
+        rows.withLock { rows in
+            guard !rows.isEmpty else { return }
+            let key = Key(table: .export, export: export.description, id: nil)
+            if rows.removeValue(forKey: key) != nil { count(.export, rows) }
+        }
+    }
+
+    private func count(_ table: UnreadableRow.Table, _ rows: [Key: String]) {
+        meters[table]?.set(rows.keys.count { $0.table == table })
+    }
+}

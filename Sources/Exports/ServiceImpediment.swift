@@ -1,0 +1,23 @@
+/// What keeps the gateway from taking new exports while everything else goes on: it is degraded, and not down.
+///
+/// The raw value is stable: it stands in `/readyz`, in the problem of a refused create, and as the label of a metric.
+public enum ServiceImpediment: String, Sendable, Hashable, CaseIterable {
+    /// The ledger's disk takes no more bytes.
+    case diskFull = "ledger-disk-full"
+    /// The ledger's file, or its write-ahead log, is not at its path any more: what is written is gone with the process.
+    case fileRemoved = "ledger-file-removed"
+    /// The ledger, or its disk, may only be read.
+    case readOnly = "ledger-read-only"
+    /// The ledger cannot be written for another reason.
+    case writeFailed = "ledger-write-failed"
+
+    /// What is the matter, in a sentence for clients.
+    public var detail: String {
+        switch self {
+        case .diskFull: "The disk that holds the gateway's ledger is full."
+        case .fileRemoved: "The file of the gateway's ledger was removed or replaced."
+        case .readOnly: "The gateway's ledger can only be read."
+        case .writeFailed: "The gateway's ledger cannot be written."
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import NIOCore
+
+/// Which connections there are, and which has to give way when there are too many: the decisions of `ConnectionTable`, without
+/// its channels.
+///
+/// Whoever says nothing gives way to whoever comes next: first the connection without a known caller that is idle for longest,
+/// then the caller's that is. One with a request under way never does.
+struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
+    private struct Entry {
+        /// Requests whose answers have not ended.
+        var underWay = 0
+        var isAuthenticated = false
+        /// When it became idle.
+        var idleSince: NIODeadline
+        /// Its latest place among the idle ones; older places count no more.
+        var place = 0
+        var isTold = false
+    }
+
+    /// What is to be done about too many connections.
+    enum Decision: Hashable {
+        /// Nothing: there are not too many, or all are busy.
+        case nothing
+        /// This one has to go.
+        case close(ID)
+        /// Ask again after ``grace``: those without a caller are so new that they had no time to say anything.
+        case wait
+    }
+
+    /// How long a connection without a known caller may be silent, however many there are.
+    static var grace: TimeAmount { .milliseconds(200) }
+
+    /// At most so many stay.
+    let limit: Int
+    private var entries: [ID: Entry] = [:]
+    private var strangers = IdleQueue<ID>()
+    private var callers = IdleQueue<ID>()
+    private var lastPlace = 0
+    /// Those that were told to go and are still there.
+    private var told = 0
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// The places in the queues, those that do not count any more included.
+    var remembered: Int { strangers.count + callers.count }
+
+    /// A connection was taken.
+    mutating func opened(_ id: ID, at now: NIODeadline) {
+        entries[id] = Entry(idleSince: now)
+        becameIdle(id, at: now)
+    }
+
+    /// It has ended.
+    mutating func closed(_ id: ID) {
+        if entries.removeValue(forKey: id)?.isTold == true { told -= 1 }
+    }
+
+    /// A request came in.
+    mutating func began(_ id: ID) {
+        entries[id]?.underWay += 1
+    }
+
+    /// An answer has ended.
+    mutating func ended(_ id: ID, at now: NIODeadline) {
+        guard let entry = entries[id], entry.underWay > 0 else { return }
+        entries[id]?.underWay -= 1
+        if entry.underWay == 1 { becameIdle(id, at: now) }
+    }
+
+    /// A request on it was a known caller's.
+    mutating func authenticated(_ id: ID, at now: NIODeadline) {
+        guard let entry = entries[id], !entry.isAuthenticated else { return }
+        entries[id]?.isAuthenticated = true
+        if entry.underWay == 0 { becameIdle(id, at: now) }
+    }
+
+    /// The connection that has to go now.
+    mutating func next(at now: NIODeadline) -> Decision {
+        guard entries.count - told > limit else { return .nothing }
+        drop(from: \.strangers, authenticated: false)
+        drop(from: \.callers, authenticated: true)
+        if let stranger = strangers.first, let entry = entries[stranger] {
+            return entry.idleSince + Self.grace <= now ? tell(stranger) : .wait
+        }
+        return callers.first.map { tell($0) } ?? .nothing
+    }
+
+    private mutating func tell(_ id: ID) -> Decision {
+        entries[id]?.isTold = true
+        told += 1
+        return .close(id)
+    }
+
+    private mutating func becameIdle(_ id: ID, at now: NIODeadline) {
+        guard let entry = entries[id], !entry.isTold else { return }
+        lastPlace += 1
+        entries[id]?.place = lastPlace
+        entries[id]?.idleSince = now
+        let queue: WritableKeyPath<Self, IdleQueue<ID>> = entry.isAuthenticated ? \.callers : \.strangers
+        self[keyPath: queue].add(id, place: lastPlace)
+        if self[keyPath: queue].count > 4 * entries.count + 64 {
+            let entries = entries
+            self[keyPath: queue].keep { entries[$0]?.place == $1 }
+        }
+    }
+
+    /// Drops those at the front of a queue that are not idle, or that are in the other one by now.
+    private mutating func drop(from queue: WritableKeyPath<Self, IdleQueue<ID>>, authenticated: Bool) {
+        while let id = self[keyPath: queue].first {
+            if let entry = entries[id], entry.place == self[keyPath: queue].firstPlace, entry.underWay == 0,
+                !entry.isTold,
+                entry.isAuthenticated == authenticated
+            {
+                return
+            }
+            self[keyPath: queue].removeFirst()
+        }
+    }
+}
+
+/// Ids in the order in which they became idle. Those that did something since stay in it until it is their turn, or until they
+/// are many.
+private struct IdleQueue<ID: Sendable>: Sendable {
+    private var items: [(id: ID, place: Int)] = []
+    private var head = 0
+
+    var count: Int { items.count - head }
+    var first: ID? { head < items.count ? items[head].id : nil }
+    var firstPlace: Int? { head < items.count ? items[head].place : nil }
+
+    mutating func add(_ id: ID, place: Int) { items.append((id, place)) }
+
+    mutating func removeFirst() {
+        head += 1
+        guard head > 64, head * 2 > items.count else { return }
+        items.removeFirst(head)
+        head = 0
+    }
+
+    mutating func keep(_ isKept: (ID, Int) -> Bool) {
+        items = items[head...].filter { isKept($0.id, $0.place) }
+        head = 0
+    }
+}

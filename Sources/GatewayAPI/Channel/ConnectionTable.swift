@@ -1,0 +1,137 @@
+import HummingbirdCore
+import NIOCore
+import NIOHTTPTypes
+import Synchronization
+
+/// The open connections of a listener. When there are too many, those that say nothing give way: see `ConnectionRegister`.
+final class ConnectionTable: Sendable {
+    private struct State {
+        var register: ConnectionRegister<ObjectIdentifier>
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var isAskedAgain = false
+    }
+
+    private let limit: Int
+    private let state: Mutex<State>
+    private let onDisplaced: @Sendable () -> Void
+
+    /// - Parameters:
+    ///   - limit: The most connections that stay.
+    ///   - onDisplaced: Told of each connection that is closed to make room.
+    init(limit: Int, onDisplaced: @escaping @Sendable () -> Void) {
+        self.limit = limit
+        self.onDisplaced = onDisplaced
+        state = Mutex(State(register: .init(limit: limit)))
+    }
+
+    /// Lets in one connection more than the limit: what comes next decides whether another gives way to it.
+    var delegate: some AvailableConnectionsDelegate { Accepting(limit: limit) }
+
+    /// A connection was taken; to be called before anything else is in its pipeline.
+    func opened(_ channel: any Channel) throws {
+        let id = ObjectIdentifier(channel)
+        try channel.pipeline.syncOperations.addHandler(TransportHandler(), name: TransportHandler.name)
+        state.withLock { state in
+            state.channels[id] = channel
+            state.register.opened(id, at: .now())
+        }
+        channel.closeFuture.whenComplete { _ in
+            self.state.withLock { state in
+                state.channels[id] = nil
+                state.register.closed(id)
+            }
+        }
+        makeRoom()
+    }
+
+    /// A request came in on a connection.
+    func began(_ channel: any Channel) {
+        state.withLock { $0.register.began(ObjectIdentifier(channel)) }
+    }
+
+    /// An answer has ended.
+    func ended(_ channel: any Channel) {
+        state.withLock { $0.register.ended(ObjectIdentifier(channel), at: .now()) }
+        makeRoom()
+    }
+
+    /// A request on a connection was a known caller's.
+    func authenticated(_ channel: any Channel) {
+        state.withLock { $0.register.authenticated(ObjectIdentifier(channel), at: .now()) }
+    }
+
+    private func makeRoom() {
+        while true {
+            let (victim, waits) = state.withLock { state -> ((any Channel)?, (any Channel)?) in
+                switch state.register.next(at: .now()) {
+                case .nothing: return (nil, nil)
+                case .close(let id): return (state.channels[id], nil)
+                case .wait:
+                    guard !state.isAskedAgain, let any = state.channels.values.first else { return (nil, nil) }
+                    state.isAskedAgain = true
+                    return (nil, any)
+                }
+            }
+            if let waits {
+                waits.eventLoop.scheduleTask(in: ConnectionRegister<ObjectIdentifier>.grace) {
+                    self.state.withLock { $0.isAskedAgain = false }
+                    self.makeRoom()
+                }
+            }
+            guard let victim else { return }
+            onDisplaced()
+            victim.eventLoop.execute {
+                // Below TLS: its farewell would wait for an answer from who says nothing.
+                let pipeline = victim.pipeline.syncOperations
+                guard let context = try? pipeline.context(name: TransportHandler.name) else { return }
+                context.close(promise: nil)
+            }
+        }
+    }
+}
+
+private struct Accepting: AvailableConnectionsDelegate {
+    let limit: Int
+    var count = 0
+
+    mutating func connectionOpened() { count += 1 }
+    mutating func connectionClosed() { count -= 1 }
+    func isAcceptingNewConnections() -> Bool { count <= limit }
+}
+
+/// Marks the place just above the socket.
+private final class TransportHandler: ChannelInboundHandler {
+    typealias InboundIn = NIOAny
+
+    static let name = "transport"
+}
+
+/// Tells the table of the requests on a connection.
+final class RequestCountHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let table: ConnectionTable
+
+    init(table: ConnectionTable) {
+        self.table = table
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head = unwrapInboundIn(data) { table.began(context.channel) }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { table.ended(context.channel) }
+        context.write(data, promise: promise)
+    }
+}
+
+@available(*, unavailable)
+extension TransportHandler: Sendable {}
+
+@available(*, unavailable)
+extension RequestCountHandler: Sendable {}

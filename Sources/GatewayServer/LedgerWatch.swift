@@ -1,0 +1,74 @@
+import ExportLedger
+import Exports
+import Logging
+import Metrics
+import ServiceLifecycle
+import Synchronization
+
+/// Looks every few seconds at whether the ledger can be written, so that it is known before somebody's export is refused, and
+/// that it can again.
+final class LedgerWatch: Service, CustomStringConvertible {
+    private static let interval = Duration.seconds(5)
+
+    private let ledger: any ExportLedger
+    private let time: any TimeSource
+    private let logger: Logger
+    private let meters: [ServiceImpediment: Meter]
+    private let present = Mutex<ServiceImpediment?>(nil)
+
+    init(ledger: any ExportLedger, time: any TimeSource, logger: Logger, metrics: any MetricsFactory) {
+        self.ledger = ledger
+        self.time = time
+        self.logger = logger
+        meters = Dictionary(
+            uniqueKeysWithValues: ServiceImpediment.allCases.map { impediment in
+                let meter = Meter(
+                    label: "export_gateway_degraded",
+                    dimensions: [("reason", impediment.rawValue)],
+                    factory: metrics
+                )
+                meter.set(0)
+                return (impediment, meter)
+            }
+        )
+    }
+
+    var description: String { "ledger watch" }
+
+    /// What was found at the last look.
+    var impediments: [ServiceImpediment] { present.withLock { $0.map { [$0] } ?? [] } }
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.look()
+                try await self.time.sleep(for: Self.interval)
+            }
+        }
+    }
+
+    private func look() async {
+        do {
+            report(try await ledger.impediment())
+        } catch {
+            // It cannot even be read, which `/readyz` finds out by itself.
+        }
+    }
+
+    private func report(_ found: ServiceImpediment?) {
+        let before = present.withLock { present in
+            defer { present = found }
+            return present
+        }
+        guard found != before else { return }
+        for (impediment, meter) in meters { meter.set(impediment == found ? 1 : 0) }
+        if let found {
+            logger.error(
+                "The ledger cannot be written: new exports are refused, reading and downloading go on",
+                metadata: ["reason": "\(found.rawValue)"]
+            )
+        } else {
+            logger.notice("The ledger can be written again")
+        }
+    }
+}

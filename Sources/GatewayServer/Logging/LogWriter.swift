@@ -1,0 +1,174 @@
+import Dispatch
+import Foundation
+import Metrics
+import Synchronization
+
+/// Writes log lines to a file descriptor from a thread of its own: whoever logs never waits and never fails.
+///
+/// Lines wait in memory, at most `capacity` bytes of them. What does not fit, because nobody reads the other end fast
+/// enough, is dropped, and so is what the system does not take: a full disk, a pipe whose reader has gone, a descriptor
+/// that is closed. All of it is counted, and as soon as lines are taken again, one of them says how many were lost.
+public final class LogWriter: Sendable {
+    /// Why a line was lost; the raw value is the metric's `reason`.
+    public enum Loss: String, Sendable, CaseIterable {
+        /// Too many lines waited already.
+        case bufferFull = "buffer-full"
+        /// The system refused the line.
+        case writeFailed = "write-failed"
+    }
+
+    fileprivate struct State {
+        /// Whole lines, oldest first.
+        var waiting: [[UInt8]] = []
+        /// The bytes of these, and of those that the thread has taken and not written yet.
+        var bytes = 0
+        var isClosed = false
+        var lost: [Loss: Int] = [:]
+        var counters: [Loss: Counter] = [:]
+        /// Lost lines that no line has told of yet.
+        var untold = 0
+    }
+
+    /// POSIX's least `PIPE_BUF` on Linux: a pipe that `poll` calls writable takes so many bytes without blocking (`pipe(7)`).
+    private static let pieceSize = 4096
+
+    private let descriptor: CInt
+    private let capacity: Int
+    private let notice: @Sendable (_ lost: Int) -> String
+    private let state = Mutex(State())
+    private let work = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Starts the thread. It runs until ``close(within:)``, and as long as the process where that is never called.
+    ///
+    /// - Parameters:
+    ///   - descriptor: Where the lines go; it is not closed, and its flags are left alone, because other processes may
+    ///     share it.
+    ///   - capacity: The most bytes that wait.
+    ///   - notice: The line that says how many lines were lost, with its line end.
+    public init(descriptor: CInt, capacity: Int, notice: @escaping @Sendable (_ lost: Int) -> String) {
+        self.descriptor = descriptor
+        self.capacity = capacity
+        self.notice = notice
+        let thread = Thread { self.run() }
+        thread.name = "log"
+        thread.start()
+    }
+
+    /// What loggers write to.
+    public var sink: LogSink { LogSink { self.add($0) } }
+
+    /// How many lines were lost, by reason.
+    public var lost: [Loss: Int] { state.withLock { $0.lost } }
+
+    /// From now on counts lost lines in `factory` too; those that were lost before are added at once.
+    public func count(in factory: any MetricsFactory) {
+        state.withLock { state in
+            for loss in Loss.allCases {
+                let counter = Counter(
+                    label: "export_gateway_log_lines_dropped_total",
+                    dimensions: [("reason", loss.rawValue)],
+                    factory: factory
+                )
+                counter.increment(by: state.lost[loss] ?? 0)
+                state.counters[loss] = counter
+            }
+        }
+    }
+
+    /// Takes no more lines, and returns when those that wait are written, but no later than after `limit`: a reader that
+    /// does not read must not keep the process from ending.
+    public func close(within limit: Duration) {
+        state.withLock { $0.isClosed = true }
+        work.signal()
+        let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
+        _ = ended.wait(timeout: .now() + .milliseconds(Int(milliseconds)))
+    }
+
+    private func add(_ line: String) {
+        let line = Array(line.utf8)
+        let isFirst = state.withLock { state in
+            guard !state.isClosed, state.bytes + line.count <= capacity else {
+                state.lose(1, .bufferFull)
+                return false
+            }
+            state.bytes += line.count
+            state.waiting.append(line)
+            return state.waiting.count == 1
+        }
+        if isFirst { work.signal() }
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        var isMidLine = false
+        while true {
+            work.wait()
+            let (lines, isClosed) = state.withLock { state in
+                defer { state.waiting = [] }
+                return (state.waiting, state.isClosed)
+            }
+            var next = 0
+            while next < lines.count { write(lines, &next, &isMidLine) }
+            if isClosed { break }
+        }
+        ended.signal()
+    }
+
+    /// Writes the next few lines together, or a longer one alone; what fails is lost, and the next ones are tried anew.
+    private func write(_ lines: [[UInt8]], _ next: inout Int, _ isMidLine: inout Bool) {
+        var piece: [UInt8] = isMidLine ? [UInt8(ascii: "\n")] : []
+        let told = state.withLock { $0.untold }
+        if told > 0 { piece += notice(told).utf8 }
+        let head = piece.count
+        let first = next
+        repeat {
+            piece += lines[next]
+            next += 1
+        } while next < lines.count && piece.count + lines[next].count <= Self.pieceSize
+        let sent = Self.write(piece, to: descriptor)
+        let isWhole = sent == piece.count
+        if sent > 0 { isMidLine = piece[sent - 1] != UInt8(ascii: "\n") }
+        var lost = 0
+        if !isWhole {
+            var end = head
+            for line in lines[first..<next] {
+                end += line.count
+                if end > sent { lost += 1 }
+            }
+        }
+        state.withLock { state in
+            state.bytes -= piece.count - head
+            if sent >= head { state.untold -= told }
+            if lost > 0 { state.lose(lost, .writeFailed) }
+        }
+    }
+
+    /// Writes bytes in full, waiting for a slow reader; fewer only where the system refuses them. Gives back how many.
+    static func write(_ bytes: [UInt8], to descriptor: CInt) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            // Errors are left to `write`, which says which.
+            if poll(&entry, 1, -1) < 0, errno == EINTR { continue }
+            let count = min(pieceSize, bytes.count - sent)
+            let written = bytes[sent..<(sent + count)]
+                .withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, count) }
+            if written > 0 {
+                sent += written
+            } else if written == 0 || (errno != EINTR && errno != EAGAIN) {
+                break
+            }
+        }
+        return sent
+    }
+}
+
+extension LogWriter.State {
+    fileprivate mutating func lose(_ number: Int, _ loss: LogWriter.Loss) {
+        lost[loss, default: 0] += number
+        counters[loss]?.increment(by: number)
+        untold += number
+    }
+}

@@ -1,0 +1,59 @@
+import NIOCore
+import NIOHTTP1
+
+/// What the decoder of a connection has to know of the requests that it has read.
+final class UpgradeRequests {
+    /// A request has ended after which NIO's decoder reads nothing more.
+    var haveStoppedDecoder = false
+}
+
+/// Sees, just above the decoder, each request that stops it.
+final class UpgradeWatch: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private let requests: UpgradeRequests
+    private var isUpgrade = false
+
+    init(requests: UpgradeRequests) { self.requests = requests }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): isUpgrade = head.stopsDecoder
+        case .body: break
+        case .end:
+            if isUpgrade { requests.haveStoppedDecoder = true }
+            isUpgrade = false
+        }
+        context.fireChannelRead(data)
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether NIO's decoder stops behind this request: `CONNECT`, and an `Upgrade` that `Connection` names.
+    ///
+    /// By the rules of llhttp, which NIO reads with, not by those of RFC 9110: `Proxy-Connection` counts as `Connection`, and a
+    /// tab behind the word makes it another one; an empty `Upgrade` is none. A decoder that is replaced although it reads on
+    /// would lose what it has of the next request; a test compares both for thousands of spellings.
+    var stopsDecoder: Bool {
+        if method == .CONNECT { return true }
+        guard headers["upgrade"].contains(where: { $0.utf8.contains { $0 != 0x20 && $0 != 0x09 } }) else {
+            return false
+        }
+        return (headers["connection"] + headers["proxy-connection"])
+            .contains { field in
+                field.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+                    .contains { element in
+                        let word = element.drop { $0 == 0x20 || $0 == 0x09 }
+                        guard let last = word.lastIndex(where: { $0 != 0x20 }) else { return false }
+                        return word[...last].elementsEqual("upgrade".utf8) { $0 | 0x20 == $1 }
+                    }
+            }
+    }
+}
+
+@available(*, unavailable)
+extension UpgradeRequests: Sendable {}
+
+@available(*, unavailable)
+extension UpgradeWatch: Sendable {}

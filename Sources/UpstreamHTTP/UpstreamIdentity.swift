@@ -1,0 +1,54 @@
+public import Exports
+import Foundation
+
+/// Who shows a token: whom an upstream names as the creator of what is made with it.
+public struct UpstreamIdentity: Sendable, Hashable {
+    /// The object id of the user, or of the application's service principal; lower case.
+    public var objectID: String?
+    /// The application's (client) id; lower case.
+    public var applicationID: String?
+
+    /// Makes an identity.
+    public init(objectID: String? = nil, applicationID: String? = nil) {
+        self.objectID = objectID?.lowercased()
+        self.applicationID = applicationID?.lowercased()
+    }
+
+    /// What a token of Entra ID says (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). It
+    /// is not checked: it decides over nothing but which jobs are not taken for our own. Nil for a token that cannot be read,
+    /// which Microsoft reserves the right to issue.
+    init?(token: String) {
+        let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 3 else { return nil }
+        var text = String(parts[1]).replacing("-", with: "+").replacing("_", with: "/")
+        text += String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+        guard let bytes = Data(base64Encoded: text), let claims = try? JSONValue(parsing: .init(bytes)) else {
+            return nil
+        }
+        self.init(objectID: claims["oid"]?.string, applicationID: (claims["appid"] ?? claims["azp"])?.string)
+        if objectID == nil, applicationID == nil { return nil }
+    }
+
+    /// Whether an `identitySet` of Graph, such as `createdBy`, may name this identity: it does not name another one.
+    public func mayBe(_ identitySet: JSONValue?) -> Bool {
+        func differs(_ member: String, from own: String?) -> Bool {
+            guard let own, let id = identitySet?[member]?["id"]?.string, !id.isEmpty else { return false }
+            return id.lowercased() != own
+        }
+        return !differs("user", from: objectID) && !differs("application", from: applicationID)
+    }
+}
+
+extension UpstreamClient {
+    /// Who this connection is for the upstream, with the token that a call would show now. Nil where the token does not say, or
+    /// there is none.
+    public func identity(for scope: TokenScope, context: CallContext) async -> UpstreamIdentity? {
+        do {
+            let token = try await tokens.accessToken(for: scope, context: context, replacing: nil)
+            return UpstreamIdentity(token: token.secret.reveal())
+        } catch {
+            // Whatever needs the token next says why there is none.
+            return nil
+        }
+    }
+}

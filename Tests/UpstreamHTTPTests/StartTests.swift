@@ -1,0 +1,119 @@
+import Exports
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import UpstreamHTTP
+
+/// Calls that start a job.
+@Suite(.timeLimit(.minutes(2))) struct StartTests {
+    private func start(_ upstream: Upstream) throws -> UpstreamRequest {
+        var request = try upstream.request(.post)
+        request.startsJob = true
+        return request
+    }
+
+    @Test func eachGoesOutOnAConnectionOfItsOwn() async throws {
+        try await Upstream.with { _, _ in
+            [RawServer.answer(202)]
+        } test: { upstream in
+            for number in 1...3 {
+                _ = try await upstream.send(upstream.request(.get))
+                #expect(try await upstream.send(start(upstream)).status == 202)
+                // The start's connection ends with it; that of the others is kept.
+                await upstream.server.log.closings.reach(number)
+            }
+            #expect(upstream.server.log.closings.all.count == 3)
+        }
+    }
+
+    @Test func nothingGoesOutBeforeItWasAsked() async throws {
+        try await Upstream.with { _, _ in
+            [RawServer.answer(202)]
+        } test: { upstream in
+            let asked = Mutex<[Int]>([])
+            var context = CallContext(requestID: "r")
+            context.willStart = { () async throws(ProviderError) in
+                asked.withLock { $0.append(upstream.server.calls.count) }
+            }
+            _ = try await upstream.client.send(start(upstream), context: context)
+            _ = try await upstream.client.send(upstream.request(.get), context: context)
+            let before = asked.withLock { $0 }
+            #expect(before == [0])
+            context.willStart = { () async throws(ProviderError) in throw ProviderError(.transient, "Not now.") }
+            let refusing = context
+            let error = try await providerError { try await upstream.client.send(start(upstream), context: refusing) }
+            #expect(error.detail == "Not now.")
+            #expect(upstream.server.calls.count == 2)
+        }
+    }
+
+    /// A connection that ends in the middle of the handshake: no byte of the call has left.
+    @Test func aHandshakeThatBreaksOffSentNothing() async throws {
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Closing())
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0)
+            .get()
+        let url = try #require(UpstreamURL("https://127.0.0.1:\(server.localAddress?.port ?? 0)/start"))
+        try await Upstream.with(openHosts: [.origin(of: url)]) { _, _ in
+            []
+        } test: { upstream in
+            var request = UpstreamRequest("test.call", .post, url)
+            request.startsJob = true
+            let call = request
+            let error = try await providerError { try await upstream.send(call) }
+            #expect(error.code == .transient)
+        }
+        try await server.close()
+    }
+
+    @Test func aHeadThatAcceptsIsEnough() async throws {
+        try await Upstream.with { _, _ in
+            [RawServer.head(202, ["Content-Length: 10", "Location: /operations/1"]), .text("12345"), .close]
+        } test: { upstream in
+            let response = try await upstream.send(start(upstream))
+            #expect(response.status == 202)
+            #expect(response.headers["location"] == "/operations/1")
+        }
+    }
+
+    @Test func theUpstreamsClockIsLearned() async throws {
+        let date = Mutex("Date: Thu, 28 May 2026 20:27:40 GMT")
+        try await Upstream.with { _, _ in
+            [RawServer.answer(200, [date.withLock { $0 }])]
+        } test: { upstream in
+            #expect(upstream.client.upstreamTime(at: upstream.time.now()) == nil)
+            _ = try await upstream.send(upstream.request(.get))
+            let learned = try #require(Timestamp(rfc3339: "2026-05-28T20:27:40Z"))
+            #expect(upstream.client.upstreamTime(at: upstream.time.now()) == learned)
+            // A clock that is years away tells nothing.
+            date.withLock { $0 = "Date: Sun, 06 Nov 1994 08:49:37 GMT" }
+            _ = try await upstream.send(upstream.request(.get))
+            #expect(upstream.client.upstreamTime(at: upstream.time.now()) == nil)
+        }
+    }
+
+    @Test func aTokenSaysWhoShowsIt() {
+        // {"oid":"A","appid":"B"}
+        let identity = UpstreamIdentity(token: "e30.eyJvaWQiOiJBIiwiYXBwaWQiOiJCIn0.x")
+        #expect(identity == UpstreamIdentity(objectID: "a", applicationID: "b"))
+        for token in ["", "opaque", "a.b.c", "e30.e30.x"] { #expect(UpstreamIdentity(token: token) == nil) }
+        let set: JSONValue = ["user": ["id": "A"], "application": nil]
+        #expect(identity?.mayBe(set) == true)
+        #expect(identity?.mayBe(nil) == true)
+        #expect(identity?.mayBe(["user": ["id": "other"]]) == false)
+        #expect(identity?.mayBe(["application": ["id": "other"]]) == false)
+    }
+}
+
+/// Closes a connection as soon as something comes.
+private final class Closing: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.close(promise: nil) }
+}
