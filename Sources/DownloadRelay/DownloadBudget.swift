@@ -53,14 +53,14 @@ public final class DownloadBudget: Sendable {
     ///
     /// Throws `tooManyRequests` with `retryAfter` when the caller has as many downloads as one may have, or there is no
     /// memory left. The member `quota` tells which limit it is and how many it lets through.
-    func reserve(_ bytes: Int, for caller: String) throws(GatewayError) -> DownloadReservation {
+    func reserve(_ bytes: Int, for caller: String, of export: ExportID) throws(GatewayError) -> DownloadReservation {
         let refusal = state.withLock { account in
-            let refusal = account.take(bytes, for: caller)
+            let refusal = account.take(bytes, for: caller, of: export)
             if refusal == nil { show(account) }
             return refusal
         }
         switch refusal {
-        case nil: return DownloadReservation(bytes: bytes, caller: caller, budget: self)
+        case nil: return reservation { $0.give(back: bytes, of: caller, of: export) }
         case .caller(let limit):
             refusedForCaller.increment()
             throw Self.refusal(
@@ -79,10 +79,30 @@ public final class DownloadBudget: Sendable {
         }
     }
 
-    fileprivate func release(_ bytes: Int, for caller: String) {
-        state.withLock { account in
-            account.give(back: bytes, of: caller)
-            show(account)
+    /// Makes room for one measurement; nil while half of the memory is taken, or a caller downloads of `export`.
+    func reserveSpare(_ bytes: Int, besides export: ExportID) -> DownloadReservation? {
+        let isTaken = state.withLock { account in
+            let isTaken = account.takeSpare(bytes, besides: export)
+            if isTaken { show(account) }
+            return isTaken
+        }
+        return isTaken ? reservation { $0.giveBackSpare(bytes) } : nil
+    }
+
+    /// Whether a caller downloads files of this export.
+    func isServing(_ export: ExportID) -> Bool { state.withLock { $0.isServing(export) } }
+
+    /// Downloads of callers.
+    var downloadsUnderWay: Int { state.withLock { $0.underWay } }
+
+    private func reservation(
+        _ giveBack: @escaping @Sendable (inout DownloadAccount) -> Void
+    ) -> DownloadReservation {
+        DownloadReservation {
+            self.state.withLock { account in
+                giveBack(&account)
+                self.show(account)
+            }
         }
     }
 
@@ -106,17 +126,13 @@ public final class DownloadBudget: Sendable {
     }
 }
 
-/// The room that a download has in the budget: given back when its body has ended, or when it is let go of before.
+/// The room that a download or a measurement has in the budget: given back when its body has ended, or when it is let go of before.
 final class DownloadReservation: Sendable {
-    private let bytes: Int
-    private let caller: String
-    private let budget: DownloadBudget
+    private let giveBack: @Sendable () -> Void
     private let isReleased = Mutex(false)
 
-    fileprivate init(bytes: Int, caller: String, budget: DownloadBudget) {
-        self.bytes = bytes
-        self.caller = caller
-        self.budget = budget
+    fileprivate init(giveBack: @escaping @Sendable () -> Void) {
+        self.giveBack = giveBack
     }
 
     deinit { release() }
@@ -127,7 +143,7 @@ final class DownloadReservation: Sendable {
             defer { isReleased = true }
             return !isReleased
         }
-        if isFirst { budget.release(bytes, for: caller) }
+        if isFirst { giveBack() }
     }
 }
 
@@ -142,6 +158,8 @@ struct DownloadAccount: Sendable {
     let limits: DownloadLimits
     private(set) var reserved = 0
     private var callers: [String: Int] = [:]
+    /// The exports whose files callers download.
+    private var exports: [ExportID: Int] = [:]
 
     init(limits: DownloadLimits) {
         self.limits = limits
@@ -151,20 +169,36 @@ struct DownloadAccount: Sendable {
     var underWay: Int { callers.values.reduce(0, +) }
 
     /// Reserves; or says why not, and changes nothing.
-    mutating func take(_ bytes: Int, for caller: String) -> Refusal? {
+    mutating func take(_ bytes: Int, for caller: String, of export: ExportID) -> Refusal? {
         let mine = callers[caller, default: 0]
         guard mine < limits.perCaller else { return .caller(limit: limits.perCaller) }
         guard bytes <= limits.memory - reserved else { return .memory(limit: limits.memory / max(1, bytes)) }
         callers[caller] = mine + 1
+        exports[export, default: 0] += 1
         reserved += bytes
         return nil
     }
 
     /// Gives back what was taken.
-    mutating func give(back bytes: Int, of caller: String) {
+    mutating func give(back bytes: Int, of caller: String, of export: ExportID) {
         guard let mine = callers[caller] else { return }
         // Callers that have gone leave nothing behind.
         callers[caller] = mine > 1 ? mine - 1 : nil
+        if let count = exports[export] { exports[export] = count > 1 ? count - 1 : nil }
         reserved -= bytes
     }
+
+    /// Whether a caller downloads files of this export.
+    func isServing(_ export: ExportID) -> Bool { exports[export] != nil }
+
+    /// Reserves for a measurement, which counts for no caller and leaves half of the memory to them: false where that
+    /// cannot be, or a caller downloads of `export`, and nothing has changed.
+    mutating func takeSpare(_ bytes: Int, besides export: ExportID) -> Bool {
+        guard !isServing(export), bytes <= limits.memory / 2 - reserved else { return false }
+        reserved += bytes
+        return true
+    }
+
+    /// Gives back what a measurement took.
+    mutating func giveBackSpare(_ bytes: Int) { reserved -= bytes }
 }

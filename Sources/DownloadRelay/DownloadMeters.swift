@@ -23,6 +23,8 @@ struct DownloadMeters: Sendable {
     private let resumptions: [ResumptionWay: Counter]
     private let ranges: [RangeWay: Counter]
     private let reasons: [DownloadFailure.Code: Counter]
+    private let measurements: [MeasurementOutcome: Counter]
+    private let measuredBytes: Counter
 
     init(factory: any MetricsFactory) {
         func downloads(_ outcome: String) -> Counter {
@@ -45,11 +47,16 @@ struct DownloadMeters: Sendable {
         resumptions = counters("export_gateway_download_resumptions_total", "way")
         ranges = counters("export_gateway_download_ranges_total", "way")
         reasons = counters("export_gateway_downloads_broken_total", "reason")
+        measurements = counters("export_gateway_measurements_total", "outcome")
+        measuredBytes = Counter(label: "export_gateway_measurement_bytes_total", factory: factory)
     }
 
     func delivered(_ count: Int, as form: DownloadForm) { bytes[form]?.increment(by: count) }
     func resumed(_ way: ResumptionWay) { resumptions[way]?.increment() }
     func range(_ way: RangeWay) { ranges[way]?.increment() }
+
+    func measured(_ outcome: MeasurementOutcome) { measurements[outcome]?.increment() }
+    func measured(_ bytes: Int) { measuredBytes.increment(by: bytes) }
 
     func broke(_ reason: DownloadFailure.Code) {
         broken.increment()

@@ -7,6 +7,7 @@ import SystemCrypto
 struct DownloadRecord: Sendable {
     /// The delivery's.
     let id: ExportID
+    let kind: Delivery.Kind
     let export: ExportID
     /// Nil for all files in an archive.
     let file: String?
@@ -20,6 +21,7 @@ struct DownloadRecord: Sendable {
     let startedAt: Timestamp
 
     init(
+        kind: Delivery.Kind = .delivery,
         export: ExportID,
         file: String?,
         form: DownloadForm,
@@ -32,6 +34,7 @@ struct DownloadRecord: Sendable {
     ) {
         var generator = HandedRandom(source: tools.random)
         id = ExportID(at: startedAt, random: &generator)
+        self.kind = kind
         self.export = export
         self.file = file
         self.form = form
@@ -53,6 +56,8 @@ struct DownloadRecord: Sendable {
         case clientLeft(any Error)
         /// The client has a part of what it wanted, and is going to see that.
         case broke(DownloadFailure)
+        /// Nobody wants the rest of what is measured.
+        case givenUp(reason: String)
     }
 
     /// The body begins: has that written down before anything is sent, so that it is known of one whose end nobody sees.
@@ -75,8 +80,12 @@ struct DownloadRecord: Sendable {
             delivery.outcome = .whole
             // Also where a part was cut out of the whole: the digest is not that of what was sent.
             if part == nil { delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) } }
-            meters.whole.increment()
-            logger.info("download finished", metadata: metadata)
+            if isMeasurement {
+                logger.info("measurement finished", metadata: metadata)
+            } else {
+                meters.whole.increment()
+                logger.info("download finished", metadata: metadata)
+            }
         case .clientLeft(let error):
             delivery.outcome = .abandoned
             meters.clientGone.increment()
@@ -84,17 +93,34 @@ struct DownloadRecord: Sendable {
             logger.info("download abandoned by the client", metadata: metadata)
         case .broke(let failure):
             delivery.reason = failure.label
-            meters.broke(failure.code)
             metadata["reason"] = "\(failure.label)"
             switch failure.cause {
             case let cause as ProviderError: metadata["cause"] = "\(cause.label)"
             case let cause?: metadata["cause"] = "\(type(of: cause))"
             case nil: break
             }
-            logger.warning("download broken", metadata: metadata)
+            if isMeasurement {
+                logger.notice("measurement broken", metadata: metadata)
+            } else {
+                meters.broke(failure.code)
+                logger.warning("download broken", metadata: metadata)
+            }
+        case .givenUp(let reason):
+            delivery.outcome = .abandoned
+            delivery.reason = reason
+            metadata["reason"] = "\(reason)"
+            logger.info("measurement given up", metadata: metadata)
         }
         await write(delivery)
     }
+
+    /// A measurement was given up.
+    func givenUp(_ outcome: MeasurementOutcome, _ progress: DownloadProgress) async -> MeasurementOutcome {
+        await ended(.givenUp(reason: outcome.rawValue.replacing("_", with: "-")), progress)
+        return outcome
+    }
+
+    private var isMeasurement: Bool { kind == .measurement }
 
     /// In a task of its own, awaited: what was delivered is written down even if this task has been cancelled.
     private func write(_ delivery: Delivery) async {
@@ -114,6 +140,7 @@ struct DownloadRecord: Sendable {
             coding: form.rawValue,
             outcome: outcome
         )
+        delivery.kind = kind
         delivery.rangeFirst = part?.first
         delivery.rangeLast = part?.last
         delivery.bytesSent = progress.sent

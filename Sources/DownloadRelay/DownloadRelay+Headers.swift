@@ -48,9 +48,14 @@ struct DownloadHead: Sendable {
             let canSkip = skipLimit > 0
             if size != nil, canSkip || facts?.servesRanges == true { fields.append(("Accept-Ranges", "bytes")) }
         }
-        // For a part, the field that speaks of the whole of it beyond doubt; without a coding, both say the same.
-        let name = part == nil ? DigestField.unencoded : DigestField.representation
-        if let digest = file.sha256.flatMap({ DigestField.value(hexadecimal: $0) }) { fields.append((name, digest)) }
+        if let digest = file.sha256.flatMap({ DigestField.value(hexadecimal: $0) }) {
+            if part == nil { fields.append((DigestField.unencoded, digest)) }
+            // Without a coding, both say the same. Libraries know this one (RFC 9530) and refuse what differs: of the whole file
+            // it is told when two readings agree. Of a part it is the only one that speaks of the whole beyond doubt.
+            if part != nil || (coding == .identity && file.digestState == .confirmed) {
+                fields.append((DigestField.representation, digest))
+            }
+        }
         if let part { fields.append(("Content-Range", part.contentRange)) }
         return fields
     }

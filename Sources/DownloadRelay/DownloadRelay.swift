@@ -76,7 +76,8 @@ public struct DownloadRelay: Sendable {
     /// an upstream sends and never runs it. `Cache-Control: private, no-cache, no-transform` lets the caller's own cache
     /// keep the file and ask by its `ETag` whether it holds, and forbids everything in between to keep or re-encode it.
     /// `Vary: Accept-Encoding` is on every answer, whether or not this file would be encoded. `Unencoded-Digest`, for a
-    /// part `Repr-Digest`, has the file's SHA-256 when the record has it; where the length is not announced and the
+    /// part `Repr-Digest`, has the file's SHA-256 when the record has it; the whole file without a coding has `Repr-Digest` too
+    /// when that digest is confirmed. Where the length is not announced and the
     /// client takes trailer fields, the digest of the bytes that were sent follows them.
     ///
     /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
@@ -122,7 +123,8 @@ public struct DownloadRelay: Sendable {
         // Where a part cannot be had, the whole is sent, in the coding of the whole.
         let reservation = try budget.reserve(
             DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
-            for: recipient.caller
+            for: recipient.caller,
+            of: export.id
         )
         let opening = Opening(
             source: FileSource(file: file, export: export.id, open: open),

@@ -15,6 +15,8 @@ struct EngineTools: Sendable {
     let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
     let expiries = Signal()
+    /// Fired when files may be due for measuring.
+    let measurements = Signal()
 
     /// Applies an event to a record in one transaction, and tells whoever should know.
     ///
@@ -49,8 +51,8 @@ struct EngineTools: Sendable {
         }
     }
 
-    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, or the task is cancelled
-    /// while the ledger fails.
+    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, when its row cannot be read any
+    /// more, or the task is cancelled while the ledger fails.
     func record(
         _ event: ExportLife.Event,
         of id: ExportID,
@@ -66,6 +68,8 @@ struct EngineTools: Sendable {
                     metadata: ["export": "\(id)", "bound": "\(error.owner)"]
                 )
                 return await record(.of(event, refused: error), of: id, fence: fence, life)
+            } catch let error as LedgerError where error.isAboutOneExport {
+                return nil
             } catch {
                 logger.error(
                     "the ledger cannot be written, trying again",
@@ -124,9 +128,10 @@ struct EngineTools: Sendable {
         let export = after.export
         changes.wrote(export.id)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
-        // A success without files goes on being looked after.
-        let isSettledNow = after.phase == .settled && before.phase != .settled && !before.export.status.hasResult
-        if export.status.hasResult, !before.export.status.hasResult, after.phase != .settled { expiries.fire() }
+        let isSettledNow = after.phase == .settled && before.phase != .settled
+        // A success without files is not settled yet: they are looked for.
+        if export.status.hasResult, !before.export.status.hasResult { expiries.fire() }
+        if isSettledNow, export.status.hasResult { measurements.fire() }
         if after.phase != before.phase || export.status != before.export.status {
             logger.info(
                 "export moved on",
@@ -141,11 +146,8 @@ struct EngineTools: Sendable {
                 ]
             )
         }
-        if isSettledNow {
-            if export.status.hasResult { expiries.fire() } else { tokens.forget(export.id) }
-        } else if export.status == .expired && before.export.status != .expired {
-            tokens.forget(export.id)
-        }
+        let isExpiredNow = export.status == .expired && before.export.status != .expired
+        if isExpiredNow || (isSettledNow && !export.status.hasResult) { tokens.forget(export.id) }
     }
 }
 

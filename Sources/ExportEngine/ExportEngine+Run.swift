@@ -71,7 +71,7 @@ extension ExportEngine: Service, CustomStringConvertible {
                             hasPassed(record.export.expiresAt, record.export)
                         else { continue }
                         _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
-                    } catch let error as LedgerError where error.code == .corrupt && error.owner != nil {
+                    } catch let error as LedgerError where error.isAboutOneExport {
                         // Set aside by the ledger, and not due any more.
                         continue
                     }

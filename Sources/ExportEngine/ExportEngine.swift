@@ -92,8 +92,8 @@ public final class ExportEngine: ExportService {
             return record
         } catch {
             // That there is one whose row cannot be read is its owner's business alone.
-            guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.code == .corrupt,
-                ledgerError.owner != nil, ledgerError.owner != owner
+            guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,
+                ledgerError.owner != owner
             else { throw error }
             throw unknown
         }
@@ -103,7 +103,7 @@ public final class ExportEngine: ExportService {
     func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
         do {
             return try await body()
-        } catch let error as LedgerError where error.code == .corrupt && error.owner != nil {
+        } catch let error as LedgerError where error.isAboutOneExport {
             // The ledger has told the operator which row, and which column.
             throw GatewayError(
                 .internalError,

@@ -13,6 +13,7 @@ extension ExportLife.Turn {
         correct(&record.progress.trackingSince)
         correct(&record.progress.unknownSince)
         correct(&record.progress.missingSince)
+        correct(&record.progress.filesMissingSince)
         correct(&record.scheduledAt)
     }
 }

@@ -122,6 +122,9 @@ final class Lane: Sendable {
         let record: LedgerRecord?
         do {
             record = try await tools.ledger.record(id)
+        } catch let error as LedgerError where error.isAboutOneExport {
+            letGo(of: id)
+            return nil
         } catch {
             postpone(id, as: kind, because: error)
             return nil
@@ -157,6 +160,9 @@ final class Lane: Sendable {
             let after = try await tools.apply(event, to: id, fence: record.fence, life)
             if after == nil { letGo(of: id) }
             return after
+        } catch let error as LedgerError where error.isAboutOneExport {
+            letGo(of: id)
+            return nil
         } catch {
             postpone(id, as: kind, because: error)
             return nil

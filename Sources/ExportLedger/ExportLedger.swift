@@ -100,6 +100,23 @@ public protocol ExportLedger: Sendable {
         limit: Int
     ) async throws -> DeliveryPage?
 
+    /// Takes the success whose files are to be measured and that became due last, by `now`; nil where none is due but those
+    /// among `running`. It is due again at `retryAt`, and its attempts are one more.
+    ///
+    /// With the update that settles a success it is due, with that in which it expires never again.
+    func claimMeasurement(
+        at now: Timestamp,
+        retryAt: Timestamp,
+        besides running: Set<ExportID>
+    ) async throws -> MeasurementClaim?
+
+    /// Has the files of an export be due for measuring at `dueAt`, or never again where that is nil. Nothing happens where
+    /// they are due no more.
+    func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws
+
+    /// When the next measurement is due but for those among `running`; nil where there is none.
+    func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp?
+
     /// The refresh token that is kept for an export, sealed; nil where there is none.
     func refreshToken(of id: ExportID) async throws -> [UInt8]?
 
@@ -192,4 +209,7 @@ public struct LedgerError: Error, CustomStringConvertible {
     }
 
     public var description: String { "ledger \(code.rawValue): \(detail)" }
+
+    /// Whether one export's row cannot be read: the ledger has set it aside, and everything else goes on.
+    public var isAboutOneExport: Bool { code == .corrupt && owner != nil }
 }

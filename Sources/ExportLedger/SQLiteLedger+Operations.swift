@@ -100,6 +100,7 @@ extension SQLiteLedger: ExportLedger {
                 return .jobTaken(by: owner)
             }
             guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
+            try Self.updateMeasurement(from: before, to: after, in: database)
             return .written(before: before, after: after)
         }
     }

@@ -29,6 +29,9 @@ extension SQLiteLedger {
         migrator.registerMigration("8 readings of files") { database in
             try database.execute(sql: readingSchema)
         }
+        migrator.registerMigration("9 files to be measured") { database in
+            try database.execute(sql: measurementSchema)
+        }
         return migrator
     }
 
@@ -176,6 +179,21 @@ extension SQLiteLedger {
         UPDATE export SET phase = 'tracking', next_action_at = updated_at, files_pending_since = updated_at
             WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded') AND files = '[]'
                 AND destination IS NULL AND reference IS NOT NULL AND notice LIKE '%"files-missing"%';
+        """
+
+    // Of successes whose files were not looked at yet, or are to be tried again.
+    private static let measurementSchema = """
+        CREATE TABLE measurement (
+            export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
+            due_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX measurement_by_time ON measurement (due_at, export_id);
+
+        INSERT INTO measurement
+            SELECT id, updated_at, 0 FROM export
+            WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded');
         """
 
     // Of exports that are not settled only.

@@ -101,11 +101,25 @@ public enum GatewayServer {
             let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
-        // Services end in the reverse order: readiness first, then the door, the engine, and the sockets all use. Probes and
-        // metrics are there to the end.
+        // Services end in the reverse order: readiness first, then measurements, the door, the engine, and the sockets all use.
+        // Probes and metrics are there to the end.
         var services: [any Service] = [ClosingTransport(transport: transport)]
         if let platform { services.append(platform) }
-        services += [watch, engine, application, draining] as [any Service]
+        services += [watch, engine, application] as [any Service]
+        if let settings = configuration.downloads.measurementSettings {
+            services.append(
+                Measuring(
+                    measurer: FileMeasurer(
+                        service: engine,
+                        relay: relay,
+                        settings: settings,
+                        time: time,
+                        logger: logger
+                    )
+                )
+            )
+        }
+        services.append(draining)
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: signals,
@@ -146,6 +160,17 @@ private final class Draining: Service, CustomStringConvertible {
     }
 }
 
+/// Reads files in the background until the gateway begins to end: what is under way is given up then.
+private struct Measuring: Service, CustomStringConvertible {
+    let measurer: FileMeasurer
+
+    var description: String { "measuring" }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await measurer.run() }
+    }
+}
+
 /// Closes the client's connections when everything that uses them has ended.
 private struct ClosingTransport: Service, CustomStringConvertible {
     let transport: UpstreamTransport
@@ -183,6 +208,24 @@ extension GatewayConfiguration.Downloads {
         settings.resumeAttempts = resumeAttempts
         settings.limits = DownloadLimits(memory: memory, perCaller: perCaller)
         return settings
+    }
+}
+
+extension GatewayConfiguration.Downloads {
+    /// Nil where nothing is measured.
+    fileprivate var measurementSettings: MeasurementSettings? {
+        let files: MeasurementSettings.Files
+        switch measure {
+        case .unknownLength: files = .unknownLength
+        case .always: files = .unknownLengthOrDigest
+        case .never: return nil
+        }
+        return MeasurementSettings(
+            files: files,
+            atOnce: measureAtOnce,
+            largest: Int64(measureLargest),
+            rate: measureRate
+        )
     }
 }
 

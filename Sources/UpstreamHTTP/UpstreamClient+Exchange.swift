@@ -17,7 +17,7 @@ extension UpstreamClient {
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            if request.startsJob { try await context.willStart?() }
+            if request.startsJob { try await announce(context) }
             let (transport, logger, time) = (transport, transportLogger, time)
             let (head, encoded) = try await transport.withClient(forStart: request.startsJob) { client in
                 try await withDeadline(request.timeout, time: time) {
@@ -283,6 +283,20 @@ extension UpstreamClient {
             ]
         )
         return TransportFailure.providerError(error, idempotent: request.method.isIdempotent, host: request.url.host)
+    }
+
+    /// Tells that the first byte of a start is about to go out. What was taken for it is given back when it must not.
+    private func announce(_ context: CallContext) async throws(ProviderError) {
+        guard let willStart = context.willStart else { return }
+        do throws(ProviderError) {
+            try await willStart()
+        } catch {
+            guards.withLock { guards in
+                guards.pacer.giveBack()
+                guards.breaker.gaveUp(at: time.now())
+            }
+            throw error
+        }
     }
 
     private func learnTime(from response: UpstreamResponse) {

@@ -329,7 +329,7 @@ ROUTES = [
     (rf"POST {_CASE}/searches/[^/]+/(?:microsoft\.graph\.security\.)?export\w+", "graph.start"),
     (rf"POST {_CASE}/reviewSets/[^/]+/(?:queries/[^/]+/)?(?:microsoft\.graph\.\w+\.)?export", "graph.start"),
     (rf"GET {_CASE}/operations", "graph.list"),
-    (rf"\w+ {_CASE}/operations{_ID}/(?:[\w.]+/)?[\w.]*getDownloadUrl(?:\(\))?", "graph.link"),
+    (rf"\w+ {_CASE}/operations{_ID}/[\w./]*getDownloadUrl(?:\(\))?", "graph.link"),
     (rf"GET {_CASE}/operations{_ID}", "graph.operation"),
     (r"GET /blob/([^/]+)/(\d+)", "graph.file"),
     (rf"POST {_GOALS}", "goals.start"),

@@ -201,9 +201,15 @@ class Gateway:
         configuration.setdefault("server", {})["port"] = self.port
         configuration["ledger"] = {"path": str(self.directory / "ledger.sqlite")}
         self.address = f"http://127.0.0.1:{self.port}"
-        file = self.directory / "gateway.yaml"
-        file.write_text(json.dumps(configuration, indent=2))  # JSON is YAML too.
-        self.process = Process(["serve", "--config", str(file)], self.directory, environment)
+        self._file = self.directory / "gateway.yaml"
+        self.reconfigure({})
+        self.process = Process(["serve", "--config", str(self._file)], self.directory, environment)
+
+    def reconfigure(self, sections: dict[str, dict]) -> None:
+        """What the next start finds in the configuration: `sections` are merged over what stood there."""
+        for name, section in sections.items():
+            self.configuration[name] = self.configuration.get(name, {}) | section
+        self._file.write_text(json.dumps(self.configuration, indent=2))  # JSON is YAML too.
 
     def start(self, ready: bool = True) -> None:
         """Starts the process; returns once it is ready to serve."""

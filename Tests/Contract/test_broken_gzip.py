@@ -66,6 +66,18 @@ def test_nothing_but_gzip_gets_it():
             assert CONTENT.startswith(seen.body)
 
 
+def test_an_answer_without_a_length_is_not_over_in_a_moment():
+    """A proxy that got all of it at once could tell its client the length of what it got."""
+    with raw_servers.pair(downloads={"resumeAttempts": 0}) as pair:
+        for size, shortest in ((len(CONTENT), 0), (None, 0.9)):
+            href = pair.export([Source(CONTENT, "fixed" if size else "chunked", [Fault("fin", at=1000)], tells_size=bool(size))])
+            began = time.monotonic()
+            seen = raw_client.fetch(pair.gateway.port, f"{href}/content", pair.key)
+            assert seen.status == 200 and not seen.is_complete and CONTENT.startswith(seen.body)
+            assert seen.fields.get("content-length") == (str(size) if size else None)
+            assert time.monotonic() - began >= shortest
+
+
 def test_a_download_that_outlasts_the_drain():
     """The client takes little at a time: what was being handed to it comes whole, and then the block."""
     with raw_servers.pair(server={"drainTimeout": "1s"}) as pair:

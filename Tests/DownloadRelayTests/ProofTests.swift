@@ -75,6 +75,25 @@ import Testing
         #expect(part.response.field("Repr-Digest") == DigestField.value(SHA256.hash(Self.bytes)))
     }
 
+    /// The field that libraries know goes with the whole file only when two readings agree, and never with a coding: there
+    /// it would have to be of the encoded bytes.
+    @Test func aConfirmedDigestHasItsStandardFieldToo() async throws {
+        var file = ExportFile(id: "1", name: "a.csv", size: 100_000, sha256: Self.digest)
+        for (state, method) in [
+            (ExportFile.State.claimed, DownloadRequest.Method.get), (.confirmed, .get), (.confirmed, .head),
+        ] {
+            file.digestState = state
+            let digest = DigestField.value(SHA256.hash(Self.bytes))
+            let plain = try await send(DownloadRequest(method: method), file).response
+            #expect(plain.field("Unencoded-Digest") == digest)
+            #expect(plain.field("Repr-Digest") == (state == .confirmed ? digest : nil))
+            let encoded = try await send(DownloadRequest(method: method, acceptEncoding: "gzip"), file).response
+            #expect(encoded.field("Content-Encoding") == "gzip")
+            #expect(encoded.field("Unencoded-Digest") == digest)
+            #expect(encoded.field("Repr-Digest") == nil)
+        }
+    }
+
     @Test(arguments: [nil, "gzip"], [true, false])
     func anotherDigestIsABrokenDownload(acceptEncoding: String?, isLengthKnown: Bool) async throws {
         let wrong = ExportFile(id: "1", name: "a.csv", size: 100_000, sha256: Hexadecimal.encode(SHA256.hash([1])))

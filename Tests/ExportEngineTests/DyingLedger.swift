@@ -74,6 +74,22 @@ final class DyingLedger: ExportLedger {
         try await write { try await ledger.begin(delivery) }
     }
 
+    func claimMeasurement(
+        at now: Timestamp,
+        retryAt: Timestamp,
+        besides running: Set<ExportID>
+    ) async throws -> MeasurementClaim? {
+        try await write { try await ledger.claimMeasurement(at: now, retryAt: retryAt, besides: running) }
+    }
+
+    func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws {
+        try await write { try await ledger.setMeasurement(of: id, dueAt: dueAt, attempts: attempts) }
+    }
+
+    func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp? {
+        try await read { try await ledger.nextMeasurement(besides: running) }
+    }
+
     func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
         try await write { try await ledger.breakDeliveriesUnderWay(at: time, reason: reason) }
     }

@@ -88,6 +88,22 @@ final class StagedLedger: ExportLedger {
         try await ledger.begin(delivery)
     }
 
+    func claimMeasurement(
+        at now: Timestamp,
+        retryAt: Timestamp,
+        besides running: Set<ExportID>
+    ) async throws -> MeasurementClaim? {
+        try await ledger.claimMeasurement(at: now, retryAt: retryAt, besides: running)
+    }
+
+    func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws {
+        try await ledger.setMeasurement(of: id, dueAt: dueAt, attempts: attempts)
+    }
+
+    func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp? {
+        try await ledger.nextMeasurement(besides: running)
+    }
+
     func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
         try await ledger.breakDeliveriesUnderWay(at: time, reason: reason)
     }

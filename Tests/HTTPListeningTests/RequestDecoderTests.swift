@@ -67,13 +67,13 @@ import Testing
     @Test func whatStopsTheDecoderIsKnownExactly() throws {
         var random = SystemRandomNumberGenerator()
         let words = [
-            "upgrade", "Upgrade", "UPGRADE", "upgrad", "upgraded", "uupgrade", "keep-alive", "keep", "c", "u", "up",
-            "HTTP2-Settings", " ", "  ", "\t", ",", ", ", " ,", ",,", "", "upgrade upgrade", "x", "ü", "\u{1f}upgrade",
-            "@pgrade",
-            "5pgrade", "\r\n upgrade", "\r\n\tx",
+            "upgrade", "Upgrade", "UPGRADE", "upgrade", "upgrade ", " upgrade", "\tupgrade", "upgrade\t", "upgrad",
+            "upgraded", "uupgrade", "upgrade upgrade", "@pgrade", "5pgrade", "\u{1f}upgrade", "\r\n upgrade", "\r\n\tx",
+            "keep-alive", "keep", "c", "u", "up", "x", "ü", "HTTP2-Settings", " ", "  ", "\t", ",", ", ", " ,", ",,",
+            "",
         ]
-        let names = ["Connection", "connection", "CONNECTION", "Proxy-Connection", "Connectio", "Connections", "X"]
-        let upgradeNames = ["Upgrade", "upgrade", "UPGRADE", "Upgrades", "X-Upgrade", "X"]
+        let names = ["Connection", "connection", "CONNECTION", "Proxy-Connection", "Connections", "X"]
+        let upgradeNames = ["Upgrade", "upgrade", "UPGRADE", "Upgrades"]
         var stops = 0
         for _ in 0..<5_000 {
             var lines = [
@@ -82,7 +82,8 @@ import Testing
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let value = (0..<Int.random(in: 0...4, using: &random))
                     .map { _ in words.randomElement(using: &random)! }
-                lines.append("\(names.randomElement(using: &random)!): \(value.joined())")
+                let separator = ["", ",", ", ", " ,\t"].randomElement(using: &random)!
+                lines.append("\(names.randomElement(using: &random)!): \(value.joined(separator: separator))")
             }
             lines.shuffle(using: &random)
             let request = (["GET /1 HTTP/1.1", "Host: a"] + lines).joined(separator: "\r\n") + "\r\n\r\n"

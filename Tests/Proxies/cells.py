@@ -18,7 +18,9 @@ from raw_upstream import Fault, Source
 CONTENT = truncation_cases.csv(seed=8, size=6 << 20)
 DIGEST = hashlib.sha256(CONTENT).digest()
 KINDS = ("known length", "gzip", "unknown length")
-BREAKS = ("upstream cut", "gateway killed")
+# At once: before the proxy has passed anything on.
+BREAKS = ("upstream cut", "cut at once", "gateway killed")
+
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Side:
     name: str
     address: str
     versions: list[str]
+    # The address that the proxy tells the gateway, as its clients see it; None where there is none.
+    public: str | None = None
 
 
 @dataclass
@@ -102,15 +106,20 @@ class Scene:
             for kind in KINDS
         ]
 
+    def broken_at_once(self) -> list[Cell]:
+        """The upstream ends when it has sent the first of each file."""
+        with stopping(self.cells("cut at once", Fault("fin", at=50_000))) as cells, ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._download, cells))
+        return cells
+
+    def _download(self, cell: Cell) -> None:
+        cell.start(self.curl)
+        cell.finish()
+
     def whole(self) -> list[Cell]:
         """Downloads of which nothing breaks."""
-
-        def download(cell: Cell):
-            cell.start(self.curl)
-            cell.finish()
-
         with stopping(self.cells("nothing breaks", None)) as cells, ThreadPoolExecutor(4) as pool:
-            list(pool.map(download, cells))
+            list(pool.map(self._download, cells))
         return cells
 
     def broken(self, end: str, break_it) -> list[Cell]:

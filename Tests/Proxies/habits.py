@@ -35,18 +35,18 @@ def creating(scene: Scene, side: Side, ask) -> Iterator[str]:
     # What a stranger says of where the gateway is has to end at the proxy.
     lies = [f"{name}: {value}" for name, value in (
         ("X-Forwarded-Host", "elsewhere.example"), ("X-Forwarded-Proto", "gopher"), ("X-Forwarded-For", "192.0.2.7"),
-        ("Forwarded", "for=192.0.2.7;host=elsewhere.example;proto=gopher"),
+        ("Forwarded", "for=192.0.2.7;host=elsewhere.example;proto=gopher"), ("X-Forwarded-Prefix", "/elsewhere"),
     )]  # fmt: skip
-    for more in ([], lies):
+    for more in ([], lies) if side.public else ([],):
         created = ask("/exports", *sent, *(word for line in more for word in ("-H", line)))
         if created.status != 202:
             yield f"create: {created.status} {created.body[:200]}"
             continue
-        location = urljoin(side.address + "/exports", created.fields["location"])
-        if urlsplit(location)[:2] != urlsplit(side.address)[:2]:
-            yield f"Location is {created.fields['location']}"
+        location = created.fields["location"]
+        if not location.startswith(f"{side.public}/exports/" if side.public else "exports/"):
+            yield f"Location is {location}"
             continue
-        if (followed := ask(urlsplit(location).path)).status != 200:
+        if (followed := ask(urlsplit(urljoin(side.address + "/exports", location)).path)).status != 200:
             yield f"Location is answered with {followed.status}"
     refused = ask("/exports", "-H", "Authorization: Bearer " + "x" * 16_000)
     if refused.status != 401 or refused.fields.get("content-type") != "application/problem+json":

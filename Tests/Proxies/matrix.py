@@ -31,21 +31,26 @@ from raw_upstream import certificate
 WRONG = {
     ("caddy", "gzip", "gateway killed"),
     ("caddy", "unknown length", "upstream cut"),
+    ("caddy", "unknown length", "cut at once"),
     ("caddy", "unknown length", "gateway killed"),
 }
 
 
 def table(cells: list[Cell]) -> None:
-    """A row for each side and version, a column for each way to break."""
-    titles = [f"{end}, {kind}" for end in BREAKS for kind in KINDS]
-    print(f"\n{'curl ends with':28} {'asks':5}{'gets':5}" + "".join(f"{title:32}" for title in titles))
-    rows: dict[tuple[str, str], dict[str, Cell]] = {}
+    """A row for each side and version, a column for each way to break: curl's exit code, with * where half a file passes."""
+    print("\n" + " " * 39 + "".join(f"{end:27}" for end in BREAKS))
+    kinds = "".join(f"{kind.split()[0]:8}" for kind in KINDS) + "   "
+    print(f"{'curl ends with':28} {'asks':5}{'gets':5}" + kinds * len(BREAKS))
+    rows: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
     for cell in cells:
-        rows.setdefault((cell.side.name, cell.version), {})[f"{cell.end}, {cell.kind}"] = cell
+        rows.setdefault((cell.side.name, cell.version), {})[cell.end, cell.kind] = cell
     for (name, version), row in rows.items():
         got = "/".join(sorted({cell.got for cell in row.values()}))
-        texts = [f"{row[title].result}{' and half a file' if row[title].is_wrong else ''}" for title in titles]
-        print(f"{name:28} {version:5}{got:5}" + "".join(f"{text:32}" for text in texts))
+        print(f"{name:28} {version:5}{got:5}", end="")
+        for end in BREAKS:
+            print("".join(f"{f'{row[end, kind].result}' + '*' * row[end, kind].is_wrong:8}" for kind in KINDS), end="   ")
+        print()
+    print("* curl ends with 0, and has half a file")
 
 
 def check(cells: list[Cell], variants: set[str]) -> Iterator[str]:
@@ -86,7 +91,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         # Whoever the proxies run as has to find the way to their own directories.
         directory.chmod(0o755)
         downloads = {"resumeAttempts": 0, "perCaller": 256, "memory": 1 << 30}
-        pair = stack.enter_context(raw_servers.pair(downloads=downloads))
+        pair = stack.enter_context(raw_servers.pair(downloads=downloads, server={"trustedProxies": ["127.0.0.1"]}))
         running = list(places(directory, f"127.0.0.1:{pair.gateway.port}", wanted))
         for proxy in running:
             stack.callback(proxy.kill)
@@ -95,7 +100,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
             proxy.wait_until_it_listens()
         variants = {proxy.title for proxy in running if proxy.is_variant}
         sides = [Side("(no proxy)", pair.gateway.address, ["1.1"])]
-        sides += [Side(proxy.title, proxy.address, proxy.versions) for proxy in running]
+        sides += [Side(proxy.title, proxy.address, proxy.versions, proxy.public) for proxy in running]
         scene = Scene(pair, Curl(directory, directory / "certificate.pem", pair.gateway.key), sides)
 
         waits = habits.Waits(scene, wait)
@@ -105,7 +110,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         for side in sides:
             for version in side.versions if side.name not in variants else ():
                 yield from habits.check(scene, side, version)
-        cells = scene.broken("upstream cut", pair.upstream.cut)
+        cells = scene.broken_at_once() + scene.broken("upstream cut", pair.upstream.cut)
         yield from waits.join()
         cells += scene.broken("gateway killed", pair.gateway.kill)
         table(cells)
@@ -125,7 +130,7 @@ def main() -> int:
     wanted = [kind for kind in proxies.ALL if kind.name in arguments.names]
     wanted = wanted or (proxies.ALL if arguments.all else proxies.COMMON)
     # A signal takes the same way out as a failure: nothing is left behind.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     began = time.monotonic()
     faults = list(run(wanted, 60 if arguments.all else 30))

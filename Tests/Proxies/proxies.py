@@ -64,6 +64,8 @@ class Proxy:
             self.versions = ["2"]
         scheme = "https" if self.is_tls else "http"
         self.address = f"{scheme}://127.0.0.1:{place.port}"
+        # Where something else ends TLS in front of it, it says https all the same.
+        self.public = f"https://127.0.0.1:{place.port}"
         self.log = place.directory / "output.log"
         self._process: subprocess.Popen | None = None
 

@@ -103,7 +103,7 @@ import Testing
         let identity = UpstreamIdentity(token: "e30.eyJvaWQiOiJBIiwiYXBwaWQiOiJCIn0.x")
         #expect(identity == UpstreamIdentity(objectID: "a", applicationID: "b"))
         for token in ["", "opaque", "a.b.c", "e30.e30.x"] { #expect(UpstreamIdentity(token: token) == nil) }
-        let set: JSONValue = ["user": ["id": "A"], "application": nil]
+        let set: JSONValue = ["user": ["id": "A"], "application": .null]
         #expect(identity?.mayBe(set) == true)
         #expect(identity?.mayBe(nil) == true)
         #expect(identity?.mayBe(["user": ["id": "other"]]) == false)

@@ -19,4 +19,16 @@ enum LastBytes {
         try? await isOver.futureResult.get()
         timer.cancel()
     }
+
+    /// How long an answer lasts at the least before it is cut.
+    static let shortestAnswer = TimeAmount.seconds(1)
+
+    /// Returns when `shortestAnswer` has passed since an answer of unknown length was begun, in a cancelled task too.
+    ///
+    /// A proxy that gets head, bytes and cut in one moment may tell its client the length of what it got: half a file is
+    /// whole then. One that has passed the head on cannot.
+    static func wait(since begun: NIODeadline, on channel: any Channel) async {
+        guard begun + shortestAnswer > .now() else { return }
+        try? await channel.eventLoop.scheduleTask(deadline: begun + shortestAnswer) {}.futureResult.get()
+    }
 }

@@ -164,13 +164,19 @@ extension ExportRoutes {
             headers: headers,
             body: .init(contentLength: answer.contentLength.flatMap { Int(exactly: $0) }) { writer in
                 var out = writer
+                let begun = NIODeadline.now()
                 // A throw passes `finish` by: Hummingbird then cuts the connection, and the client sees the break.
-                try await body.write { piece in
-                    try await out.write(piece)
-                } finish: { trailers in
-                    try await out.finish(trailers.isEmpty ? nil : fields(trailers))
-                } breakOff: { last in
-                    await LastBytes.send(last, on: channel)
+                do {
+                    try await body.write { piece in
+                        try await out.write(piece)
+                    } finish: { trailers in
+                        try await out.finish(trailers.isEmpty ? nil : fields(trailers))
+                    } breakOff: { last in
+                        await LastBytes.send(last, on: channel)
+                    }
+                } catch let failure as DownloadFailure where answer.contentLength == nil {
+                    await LastBytes.wait(since: begun, on: channel)
+                    throw failure
                 }
             }
         )

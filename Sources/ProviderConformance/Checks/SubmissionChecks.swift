@@ -86,14 +86,10 @@ extension Examination {
         let valid = try await must("valid options are accepted") { () throws(ProviderError) in
             try provider.validate(harness.options())
         }
-        let harness = harness
         let before = await harness.startedJobs()
         let seen = Counts()
         var context = harness.context
-        context.willStart = { () async throws(ProviderError) in
-            seen.add(await harness.startedJobs())
-            throw ProviderError(.transient, "Not now.")
-        }
+        context.willStart = refusal(seen)
         let refusing = context
         await mustThrow([.transient], "a start that is refused beforehand") { () async throws(ProviderError) in
             try await provider.submit(valid.plan, secrets: valid.secrets, marker: marker(), context: refusing)
@@ -102,6 +98,15 @@ extension Examination {
         expect(counts == [before], "willStart is called once, before the job", found: counts)
         let jobs = await harness.startedJobs() - before
         expect(jobs == 0, "nothing is started", found: "\(jobs) jobs")
+    }
+
+    /// Counts the jobs and says no.
+    private func refusal(_ seen: Counts) -> @Sendable () async throws(ProviderError) -> Void {
+        let startedJobs = harness.startedJobs
+        return { () async throws(ProviderError) in
+            seen.add(await startedJobs())
+            throw ProviderError(.transient, "Not now.")
+        }
     }
 
     /// What is not declared is refused, and nobody is asked.

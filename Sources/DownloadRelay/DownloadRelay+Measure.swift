@@ -1,0 +1,126 @@
+import Exports
+import Logging
+import NIOCore
+
+extension DownloadRelay {
+    /// Reads a file from its first byte to its last, as for a client that takes it plain, and hands the bytes to nobody.
+    ///
+    /// The same is demanded of it as of a download (format, lengths, digest), it is gone on with where it breaks off, and it
+    /// is a delivery of its own kind: given to `record` before the first byte is counted, and with the same id at its end.
+    /// What could not be opened is none. Takes room in the memory for downloads, as long as half of it is left to callers, and
+    /// counts for no caller. Gives way as soon as a caller downloads a file of this export.
+    ///
+    /// Cancelling the task ends it; how it went has been given to `record` when this returns.
+    ///
+    /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
+    func measure(
+        _ file: ExportFile,
+        of export: Export,
+        largest: Int64,
+        pace: ReadingPace,
+        record: @escaping @Sendable (Delivery) async -> Void,
+        open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
+    ) async -> MeasurementOutcome {
+        let outcome = await measuring(file, of: export, largest: largest, pace: pace, record: record, open: open)
+        tools.meters.measured(outcome)
+        return outcome
+    }
+
+    private func measuring(
+        _ file: ExportFile,
+        of export: Export,
+        largest: Int64,
+        pace: ReadingPace,
+        record: @escaping @Sendable (Delivery) async -> Void,
+        open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
+    ) async -> MeasurementOutcome {
+        let startedAt = tools.time.now()
+        if let size = file.size, size > largest { return .tooLarge }
+        guard let reservation = budget.reserveSpare(DownloadBudget.plainCost, besides: export.id) else {
+            return .gaveWay
+        }
+        defer { reservation.release() }
+        let opening = Opening(
+            source: FileSource(file: file, export: export.id, open: open),
+            tools: tools,
+            skipLimit: 0
+        )
+        let opened: OpenedFile
+        do throws(GatewayError) {
+            opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+                try await opening.opened(nil, known: nil)
+            }
+        } catch {
+            return refused(file, of: export, error)
+        }
+        let row = { (announced: Int64?, upstreamRequestID: String?) in
+            var generator = HandedRandom(source: tools.random)
+            return DownloadRecord(
+                kind: .measurement,
+                export: export.id,
+                file: file.id,
+                form: .identity,
+                announced: announced,
+                upstreamRequestID: upstreamRequestID,
+                recipient: Recipient(
+                    caller: Delivery.gatewayItself,
+                    requestID: ExportID(at: startedAt, random: &generator).description,
+                    record: record
+                ),
+                tools: tools,
+                startedAt: startedAt
+            )
+        }
+        switch opened {
+        case .beyond: return .broken
+        case .contradicted(let failure, let reading, let requestID):
+            var progress = DownloadProgress()
+            progress.add(reading)
+            await row(reading.claimedSize, requestID).ended(.broke(failure), progress)
+            return .broken
+        case .stream(let handover, let facts, _, _, let requestID):
+            guard let stream = handover.take() else { return .broken }
+            defer { stream.letGo() }
+            known.note(facts, of: file, in: export.id)
+            if let size = facts.size, size > largest { return .tooLarge }
+            return await measure(stream, of: export.id, largest: largest, pace: pace, row(facts.size, requestID))
+        }
+    }
+
+    private func measure(
+        _ stream: FileStream,
+        of export: ExportID,
+        largest: Int64,
+        pace: ReadingPace,
+        _ row: DownloadRecord
+    ) async -> MeasurementOutcome {
+        await row.began()
+        do {
+            while let piece = try await stream.next() {
+                tools.meters.measured(piece.readableBytes)
+                if stream.given > largest { return await row.givenUp(.tooLarge, DownloadProgress(sent: 0, stream)) }
+                if budget.isServing(export) { return await row.givenUp(.gaveWay, DownloadProgress(sent: 0, stream)) }
+                try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay)
+            }
+        } catch {
+            let progress = DownloadProgress(sent: 0, stream)
+            if Task.isCancelled { return await row.givenUp(.cancelled, progress) }
+            await row.ended(.broke(DownloadFailure(ending: error, after: stream.given)), progress)
+            return .broken
+        }
+        await row.ended(.whole, DownloadProgress(sent: 0, stream))
+        return .whole
+    }
+
+    private func refused(_ file: ExportFile, of export: Export, _ error: GatewayError) -> MeasurementOutcome {
+        if Task.isCancelled { return .cancelled }
+        tools.logger.notice(
+            "a file could not be opened to be measured",
+            metadata: ["export": "\(export.id)", "file": "\(file.id)", "code": "\(error.code.rawValue)"]
+        )
+        switch error.code {
+        case .expired, .noResult, .deliveredElsewhere, .notFound: return .unreadable
+        default: return .broken
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Exports
+import Synchronization
+
+/// Holds readers up so that all together read no more than so many bytes in a second.
+final class ReadingPace: Sendable {
+    private let debt: Mutex<ReadingDebt>
+    private let time: any TimeSource
+
+    /// - Parameter rate: Bytes in a second; 0: nobody is held up.
+    init(rate: Int, time: any TimeSource) {
+        debt = Mutex(ReadingDebt(rate: rate, at: time.now()))
+        self.time = time
+    }
+
+    /// Returns when more may be read after `bytes`, or throws `CancellationError`.
+    ///
+    /// - Parameter share: How many share the rate, the readers here being one of them.
+    func wait(after bytes: Int, share: Int) async throws {
+        let wait = debt.withLock { $0.add(bytes, share: share, at: time.now()) }
+        if wait > .zero { try await time.sleep(for: wait) }
+    }
+}
+
+/// How far readers are ahead of their rate.
+struct ReadingDebt: Sendable {
+    /// What is less is not worth a sleep: pieces are small.
+    static let least = Duration.milliseconds(50)
+
+    let rate: Int
+    private var owed = Duration.zero
+    private var last: Timestamp
+
+    init(rate: Int, at now: Timestamp) {
+        self.rate = rate
+        last = now
+    }
+
+    /// Bytes were read: how long their reader has to wait now.
+    mutating func add(_ bytes: Int, share: Int, at now: Timestamp) -> Duration {
+        guard rate > 0 else { return .zero }
+        // A clock that was set back has told nothing.
+        owed = max(.zero, owed - max(.zero, now - last))
+        last = now
+        owed += .seconds(Double(bytes) * Double(max(1, share)) / Double(rate))
+        return owed < Self.least ? .zero : owed
+    }
+}

@@ -1,0 +1,71 @@
+import ExportLedger
+public import Exports
+import Logging
+
+extension ExportEngine: MeasurementService {
+    /// How long nothing is claimed after the ledger has failed.
+    private static let ledgerPause = Duration.seconds(60)
+
+    public func claimMeasurement(besides running: Set<ExportID>, lease: Duration) async -> MeasurementClaim? {
+        do {
+            while true {
+                let now = tools.time.now()
+                let claim = try await tools.ledger.claimMeasurement(at: now, retryAt: now + lease, besides: running)
+                guard let claim else { return nil }
+                if isMeasurable(claim.export, at: now) { return claim }
+                try await tools.ledger.setMeasurement(of: claim.export.id, dueAt: nil, attempts: claim.attempts)
+            }
+        } catch {
+            await pause(after: error)
+            return nil
+        }
+    }
+
+    public func endMeasurement(_ claim: MeasurementClaim, next: MeasurementClaim.Next?) async {
+        let (ledger, id) = (tools.ledger, claim.export.id)
+        let dueAt = next.map { tools.time.now() + $0.wait }
+        let attempts = claim.attempts - (next?.counts == false ? 1 : 0)
+        // A task of its own, awaited: the claim is given back also because the process is about to end.
+        let write = Task { try await ledger.setMeasurement(of: id, dueAt: dueAt, attempts: attempts) }
+        do { try await write.value } catch { report(error) }
+        tools.measurements.fire()
+    }
+
+    public func openForMeasurement(
+        _ fileID: String,
+        of id: ExportID,
+        range: FileRange?
+    ) async throws(GatewayError) -> FileBody {
+        // Nobody's: the token that an export's owner left is not for this.
+        try await open(fileID, of: id, range: range, authorization: CallerAuthorization(caller: ""))
+    }
+
+    public func waitForMeasurement(besides running: Set<ExportID>) async {
+        do {
+            let next = try await tools.ledger.nextMeasurement(besides: running)
+            if let next, next <= tools.time.now() { return }
+            await tools.measurements.wait(until: next, of: tools.time)
+        } catch {
+            await pause(after: error)
+        }
+    }
+
+    /// Whether files of an export can be read here by nobody's wish but the gateway's own.
+    private func isMeasurable(_ export: Export, at now: Timestamp) -> Bool {
+        guard export.status.hasResult, export.destination == nil, export.expiresAt.map({ $0 > now }) ?? true,
+            let lane = lane(of: export)
+        else { return false }
+        return !lane.life.capabilities.delegatedOnly
+    }
+
+    private func pause(after error: any Error) async {
+        report(error)
+        // Cut short by the end of the task, which is what is waited for then.
+        try? await tools.time.sleep(for: Self.ledgerPause)
+    }
+
+    private func report(_ error: any Error) {
+        if error is CancellationError { return }
+        tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+    }
+}

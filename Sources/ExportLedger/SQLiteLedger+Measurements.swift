@@ -1,0 +1,79 @@
+public import Exports
+import GRDB
+
+extension SQLiteLedger {
+    public func claimMeasurement(
+        at now: Timestamp,
+        retryAt: Timestamp,
+        besides running: Set<ExportID>
+    ) async throws -> MeasurementClaim? {
+        try await write { database in
+            let row = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT export_id, attempts FROM measurement
+                    WHERE due_at <= ? AND export_id NOT IN (\(Self.list(running)))
+                    ORDER BY due_at DESC, export_id DESC LIMIT 1
+                    """,
+                arguments: [now.milliseconds]
+            )
+            guard let row, let id = ExportID(row["export_id"] as String),
+                let export = try Self.record(id, in: database)?.export
+            else { return nil }
+            let attempts = (row["attempts"] as Int) + 1
+            try Self.setMeasurement(of: id, dueAt: retryAt, attempts: attempts, in: database)
+            return MeasurementClaim(export: export, attempts: attempts)
+        }
+    }
+
+    public func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws {
+        try await write { try Self.setMeasurement(of: id, dueAt: dueAt, attempts: attempts, in: $0) }
+    }
+
+    public func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp? {
+        try await read { database in
+            try Int64.fetchOne(
+                database,
+                sql: """
+                    SELECT due_at FROM measurement WHERE export_id NOT IN (\(Self.list(running)))
+                    ORDER BY due_at LIMIT 1
+                    """
+            )
+            .map(Timestamp.init(milliseconds:))
+        }
+    }
+
+    /// What an update of a record means for the measuring of its files: a success is due at once, and one whose files are
+    /// gone never again.
+    static func updateMeasurement(from before: LedgerRecord, to after: LedgerRecord, in database: Database) throws {
+        if after.phase == .settled, before.phase != .settled, after.export.status.hasResult {
+            try database.cachedStatement(
+                sql: "INSERT OR REPLACE INTO measurement (export_id, due_at, attempts) VALUES (?, ?, 0)"
+            )
+            .execute(arguments: [after.export.id.description, after.export.updatedAt.milliseconds])
+        } else if after.export.status == .expired, before.export.status != .expired {
+            try setMeasurement(of: after.export.id, dueAt: nil, attempts: 0, in: database)
+        }
+    }
+
+    private static func setMeasurement(
+        of id: ExportID,
+        dueAt: Timestamp?,
+        attempts: Int,
+        in database: Database
+    ) throws {
+        if let dueAt {
+            try database.execute(
+                sql: "UPDATE measurement SET due_at = ?, attempts = ? WHERE export_id = ?",
+                arguments: [dueAt.milliseconds, attempts, id.description]
+            )
+        } else {
+            try database.execute(sql: "DELETE FROM measurement WHERE export_id = ?", arguments: [id.description])
+        }
+    }
+
+    /// Ids have no character that a text in SQL could end with.
+    private static func list(_ ids: Set<ExportID>) -> String {
+        ids.map { "'\($0)'" }.joined(separator: ", ")
+    }
+}
