@@ -27,7 +27,7 @@ struct AnswerBody: Sendable {
     /// begins like it. `sent` is cut out.
     init(_ encoded: [UInt8], headers: UpstreamHeaders, limit: Int, without sent: SentSecrets?, isError: Bool) {
         bytes = encoded
-        if encoded.starts(with: [0x1F, 0x8B]) {
+        if Self.isGzip(encoded) {
             (bytes, fault) = Self.gunzipped(encoded, limit: limit)
         } else if headers.isEncoded, !encoded.isEmpty {
             let coding = headers.all("content-encoding") ?? ""
@@ -39,6 +39,9 @@ struct AnswerBody: Sendable {
         json = LenientJSON.parse(bytes)
         if json != nil { fault = nil }
     }
+
+    /// Nothing else that upstreams send begins so.
+    static func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
 
     private static func gunzipped(_ encoded: [UInt8], limit: Int) -> (bytes: [UInt8], fault: String?) {
         var decoded: [UInt8] = []

@@ -5,7 +5,8 @@ extension JSONValue {
     /// The exact spelling goes before others.
     public func member(_ name: String) -> JSONValue? {
         guard let object else { return nil }
-        return object[name] ?? object.first { Self.isSame($0.key, name) }?.value
+        // Objects with more members are none of Microsoft's, and would make each look-up a search.
+        return object[name] ?? (object.count <= 256 ? object.first { Self.isSame($0.key, name) }?.value : nil)
     }
 
     /// The text of a member, whatever the case of its name; nil when it is empty or no text.

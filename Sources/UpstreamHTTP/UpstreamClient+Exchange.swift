@@ -39,7 +39,9 @@ extension UpstreamClient {
             // What a token endpoint grants may be what it was shown: a refresh token, for instance.
             let sent = isError || request.form == nil ? SentSecrets(request, token: token) : nil
             let headers = UpstreamHeaders(head.headers, without: sent)
-            let body = try await transport.heavyWork.run(on: encoded.count) {
+            // What is in gzip may become any size within the limit.
+            let size = AnswerBody.isGzip(encoded) ? request.bodyLimit : encoded.count
+            let body = try await transport.heavyWork.run(on: size) {
                 AnswerBody(encoded, headers: headers, limit: request.bodyLimit, without: sent, isError: isError)
             }
             let response = UpstreamResponse(
@@ -298,7 +300,9 @@ extension UpstreamClient {
     }
 
     private func learnTime(from response: UpstreamResponse) {
-        guard let date = response.headers["date"].flatMap({ HTTPDate.parse($0, at: response.receivedAt) }) else { return }
+        guard let date = response.headers["date"].flatMap({ HTTPDate.parse($0, at: response.receivedAt) }) else {
+            return
+        }
         let lead = date - response.receivedAt
         // Two clocks that are further apart than that: whichever is wrong, the difference is of no use.
         let bound = Duration.seconds(48 * 3600)

@@ -34,7 +34,8 @@ public struct UpstreamErrorBody: Sendable, Hashable {
         if let json = response.json {
             read(json, depth: 0)
         } else if !response.body.isEmpty {
-            readText(String(upstream: response.body, contentType: response.headers["content-type"]))
+            let beginning = Array(response.body.prefix(AnswerLimit.error))
+            readText(String(upstream: beginning, contentType: response.headers["content-type"]))
         }
         // Older services of Power BI send the body in a header field.
         if codes.isEmpty, texts.isEmpty, let details = response.headers["x-powerbi-error-details"] {

@@ -105,6 +105,7 @@ enum VivaGoalsLocation {
         let key = steps[place].dropFirst("exportjobs".count)
         if key.hasPrefix("("), key.hasSuffix(")") {
             return percentDecoded(key.dropFirst().dropLast().drop { $0 == "'" }.prefix { $0 != "'" })
+                .flatMap { UpstreamText.id($0) }
         }
         guard key.isEmpty, place + 1 < steps.endIndex else { return nil }
         return percentDecoded(steps[place + 1]).flatMap { UpstreamText.id($0) }
