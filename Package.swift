@@ -149,7 +149,7 @@ let package = Package(
             "MicrosoftSandbox",
             [
                 "Exports", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
-                .hummingbirdTLS, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
         room(

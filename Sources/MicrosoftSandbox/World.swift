@@ -15,6 +15,7 @@ final class World: Sendable {
     let jobs = JobBook()
     let rules = RuleBook()
     let calls = CallLog()
+    let connections = ConnectionBook()
     let listeners: ListenerBook
     let digests = FileDigests(generator: ContentGenerator())
     /// Signs pre-signed links.

@@ -10,7 +10,14 @@ import UnixSignals
 
 struct Sandbox: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serves a stand-in for Entra ID, Microsoft Graph and Power BI, with their quirks."
+        abstract: "Serves a stand-in for Entra ID, Microsoft Graph and Power BI, with their quirks.",
+        discussion: """
+            It misbehaves as it is told to: POST a rule to /_sandbox/rules, such as
+            {"operation": "power-bi.file", "times": 1, "fault": {"kind": "status", "status": 503}}
+            DELETE /_sandbox/rules ends all rules; GET /_sandbox/account tells what happened. The kinds are
+            \(SandboxFault.kinds.sorted().joined(separator: ", ")).
+            Sources/MicrosoftSandbox/Documentation.docc/Switches.md says what each does.
+            """
     )
 
     @Option(help: "The address to listen on.")

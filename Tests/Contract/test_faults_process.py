@@ -315,7 +315,7 @@ def test_a_full_disk_stops_new_exports_and_nothing_else(upstream):
         assert gateway.get("/exports").json["value"]
         assert gateway.download(f"{export['href']}/content").status == 200
         filler.unlink()
-        poll("ready again", lambda: readiness(gateway)["status"] == "ready", 20)
+        poll("ready again", lambda: readiness(gateway)["status"] == "pass", 20)
         assert gateway.metric("export_gateway_degraded") == 0
         gateway.succeeded(gateway.create(bodies.report("Fits")))
 

@@ -26,6 +26,12 @@ import Yams
         #expect(Set(names) == Set(Adapter.all.map(\.descriptor.id.rawValue)))
     }
 
+    @Test func everyProblemCodeIsListed() throws {
+        let code = try Contract().schemas.node("Problem")["properties"]?["code"]
+        let names = code?["x-extensible-enum"]?.array().compactMap(\.string) ?? []
+        #expect(Set(names) == Set(ProblemCode.allCases.map(\.rawValue)))
+    }
+
     /// The paths of all members below a JSON Schema, such as `settings/locale`.
     private static func members(of schema: JSONValue, below path: String = "") -> Set<String> {
         var found: Set<String> = []

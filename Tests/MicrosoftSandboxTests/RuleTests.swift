@@ -84,6 +84,18 @@ import Testing
                 (["fault": ["kind": "failed"], "time": 1], "/time"),
                 (["fault": ["kind": "echo", "status": 200]], "/fault/status"),
                 (["fault": ["kind": "echo", "writing": "backwards"]], "/fault/writing"),
+                (["fault": ["kind": "failed"], "connection": "old"], "/connection"),
+                (["fault": ["kind": "headers"]], "/fault/set"),
+                (["fault": ["kind": "headers", "set": ["Content-Length": "3"]]], "/fault/set"),
+                (["fault": ["kind": "headers", "remove": [1]]], "/fault/remove"),
+                (["fault": ["kind": "members"]], "/fault/set"),
+                (["fault": ["kind": "rewrite", "find": "", "with": ""]], "/fault/find"),
+                (["fault": ["kind": "padding"]], "/fault/bytes"),
+                (["fault": ["kind": "listedSize"]], "/fault/differsBy"),
+                (["fault": ["kind": "leadingBytes", "hex": "xyz"]], "/fault/hex"),
+                (["fault": ["kind": "location", "place": "there"]], "/fault/place"),
+                (["fault": ["kind": "framing"]], "/fault/head"),
+                (["fault": ["kind": "raw"]], "/fault/text"),
                 ([:], "/fault"),
             ]
             for (body, pointer) in bad {
@@ -108,8 +120,15 @@ import Testing
             ["kind": "wrappedEntity"], ["kind": "idWithReserved"], ["kind": "preAuthorizedLink"],
             ["kind": "noRanges"], ["kind": "ranges"], ["kind": "changedFile"], ["kind": "noETag"],
             ["kind": "consentRequired"], ["kind": "interactionRequired", "claims": "{}"], ["kind": "identityNotFound"],
-            ["kind": "echo"], ["kind": "echo", "status": 401, "writing": "escaped"],
+            ["kind": "echo"], ["kind": "echo", "status": 401, "writing": "escaped"], ["kind": "raw", "text": ""],
+            ["kind": "headers", "set": ["A": "b"], "remove": ["C"]], ["kind": "members", "set": ["a": .null]],
+            ["kind": "rewrite", "find": "a", "with": ""], ["kind": "padding", "bytes": 1, "entries": true],
+            ["kind": "location", "place": "body"], ["kind": "emptyBody"], ["kind": "listLag", "seconds": 1],
+            ["kind": "listedSize", "differsBy": -1], ["kind": "leadingBytes", "hex": "efbbbf"], ["kind": "gzip"],
+            ["kind": "framing", "head": "lengthTwice"], ["kind": "status", "status": 500, "started": true],
+            ["kind": "cutConnection", "reset": true],
         ]
+        #expect(Set(faults.compactMap { $0["kind"]?.string }) == Set(SandboxFault.kinds))
         try await withLab { lab in
             for fault in faults {
                 let reply = try await rule(lab, ["operation": "*", "fault": fault])

@@ -12,7 +12,7 @@ struct OperationsRoutes: Sendable {
     /// `getLiveness`
     func liveness() -> Response { passes }
 
-    /// `getReadiness`: `ready`, or `degraded` where new exports are refused and the rest goes on. Throws `unavailable` while the
+    /// `getReadiness`: `pass`, or `degraded` where new exports are refused and the rest goes on. Throws `unavailable` while the
     /// process starts or drains, and when the ledger does not answer.
     func readiness() async throws -> Response {
         guard readiness() else {
@@ -24,7 +24,7 @@ struct OperationsRoutes: Sendable {
         let impediments = impediments()
         return JSONAnswer.plain(
             JSONWriter.object { writer in
-                writer.member("status", impediments.isEmpty ? "ready" : "degraded")
+                writer.member("status", impediments.isEmpty ? "pass" : "degraded")
                 writer.member("version", version)
                 guard !impediments.isEmpty else { return }
                 writer.member("reasons", .array(impediments.map { Self.reason($0.rawValue, $0.detail) }))

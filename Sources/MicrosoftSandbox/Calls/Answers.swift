@@ -81,4 +81,5 @@ extension HTTPField.Name {
     static let pragma = Self("Pragma")!
     static let expires = Self("Expires")!
     static let host = Self("Host")!
+    static let operationLocation = Self("Operation-Location")!
 }

@@ -34,20 +34,46 @@ struct Dispatcher: HTTPResponder {
         do {
             call.body = try await request.body.collect(upTo: 1 << 20)
         } catch is NIOTooManyBytesError {
-            return finish(Response(status: .contentTooLarge), call)
+            world.calls.note(call, status: 413)
+            return Response(status: .contentTooLarge)
         }
-        takeFaults(&call)
+        takeFaults(&call, world.connections.noteCall(on: context.channel))
         if case .slow(let milliseconds) = call.faults[.delay] {
             try await cancelWhenGracefulShutdown { try await world.time.sleep(for: .milliseconds(milliseconds)) }
             call.now = world.time.now()
         }
-        if case .cutConnection(let started) = call.faults[.answer] {
-            if started { _ = answer(call, match) }
+        return try await answer(call, match, on: context.channel)
+    }
+
+    private func answer(_ call: Call, _ match: RouteTable.Match, on channel: any Channel) async throws -> Response {
+        if startsAnyway(call) { _ = serviceAnswer(call, match) }
+        // What is returned behind a closed connection reaches nobody.
+        let nothing = Response(status: .internalServerError)
+        switch call.faults[.answer] {
+        case .cutConnection(_, let reset):
             world.calls.note(call, status: 0)
-            try await context.channel.close()
-            return Response(status: .internalServerError)
+            try await channel.cut(reset: reset)
+            return nothing
+        case .raw(let text, _):
+            world.calls.note(call, status: 0)
+            try await RawAnswer(text).send(on: channel)
+            return nothing
+        default: break
         }
-        return finish(answer(call, match), call)
+        let right = faultyAnswer(call) ?? serviceAnswer(call, match)
+        let response = try await ChangedAnswer(call: call).response(from: right)
+        world.calls.note(call, status: response.status.code)
+        guard case .framing(let framing) = call.faults[.framing] else { return response }
+        try await RawAnswer(response, framing: framing).send(on: channel)
+        return nothing
+    }
+
+    /// Whether the call is carried out although its answer says otherwise, or does not come.
+    private func startsAnyway(_ call: Call) -> Bool {
+        switch call.faults[.answer] {
+        case .cutConnection(let started, _), .raw(_, let started), .status(_, _, _, let started): started
+        default: false
+        }
     }
 
     private var table: RouteTable {
@@ -58,7 +84,7 @@ struct Dispatcher: HTTPResponder {
         }
     }
 
-    private func takeFaults(_ call: inout Call) {
+    private func takeFaults(_ call: inout Call, _ connection: SandboxConnection) {
         let job = jobSpokenOf(call)
         var subjects = [call.rawPath, PercentEncoding.decode(call.rawPath, plusIsSpace: false)]
         subjects += job?.subjects ?? []
@@ -67,7 +93,8 @@ struct Dispatcher: HTTPResponder {
         call.faults = world.rules.take(
             call.operation,
             subjects: subjects,
-            jobIsOpen: job?.isOpen(at: call.now) ?? false
+            jobIsOpen: job?.isOpen(at: call.now) ?? false,
+            connection: connection
         )
         if let job { world.jobs.update(job.id) { $0.take(call.faults, asStart: false) } }
         if call.faults.has(.tokenRevoked), let token = call.bearer { world.tokens.revoke(token) }
@@ -85,8 +112,7 @@ struct Dispatcher: HTTPResponder {
         }
     }
 
-    private func answer(_ call: Call, _ match: RouteTable.Match) -> Response {
-        if let answer = faultyAnswer(call) { return answer }
+    private func serviceAnswer(_ call: Call, _ match: RouteTable.Match) -> Response {
         if case .wrongMethod(let allow) = match {
             var response = GraphAnswer(world: world, call: call).notAllowed
             response.headers[.allow] = allow.joined(separator: ", ")
@@ -112,7 +138,7 @@ struct Dispatcher: HTTPResponder {
             var response = throttled(call)
             response.headers[.retryAfter] = withoutHeader ? nil : retryAfter ?? "1"
             return response
-        case .status(let status, let body, let headers):
+        case .status(let status, let body, let headers, _):
             var fields = HTTPFields()
             for (name, value) in headers { HTTPField.Name(name).map { fields[$0] = value } }
             let text = body ?? ""
@@ -141,15 +167,5 @@ struct Dispatcher: HTTPResponder {
         case "download": Response(status: .tooManyRequests)
         default: GraphAnswer(world: world, call: call).throttled
         }
-    }
-
-    private func finish(_ response: Response, _ call: Call) -> Response {
-        var response = response
-        if case .wrongContentType(let type) = call.faults[.mediaType] { response.headers[.contentType] = type }
-        if call.faults.has(.quotedLocation), let location = response.headers[.location], !location.hasPrefix("\"") {
-            response.headers[.location] = "\"\(location)\""
-        }
-        world.calls.note(call, status: response.status.code)
-        return response
     }
 }

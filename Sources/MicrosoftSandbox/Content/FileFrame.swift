@@ -7,6 +7,7 @@ struct FileFrame: Sendable {
 
     /// - Parameter filling: gives a block of the file's filling, for the checksum of a small archive.
     init(_ file: FileSpec, filling: (FileSpec, Int64) -> ByteBuffer) {
+        head.writeBytes(file.lead)
         switch file.format {
         case .random: break
         case .csv:
@@ -45,7 +46,7 @@ struct FileFrame: Sendable {
     /// A ZIP with one stored entry (APPNOTE.TXT 6.3, 4.3). Readable up to a mebibyte of content; of larger ones only the
     /// checksum is left at zero, because computing it would cost more than making the bytes.
     private mutating func archive(_ file: FileSpec, entry: String, _ filling: (FileSpec, Int64) -> ByteBuffer) {
-        let frameSize = 30 + 46 + 22 + 2 * entry.utf8.count
+        let frameSize = file.lead.count + 30 + 46 + 22 + 2 * entry.utf8.count
         let size = max(0, file.size - Int64(frameSize))
         let checksum: UInt32
         if size <= ContentGenerator.blockSize, size > 0 {
@@ -68,7 +69,9 @@ struct FileFrame: Sendable {
         tail.writeInteger(UInt32(0x0201_4B50), endianness: .little)
         tail.writeInteger(UInt16(20), endianness: .little)
         writeCommon(&tail)
-        tail.writeRepeatingByte(0, count: 14)
+        tail.writeRepeatingByte(0, count: 10)
+        // Where the entry begins in the file.
+        tail.writeInteger(UInt32(file.lead.count), endianness: .little)
         tail.writeString(entry)
         let directorySize = UInt32(tail.readableBytes)
         tail.writeInteger(UInt32(0x0605_4B50), endianness: .little)
@@ -78,20 +81,31 @@ struct FileFrame: Sendable {
     }
 }
 
-/// The checksum of ZIP entries (ISO 3309, as APPNOTE.TXT 4.4.7 has it).
-enum CRC32 {
+/// The checksum of ZIP entries and of gzip (ISO 3309, as APPNOTE.TXT 4.4.7 and RFC 1952 have it).
+struct CRC32 {
     private static let table: [UInt32] = (0..<256)
         .map { index in
             (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
         }
 
-    static func of(_ buffer: ByteBuffer) -> UInt32 {
+    private var state: UInt32 = 0xFFFF_FFFF
+
+    /// The checksum of what came so far.
+    var value: UInt32 { ~state }
+
+    mutating func update(_ buffer: ByteBuffer) {
+        var state = state
         buffer.withUnsafeReadableBytes { bytes in
-            var checksum: UInt32 = 0xFFFF_FFFF
-            table.withUnsafeBufferPointer { table in
-                for byte in bytes { checksum = checksum >> 8 ^ table[Int((checksum ^ UInt32(byte)) & 0xFF)] }
+            Self.table.withUnsafeBufferPointer { table in
+                for byte in bytes { state = state >> 8 ^ table[Int((state ^ UInt32(byte)) & 0xFF)] }
             }
-            return ~checksum
         }
+        self.state = state
+    }
+
+    static func of(_ buffer: ByteBuffer) -> UInt32 {
+        var checksum = CRC32()
+        checksum.update(buffer)
+        return checksum.value
     }
 }

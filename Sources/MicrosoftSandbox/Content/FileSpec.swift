@@ -25,6 +25,8 @@ struct FileSpec: Sendable, Hashable {
     var size: Int64
     /// What makes this file differ from every other of its format and size.
     var seed: UInt64
+    /// Bytes before the format's own beginning; they count to the size.
+    var lead: [UInt8] = []
 
     /// The recipe of a job's file: determined by the job's id and the file's place in it.
     init(name: String, format: Format, size: Int64, job: String, index: Int) {

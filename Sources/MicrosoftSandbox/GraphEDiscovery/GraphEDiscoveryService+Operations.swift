@@ -31,7 +31,7 @@ extension GraphEDiscoveryService {
 
     /// Newest first, in pages whose link must come back byte for byte (`graph.md` A6.3, B6).
     func listOperations() -> Response {
-        let jobs = world.jobs.newest(2000, where: speaks)
+        let jobs = world.jobs.newest(2000) { speaks(of: $0) && $0.isListed(at: call.now) }
         let size = min(call.query["$top"].flatMap(Int.init).map { max(1, $0) } ?? .max, world.settings.pageSize)
         var start = 0
         if let raw = call.query.raw("$skiptoken") {
@@ -103,7 +103,7 @@ extension GraphEDiscoveryService {
         } else if job.kind != .estimate {
             members["exportFileMetadata"] = .array(fileMetadata(of: job))
         }
-        return members
+        return job.disguised(members)
     }
 
     private func status(of job: Job) -> String {
@@ -161,14 +161,16 @@ extension GraphEDiscoveryService {
 
     private func fileMetadata(of job: Job) -> [JSONValue] {
         guard job.hasFiles(at: call.now), call.now >= job.completesAt + job.metadataLag else { return [] }
+        let difference = if case .listedSize(let bytes) = call.faults[.listedSize] { bytes } else { 0 as Int64 }
         return job.files.enumerated()
             .map { index, file in
+                let size = max(0, file.size + difference)
                 let url =
                     job.preAuthorizedLinks
                     ? BlobLink(job: job, file: index, mintedAt: call.now, world: world).url(call, world)
                     : ProxyLink(job: job.id, file: index, expiresAt: call.now + world.settings.downloadLifetime)
                         .url(call, world)
-                return ["fileName": .string(file.name), "size": .integer(file.size), "downloadUrl": .string(url)]
+                return ["fileName": .string(file.name), "size": .integer(size), "downloadUrl": .string(url)]
             }
     }
 }

@@ -50,6 +50,11 @@ struct Job: Sendable {
     var files: [FileSpec] = []
     /// Whether its files are handed out as pre-signed links.
     var preAuthorizedLinks = false
+    /// Members that it is shown with, whatever it is; and those that it is shown without.
+    var shown: [String: JSONValue] = [:]
+    var hidden: Set<String> = []
+    /// How long lists do without it.
+    var listLag: Duration = .zero
     /// The pages or visuals that progress is counted in.
     var steps = 1
     /// How often it was read.
@@ -79,6 +84,14 @@ extension Job {
 
     var isEDiscovery: Bool { kind != .goals && kind != .powerBI }
 
+    /// Whether lists have it by now.
+    func isListed(at now: Timestamp) -> Bool { now >= createdAt + listLag }
+
+    /// Its members as it is to be shown, instead of as they are.
+    func disguised(_ members: [String: JSONValue]) -> [String: JSONValue] {
+        members.merging(shown) { $1 }.filter { !hidden.contains($0.key) }
+    }
+
     /// When it ends, or ended.
     var completesAt: Timestamp { outcome == .submissionFailed ? createdAt : createdAt + duration }
 
@@ -99,10 +112,13 @@ extension Job {
         case .unknownStatus(let value) where asStart: outcome = .unknown(value)
         default: break
         }
+        if asStart, case .members(let set, let remove) = faults[.members] { (shown, hidden) = (set, Set(remove)) }
+        if case .listLag(let seconds) = faults[.listLag] { listLag = .seconds(seconds) }
         if case .metadataLag(let seconds) = faults[.lag] { metadataLag = .seconds(seconds) }
         if faults.has(.preAuthorizedLink) { preAuthorizedLinks = true }
         if case .fileContent(let bytes, let kind) = faults[.content], let first = files.first {
             files[0] = first.replaced(bytes: bytes, kind: kind)
         }
+        if case .leadingBytes(let bytes) = faults[.lead], !files.isEmpty { files[0].lead = bytes }
     }
 }

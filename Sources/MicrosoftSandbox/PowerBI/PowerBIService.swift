@@ -95,14 +95,9 @@ struct PowerBIService {
         job.take(call.faults, asStart: true)
         world.jobs.add(job)
         let time = JSONValue.string(UpstreamTime.text(job.createdAt, ticks: job.ticks))
-        let workspace = call["group"].isEmpty ? "" : "groups/\(SandboxSeed.groupID)/"
         var response = answers.json(
             [
-                "@odata.context": .string(
-                    "http://wabi-north-europe-primary-redirect.analysis.windows.net/v1.0/myorg/\(workspace)"
-                        + "$metadata#exports/$entity"
-                ),
-                "id": .string(job.id), "createdDateTime": time, "lastActionDateTime": time,
+                "@odata.context": context, "id": .string(job.id), "createdDateTime": time, "lastActionDateTime": time,
                 "reportId": .string(report.id), "status": "NotStarted", "percentComplete": 0,
                 "expirationTime": .string(UpstreamTime.unset),
             ],
@@ -110,6 +105,15 @@ struct PowerBIService {
         )
         response.headers[.location] = url(of: job)
         return response
+    }
+
+    /// Of the start's answer and of each status (A3, A4).
+    private var context: JSONValue {
+        let workspace = call["group"].isEmpty ? "" : "groups/\(SandboxSeed.groupID)/"
+        return .string(
+            "http://wabi-north-europe-primary-redirect.analysis.windows.net/v1.0/myorg/\(workspace)"
+                + "$metadata#exports/$entity"
+        )
     }
 
     /// Base 64 of `<digit>/BlobIdV2-<guid><secret>.`, ending in `=`, `==` and nothing in turn (A3).
@@ -148,17 +152,20 @@ struct PowerBIService {
         let succeeded = job.hasFiles(at: call.now)
         let lastAction = isOpen ? call.now : job.completesAt
         var members: [String: JSONValue] = [
-            "id": .string(job.id), "reportId": .string(report.id), "reportName": .string(report.name),
+            "@odata.context": context, "id": .string(job.id), "reportId": .string(report.id),
             "createdDateTime": .string(UpstreamTime.text(job.createdAt, ticks: job.ticks)),
             "lastActionDateTime": .string(UpstreamTime.text(max(job.createdAt, lastAction), ticks: job.ticks)),
             "status": .string(status), "percentComplete": .integer(percent(of: job)),
-            "expirationTime": .string(succeeded ? UpstreamTime.text(expiry(of: job)) : UpstreamTime.unset),
+            "expirationTime": .string(
+                succeeded ? UpstreamTime.text(expiry(of: job), ticks: job.ticks) : UpstreamTime.unset
+            ),
         ]
         if succeeded, let file = job.files.first {
+            members["reportName"] = .string(report.name)
             members["resourceLocation"] = .string(url(of: job) + "/file")
             members["resourceFileExtension"] = .string(file.format.fileExtension)
         }
-        var response = answers.json(.object(members), status: isOpen ? .accepted : .ok)
+        var response = answers.json(.object(job.disguised(members)), status: isOpen ? .accepted : .ok)
         // "Not always populated": every third reading goes without.
         if isOpen, job.polls % 3 != 0 {
             response.headers[.retryAfter] = String(job.secondsLeft(at: call.now))

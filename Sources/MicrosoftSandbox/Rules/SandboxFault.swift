@@ -1,3 +1,5 @@
+import Exports
+
 /// Something that goes differently from the plain, successful course. Each case is a rule's `fault.kind` on the control
 /// plane, with its associated values as members.
 public enum SandboxFault: Sendable, Hashable {
@@ -5,8 +7,11 @@ public enum SandboxFault: Sendable, Hashable {
     case slow(milliseconds: Int)
     /// 429 in the service's own form. `retryAfter` goes out as written (`2.128` too); nil writes 1.
     case throttled(retryAfter: String? = nil, withoutHeader: Bool = false)
-    /// This status, body and these header fields, whatever was asked.
-    case status(Int, body: String? = nil, headers: [String: String] = [:])
+    /// This status, body and these header fields, whatever was asked. `started` tells whether the call was carried out
+    /// before: a job may run although its start was answered with an error.
+    case status(Int, body: String? = nil, headers: [String: String] = [:], started: Bool = false)
+    /// These bytes in place of an answer, head included, as they stand; then the connection closes. `started` as above.
+    case raw(String, started: Bool = false)
     /// The call is refused with this status, and the error repeats the secrets that it came with.
     case echo(status: Int = 400, writing: SandboxWriting = .plain)
     /// The job ends as failed, for good.
@@ -46,8 +51,9 @@ public enum SandboxFault: Sendable, Hashable {
     case identityNotFound
     /// The presented token is revoked, from this call on.
     case tokenRevoked
-    /// The connection closes without an answer. `started` tells whether the call was carried out before.
-    case cutConnection(started: Bool)
+    /// The connection closes without an answer; with `reset`, by a reset (TCP RST). `started` tells whether the call was
+    /// carried out before.
+    case cutConnection(started: Bool, reset: Bool = false)
     /// The job's first file has this size and kind; the kind is `content` on the control plane.
     case fileContent(bytes: Int64, kind: SandboxFileKind)
     /// The body comes chunked, without `Content-Length`.
@@ -71,6 +77,49 @@ public enum SandboxFault: Sendable, Hashable {
     case idWithReserved
     /// The job's files are handed out as pre-signed links on the storage host.
     case preAuthorizedLink
+    /// These header fields are set, and these left out; the answer is right otherwise.
+    case headers(set: [String: String] = [:], remove: [String] = [])
+    /// Put on a start: these members of the job are shown like this, or not at all, by every later answer and list. On any
+    /// other call: those of this JSON answer.
+    case members(set: [String: JSONValue] = [:], remove: [String] = [])
+    /// Wherever the JSON answer has the first text, it has the second: as it stands, so that what is no JSON can be made.
+    case rewrite(find: String, with: String)
+    /// The member of the JSON answer holds a text of so many bytes; with `entries`, an array of small objects.
+    case padding(bytes: Int, member: String = "padding", entries: Bool = false)
+    /// The accepted start tells the job elsewhere than in `Location`, or not at all.
+    case location(SandboxLocation)
+    /// The answer has no body.
+    case emptyBody
+    /// Lists show the job only after this time.
+    case listLag(seconds: Int)
+    /// `exportFileMetadata` tells a size that differs from the file's by so many bytes.
+    case listedSize(differsBy: Int64)
+    /// The job's first file begins with these bytes, and what it is begins behind them.
+    case leadingBytes([UInt8])
+    /// The body comes in gzip, whatever the caller accepts.
+    case gzip
+    /// The head tells the body's length in a way that HTTP does not know. The connection closes afterwards.
+    case framing(SandboxFraming)
+}
+
+/// Where an accepted start tells what it has started, for `SandboxFault.location`.
+public enum SandboxLocation: String, Sendable, Hashable, CaseIterable {
+    /// Nowhere, unless the body does.
+    case absent
+    /// In `Operation-Location`, without `Location`.
+    case operationLocation
+    /// As `id` in a JSON body, without `Location`.
+    case body
+}
+
+/// What is wrong with the head, for `SandboxFault.framing`.
+public enum SandboxFraming: String, Sendable, Hashable, CaseIterable {
+    /// `Content-Length` twice, with the same value.
+    case lengthTwice
+    /// `Content-Length` twice, with different values.
+    case differentLengths
+    /// `Content-Length` and a chunked body.
+    case lengthAndChunked
 }
 
 /// What a generated file holds, for `SandboxFault.fileContent`.
@@ -83,70 +132,4 @@ public enum SandboxFileKind: String, Sendable, Hashable, CaseIterable {
     case zip
     /// Noise behind the first bytes of an Outlook data file.
     case pst
-}
-
-extension SandboxFault {
-    /// The place in a call's course that a fault takes. One call takes at most one fault for each.
-    enum Slot: Hashable {
-        case delay
-        case answer
-        case outcome
-        case lag
-        case content
-        case ending
-        case pace
-        case framing
-        case ranges
-        case version
-        case validator
-        case mediaType
-        case location
-        case entity
-        case identifier
-        case link
-    }
-
-    var slot: Slot {
-        switch self {
-        case .slow: .delay
-        case .throttled, .status, .echo, .expiredLink, .htmlSignIn, .tokenRevoked, .cutConnection, .consentRequired,
-            .interactionRequired, .identityNotFound:
-            .answer
-        case .failed, .failedBusy, .partiallySucceeded, .submissionFailed, .stuck, .unknownStatus: .outcome
-        case .metadataLag: .lag
-        case .fileContent: .content
-        case .cutDownload, .stallDownload, .shortDownload, .wrongLength: .ending
-        case .dripDownload: .pace
-        case .noContentLength: .framing
-        case .noRanges, .ranges: .ranges
-        case .changedFile: .version
-        case .noETag: .validator
-        case .wrongContentType: .mediaType
-        case .quotedLocation: .location
-        case .wrappedEntity: .entity
-        case .idWithReserved: .identifier
-        case .preAuthorizedLink: .link
-        }
-    }
-
-    /// Whether a call of this role can show the fault at all. One that cannot does not use the rule up.
-    func applies(to role: Operation.Role, jobIsOpen: Bool) -> Bool {
-        switch slot {
-        case .delay, .mediaType: true
-        case .answer:
-            switch self {
-            case .expiredLink: role == .download
-            case .tokenRevoked: role != .token
-            case .consentRequired, .interactionRequired, .identityNotFound: role == .token
-            default: true
-            }
-        case .outcome: role == .start || (role == .status && jobIsOpen)
-        case .lag: role == .start || role == .status
-        case .content: role == .start || role == .status || role == .download
-        case .ending, .pace, .framing, .ranges, .version, .validator: role == .download
-        case .location, .identifier: role == .start
-        case .entity: role == .status
-        case .link: role == .start || role == .status
-        }
-    }
 }

@@ -9,6 +9,8 @@ extension SandboxRule {
             reader.fault("operation", "names no operation; use \"*\", \"graph.*\", \"*.start\" or an operation's name")
         }
         let match = reader.string("match")
+        let connection = reader.choice("connection", among: SandboxConnection.allCases.map(\.rawValue))
+            .flatMap(SandboxConnection.init)
         let times = reader.count("times")
         let after = reader.count("after") ?? 0
         var fault: SandboxFault?
@@ -22,7 +24,14 @@ extension SandboxRule {
         reader.finish()
         guard reader.faults.isEmpty, let fault else { return .failure(RuleFaults(faults: reader.faults)) }
         return .success(
-            SandboxRule(operation: operation, match: match, times: times.map(Int.init), after: Int(after), fault: fault)
+            SandboxRule(
+                operation: operation,
+                match: match,
+                connection: connection,
+                times: times.map(Int.init),
+                after: Int(after),
+                fault: fault
+            )
         )
     }
 }
@@ -33,12 +42,15 @@ struct RuleFaults: Error {
 }
 
 extension SandboxFault {
-    static let kinds = [
+    /// The names of all kinds, as rules of the control plane have them in `fault.kind`.
+    public static let kinds = [
         "slow", "throttled", "status", "failed", "failedBusy", "partiallySucceeded", "submissionFailed", "stuck",
         "unknownStatus", "metadataLag", "cutDownload", "stallDownload", "shortDownload", "wrongLength", "expiredLink",
         "wrongContentType", "htmlSignIn", "tokenRevoked", "cutConnection", "fileContent", "noContentLength",
         "dripDownload", "noRanges", "ranges", "changedFile", "noETag", "quotedLocation", "wrappedEntity",
         "idWithReserved", "preAuthorizedLink", "consentRequired", "interactionRequired", "identityNotFound", "echo",
+        "raw", "headers", "members", "rewrite", "padding", "location", "emptyBody", "listLag", "listedSize",
+        "leadingBytes", "gzip", "framing",
     ]
 
     fileprivate static func parse(_ reader: inout ObjectReader) -> SandboxFault? {
@@ -63,7 +75,8 @@ extension SandboxFault {
         case "wrongContentType": reader.requiredString("contentType").map { .wrongContentType($0) }
         case "htmlSignIn": .htmlSignIn
         case "tokenRevoked": .tokenRevoked
-        case "cutConnection": .cutConnection(started: reader.bool("started") ?? false)
+        case "cutConnection":
+            .cutConnection(started: reader.bool("started") ?? false, reset: reader.bool("reset") ?? false)
         case "fileContent": parseContent(&reader)
         case "noContentLength": .noContentLength
         case "dripDownload":
@@ -80,7 +93,7 @@ extension SandboxFault {
         case "interactionRequired":
             reader.string("claims").map { .interactionRequired(claims: $0) } ?? .interactionRequired()
         case "identityNotFound": .identityNotFound
-        default: nil
+        case let kind: parseChange(kind, &reader)
         }
     }
 
@@ -95,18 +108,9 @@ extension SandboxFault {
         let status = reader.requiredCount("status")
         if let status, !(200...599).contains(status) { reader.fault("status", "must be 200 to 599") }
         let body = reader.value("body").map { $0.string ?? String(decoding: $0.encoded(), as: UTF8.self) }
-        var headers: [String: String] = [:]
-        if var fields = reader.object("headers") {
-            for (name, value) in fields.takeAllMembers() {
-                guard let text = value.string else {
-                    fields.fault(name, "must be a string")
-                    continue
-                }
-                headers[name] = text
-            }
-            reader.adopt(fields.faults)
-        }
-        return status.map { .status(Int($0), body: body, headers: headers) }
+        let headers = reader.texts("headers")
+        let started = reader.bool("started") ?? false
+        return status.map { .status(Int($0), body: body, headers: headers, started: started) }
     }
 
     private static func parseContent(_ reader: inout ObjectReader) -> SandboxFault? {
@@ -118,8 +122,23 @@ extension SandboxFault {
 }
 
 extension ObjectReader {
+    /// An object of texts; empty where it is left out.
+    mutating func texts(_ name: String) -> [String: String] {
+        guard var nested = object(name) else { return [:] }
+        var texts: [String: String] = [:]
+        for (name, value) in nested.takeAllMembers() {
+            guard let text = value.string else {
+                nested.fault(name, "must be a string")
+                continue
+            }
+            texts[name] = text
+        }
+        adopt(nested.faults)
+        return texts
+    }
+
     /// A whole number from 0 up to a tebibyte.
-    fileprivate mutating func count(_ name: String) -> Int64? {
+    mutating func count(_ name: String) -> Int64? {
         guard let value = value(name) else { return nil }
         guard let number = value.integer, (0...1 << 40).contains(number) else {
             fault(name, "must be a whole number from 0 to \(1 << 40)")
@@ -128,7 +147,7 @@ extension ObjectReader {
         return number
     }
 
-    fileprivate mutating func requiredCount(_ name: String) -> Int64? {
+    mutating func requiredCount(_ name: String) -> Int64? {
         if !has(name) { fault(name, "is required") }
         return count(name)
     }

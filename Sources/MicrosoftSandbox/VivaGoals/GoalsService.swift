@@ -98,7 +98,7 @@ struct GoalsService {
             }
             guard condition.value.lowercased() == SandboxSeed.goalsOrganizationID else { return collection([]) }
         }
-        return collection(world.jobs.newest(2000) { $0.kind == .goals })
+        return collection(world.jobs.newest(2000) { $0.kind == .goals && $0.isListed(at: call.now) })
     }
 
     private func collection(_ jobs: [Job]) -> Response {
@@ -150,7 +150,7 @@ struct GoalsService {
         if job.statusText(at: call.now) == "failed" {
             members["statusDetail"] = "The objectives of this view could not be read."
         }
-        return members
+        return job.disguised(members)
     }
 
     /// About a day after creation.
