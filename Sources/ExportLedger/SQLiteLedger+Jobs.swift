@@ -9,26 +9,28 @@ extension SQLiteLedger {
         connection: String,
         except id: ExportID
     ) async throws -> OtherExports.Claims {
-        try await read { database in
+        let (claims, leftOut) = try await read { database -> (OtherExports.Claims, [UnreadableRow]) in
             let bound = try upstreamIDs.filter { upstreamID in
                 try Self.owner(of: upstreamID, provider, connection, except: id, in: database) != nil
             }
-            let unconfirmed =
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT * FROM export
-                        WHERE phase <> 'settled' AND phase = 'submitting' AND completed_at IS NULL
-                        AND provider = ? AND connection = ? AND id <> ?
-                        """,
-                    arguments: [provider.rawValue, connection, id.description]
-                )
-                .map(LedgerRecord.init)
-            return OtherExports.Claims(
-                boundIDs: Set(bound),
-                unconfirmed: unconfirmed.map { OtherExports.Unconfirmed(plan: $0.plan, marker: $0.marker) }
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT * FROM export
+                    WHERE phase <> 'settled' AND phase = 'submitting' AND completed_at IS NULL
+                    AND provider = ? AND connection = ? AND id <> ?
+                    """,
+                arguments: [provider.rawValue, connection, id.description]
             )
+            let unconfirmed = try Self.page(rows, limit: .max, Self.record)
+            let claims = OtherExports.Claims(
+                boundIDs: Set(bound),
+                unconfirmed: unconfirmed.values.map { OtherExports.Unconfirmed(plan: $0.plan, marker: $0.marker) }
+            )
+            return (claims, unconfirmed.leftOut)
         }
+        leftOut.forEach(unreadable.found)
+        return claims
     }
 
     /// The other export that has the job which `after` is bound to by this change.
@@ -53,7 +55,7 @@ extension SQLiteLedger {
             database,
             sql: """
                 SELECT id FROM export INDEXED BY export_by_job
-                WHERE reference IS NOT NULL AND json_extract(reference, '$.id') = ?
+                WHERE reference IS NOT NULL AND json_valid(reference) AND json_extract(reference, '$.id') = ?
                 AND provider = ? AND connection = ? AND id <> ? LIMIT 1
                 """,
             arguments: [upstreamID, provider.rawValue, connection, id.description]

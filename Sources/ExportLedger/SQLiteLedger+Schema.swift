@@ -219,7 +219,8 @@ extension SQLiteLedger {
         ) WHERE status = 'expired' AND error IS NULL;
         """
 
-    // `missing` counted answers; `missing_since` says for how long. The index finds whose an upstream job is.
+    // `missing` counted answers; `missing_since` says for how long. The index finds whose an upstream job is; a row that
+    // cannot be read is not in it, and does not stop the migration.
     private static let unconfirmedStarts = """
         ALTER TABLE export ADD COLUMN scheduled_at INTEGER;
         ALTER TABLE export ADD COLUMN upstream_submitting_since INTEGER;
@@ -228,6 +229,7 @@ extension SQLiteLedger {
         ALTER TABLE export ADD COLUMN missing_since INTEGER;
         ALTER TABLE export DROP COLUMN missing;
 
-        CREATE INDEX export_by_job ON export (json_extract(reference, '$.id')) WHERE reference IS NOT NULL;
+        CREATE INDEX export_by_job ON export (json_extract(reference, '$.id'))
+            WHERE reference IS NOT NULL AND json_valid(reference);
         """
 }

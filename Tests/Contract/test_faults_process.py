@@ -228,20 +228,22 @@ def change(gateway: servers.Gateway, sql: str, *arguments) -> None:
 @pytest.mark.fault("D6")
 def test_a_row_that_cannot_be_read_is_set_aside(upstream):
     with servers.gateway(upstream) as gateway:
-        settled, other = (gateway.succeeded(gateway.create(bodies.report(name))) for name in ("A", "B"))
+        settled, other, jobless = (gateway.succeeded(gateway.create(bodies.report(name))) for name in ("A", "B", "C"))
         waiting = gateway.create(bodies.goals())
         assert gateway.process.stop() == 0
         change(gateway, "UPDATE export SET source = '{' WHERE id = ?", waiting["id"])
         change(gateway, "UPDATE export SET files = '[{}' WHERE id = ?", settled["id"])
+        change(gateway, "UPDATE export SET reference = '{' WHERE id = ?", jobless["id"])
         # Due at once: whoever lets files expire comes across it.
         change(gateway, "UPDATE export SET expires_at = 1 WHERE id = ?", settled["id"])
         gateway.process.start()
         assert comes_up(gateway), "it does not start: " + gateway.process.lines()[-400:]
 
         listed = gateway.get("/exports").json
-        assert [export["id"] for export in listed["value"]] == [other["id"]]
+        # What is not shown in a list does not keep an export out of it.
+        assert [export["id"] for export in listed["value"]] == [jobless["id"], other["id"]]
         assert listed["unreadable"] == 2
-        for export in (settled, waiting):
+        for export in (settled, waiting, jobless):
             assert "cannot be read" in gateway.get(f"/exports/{export['id']}").problem(500, "internal-error")["detail"]
         assert gateway.export(other)["status"] == "succeeded"
         assert gateway.download(f"{other['href']}/content").status == 200
@@ -249,8 +251,8 @@ def test_a_row_that_cannot_be_read_is_set_aside(upstream):
 
         lines = [json.loads(line) for line in gateway.process.lines().splitlines()]
         named = {(line["export"], line["column"]) for line in lines if "cannot be read" in line["message"]}
-        assert named == {(settled["id"], "files"), (waiting["id"], "source")}
-        assert gateway.metric("export_gateway_ledger_unreadable_rows", table="export") == 2
+        assert named == {(settled["id"], "files"), (waiting["id"], "source"), (jobless["id"], "reference")}
+        assert gateway.metric("export_gateway_ledger_unreadable_rows", table="export") == 3
 
 
 def comes_up(gateway: servers.Gateway, within: float = 30) -> bool:
