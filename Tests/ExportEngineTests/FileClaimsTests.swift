@@ -28,13 +28,13 @@ private struct Claimed {
     }
 
     static func id(_ number: Int) -> ExportID {
-        var generator = Counting(next: UInt64(number))
+        var generator = Constant(value: UInt64(number))
         return ExportID(at: Timestamp(milliseconds: 1_780_000_000_000), random: &generator)
     }
 
-    private struct Counting: RandomNumberGenerator {
-        var next: UInt64
-        mutating func next() -> UInt64 { next }
+    private struct Constant: RandomNumberGenerator {
+        var value: UInt64
+        mutating func next() -> UInt64 { value }
     }
 }
 
