@@ -65,19 +65,23 @@ import Testing
 
     /// The same is demanded of it as of a download.
     @Test func whatIsNotTheFileIsBroken() async throws {
-        let refused = [
-            await measure(ExportFile(id: "1", name: "a.zip")),
-            await measure(head: FileBody.Head(contentType: "text/html")),
-            await measure(ExportFile(id: "1", name: "a.csv", size: 7), head: FileBody.Head(contentLength: 100_000)),
-        ]
-        #expect(refused == [.broken, .broken, .broken])
+        let page = FileBody.Head(contentType: "text/html")
+        let refused = [await measure(ExportFile(id: "1", name: "a.zip")), await measure(head: page)]
+        #expect(refused == [.broken, .broken])
         #expect(await scene.ledger.all.isEmpty)
+
+        // What contradicts the record is evidence, and as such a row.
+        let sized = ExportFile(id: "1", name: "a.csv", size: 7)
+        #expect(await measure(sized, head: FileBody.Head(contentLength: 100_000)) == .broken)
+        #expect(await scene.ledger.all.map(\.kind) == [.measurement])
+        #expect(await scene.ledger.all.first?.outcome == .broken)
 
         let short = await measure(head: FileBody.Head(contentLength: 100_001))
         let other = await measure(ExportFile(id: "1", name: "a.csv", sha256: String(repeating: "0", count: 64)))
         #expect(short == .broken && other == .broken)
-        #expect(await scene.ledger.all.map(\.outcome) == [.broken, .broken])
-        #expect(await scene.ledger.all.map(\.reason) == ["ended-early", "digest-mismatch"])
+        let rows = await scene.ledger.all.suffix(2)
+        #expect(rows.map(\.outcome) == [.broken, .broken])
+        #expect(rows.map(\.reason) == ["ended-early", "digest-mismatch"])
         #expect(await scene.ledger.all.allSatisfy { $0.sha256 == nil })
         #expect(measurements(.broken) == 5)
         #expect(scene.downloads("broken") == 0)

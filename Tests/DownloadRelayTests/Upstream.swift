@@ -180,8 +180,9 @@ actor Deliveries {
         if delivery.outcome == .underWay {
             begun.append(delivery)
         } else {
-            // Each has begun, once.
-            precondition(begun.filter { $0.id == delivery.id }.count == 1)
+            // Each has begun, once, but for one that was refused because of what was found before its first byte.
+            let beginnings = begun.filter { $0.id == delivery.id }.count
+            precondition(beginnings == 1 || (beginnings == 0 && delivery.outcome == .broken && delivery.bytesSent == 0))
             begun.removeAll { $0.id == delivery.id }
             all.append(delivery)
         }
