@@ -99,8 +99,10 @@ extension DownloadRelay {
             while let piece = try await stream.next() {
                 tools.meters.measured(piece.readableBytes)
                 if stream.given > largest { return await row.givenUp(.tooLarge, DownloadProgress(sent: 0, stream)) }
+                try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay) {
+                    budget.isServing(export)
+                }
                 if budget.isServing(export) { return await row.givenUp(.gaveWay, DownloadProgress(sent: 0, stream)) }
-                try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay)
             }
         } catch {
             let progress = DownloadProgress(sent: 0, stream)

@@ -12,12 +12,16 @@ final class ReadingPace: Sendable {
         self.time = time
     }
 
-    /// Returns when more may be read after `bytes`, or throws `CancellationError`.
+    /// Returns when more may be read after `bytes`, or within a second after `isOver` holds; or throws `CancellationError`.
     ///
     /// - Parameter share: How many share the rate, the readers here being one of them.
-    func wait(after bytes: Int, share: Int) async throws {
-        let wait = debt.withLock { $0.add(bytes, share: share, at: time.now()) }
-        if wait > .zero { try await time.sleep(for: wait) }
+    func wait(after bytes: Int, share: Int, unless isOver: () -> Bool) async throws {
+        var left = debt.withLock { $0.add(bytes, share: share, at: time.now()) }
+        while left > .zero, !isOver() {
+            let slice = min(left, .seconds(1))
+            try await time.sleep(for: slice)
+            left -= slice
+        }
     }
 }
 
