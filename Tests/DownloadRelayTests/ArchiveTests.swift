@@ -123,6 +123,12 @@ import Testing
         file.crc32 = checksum(text)
     }
 
+    private func collected(_ answer: DownloadResponse) async throws -> (bytes: [UInt8], error: (any Error)?) {
+        let body = try #require(answer.body)
+        let outcome = await body.collected()
+        return (outcome.bytes, outcome.error)
+    }
+
     @Test func whatIsConfirmedStandsBeforeTheBytes() async throws {
         let contents = ["first", "second", "third", "fourth"]
         let (scene, made, opening) = world(contents.enumerated().map { ("\($0)", nil, bytes($1)) })
@@ -132,18 +138,19 @@ import Testing
         export.files[1].sizeState = .claimed
         export.files[2].digestState = .claimed
         let answer = try await archive(scene, export, opened)
-        let got = await answer.body?.collected()
-        #expect(got?.error == nil)
+        let got = try await collected(answer)
+        #expect(got.error == nil)
         let named = Array(zip(["0", "1", "2", "3"], contents))
         let wanted = try expected(export, named, told: ["0", "3"])
-        #expect(got?.bytes == wanted)
+        #expect(got.bytes == wanted)
         #expect(answer.contentLength == Int64(wanted.count))
         let delivery = try #require(await scene.ledger.all.last)
         #expect(delivery.readings.map(\.crc32) == contents.map { checksum($0) })
         export.files[0].crc32 = nil
         opened = Opened(opened.bodies)
-        let less = await (try await archive(scene, export, opened)).body?.collected()
-        #expect(try less?.bytes == expected(export, named, told: ["3"]))
+        let less = try await collected(try await archive(scene, export, opened))
+        let wantedOfLess = try expected(export, named, told: ["3"])
+        #expect(less.bytes == wantedOfLess)
     }
 
     /// The digest is right, and the checksum beside it in the record is not: the header has told something wrong.
@@ -152,16 +159,17 @@ import Testing
         var (export, opened) = (made, opening)
         for (index, text) in ["x", "yy"].enumerated() { confirm(&export.files[index], as: text) }
         export.files[0].crc32 = 7
-        let got = await (try await archive(scene, export, opened)).body?.collected()
-        #expect((got?.error as? DownloadFailure)?.code == .digestMismatch)
+        let got = try await collected(try await archive(scene, export, opened))
+        #expect((got.error as? DownloadFailure)?.code == .digestMismatch)
         #expect(opened.all == ["1"])
-        #expect(!String(decoding: got?.bytes ?? [], as: UTF8.self).contains("PK\u{1}\u{2}"))
+        #expect(!String(decoding: got.bytes, as: UTF8.self).contains("PK\u{1}\u{2}"))
         // What was read corrects the record.
         let delivery = try #require(await scene.ledger.all.last)
         #expect(delivery.outcome == .broken && delivery.readings.map(\.crc32) == [checksum("x")])
         export.files[0].crc32 = delivery.readings[0].crc32
         opened = Opened(opened.bodies)
-        #expect(await (try await archive(scene, export, opened)).body?.collected().error == nil)
+        let again = try await collected(try await archive(scene, export, opened))
+        #expect(again.error == nil)
     }
 
     @Test func headAndGetAgree() async throws {
