@@ -8,6 +8,8 @@ struct Archive: Sendable {
         var entry: ZipMember
         /// With its size, where the record or the last opening tells it: the bytes are held against it.
         var file: ExportFile
+        /// What is told of it before its bytes; nil where not all of that is confirmed.
+        var content: ZipContent?
     }
 
     let export: Export
@@ -23,11 +25,14 @@ struct Archive: Sendable {
         for (name, file) in zip(ArchiveNames.of(export.files), export.files) {
             guard let entry = ZipMember(name: name, modified: modified) else { return nil }
             var file = file
+            let content = file.confirmedContent
             file.size = file.size ?? known.facts(of: file, in: export.id)?.size
-            members.append(Member(entry: entry, file: file))
+            members.append(Member(entry: entry, file: file, content: content))
         }
         self.members = members
-        let sizes = members.compactMap { member in member.file.size.map { (member.entry, size: $0, isTold: false) } }
+        let sizes = members.compactMap { member in
+            member.file.size.map { (member.entry, size: $0, isTold: member.content != nil) }
+        }
         length = sizes.count == members.count ? StoredZip.length(of: sizes) : nil
     }
 
@@ -70,5 +75,15 @@ struct Archive: Sendable {
             ("Content-Security-Policy", "sandbox"),
             ("Accept-Ranges", "none"),
         ] + validators
+    }
+}
+
+extension ExportFile {
+    /// Length and CRC-32, where both are confirmed: the latter is as well known as the digest of the same bytes.
+    fileprivate var confirmedContent: ZipContent? {
+        guard let size, let crc32, let length = UInt64(exactly: size), sizeState == .confirmed,
+            digestState == .confirmed
+        else { return nil }
+        return ZipContent(length: length, checksum: crc32)
     }
 }

@@ -50,11 +50,18 @@ public struct ArchiveBody: DownloadContent {
                 stream.letGo()
                 progress.add(stream)
             }
-            try await client.take(zip.begin(member.entry), by: sink)
+            try await client.take(zip.begin(member.entry, content: member.content), by: sink)
             do {
                 while let piece = try await stream.next() {
                     zip.add(piece)
                     try await client.take(piece, by: sink)
+                }
+                guard zip.isAsTold else {
+                    // What the stream has read corrects the record.
+                    throw DownloadFailure(
+                        .digestMismatch,
+                        "The file \(member.file.id) has another CRC-32 than the archive had told of it."
+                    )
                 }
             } catch let failure as DownloadFailure where [.endedEarly, .ranOver].contains(failure.code) {
                 opener.forget(member.file)

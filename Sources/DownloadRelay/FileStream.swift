@@ -1,6 +1,7 @@
 import Exports
 import Logging
 import NIOCore
+import ParallelGzip
 import SystemCrypto
 
 /// The plain bytes of one file, or of a part of it, for one reader: gone on with when the upstream breaks off, held against
@@ -44,6 +45,8 @@ final class FileStream {
     private var position: Int64
     /// Over the bytes from where reading began to `position`.
     private var hash = SHA256()
+    /// Over the same bytes.
+    private var checksum = CRC32()
     /// Over the bytes from where reading began to `cursor`, while they are read again.
     private var proof: SHA256?
     private var piece = ByteBuffer()
@@ -177,7 +180,10 @@ final class FileStream {
         // Where it seemed to end, it went on.
         reading = nil
         if let fault = format?.add(fresh.readableBytesView) { throw wrong(fault) }
-        fresh.withUnsafeReadableBytes { hash.update($0) }
+        fresh.withUnsafeReadableBytes { bytes in
+            hash.update(bytes)
+            checksum.update(bytes)
+        }
         position += Int64(count)
         cursor = position
     }
@@ -218,6 +224,7 @@ final class FileStream {
             sha256: Hexadecimal.encode(digest),
             isDelivered: isDelivered
         )
+        reading?.crc32 = checksum.value
     }
 
     /// Whether the upstream has ended properly at the same place twice: then it is not going to send more, and the length

@@ -55,6 +55,9 @@ extension ExportLife.Turn {
             var claims = FileClaims(before, readings: record.readings.filter { $0.fileID == before.id })
             let change = claims.take(reading, by: delivery.id)
             record.export.files[index] = claims.file
+            if let checksum = reading.crc32, reading.sha256 == claims.file.sha256 {
+                record.export.files[index].crc32 = checksum
+            }
             record.readings.removeAll { $0.fileID == before.id }
             record.readings += claims.readings
             if let notice = Self.notice(of: change, before, claims.file) { record.export.notice = notice }

@@ -16,7 +16,12 @@ public struct ExportFile: Sendable, Hashable {
     /// The media type of the file itself, when known.
     public var contentType: String?
     /// Lower-case hexadecimal SHA-256 of the whole file, when known. A later delivery is held against it either way.
-    public var sha256: String?
+    public var sha256: String? {
+        // It belongs to these bytes and no others.
+        didSet { if sha256 != oldValue { crc32 = nil } }
+    }
+    /// CRC-32 of the bytes that `sha256` is of, where the gateway has read them. As well known as that; not shown to callers.
+    public var crc32: UInt32?
     /// Who computed `sha256`; nil where there is none.
     public var digestSource: Source?
     /// How well `sha256` is known; nil where there is none.
@@ -55,7 +60,7 @@ public struct ExportFile: Sendable, Hashable {
 
 extension ExportFile: Codable {
     private enum CodingKeys: CodingKey {
-        case id, name, size, sizeSource, sizeState, contentType, sha256, digestSource, digestState
+        case id, name, size, sizeSource, sizeState, contentType, sha256, crc32, digestSource, digestState
     }
 
     /// Reads what any version wrote: one that told no states knew the upstream's own digest, and of everything else only
@@ -70,6 +75,7 @@ extension ExportFile: Codable {
             sha256: try values.decodeIfPresent(String.self, forKey: .sha256)
         )
         if sha256 != nil {
+            crc32 = try values.decodeIfPresent(UInt32.self, forKey: .crc32)
             digestSource = try values.decodeIfPresent(Source.self, forKey: .digestSource) ?? digestSource
             let known: State = digestSource == .upstream ? .confirmed : .claimed
             digestState = try values.decodeIfPresent(State.self, forKey: .digestState) ?? known

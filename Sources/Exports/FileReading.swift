@@ -8,6 +8,8 @@ public struct FileReading: Sendable, Hashable, Codable {
     public var size: Int64?
     /// Lower-case hexadecimal SHA-256, where the whole file was read to a proper end; nil where only its length was told.
     public var sha256: String?
+    /// CRC-32 of the bytes that `sha256` is of.
+    public var crc32: UInt32?
     /// The size that the record had when the file was opened, and the bytes were held against.
     public var claimedSize: Int64?
     /// The digest that the record had when the file was opened, and the bytes were held against.

@@ -62,6 +62,23 @@ def test_every_program_reads_the_same_files(gateway, case, figure):
         assert (got.sha256, got.size) == files[file["name"]]
 
 
+def test_what_is_confirmed_is_read_from_a_stream_too(gateway, upstream, case):
+    """Two readings that agree: length and checksum stand before each file, and every program takes it from a pipe."""
+    export, files = case
+    for _ in range(2):
+        for file in export["files"]:
+            assert gateway.download(file["href"]).sha256 == files[file["name"]][0]
+    poll("the files are confirmed", lambda: all(
+        file.get("sizeState") == file.get("digestState") == "confirmed" for file in gateway.export(export)["files"]
+    ))  # fmt: skip
+    status, archive, fields = fetched(gateway, f"{export['href']}/content")
+    assert status == 0 and int(fields["content-length"]) == archive.stat().st_size
+    for read in (*archive_readers.OF_FILES, *archive_readers.OF_ANY_STREAM, *archive_readers.OF_TOLD_STREAMS):
+        assert read(archive) == files, read.__name__
+    head = gateway.call("HEAD", f"{export['href']}/content", ZIP)
+    assert head.headers["content-length"] == fields["content-length"]
+
+
 def test_one_file_is_an_archive_of_one(gateway, upstream):
     export = gateway.succeeded(gateway.create(bodies.paginated_csv()))
     (file,) = upstream.jobs()[0]["files"]

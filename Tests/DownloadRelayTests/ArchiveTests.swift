@@ -1,5 +1,6 @@
 import Exports
 import NIOCore
+import ParallelGzip
 import StoredZip
 import Synchronization
 import SystemCrypto
@@ -58,12 +59,14 @@ import Testing
 
     private func bytes(_ text: String) -> [Step] { [.bytes(Array(text.utf8))] }
 
-    /// The same archive, made without the relay.
-    private func expected(_ export: Export, _ contents: [(String, String)]) throws -> [UInt8] {
+    /// The same archive, made without the relay; `told` are those whose headers tell of their bytes.
+    private func expected(_ export: Export, _ contents: [(String, String)], told: Set<String> = []) throws -> [UInt8] {
         var (zip, bytes) = (StoredZip(), ByteBuffer())
         for (name, content) in contents {
             let seconds = export.createdAt.milliseconds / 1000
-            bytes.writeImmutableBuffer(zip.begin(try #require(ZipMember(name: name, modified: seconds))))
+            let member = try #require(ZipMember(name: name, modified: seconds))
+            let known = ZipContent(length: UInt64(content.utf8.count), checksum: checksum(content))
+            bytes.writeImmutableBuffer(zip.begin(member, content: told.contains(name) ? known : nil))
             zip.add(ByteBuffer(string: content))
             bytes.writeString(content)
         }
@@ -103,6 +106,70 @@ import Testing
         #expect(delivery.sha256 == nil)
         #expect(scene.downloads("whole") == 1)
         #expect(scene.downloadBytes("zip") == Int64(wanted.count))
+    }
+
+    private func checksum(_ text: String) -> UInt32 {
+        var checksum = CRC32()
+        Array(text.utf8).withUnsafeBytes { checksum.update($0) }
+        return checksum.value
+    }
+
+    /// The file as it is known after two whole deliveries of `text`.
+    private func confirm(_ file: inout ExportFile, as text: String) {
+        file.size = Int64(text.utf8.count)
+        file.sizeState = .confirmed
+        file.sha256 = Hexadecimal.encode(SHA256.hash(Array(text.utf8)))
+        file.digestState = .confirmed
+        file.crc32 = checksum(text)
+    }
+
+    private func collected(_ answer: DownloadResponse) async throws -> (bytes: [UInt8], error: (any Error)?) {
+        let body = try #require(answer.body)
+        let outcome = await body.collected()
+        return (outcome.bytes, outcome.error)
+    }
+
+    @Test func whatIsConfirmedStandsBeforeTheBytes() async throws {
+        let contents = ["first", "second", "third", "fourth"]
+        let (scene, made, opening) = world(contents.enumerated().map { ("\($0)", nil, bytes($1)) })
+        var (export, opened) = (made, opening)
+        for index in contents.indices { confirm(&export.files[index], as: contents[index]) }
+        // Each of these is known less well.
+        export.files[1].sizeState = .claimed
+        export.files[2].digestState = .claimed
+        let answer = try await archive(scene, export, opened)
+        let got = try await collected(answer)
+        #expect(got.error == nil)
+        let named = Array(zip(["0", "1", "2", "3"], contents))
+        let wanted = try expected(export, named, told: ["0", "3"])
+        #expect(got.bytes == wanted)
+        #expect(answer.contentLength == Int64(wanted.count))
+        let delivery = try #require(await scene.ledger.all.last)
+        #expect(delivery.readings.map(\.crc32) == contents.map { checksum($0) })
+        export.files[0].crc32 = nil
+        opened = Opened(opened.bodies)
+        let less = try await collected(try await archive(scene, export, opened))
+        let wantedOfLess = try expected(export, named, told: ["3"])
+        #expect(less.bytes == wantedOfLess)
+    }
+
+    /// The digest is right, and the checksum beside it in the record is not: the header has told something wrong.
+    @Test func bytesThatAreNotAsToldBreakTheArchive() async throws {
+        let (scene, made, opening) = world([("a", nil, bytes("x")), ("b", nil, bytes("yy"))])
+        var (export, opened) = (made, opening)
+        for (index, text) in ["x", "yy"].enumerated() { confirm(&export.files[index], as: text) }
+        export.files[0].crc32 = 7
+        let got = try await collected(try await archive(scene, export, opened))
+        #expect((got.error as? DownloadFailure)?.code == .digestMismatch)
+        #expect(opened.all == ["1"])
+        #expect(!String(decoding: got.bytes, as: UTF8.self).contains("PK\u{1}\u{2}"))
+        // What was read corrects the record.
+        let delivery = try #require(await scene.ledger.all.last)
+        #expect(delivery.outcome == .broken && delivery.readings.map(\.crc32) == [checksum("x")])
+        export.files[0].crc32 = delivery.readings[0].crc32
+        opened = Opened(opened.bodies)
+        let again = try await collected(try await archive(scene, export, opened))
+        #expect(again.error == nil)
     }
 
     @Test func headAndGetAgree() async throws {

@@ -106,6 +106,29 @@ import Testing
         #expect(after.readings.isEmpty)
     }
 
+    /// The CRC-32 stands with the digest of the same bytes, and falls with it.
+    @Test func theChecksumIsThatOfTheDigestsBytes() async throws {
+        let bench = try Bench()
+        let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
+        func read(_ digest: String, _ checksum: UInt32) async throws -> ExportFile {
+            var next = delivery(bench, of: id)
+            next.sha256 = digest
+            let file = try #require(try await bench.record(id).export.files.first)
+            var reading = FileReading(of: file, size: next.fileBytes, sha256: digest, isDelivered: true)
+            reading.crc32 = checksum
+            next.readings = [reading]
+            await bench.engine.record(next)
+            return try #require(try await bench.record(id).export.files.first)
+        }
+        #expect(try await read(Self.digest, 7).crc32 == 7)
+        let confirmed = try await read(Self.digest, 7)
+        #expect(confirmed.digestState == .confirmed && confirmed.crc32 == 7)
+        // One that differs ends nothing, two that agree replace both.
+        #expect(try await read(Self.other, 9).crc32 == 7)
+        let replaced = try await read(Self.other, 9)
+        #expect(replaced.sha256 == Self.other && replaced.crc32 == 9)
+    }
+
     @Test func whatTheUpstreamToldStays() async throws {
         let bench = try Bench()
         let known = ExportFile(id: "1", name: "a", size: 7, sha256: String(repeating: "ef", count: 32))

@@ -32,8 +32,18 @@ import Testing
         #expect(try decoded(#"{"id":"1","name":"a"}"#) == ExportFile(id: "1", name: "a"))
     }
 
+    @Test func theChecksumIsThatOfTheDigestsBytes() {
+        var file = ExportFile(id: "1", name: "a", sha256: "ab")
+        file.crc32 = 7
+        file.sha256 = "ab"
+        #expect(file.crc32 == 7)
+        file.sha256 = "cd"
+        #expect(file.crc32 == nil)
+    }
+
     @Test func everyMemberComesBack() throws {
         var file = ExportFile(id: "1", name: "a", size: 3, contentType: "text/csv", sha256: "ab")
+        file.crc32 = 0xFFFF_FFFE
         for source in ExportFile.Source.allCases {
             for state in ExportFile.State.allCases {
                 file.sizeSource = source
