@@ -173,7 +173,8 @@ import Testing
     }
 
     @Test func headAndGetAgree() async throws {
-        var (scene, export, opened) = world([("a", 1, bytes("x")), ("b", 2, bytes("yy"))])
+        let (scene, unknown, opened) = world([("a", 1, bytes("x")), ("b", 2, bytes("yy"))])
+        var export = unknown
         for (index, content) in ["x", "yy"].enumerated() {
             export.files[index].sha256 = Hexadecimal.encode(SHA256.hash(Array(content.utf8)))
             export.files[index].digestState = .confirmed

@@ -126,12 +126,12 @@ import Testing
 
     /// Nothing has been sent then, and the record has to hear of it all the same.
     @Test func whatTheFirstBytesContradictIsEvidence() async throws {
-        for (file, code) in [
+        for (claimed, code) in [
             (file(size: 0), "ran-over"),
             (file(size: 13, digest: String(repeating: "a", count: 64), .confirmed), "digest-mismatch"),
         ] {
             let error = await #expect(throws: GatewayError.self) {
-                try await scene.respond(to: DownloadRequest(method: .get), for: file) { _ in
+                try await scene.respond(to: DownloadRequest(method: .get), for: claimed) { _ in
                     FileBody(head: FileBody.Head(), bytes: ScriptedBytes([.bytes(Self.right)]))
                 }
             }
