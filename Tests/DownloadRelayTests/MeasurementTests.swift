@@ -1,5 +1,6 @@
 import Exports
 import Logging
+import MetricsTestKit
 import NIOCore
 import Synchronization
 import SystemCrypto
@@ -183,17 +184,22 @@ import Testing
         let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
         let other = ExportID(at: Timestamp(milliseconds: 1), random: &random)
         var account = DownloadAccount(limits: DownloadLimits(memory: 1000, perCaller: 1))
-        #expect(account.takeSpare(400, besides: id))
-        #expect(!account.takeSpare(101, besides: id))
+        let taken1 = account.takeSpare(400, besides: id)
+        #expect(taken1)
+        let taken2 = account.takeSpare(101, besides: id)
+        #expect(!taken2)
         #expect(account.underWay == 0)
         // Callers get the rest, and each as many as ever.
         #expect(account.take(600, for: "a", of: other) == nil)
         account.giveBackSpare(400)
-        #expect(!account.takeSpare(1, besides: id))
+        let taken3 = account.takeSpare(1, besides: id)
+        #expect(!taken3)
         account.give(back: 600, of: "a", of: other)
         #expect(account.take(100, for: "a", of: id) == nil)
         #expect(account.isServing(id) && !account.isServing(other))
-        #expect(!account.takeSpare(1, besides: id))
-        #expect(account.takeSpare(1, besides: other))
+        let taken4 = account.takeSpare(1, besides: id)
+        #expect(!taken4)
+        let taken5 = account.takeSpare(1, besides: other)
+        #expect(taken5)
     }
 }

@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import Synchronization
 import Testing
 
 @testable import GatewayAPI
