@@ -12,7 +12,7 @@ import silence
 from client import call, poll
 
 SECONDS = 60
-LIMIT = 256
+LIMIT = 64
 
 
 def test_a_minute_of_silent_connections(upstream, figure):

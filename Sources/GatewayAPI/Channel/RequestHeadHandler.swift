@@ -29,10 +29,9 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
                 context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
                 return
             }
-            guard Self.isUnderstood(head) else {
+            if let refusal = Self.refusal(of: head) {
                 isOver = true
-                onHead(head.version)
-                context.fireErrorCaught(UnknownTransferCoding())
+                context.fireErrorCaught(refusal)
                 return
             }
             onHead(head.version)
@@ -40,11 +39,17 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
-    /// `chunked` alone. The parser below takes it as the last of several, and leaves the others to whoever reads the body; and
-    /// HTTP/1.0 knows no transfer codings at all.
-    private static func isUnderstood(_ head: HTTPRequestHead) -> Bool {
-        let codings = head.headers[canonicalForm: "transfer-encoding"].filter { !$0.isEmpty }
-        return codings.isEmpty || (codings.count == 1 && codings[0].lowercased() == "chunked" && !head.version.isOld)
+    /// What is wrong with the transfer codings of a body; nil for none, and for `chunked` alone. The parser below takes that as the
+    /// last of several, and leaves the others to whoever reads the body.
+    ///
+    /// Where it is not the last, or stands twice, and in HTTP/1.0, nobody knows where the body ends (RFC 9112, 6.1 and 6.3).
+    private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
+        let codings = head.headers[canonicalForm: "transfer-encoding"].filter { !$0.isEmpty }.map { $0.lowercased() }
+        guard !codings.isEmpty else { return nil }
+        guard codings.firstIndex(of: "chunked") == codings.count - 1, !head.version.isOld else {
+            return HTTPParserError.invalidHeaderToken
+        }
+        return codings.count == 1 ? nil : UnknownTransferCoding()
     }
 
     private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {
