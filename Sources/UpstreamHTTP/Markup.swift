@@ -31,7 +31,8 @@ struct Markup {
             plain.append(UInt8(ascii: " "))
             position = end + 1
             guard Self.names.contains(name), elements[name] == nil else { continue }
-            elements[name] = Self.content(bytes[min(position, bytes.count)...], of: name)
+            // What does not end is looked for once.
+            elements[name] = Self.content(bytes[min(position, bytes.count)...], of: name) ?? ""
         }
         text = Self.decoded(plain[...])
     }

@@ -172,7 +172,7 @@ extension EntraTokenSource {
                 await server.call(index).reply(200, body)
                 // The pause before the next call is one of several sleepers.
                 while index < 2, server.calls.count < index + 2 {
-                    time.advance(by: .milliseconds(700))
+                    time.advance(by: .milliseconds(100))
                     try await Task.sleep(for: .milliseconds(5))
                 }
             }
