@@ -135,8 +135,9 @@ import Testing
         let id = try await finished(bench, [known])
         let before = try await bench.record(id)
         #expect(before.export.files.first?.digestSource == .upstream)
+        // One that differs is told, and changes nothing of it.
         await bench.engine.record(delivery(bench, of: id))
-        #expect(try await bench.record(id).export == before.export)
+        #expect(try await bench.record(id).export.files == before.export.files)
 
         let sized = try Bench()
         let other = try await finished(sized, [ExportFile(id: "1", name: "a", size: 7)])

@@ -28,7 +28,8 @@ private struct Claimed {
     }
 
     static func id(_ number: Int) -> ExportID {
-        var generator = Constant(value: UInt64(number))
+        // An id takes the upper 62 bits of a number.
+        var generator = Constant(value: UInt64(number) << 8)
         return ExportID(at: Timestamp(milliseconds: 1_780_000_000_000), random: &generator)
     }
 

@@ -111,8 +111,10 @@ import Testing
         let copy = directory.file("copy.sqlite")
         try FileManager.default.copyItem(atPath: path, toPath: copy)
         #expect(refusal() != nil)
-        try FileManager.default.removeItem(atPath: path + "-shm")
-        _ = try FileManager.default.replaceItemAt(URL(filePath: path), withItemAt: URL(filePath: copy))
+        for end in ["", "-shm"] where FileManager.default.fileExists(atPath: path + end) {
+            try FileManager.default.removeItem(atPath: path + end)
+        }
+        try FileManager.default.moveItem(atPath: copy, toPath: path)
         #expect(refusal() == nil)
     }
 

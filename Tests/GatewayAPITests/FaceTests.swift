@@ -179,7 +179,7 @@ import Testing
     @Test func health() async throws {
         let gateway = TestGateway()
         #expect(try await gateway.call(.get, "/livez").body == "{\"status\":\"pass\",\"version\":\"1.2.3\"}")
-        #expect(try await gateway.call(.get, "/readyz").body == "{\"status\":\"ready\",\"version\":\"1.2.3\"}")
+        #expect(try await gateway.call(.get, "/readyz").body == "{\"status\":\"pass\",\"version\":\"1.2.3\"}")
         gateway.service.state.withLock { $0.isReady = false }
         #expect(try await gateway.call(.get, "/readyz").status == 503)
         #expect(try await gateway.call(.get, "/livez").status == 200)
