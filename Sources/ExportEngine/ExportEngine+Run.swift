@@ -62,14 +62,17 @@ extension ExportEngine: Service, CustomStringConvertible {
     private func keepHouse() async {
         while !Task.isCancelled, !tools.changes.isClosed {
             var next = tools.time.now() + .seconds(3600)
+            var isHeldBack = false
             do {
                 let now = tools.time.now()
                 try await tools.ledger.pruneClaims(before: now + (.zero - tools.settings.idempotencyLifetime))
                 for id in try await tools.ledger.expired(at: now, limit: 100) {
                     do {
-                        guard let record = try await tools.ledger.record(id),
-                            hasPassed(record.export.expiresAt, record.export)
-                        else { continue }
+                        guard let record = try await tools.ledger.record(id) else { continue }
+                        guard hasPassed(record.export.expiresAt, record.export) else {
+                            isHeldBack = true
+                            continue
+                        }
                         _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
                     } catch let error as LedgerError where error.isAboutOneExport {
                         // Set aside by the ledger, and not due any more.
@@ -83,7 +86,8 @@ extension ExportEngine: Service, CustomStringConvertible {
                 next = tools.time.now() + .seconds(60)
             }
             // What the upstream's clock does not let expire yet is looked at again.
-            await tools.expiries.wait(until: max(next, tools.time.now() + .seconds(1)), of: tools.time)
+            if isHeldBack { next = max(next, tools.time.now() + .seconds(1)) }
+            await tools.expiries.wait(until: next, of: tools.time)
         }
     }
 
