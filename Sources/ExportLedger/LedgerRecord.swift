@@ -52,9 +52,7 @@ public struct LedgerRecord: Sendable, Hashable {
     }
 
     /// What brings the export on, by what is remembered of the work: `export.tracking` is this after each change.
-    public var tracking: Tracking? {
-        Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization, hasEnded: export.isFinal)
-    }
+    public var tracking: Tracking? { Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization) }
 
     /// How the job is recognised again upstream.
     public var marker: SubmissionMarker {
@@ -134,9 +132,9 @@ public struct KeptReading: Sendable, Hashable, Codable {
 }
 
 extension Tracking {
-    /// Nil for an export that has ended, whatever is still done about it.
-    init?(phase: LedgerRecord.Phase, awaitsAuthorization: Bool, hasEnded: Bool) {
-        guard phase != .settled, !hasEnded else { return nil }
+    /// Nil for a settled record, of which no more is done.
+    init?(phase: LedgerRecord.Phase, awaitsAuthorization: Bool) {
+        guard phase != .settled else { return nil }
         self = awaitsAuthorization ? .onRequest : .background
     }
 }

@@ -140,8 +140,7 @@ extension Export {
         revision = row["revision"]
         tracking = Tracking(
             phase: try LedgerRecord.Phase(row),
-            awaitsAuthorization: row["awaits_authorization"],
-            hasEnded: isFinal
+            awaitsAuthorization: row["awaits_authorization"]
         )
     }
 }

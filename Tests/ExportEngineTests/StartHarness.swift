@@ -102,8 +102,10 @@ struct StartHarness {
                 )
             )
             if random.below(3) == 0 {
-                // Somebody's job of a moment ago.
-                add(nil, view, at: created + .seconds(-20), isOthers: random.below(2) == 0)
+                // A job of our own application of before any attempt, or one of somebody else's at any time: nothing would tell
+                // one from ours that somebody started as us, for the same, in the same minutes.
+                let isOthers = random.below(2) == 0
+                add(nil, view, at: isOthers ? created : now + .seconds(-20), isOthers: isOthers)
             }
         }
     }

@@ -32,7 +32,7 @@ import Testing
         #expect(waits.reduce(.zero, +) == .seconds(24 * 3600))
         #expect(life.export.error?.code == .submissionUnconfirmed)
         #expect(life.export.completedAt == life.now)
-        #expect(life.export.tracking == nil)
+        #expect(life.export.tracking == .background)
         // Its caller may stop asking; it is looked for all the same, four times a day, for seven days.
         var looks = 0
         while life.record.phase == .submitting {

@@ -54,8 +54,7 @@ enum Fixture {
         )
         record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
-        // It has ended.
-        record.export.tracking = nil
+        record.export.tracking = .onRequest
         record.export.revision = 7
         record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)
         record.phase = .tracking
