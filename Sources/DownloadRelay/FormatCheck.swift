@@ -145,7 +145,11 @@ struct TextBeginning {
 
     init(_ bytes: [UInt8]) {
         var plain = bytes[...]
-        if plain.starts(with: [0xEF, 0xBB, 0xBF]) {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let isPartOfMark = mark.count > bytes.count && mark.starts(with: bytes) || bytes == [0xFF] || bytes == [0xFE]
+        if isPartOfMark {
+            plain = []
+        } else if plain.starts(with: mark) {
             plain = plain.dropFirst(3)
         } else if plain.starts(with: [0xFF, 0xFE]) || plain.starts(with: [0xFE, 0xFF]) {
             // UTF-16: every other byte of ASCII is zero.

@@ -52,7 +52,7 @@ public protocol ExportLedger: Sendable {
     ) async throws -> UpdateOutcome
 
     /// What other exports than `id` of the connection have to do with these upstream jobs, all as of one moment. Unconfirmed
-    /// are those in the phase `submitting` that were not given up.
+    /// are those that may have a job which nobody knows (`mayHaveUnknownJob`).
     func claims(
         on upstreamIDs: [String],
         of provider: ProviderID,

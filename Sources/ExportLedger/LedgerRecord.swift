@@ -54,6 +54,11 @@ public struct LedgerRecord: Sendable, Hashable {
     /// What brings the export on, by what is remembered of the work: `export.tracking` is this after each change.
     public var tracking: Tracking? { Tracking(phase: phase, awaitsAuthorization: progress.awaitsAuthorization) }
 
+    /// Whether it may have a job upstream that it is not bound to: its start is under way, or was never confirmed. So it is
+    /// for an export that was given up, canceled or is to be started again, too, until it is bound to a job or somebody
+    /// decides that it was not started.
+    public var mayHaveUnknownJob: Bool { phase == .submitting || progress.recoveringSince != nil }
+
     /// How the job is recognised again upstream.
     public var marker: SubmissionMarker {
         SubmissionMarker(
@@ -128,6 +133,17 @@ public struct KeptReading: Sendable, Hashable, Codable {
         self.delivery = delivery
         self.size = size
         self.sha256 = sha256
+    }
+}
+
+extension OtherExports.Unconfirmed {
+    /// What other exports have to know of one that may have an unknown job.
+    public init(_ record: LedgerRecord) {
+        self.init(
+            plan: record.plan,
+            marker: record.marker,
+            isRepeated: record.progress.recoveringSince != nil && record.progress.submissionAttempts > 1
+        )
     }
 }
 

@@ -15,17 +15,23 @@ extension SQLiteLedger {
             }
             let rows = try Row.fetchCursor(
                 database,
+                // Two parts: each has an index of few rows.
                 sql: """
-                    SELECT * FROM export
-                    WHERE phase <> 'settled' AND phase = 'submitting' AND completed_at IS NULL
+                    SELECT * FROM export INDEXED BY export_unfinished
+                    WHERE phase <> 'settled' AND phase = 'submitting' AND recovering_since IS NULL
                     AND provider = ? AND connection = ? AND id <> ?
+                    UNION ALL
+                    SELECT * FROM export INDEXED BY export_unconfirmed
+                    WHERE recovering_since IS NOT NULL AND provider = ? AND connection = ? AND id <> ?
                     """,
-                arguments: [provider.rawValue, connection, id.description]
+                arguments: [
+                    provider.rawValue, connection, id.description, provider.rawValue, connection, id.description,
+                ]
             )
             let unconfirmed = try Self.page(rows, limit: .max, Self.record)
             let claims = OtherExports.Claims(
                 boundIDs: Set(bound),
-                unconfirmed: unconfirmed.values.map { OtherExports.Unconfirmed(plan: $0.plan, marker: $0.marker) }
+                unconfirmed: unconfirmed.values.map { OtherExports.Unconfirmed($0) }
             )
             return (claims, unconfirmed.leftOut)
         }

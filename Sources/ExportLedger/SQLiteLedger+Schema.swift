@@ -32,6 +32,13 @@ extension SQLiteLedger {
         migrator.registerMigration("9 files to be measured") { database in
             try database.execute(sql: measurementSchema)
         }
+        migrator.registerMigration("10 exports that may have an unknown job") { database in
+            try database.execute(
+                sql: """
+                    CREATE INDEX export_unconfirmed ON export (provider, connection) WHERE recovering_since IS NOT NULL
+                    """
+            )
+        }
         return migrator
     }
 

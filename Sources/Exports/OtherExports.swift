@@ -1,14 +1,17 @@
 /// What the engine knows of its other exports on a connection: which upstream jobs are theirs, or may be.
 public struct OtherExports: Sendable {
-    /// An export whose own start is under way or unconfirmed.
+    /// An export whose own start is under way or unconfirmed, also one that was given up or canceled so.
     public struct Unconfirmed: Sendable, Hashable {
         public var plan: ExportPlan
         public var marker: SubmissionMarker
+        /// Whether the start was made again since the moment that the marker names: its job may be of any later time.
+        public var isRepeated: Bool
 
         /// Makes a record.
-        public init(plan: ExportPlan, marker: SubmissionMarker) {
+        public init(plan: ExportPlan, marker: SubmissionMarker, isRepeated: Bool = false) {
             self.plan = plan
             self.marker = marker
+            self.isRepeated = isRepeated
         }
     }
 

@@ -17,9 +17,9 @@ public struct UnmarkedJob: Sendable, Hashable {
     /// How long after the beginning of an attempt its job may be created.
     public static let longestStart = Duration.seconds(900)
 
-    /// Whether an attempt that began at `start`, by the upstream's clock, can have created the job.
-    public func mayComeFrom(attemptAt start: Timestamp) -> Bool {
-        createdAt >= start + (.zero - Self.clockTolerance) && createdAt <= start + Self.longestStart
+    /// Whether an attempt that began at `start`, by the upstream's clock, or one that repeated it can have created the job.
+    public func mayComeFrom(attemptAt start: Timestamp, isRepeated: Bool = false) -> Bool {
+        createdAt >= start + (.zero - Self.clockTolerance) && (isRepeated || createdAt <= start + Self.longestStart)
     }
 
     /// The job of an unconfirmed start, where nothing but one of `jobs` can be it. Nil when none comes into question.
@@ -53,7 +53,10 @@ public struct UnmarkedJob: Sendable, Hashable {
         }
         let rivals = claims.unconfirmed.filter { other in
             wantsTheSame(other)
-                && job.mayComeFrom(attemptAt: other.marker.upstreamNotBefore ?? upstreamTime(other.marker.notBefore))
+                && job.mayComeFrom(
+                    attemptAt: other.marker.upstreamNotBefore ?? upstreamTime(other.marker.notBefore),
+                    isRepeated: other.isRepeated
+                )
         }
         guard rivals.isEmpty else {
             throw ProviderError(

@@ -140,7 +140,7 @@ class Planted:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
         try:
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read(), path)
         finally:
             connection.close()
 

@@ -42,7 +42,8 @@ import Testing
         )
         #expect(tally.wrong.isEmpty, "\(tally.wrong)")
         #expect(tally.downloads == 480)
-        #expect(tally.resumed > 300)
+        // An upstream that ends properly at the same place twice, short of what is claimed, is not asked a third time.
+        #expect(tally.resumed > 200)
         #expect(tally.broken > 50)
     }
 

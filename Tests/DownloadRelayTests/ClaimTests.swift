@@ -8,7 +8,7 @@ import Testing
 
 /// What the record claims of a file and the upstream does not have.
 @Suite(.timeLimit(.minutes(5))) struct ClaimTests {
-    private static let right = Array("a,b\n1,2\n3,4\n".utf8)
+    private static let right = Array("a,b\n1,2\n3,45\n".utf8)
     private static let digest = Hexadecimal.encode(SHA256.hash(right))
     private let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
 

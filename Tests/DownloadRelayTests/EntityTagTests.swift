@@ -47,18 +47,21 @@ import Testing
         ("", false),
     ])
     func matching(field: String, isMatch: Bool) {
-        let named = field.replacing("\"a\"", with: "\"\(id).1\"").replacing("\"a-gzip\"", with: "\"\(id).1-gzip\"")
-        let verdict = Preconditions(csv, id).verdict(ifMatch: nil, ifNoneMatch: named, isPart: false)
+        let base = "\(id).1.\(Self.digest.prefix(32))"
+        let named = field.replacing("\"a\"", with: "\"\(base)\"").replacing("\"a-gzip\"", with: "\"\(base)-gzip\"")
+        let verdict = Preconditions(Self.proved, id).verdict(ifMatch: nil, ifNoneMatch: named, isPart: false)
         #expect(verdict == (isMatch ? .notModified : .goOn))
     }
 
     @Test func aPartIsNotTheEncodedFile() {
-        let conditions = Preconditions(csv, id)
-        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(id).1-gzip\"", isPart: true) == .goOn)
-        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(id).1\"", isPart: true) == .notModified)
+        let conditions = Preconditions(Self.proved, id)
+        let base = "\(id).1.\(Self.digest.prefix(32))"
+        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(base)-gzip\"", isPart: true) == .goOn)
+        #expect(conditions.verdict(ifMatch: nil, ifNoneMatch: "W/\"\(base)\"", isPart: true) == .notModified)
     }
 
     static let digest = String(repeating: "0123456789abcdef", count: 4)
+    /// Its digest is confirmed.
     static let proved = ExportFile(id: "1", name: "a.csv", size: 77, sha256: digest)
 
     @Test func aDigestOrAnUpstreamMakesItStrong() {
@@ -129,14 +132,17 @@ import Testing
     @Test func anythingIsReadWithoutHarm() {
         var random = FixedRandom(state: 99)
         let parts = ["\"", "W/", "a", ",", " ", "*", "\\", "é", "\t", "\"\(id).1\"", "W/\"\(id).1\"", ".v", "~4"]
+        let base = "\(id).1.\(Self.digest.prefix(32))"
         for _ in 0..<20_000 {
             let field = (0..<Int.random(in: 0...10, using: &random))
                 .map { _ in parts.randomElement(using: &random) ?? "" }
                 .joined()
-            let conditions = Preconditions(csv, id)
-            if conditions.verdict(ifMatch: nil, ifNoneMatch: field, isPart: false) == .notModified {
-                #expect(field.contains("\"\(id).1") || field.contains("*"))
+            let proved = Preconditions(Self.proved, id)
+            let named = field.replacing("\(id).1", with: base)
+            if proved.verdict(ifMatch: nil, ifNoneMatch: named, isPart: false) == .notModified {
+                #expect(named.contains("\"\(base)") || named.contains("*"))
             }
+            let conditions = Preconditions(csv, id)
             if case .upstream(let tag, let validator) = conditions.condition(ifRange: field) {
                 #expect(EntityTag(of: csv, in: id, coding: .identity, validator: validator) == tag)
             }

@@ -72,9 +72,15 @@ import Testing
         #expect(await scene.ledger.all.isEmpty)
 
         // A claimed length gives way to what the upstream announces now, as in a download.
-        let sized = ExportFile(id: "1", name: "a.csv", size: 7)
+        var sized = ExportFile(id: "1", name: "a.csv", size: 7)
         #expect(await measure(sized, head: FileBody.Head(contentLength: 100_000)) == .whole)
         #expect(await scene.ledger.all.map(\.fileBytes) == [100_000])
+
+        // What contradicts a confirmed one is evidence, and as such a row.
+        sized.sizeState = .confirmed
+        #expect(await measure(sized, head: FileBody.Head(contentLength: 100_000)) == .broken)
+        let row = try #require(await scene.ledger.all.last)
+        #expect(row.kind == .measurement && row.outcome == .broken && row.reason == "size-mismatch")
 
         let short = await measure(head: FileBody.Head(contentLength: 100_001))
         let other = await measure(ExportFile(id: "1", name: "a.csv", sha256: String(repeating: "0", count: 64)))
@@ -83,7 +89,7 @@ import Testing
         #expect(rows.map(\.outcome) == [.broken, .broken])
         #expect(rows.map(\.reason) == ["ended-early", "digest-mismatch"])
         #expect(rows.allSatisfy { $0.sha256 == nil })
-        #expect(measurements(.broken) == 4)
+        #expect(measurements(.broken) == 5)
         #expect(scene.downloads("broken") == 0)
     }
 

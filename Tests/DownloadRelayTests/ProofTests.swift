@@ -149,7 +149,7 @@ import Testing
                 } catch {
                     #expect(!isRight)
                     #expect(error.code == .upstreamBroken)
-                    #expect(error.detail.contains("does not begin as a"))
+                    #expect(error.detail.contains("where the file has to be"))
                 }
             }
         }

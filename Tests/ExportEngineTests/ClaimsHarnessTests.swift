@@ -74,7 +74,8 @@ struct HarnessUpstream {
     }
 
     var lot: Lot
-    var isRightOnly = false
+    /// From here on it answers rightly, and always in the same framing: whether it tells the length.
+    var rightFraming: Bool?
     var now = Life.start
     /// How often each content was served, or announced.
     private(set) var served: [Content: Int] = [:]
@@ -85,8 +86,8 @@ struct HarnessUpstream {
 
     mutating func answer() -> Answer {
         now = now + .seconds(Int64.random(in: 0...40, using: &lot))
-        let tellsLength = Bool.random(using: &lot)
-        let draw = isRightOnly ? 0 : Int.random(in: 0..<10, using: &lot)
+        let tellsLength = rightFraming ?? Bool.random(using: &lot)
+        let draw = rightFraming != nil ? 0 : Int.random(in: 0..<10, using: &lot)
         var content = Content.right
         switch draw {
         case 0...3: break
@@ -106,7 +107,7 @@ struct HarnessUpstream {
     /// What it says of the job, which is always there.
     mutating func word() -> FileWord {
         now = now + .seconds(Int64.random(in: 0...10, using: &lot))
-        let words: [FileWord] = isRightOnly ? [.listed] : [.listed, .listed, .notListed, .unknownJob, .silent]
+        let words: [FileWord] = rightFraming != nil ? [.listed] : [.listed, .listed, .notListed, .unknownJob, .silent]
         var word = words.randomElement(using: &lot) ?? .listed
         misses = word == .unknownJob ? misses + 1 : word == .silent ? misses : 0
         // A minute of it in a row, and no more.
@@ -139,7 +140,7 @@ struct HarnessRun<Rules: HarnessRules> {
     mutating func play() {
         for _ in 0..<Int.random(in: 1...14, using: &upstream.lot) { step() }
         wasWrong = rules.file.digestState == .confirmed && rules.file.sha256 != Content.right.digest
-        upstream.isRightOnly = true
+        upstream.rightFraming = Bool.random(using: &upstream.lot)
         var tries = 1
         while tries <= 3, step() != .right { tries += 1 }
         if tries > 3 { faults.append("not delivered in three downloads of the right file") }

@@ -2,21 +2,6 @@
 import ExportLedger
 import Exports
 
-/// How it is decided what became of a start.
-struct StartRules: Sendable {
-    /// Whether two looks that find nothing mean that nothing happened.
-    var ambiguousStart: AmbiguousStart
-    /// Whether a 2xx is an acceptance although it names no job.
-    var successIsAcceptance: Bool
-    /// Whether a job without a marker is taken whoever started it, up to a minute before the attempt, and though another export
-    /// has it.
-    var takesAnyJob: Bool
-
-    static let present = StartRules(ambiguousStart: .hold, successIsAcceptance: true, takesAnyJob: false)
-    /// Those of commit 5581fdf.
-    static let former = StartRules(ambiguousStart: .repeat, successIsAcceptance: false, takesAnyJob: true)
-}
-
 /// A few exports at an upstream that answers rightly and wrongly, late, in any order and more than once, and a gateway that is
 /// killed in between: all in memory, by a seed.
 struct StartHarness {
@@ -126,14 +111,20 @@ struct StartHarness {
 
     private mutating func run() async -> Outcome {
         for _ in 0..<4000 {
-            guard let export = next() else { break }
+            guard let export = next() else {
+                // Nothing more is done about them: somebody decides at last.
+                guard records.indices.count(where: { decide($0) }) > 0 else { break }
+                continue
+            }
             if let index = answers.firstIndex(where: { $0.export == export && $0.time <= now }) {
                 apply(answers.remove(at: index).event, to: export)
             } else {
                 await step(export)
             }
             if random.below(40) == 0 { restart() }
-            for index in records.indices where records[index].export.completedAt != nil { decide(index) }
+            for index in records.indices where records[index].export.completedAt != nil && random.below(8) == 0 {
+                decide(index)
+            }
         }
         for index in records.indices {
             let own = jobs.indices.filter { jobs[$0].export == index }
@@ -213,8 +204,7 @@ struct StartHarness {
             let rest = records.indices.filter { $0 != export }.map { records[$0] }
             return OtherExports.Claims(
                 boundIDs: Set(rest.compactMap { $0.reference?.id }).intersection(ids),
-                unconfirmed: rest.filter { $0.phase == .submitting && $0.export.completedAt == nil }
-                    .map { OtherExports.Unconfirmed(plan: $0.plan, marker: $0.marker) }
+                unconfirmed: rest.filter(\.mayHaveUnknownJob).map { OtherExports.Unconfirmed($0) }
             )
         }
         let plan = records[export].plan
@@ -242,13 +232,14 @@ struct StartHarness {
         for index in records.indices where records[index].phase != .tracking { apply(.resumed, to: index) }
     }
 
-    /// Somebody looks at the upstream and says what became of it.
-    private mutating func decide(_ export: Int) {
-        guard records[export].startIsUnconfirmed else { return }
+    /// Somebody looks at the upstream and says what became of it. Whether there was something to say.
+    @discardableResult private mutating func decide(_ export: Int) -> Bool {
+        guard records[export].startIsUnconfirmed else { return false }
         outcome.decided += 1
         let job = jobs.first { $0.export == export }
         let reference = job.map { UpstreamReference(id: $0.id) }
         apply(.decided(reference.map { .started(Submission(reference: $0)) } ?? .notStarted), to: export)
+        return true
     }
 
     private mutating func apply(_ event: ExportLife.Event, to export: Int) {
@@ -262,20 +253,4 @@ struct StartHarness {
         }
         records[export] = record
     }
-}
-
-/// Numbers by a seed: https://prng.di.unimi.it/splitmix64.c
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-    mutating func of<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
 }

@@ -10,7 +10,7 @@ import Testing
         "1 exports and idempotency keys", "2 deliveries", "3 exports by creator", "4 refresh tokens",
         "5 every end has a time and a reason", "6 deliveries that begin", "7 unconfirmed starts",
         "8 readings of files",
-        "9 files to be measured",
+        "9 files to be measured", "10 exports that may have an unknown job",
     ]
 
     /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.

@@ -192,7 +192,7 @@ import UpstreamHTTP
     private static let downloads: [(SandboxFault, ProviderError.Code?)] = [
         (.preAuthorizedLink, nil), (.expiredLink, nil), (.tokenRevoked, nil), (.noContentLength, nil),
         (.htmlSignIn, .unauthenticated), (.cutDownload(afterBytes: 1000), .transient),
-        (.shortDownload(missingBytes: 1), .transient), (.wrongLength(excessBytes: 7), .transient),
+        (.wrongLength(excessBytes: 7), .transient),
         (.status(503, headers: ["Retry-After": "0.1"]), .throttled), (.status(500), .transient),
         (.status(404), .gone), (.status(401), nil),
     ]
@@ -218,6 +218,24 @@ import UpstreamHTTP
             #expect(error.code == code)
             #expect(Int64(try await download().count) == file.size)
             for secret in bench.sandbox.secrets { #expect(!"\(error)".contains(secret)) }
+        }
+    }
+
+    /// The body ends properly and is as long as announced: that the operation lists another size is for the relay to judge.
+    @Test func aListedSizeIsOnlyAClaim() async throws {
+        try await SandboxBench.run { bench async throws in
+            let reference = try await bench.start(Self.reviewSet).reference
+            bench.time.advance(by: .seconds(10))
+            let file = try #require(try await bench.observe(reference).files.first)
+            let size = try #require(file.size)
+            bench.sandbox.addRule(
+                SandboxRule(operation: "graph.download", times: 1, fault: .shortDownload(missingBytes: 1))
+            )
+            for expected in [size - 1, size] {
+                let body = try await bench.provider.open(file, of: reference, range: nil, context: bench.context)
+                #expect(body.head.contentLength == expected)
+                #expect(Int64(try await body.collected().count) == expected)
+            }
         }
     }
 }
