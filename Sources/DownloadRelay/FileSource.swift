@@ -48,12 +48,13 @@ extension FileSource {
         return nil
     }
 
-    /// The same, of which the record claims nothing.
+    /// The same, of which the record claims nothing. What is confirmed is no claim.
     var unclaimed: FileSource {
         var source = self
         source.file.size = nil
         source.file.sizeSource = nil
         source.file.sizeState = nil
+        guard file.digestState != .confirmed else { return source }
         source.file.sha256 = nil
         source.file.digestSource = nil
         source.file.digestState = nil

@@ -77,13 +77,14 @@ struct FileClaims: Sendable, Hashable {
     }
 
     private mutating func contradict(_ reading: KeptReading, otherSize: Bool, isDelivered: Bool) -> Change {
-        let isConfirmed = (otherSize ? file.sizeState : file.digestState) == .confirmed
+        let isConfirmed = file.digestState == .confirmed || (otherSize && file.sizeState == .confirmed)
         if let twin = readings.last(where: { $0.agrees(with: reading, against: file.size) }) {
             if reading.sha256 != nil, twin.sha256 != nil {
                 claim(reading, size: .confirmed, digest: .confirmed)
             } else if let read = [reading, twin].first(where: { $0.sha256 != nil }) {
-                // Of one only the length is known.
-                claim(read, size: .confirmed, digest: .claimed)
+                // Of one only the length is known, or no more than that it is longer.
+                let isSameSize = reading.size != nil && twin.size != nil
+                claim(read, size: isSameSize ? .confirmed : .claimed, digest: .claimed)
                 readings = [read]
             } else {
                 drop()

@@ -75,7 +75,7 @@ import Testing
             return try queue.read { database in
                 let identifiers = try String.fetchAll(
                     database,
-                    sql: "SELECT identifier FROM grdb_migrations ORDER BY 1"
+                    sql: "SELECT identifier FROM grdb_migrations ORDER BY CAST(identifier AS INTEGER)"
                 )
                 #expect(identifiers == Self.migrations)
                 return
