@@ -57,7 +57,8 @@ def test_curl(pair, whole, broken, tmp_path):
     assert result.stdout == "gzip"
     assert (tmp_path / "file").read_bytes() == CONTENT
     for arguments in (["--compressed"], []):
-        assert curl(pair, broken, *arguments, to=tmp_path / "broken").returncode in (18, 56)
+        # 61: the invalid block that a broken gzip answer ends in comes before the end of the connection is seen.
+        assert curl(pair, broken, *arguments, to=tmp_path / "broken").returncode in (18, 56, 61)
 
 
 def test_gzip(pair, whole, broken, tmp_path):

@@ -47,6 +47,8 @@ class Case:
             return "on HTTP/1.0 bytes after the end are a long body, which is there"
         if self.kind in ("short", "long") and not self.size_is_known:
             return "a message in good order is the file, where nothing else tells its size"
+        if self.kind in ("short", "long") and self.framing == "fixed" and self.recovery == "always":
+            return "a length that two openings announce and a body has is the file's, whatever the export lists"
         return None
 
     @property
