@@ -32,7 +32,8 @@ import Testing
         for round in 0..<10_000 {
             var run = HarnessRun(lot: Lot(state: seed &+ UInt64(round)), rules: FirstIsTruth())
             run.play()
-            if !run.faults.isEmpty { lost += 1 }
+            // They know nothing of confirming: what counts is that nobody gets the file any more.
+            if run.faults.contains(where: { $0.hasPrefix("not delivered") || $0.hasPrefix("expired") }) { lost += 1 }
         }
         print("claims harness with the former rules: seed \(seed), \(lost) of 10000 rounds with faults")
         #expect(lost > 1000)
