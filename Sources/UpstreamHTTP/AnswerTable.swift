@@ -56,14 +56,14 @@ public enum AnswerTable {
     }
 
     /// The error of a start that was refused for want of room: worth another try, within the time for starts. Nil for other
-    /// refusals. `trustsWords` says whether the words alone decide.
+    /// refusals, and for 429, which is throttling whatever its code. `trustsWords` says whether the words alone decide.
     public static func busy(
         _ response: UpstreamResponse,
         _ body: UpstreamErrorBody,
         service: String,
         trustsWords: Bool
     ) -> ProviderError? {
-        guard (400...499).contains(response.status) else { return nil }
+        guard (400...499).contains(response.status), response.status != 429 else { return nil }
         guard isBusy(body) || trustsWords && saysThatJobsAreAtTheirMaximum(body) else { return nil }
         return ProviderError(
             .throttled,
