@@ -514,7 +514,9 @@ def test_head_is_answered_where_get_is(gateway):
     resources = ["", f"/{export['id']}", f"/{export['id']}/files", f"/{export['id']}/deliveries"]
     paths = ["/exports" + resource for resource in resources] + ["/providers", "/providers/power-bi"]
     for path in [*paths, "/livez", "/readyz", "/openapi.yaml"]:
-        get, head = gateway.get(path), gateway.call("HEAD", path)
+        # Past the record of answers: the contract has an example of a signature, which the search for leaks would find.
+        key = {"Authorization": f"Bearer {gateway.key}"}
+        get, head = (call(gateway.address, method, path, key) for method in ("GET", "HEAD"))
         assert head.status == get.status == 200, (path, head.status)
         assert head.body == b"" and get.body
         assert head.headers["content-length"] == str(len(get.body)), path
