@@ -35,13 +35,13 @@ extension ExportEngine {
                 cause: error
             )
         }
-        guard let after, after.progress.decision == decision.text else {
+        guard let after, after.progress.decision == made.asked.text else {
             throw try await Self.nothingToDecide(knownRecord(id))
         }
         tools.logger.notice(
             "somebody decided about a start that was not confirmed",
             metadata: [
-                "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(decision.text)",
+                "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(made.asked.text)",
                 "caller": "\(authorization.caller ?? "-")",
             ]
         )
@@ -115,16 +115,5 @@ extension ExportEngine {
                 "The export is \(record.export.status.rawValue), and its start is not in question: only one with the code "
                     + "submission-unconfirmed can be decided."
             )
-    }
-}
-
-extension SubmissionDecision {
-    /// As the ledger remembers it.
-    fileprivate var text: String {
-        switch self {
-        case .started(let upstreamID): "started " + upstreamID
-        case .notStarted: "notStarted"
-        case .abandoned: "abandoned"
-        }
     }
 }

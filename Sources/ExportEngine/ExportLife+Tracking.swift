@@ -151,7 +151,7 @@ extension ExportLife.Turn {
     private mutating func settleMissing(_ error: ProviderError) {
         // Somebody has named the job, and the upstream has never known it: the start is as unconfirmed as before.
         if let reference = record.reference, record.export.observedAt == nil,
-            record.progress.decision == ExportLife.Decision.started(Submission(reference: reference)).text
+            record.progress.decision == SubmissionDecision.started(upstreamID: reference.id).text
         {
             return giveUpForGood(error, "The upstream knows no job with the id that somebody named for this export.")
         }

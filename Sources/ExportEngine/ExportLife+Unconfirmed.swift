@@ -101,7 +101,7 @@ extension ExportLife.Turn {
         guard record.startIsUnconfirmed else { return }
         // What had ended begins anew, under a fence of its own.
         if record.phase == .settled { record.fence += 1 }
-        record.progress.decision = decision.text
+        record.progress.decision = decision.asked.text
         switch decision {
         case .started(let submission):
             bind(submission)
@@ -143,10 +143,21 @@ extension ExportLife.Turn {
 }
 
 extension ExportLife.Decision {
-    /// As it is remembered, to recognise the same one.
+    /// What somebody asked for.
+    var asked: SubmissionDecision {
+        switch self {
+        case .started(let submission): .started(upstreamID: submission.reference.id)
+        case .notStarted: .notStarted
+        case .abandoned: .abandoned
+        }
+    }
+}
+
+extension SubmissionDecision {
+    /// As the ledger remembers it, to recognise the same one.
     var text: String {
         switch self {
-        case .started(let submission): "started " + submission.reference.id
+        case .started(let upstreamID): "started " + upstreamID
         case .notStarted: "notStarted"
         case .abandoned: "abandoned"
         }
