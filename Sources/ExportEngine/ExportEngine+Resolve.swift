@@ -70,7 +70,7 @@ extension ExportEngine {
         }
         let claims = try await asking {
             try await self.tools.ledger.claims(
-                on: [reference.id, upstreamID],
+                on: provider.spellings(ofUpstreamID: reference.id),
                 of: record.export.provider,
                 connection: record.export.connection,
                 except: record.export.id

@@ -52,6 +52,10 @@ public protocol ExportProvider: Sendable {
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference
 
+    /// The ways in which the upstream may have written this id of a job, `id` itself first: an export may be bound to the job
+    /// under any of them. No network call.
+    func spellings(ofUpstreamID id: String) -> [String]
+
     /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer: never later than it is. Nil where
     /// no answer has told.
     func upstreamTime(at now: Timestamp) -> Timestamp?
@@ -77,6 +81,11 @@ public protocol ExportProvider: Sendable {
         range: FileRange?,
         context: CallContext
     ) async throws(ProviderError) -> FileBody
+}
+
+extension ExportProvider {
+    /// Only `id`: it is opaque.
+    public func spellings(ofUpstreamID id: String) -> [String] { [id] }
 }
 
 /// What travels with every call to an upstream.

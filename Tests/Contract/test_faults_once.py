@@ -6,6 +6,7 @@ Rows A4, A6 and B1 to B6 of the article "Faults that were found".
 import hashlib
 import sqlite3
 import time
+import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -375,6 +376,28 @@ def test_somebody_decides_what_became_of_a_start():
         assert len(upstream.calls("bi.start")) == 4
         decided = [line for line in gateway.process.lines().splitlines() if "somebody decided" in line]
         assert len(decided) == 3 and all("operator" in line for line in decided)
+
+
+def test_a_job_is_one_exports_in_whatever_way_its_id_is_written():
+    """Graph writes the id of an operation with dashes and without, and takes both."""
+    with Scripted() as upstream, scripted_gateway(
+        upstream, engine=QUICK, authenticated=False, server={"apiKeys": keys()}
+    ) as gateway:
+        gateway.key = "callers-key"
+        first = gateway.succeeded(gateway.create(bodies.search_result()), within=20)
+        job = first["upstream"]["id"]
+        upstream.script("graph.start", started_unseen(upstream, "graph"))
+        upstream.script("graph.list", Reply(200, {"value": []}), stays=True)
+        second = gateway.create(bodies.search_result())
+        gateway.watch(second, until=lambda export: export["status"] == "unknown", within=20)
+        for spelling in {str(uuid.UUID(job)), uuid.UUID(job).hex, uuid.UUID(job).hex.upper(), str(uuid.UUID(job)).upper()}:
+            answer = gateway.call(
+                "PUT",
+                f"/exports/{second['id']}/submission",
+                {"Authorization": "Bearer operator-key"},
+                {"outcome": "started", "upstreamId": spelling},
+            )
+            answer.problem(409, "upstream-id-in-use")
 
 
 def unconfirmed(gateway, body):

@@ -65,6 +65,8 @@ import Testing
             let other = try await bench.create()
             _ = try await bench.until(other) { $0.isSettled }
             #expect(await refusal(bench, other, .started(upstreamID: job)) == .upstreamIDInUse)
+            // The same id, written in another way.
+            #expect(await refusal(bench, other, .started(upstreamID: job + ".")) == .upstreamIDInUse)
             let again = try await decide(bench, other, .notStarted)
             #expect(again.status == .notStarted && again.completedAt == nil && again.tracking == .background)
             _ = try await bench.until(other) { $0.isTracked || $0.isSettled }

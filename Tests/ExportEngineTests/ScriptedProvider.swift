@@ -126,6 +126,9 @@ final class ScriptedProvider: ExportProvider {
         return UpstreamReference(id: id)
     }
 
+    /// Dots at the end mean nothing.
+    func spellings(ofUpstreamID id: String) -> [String] { [id, String(id.prefix { $0 != "." })] }
+
     func upstreamTime(at now: Timestamp) -> Timestamp? { state.withLock { $0.clockLead }.map { now + $0 } }
 
     func observe(

@@ -41,6 +41,11 @@ import UpstreamHTTP
             OperationLocation.normalized("01826CE3-43a3-4235-a121-81d05926efae")
                 == OperationLocation.normalized("01826ce343a34235a12181d05926efae")
         )
+        let spellings = OperationLocation.spellings(of: "01826CE343A34235A12181D05926EFAE")
+        #expect(spellings.first == "01826CE343A34235A12181D05926EFAE")
+        #expect(spellings.contains("01826ce3-43a3-4235-a121-81d05926efae"))
+        #expect(spellings.contains("01826ce343a34235a12181d05926efae"))
+        #expect(spellings.contains("01826CE3-43A3-4235-A121-81D05926EFAE"))
     }
 
     /// Every documented answer of this interface, and what is read from it.

@@ -98,6 +98,9 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         return try GraphEDiscoveryRequest(planned: plan.source).reference(to: id)
     }
 
+    /// With dashes and without, in small letters and in capitals (`graph.md` B4).
+    public func spellings(ofUpstreamID id: String) -> [String] { OperationLocation.spellings(of: id) }
+
     public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }
 
     /// Always `unsupported`: case operations cannot be stopped.
