@@ -39,9 +39,8 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
         held.writeBuffer(&fresh)
         do throws(FramingFault) {
             guard let ready = try Self.ready(&held, &awaitsHead) else { return }
-            let out = ready
             if !awaitsHead { held = ByteBuffer() }
-            context.fireChannelRead(wrapInboundOut(out))
+            context.fireChannelRead(wrapInboundOut(ready))
         } catch {
             awaitsHead = false
             held = ByteBuffer()

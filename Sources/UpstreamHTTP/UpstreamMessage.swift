@@ -115,6 +115,13 @@ public struct UpstreamHeaders: Sendable {
         let values = fields.filter { $0.name == name }.map(\.value)
         return values.isEmpty ? nil : values.joined(separator: ", ")
     }
+
+    /// The addresses that an answer to a start tells of its job, in the order in which they count: `Location` first
+    /// (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.2). The other fields are those of Azure's long-running operations
+    /// and of a resource's own address; they are read as a precaution.
+    public var jobAddresses: [String] {
+        ["location", "operation-location", "azure-asyncoperation", "content-location"].compactMap { self[$0] }
+    }
 }
 
 /// A whole answer, whatever its status.

@@ -98,8 +98,7 @@ enum DownloadURLAnswer {
 enum OperationLocation {
     /// The id in the answer to a start, wherever it stands; nil when it stands nowhere.
     static func id(in response: UpstreamResponse) -> String? {
-        let fields = ["location", "operation-location", "azure-asyncoperation", "content-location"]
-        if let id = fields.lazy.compactMap({ id(in: response.headers[$0]) }).first { return id }
+        if let id = response.headers.jobAddresses.compactMap({ id(in: $0) }).first { return id }
         guard let json = response.json else { return nil }
         let told = CaseOperation(json)?.id ?? json["operationId"]?.string
         return told.flatMap { isID($0) ? $0 : nil }

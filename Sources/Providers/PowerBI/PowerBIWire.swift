@@ -100,8 +100,7 @@ struct PowerBIExport {
 /// holds it; a writer of its docs points to `Location` (`powerbi-entra.md` A3).
 enum PowerBILocation {
     static func exportID(in headers: UpstreamHeaders) -> String? {
-        ["location", "operation-location", "azure-asyncoperation", "content-location"].lazy
-            .compactMap { headers[$0].flatMap { exportID($0) } }.first
+        headers.jobAddresses.compactMap { exportID($0) }.first
     }
 
     static func exportID(_ address: String) -> String? {

@@ -91,8 +91,7 @@ enum VivaGoalsLocation {
 
     /// The id in whatever field of an answer tells an address.
     static func jobID(in headers: UpstreamHeaders) -> String? {
-        ["location", "operation-location", "azure-asyncoperation", "content-location"].lazy
-            .compactMap { jobID(headers[$0]) }.first
+        headers.jobAddresses.compactMap { jobID($0) }.first
     }
 
     /// The id in `…/employeeexperience/goals/exportJobs/<id>`, or `…/exportJobs('<id>')`, which the pages print in double
