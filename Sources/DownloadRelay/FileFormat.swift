@@ -1,7 +1,7 @@
 import Exports
 
-/// How a file has to begin, by its name or its type: an excuse in the place of a file is found before its first byte goes
-/// out. The raw value is the format's name in a sentence.
+/// How a file has to begin, by its name or its type: an error or a page that is sent in its place is found before its
+/// first byte goes out. The raw value is the format's name in a sentence.
 ///
 /// Of a format without a signature only what cannot be it is refused: a CSV may be empty, or a line of words.
 enum FileFormat: String, Sendable {
@@ -61,16 +61,16 @@ enum FileFormat: String, Sendable {
     }
 
     /// Whether a file may begin with these bytes; `isWhole` says that there are no others, or that no more are looked at.
-    func judge(_ bytes: [UInt8], isWhole: Bool, _ impostor: Impostor) -> Judgement {
+    func judge(_ bytes: [UInt8], isWhole: Bool, _ substitute: Substitute) -> Judgement {
         switch self {
         case .csv, .text:
-            switch impostor {
+            switch substitute {
             case .errorObject, .json, .webPage, .errorDocument: .refuted
             case .xmlDocument: self == .csv ? .refuted : .fits
             case .undecided: .undecided
             case .other: .fits
             }
-        case .xml: judgeXML(bytes, isWhole: isWhole, impostor)
+        case .xml: judgeXML(bytes, isWhole: isWhole, substitute)
         case .mhtml: judgeMHTML(bytes, isWhole: isWhole)
         case .pdf: judgePDF(bytes, isWhole: isWhole)
         case .zip, .officeOpenXML, .png, .tiff, .jpeg, .gif, .bmp, .emf, .pst, .msg:
@@ -94,11 +94,11 @@ enum FileFormat: String, Sendable {
         return isWhole ? .refuted : .undecided
     }
 
-    private func judgeXML(_ bytes: [UInt8], isWhole: Bool, _ impostor: Impostor) -> Judgement {
+    private func judgeXML(_ bytes: [UInt8], isWhole: Bool, _ substitute: Substitute) -> Judgement {
         let text = TextBeginning(bytes)
         if text.isBlank { return isWhole ? .refuted : .undecided }
         guard text.lowercased.hasPrefix("<") else { return .refuted }
-        return switch impostor {
+        return switch substitute {
         case .webPage, .errorDocument: .refuted
         case .undecided: .undecided
         case .errorObject, .json, .xmlDocument, .other: .fits

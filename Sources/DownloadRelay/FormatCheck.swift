@@ -31,8 +31,8 @@ struct FormatCheck: Sendable {
 
     private mutating func judge(isWhole: Bool) -> String? {
         let isEnough = isWhole || beginning.count == Self.longestBeginning
-        let impostor = Impostor(beginning, isWhole: isEnough, isCalledJSON: isCalledJSON)
-        switch format.judge(beginning, isWhole: isEnough, impostor) {
+        let substitute = Substitute(beginning, isWhole: isEnough, isCalledJSON: isCalledJSON)
+        switch format.judge(beginning, isWhole: isEnough, substitute) {
         case .undecided:
             return nil
         case .fits:
@@ -40,13 +40,13 @@ struct FormatCheck: Sendable {
             beginning = []
             return nil
         case .refuted:
-            return "The upstream sent \(impostor.words), where the file has to be \(format.rawValue) by its name."
+            return "The upstream sent \(substitute.words), where the file has to be \(format.rawValue) by its name."
         }
     }
 }
 
-/// What may stand in a file's place: an upstream's excuse with status 200.
-enum Impostor: Sendable, Hashable {
+/// What an upstream may send in a file's place, with status 200: an error, or a page.
+enum Substitute: Sendable, Hashable {
     /// `{"error":…}` and its like.
     case errorObject
     case json
@@ -91,7 +91,7 @@ enum Impostor: Sendable, Hashable {
         "activityid", "traceid",
     ]
 
-    private static func object(_ text: String, isWhole: Bool, isCalledJSON: Bool) -> Impostor {
+    private static func object(_ text: String, isWhole: Bool, isCalledJSON: Bool) -> Substitute {
         let rest = text.dropFirst().drop(while: \.isWhitespace)
         if isCalledJSON { return rest.hasPrefix("\"error\"") ? .errorObject : .json }
         guard rest.first == "\"" else { return rest.isEmpty && !isWhole ? .undecided : .other }
@@ -103,7 +103,7 @@ enum Impostor: Sendable, Hashable {
         return colon == ":" ? .errorObject : .other
     }
 
-    private static func markup(_ text: String, isWhole: Bool) -> Impostor {
+    private static func markup(_ text: String, isWhole: Bool) -> Substitute {
         var rest = Substring(text)
         // Declarations, comments and blanks before the root element.
         while true {

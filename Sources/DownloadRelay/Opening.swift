@@ -11,7 +11,6 @@ struct WantedPart: Sendable {
 
 /// A file of which the first bytes have come: what is handed from the task that opened it to the one that sends it.
 enum OpenedFile: Sendable {
-    ///
     /// `file` is the record's, without the claims that the upstream contradicts.
     case stream(Handover<FileStream>, FileFacts, file: ExportFile, part: FilePart?, requestID: String?)
     /// The part that was wanted lies beyond the file's end.

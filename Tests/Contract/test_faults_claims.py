@@ -173,7 +173,7 @@ FORMATS = {
     "file.pptx": b"PK\x03\x04" + bytes(99),
     "file.pdf": b"%PDF-1.7\n" + bytes(99),
 }
-EXCUSES = {
+SUBSTITUTES = {
     "an error object": Reply(200, ERROR),
     "an error object called binary": Reply(200, '{"Message":"No."}', {"Content-Type": "application/octet-stream"}),
     "a web page": Reply(200, "<!DOCTYPE html><html><body>Sign in</body></html>", {"Content-Type": "application/octet-stream"}),
@@ -200,10 +200,10 @@ def refused(gateway, upstream, name):
     upstream.file_name, upstream.content, upstream.file_type = name, FORMATS[name], "application/octet-stream"
     upstream.tells_size = False
     export = gateway.succeeded(gateway.create(bodies.search_result()))
-    for excuse, reply in EXCUSES.items():
+    for substitute, reply in SUBSTITUTES.items():
         upstream.script("graph.file", reply)
         seen = asked(gateway, export)
-        assert (seen.status, seen.looks_whole) == (502, False), f"{excuse} as {name}"
+        assert (seen.status, seen.looks_whole) == (502, False), f"{substitute} as {name}"
     assert asked(gateway, export).file() == upstream.content
 
 

@@ -49,20 +49,20 @@ import Testing
         }
     }
 
-    private static let excuses: [[UInt8]] = [
+    private static let substitutes: [[UInt8]] = [
         text("<!DOCTYPE HTML><html><body>Sign in</body></html>"),
         text("\u{FEFF}{ \"error\" : {\"code\":\"X\"}}"),
         text("<?xml version=\"1.0\"?>\n<Error><Code>ServerBusy</Code></Error>"),
         text("{\"Message\":\"No.\"}"),
     ]
 
-    @Test(arguments: [1, 2, 7, 5000]) func excusesAreRefusedAsEveryFormat(pieces: Int) {
+    @Test(arguments: [1, 2, 7, 5000]) func substitutesAreRefusedAsEveryFormat(pieces: Int) {
         let formats: [FileFormat] = [
             .zip, .officeOpenXML, .pdf, .png, .tiff, .jpeg, .gif, .bmp, .emf, .pst, .msg, .xml, .mhtml, .csv, .text,
         ]
         for format in formats {
-            for excuse in Self.excuses {
-                #expect(fault(format, excuse, pieces: pieces) != nil, "\(format)")
+            for substitute in Self.substitutes {
+                #expect(fault(format, substitute, pieces: pieces) != nil, "\(format)")
             }
         }
     }
