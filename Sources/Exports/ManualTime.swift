@@ -10,12 +10,21 @@ public final class ManualTime: TimeSource {
         var continuation: CheckedContinuation<Void, any Error>
     }
 
+    private struct Watcher {
+        var count: Int
+        /// Only those that are due then or before count.
+        var due: Timestamp
+        var continuation: CheckedContinuation<Void, Never>
+
+        func isMet(by sleepers: [Sleeper]) -> Bool { sleepers.count { $0.deadline <= due } >= count }
+    }
+
     private struct State {
         var now: Timestamp
         var nextID: UInt64 = 0
         var sleepers: [Sleeper] = []
         var cancelled: Set<UInt64> = []
-        var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var watchers: [Watcher] = []
     }
 
     private let state: Mutex<State>
@@ -43,8 +52,9 @@ public final class ManualTime: TimeSource {
                     state.sleepers.append(
                         Sleeper(id: id, deadline: state.now + duration, continuation: continuation)
                     )
-                    let ready = state.watchers.filter { $0.count <= state.sleepers.count }
-                    state.watchers.removeAll { $0.count <= state.sleepers.count }
+                    let sleepers = state.sleepers
+                    let ready = state.watchers.filter { $0.isMet(by: sleepers) }
+                    state.watchers.removeAll { $0.isMet(by: sleepers) }
                     return (nil, ready.map(\.continuation))
                 }
                 if let immediate { continuation.resume(with: immediate) }
@@ -77,12 +87,15 @@ public final class ManualTime: TimeSource {
     /// How many tasks sleep on this clock.
     public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
-    /// Returns once at least `count` tasks sleep on this clock.
-    public func sleepers(atLeast count: Int) async {
+    /// Returns once at least `count` tasks sleep on this clock; with `duration`, once so many of them are due within it from
+    /// now on.
+    public func sleepers(atLeast count: Int, dueWithin duration: Duration? = nil) async {
         await withCheckedContinuation { continuation in
             let ready = state.withLock { state in
-                if state.sleepers.count >= count { return true }
-                state.watchers.append((count, continuation))
+                let due = duration.map { state.now + $0 } ?? Timestamp(milliseconds: .max)
+                let watcher = Watcher(count: count, due: due, continuation: continuation)
+                if watcher.isMet(by: state.sleepers) { return true }
+                state.watchers.append(watcher)
                 return false
             }
             if ready { continuation.resume() }

@@ -170,11 +170,10 @@ extension EntraTokenSource {
             async let error = self.error { () async throws(ProviderError) in try await source.token() }
             for index in 0..<3 {
                 await server.call(index).reply(200, body)
-                // The pause before the next call is one of several sleepers.
-                while index < 2, server.calls.count < index + 2 {
-                    time.advance(by: .milliseconds(100))
-                    try await Task.sleep(for: .milliseconds(5))
-                }
+                guard index < 2 else { break }
+                // The pause before the next call: a call itself may take 30 s.
+                await time.sleepers(atLeast: 1, dueWithin: .seconds(10))
+                time.advance(by: .seconds(10))
             }
             #expect(try await error.code == .transient)
             // It is not remembered.

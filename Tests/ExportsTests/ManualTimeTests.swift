@@ -34,6 +34,34 @@ import Testing
         #expect(woken.withLock { $0 } == [10, 20, 30])
     }
 
+    @Test func tellsWhoIsDueSoon() async throws {
+        let time = ManualTime()
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask {
+                try await time.sleep(for: .seconds(30))
+                return 30
+            }
+            await time.sleepers(atLeast: 1)
+            group.addTask {
+                await time.sleepers(atLeast: 1, dueWithin: .seconds(10))
+                return 0
+            }
+            group.addTask {
+                try await time.sleep(for: .seconds(10))
+                return 10
+            }
+            let first = try await group.next()
+            #expect(first == 0)
+            time.advance(by: .seconds(10))
+            let second = try await group.next()
+            #expect(second == 10)
+            await time.sleepers(atLeast: 1, dueWithin: .seconds(20))
+            time.advance(by: .seconds(20))
+            let third = try await group.next()
+            #expect(third == 30)
+        }
+    }
+
     @Test func doesNotSleepForNothing() async throws {
         let time = ManualTime()
         try await time.sleep(for: .zero)

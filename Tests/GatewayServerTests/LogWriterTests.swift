@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Metrics
 import Synchronization
@@ -52,11 +53,15 @@ import Testing
         #expect(lost > 0 && lost < 10_000)
         writer.close(within: .milliseconds(50))
         let text = Mutex("")
-        let reading = Thread { text.withLock { $0 = everything(from: reader) } }
+        let isRead = DispatchSemaphore(value: 0)
+        let reading = Thread {
+            text.withLock { $0 = everything(from: reader) }
+            isRead.signal()
+        }
         reading.start()
         writer.close(within: .seconds(10))
         close(end)
-        while !reading.isFinished { usleep(1000) }
+        isRead.wait()
         let lines = text.withLock { $0 }.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         let told = lines.filter { $0.hasPrefix("lost ") }.compactMap { Int($0.dropFirst(5)) }
         let taken = lines.filter { $0 == line.dropLast() }.count
