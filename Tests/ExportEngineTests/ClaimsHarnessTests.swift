@@ -9,11 +9,11 @@ import Testing
 /// order, with pauses, half of the wrong answers equal to each other.
 @Suite(.timeLimit(.minutes(5))) struct ClaimsHarnessTests {
     @Test func nothingIsLostForGoodAndNothingWrongIsConfirmedByOne() {
-        let seed = Lot.seed
+        let seed = SplitMix.seed
         var faults: [String] = []
         var replaced = 0
         for round in 0..<10_000 {
-            var run = HarnessRun(lot: Lot(state: seed &+ UInt64(round)), rules: ClaimRules())
+            var run = HarnessRun(lot: SplitMix(state: seed &+ UInt64(round)), rules: ClaimRules())
             run.play()
             faults += run.faults.map { "round \(round): \($0)" }
             if run.wasWrong { replaced += 1 }
@@ -27,34 +27,16 @@ import Testing
     }
 
     @Test func theRulesThatTookTheFirstForTheTruthFail() {
-        let seed = Lot.seed
+        let seed = SplitMix.seed
         var lost = 0
         for round in 0..<10_000 {
-            var run = HarnessRun(lot: Lot(state: seed &+ UInt64(round)), rules: FirstIsTruth())
+            var run = HarnessRun(lot: SplitMix(state: seed &+ UInt64(round)), rules: FirstIsTruth())
             run.play()
             // They know nothing of confirming: what counts is that nobody gets the file any more.
             if run.faults.contains(where: { $0.hasPrefix("not delivered") || $0.hasPrefix("expired") }) { lost += 1 }
         }
         print("claims harness with the former rules: seed \(seed), \(lost) of 10000 rounds with faults")
         #expect(lost > 1000)
-    }
-}
-
-/// Numbers by lot (SplitMix64).
-struct Lot: RandomNumberGenerator {
-    var state: UInt64
-
-    /// Given by `EXPORT_GATEWAY_SEED`, else another one each time; printed.
-    static var seed: UInt64 {
-        ProcessInfo.processInfo.environment["EXPORT_GATEWAY_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...(1 << 48))
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 
@@ -74,7 +56,7 @@ struct HarnessUpstream {
         case failure(ProviderError.Code)
     }
 
-    var lot: Lot
+    var lot: SplitMix
     /// From here on it answers rightly, and always in the same framing: whether it tells the length.
     var rightFraming: Bool?
     var now = Life.start
@@ -83,7 +65,7 @@ struct HarnessUpstream {
     /// Answers on the job that say that there is none, in a row: an upstream that goes on with that means it.
     private var misses = 0
 
-    init(lot: Lot) { self.lot = lot }
+    init(lot: SplitMix) { self.lot = lot }
 
     mutating func answer() -> Answer {
         now = now + .seconds(Int64.random(in: 0...40, using: &lot))
@@ -133,7 +115,7 @@ struct HarnessRun<Rules: HarnessRules> {
     /// Whether something wrong was confirmed when the right answers began.
     private(set) var wasWrong = false
 
-    init(lot: Lot, rules: Rules) {
+    init(lot: SplitMix, rules: Rules) {
         upstream = HarnessUpstream(lot: lot)
         self.rules = rules
     }
@@ -212,7 +194,7 @@ struct ClaimRules: HarnessRules {
     }
 
     private mutating func note(_ held: ExportFile, _ size: Int64?, _ digest: String?, isDelivered: Bool) {
-        var generator = Lot(state: UInt64(downloads))
+        var generator = SplitMix(state: UInt64(downloads))
         var delivery = Delivery(
             id: ExportID(at: life.now, random: &generator),
             exportID: life.export.id,

@@ -1,6 +1,13 @@
+import Foundation
+
 /// Numbers by a seed: https://prng.di.unimi.it/splitmix64.c
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
+
+    /// Given by `EXPORT_GATEWAY_SEED`, else another one each time: print it.
+    static var seed: UInt64 {
+        ProcessInfo.processInfo.environment["EXPORT_GATEWAY_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...(1 << 48))
+    }
 
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
