@@ -123,6 +123,22 @@ def poll(what: str, condition, within: float = 60, every: float = 0.05):
         time.sleep(every)
 
 
+def ended_deliveries(answer, count: int | None = None) -> list[dict]:
+    """The rows of `answer()`, a page of deliveries, once all have ended: `count` of them, or at least one.
+
+    A delivery is written down as ended after its last byte has been sent, which may be after a client has read it.
+    """
+
+    def rows():
+        page = answer()
+        assert page.status == 200, page.body
+        found = page.json["value"]
+        assert count is None or len(found) <= count, found
+        return found if len(found) >= (count or 1) and all(row["outcome"] != "underWay" for row in found) else None
+
+    return poll("the end of the deliveries", rows)
+
+
 def _request(address, method, path, headers, body, timeout):
     headers = dict(headers or {})
     if isinstance(body, (dict, list)):

@@ -5,7 +5,7 @@ import pytest
 import bodies
 import evidence
 import servers
-from client import call, poll
+from client import call, ended_deliveries, poll
 
 SCOPES = "Exports.Create Exports.Read Exports.Download Exports.Cancel Connections.Use:*"
 
@@ -49,7 +49,7 @@ def test_an_export_of_a_user_is_the_users(entra, upstream):
     assert entra.call("GET", f"{path}/content", own).status == 200
     for target in [path, f"{path}/files", f"{path}/content", f"{path}/deliveries"]:
         assert entra.call("GET", target, strange).status == 404
-    rows = poll("the delivery", lambda: entra.call("GET", f"{path}/deliveries", own).json["value"])
+    rows = ended_deliveries(lambda: entra.call("GET", f"{path}/deliveries", own))
     assert [row["caller"] for row in rows] == [answer.json["createdBy"]]
 
 

@@ -9,7 +9,7 @@ import archive_readers
 import bodies
 import evidence
 import raw_servers
-from client import poll
+from client import ended_deliveries, poll
 from raw_upstream import Source
 
 ZIP = {"Accept": "application/zip"}
@@ -52,7 +52,7 @@ def test_every_program_reads_the_same_files(gateway, case, figure):
         assert read(archive) == files, read.__name__
     figure(f"{len(files)} files in {archive.stat().st_size} bytes")
 
-    (delivery,) = poll("the delivery", lambda: gateway.get(f"{export['href']}/deliveries").json["value"])
+    (delivery,) = ended_deliveries(lambda: gateway.get(f"{export['href']}/deliveries"))
     assert delivery["coding"] == "zip" and delivery["outcome"] == "whole" and "fileId" not in delivery
     assert delivery["bytesSent"] == archive.stat().st_size
     assert delivery["fileBytes"] == sum(size for _, size in files.values())

@@ -10,7 +10,7 @@ import evidence
 import raw_client
 import raw_servers
 import truncation_cases
-from client import poll
+from client import ended_deliveries
 from raw_upstream import Fault, Source
 
 CONTENT = truncation_cases.csv(seed=10, size=8 << 20)
@@ -30,9 +30,7 @@ def decoded(coded: bytes) -> tuple[bytes, str]:
 
 
 def delivery(pair, href: str) -> dict:
-    (row,) = poll("the delivery", lambda: [
-        row for row in pair.gateway.get(f"{href}/deliveries").json["value"] if row.get("outcome") != "underWay"
-    ])  # fmt: skip
+    (row,) = ended_deliveries(lambda: pair.gateway.get(f"{href}/deliveries"))
     return row
 
 

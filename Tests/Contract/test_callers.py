@@ -16,7 +16,7 @@ import credentials
 import evidence
 import identities
 import servers
-from client import Answer, poll
+from client import Answer, ended_deliveries, poll
 
 OWN = ["Exports.Create", "Exports.Read", "Exports.Download", "Exports.Cancel", "Connections.Use:*"]
 
@@ -85,7 +85,7 @@ def test_each_sees_its_own(upstream, keys):
         refused = call("auditor", "DELETE", path)
         assert refused.problem(403, "forbidden")["permission"] == "Exports.Cancel"
         assert 'error="insufficient_scope", scope="Exports.Cancel"' in refused.headers["www-authenticate"]
-        rows = poll("the deliveries", lambda: len(found := call("owner", "GET", f"{path}/deliveries").json["value"]) == 2 and found)
+        rows = ended_deliveries(lambda: call("owner", "GET", f"{path}/deliveries"), 2)
         assert [row["caller"] for row in rows] == ["owner", "auditor"]
 
         assert call("reader", "POST", "/exports", bodies.headers_for(body), body).problem(403, "forbidden")
@@ -288,12 +288,8 @@ def test_every_kind_of_caller_over_tls(upstream, tmp_path, figure):
             poll("its end", lambda: call(owner, "GET", path).json["status"] == "succeeded")
 
         def delivered(owner, path, count):
-            """To whom, once so many deliveries are written down."""
-
-            def rows():
-                return [row["caller"] for row in call(owner, "GET", f"{path}/deliveries").json["value"]]
-
-            return poll("the deliveries", lambda: len(found := rows()) == count and found)
+            """To whom, once so many deliveries have ended."""
+            return [row["caller"] for row in ended_deliveries(lambda: call(owner, "GET", f"{path}/deliveries"), count)]
 
         poll("the gateway's readiness", is_ready)
         created = []

@@ -8,7 +8,7 @@ import pytest
 
 import bodies
 import servers
-from client import poll
+from client import ended_deliveries, poll
 
 SIZE = 4 << 20
 
@@ -22,15 +22,7 @@ def export(gateway, upstream):
 
 def deliveries(gateway, export, count):
     """The export's deliveries, which have to become so many, and to end."""
-
-    def all_there():
-        answer = gateway.get(f"{export['href']}/deliveries")
-        assert answer.status == 200, answer.body
-        rows = answer.json["value"]
-        assert len(rows) <= count, rows
-        return rows if len(rows) == count and all(row["outcome"] != "underWay" for row in rows) else None
-
-    return poll(f"{count} deliveries", all_there)
+    return ended_deliveries(lambda: gateway.get(f"{export['href']}/deliveries"), count)
 
 
 def expected_digest(upstream):

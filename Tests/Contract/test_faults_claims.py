@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 import bodies
-from client import poll
+from client import ended_deliveries, poll
 from raw_client import fetch
 from scripted import GOOD, Reply, Scripted, scripted_connections, scripted_gateway
 
@@ -139,7 +139,7 @@ def test_what_two_deliveries_confirmed_yields_to_two_others(gateway, upstream):
     until_right(gateway, export, upstream.content)
     notice = gateway.export(export)["notice"]
     assert notice["code"] == "file-changed" and "confirmed" in notice["detail"]
-    rows = gateway.get(f"/exports/{export['id']}/deliveries").json["value"]
+    rows = ended_deliveries(lambda: gateway.get(f"/exports/{export['id']}/deliveries"))
     reasons = [row.get("reason") for row in rows if row["outcome"] == "broken"]
     assert reasons == ["size-mismatch"] * 2, rows
 

@@ -6,7 +6,7 @@ import pytest
 
 import bodies
 import servers
-from client import poll
+from client import ended_deliveries
 
 GIBIBYTE = 1 << 30
 MEBIBYTE = 1 << 20
@@ -59,6 +59,5 @@ def test_a_pause_of_the_reader_is_not_the_upstreams_silence():
 
         got = gateway.download(f"{export['href']}/content", {"Accept-Encoding": "identity"}, pace=pace)
         assert pauses and got.size == 64 * MEBIBYTE
-        # Written down when the last byte has gone: that may be after it has come.
-        (row,) = poll("the delivery", lambda: gateway.get(f"{export['href']}/deliveries").json["value"])
+        (row,) = ended_deliveries(lambda: gateway.get(f"{export['href']}/deliveries"))
         assert row["outcome"] == "whole" and row["resumptions"] == 0

@@ -7,7 +7,7 @@ import pytest
 
 import bodies
 import evidence
-from client import poll
+from client import ended_deliveries, poll
 from credentials import on_behalf_of
 from test_credentials import gateway
 
@@ -60,12 +60,8 @@ def test_an_auditor_downloads_with_its_own_token(server, upstream):
     assert ask(server, "owner", "GET", path).status == 200
 
     def delivered(callers: list[str]) -> None:
-        """It is written down after the last byte."""
         address = path.split("/files/")[0] + "/deliveries"
-        rows = poll(
-            "the deliveries",
-            lambda: len(rows := ask(server, "owner", "GET", address).json["value"]) == len(callers) and rows,
-        )
+        rows = ended_deliveries(lambda: ask(server, "owner", "GET", address), len(callers))
         assert [row["caller"] for row in rows] == callers
 
     before = asked(upstream)
