@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from nginx import start_nginx
 from processes import Server, free_port
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -48,15 +49,7 @@ def start(directory: Path, files: dict[str, Path], cores: str) -> Origin:
     }}"""
         for name, path in files.items()
     )
-    configuration = directory / "origin.conf"
-    configuration.write_text(f"""worker_processes 1;
-daemon off;
-pid {directory}/origin.pid;
-error_log {directory}/origin-error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path {directory}/origin-body;
+    server = start_nginx("origin", directory, cores, http, f"""  access_log off;
   sendfile on;
   sendfile_max_chunk 2m;
   tcp_nopush on;
@@ -75,10 +68,7 @@ http {{
       default_type application/json;
       return 202 '{{"id":"job","status":"Running","percentComplete":0}}';
     }}{locations}
-  }}
-}}
-""")
-    server = Server(["nginx", "-c", str(configuration)], cores, directory / "origin.log", http)
+  }}""")
     return Origin(server, f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}", authority, reports)
 
 

@@ -10,6 +10,7 @@ import os
 import time
 from pathlib import Path
 
+from nginx import start_nginx
 from origin import CLIENT, TENANT, Origin
 from processes import Server, free_port
 
@@ -49,28 +50,16 @@ def nginx(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int =
     upstream = origin.https if tls else origin.http
     compression = f"gzip on; gzip_comp_level {gzip}; gzip_types text/csv; gzip_min_length 1024;" if gzip else "gzip off;"
     trust = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {origin.authority}; proxy_ssl_protocols TLSv1.3;"
-    configuration = directory / "nginx.conf"
     proxying = (
         f"proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering on; "
         f"proxy_max_temp_file_size 0;"
     )
-    configuration.write_text(f"""worker_processes {cores.count(",") + 1};
-daemon off;
-pid {directory}/nginx.pid;
-error_log {directory}/nginx-error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path {directory}/nginx-body;
-  proxy_temp_path {directory}/nginx-proxy;
+    server = start_nginx("nginx", directory, cores, port, f"""  access_log off;
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     {compression}
     location / {{ {proxying} {trust if tls else ""} }}
-  }}
-}}
-""")
-    server = Server(["nginx", "-c", str(configuration)], cores, directory / "nginx.log", port)
+  }}""", workers=cores.count(",") + 1)
     return _Proxy(f"nginx -{gzip}" if gzip else "nginx", server, port, origin, f"{proxying} {compression}")
 
 
