@@ -236,7 +236,11 @@ let package = Package(
             ]
         ),
         tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
-        tests("ExportLedgerTests", fixtures: true, ["Exports", "ExportLedger", .grdb, .logging]),
+        tests(
+            "ExportLedgerTests",
+            fixtures: true,
+            ["Exports", "ExportLedger", .grdb, .logging, .metrics, .metricsTestKit]
+        ),
         tests("ParallelGzipTests", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
         tests("StoredZipTests", ["StoredZip", "CZlib", .nioCore]),
         tests(

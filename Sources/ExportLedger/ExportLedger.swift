@@ -2,8 +2,8 @@ public import Exports
 
 /// What is remembered: the truth about every export, of which all else is a copy.
 ///
-/// Each operation is one transaction, durable when it returns. All throw `LedgerError`, or `CancellationError` when the
-/// task is cancelled, in which case nothing was changed.
+/// Each operation is done as a whole or not at all, and durable when it returns; several may share one transaction. All
+/// throw `LedgerError`, or `CancellationError` when the task is cancelled, in which case nothing was changed.
 public protocol ExportLedger: Sendable {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws

@@ -40,7 +40,7 @@ extension SQLiteLedger {
     }
 
     public func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await write { database in
+        try await writeAlone { database in
             try database.execute(
                 sql: "UPDATE delivery SET outcome = ?, reason = ?, ended_at = ? WHERE outcome = 'underWay'",
                 arguments: [Delivery.Outcome.broken.rawValue, reason, time.milliseconds]

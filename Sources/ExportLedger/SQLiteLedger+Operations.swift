@@ -11,7 +11,7 @@ extension SQLiteLedger: ExportLedger {
         do {
             try checkPlace()
             // SQLite writes the page that holds this number, whatever it was before; nobody reads it.
-            try await write { try $0.execute(sql: "PRAGMA user_version = 0") }
+            try await writeAlone { try $0.execute(sql: "PRAGMA user_version = 0") }
             return nil
         } catch let error as LedgerError {
             return error.impediment ?? .writeFailed
@@ -24,7 +24,7 @@ extension SQLiteLedger: ExportLedger {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
         try checkPlace()
-        return try await write { database in
+        return try await write(.creation) { database in
             try Self.insert(record, in: database)
             guard let idempotency else { return .created(record) }
             let caller = record.export.createdBy
@@ -76,7 +76,7 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func claimUnfinished() async throws -> [LedgerRecord] {
-        let found = try await write { database in
+        let found = try await writeAlone { database in
             try database.execute(sql: "UPDATE export SET fence = fence + 1 WHERE phase <> 'settled'")
             let rows = try Row.fetchCursor(database, sql: "SELECT * FROM export WHERE phase <> 'settled' ORDER BY id")
             return try Self.page(rows, limit: .max, Self.record)
@@ -152,7 +152,7 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func pruneClaims(before time: Timestamp) async throws {
-        try await write { database in
+        try await writeAlone { database in
             try database.execute(
                 sql: "DELETE FROM idempotency WHERE created_at < ?",
                 arguments: [time.milliseconds]

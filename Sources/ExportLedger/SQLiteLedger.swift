@@ -8,6 +8,7 @@ import Synchronization
 public final class SQLiteLedger: Sendable {
     let database: any DatabaseWriter
     let unreadable: UnreadableRows
+    private let committer: GroupCommitter
     private let lock: LedgerLock?
     private let files: LedgerFiles?
     private let identity: LedgerFiles.Identity?
@@ -21,7 +22,7 @@ public final class SQLiteLedger: Sendable {
     ///
     /// - Parameters:
     ///   - logger: Rows that cannot be read are named to it, at `error`.
-    ///   - metrics: Their number is a gauge.
+    ///   - metrics: Their number is a gauge; the time that a commit takes and the number of writes in it are histograms.
     public init(
         path: String,
         logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
@@ -40,6 +41,8 @@ public final class SQLiteLedger: Sendable {
             // `prepareDatabase`, so that this must come later still.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try Self.migrate(pool)
+            // What a savepoint needs to be undone stays in memory: there may be no place for temporary files.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA temp_store = MEMORY") }
             database = pool
         } catch let error as StartupError {
             throw error
@@ -60,6 +63,7 @@ public final class SQLiteLedger: Sendable {
         self.lock = lock
         self.files = files
         unreadable = UnreadableRows(logger: logger, metrics: metrics)
+        committer = GroupCommitter(database, metrics: metrics)
     }
 
     private init(inMemory configuration: Configuration) throws {
@@ -70,6 +74,7 @@ public final class SQLiteLedger: Sendable {
         )
         database = try DatabaseQueue(configuration: configuration)
         try Self.migrate(database)
+        committer = GroupCommitter(database, metrics: NOOPMetricsHandler.instance)
     }
 
     /// A ledger that is gone with the object: for tests and trials.
@@ -83,6 +88,7 @@ public final class SQLiteLedger: Sendable {
     /// asked later fails.
     public func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        committer.close()
         guard let lock, let identity, files?.identity == identity else {
             try? database.close()
             return
@@ -118,7 +124,20 @@ public final class SQLiteLedger: Sendable {
         }
     }
 
-    func write<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+    /// Writes with others, in one commit. See ``GroupCommitter``: `body` must not hold the ledger.
+    func write<T: Sendable>(
+        _ kind: GroupCommitter.Kind = .change,
+        _ body: @escaping @Sendable (Database) throws -> T
+    ) async throws -> T {
+        do {
+            return try await committer.commit(kind, body)
+        } catch {
+            throw wrap(error, isWriting: true)
+        }
+    }
+
+    /// Writes in a transaction of its own: what changes many rows, and what must not depend on how many wait.
+    func writeAlone<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         do {
             return try await database.write(body)
         } catch {

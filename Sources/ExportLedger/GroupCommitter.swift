@@ -1,0 +1,210 @@
+import Exports
+import GRDB
+import Metrics
+import Synchronization
+
+/// Commits writes in groups. What is asked for while one commit is being forced to the disk is written with the next one, so
+/// that many callers share the time that a disk takes.
+///
+/// A write is a closure over the database. Those of a group run one after the other in one transaction, each in a savepoint
+/// of its own: one that throws is undone alone, and its caller gets its error. Callers are answered after the commit. When
+/// that fails, all of the group get the error, and nothing was changed. A group that changes nothing writes nothing.
+///
+/// It runs on GRDB's writer queue, which is serial, so that it takes turns with everything else that writes.
+final class GroupCommitter: Sendable {
+    struct Limits: Sendable, Hashable {
+        /// The most writes of one group.
+        var group = 128
+        /// The most writes that wait for their group; a further one is refused as `unavailable`.
+        var queue = 8192
+    }
+
+    enum Kind: Sendable {
+        /// A caller waits for a new export: first in its group. A quarter of each group's places is for the others.
+        case creation
+        case change
+    }
+
+    private struct Pending: Sendable {
+        var number: UInt64
+        /// Does the work in the open transaction, and gives back what is done after the commit.
+        var work: @Sendable (Database) throws -> @Sendable () -> Void
+        var fail: @Sendable (any Error) -> Void
+    }
+
+    private struct State {
+        var creations: [Pending] = []
+        var changes: [Pending] = []
+        var lastNumber: UInt64 = 0
+        var isScheduled = false
+        var isClosed = false
+
+        var count: Int { creations.count + changes.count }
+
+        /// The next group, creations first.
+        mutating func takeGroup(of limit: Int) -> [Pending] {
+            let reserved = min(changes.count, max(1, limit / 4))
+            let first = creations.prefix(max(1, limit - reserved))
+            creations.removeFirst(first.count)
+            let others = changes.prefix(limit - first.count)
+            changes.removeFirst(others.count)
+            return Array(first + others)
+        }
+    }
+
+    private let database: any DatabaseWriter
+    private let limits: Limits
+    private let state = Mutex(State())
+    private let duration: Metrics.Timer
+    private let size: Recorder
+
+    init(_ database: any DatabaseWriter, limits: Limits = Limits(), metrics: any MetricsFactory) {
+        self.database = database
+        self.limits = limits
+        duration = Metrics.Timer(
+            label: "export_gateway_ledger_commit_seconds",
+            dimensions: [],
+            preferredDisplayUnit: .seconds,
+            factory: metrics
+        )
+        size = Recorder(
+            label: "export_gateway_ledger_commit_group_size",
+            dimensions: [],
+            aggregate: true,
+            factory: metrics
+        )
+    }
+
+    /// How many writes wait for their group.
+    var waiting: Int { state.withLock { $0.count } }
+
+    /// Runs `body` in a group's transaction, and returns when that is on the disk.
+    ///
+    /// Throws what `body` throws, the `DatabaseError` of a commit that failed, `LedgerError` (`unavailable`) when too many
+    /// wait or the ledger is closed, and `CancellationError` when the task is cancelled before its turn: nothing was
+    /// changed then. A write that has begun is carried out. `body` must not hold what closes the ledger when it goes.
+    func commit<Value: Sendable>(
+        _ kind: Kind,
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try Task.checkCancellation()
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                add(
+                    Pending(
+                        number: number,
+                        work: { database in
+                            let value = try body(database)
+                            return { continuation.resume(returning: value) }
+                        },
+                        fail: { continuation.resume(throwing: $0) }
+                    ),
+                    kind
+                )
+                // The cancellation may have come before there was something to take away.
+                if Task.isCancelled { cancel(number) }
+            }
+        } onCancel: {
+            cancel(number)
+        }
+    }
+
+    /// Refuses what waits, and everything that comes later.
+    func close() {
+        let refused = state.withLock { state in
+            state.isClosed = true
+            let refused = state.creations + state.changes
+            (state.creations, state.changes) = ([], [])
+            return refused
+        }
+        for pending in refused { pending.fail(Self.closed) }
+    }
+
+    private func add(_ pending: Pending, _ kind: Kind) {
+        let (refusal, isFirst) = state.withLock { state -> (LedgerError?, Bool) in
+            if state.isClosed { return (Self.closed, false) }
+            if state.count >= limits.queue { return (Self.full, false) }
+            switch kind {
+            case .creation: state.creations.append(pending)
+            case .change: state.changes.append(pending)
+            }
+            let isFirst = !state.isScheduled
+            state.isScheduled = true
+            return (nil, isFirst)
+        }
+        if let refusal { return pending.fail(refusal) }
+        if isFirst { schedule() }
+    }
+
+    private func cancel(_ number: UInt64) {
+        let pending = state.withLock { state -> Pending? in
+            if let index = state.creations.firstIndex(where: { $0.number == number }) {
+                return state.creations.remove(at: index)
+            }
+            return state.changes.firstIndex { $0.number == number }.map { state.changes.remove(at: $0) }
+        }
+        pending?.fail(CancellationError())
+    }
+
+    private func schedule() { database.asyncWriteWithoutTransaction { self.commitGroup($0) } }
+
+    private func commitGroup(_ database: Database) {
+        let group = state.withLock { $0.takeGroup(of: limits.group) }
+        let left = group.isEmpty ? [] : commit(group, database)
+        let isMore = state.withLock { state in
+            // They had their place before those that came meanwhile.
+            state.changes.insert(contentsOf: left, at: 0)
+            state.isScheduled = state.count > 0
+            return state.isScheduled
+        }
+        if isMore { schedule() }
+    }
+
+    /// Gives back what was not begun, because the transaction was at an end before.
+    private func commit(_ group: [Pending], _ database: Database) -> ArraySlice<Pending> {
+        let start = ContinuousClock.now
+        var begun: [(pending: Pending, outcome: Result<@Sendable () -> Void, any Error>)] = []
+        do {
+            try database.inTransaction(.immediate) {
+                for pending in group {
+                    // One that is alone is undone with the transaction.
+                    let isAlone = group.count == 1
+                    if !isAlone { try database.cachedStatement(sql: "SAVEPOINT one_write").execute() }
+                    let outcome = Result { try pending.work(database) }
+                    begun.append((pending, outcome))
+                    if case .failure(let error) = outcome {
+                        // Some failures, such as those of a full disk, end the transaction: no savepoint is left then.
+                        guard !isAlone, database.isInsideTransaction else { throw error }
+                        try database.cachedStatement(sql: "ROLLBACK TO one_write").execute()
+                    }
+                    if !isAlone { try database.cachedStatement(sql: "RELEASE one_write").execute() }
+                }
+                return .commit
+            }
+        } catch {
+            // A transaction that could not be begun is nobody's fault: all fail.
+            for pending in begun.isEmpty ? group : begun.map(\.pending) { pending.fail(error) }
+            return begun.isEmpty ? [] : group[begun.count...]
+        }
+        duration.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+        size.record(group.count)
+        for (pending, outcome) in begun {
+            switch outcome {
+            case .success(let answer): answer()
+            case .failure(let error): pending.fail(error)
+            }
+        }
+        return []
+    }
+
+    private static let closed = LedgerError(.unavailable, "the ledger is closed")
+    private static let full = LedgerError(.unavailable, "too many writes wait for the disk")
+}
+
+extension Duration {
+    fileprivate var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+}
