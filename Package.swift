@@ -26,6 +26,8 @@ extension Target.Dependency {
     static let inMemoryLogging = product(name: "InMemoryLogging", package: "swift-log")
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "Metrics", package: "swift-metrics")
+    static let dequeModule = product(name: "DequeModule", package: "swift-collections")
+    static let heapModule = product(name: "HeapModule", package: "swift-collections")
     static let coreMetrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let metricsTestKit = product(name: "MetricsTestKit", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
@@ -76,6 +78,7 @@ let package = Package(
     // Exact: two builds of one commit are made of the same sources.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
@@ -125,7 +128,10 @@ let package = Package(
 
         room(
             "ExportEngine",
-            ["Exports", "SystemCrypto", "ExportLedger", .logging, .metrics, .serviceLifecycle, .nioCore]
+            [
+                "Exports", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics,
+                .serviceLifecycle, .nioCore,
+            ]
         ),
         room(
             "DownloadRelay",

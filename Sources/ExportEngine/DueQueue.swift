@@ -1,21 +1,30 @@
 import Exports
+import HeapModule
 
-/// Which export is due when: a binary heap in which the latest word on an export counts.
+/// Which export is due when: a heap in which the latest word on an export counts.
 struct DueQueue: Sendable {
-    private struct Item: Sendable {
+    private struct Item: Sendable, Comparable {
         var time: Timestamp
         var id: ExportID
+
+        static func < (one: Item, other: Item) -> Bool { one.time < other.time }
     }
 
-    private var heap: [Item] = []
+    private var heap = Heap<Item>()
     private var times: [ExportID: Timestamp] = [:]
+
+    /// The exports that have a time.
+    var count: Int { times.count }
+    /// What is kept, items that were overtaken by a later word included: at most twice as many, and a few.
+    var itemCount: Int { heap.count }
 
     /// Sets or moves the time of an export.
     mutating func set(_ id: ExportID, at time: Timestamp) {
         guard times[id] != time else { return }
         times[id] = time
-        heap.append(Item(time: time, id: id))
-        siftUp(heap.count - 1)
+        heap.insert(Item(time: time, id: id))
+        guard heap.count > 2 * times.count + 64 else { return }
+        heap = Heap(times.map { Item(time: $0.value, id: $0.key) })
     }
 
     mutating func remove(_ id: ExportID) { times[id] = nil }
@@ -23,47 +32,19 @@ struct DueQueue: Sendable {
     /// When the next export is due.
     mutating func nextTime() -> Timestamp? {
         dropOutdated()
-        return heap.first?.time
+        return heap.min?.time
     }
 
     /// Takes out the export that is due the longest at `now`; nil when none is.
     mutating func popDue(at now: Timestamp) -> ExportID? {
         dropOutdated()
-        guard let first = heap.first, first.time <= now else { return nil }
-        removeFirst()
+        guard let first = heap.min, first.time <= now else { return nil }
+        heap.removeMin()
         times[first.id] = nil
         return first.id
     }
 
     private mutating func dropOutdated() {
-        while let first = heap.first, times[first.id] != first.time { removeFirst() }
-    }
-
-    private mutating func removeFirst() {
-        heap.swapAt(0, heap.count - 1)
-        heap.removeLast()
-        siftDown(0)
-    }
-
-    private mutating func siftUp(_ start: Int) {
-        var index = start
-        while index > 0 {
-            let parent = (index - 1) / 2
-            guard heap[index].time < heap[parent].time else { return }
-            heap.swapAt(index, parent)
-            index = parent
-        }
-    }
-
-    private mutating func siftDown(_ start: Int) {
-        var index = start
-        while true {
-            var least = index
-            for child in [2 * index + 1, 2 * index + 2]
-            where child < heap.count && heap[child].time < heap[least].time { least = child }
-            guard least != index else { return }
-            heap.swapAt(index, least)
-            index = least
-        }
+        while let first = heap.min, times[first.id] != first.time { heap.removeMin() }
     }
 }

@@ -37,13 +37,13 @@ struct EngineMetrics: Sendable {
         count("export_gateway_deliveries_unrecorded_total", [("outcome", outcome.rawValue)])
     }
 
-    func unfinished(_ key: ConnectionKey, _ number: Int) {
+    /// The number of exports on a connection that have not ended.
+    func unfinished(_ key: ConnectionKey) -> Meter {
         Meter(
             label: "export_gateway_exports_unfinished",
             dimensions: [("provider", key.provider.rawValue), ("connection", key.name)],
             factory: factory
         )
-        .set(number)
     }
 
     private func count(_ label: String, _ dimensions: [(String, String)]) {

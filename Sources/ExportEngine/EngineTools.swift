@@ -8,6 +8,8 @@ struct EngineTools: Sendable {
     let time: any TimeSource
     let settings: EngineSettings
     let random: @Sendable () -> UInt64
+    /// This engine among all that ever worked on the ledger.
+    let owner: String
     let logger: Logger
     let metrics: EngineMetrics
     let changes = ChangeHub()
@@ -15,6 +17,8 @@ struct EngineTools: Sendable {
     let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
     let expiries = Signal()
+    /// Fired when the engine stops; for the take-over.
+    let stops = Signal()
     /// Fired when files may be due for measuring.
     let measurements = Signal()
 
@@ -124,7 +128,8 @@ struct EngineTools: Sendable {
         return ExportID(at: now, random: &generator)
     }
 
-    private func announce(_ after: LedgerRecord, since before: LedgerRecord) {
+    /// Tells whoever should know of a change that has been written.
+    func announce(_ after: LedgerRecord, since before: LedgerRecord) {
         let export = after.export
         changes.wrote(export.id)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }

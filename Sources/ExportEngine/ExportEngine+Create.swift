@@ -35,7 +35,8 @@ extension ExportEngine {
                 createdBy: draft.createdBy,
                 source: valid.plan.source
             ),
-            plan: valid.plan
+            plan: valid.plan,
+            leaseOwner: tools.owner
         )
         // In place before the ledger knows the export: a worker may take it up at once.
         if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }

@@ -8,22 +8,25 @@ extension ExportEngine: Service, CustomStringConvertible {
 
     /// Works until the task is cancelled or the process shuts down gracefully. Once in an engine's life.
     ///
-    /// Takes over everything unfinished in the ledger first. At a graceful shutdown nothing new is begun, polls are
+    /// Takes over what former engines left unfinished, page by page: the first before anything else, the others beside all
+    /// work, so that a start costs the same however much that is. At a graceful shutdown nothing new is begun, polls are
     /// cut off, and starts that are under way are waited for and written down. When the task is cancelled, those are
     /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
     /// start. Throws `LedgerError` when the ledger cannot be used at the beginning, and
-    /// `CryptoError` when a refresh token cannot be sealed anew then.
+    /// `CryptoError` when a refresh token cannot be sealed anew.
     public func run() async throws {
+        let second: ExportID?
         do {
-            try await takeOver()
+            second = try await takeOverPage(after: nil)
         } catch is CancellationError {
             // Ended before it began: what was not taken over is, at the next start.
             return stop()
         }
-        await withTaskCancellationOrGracefulShutdownHandler {
-            await withDiscardingTaskGroup { group in
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { group in
                 for lane in lanes.values { group.addTask { await lane.run() } }
-                group.addTask { await self.keepHouse() }
+                group.addTask { try await self.takeOverRest(after: second) }
+                group.addTask { await self.runMaintenance() }
             }
         } onCancelOrGracefulShutdown: {
             self.stop()
@@ -33,33 +36,12 @@ extension ExportEngine: Service, CustomStringConvertible {
     private func stop() {
         tools.changes.close()
         tools.expiries.fire()
+        tools.stops.fire()
         for lane in lanes.values { lane.stop() }
     }
 
-    private func takeOver() async throws {
-        let unfinished = try await tools.ledger.claimUnfinished()
-        let exports = Dictionary(uniqueKeysWithValues: unfinished.map { ($0.export.id, $0.export) })
-        try await tools.refreshTokens.renew(for: exports) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
-        for record in unfinished {
-            let id = record.export.id
-            let life = life(of: record.export)
-            guard let lane = lane(of: record.export) else {
-                tools.logger.warning(
-                    "an unfinished export's connection is not configured",
-                    metadata: ["export": "\(id)", "connection": "\(record.export.connection)"]
-                )
-                _ = try await tools.apply(.connectionMissing, to: id, fence: record.fence, life)
-                continue
-            }
-            // What is tracked goes on as it is: no need to write.
-            let isTracked = record.phase == .tracking
-            let resumed = isTracked ? record : try await tools.apply(.resumed, to: id, fence: record.fence, life)
-            if let resumed, resumed.phase != .settled { lane.adopt(resumed) }
-        }
-    }
-
     /// Lets successes expire at their time, and forgets old idempotency keys.
-    private func keepHouse() async {
+    private func runMaintenance() async {
         while !Task.isCancelled, !tools.changes.isClosed {
             var next = tools.time.now() + .seconds(3600)
             var isHeldBack = false

@@ -41,6 +41,7 @@ public final class ExportEngine: ExportService {
             time: time,
             settings: settings,
             random: random,
+            owner: String(random(), radix: 16) + String(random(), radix: 16),
             logger: logger,
             metrics: EngineMetrics(factory: metrics),
             refreshTokens: RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)

@@ -153,7 +153,9 @@ struct ExportLife: Sendable {
             let backoff = Backoff(shortest: .seconds(2), longest: settings.maximumPollInterval)
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
-            return error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) ?? wait
+            guard let asked = error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) else { return wait }
+            // Up to an eighth later: all that were refused at once must not come back at once.
+            return asked + asked * (jitter / 8)
         }
 
         private mutating func connectionMissing() {

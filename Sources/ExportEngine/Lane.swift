@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Metrics
 import Synchronization
 
 /// All work on one connection: takes what is due, calls the adapter, and writes down what came of it.
@@ -11,6 +12,7 @@ final class Lane: Sendable {
     let tools: EngineTools
     private let state: Mutex<LaneState>
     private let news = Signal()
+    private let unfinished: Meter
 
     init(_ connection: EngineConnection, tools: EngineTools) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
@@ -21,6 +23,7 @@ final class Lane: Sendable {
             settings: tools.settings
         )
         self.tools = tools
+        unfinished = tools.metrics.unfinished(key)
         state = Mutex(
             LaneState(
                 // A call has place for one export's refresh token.
@@ -37,14 +40,17 @@ final class Lane: Sendable {
         let next = next(of: record)
         let count = state.withLock { state in
             let id = record.export.id
-            state.adopt(id, fence: record.fence, kind: next.kind, at: next.time)
+            state.adopt(id, of: record.export.createdBy, fence: record.fence, kind: next.kind, at: next.time)
             // The record was read before the news: it is read again.
             if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
             return state.entries.count
         }
-        tools.metrics.unfinished(key, count)
+        unfinished.set(count)
         news.fire()
     }
+
+    /// Everything that former engines left unfinished has been adopted.
+    func endTakeOver() { state.withLock { $0.endTakeOver() } }
 
     /// Keeps what the start needs, in memory, until the job has been started or the export has ended.
     func keep(_ secrets: [String: Secret], for id: ExportID) { state.withLock { $0.keep(secrets, for: id) } }
@@ -79,7 +85,7 @@ final class Lane: Sendable {
             state.startRunning()
             return state.entries.count
         }
-        tools.metrics.unfinished(key, count)
+        unfinished.set(count)
         await withDiscardingTaskGroup { submissions in
             await withDiscardingTaskGroup { others in
                 while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
@@ -172,7 +178,7 @@ final class Lane: Sendable {
     func letGo(of id: ExportID) {
         tools.refreshTokens.letGo(of: id)
         let (waiting, count) = state.withLock { ($0.remove(id, at: tools.time.now()), $0.entries.count) }
-        tools.metrics.unfinished(key, count)
+        unfinished.set(count)
         for signal in waiting { signal.fire() }
     }
 

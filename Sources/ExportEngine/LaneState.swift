@@ -13,6 +13,8 @@ struct LaneState: Sendable {
 
     /// An unfinished export.
     struct Entry: Sendable {
+        /// Whose it is: callers take turns.
+        let caller: String
         /// The fence that this engine's write-backs carry.
         var fence: Int64
         var kind: Kind
@@ -38,17 +40,22 @@ struct LaneState: Sendable {
         var isEmpty: Bool { submissions.isEmpty && errands.isEmpty && observations.isEmpty }
     }
 
+    /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
+    static let largestBatch = 1000
+
     let observesInBatches: Bool
     let callsAtOnce: Int
     private(set) var entries: [ExportID: Entry] = [:]
     private var queue = DueQueue()
-    private var ready: [Kind: [ExportID]] = [:]
+    private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.
     private var earlyNews: Set<ExportID> = []
     private(set) var isRunning = false
+    /// Whether everything that former engines left unfinished has been adopted.
+    private(set) var isTakenOver = false
     var isStopping = false
     /// The latest time that was seen: an earlier one is a clock that was set back.
     private var latest: Timestamp?
@@ -61,8 +68,8 @@ struct LaneState: Sendable {
     // MARK: Exports come and go
 
     /// Takes charge of an export, or learns of a newer fence. A worker that has it is not disturbed.
-    mutating func adopt(_ id: ExportID, fence: Int64, kind: Kind, at time: Timestamp) {
-        var entry = entries[id] ?? Entry(fence: fence, kind: kind)
+    mutating func adopt(_ id: ExportID, of caller: String, fence: Int64, kind: Kind, at time: Timestamp) {
+        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind)
         guard entry.fence <= fence else { return }
         if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
         entry.fence = fence
@@ -78,7 +85,7 @@ struct LaneState: Sendable {
     /// Has an export looked at now: something about it changed outside.
     mutating func wake(_ id: ExportID, at now: Timestamp) {
         guard var entry = entries[id] else {
-            if !isRunning, !isStopping { earlyNews.insert(id) }
+            if !isTakenOver, !isStopping { earlyNews.insert(id) }
             return
         }
         if entry.isBusy {
@@ -144,9 +151,12 @@ struct LaneState: Sendable {
     mutating func dropSecrets(of id: ExportID) { secrets[id] = nil }
     func secrets(of id: ExportID) -> [String: Secret]? { secrets[id] }
 
-    /// Begins to work: everything that was unfinished has been taken over.
-    mutating func startRunning() {
-        isRunning = true
+    /// Begins to work.
+    mutating func startRunning() { isRunning = true }
+
+    /// Everything that was unfinished has been adopted: what is not here has ended.
+    mutating func endTakeOver() {
+        isTakenOver = true
         earlyNews = []
     }
 
@@ -167,17 +177,21 @@ struct LaneState: Sendable {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
         }
         latest = now
-        while let id = queue.popDue(at: now) {
+        var looked = 0
+        while looked < Self.largestBatch, let id = queue.popDue(at: now) {
+            looked += 1
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
-            ready[entry.kind, default: []].append(id)
+            ready[entry.kind, default: FairQueue()].append(id, of: entry.caller)
         }
         var work = Work()
         work.submissions = take(.submission)
         work.errands = take(.errand)
         if observesInBatches {
-            if inFlight[.observation, default: 0] == 0, let all = ready.removeValue(forKey: .observation) {
-                work.observations = [all]
+            if inFlight[.observation, default: 0] == 0,
+                let batch = ready[.observation]?.popFirst(Self.largestBatch), !batch.isEmpty
+            {
+                work.observations = [batch]
                 inFlight[.observation] = 1
             }
         } else {
@@ -191,9 +205,7 @@ struct LaneState: Sendable {
 
     private mutating func take(_ kind: Kind) -> [ExportID] {
         let room = callsAtOnce - inFlight[kind, default: 0]
-        guard room > 0, let waiting = ready[kind], !waiting.isEmpty else { return [] }
-        ready[kind] = Array(waiting.dropFirst(room))
-        let taken = Array(waiting.prefix(room))
+        guard room > 0, let taken = ready[kind]?.popFirst(room), !taken.isEmpty else { return [] }
         inFlight[kind, default: 0] += taken.count
         return taken
     }

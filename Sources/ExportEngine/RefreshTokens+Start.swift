@@ -4,16 +4,23 @@ import Logging
 import SystemCrypto
 
 extension RefreshTokens {
-    /// Looks at everything that rests in the ledger, before any work: what was sealed with an older key is sealed with the
-    /// current one, what cannot be opened or is not wanted any more is removed.
+    /// Looks at what rests in the ledger for `exports`, before any work on them: what was sealed with an older key is sealed
+    /// with the current one, what cannot be opened or is not wanted any more is removed.
     ///
-    /// `exports` are all that are not settled. Throws what the ledger throws, and `CryptoError` when nothing can be sealed.
-    func renew(for exports: [ExportID: Export], isWanted: (Export) -> Bool) async throws {
-        var last: ExportID?
+    /// `exports` are those that have just been taken over; their ids come after `after` and, where that is given, not after
+    /// `through`. Throws what the ledger throws, and `CryptoError` when nothing can be sealed.
+    func renew(
+        for exports: [ExportID: Export],
+        after: ExportID? = nil,
+        through: ExportID? = nil,
+        isWanted: (Export) -> Bool
+    ) async throws {
+        var last = after
         while true {
             let page = try await ledger.refreshTokens(after: last, limit: 100)
             guard let end = page.last else { return }
             for resting in page {
+                if let through, resting.exportID > through { return }
                 // One that came a moment ago is sealed with the current key.
                 guard let export = exports[resting.exportID] else { continue }
                 if let keys, isWanted(export) {

@@ -36,8 +36,18 @@ public protocol ExportLedger: Sendable {
     /// Nil when it is unknown or settled.
     func claim(_ id: ExportID) async throws -> LedgerRecord?
 
-    /// Takes over every export that is not settled, oldest first.
-    func claimUnfinished() async throws -> [LedgerRecord]
+    /// Takes over exports that are not settled and that another engine than `owner` has, in the order of their ids: at most
+    /// `limit` of those after `after`.
+    ///
+    /// Each gets `owner` for its `leaseOwner` and a higher fence, so that write-backs of its former owner change nothing, and
+    /// is given to `change`, all in one transaction. `change` must alter neither id, fence nor owner. What cannot be read is
+    /// left as it is.
+    func takeOver(
+        by owner: String,
+        after: ExportID?,
+        limit: Int,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> TakeOverPage
 
     /// Reads a record, lets `change` alter it, and writes it back, in one transaction.
     ///
@@ -155,6 +165,26 @@ public enum UpdateOutcome: Sendable, Hashable {
     /// Another export has the job: the record is as it was.
     case jobTaken(by: ExportID)
     case notFound
+}
+
+/// A part of the exports that an engine takes over.
+public struct TakeOverPage: Sendable, Hashable {
+    /// An export before and after it was taken over.
+    public struct Item: Sendable, Hashable {
+        public var before: LedgerRecord
+        public var after: LedgerRecord
+    }
+
+    /// In the order of their ids.
+    public var items: [Item]
+    /// The last export that was looked at: the next page comes after it. Nil when there is no next page.
+    public var next: ExportID?
+
+    /// Makes a page.
+    public init(items: [Item], next: ExportID?) {
+        self.items = items
+        self.next = next
+    }
 }
 
 /// A refresh token as it rests. What opens it is not in the ledger.

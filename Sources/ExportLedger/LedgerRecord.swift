@@ -36,11 +36,14 @@ public struct LedgerRecord: Sendable, Hashable {
     public var readings: [KeptReading]
     /// Grows with every claim. A write-back that carries another number changes nothing.
     public var fence: Int64
+    /// The engine that works on the export; nil where no engine has taken it over since this is written down.
+    public var leaseOwner: String?
 
-    /// Makes the record of an export that has just been accepted, to be started at once.
-    public init(export: Export, plan: ExportPlan) {
+    /// Makes the record of an export that has just been accepted, to be started at once by `leaseOwner`.
+    public init(export: Export, plan: ExportPlan, leaseOwner: String? = nil) {
         self.export = export
         self.plan = plan
+        self.leaseOwner = leaseOwner
         phase = .accepted
         progress = ExportProgress(acceptedSince: export.createdAt)
         nextActionAt = export.createdAt

@@ -75,16 +75,6 @@ extension SQLiteLedger: ExportLedger {
         }
     }
 
-    public func claimUnfinished() async throws -> [LedgerRecord] {
-        let found = try await writeAlone { database in
-            try database.execute(sql: "UPDATE export SET fence = fence + 1 WHERE phase <> 'settled'")
-            let rows = try Row.fetchCursor(database, sql: "SELECT * FROM export WHERE phase <> 'settled' ORDER BY id")
-            return try Self.page(rows, limit: .max, Self.record)
-        }
-        found.leftOut.forEach(unreadable.found)
-        return found.values
-    }
-
     public func update(
         _ id: ExportID,
         fence: Int64?,

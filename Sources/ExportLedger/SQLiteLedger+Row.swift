@@ -42,6 +42,7 @@ extension LedgerRecord {
                 ("upstream_submitting_since", upstreamSubmittingSince?.milliseconds),
                 ("cancel_wished", cancelWished),
                 ("fence", fence),
+                ("lease_owner", leaseOwner),
                 ("submission_attempts", progress.submissionAttempts),
                 ("resubmissions", progress.resubmissions),
                 ("reconcile_misses", progress.reconcileMisses),
@@ -80,6 +81,7 @@ extension LedgerRecord {
         upstreamSubmittingSince = row.time("upstream_submitting_since")
         cancelWished = row["cancel_wished"]
         fence = row["fence"]
+        leaseOwner = row["lease_owner"]
         progress = ExportProgress(acceptedSince: Timestamp(milliseconds: row["accepted_since"]))
         progress.submissionAttempts = row["submission_attempts"]
         progress.resubmissions = row["resubmissions"]

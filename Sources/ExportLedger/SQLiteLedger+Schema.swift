@@ -39,6 +39,9 @@ extension SQLiteLedger {
                     """
             )
         }
+        migrator.registerMigration("11 the engine that works on an export") { database in
+            try database.execute(sql: "ALTER TABLE export ADD COLUMN lease_owner TEXT")
+        }
         return migrator
     }
 

@@ -105,7 +105,8 @@ struct Bench: Sendable {
         }
     }
 
-    /// Runs an engine on the same ledger whose configuration has no connection any more, until it has found the export.
+    /// Runs an engine on the same ledger whose configuration has no connection any more, until it has found the export and
+    /// sealed its token anew.
     func runWithoutConnection(until id: ExportID, sealingKeys: SealingKeys? = nil) async throws {
         let orphaned = ExportEngine(
             ledger: ledger,
@@ -120,6 +121,10 @@ struct Bench: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await orphaned.run() }
             while try await record(id).export.notice?.code != .unavailable { await Task.yield() }
+            // Sealed anew right after that.
+            while let keys = sealingKeys, let sealed = try await ledger.refreshToken(of: id), keys.isOutdated(sealed) {
+                await Task.yield()
+            }
             group.cancelAll()
             try await group.waitForAll()
         }

@@ -120,7 +120,7 @@ import Testing
         let id = ExportID(at: start, random: &generator)
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.startRunning()
-        state.adopt(id, fence: 1, kind: .observation, at: start + .seconds(86_405))
+        state.adopt(id, of: "alice", fence: 1, kind: .observation, at: start + .seconds(86_405))
         #expect(state.takeWork(at: start + .seconds(86_400)).work.isEmpty)
         #expect(state.takeWork(at: start + .seconds(5)).work.observations == [[id]])
     }

@@ -53,7 +53,14 @@ final class DyingLedger: ExportLedger {
 
     func record(_ id: ExportID) async throws -> LedgerRecord? { try await read { try await ledger.record(id) } }
     func claim(_ id: ExportID) async throws -> LedgerRecord? { try await write { try await ledger.claim(id) } }
-    func claimUnfinished() async throws -> [LedgerRecord] { try await read { try await ledger.claimUnfinished() } }
+    func takeOver(
+        by owner: String,
+        after: ExportID?,
+        limit: Int,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> TakeOverPage {
+        try await write { try await ledger.takeOver(by: owner, after: after, limit: limit, change) }
+    }
 
     func update(
         _ id: ExportID,

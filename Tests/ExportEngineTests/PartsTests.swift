@@ -81,7 +81,7 @@ import Testing
     private func state(batches: Bool, _ kind: LaneState.Kind) -> LaneState {
         var state = LaneState(observesInBatches: batches, callsAtOnce: 4)
         state.startRunning()
-        for id in ids { state.adopt(id, fence: 1, kind: kind, at: now) }
+        for id in ids { state.adopt(id, of: "alice", fence: 1, kind: kind, at: now) }
         return state
     }
 
@@ -104,13 +104,13 @@ import Testing
 
     @Test func startsDoNotWaitForPolls() {
         var state = state(batches: false, .observation)
-        state.adopt(ids[9], fence: 1, kind: .submission, at: now)
+        state.adopt(ids[9], of: "alice", fence: 1, kind: .submission, at: now)
         #expect(state.takeWork(at: now).work.submissions == [ids[9]])
     }
 
     @Test func newsDuringWorkIsLookedAtAfterwards() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)
         state.wake(ids[0], at: now)
         #expect(state.takeWork(at: now).work.isEmpty)
@@ -120,8 +120,8 @@ import Testing
 
     @Test func olderFenceDoesNotReplaceANewerOne() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
-        state.adopt(ids[0], fence: 2, kind: .submission, at: now)
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        state.adopt(ids[0], of: "alice", fence: 2, kind: .submission, at: now)
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         #expect(state.entries[ids[0]]?.fence == 2)
         #expect(state.entries[ids[0]]?.kind == .submission)
     }
@@ -129,7 +129,7 @@ import Testing
     @Test func refreshIsMadeOnceInAnInterval() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.startRunning()
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now + .seconds(60))
         #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
         #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
@@ -149,9 +149,9 @@ import Testing
 
     @Test func whatIsTakenUpAnewDuringWorkIsNotLetGo() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)
-        state.adopt(ids[0], fence: 2, kind: .submission, at: now)
+        state.adopt(ids[0], of: "alice", fence: 2, kind: .submission, at: now)
         _ = state.remove(ids[0], at: now)
         #expect(state.takeWork(at: now).work.errands == [ids[0]])
         _ = state.remove(ids[0], at: now)
@@ -160,7 +160,7 @@ import Testing
 
     @Test func refreshIsNotWaitedForWhereNobodyWorks() {
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now)
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         #expect(state.refresh(ids[0], as: .observation, at: now) == nil)
         state.startRunning()
         #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
@@ -172,11 +172,12 @@ import Testing
         var state = LaneState(observesInBatches: false, callsAtOnce: 4)
         state.wake(ids[0], at: now)
         state.wake(ids[1], at: now)
-        state.adopt(ids[0], fence: 1, kind: .observation, at: now + .seconds(60))
+        state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now + .seconds(60))
         let (first, second) = (state.takeEarlyNews(of: ids[0]), state.takeEarlyNews(of: ids[0]))
         #expect(first && !second)
         // What is not there by now has ended.
         state.startRunning()
+        state.endTakeOver()
         state.wake(ids[2], at: now)
         let (old, late) = (state.takeEarlyNews(of: ids[1]), state.takeEarlyNews(of: ids[2]))
         #expect(!old && !late)

@@ -67,7 +67,14 @@ final class StagedLedger: ExportLedger {
 
     func record(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.record(id) }
     func claim(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.claim(id) }
-    func claimUnfinished() async throws -> [LedgerRecord] { try await ledger.claimUnfinished() }
+    func takeOver(
+        by owner: String,
+        after: ExportID?,
+        limit: Int,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> TakeOverPage {
+        try await ledger.takeOver(by: owner, after: after, limit: limit, change)
+    }
 
     func update(
         _ id: ExportID,

@@ -11,6 +11,7 @@ import Testing
         "5 every end has a time and a reason", "6 deliveries that begin", "7 unconfirmed starts",
         "8 readings of files",
         "9 files to be measured", "10 exports that may have an unknown job",
+        "11 the engine that works on an export",
     ]
 
     /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.

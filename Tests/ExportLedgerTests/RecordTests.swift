@@ -101,10 +101,34 @@ import Testing
         let older = Fixture.record(at: Fixture.epoch + .seconds(1))
         for record in [settled, younger, older] { _ = try await ledger.insert(record) }
 
-        let claimed = try await ledger.claimUnfinished()
-        #expect(claimed.map(\.export.id) == [older.export.id, younger.export.id])
-        #expect(claimed.map(\.fence) == [2, 2])
+        let taken = try await ledger.takeOver(by: "b", after: nil, limit: 10) { $0.progress.polls = 7 }
+        #expect(taken.items.map(\.before) == [older, younger])
+        #expect(taken.items.map(\.after.fence) == [2, 2] && taken.next == nil)
+        #expect(taken.items.allSatisfy { $0.after.leaseOwner == "b" && $0.after.progress.polls == 7 })
+        #expect(try await ledger.record(older.export.id) == taken.items[0].after)
         #expect(try await ledger.record(settled.export.id)?.fence == 1)
         #expect(try await ledger.claim(settled.export.id) == nil)
+    }
+
+    @Test func takingOverGoesPageByPageAndLeavesOnesOwn() async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        var records: [LedgerRecord] = []
+        for second in 0..<7 {
+            var record = Fixture.record(at: Fixture.epoch + .seconds(second))
+            // The third is the new engine's own already.
+            record.leaseOwner = second == 3 ? "b" : second == 4 ? "a" : nil
+            records.append(try #require(try await ledger.insert(record).created))
+        }
+        var ids: [ExportID] = []
+        var last: ExportID?
+        repeat {
+            let page = try await ledger.takeOver(by: "b", after: last, limit: 2) { _ in }
+            #expect(page.items.count == 2)
+            ids += page.items.map(\.after.export.id)
+            last = page.next
+        } while last != nil
+        #expect(ids == records.indices.filter { $0 != 3 }.map { records[$0].export.id })
+        #expect(try await ledger.record(records[3].export.id)?.fence == 1)
+        #expect(try await ledger.takeOver(by: "b", after: nil, limit: 10) { _ in }.items.isEmpty)
     }
 }

@@ -1,0 +1,58 @@
+import ExportLedger
+import Exports
+import Logging
+
+extension ExportEngine {
+    /// How many exports are taken over in one transaction: others wait for it no longer than for a few commits.
+    private static let takeOverPageSize = 200
+
+    /// Takes over what comes after `last`, until there is nothing more or the engine stops. A ledger that fails is asked again.
+    func takeOverRest(after last: ExportID?) async throws {
+        var next = last
+        while let place = next, !Task.isCancelled, !tools.changes.isClosed {
+            do {
+                next = try await takeOverPage(after: place)
+            } catch is CancellationError {
+                return
+            } catch let error as LedgerError {
+                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                await tools.stops.wait(until: tools.time.now() + .seconds(5), of: tools.time)
+            }
+        }
+        if next == nil { for lane in lanes.values { lane.endTakeOver() } }
+    }
+
+    /// Takes over one page of what former engines left unfinished: where the next one begins; nil after the last.
+    ///
+    /// What is tracked goes on as it is; starts that were made or under way are what `resumed` makes of them, written down with
+    /// the new owner.
+    func takeOverPage(after last: ExportID?) async throws -> ExportID? {
+        let now = tools.time.now()
+        let page = try await tools.ledger.takeOver(by: tools.owner, after: last, limit: Self.takeOverPageSize) {
+            record in
+            let jitter = Double(self.tools.random() >> 11) * 0x1p-53
+            if self.lane(of: record.export) == nil {
+                self.life(of: record.export).apply(.connectionMissing, to: &record, at: now, jitter: jitter)
+            } else if record.phase != .tracking {
+                self.life(of: record.export).apply(.resumed, to: &record, at: now, jitter: jitter)
+            }
+        }
+        for item in page.items { tools.announce(item.after, since: item.before) }
+        try await tools.refreshTokens.renew(
+            for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
+            after: last,
+            through: page.next
+        ) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
+        for record in page.items.map(\.after) {
+            guard let lane = lane(of: record.export) else {
+                tools.logger.warning(
+                    "an unfinished export's connection is not configured",
+                    metadata: ["export": "\(record.export.id)", "connection": "\(record.export.connection)"]
+                )
+                continue
+            }
+            if record.phase != .settled { lane.adopt(record) }
+        }
+        return page.next
+    }
+}

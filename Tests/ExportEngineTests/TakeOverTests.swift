@@ -1,0 +1,82 @@
+import ExportLedger
+import Exports
+import Testing
+
+@testable import ExportEngine
+
+/// What a former engine left unfinished is taken over page by page, beside all other work.
+@Suite(.timeLimit(.minutes(5))) struct TakeOverTests {
+    /// Exports of a former engine, which are tracked, and not due for an hour.
+    private func leave(_ count: Int, in bench: Bench) async throws -> [ExportID] {
+        var generator = SplitMix(state: 11)
+        var ids: [ExportID] = []
+        for number in 0..<count {
+            let now = bench.time.now() + .milliseconds(number)
+            var record = LedgerRecord(
+                export: Export(
+                    id: ExportID(at: now, random: &generator),
+                    provider: bench.descriptor.id,
+                    connection: "main",
+                    name: "Name",
+                    createdAt: now,
+                    createdBy: "alice",
+                    source: [:]
+                ),
+                plan: ExportPlan(source: [:], suggestedName: "Name"),
+                leaseOwner: "former"
+            )
+            record.phase = .tracking
+            record.reference = UpstreamReference(id: "job-\(number)")
+            record.nextActionAt = now + .seconds(3600)
+            record.scheduledAt = bench.time.now()
+            _ = try await bench.ledger.insert(record, idempotency: nil, claimsSince: now)
+            ids.append(record.export.id)
+        }
+        return ids
+    }
+
+    @Test func everyPageIsTakenOver() async throws {
+        let bench = try Bench()
+        bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        let ids = try await leave(450, in: bench)
+        let engine = bench.engine
+        try await bench.running {
+            while engine.lanes.values.first?.fence(of: ids[449]) == nil { await Task.yield() }
+            for id in ids {
+                #expect(engine.lanes.values.first?.fence(of: id) == 2)
+                #expect(try await bench.record(id).leaseOwner == engine.tools.owner)
+            }
+            // What is created meanwhile is nobody else's.
+            let own = try await bench.create()
+            #expect(try await bench.record(own).fence == 1)
+        }
+    }
+
+    @Test func newsOfWhatIsNotTakenOverYetIsNotLost() async throws {
+        let bench = try Bench { $0.cancel = true }
+        let ids = try await leave(250, in: bench)
+        // Before any page: the engine does not run yet.
+        _ = try await bench.engine.tools.apply(
+            .cancelRequested(withOwnersToken: true),
+            to: ids[249],
+            fence: nil,
+            bench.engine.lanes.values.first!.life
+        )
+        bench.engine.lanes.values.first?.wake(ids[249])
+        try await bench.running { await bench.provider.made(.cancel, atLeast: 1) }
+        #expect(bench.provider.count(.cancel) == 1)
+    }
+
+    @Test func anEngineThatStopsLeavesTheRest() async throws {
+        let bench = try Bench()
+        let ids = try await leave(450, in: bench)
+        // Closed before it runs, as by a signal right at the start.
+        bench.engine.tools.changes.close()
+        for lane in bench.engine.lanes.values { lane.stop() }
+        try await bench.running {
+            while try await bench.record(ids[0]).fence == 1 { await Task.yield() }
+        }
+        #expect(try await bench.record(ids[199]).fence == 2)
+        #expect(try await bench.record(ids[200]).fence == 1)
+    }
+}
