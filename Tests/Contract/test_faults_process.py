@@ -310,14 +310,14 @@ def test_a_full_disk_stops_new_exports_and_nothing_else(upstream):
         refused = gateway.call("POST", "/exports", {}, bodies.report("Too much"))
         problem = refused.problem(503, "unavailable")
         assert problem.get("reason") == "ledger-disk-full" and "disk" in problem["detail"], problem
-        poll("degraded", lambda: readiness(gateway)["status"] == "degraded", 20)
+        poll("degraded", lambda: readiness(gateway)["status"] == "degraded", 60)
         assert [reason["code"] for reason in readiness(gateway)["reasons"]] == ["ledger-disk-full"]
         assert gateway.metric("export_gateway_degraded", reason="ledger-disk-full") == 1
         assert gateway.export(export)["status"] == "succeeded"
         assert gateway.get("/exports").json["value"]
         assert gateway.download(f"{export['href']}/content").status == 200
         filler.unlink()
-        poll("ready again", lambda: readiness(gateway)["status"] == "pass", 20)
+        poll("ready again", lambda: readiness(gateway)["status"] == "pass", 60)
         assert gateway.metric("export_gateway_degraded") == 0
         gateway.succeeded(gateway.create(bodies.report("Fits")))
 
@@ -340,7 +340,7 @@ def test_a_ledger_file_that_is_removed_stops_new_exports(upstream):
         (gateway.directory / "ledger.sqlite").unlink()
         problem = gateway.call("POST", "/exports", {}, bodies.report("Lost")).problem(503, "unavailable")
         assert problem.get("reason") == "ledger-file-removed"
-        poll("degraded", lambda: readiness(gateway)["status"] == "degraded", 20)
+        poll("degraded", lambda: readiness(gateway)["status"] == "degraded", 60)
         assert gateway.export(export)["status"] == "succeeded"
         assert gateway.download(f"{export['href']}/content").status == 200
 
