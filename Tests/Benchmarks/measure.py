@@ -1,6 +1,7 @@
 """One download measured, many downloads summed up, two subjects compared."""
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -9,6 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MIB = 1 << 20
+#: Where files cost no disk; None (the usual place) where there is none.
+MEMORY_DISK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 HERE = Path(__file__).resolve().parent
 
 

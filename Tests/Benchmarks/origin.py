@@ -11,9 +11,7 @@ from pathlib import Path
 from nginx import start_nginx
 from processes import Server, free_port
 
-TENANT = "11111111-1111-1111-1111-111111111111"
 _TYPES = {".csv": "text/csv", ".pdf": "application/pdf", ".pst": "application/vnd.ms-outlook"}
-CLIENT = "22222222-2222-2222-2222-222222222222"
 
 
 @dataclass

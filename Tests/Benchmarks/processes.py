@@ -31,14 +31,14 @@ class Server:
                 env=_environment() | (environment or {}),
                 preexec_fn=_die_with_parent,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[0]} does not listen on {port}:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)
+            time.sleep(0.002)
 
     def _pids(self) -> list[int]:
         found = [self._process.pid]
@@ -64,6 +64,11 @@ class Server:
 
     def resident_bytes(self) -> int:
         return self._memory("VmRSS")
+
+    def bytes_written(self) -> int:
+        """What was, or is to be, written to disks: files in memory do not count."""
+        return sum(int(re.search(r"^write_bytes: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M)[1])
+                   for pid in self._pids())
 
     def _memory(self, name: str) -> int:
         total = 0

@@ -4,18 +4,12 @@ A subject is started for one scenario: upstream over HTTP or TLS, on these cores
 where the file `name` is downloaded.
 """
 
-import http.client
-import json
-import os
-import time
 from pathlib import Path
 
+from gateways import Gateway, connection, start_gateway
 from nginx import start_nginx
-from origin import CLIENT, TENANT, Origin
+from origin import Origin
 from processes import Server, free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("EXPORT_GATEWAY_BINARY", ROOT / ".build/release/export-gateway"))
 
 
 class Subject:
@@ -113,82 +107,30 @@ http://127.0.0.1:{port} {{
     return _Proxy("caddy", server, port, origin, "reverse_proxy" + ("; encode gzip" if gzip else ""))
 
 
-def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str | None = None) -> Subject:
+def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str | None = None) -> "Downloads":
     """Ours. Its files are those of exports that have been made and have succeeded, as in daily use."""
-    port = free_port()
-    root = origin.https if tls else origin.http
     ledger = directory / "ledger.sqlite"
     for old in directory.glob("ledger.sqlite*"):
         old.unlink()
-    # What it reads in the background, once for each file, is no part of what is measured here.
-    downloads = "  measure: never\n" + (f"  gzip: {gzip}\n" if gzip else "")
-    configuration = directory / "gateway.yaml"
-    configuration.write_text(f"""server:
-  port: {port}
-ledger:
-  path: {ledger}
-log:
-  level: warning
-  format: text
-downloads:
-{downloads}connections:
-  - name: bi
-    provider: power-bi
-    apiRoot: {root}
-    allowPlainHTTP: true
-    requestsPerMinute: 0
-    pollInterval: 100ms
-    credential:
-      type: clientSecret
-      authority: {root}
-      tenantId: {TENANT}
-      clientId: {CLIENT}
-      clientSecret: env:BENCHMARK_SECRET
-""")
-    server = Server(
-        [str(BINARY), "serve", "--config", str(configuration)],
-        cores,
-        directory / "gateway.log",
-        port,
-        {"BENCHMARK_SECRET": "benchmark"} | ({"SSL_CERT_FILE": str(origin.authority)} if tls else {}),
+    started = start_gateway(
+        directory, cores, ledger, [connection(origin.https if tls else origin.http)],
+        name=f"gateway {gzip}" if gzip else "gateway", callers=False, authority=origin.authority if tls else None,
+        detail=f"downloads.gzip: {gzip}" if gzip else "", log={"level": "warning", "format": "text"},
+        downloads={"gzip": gzip} if gzip else {},
     )
-    return Gateway(f"gateway {gzip}" if gzip else "gateway", server, f"http://127.0.0.1:{port}", origin,
-                   f"downloads.gzip: {gzip}" if gzip else "")
+    return Downloads(started, origin)
 
 
-class Gateway(Subject):
-    def __init__(self, name: str, server: Server, base: str, origin: Origin, detail: str):
-        super().__init__(name, server, base, detail)
-        self._origin = origin
+class Downloads(Subject):
+    """The gateway, asked for files."""
+
+    def __init__(self, started: Gateway, origin: Origin):
+        super().__init__(started.name, started.server, started.base, started.detail)
+        self._gateway, self._origin = started, origin
         self._exports: dict[str, str] = {}
 
     def address(self, file: str) -> str:
         if file not in self._exports:
-            self._exports[file] = self._export(file)
+            self._exports[file] = self._gateway.create(self._origin.reports[file], file)
+            self._gateway.await_status(self._exports[file], "succeeded")
         return f"{self.base}/exports/{self._exports[file]}/content"
-
-    def _export(self, file: str) -> str:
-        created = self._call("POST", "/exports", {
-            "provider": "power-bi",
-            "name": file,
-            "powerBI": {"reportId": self._origin.reports[file], "format": "CSV", "paginatedReportConfiguration": {}},
-        })
-        deadline = time.monotonic() + 30
-        while True:
-            export = self._call("GET", f"/exports/{created['id']}")
-            if export["status"] == "succeeded":
-                return created["id"]
-            if time.monotonic() > deadline or export["status"] not in ("notStarted", "running"):
-                raise SystemExit(f"the export of {file} did not succeed: {json.dumps(export)}")
-            time.sleep(0.05)
-
-    def _call(self, method: str, path: str, body: dict | None = None) -> dict:
-        connection = http.client.HTTPConnection(self.base.partition("//")[2])
-        headers = {"Content-Type": "application/json"} if body else {}
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text.decode(errors='replace')}")
-        return json.loads(text)
