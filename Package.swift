@@ -200,6 +200,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .executableTarget(
+            name: "bare-nio",
+            dependencies: [.nioCore, .nioHTTP1, .nioPosix],
+            path: "Tests/Benchmarks/BareNIO",
+            swiftSettings: settings
+        ),
+
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
         tests(

@@ -15,10 +15,13 @@ from pathlib import Path
 
 import downloads
 import gateways
+import status
 from measure import MEMORY_DISK, MIB
 from results import Run, processor
 
-CASES = downloads.CASES
+CASES = downloads.CASES | {
+    "status": status.status,
+}
 
 
 def main() -> None:
@@ -26,6 +29,8 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES), help="comma-separated; all: %(default)s")
     parser.add_argument("--repetitions", type=int, default=5, help="medians are of this many")
     parser.add_argument("--size", type=int, default=256, help="MiB of a file; identity takes four times, memory sixteen")
+    parser.add_argument("--exports", type=int, default=1_000_000, help="how many are stored; a tenth is unfinished")
+    parser.add_argument("--seconds", type=float, default=5, help="for how long each load lasts")
     parser.add_argument("--files", help="where the files are kept; default: made anew in memory")
     parser.add_argument("--json", type=Path, help="where the figures are written as JSON too")
     options = parser.parse_args()

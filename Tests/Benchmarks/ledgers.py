@@ -1,0 +1,140 @@
+"""Ledgers of many exports: rows that the gateway wrote for a few, copied with other ids, times and owners.
+
+Nothing here knows the schema: a copy is every row, of every table, that names the template's id. In it, the id, the
+upstream's id and all times near the template's creation are replaced, and the columns that are given by name.
+"""
+
+import random
+import re
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_DAY = 86_400_000
+#: Rows of one table that are written together.
+_BATCH = 5_000
+
+
+@dataclass
+class Copy:
+    """One export to be made: of which template, created when (milliseconds since 1970), with which values in columns of
+    these names, and with which upstream id."""
+
+    template: str
+    created: int
+    columns: dict[str, object] = field(default_factory=dict)
+    job: str | None = None
+
+
+class LedgerWriter:
+    """Fills a ledger while no gateway has it."""
+
+    def __init__(self, path: Path):
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("PRAGMA cache_size = -262144")
+        self._tables = {
+            name: [(row[1], row[5]) for row in self._database.execute(f"PRAGMA table_info({name})")]
+            for name, in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table' "
+                                                "AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%'").fetchall()
+        }
+        self._random = random.Random(1)
+
+    def add(self, copies: Iterable[Copy]) -> list[str]:
+        """Writes the copies, and gives back their ids. Oldest first is fastest."""
+        templates: dict[str, list[_Row]] = {}
+        waiting: dict[str, list[list]] = {}
+        ids = []
+        made_again = self._database.execute("SELECT type, name, sql FROM sqlite_master "
+                                            "WHERE type IN ('index', 'trigger') AND sql IS NOT NULL").fetchall()
+        self._database.execute("BEGIN")
+        for kind, name, _ in made_again:
+            self._database.execute(f'DROP {kind} "{name}"')
+        for copy in copies:
+            if copy.template not in templates:
+                templates[copy.template] = self._rows(copy.template)
+            new = self._id(copy.created)
+            job = copy.job or f"{self._random.getrandbits(128):032x}"
+            ids.append(new)
+            for row in templates[copy.template]:
+                batch = waiting.setdefault(row.table, [])
+                batch.append(row.copied(new, job, copy))
+                if len(batch) == _BATCH:
+                    self._write(row.table, batch)
+        for table, batch in waiting.items():
+            self._write(table, batch)
+        for kind, name, sql in made_again:
+            self._database.execute(sql)
+        self._database.execute("COMMIT")
+        return ids
+
+    def close(self) -> None:
+        self._database.execute("ANALYZE") if self._has_statistics() else None
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._database.close()
+
+    def _has_statistics(self) -> bool:
+        return bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone())
+
+    def _write(self, table: str, batch: list[list]) -> None:
+        if not batch:
+            return
+        marks = ", ".join("?" * len(batch[0]))
+        self._database.executemany(f'INSERT INTO "{table}" VALUES ({marks})', batch)
+        batch.clear()
+
+    def _id(self, created: int) -> str:
+        """A UUIDv7."""
+        bits = self._random.getrandbits(74)
+        value = created << 80 | 7 << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def _rows(self, template: str) -> list["_Row"]:
+        key = uuid.UUID(template)
+        found = []
+        for table, columns in self._tables.items():
+            for name, _ in columns:
+                rows = self._database.execute(f'SELECT * FROM "{table}" WHERE "{name}" IN (?, ?)', (template, key.bytes))
+                found += [_Row(table, columns, list(row), template) for row in rows]
+                if found and found[-1].table == table:
+                    break
+        if not found:
+            raise SystemExit(f"the ledger has no export {template}")
+        return found
+
+
+class _Row:
+    """One row of a template, and how it is copied."""
+
+    def __init__(self, table: str, columns: list[tuple[str, int]], values: list, template: str):
+        self.table, self.values, self._template = table, values, template
+        self._index = {name: position for position, (name, _) in enumerate(columns)}
+        self._created = int(template.replace("-", "")[:12], 16)
+        self._bytes = uuid.UUID(template).bytes
+        # The upstream's ids are those of `jobs`: 32 digits.
+        self._texts = [(position, value) for position, value in enumerate(values)
+                       if isinstance(value, str) and (template in value or re.search(r"\b[0-9a-f]{32}\b", value))]
+        self._keys = [position for position, value in enumerate(values) if value == self._bytes]
+        self._times = [(position, value - self._created) for position, value in enumerate(values)
+                       if isinstance(value, int) and abs(value - self._created) < _DAY]
+        # A number that SQLite gives.
+        keys = [position for position, (_, key) in enumerate(columns) if key]
+        self._numbered = keys[0] if len(keys) == 1 and isinstance(values[keys[0]], int) else None
+
+    def copied(self, new: str, job: str, copy: Copy) -> list:
+        values = list(self.values)
+        for position, text in self._texts:
+            values[position] = re.sub(r"\b[0-9a-f]{32}\b", job, text.replace(self._template, new))
+        for position in self._keys:
+            values[position] = uuid.UUID(new).bytes
+        for position, distance in self._times:
+            values[position] = copy.created + distance
+        if self._numbered is not None:
+            values[self._numbered] = None
+        for name, value in copy.columns.items():
+            if name in self._index:
+                values[self._index[name]] = value
+        return values
