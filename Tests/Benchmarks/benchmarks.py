@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import create
 import downloads
 import gateways
 import status
@@ -21,6 +22,7 @@ from results import Run, processor
 
 CASES = downloads.CASES | {
     "status": status.status,
+    "create": create.create,
 }
 
 
