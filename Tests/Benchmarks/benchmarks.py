@@ -16,6 +16,7 @@ from pathlib import Path
 import create
 import downloads
 import gateways
+import lists
 import status
 from measure import MEMORY_DISK, MIB
 from results import Run, processor
@@ -23,6 +24,7 @@ from results import Run, processor
 CASES = downloads.CASES | {
     "status": status.status,
     "create": create.create,
+    "lists": lists.lists,
 }
 
 

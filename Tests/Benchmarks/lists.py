@@ -1,0 +1,119 @@
+"""The case `lists`: many exports stored. Every combination of filters, with hits and without; then a start with a tenth of
+them unfinished.
+
+Times are the client's, from sending a request on an open connection to the last byte, with nothing taken off; what the
+server needs is less.
+"""
+
+import http.client
+import itertools
+import statistics
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from gateways import connection, start_gateway
+from jobs import RUNS, start_jobs
+from load import percentile
+from results import Run
+from stored import Stored, stored
+
+#: Requests of each combination, unless they take longer than `PATIENCE` seconds.
+REQUESTS, PATIENCE = 200, 3
+
+
+def lists(run: Run) -> None:
+    with ExitStack() as stack:
+        place = run.place("lists")
+        jobs = stack.enter_context(start_jobs(place / "jobs", "0"))
+        ledger = stored(run)
+        connections = [connection(jobs.base, requestsPerMinute=1), connection(jobs.base, "other", requestsPerMinute=1),
+                       connection(jobs.base, "idle", requestsPerMinute=1), _goals(jobs.base)]
+        gateway = stack.enter_context(start_gateway(place, "1", ledger.path, connections))
+        run.note(gateway.command)
+        found: list[tuple[float, str, int]] = []
+        for query, expects in _queries(ledger):
+            times = _times(gateway, query, expects)
+            found.append((percentile(sorted(times), 0.99), query or "(no filter)", len(times)))
+        found.sort(reverse=True)
+        run.note(f"{len(found)} combinations; p99 of the median one {statistics.median(f[0] for f in found):.2f} ms")
+        for p99, query, count in found[:5]:
+            run.note(f"p99 {p99:8.2f} ms of {count:4}: {query}")
+        run.aim("lists: p99 of the slowest combination", found[0][0], 5, at_least=False, unit=" ms")
+    _start(run)
+
+
+def _goals(root: str) -> dict:
+    return {"name": "goals", "provider": "viva-goals", "apiRoot": root, "allowPlainHTTP": True,
+            "credential": {"type": "passThrough"}}
+
+
+def _queries(ledger: Stored):
+    """Every subset of the filters: where all hit, and where each filter in turn names what `caller-0` has none of. Others
+    have some of it, in great number."""
+    def at(share: float) -> str:
+        moment = ledger.since + (ledger.until - ledger.since) * share
+        return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    filters = {
+        "provider": ("power-bi", "viva-goals"),
+        "connection": ("bi", "other"),
+        "status": ("succeeded", "failed"),
+        "createdAfter": (at(0.25), at(1.1)),
+        "createdBefore": (at(0.75), at(-0.1)),
+    }
+    for size in range(len(filters) + 1):
+        for names in itertools.combinations(filters, size):
+            for missed in (None, *names):
+                yield "&".join(f"{name}={filters[name][name == missed]}" for name in names), missed is None
+
+
+def _times(gateway, query: str, expects: bool) -> list[float]:
+    connection = http.client.HTTPConnection(gateway.base.partition("//")[2])
+    times: list[float] = []
+    deadline = time.monotonic() + PATIENCE
+    while len(times) < REQUESTS and (len(times) < 3 or time.monotonic() < deadline):
+        began = time.perf_counter()
+        connection.request("GET", f"/exports?{query}", headers=gateway.headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        times.append((time.perf_counter() - began) * 1000)
+        if answer.status != 200 or (b'"id"' in text) != expects:
+            raise SystemExit(f"GET /exports?{query}: {answer.status} {text[:500]!r}")
+    connection.close()
+    return times
+
+
+def _start(run: Run) -> None:
+    """From the start of the process to the first 200 of /readyz, and the first create after it."""
+    ledger = stored(run)
+    ready, created = [], []
+    for _ in range(run.options.repetitions):
+        with ExitStack() as stack:
+            place = run.place("start")
+            jobs = stack.enter_context(start_jobs(place / "jobs", "0"))
+            connections = [connection(jobs.base, pollInterval="60s"), connection(jobs.base, "other"), _goals(jobs.base)]
+            began = time.perf_counter()
+            gateway = stack.enter_context(start_gateway(place, "1", ledger.path, connections))
+            while not _is_ready(gateway):
+                time.sleep(0.002)
+            ready.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            gateway.create(RUNS)
+            created.append((time.perf_counter() - began) * 1000)
+    label = f"start with {ledger.unfinished} of {run.options.exports} unfinished"
+    run.aim(f"{label}: ready after", statistics.median(ready), 1, at_least=False, unit=" s")
+    run.aim(f"{label}: first create after that", statistics.median(created), 100, at_least=False, unit=" ms")
+
+
+def _is_ready(gateway) -> bool:
+    connection = http.client.HTTPConnection(gateway.base.partition("//")[2], timeout=30)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
