@@ -18,6 +18,8 @@ import downloads
 import gateways
 import lists
 import status
+import tracking
+import watchers
 from measure import MEMORY_DISK, MIB
 from results import Run, processor
 
@@ -25,6 +27,8 @@ CASES = downloads.CASES | {
     "status": status.status,
     "create": create.create,
     "lists": lists.lists,
+    "tracking": tracking.tracking,
+    "watchers": watchers.watchers,
 }
 
 
@@ -35,6 +39,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="MiB of a file; identity takes four times, memory sixteen")
     parser.add_argument("--exports", type=int, default=1_000_000, help="how many are stored; a tenth is unfinished")
     parser.add_argument("--seconds", type=float, default=5, help="for how long each load lasts")
+    parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a tracked export")
+    parser.add_argument("--watchers", type=int, default=10_000, help="of one export")
     parser.add_argument("--files", help="where the files are kept; default: made anew in memory")
     parser.add_argument("--json", type=Path, help="where the figures are written as JSON too")
     options = parser.parse_args()
