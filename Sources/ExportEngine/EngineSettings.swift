@@ -42,6 +42,8 @@ public struct EngineSettings: Sendable, Hashable {
     /// For how long a caller's token that was refused does not set the same export going again: a right may have been
     /// granted since.
     public var refusedTokenPause: Duration = .seconds(60)
+    /// Of how many exports the visible state is kept in memory, ready to be sent; 0 reads the ledger for each question.
+    public var snapshotLimit = 10_000
     /// How long an idempotency key is remembered.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 

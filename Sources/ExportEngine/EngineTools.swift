@@ -13,6 +13,7 @@ struct EngineTools: Sendable {
     let logger: Logger
     let metrics: EngineMetrics
     let changes = ChangeHub()
+    let snapshots: Snapshots
     let tokens = CallerTokens()
     let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
@@ -34,16 +35,17 @@ struct EngineTools: Sendable {
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
-        let ledger = ledger
+        let (ledger, order) = (ledger, ChangeOrder(of: snapshots.orders))
         // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
         let write = Task {
             try await ledger.update(id, fence: fence) { record in
                 life.apply(event, to: &record, at: now, jitter: jitter)
+                order.take()
             }
         }
         switch try await write.value {
         case .written(let before, let after):
-            announce(after, since: before)
+            announce(after, since: before, order)
             return after
         case .stale:
             logger.debug("the export has another owner now", metadata: ["export": "\(id)"])
@@ -97,15 +99,16 @@ struct EngineTools: Sendable {
     /// Carried out to its end even when the task is cancelled, as it is when the caller has left.
     func keep(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
         let now = time.now()
-        let ledger = ledger
+        let (ledger, order) = (ledger, ChangeOrder(of: snapshots.orders))
         // As in `apply`: a task of its own, awaited here.
         let write = Task {
             try await ledger.insert(delivery) { record in
                 life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)
+                order.take()
             }
         }
         guard case .written(let before, let after) = try await write.value else { return false }
-        if after != before { announce(after, since: before) }
+        if after != before { announce(after, since: before, order) }
         return true
     }
 
@@ -128,10 +131,12 @@ struct EngineTools: Sendable {
         return ExportID(at: now, random: &generator)
     }
 
-    /// Tells whoever should know of a change that has been written.
-    func announce(_ after: LedgerRecord, since before: LedgerRecord) {
+    /// Tells whoever should know of a change that has been written. `order` was taken in its transaction.
+    func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
-        changes.wrote(export.id)
+        // Whoever is woken finds the snapshot.
+        snapshots.wrote(export, order: order.number)
+        changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled
         // A success without files is not settled yet: they are looked for.

@@ -41,6 +41,9 @@ extension ExportEngine {
         // In place before the ledger knows the export: a worker may take it up at once.
         if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }
         if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
+        tools.snapshots.creates(id)
+        var created: Export?
+        defer { tools.snapshots.created(id, created) }
         do {
             let ledger = tools.ledger
             // Not cut off when the client goes away: what is in the ledger must be in a lane. One transaction, awaited.
@@ -52,6 +55,7 @@ extension ExportEngine {
                 forgetSecrets(of: id, lane)
                 return try await creation(outcome, draft)
             }
+            created = record.export
         } catch {
             forgetSecrets(of: id, lane)
             throw error

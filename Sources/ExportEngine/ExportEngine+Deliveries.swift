@@ -37,7 +37,7 @@ extension ExportEngine {
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
-        if owner != nil { _ = try await knownRecord(id, owner: owner) }
+        if owner != nil { _ = try await knownExport(id, owner: owner) }
         let page = try await asking {
             try await self.tools.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
         }

@@ -8,6 +8,8 @@ extension ExportEngine {
         refresh: Bool,
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
+        // Without a token and without a wish for newer word nothing but the visible state counts.
+        if !refresh, authorization.token == nil { return try await knownExport(id, owner: owner) }
         let known = try await knownRecord(id, owner: owner)
         let record = try await takeToken(of: authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
@@ -34,12 +36,32 @@ extension ExportEngine {
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
-        if owner != nil { _ = try await knownRecord(id, owner: owner) }
         let deadline = tools.time.now() + timeout
-        return try await waiting(on: id, until: deadline) {
-            $0.export.revision != revision || $0.export.isFinal
+        do {
+            return try await tools.changes.watching(id, beyond: revision) { signal in
+                // Asked for behind the sign-up: what changes from here on is told.
+                var export = try await knownExport(id, owner: owner)
+                var isOver = false
+                while export.revision == revision, !export.isFinal, !isOver, !tools.changes.isClosed,
+                    !Task.isCancelled, tools.time.now() < deadline
+                {
+                    // A clock that is set back meanwhile does not prolong it.
+                    isOver = await signal.wait(until: deadline, of: tools.time)
+                    if let news = tools.changes.latest(of: id)?.record.export, news.revision >= export.revision {
+                        export = news
+                    }
+                }
+                return export
+            }
+        } catch let error as GatewayError {
+            throw error
+        } catch {
+            throw Self.failedToWait(error)
         }
-        .export
+    }
+
+    public func snapshot(of id: ExportID, owner: String? = nil) -> ExportSnapshot? {
+        tools.snapshots.atHand(id, owner: owner)
     }
 
     public func exports(
@@ -47,13 +69,15 @@ extension ExportEngine {
         before: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> ExportPage {
-        try await asking {
+        let page = try await asking {
             try await self.tools.ledger.exports(matching: filter, before: before, limit: limit)
         }
+        tools.snapshots.saw(page.exports)
+        return page
     }
 
     /// The record as soon as `isAwaited` holds; or as it is at `deadline`, when the engine stops, or when the task is
-    /// cancelled. Reads once per write of the record, and never otherwise.
+    /// cancelled. The ledger is read at the beginning, and where it is not certain that what is told is newer.
     func waiting(
         on id: ExportID,
         until deadline: Timestamp,
@@ -61,9 +85,11 @@ extension ExportEngine {
     ) async throws(GatewayError) -> LedgerRecord {
         do {
             return try await tools.changes.watching(id) { signal in
+                var record = try await knownRecord(id)
+                // Whatever is changed from now on has a higher one.
+                var lastOrder = tools.snapshots.orders.last
                 var isOver = false
                 while true {
-                    let record = try await knownRecord(id)
                     if isAwaited(record) || tools.changes.isClosed || Task.isCancelled || isOver
                         || tools.time.now() >= deadline
                     {
@@ -71,13 +97,24 @@ extension ExportEngine {
                     }
                     // A clock that is set back meanwhile does not prolong it.
                     isOver = await signal.wait(until: deadline, of: tools.time)
+                    if let latest = tools.changes.latest(of: id), latest.order > lastOrder {
+                        (record, lastOrder) = (latest.record, latest.order)
+                    } else {
+                        // It was under way while the record was read, which may hold it or not.
+                        record = try await knownRecord(id)
+                        lastOrder = tools.snapshots.orders.last
+                    }
                 }
             }
         } catch let error as GatewayError {
             throw error
         } catch {
-            throw GatewayError(.internalError, "The gateway failed to wait for the export.", cause: error)
+            throw Self.failedToWait(error)
         }
+    }
+
+    private static func failedToWait(_ error: any Error) -> GatewayError {
+        GatewayError(.internalError, "The gateway failed to wait for the export.", cause: error)
     }
 
     /// Keeps the token that an export's owner brought; an export that waited for one goes on at once. One that was refused a

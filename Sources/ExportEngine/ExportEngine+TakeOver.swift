@@ -28,6 +28,8 @@ extension ExportEngine {
     /// the new owner.
     func takeOverPage(after last: ExportID?) async throws -> ExportID? {
         let now = tools.time.now()
+        // One for the page: it is one transaction.
+        let order = ChangeOrder(of: tools.snapshots.orders)
         let page = try await tools.ledger.takeOver(by: tools.owner, after: last, limit: Self.takeOverPageSize) {
             record in
             let jitter = Double(self.tools.random() >> 11) * 0x1p-53
@@ -36,8 +38,9 @@ extension ExportEngine {
             } else if record.phase != .tracking {
                 self.life(of: record.export).apply(.resumed, to: &record, at: now, jitter: jitter)
             }
+            order.take()
         }
-        for item in page.items { tools.announce(item.after, since: item.before) }
+        for item in page.items { tools.announce(item.after, since: item.before, order) }
         try await tools.refreshTokens.renew(
             for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
             after: last,

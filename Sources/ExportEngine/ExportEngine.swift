@@ -44,6 +44,7 @@ public final class ExportEngine: ExportService {
             owner: String(random(), radix: 16) + String(random(), radix: 16),
             logger: logger,
             metrics: EngineMetrics(factory: metrics),
+            snapshots: Snapshots(ledger: ledger, capacity: settings.snapshotLimit, metrics: metrics),
             refreshTokens: RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
         )
         self.tools = tools
@@ -83,14 +84,33 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    /// The record. Throws `notFound` for an unknown export, and for one that is not `owner`'s where one is given.
+    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that is not `owner`'s where one is
+    /// given.
     func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
+        try await known(id, owner, \.export) {
+            let record = try await self.tools.ledger.record(id)
+            if let record { self.tools.snapshots.saw(record.export) }
+            return record
+        }
+    }
+
+    /// What callers see of an export, from memory where it is there. Throws as `knownRecord` does.
+    func knownExport(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> Export {
+        try await known(id, owner, \.export) { try await self.tools.snapshots.current(id) }.export
+    }
+
+    private func known<Value: Sendable>(
+        _ id: ExportID,
+        _ owner: String?,
+        _ export: KeyPath<Value, Export>,
+        _ read: () async throws -> Value?
+    ) async throws(GatewayError) -> Value {
         let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
         do throws(GatewayError) {
-            guard let record = try await asking({ try await self.tools.ledger.record(id) }),
-                owner == nil || record.export.createdBy == owner
-            else { throw unknown }
-            return record
+            guard let value = try await asking(read), owner == nil || value[keyPath: export].createdBy == owner else {
+                throw unknown
+            }
+            return value
         } catch {
             // That there is one whose row cannot be read is its owner's business alone.
             guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,

@@ -10,6 +10,9 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
+    /// Whether it was fired and nobody has waited for it since.
+    var isFired: Bool { state.withLock { $0.isFired } }
+
     func fire() {
         let waiter = state.withLock { state in
             let waiter = state.waiter

@@ -27,6 +27,10 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
+    /// The export where it is at hand, as `export` without a token and without `refresh` would give it. At once: nothing is
+    /// read. Nil where it is not at hand, and for an export that `owner` may not see; `export` tells those apart.
+    func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot?
+
     /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
     func export(
         _ id: ExportID,
@@ -93,6 +97,11 @@ public protocol ExportService: Sendable {
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage
+}
+
+extension ExportService {
+    /// Nothing is at hand where a service keeps nothing.
+    public func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? { nil }
 }
 
 /// A create request, as far as it is the same for every provider.

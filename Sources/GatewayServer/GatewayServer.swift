@@ -193,6 +193,7 @@ extension GatewayConfiguration.Engine {
         settings.reconcileDelay = reconcileDelay
         settings.reconcileDeadline = reconcileDeadline
         settings.missingBound = missingBound
+        settings.snapshotLimit = snapshotLimit
         return settings
     }
 }

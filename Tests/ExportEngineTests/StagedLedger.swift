@@ -2,11 +2,14 @@ import ExportLedger
 import Exports
 import Synchronization
 
-/// A ledger that does with refresh tokens what a test wants: hold the work on them up, or refuse it.
+/// A ledger that does what a test wants with refresh tokens and reads: hold the work on them up, or refuse it.
 final class StagedLedger: ExportLedger {
     struct State {
         var reads = 0
         var writes = 0
+        var recordReads = 0
+        /// What is done before a record is read; what it throws is the ledger's failure.
+        var beforeRecord: @Sendable () async throws -> Void = {}
         /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
         var beforeRead: @Sendable () async throws -> Void = {}
         var beforeWrite: @Sendable () async throws -> Void = {}
@@ -23,6 +26,16 @@ final class StagedLedger: ExportLedger {
     func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
     var reads: Int { state.withLock { $0.reads } }
     var writes: Int { state.withLock { $0.writes } }
+    var recordReads: Int { state.withLock { $0.recordReads } }
+
+    func record(_ id: ExportID) async throws -> LedgerRecord? {
+        try await
+            state.withLock { state in
+                state.recordReads += 1
+                return state.beforeRecord
+            }()
+        return try await ledger.record(id)
+    }
 
     func refreshToken(of id: ExportID) async throws -> [UInt8]? {
         try await
@@ -65,7 +78,6 @@ final class StagedLedger: ExportLedger {
         try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince)
     }
 
-    func record(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.record(id) }
     func claim(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.claim(id) }
     func takeOver(
         by owner: String,

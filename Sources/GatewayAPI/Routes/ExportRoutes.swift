@@ -66,36 +66,47 @@ struct ExportRoutes: Sendable {
 
     /// `getExport`
     func get(_ call: Call) async throws -> Response {
-        try await present(call, as: ExportDocument(links: call.links).bytes(of:))
+        try await present(call, as: .export(base: call.links.base))
     }
 
     /// `getExportOperation`
     func operation(_ call: Call) async throws -> Response {
-        try await present(call, as: OperationDocument.bytes(of:))
+        try await present(call, as: .operation)
     }
 
     /// The export of the call as it is now, or when it has changed, as far as the client does not have it.
-    private func present(_ call: Call, as text: (Export) -> [UInt8]) async throws -> Response {
+    private func present(_ call: Call, as document: ReadyAnswer.Document) async throws -> Response {
         let id = try call.exportID()
         let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
         let wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
-        var export = try await service.export(
-            id,
-            owner: call.caller.owner,
-            refresh: try call.fields.asksForRefresh(),
-            authorization: try authorization(of: call)
-        )
-        if let wait, wait > .zero, !export.isFinal, known.map(EntityTag(of: export).isNamed) ?? true {
+        let (refresh, authorization) = (try call.fields.asksForRefresh(), try authorization(of: call))
+        let owner = call.caller.owner
+        let answers = ReadyAnswers(service: service)
+        var answer: ReadyAnswer
+        var export: Export
+        if !refresh, authorization.token == nil, let atHand = answers.atHand(id, owner: owner, as: document) {
+            (answer, export) = atHand
+        } else {
+            export = try await service.export(id, owner: owner, refresh: refresh, authorization: authorization)
+            answer = answers.answer(export, as: document)
+        }
+        if let wait, wait > .zero, !export.isFinal, known.map(answer.tag.isNamed) ?? true {
             export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
+            // Many may have waited for it: they share what is at hand.
+            if let atHand = answers.atHand(id, owner: owner, as: document), atHand.1.revision >= export.revision {
+                answer = atHand.0
+            } else {
+                answer = answers.answer(export, as: document)
+            }
         }
-        var response = answer(export, text: text(export))
-        if let wait { response.headers[.preferenceApplied] = Preference.applied(wait: wait) }
-        if let known, EntityTag(of: export).isNamed(by: known) {
-            response.status = .notModified
-            response.body = .init()
-            response.headers[.contentType] = nil
+        var response: Response
+        if let known, answer.tag.isNamed(by: known) {
+            response = Response(status: .notModified, headers: answer.fieldsOfUnchanged)
             response.headers[.contentLength] = nil
+        } else {
+            response = Response(status: .ok, headers: answer.fields, body: .init(byteBuffer: answer.body))
         }
+        if let wait { response.headers[.preferenceApplied] = Preference.applied(wait: wait) }
         return response
     }
 
@@ -139,18 +150,10 @@ struct ExportRoutes: Sendable {
 
     /// An export with the fields that every answer about one has.
     func answer(_ call: Call, _ export: Export, status: HTTPResponse.Status = .ok) -> Response {
-        answer(export, text: ExportDocument(links: call.links).bytes(of: export), status: status)
-    }
-
-    private func answer(_ export: Export, text: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        let text = ExportDocument(links: call.links).bytes(of: export)
         var response = JSONAnswer.perCaller(text, status: status, entityTag: EntityTag(of: export).field)
-        if !export.isFinal { response.headers[.retryAfter] = String(pollInterval(of: export.provider)) }
+        let retryAfter = ReadyAnswers(service: service).retryAfter(export)
+        if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
         return response
-    }
-
-    /// Whole seconds until another look makes sense: nothing new comes faster than the upstream is polled.
-    private func pollInterval(of provider: ProviderID) -> Int64 {
-        let descriptor = service.providers.first { $0.descriptor.id == provider }?.descriptor
-        return max(1, descriptor?.capabilities.minimumPollInterval.wholeSecondsRoundedUp ?? 5)
     }
 }

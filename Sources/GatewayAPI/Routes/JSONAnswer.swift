@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 /// Answers that are one JSON text.
 enum JSONAnswer {
@@ -11,7 +12,16 @@ enum JSONAnswer {
         status: HTTPResponse.Status = .ok,
         entityTag: String? = nil
     ) -> Response {
-        var response = plain(bytes, status: status, cacheControl: entityTag == nil ? "no-store" : "private, no-cache")
+        perCaller(ByteBuffer(bytes: bytes), status: status, entityTag: entityTag)
+    }
+
+    /// As above.
+    static func perCaller(
+        _ body: ByteBuffer,
+        status: HTTPResponse.Status = .ok,
+        entityTag: String? = nil
+    ) -> Response {
+        var response = plain(body, status: status, cacheControl: entityTag == nil ? "no-store" : "private, no-cache")
         response.headers[.vary] = "Authorization"
         response.headers[.eTag] = entityTag
         return response
@@ -19,10 +29,14 @@ enum JSONAnswer {
 
     /// An answer that says how it may be kept.
     static func plain(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, cacheControl: String) -> Response {
+        plain(ByteBuffer(bytes: bytes), status: status, cacheControl: cacheControl)
+    }
+
+    private static func plain(_ body: ByteBuffer, status: HTTPResponse.Status, cacheControl: String) -> Response {
         Response(
             status: status,
             headers: [.contentType: MediaType.json.rawValue, .cacheControl: cacheControl],
-            body: .init(byteBuffer: .init(bytes: bytes))
+            body: .init(byteBuffer: body)
         )
     }
 }

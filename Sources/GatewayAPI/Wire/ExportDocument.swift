@@ -6,15 +6,21 @@ struct ExportDocument {
     let links: Links
 
     /// The text of one export.
-    func bytes(of export: Export) -> [UInt8] {
-        JSONWriter.object { write(export, to: &$0) }
+    func bytes(of export: Export) -> [UInt8] { located(export).bytes }
+
+    /// The text of one export, and where the value of `observedAt` stands in it, without its quotes.
+    func located(_ export: Export) -> (bytes: [UInt8], observedAt: Range<Int>?) {
+        var end: Int?
+        let bytes = JSONWriter.object { end = write(export, to: &$0) }
+        guard let end, let length = export.observedAt?.description.utf8.count else { return (bytes, nil) }
+        return (bytes, (end - 1 - length)..<(end - 1))
     }
 
     /// The text of a page.
     func bytes(ofPage page: ExportPage, nextCursor: String?) -> [UInt8] {
         JSONWriter.object { writer in
             writer.name("value")
-            writer.array(page.exports) { writer, export in writer.object { write(export, to: &$0) } }
+            writer.array(page.exports) { writer, export in writer.object { _ = write(export, to: &$0) } }
             writer.member("nextCursor", nextCursor)
             writer.member("unreadable", page.unreadable > 0 ? .integer(Int64(page.unreadable)) : nil)
         }
@@ -28,7 +34,8 @@ struct ExportDocument {
         }
     }
 
-    private func write(_ export: Export, to writer: inout JSONWriter) {
+    /// Gives back where `observedAt` ends.
+    private func write(_ export: Export, to writer: inout JSONWriter) -> Int {
         writer.member("id", export.id.description)
         writer.member("href", links.export(export.id))
         writer.member("provider", export.provider.rawValue)
@@ -41,6 +48,7 @@ struct ExportDocument {
         writer.member("completedAt", export.completedAt)
         writer.member("expiresAt", export.expiresAt)
         writer.member("observedAt", export.observedAt)
+        let end = writer.bytes.count
         writer.member("stale", export.stale ? .bool(true) : nil)
         writer.member("createdBy", export.createdBy)
         writer.member("source", export.source)
@@ -82,6 +90,7 @@ struct ExportDocument {
                 }
             )
         }
+        return end
     }
 
     private func write(_ file: ExportFile, of id: ExportID, to writer: inout JSONWriter) {

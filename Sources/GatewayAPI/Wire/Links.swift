@@ -6,7 +6,7 @@ import Exports
 /// and 5.2): a proxy may serve the gateway below a prefix that it alone knows, and a relative reference survives that.
 struct Links: Sendable {
     /// What stands in front of `/exports`, scheme and host included; nil when it is not known.
-    private let base: String?
+    let base: String?
     /// The steps of the request's path but the last one, as they came: what a relative reference begins at.
     private let folder: [Substring]
 

@@ -165,6 +165,7 @@ extension GatewayConfiguration.Engine {
         reconcileDelay = try section.duration("reconcileDelay", in: .zero ... .seconds(3600), default: reconcileDelay)
         reconcileDeadline = try section.duration("reconcileDeadline", in: bounds, default: reconcileDeadline)
         missingBound = try section.duration("missingBound", in: bounds, default: missingBound)
+        snapshotLimit = try section.integer("snapshotLimit", in: 0...1_000_000, default: snapshotLimit)
         try section.finish()
     }
 }

@@ -134,6 +134,8 @@ public struct GatewayConfiguration: Sendable {
         public var reconcileDelay = Duration.seconds(10)
         public var reconcileDeadline = Duration.seconds(24 * 3600)
         public var missingBound = Duration.seconds(900)
+        /// Of how many exports the visible state is kept in memory; 0: of none.
+        public var snapshotLimit = 10_000
     }
 
     public var server = Server()

@@ -9,6 +9,9 @@ final class FakeExportService: ExportService {
         var drafts: [ExportDraft] = []
         var keys: [String: (fingerprint: String, id: ExportID)] = [:]
         var refreshes = 0
+        /// Whether exports are at hand, as those are that the engine was asked for before.
+        var keepsSnapshots = false
+        var snapshots: [ExportID: ExportSnapshot] = [:]
         var authorizations: [CallerAuthorization] = []
         var isReady = true
         var failure: GatewayError?
@@ -138,6 +141,18 @@ final class FakeExportService: ExportService {
             state.authorizations.append(authorization)
         }
         return export
+    }
+
+    func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? {
+        state.withLock { state in
+            guard state.keepsSnapshots, state.failure == nil, let export = state.exports[id],
+                owner == nil || export.createdBy == owner
+            else { return nil }
+            if let snapshot = state.snapshots[id], snapshot.export == export { return snapshot }
+            let snapshot = ExportSnapshot(export, after: state.snapshots[id])
+            state.snapshots[id] = snapshot
+            return snapshot
+        }
     }
 
     private func known(_ id: ExportID, _ owner: String?) throws(GatewayError) -> Export {

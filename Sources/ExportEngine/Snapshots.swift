@@ -1,0 +1,139 @@
+import ExportLedger
+import Exports
+import Metrics
+import Synchronization
+
+/// What callers see of the exports that they ask for, in memory: fed by every commit, read from the ledger where it is missing.
+///
+/// All who miss the same export together share one read. Failures are not kept.
+final class Snapshots: Sendable {
+    private struct State {
+        var map: SnapshotMap
+        var reads: [ExportID: Task<ExportSnapshot?, any Error>] = [:]
+    }
+
+    private enum Found {
+        case snapshot(ExportSnapshot)
+        case read(Task<ExportSnapshot?, any Error>)
+        /// It is being created: nobody can know its id yet.
+        case nothing
+    }
+
+    private let ledger: any ExportLedger
+    private let state: Mutex<State>
+    /// Gives out the places of changes.
+    let orders = ChangeOrders()
+    private let hits: Counter
+    private let misses: Counter
+
+    /// Keeps at most `capacity` exports; 0 keeps none, and every question is one to the ledger.
+    init(ledger: any ExportLedger, capacity: Int, metrics: any MetricsFactory) {
+        self.ledger = ledger
+        state = Mutex(State(map: SnapshotMap(capacity: capacity)))
+        func counter(_ result: String) -> Counter {
+            Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("result", result)], factory: metrics)
+        }
+        hits = counter("hit")
+        misses = counter("miss")
+    }
+
+    /// The snapshot, where it is at hand and `owner`'s; nil sees everybody's.
+    func atHand(_ id: ExportID, owner: String?) -> ExportSnapshot? {
+        guard let found = state.withLock({ $0.map.find(id) }), owner == nil || found.export.createdBy == owner else {
+            return nil
+        }
+        hits.increment()
+        return found
+    }
+
+    /// The snapshot, whosever it is; nil for an unknown export. Throws what the ledger throws.
+    func current(_ id: ExportID) async throws -> ExportSnapshot? {
+        let found = state.withLock { state -> Found in
+            if let snapshot = state.map.find(id) { return .snapshot(snapshot) }
+            if let read = state.reads[id] { return .read(read) }
+            guard state.map.beginRead(id) else { return .nothing }
+            // A task of its own: it must not end because the first who asked has left. Everybody who asked awaits it.
+            let read = Task { try await self.read(id) }
+            state.reads[id] = read
+            return .read(read)
+        }
+        switch found {
+        case .snapshot(let snapshot):
+            hits.increment()
+            return snapshot
+        case .read(let read):
+            misses.increment()
+            return try await read.value
+        case .nothing:
+            misses.increment()
+            return try await ledger.record(id).map { ExportSnapshot($0.export) }
+        }
+    }
+
+    private func read(_ id: ExportID) async throws -> ExportSnapshot? {
+        let result: Result<LedgerRecord?, any Error>
+        do {
+            result = .success(try await ledger.record(id))
+        } catch {
+            result = .failure(error)
+        }
+        let shown = state.withLock { state in
+            state.reads[id] = nil
+            return state.map.endRead(id, (try? result.get())?.export, lastOrder: orders.last)
+        }
+        _ = try result.get()
+        return shown
+    }
+
+    // MARK: Changes
+
+    /// A change was committed.
+    func wrote(_ export: Export, order: UInt64) { state.withLock { $0.map.wrote(export, order: order) } }
+
+    /// Callers were shown what the ledger holds.
+    func saw(_ export: Export) { state.withLock { $0.map.saw(export, lastOrder: orders.last) } }
+
+    /// As `saw`, of many.
+    func saw(_ exports: [Export]) {
+        state.withLock { state in
+            for export in exports { state.map.saw(export, lastOrder: orders.last) }
+        }
+    }
+
+    /// An export is about to be written down for the first time; `created` must follow. What is done about it in between is
+    /// taken note of.
+    func creates(_ id: ExportID) { _ = state.withLock { $0.map.beginRead(id) } }
+
+    /// It was, or, with nil, was not.
+    func created(_ id: ExportID, _ export: Export?) {
+        // Nothing was changed before.
+        _ = state.withLock { $0.map.endRead(id, export, lastOrder: 0) }
+    }
+}
+
+/// The places of changes among all others: taken in the transactions that make them, so that of two commits of one export the
+/// later one has the higher.
+final class ChangeOrders: Sendable {
+    private let value = Atomic<UInt64>(0)
+
+    /// The highest that was given out.
+    var last: UInt64 { value.load(ordering: .sequentiallyConsistent) }
+
+    func next() -> UInt64 { value.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue }
+}
+
+/// The place of one change.
+final class ChangeOrder: Sendable {
+    private let value = Atomic<UInt64>(0)
+    private let orders: ChangeOrders
+
+    /// Holds nothing of the ledger: a transaction that ends must not be what closes it.
+    init(of orders: ChangeOrders) {
+        self.orders = orders
+    }
+
+    /// To be called in the transaction. One that is begun anew takes a new place: the last one counts.
+    func take() { value.store(orders.next(), ordering: .sequentiallyConsistent) }
+
+    var number: UInt64 { value.load(ordering: .sequentiallyConsistent) }
+}

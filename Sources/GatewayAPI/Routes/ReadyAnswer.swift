@@ -1,0 +1,95 @@
+import Exports
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The answer about one state of an export, encoded once for all who ask for it.
+final class ReadyAnswer: Sendable {
+    /// What is answered.
+    enum Document: Sendable, Hashable {
+        /// `GET /exports/{id}`: its links begin at an absolute address, or at the path of this very route.
+        case export(base: String?)
+        /// `GET /exports/{id}/operation`, which has no links.
+        case operation
+    }
+
+    let document: Document
+    let tag: EntityTag
+    /// The fields of a 200, its length included.
+    let fields: HTTPFields
+    /// The fields of a 304.
+    let fieldsOfUnchanged: HTTPFields
+    let body: ByteBuffer
+    /// Where the value of `observedAt` stands in the body; nil where there is none.
+    private let observedAt: Range<Int>?
+
+    /// Encodes an export.
+    ///
+    /// - Parameters:
+    ///   - retryAfter: Whole seconds until another look makes sense; nil for an export that has ended.
+    ///   - earlier: The answer about the state before this one, where only `observedAt` is another.
+    init(to document: Document, about export: Export, retryAfter: Int64?, after earlier: ReadyAnswer? = nil) {
+        self.document = document
+        tag = EntityTag(of: export)
+        if let patched = earlier?.patched(to: export.observedAt) {
+            (body, observedAt) = (patched, earlier?.observedAt)
+        } else {
+            let bytes: [UInt8]
+            switch document {
+            case .export(let base):
+                let links = Links(base: base, path: ["exports", Substring(export.id.description)])
+                (bytes, observedAt) = ExportDocument(links: links).located(export)
+            case .operation: (bytes, observedAt) = (OperationDocument.bytes(of: export), nil)
+            }
+            body = ByteBuffer(bytes: bytes)
+        }
+        var answer = JSONAnswer.perCaller(body, entityTag: tag.field)
+        if let retryAfter { answer.headers[.retryAfter] = String(retryAfter) }
+        fields = answer.headers
+        answer.headers[.contentType] = nil
+        answer.headers[.contentLength] = nil
+        fieldsOfUnchanged = answer.headers
+    }
+
+    /// The body with another time in it; nil where it cannot be had from this one.
+    private func patched(to time: Timestamp?) -> ByteBuffer? {
+        if document == .operation { return body }
+        guard let observedAt, let text = time?.description, text.utf8.count == observedAt.count else { return nil }
+        var copy = body
+        copy.setString(text, at: copy.readerIndex + observedAt.lowerBound)
+        return copy
+    }
+}
+
+/// Makes the answers about exports, and finds those that are made.
+struct ReadyAnswers: Sendable {
+    let service: any ExportService
+
+    /// The answer about an export that is at hand; nil where it is not, or not `owner`'s.
+    func atHand(_ id: ExportID, owner: String?, as document: ReadyAnswer.Document) -> (ReadyAnswer, Export)? {
+        service.snapshot(of: id, owner: owner).map { (answer($0, as: document), $0.export) }
+    }
+
+    /// The answer about an export of which there is no snapshot.
+    func answer(_ export: Export, as document: ReadyAnswer.Document) -> ReadyAnswer {
+        ReadyAnswer(to: document, about: export, retryAfter: retryAfter(export))
+    }
+
+    /// The answer about a snapshot.
+    func answer(_ snapshot: ExportSnapshot, as document: ReadyAnswer.Document) -> ReadyAnswer {
+        snapshot.form { (answer: ReadyAnswer) in
+            answer.document == document
+        } make: { earlier in
+            let export = snapshot.export
+            return ReadyAnswer(to: document, about: export, retryAfter: retryAfter(export), after: earlier)
+        }
+    }
+
+    /// Whole seconds until another look makes sense, as long as the export goes on: nothing new comes faster than the upstream is
+    /// polled.
+    func retryAfter(_ export: Export) -> Int64? {
+        guard !export.isFinal else { return nil }
+        let descriptor = service.providers.first { $0.descriptor.id == export.provider }?.descriptor
+        return max(1, descriptor?.capabilities.minimumPollInterval.wholeSecondsRoundedUp ?? 5)
+    }
+}

@@ -1,0 +1,141 @@
+@testable import ExportEngine
+import ExportLedger
+import Exports
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct SnapshotTests {
+    private func reads(_ result: String, _ bench: Bench) -> Int64? {
+        bench.counter("export_gateway_snapshot_reads_total", [("result", result)])
+    }
+
+    private func known(_ bench: Bench, _ id: ExportID, owner: String? = "alice") async throws -> Export {
+        try await bench.engine.export(id, owner: owner, refresh: false, authorization: .owner())
+    }
+
+    @Test func aThousandWhoMissShareOneRead() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = try await bench.create()
+        // Another process of this gateway: nothing is at hand.
+        let later = try bench.restarted()
+        let gate = Gate()
+        ledger.set { $0.beforeRecord = { await gate.pass() } }
+        let before = ledger.recordReads
+        try await withThrowingTaskGroup(of: Export.self) { group in
+            for _ in 0..<1000 { group.addTask { try await known(later, id) } }
+            while reads("miss", later) ?? 0 < 1000 { await Task.yield() }
+            gate.open()
+            for try await export in group { #expect(export.id == id) }
+        }
+        #expect(ledger.recordReads - before == 1)
+        #expect(try await known(later, id).status == .notStarted)
+        #expect(later.engine.snapshot(of: id)?.export.id == id)
+        #expect(ledger.recordReads - before == 1)
+    }
+
+    @Test func whoCreatesFindsItAtHand() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = try await bench.create()
+        #expect(bench.engine.snapshot(of: id, owner: "alice")?.export.revision == 1)
+        #expect(ledger.recordReads == 0)
+    }
+
+    @Test func aReadThatFailedIsTriedAgain() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = try await bench.create()
+        let later = try bench.restarted()
+        ledger.set { $0.beforeRecord = { throw StagedLedger.failure } }
+        let error = await #expect(throws: GatewayError.self) { try await known(later, id) }
+        #expect(error?.code == .unavailable)
+        ledger.set { $0.beforeRecord = {} }
+        #expect(try await known(later, id).id == id)
+    }
+
+    @Test func whatDoesNotExistIsNotRemembered() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = bench.engine.tools.newID(at: bench.time.now())
+        for count in 1...2 {
+            let error = await #expect(throws: GatewayError.self) { try await known(bench, id) }
+            #expect(error?.code == .notFound)
+            #expect(ledger.recordReads == count)
+        }
+    }
+
+    @Test func nobodyIsShownAnothers() async throws {
+        let bench = try Bench()
+        let id = try await bench.create()
+        #expect(bench.engine.snapshot(of: id, owner: "mallory") == nil)
+        let error = await #expect(throws: GatewayError.self) { try await known(bench, id, owner: "mallory") }
+        #expect(error?.code == .notFound)
+        #expect(bench.engine.snapshot(of: id, owner: nil)?.export.createdBy == "alice")
+    }
+
+    @Test func everyChangeIsSeenAtOnce() async throws {
+        let bench = try Bench()
+        bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        try await bench.running {
+            let id = try await bench.create()
+            let settled = try await bench.drive(id)
+            // It is told of when it is committed, not before.
+            while bench.engine.snapshot(of: id)?.export.isFinal != true { await Task.yield() }
+            #expect(bench.engine.snapshot(of: id)?.export == settled.export)
+        }
+    }
+
+    @Test func aThousandWhoWaitCauseNoRead() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = try await bench.create()
+        try await withThrowingTaskGroup(of: Export.self) { group in
+            for _ in 0..<1000 {
+                group.addTask {
+                    try await bench.engine.export(id, owner: "alice", changedFrom: 1, within: .seconds(60))
+                }
+            }
+            await bench.time.sleepers(atLeast: 1000)
+            #expect(ledger.recordReads == 0)
+            _ = try await bench.engine.cancel(id, authorization: .owner())
+            for try await export in group { #expect(export.status == .canceled) }
+            // Of whoever canceled it.
+            #expect(ledger.recordReads == 1)
+        }
+    }
+
+    @Test func aWatcherIsWokenForANewRevisionOnly() async throws {
+        let bench = try Bench()
+        let id = try await bench.create()
+        let record = try await bench.record(id)
+        await bench.engine.tools.changes.watching(id, beyond: 1) { signal in
+            bench.engine.tools.changes.wrote(record, order: 1)
+            await bench.engine.tools.changes.watching(id) { every in
+                var changed = record
+                changed.export.revision = 2
+                bench.engine.tools.changes.wrote(record, order: 2)
+                await every.wait()
+                #expect(!signal.isFired)
+                bench.engine.tools.changes.wrote(changed, order: 4)
+                await signal.wait()
+                // It comes late: what is told stays.
+                bench.engine.tools.changes.wrote(record, order: 3)
+                #expect(bench.engine.tools.changes.latest(of: id)?.record.export.revision == 2)
+            }
+        }
+        #expect(bench.engine.tools.changes.latest(of: id) == nil)
+    }
+
+    @Test func withoutSnapshotsEveryQuestionIsOneToTheLedger() async throws {
+        let ledger = try StagedLedger()
+        var settings = EngineSettings()
+        settings.snapshotLimit = 0
+        let bench = try Bench(settings: settings, ledger: ledger)
+        let id = try await bench.create()
+        for count in 1...3 {
+            #expect(try await known(bench, id).id == id)
+            #expect(ledger.recordReads == count)
+            #expect(bench.engine.snapshot(of: id) == nil)
+        }
+    }
+}

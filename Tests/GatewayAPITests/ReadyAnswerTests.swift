@@ -1,0 +1,73 @@
+import Exports
+import HTTPTypes
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import GatewayAPI
+
+@Suite struct ReadyAnswerTests {
+    private func put(_ gateway: TestGateway) -> Export {
+        gateway.service.state.withLock { $0.keepsSnapshots = true }
+        return gateway.service.put(.running) { export in
+            // What stands before the time, and looks like it.
+            export.name = "\"observedAt\":\"2026-05-28T20:26:40.000Z\""
+            export.observedAt = Timestamp(milliseconds: 1_780_000_000_000)
+            export.files = [ExportFile(id: "1", name: "observedAt")]
+        }
+    }
+
+    @Test func whatIsAtHandIsAnsweredAsWhatIsRead() async throws {
+        let (ready, read) = (TestGateway(), TestGateway())
+        let export = put(ready)
+        read.service.state.withLock { $0.exports[export.id] = export }
+        let tag = EntityTag(of: export).field
+        for path in ["", "/operation"] {
+            for headers: HTTPFields in [[:], [.ifNoneMatch: tag], [.ifNoneMatch: "\"other\""], [.prefer: "wait=0"]] {
+                for method: HTTPRequest.Method in [.get, .head] {
+                    var answers: [Answer] = []
+                    for gateway in [ready, read] {
+                        var headers = headers
+                        headers[.requestID] = "id-1"
+                        answers.append(try await gateway.call(method, "/exports/\(export.id)\(path)", headers: headers))
+                    }
+                    #expect(answers[0].status == answers[1].status)
+                    #expect(answers[0].body == answers[1].body)
+                    #expect(
+                        answers[0].headers.filter { $0.name != .date } == answers[1].headers.filter { $0.name != .date }
+                    )
+                }
+            }
+        }
+        // The one was never asked for it.
+        #expect(ready.service.state.withLock { $0.authorizations.isEmpty })
+        #expect(read.service.state.withLock { $0.authorizations.count } == 16)
+    }
+
+    @Test func newerWordIsNotHadFromWhatIsAtHand() async throws {
+        let gateway = TestGateway()
+        let export = put(gateway)
+        _ = try await gateway.call(.get, "/exports/\(export.id)", headers: [.cacheControl: "no-cache"])
+        _ = try await gateway.call(.get, "/exports/\(export.id)", headers: [.upstreamAuthorization: "Bearer x"])
+        #expect(gateway.service.state.withLock { $0.authorizations.count } == 2)
+    }
+
+    @Test func aPatchedAnswerIsTheOneThatIsEncodedAnew() {
+        let gateway = TestGateway()
+        let export = put(gateway)
+        let times: [Int64?] = [1_780_000_000_001, nil, 0, -1, 4_000_000_000_000, 400_000_000_000_000]
+        for document: ReadyAnswer.Document in [.export(base: nil), .export(base: "https://x"), .operation] {
+            var earlier: ReadyAnswer?
+            for time in times + times.reversed() {
+                var export = export
+                export.observedAt = time.map { Timestamp(milliseconds: $0) }
+                let patched = ReadyAnswer(to: document, about: export, retryAfter: 5, after: earlier)
+                let fresh = ReadyAnswer(to: document, about: export, retryAfter: 5)
+                #expect(String(buffer: patched.body) == String(buffer: fresh.body))
+                #expect(patched.fields == fresh.fields)
+                #expect(patched.fieldsOfUnchanged == fresh.fieldsOfUnchanged)
+                earlier = patched
+            }
+        }
+    }
+}
