@@ -61,7 +61,7 @@ public struct GatewayAPI: Sendable {
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
             ),
-            record: RequestRecord(metrics: figures, time: time),
+            record: RequestRecord(metrics: figures, time: time, logger: logger),
             exports: ExportRoutes(
                 service: service,
                 relay: relay,

@@ -1,6 +1,7 @@
 import CoreMetrics
 import Exports
 import HTTPTypes
+import Synchronization
 
 /// The figures of the requests. Every label value is from a fixed list: nothing that a client sends becomes one.
 struct HTTPMetrics: Sendable {
@@ -8,6 +9,7 @@ struct HTTPMetrics: Sendable {
     static let noRoute = "none"
 
     private let registry: PrometheusRegistry
+    private let answers = AnswerMeters()
     private let active: Meter
     private let slowClients: Counter
     private let failedHandshakes: Counter
@@ -46,10 +48,9 @@ struct HTTPMetrics: Sendable {
     /// A request was answered, or its answer was cut off.
     func answered(method: String, route: String, status: Int, duration: Duration) {
         active.decrement()
-        let dimensions = [("method", method), ("route", route), ("status", String(status))]
-        Counter(label: "http.server.requests", dimensions: dimensions, factory: registry).increment()
-        CoreMetrics.Timer(label: "http.server.request.duration", dimensions: dimensions, factory: registry)
-            .recordNanoseconds(duration.milliseconds * 1_000_000)
+        let meters = answers.of(AnswerMeters.Key(method: method, route: route, status: status), in: registry)
+        meters.requests.increment()
+        meters.duration.recordNanoseconds(duration.milliseconds * 1_000_000)
     }
 
     /// A connection was closed because its client took too little of an answer.
@@ -69,5 +70,38 @@ struct HTTPMetrics: Sendable {
             factory: registry
         )
         .increment()
+    }
+}
+
+/// The series of the answers, each looked up in the registry once. As few as there are methods, routes and statuses.
+private final class AnswerMeters: Sendable {
+    struct Key: Hashable {
+        var method: String
+        var route: String
+        var status: Int
+    }
+
+    struct Meters {
+        var requests: Counter
+        var duration: CoreMetrics.Timer
+    }
+
+    private let known = Mutex<[Key: Meters]>([:])
+
+    func of(_ key: Key, in registry: PrometheusRegistry) -> Meters {
+        known.withLock { known in
+            if let meters = known[key] { return meters }
+            let dimensions = [("method", key.method), ("route", key.route), ("status", String(key.status))]
+            let meters = Meters(
+                requests: Counter(label: "http.server.requests", dimensions: dimensions, factory: registry),
+                duration: CoreMetrics.Timer(
+                    label: "http.server.request.duration",
+                    dimensions: dimensions,
+                    factory: registry
+                )
+            )
+            known[key] = meters
+            return meters
+        }
     }
 }

@@ -29,10 +29,10 @@ struct GatewayResponder: HTTPResponder {
         logger[metadataKey: "hb.request.id"] = nil
         logger[metadataKey: "request_id"] = .string(requestID)
         var entry = RequestRecord.Entry(
+            requestID: requestID,
             start: record.time.now(),
             method: HTTPMetrics.label(of: request.method),
-            route: HTTPMetrics.noRoute,
-            logger: logger
+            route: HTTPMetrics.noRoute
         )
         let target = RequestTarget(request.head.path ?? "")
         record.metrics.began()

@@ -6,8 +6,16 @@ import NIOCore
 
 /// What is written down of each request once it is answered: one line in the access log, and its figures.
 struct RequestRecord: Sendable {
-    var metrics: HTTPMetrics
-    var time: any TimeSource
+    let metrics: HTTPMetrics
+    let time: any TimeSource
+    let log: any AccessLog
+
+    /// - Parameter logger: Gets the lines; by itself, where its handler is an `AccessLog`.
+    init(metrics: HTTPMetrics, time: any TimeSource, logger: Logger) {
+        self.metrics = metrics
+        self.time = time
+        log = logger.handler as? any AccessLog ?? LoggerAccessLog(logger: logger)
+    }
 
     /// The response as it came, its body made to report when it was sent.
     func tracked(_ response: Response, _ entry: Entry, on channel: any Channel) -> Response {
@@ -31,28 +39,30 @@ struct RequestRecord: Sendable {
         return response
     }
 
-    private func finish(_ entry: Entry, status: HTTPResponse.Status, bytes: Int64, complete: Bool) {
+    /// Writes down a request whose answer has ended.
+    func finish(_ entry: Entry, status: HTTPResponse.Status, bytes: Int64, complete: Bool) {
         let duration = time.now() - entry.start
-        metrics.answered(method: entry.method, route: entry.route, status: Int(status.code), duration: duration)
-        var metadata: Logger.Metadata = [
-            "method": .string(entry.method),
-            "route": .string(entry.route),
-            "status": .stringConvertible(Int(status.code)),
-            "duration_ms": .stringConvertible(duration.milliseconds),
-            "bytes": .stringConvertible(bytes),
-        ]
-        if let caller = entry.caller { metadata["caller"] = .string(caller) }
-        if let export = entry.export { metadata["export"] = .stringConvertible(export) }
-        if let code = entry.code { metadata["code"] = .string(code.rawValue) }
-        if complete {
-            entry.logger.info("request", metadata: metadata)
-        } else {
-            entry.logger.warning("request cut off", metadata: metadata)
-        }
+        let status = Int(status.code)
+        metrics.answered(method: entry.method, route: entry.route, status: status, duration: duration)
+        log.write(
+            AccessRecord(
+                requestID: entry.requestID,
+                method: entry.method,
+                route: entry.route,
+                status: status,
+                duration: duration,
+                bytes: bytes,
+                caller: entry.caller,
+                export: entry.export,
+                code: entry.code,
+                isComplete: complete
+            )
+        )
     }
 
     /// What is known of a request when its answer begins.
     struct Entry: Sendable {
+        var requestID: String
         var start: Timestamp
         /// One of the methods of the route table, or `other`.
         var method: String
@@ -63,6 +73,5 @@ struct RequestRecord: Sendable {
         var code: ProblemCode?
         /// Whether the body comes piece by piece.
         var isStream = false
-        var logger: Logger
     }
 }

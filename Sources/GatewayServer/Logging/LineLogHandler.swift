@@ -5,11 +5,21 @@ public import Logging
 /// Where log lines go: one line at a time, whole.
 public struct LogSink: Sendable {
     let write: @Sendable (String) -> Void
+    let writeBytes: @Sendable ([UInt8]) -> Void
 
     /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
     public init(write: @escaping @Sendable (String) -> Void) {
         self.write = write
+        writeBytes = { write(String(decoding: $0, as: UTF8.self)) }
     }
+
+    private init(bytes: @escaping @Sendable ([UInt8]) -> Void) {
+        writeBytes = bytes
+        write = { bytes(Array($0.utf8)) }
+    }
+
+    /// A sink that takes lines as their bytes.
+    static func ofBytes(_ write: @escaping @Sendable ([UInt8]) -> Void) -> LogSink { LogSink(bytes: write) }
 }
 
 /// Writes each log event as one line: JSON for machines, text for people.
@@ -20,10 +30,10 @@ public struct LineLogHandler: LogHandler {
     public var logLevel: Logger.Level
     public var metadataProvider: Logger.MetadataProvider?
 
-    private let label: String
-    private let format: GatewayConfiguration.Log.Format
-    private let time: any TimeSource
-    private let sink: LogSink
+    let label: String
+    let format: GatewayConfiguration.Log.Format
+    let time: any TimeSource
+    let sink: LogSink
 
     /// Makes a handler for the logger `label`.
     public init(label: String, settings: GatewayConfiguration.Log, time: any TimeSource, sink: LogSink) {

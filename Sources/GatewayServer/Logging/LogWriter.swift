@@ -56,7 +56,7 @@ public final class LogWriter: Sendable {
     }
 
     /// What loggers write to.
-    public var sink: LogSink { LogSink { self.add($0) } }
+    public var sink: LogSink { .ofBytes { self.add($0) } }
 
     /// How many lines were lost, by reason.
     public var lost: [Loss: Int] { state.withLock { $0.lost } }
@@ -85,8 +85,7 @@ public final class LogWriter: Sendable {
         _ = ended.wait(timeout: .now() + .milliseconds(Int(milliseconds)))
     }
 
-    private func add(_ line: String) {
-        let line = Array(line.utf8)
+    private func add(_ line: [UInt8]) {
         let isFirst = state.withLock { state in
             guard !state.isClosed, state.bytes + line.count <= capacity else {
                 state.lose(1, .bufferFull)

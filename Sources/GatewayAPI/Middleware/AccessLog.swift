@@ -1,0 +1,81 @@
+public import Exports
+public import Logging
+
+/// What the access log says of one request.
+public struct AccessRecord: Sendable {
+    public var requestID: String
+    /// One of the methods of the route table, or `other`.
+    public var method: String
+    /// The route's pattern, or `none`: never the path, which anybody can make up.
+    public var route: String
+    public var status: Int
+    public var duration: Duration
+    /// Of the answer's body.
+    public var bytes: Int64
+    public var caller: String?
+    public var export: ExportID?
+    public var code: ProblemCode?
+    /// Whether the whole answer was sent.
+    public var isComplete: Bool
+
+    /// Makes a record of a request.
+    public init(
+        requestID: String,
+        method: String,
+        route: String,
+        status: Int,
+        duration: Duration,
+        bytes: Int64,
+        caller: String? = nil,
+        export: ExportID? = nil,
+        code: ProblemCode? = nil,
+        isComplete: Bool = true
+    ) {
+        self.requestID = requestID
+        self.method = method
+        self.route = route
+        self.status = status
+        self.duration = duration
+        self.bytes = bytes
+        self.caller = caller
+        self.export = export
+        self.code = code
+        self.isComplete = isComplete
+    }
+
+    /// `info` for an answer that was sent, `warning` for one that was cut off.
+    public var level: Logger.Level { isComplete ? .info : .warning }
+    public var message: String { isComplete ? "request" : "request cut off" }
+
+    /// The same as metadata of a log event.
+    public var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "request_id": .string(requestID),
+            "method": .string(method),
+            "route": .string(route),
+            "status": .stringConvertible(status),
+            "duration_ms": .stringConvertible(duration.milliseconds),
+            "bytes": .stringConvertible(bytes),
+        ]
+        if let caller { metadata["caller"] = .string(caller) }
+        if let export { metadata["export"] = .stringConvertible(export) }
+        if let code { metadata["code"] = .string(code.rawValue) }
+        return metadata
+    }
+}
+
+/// Where the line of each request goes. A log handler that is one gets the records of the requests as they are; to all others
+/// they are log events.
+public protocol AccessLog: Sendable {
+    /// Writes the line of a request. Never waits, never fails.
+    func write(_ record: AccessRecord)
+}
+
+/// Requests as events of a logger.
+struct LoggerAccessLog: AccessLog {
+    let logger: Logger
+
+    func write(_ record: AccessRecord) {
+        logger.log(level: record.level, "\(record.message)", metadata: record.metadata)
+    }
+}

@@ -1,0 +1,106 @@
+import Exports
+public import GatewayAPI
+import Logging
+
+/// The lines of requests are most of the log: they are written without a tree of values, to the same bytes.
+extension LineLogHandler: AccessLog {
+    public func write(_ record: AccessRecord) {
+        guard record.level >= logLevel else { return }
+        let isPlain =
+            metadata.isEmpty && metadataProvider == nil && Self.isPlain(label) && Self.isPlain(record.requestID)
+            && Self.isPlain(record.route) && Self.isPlain(record.method) && record.caller.map(Self.isPlain) ?? true
+        guard isPlain else {
+            log(
+                event: LogEvent(
+                    level: record.level,
+                    message: "\(record.message)",
+                    metadata: record.metadata,
+                    source: "GatewayAPI",
+                    file: #fileID,
+                    function: #function,
+                    line: #line
+                )
+            )
+            return
+        }
+        sink.writeBytes(format == .json ? json(record) : text(record))
+    }
+
+    /// Whether a text stands in a line as it is, in JSON too.
+    private static func isPlain(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            bytes.allSatisfy {
+                (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
+        }
+    }
+
+    /// Members by name, as everywhere in the log.
+    private func json(_ record: AccessRecord) -> [UInt8] {
+        var line = AccessLine()
+        line.append(#"{"bytes":""#, record.bytes)
+        if let caller = record.caller { line.append(#"","caller":""#, caller) }
+        if let code = record.code { line.append(#"","code":""#, code.rawValue) }
+        line.append(#"","duration_ms":""#, record.duration.milliseconds)
+        if let export = record.export { line.append(#"","export":""#, export.description) }
+        line.append(#"","level":""#, record.level.rawValue)
+        line.append(#"","logger":""#, label)
+        line.append(#"","message":""#, record.message)
+        line.append(#"","method":""#, record.method)
+        line.append(#"","request_id":""#, record.requestID)
+        line.append(#"","route":""#, record.route)
+        line.append(#"","status":""#, Int64(record.status))
+        line.append(#"","time":""#, time.now().description)
+        line.append("\"}\n", "")
+        return line.bytes
+    }
+
+    private func text(_ record: AccessRecord) -> [UInt8] {
+        var line = AccessLine()
+        line.append("", time.now().description)
+        line.append(" ", record.level.rawValue)
+        line.append(" ", label)
+        line.append(": ", record.message)
+        line.append(" bytes=", record.bytes)
+        if let caller = record.caller { line.append(" caller=", caller) }
+        if let code = record.code { line.append(" code=", code.rawValue) }
+        line.append(" duration_ms=", record.duration.milliseconds)
+        if let export = record.export { line.append(" export=", export.description) }
+        line.append(" method=", record.method)
+        line.append(" request_id=", record.requestID)
+        line.append(" route=", record.route)
+        line.append(" status=", Int64(record.status))
+        line.append("\n", "")
+        return line.bytes
+    }
+}
+
+/// A line in the making.
+private struct AccessLine {
+    private(set) var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(384) }
+
+    mutating func append(_ name: StaticString, _ value: String) {
+        append(name)
+        var value = value
+        value.withUTF8 { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ name: StaticString, _ value: Int64) {
+        append(name)
+        guard value >= 0 else { return append("", String(value)) }
+        let start = bytes.count
+        var rest = value
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[start...].reverse()
+    }
+
+    private mutating func append(_ name: StaticString) {
+        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+}
