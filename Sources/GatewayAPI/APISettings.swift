@@ -59,6 +59,9 @@ public struct APISettings: Sendable {
     public var publicURL: String?
     /// The proxies whose word counts on how clients reach the gateway, where `publicURL` does not say it.
     public var trustedProxies: [IPRange] = []
+    /// Whether the state of an export that is in memory is answered on the event loop that reads the request, where nothing else
+    /// has to be asked; else by a task, with the same bytes.
+    public var directAnswers = true
     /// Told by `/livez`.
     public var version: String
 

@@ -119,6 +119,7 @@ public struct GatewayAPI: Sendable {
     ) -> some ApplicationProtocol & Service {
         let figures = figures
         let table = responder.connections
+        let direct = settings.directAnswers ? responder.direct : nil
         let idleTimeout = TimeAmount(settings.idleTimeout)
         let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
         let http1 = HTTP1Channel.Configuration(
@@ -138,7 +139,9 @@ public struct GatewayAPI: Sendable {
                 CountedChannel(
                     table: table,
                     identity: tls,
-                    base: RequestChannel(responder: $0, configuration: http1)
+                    base: RequestChannel(responder: $0, configuration: http1) {
+                        direct.map { [DirectAnswerHandler(answers: $0, table: table)] } ?? []
+                    }
                 )
             },
             configuration: ApplicationConfiguration(

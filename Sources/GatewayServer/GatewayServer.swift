@@ -257,6 +257,7 @@ extension GatewayConfiguration.Server {
         settings.maxConnections = maximumConnections
         settings.trustedProxies = trustedProxies
         settings.idleTimeout = idleTimeout
+        settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         return settings
     }

@@ -70,4 +70,19 @@ import Testing
             }
         }
     }
+
+    @Test(
+        arguments: [
+            (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-1000, "Wed, 31 Dec 1969 23:59:59 GMT"), (951_782_400_000, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_780_000_000_999, "Thu, 28 May 2026 20:26:40 GMT"),
+        ] as [(Int64, String)]
+    ) func dates(milliseconds: Int64, text: String) {
+        let time = ManualTime(now: Timestamp(milliseconds: milliseconds))
+        let field = DateField(time: time)
+        #expect(field.value == text)
+        #expect(field.value == text)
+        time.advance(by: .seconds(86_400))
+        #expect(field.value != text)
+    }
 }

@@ -43,6 +43,16 @@ struct Authentication: Sendable {
         )
     }
 
+    /// The caller, where that can be told at once: everybody where nobody needs a credential, else the holder of an API key. Nil
+    /// where it takes more, and where `caller` would throw.
+    ///
+    /// - Parameter line: The only line of `Authorization`.
+    func callerAtOnce(authorization line: String?) -> Caller? {
+        if isOpen { return .anonymous }
+        guard let line, line.hasPrefix("Bearer "), let key = key(line.dropFirst(7)) else { return nil }
+        return Caller(id: key.id, kind: .apiKey, permissions: key.permissions)
+    }
+
     /// What is wanted of callers.
     private var words: String {
         let kinds = [keys.isEmpty ? nil : "an API key", tokens.map { _ in "an access token" }].compactMap { $0 }

@@ -22,6 +22,18 @@ struct GatewayResponder: HTTPResponder {
     let providers: ProviderRoutes
     let operations: OperationsRoutes
 
+    /// What is answered before a request comes here; nil on the listener for the platform, which knows no exports.
+    var direct: DirectAnswers? {
+        guard listener.has(.getExport) else { return nil }
+        return DirectAnswers(
+            authentication: authentication,
+            limits: limits,
+            publicAddress: publicAddress,
+            record: record,
+            answers: ReadyAnswers(service: exports.service)
+        )
+    }
+
     func respond(to request: Request, context: GatewayContext) async throws -> Response {
         var random = SystemRandom()
         let requestID = RequestID.of(request.headers, random: &random)

@@ -6,13 +6,15 @@ struct RequestLimits: Sendable {
     var maxTargetBytes: Int
     var maxHeaderBytes: Int
 
+    /// Name, colon, space, value and line end, as they came over the wire.
+    static func bytes(of field: HTTPField) -> Int { field.name.rawName.utf8.count + field.value.utf8.count + 4 }
+
     /// Throws `uriTooLong` or `headerFieldsTooLarge`.
     func check(_ head: HTTPRequest) throws(GatewayError) {
         guard (head.path?.utf8.count ?? 0) <= maxTargetBytes else {
             throw GatewayError(.uriTooLong, "The request target must not have more than \(maxTargetBytes) bytes.")
         }
-        // Name, colon, space, value and line end, as they came over the wire.
-        let bytes = head.headerFields.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
+        let bytes = head.headerFields.reduce(0) { $0 + Self.bytes(of: $1) }
         guard bytes <= maxHeaderBytes else {
             throw GatewayError(
                 .headerFieldsTooLarge,

@@ -84,6 +84,7 @@ extension GatewayConfiguration.Server {
         trustedProxies = try section.addressRanges("trustedProxies")
         maximumConnections = try section.integer("maximumConnections", in: 1...65_536, default: maximumConnections)
         idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
+        directAnswers = try section.bool("directAnswers", default: directAnswers)
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
         operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)

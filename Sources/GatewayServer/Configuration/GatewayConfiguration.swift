@@ -21,6 +21,8 @@ public struct GatewayConfiguration: Sendable {
         public var trustedProxies: [IPRange] = []
         public var maximumConnections = 1024
         public var idleTimeout = Duration.seconds(75)
+        /// Whether exports that are in memory are answered on the event loops.
+        public var directAnswers = true
         public var drainDelay = Duration.zero
         public var drainTimeout = Duration.seconds(30)
         public var cursorKey: Secret?
