@@ -333,6 +333,9 @@ def gateway(
         "engine": {"reconcileDelay": "300ms"},
         "connections": sections.pop("connections", None) or connections(upstream),
     }
+    # The whole suite runs against both ways of answering: EXPORT_GATEWAY_DIRECT_ANSWERS=false is the one through tasks.
+    if os.environ.get("EXPORT_GATEWAY_DIRECT_ANSWERS") == "false":
+        configuration["server"]["directAnswers"] = False
     if knows_measuring():
         configuration["downloads"] = {"measure": "never"}
     if key:
