@@ -54,23 +54,21 @@ final class Signal: Sendable {
             await wait()
             return false
         }
+        // Thousands may wait at a time: one task more for each, and not two.
         return await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await self.wait()
-                return false
-            }
             group.addTask {
                 do {
                     try await time.sleep(for: deadline - time.now())
-                    return true
                 } catch {
-                    // Cancelled: the other child's doing, or the whole task's.
+                    // Cancelled: the signal was fired, or the whole task is to end.
                     return false
                 }
+                self.fire()
+                return true
             }
-            let isDeadline = await group.next() ?? false
+            await self.wait()
             group.cancelAll()
-            return isDeadline
+            return await group.next() ?? false
         }
     }
 }

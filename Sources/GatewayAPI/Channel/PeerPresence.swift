@@ -5,7 +5,7 @@ final class PeerPresence: Sendable {
     private struct State {
         var isGone = false
         var nextID = 0
-        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+        var waiting: [Int: @Sendable () -> Void] = [:]
     }
 
     private let state = Mutex(State())
@@ -17,27 +17,22 @@ final class PeerPresence: Sendable {
             defer { state.waiting = [:] }
             return state.waiting.values.map { $0 }
         }
-        for continuation in waiting { continuation.resume() }
+        for tell in waiting { tell() }
     }
 
-    /// Returns when the peer is gone, or as soon as the task is cancelled.
-    func untilGone() async {
-        let id = state.withLock { state in
+    /// Runs `body`; `tell` is called once when the peer is gone while it runs, at once where it is gone already.
+    func whileHere<Value: Sendable>(
+        onLeave tell: @escaping @Sendable () -> Void,
+        _ body: () async throws -> Value
+    ) async rethrows -> Value {
+        let id = state.withLock { state -> Int? in
+            if state.isGone { return nil }
             state.nextID += 1
+            state.waiting[state.nextID] = tell
             return state.nextID
         }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
-                    // Asked under the lock: a cancellation that comes later finds the continuation there.
-                    if state.isGone || Task.isCancelled { return true }
-                    state.waiting[id] = continuation
-                    return false
-                }
-                if isOver { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
-        }
+        defer { if let id { state.withLock { state in state.waiting[id] = nil } } }
+        if id == nil { tell() }
+        return try await body()
     }
 }

@@ -1,37 +1,55 @@
 import Exports
 import ServiceLifecycle
+import Synchronization
 
 /// Holds a request until its export changes: `Prefer: wait` (RFC 7240, 4.3).
 struct ChangeWait: Sendable {
+    /// A wait that somebody may cut short.
+    private final class Cut: Sendable {
+        private let isMade = Atomic(false)
+        let wait: Task<Export, any Error>
+
+        init(_ wait: Task<Export, any Error>) {
+            self.wait = wait
+        }
+
+        var wasMade: Bool { isMade.load(ordering: .acquiring) }
+
+        func make() {
+            isMade.store(true, ordering: .releasing)
+            wait.cancel()
+        }
+    }
+
     let service: any ExportService
 
     /// The export as it is after a change, or as it was: when the time is over, when the client is gone, and when the
     /// gateway drains, so that no wait holds a shutdown up.
+    ///
+    /// Thousands may wait at a time: there is one task more for each, and none for each reason to end.
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export {
         let presence = await ConnectionHandler.presence(on: call.channel)
-        let service = service
-        return try await withThrowingTaskGroup(of: Export?.self) { group in
-            group.addTask {
-                try await service.export(
-                    export.id,
-                    owner: call.caller.owner,
-                    changedFrom: export.revision,
-                    within: wait
-                )
+        let (service, owner) = (service, call.caller.owner)
+        // Awaited here, and cancelled with this task.
+        let cut = Cut(
+            Task {
+                try await service.export(export.id, owner: owner, changedFrom: export.revision, within: wait)
             }
-            if let presence {
-                group.addTask {
-                    await presence.untilGone()
-                    return nil
+        )
+        do {
+            return try await withTaskCancellationHandler {
+                try await withGracefulShutdownHandler {
+                    guard let presence else { return try await cut.wait.value }
+                    return try await presence.whileHere(onLeave: cut.make) { try await cut.wait.value }
+                } onGracefulShutdown: {
+                    cut.make()
                 }
+            } onCancel: {
+                cut.make()
             }
-            group.addTask {
-                try? await gracefulShutdown()
-                return nil
-            }
-            // The others are cancelled and awaited before this returns, whichever of them is first.
-            defer { group.cancelAll() }
-            return try await group.next().flatMap { $0 } ?? export
+        } catch {
+            guard cut.wasMade else { throw error }
+            return export
         }
     }
 }
