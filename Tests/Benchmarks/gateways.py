@@ -82,7 +82,8 @@ def connection(root: str, name: str = "bi", **settings) -> dict:
 
 
 def configure(directory: Path, ledger: Path, connections: list[dict], *, callers: bool, port: int,
-              log: dict | None = None, server: dict | None = None, downloads: dict | None = None) -> Path:
+              log: dict | None = None, server: dict | None = None, downloads: dict | None = None,
+              engine: dict | None = None) -> Path:
     """Writes the configuration. With `callers` there are ten, each of whom sees its own exports only."""
     keys = [
         {"id": caller, "sha256": hashlib.sha256(key.encode()).hexdigest(),
@@ -96,7 +97,7 @@ def configure(directory: Path, ledger: Path, connections: list[dict], *, callers
         # What is read in the background, once for each file, is no part of what is measured.
         "downloads": {"measure": "never"} | (downloads or {}),
         "connections": connections,
-    }
+    } | ({"engine": engine} if engine else {})
     path = directory / "gateway.yaml"
     # JSON is YAML.
     path.write_text(json.dumps(document, indent=1))

@@ -36,6 +36,7 @@ def tracking(run: Run) -> None:
         ids = _fill(ledger, running, now, dues)
         gateway = stack.enter_context(start_gateway(
             place, "1", ledger, [connection(jobs.base, pollInterval=f"{interval}s")],
+            engine={"maximumPollInterval": f"{interval}s"},
         ))
         server = gateway.server
         time.sleep(max(0, dues[0] - time.time()))
