@@ -2,8 +2,8 @@ public import Exports
 
 /// What is remembered: the truth about every export, of which all else is a copy.
 ///
-/// Each operation is done as a whole or not at all, and durable when it returns; several may share one transaction. All
-/// throw `LedgerError`, or `CancellationError` when the task is cancelled, in which case nothing was changed.
+/// Each operation is done as a whole or not at all, and durable when it returns, but for what `update` says of polls;
+/// several may share one transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled, in which case nothing was changed.
 public protocol ExportLedger: Sendable {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
@@ -55,6 +55,10 @@ public protocol ExportLedger: Sendable {
     /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
     /// `fence` to shut the present owner out; it must not change the id. A job is one export's: a change that binds a
     /// reference whose id another export of the connection has is not made (`jobTaken`).
+    ///
+    /// Of a tracked export, progress that only says when it is polled (`observedAt`, `nextActionAt`, `scheduledAt`, `polls`,
+    /// `failures`, `fileLagAttempts`) may be kept in memory, as long as it is read back by every operation and written with
+    /// the next other change. What a kill loses of it must not let the export be polled later than it would have been.
     func update(
         _ id: ExportID,
         fence: Int64?,

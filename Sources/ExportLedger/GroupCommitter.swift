@@ -3,6 +3,15 @@ import GRDB
 import Metrics
 import Synchronization
 
+/// Goes along with the writes of a group: keeps what is to hold only if they are committed. Called on the writer queue.
+protocol GroupParticipant: Sendable {
+    /// The next write of the group begins.
+    func writeBegins()
+    /// What the write that began last has done is undone.
+    func writeIsUndone()
+    func groupEnds(isCommitted: Bool)
+}
+
 /// Commits writes in groups. What is asked for while one commit is being forced to the disk is written with the next one, so
 /// that many callers share the time that a disk takes.
 ///
@@ -54,12 +63,19 @@ final class GroupCommitter: Sendable {
 
     private let database: any DatabaseWriter
     private let limits: Limits
+    private let participant: (any GroupParticipant)?
     private let state = Mutex(State())
     private let duration: Metrics.Timer
     private let size: Recorder
 
-    init(_ database: any DatabaseWriter, limits: Limits = Limits(), metrics: any MetricsFactory) {
+    init(
+        _ database: any DatabaseWriter,
+        limits: Limits = Limits(),
+        participant: (any GroupParticipant)? = nil,
+        metrics: any MetricsFactory
+    ) {
         self.database = database
+        self.participant = participant
         self.limits = limits
         duration = Metrics.Timer(
             label: "export_gateway_ledger_commit_seconds",
@@ -174,22 +190,26 @@ final class GroupCommitter: Sendable {
                     // One that is alone is undone with the transaction.
                     let isAlone = group.count == 1
                     if !isAlone { try database.cachedStatement(sql: "SAVEPOINT one_write").execute() }
+                    participant?.writeBegins()
                     let outcome = Result { try pending.work(database) }
                     begun.append((pending, outcome))
                     if case .failure(let error) = outcome {
                         // Some failures, such as those of a full disk, end the transaction: no savepoint is left then.
                         guard !isAlone, database.isInsideTransaction else { throw error }
                         try database.cachedStatement(sql: "ROLLBACK TO one_write").execute()
+                        participant?.writeIsUndone()
                     }
                     if !isAlone { try database.cachedStatement(sql: "RELEASE one_write").execute() }
                 }
                 return .commit
             }
         } catch {
+            participant?.groupEnds(isCommitted: false)
             // A transaction that could not be begun is nobody's fault: all fail.
             for pending in begun.isEmpty ? group : begun.map(\.pending) { pending.fail(error) }
             return begun.isEmpty ? [] : group[begun.count...]
         }
+        participant?.groupEnds(isCommitted: true)
         duration.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
         size.record(group.count)
         for (pending, outcome) in begun {

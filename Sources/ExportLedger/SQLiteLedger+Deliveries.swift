@@ -4,12 +4,8 @@ import GRDB
 extension SQLiteLedger {
     public func begin(_ delivery: Delivery) async throws -> Bool {
         try await write { database in
-            let columns = delivery.columns
-            let names = columns.map(\.name).joined(separator: ", ")
-            let marks = columns.map { _ in "?" }.joined(separator: ", ")
-            let sql = "INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)"
-            try database.cachedStatement(sql: sql)
-                .execute(arguments: StatementArguments(columns.map(\.value) + [delivery.exportID.description]))
+            try database.cachedStatement(sql: Delivery.begin)
+                .execute(arguments: StatementArguments(delivery.values + [delivery.exportID.description]))
             return database.changesCount == 1
         }
     }
@@ -18,23 +14,20 @@ extension SQLiteLedger {
         _ delivery: Delivery,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome {
-        try await write { database in
-            guard let before = try Self.record(delivery.exportID, in: database) else { return .notFound }
-            let columns = delivery.columns
-            let names = columns.map(\.name).joined(separator: ", ")
-            let marks = columns.map { _ in "?" }.joined(separator: ", ")
-            let values = columns.dropFirst(2).map { "\($0.name) = excluded.\($0.name)" }.joined(separator: ", ")
-            let sql = """
-                INSERT INTO delivery (\(names)) VALUES (\(marks))
-                ON CONFLICT (export_id, id) DO UPDATE SET \(values) WHERE delivery.outcome = 'underWay'
-                """
-            try database.cachedStatement(sql: sql).execute(arguments: StatementArguments(columns.map(\.value)))
+        let (progress, updates) = (progress, updates)
+        return try await write { database in
+            guard let stored = try Self.record(delivery.exportID, in: database) else { return .notFound }
+            try database.cachedStatement(sql: Delivery.end).execute(arguments: StatementArguments(delivery.values))
             guard database.changesCount == 1 else {
                 throw LedgerError(.corrupt, "the end of delivery \(delivery.id) was written before")
             }
+            let before = progress.current(stored)
             var after = before
             change(&after)
-            if after != before { _ = try Self.update(after, fence: before.fence, in: database) }
+            if after != before, !progress.keep(after, since: before, row: stored) {
+                try updates.write(after, over: stored, in: database)
+                progress.isWritten(after.export.id)
+            }
             return .written(before: before, after: after)
         }
     }
@@ -82,26 +75,28 @@ extension SQLiteLedger {
 }
 
 extension Delivery {
-    /// The delivery as its row: every column.
-    fileprivate var columns: [(name: String, value: (any DatabaseValueConvertible)?)] {
+    // In the order of `values`.
+    private static let columns = [
+        "export_id", "id", "kind", "file_id", "caller", "request_id", "started_at", "ended_at", "coding", "range_first",
+        "range_last", "bytes_sent", "file_bytes", "sha256", "resumptions", "outcome", "reason",
+    ]
+    private static let names = columns.joined(separator: ", ")
+    private static let marks = columns.map { _ in "?" }.joined(separator: ", ")
+
+    fileprivate static let begin =
+        "INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)"
+    fileprivate static let end = """
+        INSERT INTO delivery (\(names)) VALUES (\(marks))
+        ON CONFLICT (export_id, id) DO UPDATE
+        SET \(columns.dropFirst(2).map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+        WHERE delivery.outcome = 'underWay'
+        """
+
+    fileprivate var values: [(any DatabaseValueConvertible)?] {
         [
-            ("export_id", exportID.description),
-            ("id", id.description),
-            ("kind", kind.rawValue),
-            ("file_id", fileID),
-            ("caller", caller),
-            ("request_id", requestID),
-            ("started_at", startedAt.milliseconds),
-            ("ended_at", endedAt?.milliseconds),
-            ("coding", coding),
-            ("range_first", rangeFirst),
-            ("range_last", rangeLast),
-            ("bytes_sent", bytesSent),
-            ("file_bytes", fileBytes),
-            ("sha256", sha256),
-            ("resumptions", resumptions),
-            ("outcome", outcome.rawValue),
-            ("reason", reason),
+            exportID.description, id.description, kind.rawValue, fileID, caller, requestID, startedAt.milliseconds,
+            endedAt?.milliseconds, coding, rangeFirst, rangeLast, bytesSent, fileBytes, sha256, resumptions,
+            outcome.rawValue, reason,
         ]
     }
 

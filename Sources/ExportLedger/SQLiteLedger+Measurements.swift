@@ -7,12 +7,15 @@ extension SQLiteLedger {
         retryAt: Timestamp,
         besides running: Set<ExportID>
     ) async throws -> MeasurementClaim? {
+        let progress = progress
         let found = try await write { database -> (claim: MeasurementClaim?, leftOut: [UnreadableRow]) in
             var leftOut: [UnreadableRow] = []
             while let row = try Self.dueMeasurement(at: now, besides: running, in: database) {
                 let (name, attempts): (String, Int) = (row["export_id"], row["attempts"] + 1)
                 do {
-                    if let id = ExportID(name), let export = try Self.record(id, in: database)?.export {
+                    if let id = ExportID(name),
+                        let export = try Self.record(id, in: database).map(progress.current)?.export
+                    {
                         try Self.setMeasurement(of: name, dueAt: retryAt, attempts: attempts, in: database)
                         return (MeasurementClaim(export: export, attempts: attempts), leftOut)
                     }

@@ -24,19 +24,22 @@ extension SQLiteLedger: ExportLedger {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
         try checkPlace()
+        let progress = progress
         return try await write(.creation) { database in
             try Self.insert(record, in: database)
             guard let idempotency else { return .created(record) }
             let caller = record.export.createdBy
-            try database.execute(
-                sql: "DELETE FROM idempotency WHERE caller = ? AND key = ? AND created_at < ?",
-                arguments: [caller, idempotency.key, claimsSince.milliseconds]
+            try database.cachedStatement(
+                sql: "DELETE FROM idempotency WHERE caller = ? AND key = ? AND created_at < ?"
             )
-            try database.execute(
+            .execute(arguments: [caller, idempotency.key, claimsSince.milliseconds])
+            try database.cachedStatement(
                 sql: """
                     INSERT INTO idempotency (caller, key, fingerprint, export_id, created_at) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (caller, key) DO NOTHING
-                    """,
+                    """
+            )
+            .execute(
                 arguments: [
                     caller, idempotency.key, idempotency.fingerprint, record.export.id.description,
                     record.export.createdAt.milliseconds,
@@ -45,7 +48,13 @@ extension SQLiteLedger: ExportLedger {
             if database.changesCount == 1 { return .created(record) }
             // The key was claimed before: the export above must not stay.
             try database.execute(sql: "DELETE FROM export WHERE id = ?", arguments: [record.export.id.description])
-            let earlier = try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: database)
+            let earlier = try Self.claimed(
+                idempotency,
+                by: caller,
+                claimsSince: claimsSince,
+                in: database,
+                adding: progress
+            )
             guard let earlier else { throw LedgerError(.corrupt, "an idempotency key names no export") }
             return earlier
         }
@@ -56,22 +65,29 @@ extension SQLiteLedger: ExportLedger {
         by caller: String,
         claimsSince: Timestamp
     ) async throws -> InsertOutcome? {
-        try await read { try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: $0) }
+        let progress = progress
+        return try await read {
+            try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: $0, adding: progress)
+        }
     }
 
     public func record(_ id: ExportID) async throws -> LedgerRecord? {
-        let record = try await read { try Self.record(id, in: $0) }
+        let progress = progress
+        let record = try await read { database in
+            try progress.adding(to: id) { try Self.record(id, in: database) }
+        }
         unreadable.read(id)
         return record
     }
 
     public func claim(_ id: ExportID) async throws -> LedgerRecord? {
-        try await write { database in
-            try database.execute(
-                sql: "UPDATE export SET fence = fence + 1 WHERE id = ? AND phase <> 'settled'",
-                arguments: [id.description]
+        let progress = progress
+        return try await write { database in
+            try database.cachedStatement(
+                sql: "UPDATE export SET fence = fence + 1 WHERE id = ? AND phase <> 'settled'"
             )
-            return database.changesCount == 1 ? try Self.record(id, in: database) : nil
+            .execute(arguments: [id.description])
+            return database.changesCount == 1 ? try Self.record(id, in: database).map(progress.current) : nil
         }
     }
 
@@ -80,17 +96,21 @@ extension SQLiteLedger: ExportLedger {
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome {
-        try await write { database in
-            guard let before = try Self.record(id, in: database) else { return .notFound }
+        let (progress, updates) = (progress, updates)
+        return try await write { database in
+            guard let stored = try Self.record(id, in: database) else { return .notFound }
+            let before = progress.current(stored)
+            guard fence ?? before.fence == before.fence else { return .stale }
             var after = before
             change(&after)
-            if fence ?? before.fence == before.fence,
-                let owner = try Self.otherOwner(ofJobBoundIn: after, since: before, in: database)
-            {
+            if let owner = try Self.otherOwner(ofJobBoundIn: after, since: before, in: database) {
                 return .jobTaken(by: owner)
             }
-            guard try Self.update(after, fence: fence ?? before.fence, in: database) else { return .stale }
-            try Self.updateMeasurement(from: before, to: after, in: database)
+            if !progress.keep(after, since: before, row: stored) {
+                try updates.write(after, over: stored, in: database)
+                progress.isWritten(id)
+                try Self.updateMeasurement(from: before, to: after, in: database)
+            }
             return .written(before: before, after: after)
         }
     }
@@ -153,45 +173,32 @@ extension SQLiteLedger: ExportLedger {
 
 extension SQLiteLedger {
     static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
-        try Row.fetchOne(database, sql: "SELECT * FROM export WHERE id = ?", arguments: [id.description])
-            .map(record)
+        try database.cachedStatement(sql: ExportColumn.selectOne).first([id.description], record)
     }
 
     private static func insert(_ record: LedgerRecord, in database: Database) throws {
-        let columns = try record.columns
-        let names = columns.map(\.name).joined(separator: ", ")
-        let marks = columns.map { _ in "?" }.joined(separator: ", ")
-        try database.cachedStatement(sql: "INSERT INTO export (\(names)) VALUES (\(marks))")
-            .execute(arguments: StatementArguments(columns.map(\.value)))
-    }
-
-    /// Writes the row if it carries `fence`; false when it does not. A settled export loses its refresh token with it.
-    static func update(_ record: LedgerRecord, fence: Int64, in database: Database) throws -> Bool {
-        let columns = try record.columns.dropFirst()
-        let assignments = columns.map { "\($0.name) = ?" }.joined(separator: ", ")
-        try database.cachedStatement(sql: "UPDATE export SET \(assignments) WHERE id = ? AND fence = ?")
-            .execute(arguments: StatementArguments(columns.map(\.value) + [record.export.id.description, fence]))
-        guard database.changesCount == 1 else { return false }
-        if record.phase == .settled { try removeRefreshToken(of: record.export.id, in: database) }
-        return true
+        let values = try ExportColumn.allCases.map { try record.value(of: $0) }
+        try database.cachedStatement(sql: ExportColumn.insert).execute(arguments: StatementArguments(values))
     }
 
     private static func claimed(
         _ idempotency: Idempotency,
         by caller: String,
         claimsSince: Timestamp,
-        in database: Database
+        in database: Database,
+        adding progress: UnwrittenProgress
     ) throws -> InsertOutcome? {
         let row = try Row.fetchOne(
-            database,
-            sql: """
-                SELECT fingerprint, export_id FROM idempotency WHERE caller = ? AND key = ? AND created_at >= ?
-                """,
+            database.cachedStatement(
+                sql: """
+                    SELECT fingerprint, export_id FROM idempotency WHERE caller = ? AND key = ? AND created_at >= ?
+                    """
+            ),
             arguments: [caller, idempotency.key, claimsSince.milliseconds]
         )
         guard let row else { return nil }
         guard row["fingerprint"] == idempotency.fingerprint else { return .keyReused }
-        return try ExportID(row["export_id"] as String).flatMap { try record($0, in: database) }
-            .map(InsertOutcome.replayed)
+        guard let id = ExportID(row["export_id"] as String) else { return nil }
+        return try progress.adding(to: id) { try record(id, in: database) }.map(InsertOutcome.replayed)
     }
 }

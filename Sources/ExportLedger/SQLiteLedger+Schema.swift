@@ -42,6 +42,9 @@ extension SQLiteLedger {
         migrator.registerMigration("11 the engine that works on an export") { database in
             try database.execute(sql: "ALTER TABLE export ADD COLUMN lease_owner TEXT")
         }
+        migrator.registerMigration("12 lists by every filter") { database in
+            try database.execute(sql: ListIndex.schema)
+        }
         return migrator
     }
 

@@ -9,23 +9,26 @@ extension SQLiteLedger {
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> TakeOverPage {
         let limit = max(1, limit)
-        let (page, leftOut) = try await writeAlone { database -> (TakeOverPage, [UnreadableRow]) in
+        let (progress, updates) = (progress, updates)
+        let (page, leftOut) = try await write { database -> (TakeOverPage, [UnreadableRow]) in
             // The empty text is less than every id.
             let rows = try Row.fetchCursor(
                 database,
                 sql: """
-                    SELECT * FROM export INDEXED BY export_unfinished
+                    \(ExportColumn.select) INDEXED BY export_unfinished
                     WHERE phase <> 'settled' AND id > ? AND lease_owner IS NOT ? ORDER BY id
                     """,
                 arguments: [after?.description ?? "", owner]
             )
             let found = try Self.page(rows, limit: limit, Self.record)
-            let items = try found.values.map { before in
+            let items = try found.values.map { stored in
+                let before = progress.current(stored)
                 var after = before
                 after.leaseOwner = owner
                 after.fence += 1
                 change(&after)
-                _ = try Self.update(after, fence: before.fence, in: database)
+                try updates.write(after, over: stored, in: database)
+                progress.isWritten(after.export.id)
                 try Self.updateMeasurement(from: before, to: after, in: database)
                 return TakeOverPage.Item(before: before, after: after)
             }

@@ -8,6 +8,8 @@ import Synchronization
 public final class SQLiteLedger: Sendable {
     let database: any DatabaseWriter
     let unreadable: UnreadableRows
+    let progress = UnwrittenProgress()
+    let updates = UpdateStatements()
     private let committer: GroupCommitter
     private let lock: LedgerLock?
     private let files: LedgerFiles?
@@ -63,7 +65,7 @@ public final class SQLiteLedger: Sendable {
         self.lock = lock
         self.files = files
         unreadable = UnreadableRows(logger: logger, metrics: metrics)
-        committer = GroupCommitter(database, metrics: metrics)
+        committer = GroupCommitter(database, participant: progress, metrics: metrics)
     }
 
     private init(inMemory configuration: Configuration) throws {
@@ -74,13 +76,16 @@ public final class SQLiteLedger: Sendable {
         )
         database = try DatabaseQueue(configuration: configuration)
         try Self.migrate(database)
-        committer = GroupCommitter(database, metrics: NOOPMetricsHandler.instance)
+        committer = GroupCommitter(database, participant: progress, metrics: NOOPMetricsHandler.instance)
     }
 
     /// A ledger that is gone with the object: for tests and trials.
     public static func inMemory() throws -> SQLiteLedger {
         try SQLiteLedger(inMemory: Configuration())
     }
+
+    /// Where the file is; nil in memory.
+    var path: String? { files?.path }
 
     deinit { close() }
 
@@ -93,11 +98,23 @@ public final class SQLiteLedger: Sendable {
             try? database.close()
             return
         }
+        // What is lost of it when this fails is asked of the upstreams again.
+        try? writeProgress()
         // `closed` only after SQLite has: what a kill leaves in between is taken for neither.
         try? lock.mark(LedgerMarker(file: identity.ledger, state: .closing))
         let isClosed = (try? closePool()) != nil
         let isWhole = isClosed && files?.hasLog == false
         try? lock.mark(LedgerMarker(file: identity.ledger, state: isWhole ? .closed : .open))
+    }
+
+    private func writeProgress() throws {
+        guard progress.count > 0 else { return }
+        try database.writeWithoutTransaction { database in
+            try database.inTransaction {
+                try progress.write(to: database)
+                return .commit
+            }
+        }
     }
 
     private func closePool() throws {

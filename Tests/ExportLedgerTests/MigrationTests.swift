@@ -11,13 +11,13 @@ import Testing
         "5 every end has a time and a reason", "6 deliveries that begin", "7 unconfirmed starts",
         "8 readings of files",
         "9 files to be measured", "10 exports that may have an unknown job",
-        "11 the engine that works on an export",
+        "11 the engine that works on an export", "12 lists by every filter",
     ]
 
-    /// The file as the first version left it: `Fixtures/ledger-1.sql` is its dump.
-    private func firstLedger(at path: String) throws {
+    /// The file as an earlier version left it: `Fixtures/ledger-<number of its last migration>.sql` is its dump.
+    private func ledger(of migration: Int = 1, at path: String) throws {
         let dump = try #require(
-            Bundle.module.url(forResource: "ledger-1", withExtension: "sql", subdirectory: "Fixtures")
+            Bundle.module.url(forResource: "ledger-\(migration)", withExtension: "sql", subdirectory: "Fixtures")
         )
         let sql = try String(contentsOf: dump, encoding: .utf8)
         var configuration = Configuration()
@@ -31,7 +31,7 @@ import Testing
     @Test func theFirstVersionsLedgerIsKeptAndTakesDeliveries() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("ledger.sqlite")
-        try firstLedger(at: path)
+        try ledger(at: path)
         let ledger = try SQLiteLedger(path: path)
         let exports = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports
         #expect(exports.map(\.status) == [.canceled, .succeeded, .succeeded])
@@ -69,7 +69,48 @@ import Testing
         #expect(try await ledger.record(id)?.export.files[1].digestSource == .gateway)
     }
 
-    @Test func anOldSchemaBecomesWhatANewLedgerHas() async throws {
+    /// With an export that was under way when the process was killed.
+    @Test func aReleasedVersionsLedgerGoesOn() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("ledger.sqlite")
+        try ledger(of: 4, at: path)
+        let ledger = try SQLiteLedger(path: path)
+        let exports = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports
+        #expect(exports.map(\.name) == ["Ledger", "Search 2", "Goals", "Search 1", "Report"])
+        #expect(exports.map(\.status) == [.notStarted, .canceled, .succeeded, .succeeded, .succeeded])
+        for export in exports {
+            var filter = ExportFilter()
+            filter.provider = export.provider
+            filter.connection = export.connection
+            filter.status = export.status
+            filter.createdBy = export.createdBy
+            #expect(try await ledger.exports(matching: filter, before: nil, limit: 9).exports.contains(export))
+        }
+        let report = try #require(exports.last)
+        #expect(
+            try await ledger.deliveries(of: report.id, after: nil, limit: 9)?.deliveries.map(\.fileBytes) == [65_536]
+        )
+        let key = Idempotency(
+            key: "key-1",
+            fingerprint: "cc1f6dcc89531c68b216fe1c1af2ff811ba660b4c35b5359ea9896727239e019"
+        )
+        let claim = try await ledger.claimed(key, by: "black-box", claimsSince: Timestamp(milliseconds: 0))
+        #expect(claim?.replayed?.export == report)
+        #expect(try await ledger.nextMeasurement(besides: []) != nil)
+
+        let taken = try await ledger.takeOver(by: "engine", after: nil, limit: 9) { _ in }
+        let item = try #require(taken.items.first)
+        #expect(taken.items.count == 1 && item.before.export == exports[0])
+        #expect(item.after.phase == .tracking && item.after.fence == item.before.fence + 1)
+        let polled = try await ledger.update(item.after.export.id, fence: item.after.fence) { record in
+            record.phase = .settled
+            record.export.status = .succeeded
+        }
+        #expect(polled != .stale)
+        #expect(try await ledger.takeOver(by: "another", after: nil, limit: 9) { _ in }.items.isEmpty)
+    }
+
+    @Test(arguments: [1, 4]) func anOldSchemaBecomesWhatANewLedgerHas(migration: Int) async throws {
         func schema(_ path: String) throws -> [String] {
             let queue = try DatabaseQueue(path: path)
             defer { try? queue.close() }
@@ -89,7 +130,7 @@ import Testing
         }
         let directory = try TemporaryDirectory()
         let (old, new) = (directory.file("old.sqlite"), directory.file("new.sqlite"))
-        try firstLedger(at: old)
+        try ledger(of: migration, at: old)
         for path in [old, new] { _ = try SQLiteLedger(path: path) }
         #expect(try schema(old) == schema(new))
     }

@@ -1,64 +1,25 @@
-import ExportLedger
+@testable import ExportLedger
 import Exports
+import GRDB
 import Testing
 
 @Suite struct RecordTests {
-    @Test func everyFieldComesBackAsItWasWritten() async throws {
+    /// The rest of the row stands as it is: another text that means the same stays.
+    @Test func anUpdateWritesWhatChanged() async throws {
         let ledger = try SQLiteLedger.inMemory()
-        for record in [Fixture.record(), Fixture.fullRecord()] {
-            #expect(try await ledger.insert(record) == .created(record))
-            #expect(try await ledger.record(record.export.id) == record)
-        }
-    }
-
-    @Test func updateWritesEveryField() async throws {
-        let ledger = try SQLiteLedger.inMemory()
-        let record = Fixture.record()
+        let record = Fixture.fullRecord()
         _ = try await ledger.insert(record)
-        var full = Fixture.fullRecord()
-        full.export.id = record.export.id
-        let wanted = full
-        let outcome = try await ledger.update(record.export.id, fence: 1) { $0 = wanted }
-        #expect(outcome == .written(before: record, after: wanted))
-        #expect(try await ledger.record(record.export.id) == wanted)
-    }
-
-    /// It has no column: what is remembered of the work tells it, so that rows of every age have it.
-    @Test func trackingIsReadFromTheState() async throws {
-        let ledger = try SQLiteLedger.inMemory()
-        for (phase, awaits, tracking) in [
-            (LedgerRecord.Phase.accepted, false, Tracking.background), (.submitting, true, .onRequest),
-            (.tracking, true, .onRequest), (.tracking, false, .background), (.settled, false, nil),
-        ] as [(LedgerRecord.Phase, Bool, Tracking?)] {
-            var record = Fixture.record()
-            record.export.tracking = nil
-            record.phase = phase
-            record.progress.awaitsAuthorization = awaits
-            _ = try await ledger.insert(record)
-            #expect(try await ledger.record(record.export.id)?.export.tracking == tracking)
-            let page = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100)
-            #expect(page.exports.first { $0.id == record.export.id }?.tracking == tracking)
+        let spaced = #"{ "context": {"case": "c"}, "id": "u" }"#
+        try await ledger.database.write { try $0.execute(sql: "UPDATE export SET reference = ?", arguments: [spaced]) }
+        _ = try await ledger.update(record.export.id, fence: 9) { $0.export.name = "other" }
+        let (name, reference) = try await ledger.database.read { database in
+            (
+                try String.fetchOne(database, sql: "SELECT name FROM export"),
+                try String.fetchOne(database, sql: "SELECT reference FROM export")
+            )
         }
-    }
-
-    @Test func unknownIdsAreNotFound() async throws {
-        let ledger = try SQLiteLedger.inMemory()
-        #expect(try await ledger.record(Fixture.id()) == nil)
-        #expect(try await ledger.claim(Fixture.id()) == nil)
-        #expect(try await ledger.update(Fixture.id(), fence: nil) { $0.fence += 1 } == .notFound)
-    }
-
-    @Test func concurrentUpdatesLoseNothing() async throws {
-        let directory = try TemporaryDirectory()
-        let ledger = try SQLiteLedger(path: directory.file("ledger.sqlite"))
-        let id = try #require(try await ledger.insert(Fixture.record()).created).export.id
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<100 {
-                group.addTask { _ = try await ledger.update(id, fence: nil) { $0.progress.polls += 1 } }
-            }
-            try await group.waitForAll()
-        }
-        #expect(try await ledger.record(id)?.progress.polls == 100)
+        #expect(name == "other")
+        #expect(reference == spaced)
     }
 
     @Test func markerHoldsTheTimeOfTheFirstAttempt() {
@@ -71,28 +32,6 @@ import Testing
 }
 
 @Suite struct FencingTests {
-    @Test func staleWorkerChangesNothing() async throws {
-        let ledger = try SQLiteLedger.inMemory()
-        let record = try #require(try await ledger.insert(Fixture.record()).created)
-        let claimed = try #require(try await ledger.claim(record.export.id))
-        #expect(claimed.fence == record.fence + 1)
-
-        let stale = try await ledger.update(record.export.id, fence: record.fence) { $0.export.status = .failed }
-        #expect(stale == .stale)
-        #expect(try await ledger.record(record.export.id) == claimed)
-
-        let fresh = try await ledger.update(record.export.id, fence: claimed.fence) { $0.export.status = .running }
-        #expect(fresh != .stale)
-        #expect(try await ledger.record(record.export.id)?.export.status == .running)
-    }
-
-    @Test func changeCanShutTheOwnerOut() async throws {
-        let ledger = try SQLiteLedger.inMemory()
-        let record = try #require(try await ledger.insert(Fixture.record()).created)
-        _ = try await ledger.update(record.export.id, fence: nil) { $0.fence += 1 }
-        #expect(try await ledger.update(record.export.id, fence: record.fence) { $0.phase = .settled } == .stale)
-    }
-
     @Test func takingOverLeavesWhatIsSettled() async throws {
         let ledger = try SQLiteLedger.inMemory()
         var settled = Fixture.record(at: Fixture.epoch)

@@ -1,0 +1,78 @@
+import Exports
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Structured values in text columns.
+enum JSONText {
+    private static let decoder = JSONDecoder()
+    private static let encoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
+
+    static func write(_ value: some Encodable) throws -> String {
+        String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func read<T: Decodable>(_ text: String, _ column: String) throws -> T {
+        do {
+            return try decoder.decode(T.self, from: Data(text.utf8))
+        } catch {
+            throw unreadable(column, cause: error)
+        }
+    }
+
+    static func readOptional<T: Decodable>(_ text: String?, _ column: String) throws -> T? {
+        try text.map { try read($0, column) }
+    }
+
+    static func unreadable(_ column: String, cause: (any Error)? = nil) -> LedgerError {
+        var error = LedgerError(.corrupt, "column \(column) cannot be read", cause: cause)
+        error.column = column
+        return error
+    }
+}
+
+// What is read for each poll: without Foundation wherever the text is plain.
+extension JSONText {
+    static func value(_ text: String, _ column: String) throws -> JSONValue {
+        try PlainJSON.value(text) ?? read(text, column)
+    }
+
+    static func files(_ text: String) throws -> [ExportFile] { text == "[]" ? [] : try read(text, "files") }
+
+    static func plan(_ text: String) throws -> ExportPlan {
+        guard let members = PlainJSON.value(text)?.object, let source = members["source"],
+            let name = members["suggestedName"]?.string, let needsSecrets = members["needsSecrets"]?.bool,
+            members.count == (members["destination"]?.string == nil ? 3 : 4)
+        else { return try read(text, "plan") }
+        return ExportPlan(
+            source: source,
+            suggestedName: name,
+            destination: members["destination"]?.string,
+            needsSecrets: needsSecrets
+        )
+    }
+
+    static func reference(_ text: String?) throws -> UpstreamReference? {
+        guard let text else { return nil }
+        guard let members = PlainJSON.value(text)?.object, members.count == 2, let id = members["id"]?.string,
+            let context = members["context"]?.object
+        else { return try read(text, "reference") }
+        let texts = context.compactMapValues(\.string)
+        return texts.count == context.count ? UpstreamReference(id: id, context: texts) : try read(text, "reference")
+    }
+
+    static func upstream(_ text: String?) throws -> UpstreamState? {
+        guard let text else { return nil }
+        guard let members = PlainJSON.value(text)?.object else { return try read(text, "upstream") }
+        let (id, status) = (members["id"]?.string, members["status"]?.string)
+        guard members.count == (id == nil ? 0 : 1) + (status == nil ? 0 : 1) else { return try read(text, "upstream") }
+        return UpstreamState(id: id, status: status)
+    }
+}

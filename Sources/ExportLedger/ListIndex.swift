@@ -1,0 +1,113 @@
+import Exports
+import GRDB
+
+/// The indexes that answer lists: together, every combination of filters, by ranges of ids that hold nothing but matches.
+///
+/// Each begins with columns that a filter can fix and ends with the id. What a filter leaves open is enumerated, which takes
+/// one look into the index for each value that occurs: of statuses there are eight, of providers a few, of providers for one
+/// connection hardly ever more than one. Connections and callers may be many, and are never enumerated.
+enum ListIndex: String, CaseIterable {
+    /// The table itself.
+    case primary = ""
+    case provider = "export_by_provider_status"
+    case connection = "export_by_connection_provider_status"
+    case creator = "export_by_creator_provider_status"
+    case creatorAndConnection = "export_by_creator_connection_provider_status"
+
+    /// What comes before the id.
+    var columns: [ExportColumn] {
+        switch self {
+        case .primary: []
+        case .provider: [.provider, .status]
+        case .connection: [.connection, .provider, .status]
+        case .creator: [.createdBy, .provider, .status]
+        case .creatorAndConnection: [.createdBy, .connection, .provider, .status]
+        }
+    }
+
+    /// The one for a filter that fixes these columns.
+    init(fixing columns: Set<ExportColumn>) {
+        switch (columns.contains(.createdBy), columns.contains(.connection)) {
+        case (true, true): self = .creatorAndConnection
+        case (true, false): self = .creator
+        case (false, true): self = .connection
+        case (false, false): self = columns.isEmpty ? .primary : .provider
+        }
+    }
+
+    /// The migration that made them, in place of indexes that each began with one filter's column. Never edited.
+    static let schema = """
+        DROP INDEX export_by_provider;
+        DROP INDEX export_by_connection;
+        DROP INDEX export_by_status;
+        DROP INDEX export_by_creator;
+        CREATE INDEX export_by_provider_status ON export (provider, status, id);
+        CREATE INDEX export_by_connection_provider_status ON export (connection, provider, status, id);
+        CREATE INDEX export_by_creator_provider_status ON export (created_by, provider, status, id);
+        CREATE INDEX export_by_creator_connection_provider_status
+            ON export (created_by, connection, provider, status, id);
+        """
+
+    private var table: String { self == .primary ? "export" : "export INDEXED BY \(rawValue)" }
+
+    private func equal(_ columns: ArraySlice<ExportColumn>) -> String {
+        columns.map { "\($0.name) = ? AND " }.joined()
+    }
+
+    /// The next value of a column after one, with the columns before it fixed.
+    func nextValue(at position: Int) -> String {
+        let name = columns[position].name
+        return "SELECT \(name) FROM \(table) WHERE \(equal(columns[..<position]))\(name) > ? ORDER BY \(name) LIMIT 1"
+    }
+
+    /// The ids of one range, newest first: the columns fixed, from an id on, before an id, at most so many.
+    var ids: String {
+        "SELECT id FROM \(table) WHERE \(equal(columns[...]))id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
+    }
+
+    /// The values of this index's columns for each range that a filter takes.
+    func ranges(_ fixed: [ExportColumn: String], in database: Database) throws -> [[String]] {
+        var ranges: [[String]] = [[]]
+        for (position, column) in columns.enumerated() {
+            if let value = fixed[column] {
+                ranges = ranges.map { $0 + [value] }
+                continue
+            }
+            let statement = try database.cachedStatement(sql: nextValue(at: position))
+            ranges = try ranges.flatMap { range in
+                var values: [String] = []
+                // The empty text is less than every value.
+                while let next = try String.fetchOne(
+                    statement,
+                    arguments: StatementArguments(range + [values.last ?? ""])
+                ) {
+                    values.append(next)
+                }
+                return values.map { range + [$0] }
+            }
+        }
+        return ranges
+    }
+
+    /// The newest ids of the ranges taken together, at most `count`.
+    func newest(
+        _ count: Int,
+        of ranges: [[String]],
+        from least: String,
+        before end: String,
+        in database: Database
+    ) throws -> [String] {
+        let statement = try database.cachedStatement(sql: ids)
+        var newest: [String] = []
+        for range in ranges {
+            // What is older than those that were found already is not asked for.
+            let least = newest.count == count ? newest.last ?? least : least
+            let found = try String.fetchAll(
+                statement,
+                arguments: StatementArguments(range + [least, end]) + [count]
+            )
+            newest = Array((newest + found).sorted(by: >).prefix(count))
+        }
+        return newest
+    }
+}

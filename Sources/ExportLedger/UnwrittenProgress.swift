@@ -1,0 +1,158 @@
+import Exports
+import GRDB
+import Synchronization
+
+/// The scheduling progress of tracked exports that is kept in memory: what a poll changes of which callers see nothing.
+///
+/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, and the counts that only say how long
+/// to wait (`polls`, `failures`, `fileLagAttempts`), for one export each, so that there are at most as many as unfinished
+/// exports. It is written with the next change of the export's row, or when the ledger is closed. A kill loses it: the
+/// export is polled again earlier than it would have been, and nothing else. So a next time that is *earlier* than the one
+/// in the row is written at once, and so is every first time, every phase, every bound that begins or ends, every attempt.
+///
+/// What is kept holds for the row that it was read from. As soon as that has other progress in it, it counts no more.
+final class UnwrittenProgress: Sendable {
+    /// The progress of a tracked record that has a value everywhere.
+    struct Values: Sendable, Hashable {
+        var observedAt: Timestamp
+        var nextActionAt: Timestamp
+        var scheduledAt: Timestamp
+        var polls: Int
+        var failures: Int
+        var fileLagAttempts: Int
+
+        init?(_ record: LedgerRecord) {
+            guard record.phase == .tracking, let observedAt = record.export.observedAt,
+                let nextActionAt = record.nextActionAt, let scheduledAt = record.scheduledAt
+            else { return nil }
+            self.observedAt = observedAt
+            self.nextActionAt = nextActionAt
+            self.scheduledAt = scheduledAt
+            polls = record.progress.polls
+            failures = record.progress.failures
+            fileLagAttempts = record.progress.fileLagAttempts
+        }
+
+        func write(to record: inout LedgerRecord) {
+            record.export.observedAt = observedAt
+            record.nextActionAt = nextActionAt
+            record.scheduledAt = scheduledAt
+            record.progress.polls = polls
+            record.progress.failures = failures
+            record.progress.fileLagAttempts = fileLagAttempts
+        }
+    }
+
+    private struct Entry: Sendable {
+        /// What the row has.
+        var stored: Values
+        var present: Values
+
+        func merged(_ record: LedgerRecord) -> LedgerRecord {
+            guard Values(record) == stored else { return record }
+            var record = record
+            present.write(to: &record)
+            return record
+        }
+    }
+
+    private struct State {
+        var entries: [ExportID: Entry] = [:]
+        /// What the writes of the present group change, in their order: known to the writes after them.
+        var staged: [(id: ExportID, entry: Entry?)] = []
+        /// How many of them are of earlier writes than the present one.
+        var mark = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// For how many exports something is kept.
+    var count: Int { state.withLock { $0.entries.count } }
+
+    /// Reads a record and adds what is kept. `read` gives a row that is no older than the call.
+    func adding(to id: ExportID, _ read: () throws -> LedgerRecord?) rethrows -> LedgerRecord? {
+        // Before the row: what is written meanwhile is in it then, and does not fit any more.
+        let entry = state.withLock { $0.entries[id] }
+        guard let record = try read() else { return nil }
+        return entry?.merged(record) ?? record
+    }
+
+    /// When the upstream last confirmed the status of an export with this row.
+    func observedAt(of id: ExportID, _ row: Row) -> Timestamp? {
+        guard let entry = state.withLock({ $0.entries[id] }), entry.stored.observedAt == row.time(.observedAt),
+            entry.stored.nextActionAt == row.time(.nextActionAt), entry.stored.scheduledAt == row.time(.scheduledAt)
+        else { return row.time(.observedAt) }
+        return entry.present.observedAt
+    }
+
+    // MARK: In the transaction of a group
+
+    /// The record of a row, as a write sees it.
+    func current(_ stored: LedgerRecord) -> LedgerRecord {
+        let id = stored.export.id
+        let entry = state.withLock { state in
+            if let staged = state.staged.last(where: { $0.id == id }) { return staged.entry }
+            return state.entries[id]
+        }
+        return entry?.merged(stored) ?? stored
+    }
+
+    /// Keeps what `after` has beyond `before`, if that is progress and nothing else. False where the row must be written.
+    func keep(_ after: LedgerRecord, since before: LedgerRecord, row stored: LedgerRecord) -> Bool {
+        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt else {
+            return false
+        }
+        var same = before
+        new.write(to: &same)
+        guard same == after else { return false }
+        if after != before { stage(after.export.id, Entry(stored: old, present: new)) }
+        return true
+    }
+
+    /// The row is written: what was kept is in it.
+    func isWritten(_ id: ExportID) { stage(id, nil) }
+
+    private func stage(_ id: ExportID, _ entry: Entry?) {
+        state.withLock { state in
+            guard entry != nil || state.entries[id] != nil || !state.staged.isEmpty else { return }
+            state.staged.append((id, entry))
+        }
+    }
+
+    // MARK: At the end
+
+    /// Writes everything that is kept into its rows.
+    func write(to database: Database) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE export SET observed_at = ?, next_action_at = ?, scheduled_at = ?, polls = ?, failures = ?,
+                    file_lag_attempts = ?
+                WHERE id = ? AND phase = 'tracking' AND observed_at = ? AND next_action_at = ? AND scheduled_at = ?
+                """
+        )
+        for (id, entry) in state.withLock({ $0.entries }) {
+            let (new, old) = (entry.present, entry.stored)
+            try statement.execute(
+                arguments: [
+                    new.observedAt.milliseconds, new.nextActionAt.milliseconds, new.scheduledAt.milliseconds, new.polls,
+                    new.failures, new.fileLagAttempts, id.description, old.observedAt.milliseconds,
+                    old.nextActionAt.milliseconds, old.scheduledAt.milliseconds,
+                ]
+            )
+        }
+    }
+}
+
+extension UnwrittenProgress: GroupParticipant {
+    func writeBegins() { state.withLock { $0.mark = $0.staged.count } }
+
+    func writeIsUndone() { state.withLock { $0.staged.removeSubrange($0.mark...) } }
+
+    func groupEnds(isCommitted: Bool) {
+        state.withLock { state in
+            if isCommitted { for (id, entry) in state.staged { state.entries[id] = entry } }
+            state.staged.removeAll(keepingCapacity: true)
+            state.mark = 0
+        }
+    }
+}

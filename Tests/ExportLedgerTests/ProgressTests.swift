@@ -1,0 +1,232 @@
+import Exports
+import Foundation
+import GRDB
+import Testing
+
+@testable import ExportLedger
+
+/// Scheduling progress that is kept in memory until there is something else to write.
+@Suite struct ProgressTests {
+    private let directory: TemporaryDirectory
+    private let ledger: SQLiteLedger
+    private let id: ExportID
+    private var path: String { directory.file("ledger.sqlite") }
+
+    /// A record that is polled: everything that a poll writes is there.
+    private static func tracked() -> LedgerRecord {
+        var record = Fixture.record()
+        record.phase = .tracking
+        record.export.status = .running
+        record.export.observedAt = Fixture.epoch
+        record.nextActionAt = Fixture.epoch + .seconds(60)
+        record.scheduledAt = Fixture.epoch
+        record.reference = UpstreamReference(id: "job")
+        record.progress.trackingSince = Fixture.epoch
+        return record
+    }
+
+    init() async throws {
+        directory = try TemporaryDirectory()
+        ledger = try SQLiteLedger(path: directory.file("ledger.sqlite"))
+        id = try #require(try await ledger.insert(Self.tracked()).created).export.id
+    }
+
+    /// What a poll changes of which nobody sees anything.
+    private static func poll(_ record: inout LedgerRecord) {
+        record.export.observedAt = (record.export.observedAt ?? Fixture.epoch) + .seconds(60)
+        record.scheduledAt = record.export.observedAt
+        record.nextActionAt = (record.scheduledAt ?? Fixture.epoch) + .seconds(60)
+        record.progress.polls += 1
+        record.progress.failures = 0
+        record.progress.fileLagAttempts += 1
+    }
+
+    private func log() throws -> Data { try Data(contentsOf: URL(filePath: path + "-wal")) }
+
+    /// The record as a process finds it that starts after a kill of this one.
+    private func afterKill() async throws -> LedgerRecord? {
+        let copy = directory.file("\(UUID().uuidString).sqlite")
+        for end in ["", "-wal"] { try FileManager.default.copyItem(atPath: path + end, toPath: copy + end) }
+        return try await SQLiteLedger(path: copy).record(id)
+    }
+
+    @Test func aPollThatChangesNothingVisibleWritesNothing() async throws {
+        let (stored, before) = (try #require(try await ledger.record(id)), try log())
+        var wanted = stored
+        for _ in 0..<5 {
+            let former = wanted
+            Self.poll(&wanted)
+            let outcome = try await ledger.update(id, fence: 1) { Self.poll(&$0) }
+            #expect(outcome == .written(before: former, after: wanted))
+        }
+        #expect(try log() == before)
+        #expect(ledger.progress.count == 1)
+        #expect(try await ledger.record(id) == wanted)
+        let page = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9)
+        #expect(page.exports == [wanted.export])
+        #expect(try await afterKill() == stored)
+
+        var claimed = wanted
+        claimed.fence = 2
+        #expect(try await ledger.claim(id) == claimed)
+        let taken = try await ledger.takeOver(by: "b", after: nil, limit: 9) { _ in }
+        #expect(taken.items.map(\.before) == [claimed])
+        claimed.fence = 3
+        claimed.leaseOwner = "b"
+        #expect(taken.items.map(\.after) == [claimed])
+        #expect(ledger.progress.count == 0)
+        #expect(try await afterKill() == claimed)
+    }
+
+    @Test func theNextChangeWritesIt() async throws {
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        _ = try await ledger.update(id, fence: nil) { $0.export.percentComplete = 50 }
+        let record = try #require(try await ledger.record(id))
+        #expect(record.progress.polls == 1 && record.export.percentComplete == 50)
+        #expect(ledger.progress.count == 0)
+        #expect(try await afterKill() == record)
+        // And so on: what is kept now is beyond the new row.
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        #expect(try await ledger.record(id)?.progress.polls == 2)
+    }
+
+    @Test func theEndOfADeliveryWritesIt() async throws {
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        _ = try await ledger.insert(Fixture.delivery(of: id)) { $0.export.name = "other" }
+        let record = try await ledger.record(id)
+        #expect(record?.progress.polls == 1)
+        #expect(try await afterKill() == record)
+    }
+
+    @Test func closingWritesIt() async throws {
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        let record = try await ledger.record(id)
+        ledger.close()
+        let copy = directory.file("copy.sqlite")
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        #expect(try await SQLiteLedger(path: copy).record(id) == record)
+    }
+
+    /// Everything that something may be concluded from, and each time that would come too late after a kill.
+    @Test(arguments: 0..<18) func everythingElseIsWrittenAtOnce(change: Int) async throws {
+        let changes: [@Sendable (inout LedgerRecord) -> Void] = [
+            { $0.export.status = .unknown }, { $0.export.stale = true }, { $0.export.revision += 1 },
+            { $0.export.updatedAt = Fixture.epoch + .seconds(1) },
+            { $0.export.notice = ExportNotice(.unavailable, "x") },
+            { $0.export.upstream = UpstreamState(id: "job", status: "x") }, { $0.phase = .accepted },
+            { $0.reference = nil }, { $0.cancelWished = true }, { $0.fence += 1 },
+            { $0.progress.missingSince = Fixture.epoch }, { $0.progress.unknownSince = Fixture.epoch },
+            { $0.progress.filesPendingSince = Fixture.epoch }, { $0.progress.filesMissingSince = Fixture.epoch },
+            { $0.progress.submissionAttempts += 1 }, { $0.progress.awaitsAuthorization = true },
+            { $0.nextActionAt = Fixture.epoch + .seconds(59) }, { $0.nextActionAt = nil },
+        ]
+        let change = changes[change]
+        _ = try await ledger.update(id, fence: nil) { record in
+            Self.poll(&record)
+            change(&record)
+        }
+        var record = try #require(try await ledger.record(id))
+        record.export.tracking = record.tracking
+        #expect(ledger.progress.count == 0)
+        #expect(try await afterKill() == record)
+    }
+
+    @Test func whatHadNoValueIsWrittenAtOnce() async throws {
+        for change: @Sendable (inout LedgerRecord) -> Void in [
+            { $0.export.observedAt = nil }, { $0.nextActionAt = nil }, { $0.scheduledAt = nil },
+        ] {
+            _ = try await ledger.update(id, fence: nil, change)
+            let wanted = Self.tracked()
+            _ = try await ledger.update(id, fence: nil) { record in
+                record.export.observedAt = wanted.export.observedAt
+                record.nextActionAt = wanted.nextActionAt
+                record.scheduledAt = wanted.scheduledAt
+                Self.poll(&record)
+            }
+            #expect(ledger.progress.count == 0)
+            let record = try await ledger.record(id)
+            #expect(try await afterKill() == record)
+        }
+    }
+
+    @Test func manyAtOnceLoseNothing() async throws {
+        let before = try log()
+        let id = id
+        let ledger = ledger
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<100 { group.addTask { _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) } } }
+            try await group.waitForAll()
+        }
+        #expect(try await ledger.record(id)?.progress.polls == 100)
+        #expect(try log() == before)
+    }
+
+    @Test func whatIsUndoneIsNotKept() throws {
+        let progress = UnwrittenProgress()
+        let stored = Self.tracked()
+        var polled = stored
+        Self.poll(&polled)
+        var again = polled
+        Self.poll(&again)
+
+        progress.writeBegins()
+        #expect(progress.keep(polled, since: stored, row: stored))
+        progress.writeBegins()
+        #expect(progress.current(stored) == polled)
+        #expect(progress.keep(again, since: polled, row: stored))
+        progress.writeIsUndone()
+        #expect(progress.current(stored) == polled)
+        #expect(progress.adding(to: stored.export.id) { stored } == stored)
+        progress.groupEnds(isCommitted: false)
+        #expect(progress.current(stored) == stored)
+        #expect(progress.count == 0)
+
+        progress.writeBegins()
+        #expect(progress.keep(polled, since: stored, row: stored))
+        progress.groupEnds(isCommitted: true)
+        #expect(progress.adding(to: stored.export.id) { stored } == polled)
+        // A row that has other progress was written later.
+        #expect(progress.adding(to: stored.export.id) { again } == again)
+    }
+}
+
+@Suite struct PlainJSONTests {
+    @Test(arguments: [
+        "{}", "[]", #"{"a":1,"b":[true,false,null,"ü ☃"],"c":{"d":-12}}"#, "0", "-7", "999999999999999999", #""""#,
+        #"[[[{"x":[]}]]]"#,
+    ])
+    func plainTextsAreRead(text: String) throws {
+        let value = try #require(PlainJSON.value(text))
+        #expect(value == (try JSONValue(parsing: Data(text.utf8))))
+    }
+
+    @Test(arguments: [
+        "", " {}", "{} ", "{ }", "01", "-", "-0", "1.5", "1e3", "1000000000000000000", #""a\nb""#, #""\u0041""#,
+        "\"a\nb\"",
+        #""a"#, "[1,]", "[1", #"{"a"}"#, #"{"a":1,"a":2}"#, #"{"a":1"#, "tru", "nulll", "[] []",
+        String(repeating: "[", count: 40) + String(repeating: "]", count: 40),
+    ])
+    func theRestIsLeftToFoundation(text: String) { #expect(PlainJSON.value(text) == nil) }
+
+    @Test func structuredColumnsComeBackInEveryForm() throws {
+        let plans = [
+            ExportPlan(source: ["a": 1], suggestedName: "n"),
+            ExportPlan(source: .null, suggestedName: "a \"b\"", destination: "d", needsSecrets: true),
+            ExportPlan(source: [.number(2.5)], suggestedName: "", destination: "d"),
+        ]
+        for plan in plans { #expect(try JSONText.plan(JSONText.write(plan)) == plan) }
+        for reference in [UpstreamReference(id: "i"), UpstreamReference(id: "\\", context: ["c": "d", "e": "f"])] {
+            #expect(try JSONText.reference(JSONText.write(reference)) == reference)
+        }
+        for state in [
+            UpstreamState(), UpstreamState(id: "i"), UpstreamState(status: "s"), UpstreamState(id: "i", status: "\n"),
+        ] {
+            #expect(try JSONText.upstream(JSONText.write(state)) == state)
+        }
+        // Members of a later version are passed over, as Foundation does.
+        #expect(try JSONText.upstream(#"{"id":"i","later":1}"#) == UpstreamState(id: "i"))
+        #expect(throws: LedgerError.self) { try JSONText.plan("{}") }
+        #expect(throws: LedgerError.self) { try JSONText.reference(#"{"context":{"a":1},"id":"i"}"#) }
+        #expect(throws: LedgerError.self) { try JSONText.upstream("[]") }
+    }
+}
