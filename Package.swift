@@ -74,6 +74,7 @@ let package = Package(
     products: [
         .executable(name: "export-gateway", targets: ["export-gateway"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
+        .library(name: "LedgerConformance", targets: ["LedgerConformance"]),
     ],
     // Exact: two builds of one commit are made of the same sources.
     dependencies: [
@@ -124,6 +125,7 @@ let package = Package(
         room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
         room("ProviderConformance", ["Exports", .nioCore]),
         room("ExportLedger", ["Exports", .grdb, .logging, .metrics]),
+        room("LedgerConformance", ["Exports", "ExportLedger"]),
         room("StoredZip", ["CZlib", .nioCore]),
 
         room(
@@ -254,6 +256,7 @@ let package = Package(
             fixtures: true,
             ["Exports", "ExportLedger", .grdb, .logging, .metrics, .metricsTestKit]
         ),
+        tests("LedgerConformanceTests", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
         tests("ParallelGzipTests", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
         tests("StoredZipTests", ["StoredZip", "CZlib", .nioCore]),
         tests(

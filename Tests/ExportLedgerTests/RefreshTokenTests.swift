@@ -32,34 +32,6 @@ import Testing
         #expect(try await rows() == 0)
     }
 
-    @Test func aChangeSeesWhatIsThere() async throws {
-        _ = try await keep([1])
-        let isKept = try await ledger.updateRefreshToken(of: export) { sealed in
-            #expect(sealed == [1])
-            sealed?.append(2)
-        }
-        #expect(isKept)
-        #expect(try await ledger.refreshToken(of: export) == [1, 2])
-    }
-
-    @Test func aChangeThatThrowsChangesNothing() async throws {
-        struct Refusal: Error {}
-        _ = try await keep([1])
-        await #expect(throws: Refusal.self) {
-            try await ledger.updateRefreshToken(of: export) { sealed in
-                sealed = nil
-                throw Refusal()
-            }
-        }
-        #expect(try await ledger.refreshToken(of: export) == [1])
-    }
-
-    @Test func unknownExportsHaveNone() async throws {
-        let stranger = Fixture.id()
-        #expect(try await keep([1], for: stranger) == false)
-        #expect(try await ledger.refreshToken(of: stranger) == nil)
-    }
-
     @Test func itIsGoneWithTheUpdateThatSettlesItsExport() async throws {
         _ = try await keep([1])
         _ = try await ledger.update(export, fence: nil) { $0.phase = .tracking }
@@ -73,12 +45,6 @@ import Testing
         #expect(try await rows() == 0)
     }
 
-    @Test func anotherOwnersUpdateTakesNothingAway() async throws {
-        _ = try await keep([1])
-        #expect(try await ledger.update(export, fence: 99) { $0.phase = .settled } == .stale)
-        #expect(try await ledger.refreshToken(of: export) == [1])
-    }
-
     @Test func anothersEndTakesNothingAway() async throws {
         let other = try #require(try await ledger.insert(Fixture.record()).created).export.id
         _ = try await keep([1])
@@ -86,19 +52,6 @@ import Testing
         _ = try await ledger.update(other, fence: nil) { $0.phase = .settled }
         #expect(try await ledger.refreshToken(of: export) == [1])
         #expect(try await rows() == 1)
-    }
-
-    @Test func pagesFollowTheIds() async throws {
-        var all: [SealedRefreshToken] = []
-        for second in 0..<5 {
-            let record = Fixture.record(at: Fixture.epoch + .seconds(second + 1))
-            _ = try await ledger.insert(record)
-            all.append(SealedRefreshToken(exportID: record.export.id, sealed: [UInt8(second)]))
-        }
-        for token in all.shuffled() { _ = try await keep(token.sealed, for: token.exportID) }
-        #expect(try await ledger.refreshTokens(after: nil, limit: 2) == Array(all[..<2]))
-        #expect(try await ledger.refreshTokens(after: all[1].exportID, limit: 9) == Array(all[2...]))
-        #expect(try await ledger.refreshTokens(after: all[4].exportID, limit: 9).isEmpty)
     }
 
     @Test func itSurvivesReopening() async throws {

@@ -1,0 +1,160 @@
+import ExportLedger
+import Exports
+import Synchronization
+
+/// A ledger with one fault, which the suite has to find.
+final class FaultyLedger: ExportLedger {
+    let ledger: SQLiteLedger
+    let fault: LedgerFault?
+    /// What was answered and is not written.
+    private let unwritten = Mutex<[LedgerRecord]>([])
+    let endedTokens = Mutex<[ExportID: [UInt8]]>([:])
+
+    init(_ ledger: SQLiteLedger, _ fault: LedgerFault?) {
+        self.ledger = ledger
+        self.fault = fault
+    }
+
+    func check() async throws { try await ledger.check() }
+    func impediment() async throws -> ServiceImpediment? { try await ledger.impediment() }
+
+    // MARK: Creations
+
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome {
+        var (key, since) = (idempotency, claimsSince)
+        switch fault {
+        case .forgetsNewExports: return .created(record)
+        case .answersBeforeTheCommit where key == nil:
+            unwritten.withLock { $0.append(record) }
+            return .created(record)
+        case .ignoresKeys: key = nil
+        case .ignoresFingerprints: key = key.map { Idempotency(key: $0.key, fingerprint: "") }
+        case .remembersKeysForEver: since = Timestamp(milliseconds: 0)
+        case .ignoresCancellation:
+            let outcome = try await Task {
+                try await self.ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
+            }
+            .value
+            try Task.checkCancellation()
+            return outcome
+        default: break
+        }
+        do {
+            let outcome = try await ledger.insert(record, idempotency: key, claimsSince: since)
+            if fault == .leavesTheExportOfAReplay, case .replayed = outcome {
+                _ = try await ledger.insert(record, idempotency: nil, claimsSince: since)
+            }
+            return outcome
+        } catch let error as LedgerError where fault == .hidesTheFullDisk && error.impediment != nil {
+            return .created(record)
+        }
+    }
+
+    func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {
+        var (key, since, caller) = (idempotency, claimsSince, caller)
+        if fault == .ignoresFingerprints { key = Idempotency(key: key.key, fingerprint: "") }
+        if fault == .remembersKeysForEver { since = Timestamp(milliseconds: 0) }
+        if fault == .sharesKeysBetweenCallers { caller = "alice" }
+        return try await ledger.claimed(key, by: caller, claimsSince: since)
+    }
+
+    func pruneClaims(before time: Timestamp) async throws {
+        try await ledger.pruneClaims(before: fault == .prunesTooMuch ? time + .seconds(1) : time)
+    }
+
+    // MARK: Records
+
+    func record(_ id: ExportID) async throws -> LedgerRecord? {
+        if let record = unwritten.withLock({ $0.first { $0.export.id == id } }) { return record }
+        var record = try await ledger.record(id)
+        if fault == .losesAField { record?.progress.decision = nil }
+        if fault == .forgetsPolls { record?.progress.polls = 0 }
+        return record
+    }
+
+    func claim(_ id: ExportID) async throws -> LedgerRecord? {
+        switch fault {
+        case .leavesTheFence: return try await ledger.record(id)
+        case .takesOverWhatIsSettled:
+            guard case .written(_, let after) = try await ledger.update(id, fence: nil, { $0.fence += 1 }) else {
+                return nil
+            }
+            return after
+        default: return try await ledger.claim(id)
+        }
+    }
+
+    func takeOver(
+        by owner: String,
+        after: ExportID?,
+        limit: Int,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> TakeOverPage {
+        let name = fault == .takesOverItsOwn ? owner + "2" : owner
+        let isFenced = fault != .takesOverWithoutAFence
+        return try await ledger.takeOver(by: name, after: after, limit: limit) { record in
+            change(&record)
+            if !isFenced { record.fence -= 1 }
+        }
+    }
+
+    func update(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        var fence = fence
+        if fault == .ignoresTheFence { fence = nil }
+        if fault == .takesAnyNewFence, let wanted = fence, let present = try await ledger.record(id)?.fence,
+            wanted > present
+        {
+            fence = nil
+        }
+        if fault == .losesUpdatesAtOnce {
+            guard var record = try await ledger.record(id) else { return .notFound }
+            change(&record)
+            let wanted = record
+            return try await ledger.update(id, fence: fence) { $0 = wanted }
+        }
+        let before = try await ledger.record(id)
+        do {
+            var outcome = try await ledger.update(id, fence: fence, change)
+            if fault == .bindsAJobTwice, case .jobTaken = outcome, let before {
+                var after = before
+                change(&after)
+                outcome = .written(before: before, after: after)
+            }
+            if case .written(let former, let after) = outcome {
+                if fault == .tellsTheFormerRecord { outcome = .written(before: former, after: former) }
+                let token = before?.phase == .settled ? nil : [UInt8](repeating: 1, count: 1)
+                if after.phase == .settled, let token { endedTokens.withLock { $0[id] = token } }
+            }
+            return outcome
+        } catch let error as LedgerError where fault == .hidesTheFullDisk && error.impediment != nil {
+            guard let before else { throw error }
+            return .written(before: before, after: before)
+        }
+    }
+
+    func claims(
+        on upstreamIDs: [String],
+        of provider: ProviderID,
+        connection: String,
+        except id: ExportID
+    ) async throws -> OtherExports.Claims {
+        var claims = try await ledger.claims(on: upstreamIDs, of: provider, connection: connection, except: id)
+        switch fault {
+        case .forgetsUnconfirmedStarts: claims.unconfirmed = []
+        case .forgetsEndedJobs: claims.boundIDs.remove("over")
+        case .takesEveryConnectionForOne:
+            let other = try await ledger.claims(on: upstreamIDs, of: provider, connection: "other", except: id)
+            claims.boundIDs.formUnion(other.boundIDs)
+        default: break
+        }
+        return claims
+    }
+}

@@ -1,0 +1,50 @@
+/// What a faulty ledger does wrong.
+enum LedgerFault: String, Sendable, CaseIterable {
+    case forgetsNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, remembersKeysForEver
+    case leavesTheExportOfAReplay, prunesTooMuch
+    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, leavesTheFence, takesOverWhatIsSettled
+    case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, forgetsPolls, listsWithoutPolls
+    case bindsAJobTwice, takesEveryConnectionForOne, forgetsUnconfirmedStarts, forgetsEndedJobs
+    case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
+    case neverHasMore, includesTheEndOfTheTime, expiresEarly, expiresAnything
+    case beginsForAnybody, endsDeliveriesTwice, ignoresTheRequest, breaksNothing, changesNoRecordAtTheEnd
+    case measuresOutOfTurn, countsNoAttempts, measuresWhatRuns
+    case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
+    case answersBeforeTheCommit, ignoresCancellation, hidesTheFullDisk
+
+    /// The case of the suite that has to find it.
+    var foundBy: String {
+        switch self {
+        case .forgetsNewExports, .losesAField: "a new export is there"
+        case .ignoresKeys, .leavesTheExportOfAReplay: "the same request gives the same export"
+        case .ignoresFingerprints: "a key belongs to one request"
+        case .sharesKeysBetweenCallers: "a key belongs to one caller"
+        case .remembersKeysForEver, .prunesTooMuch: "old keys are forgotten"
+        case .tellsTheFormerRecord: "an update writes every field"
+        case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
+        case .leavesTheFence: "taking over raises the fence"
+        case .takesOverWhatIsSettled: "what is settled is not taken over"
+        case .takesOverItsOwn, .takesOverWithoutAFence: "an engine takes over what others have"
+        case .losesUpdatesAtOnce: "updates at once lose nothing"
+        case .forgetsPolls, .listsWithoutPolls: "what is polled is read back everywhere"
+        case .bindsAJobTwice: "a job is bound to one export"
+        case .takesEveryConnectionForOne, .forgetsEndedJobs: "bound jobs are told"
+        case .forgetsUnconfirmedStarts: "unconfirmed starts are told"
+        case .listsTheOldestFirst: "the newest come first"
+        case .ignoresTheStatus, .ignoresTheCreator, .includesTheEndOfTheTime: "filters combine in every way"
+        case .includesTheLastOfThePage, .ignoresTheLimit, .neverHasMore: "pages follow one another"
+        case .expiresEarly, .expiresAnything: "successes expire at their time"
+        case .beginsForAnybody: "an unknown export has no deliveries"
+        case .endsDeliveriesTwice, .changesNoRecordAtTheEnd: "a delivery is under way until it ends once"
+        case .ignoresTheRequest: "pages of deliveries follow one another"
+        case .breaksNothing: "what is under way at a start is broken"
+        case .measuresOutOfTurn: "a success is due for measuring"
+        case .countsNoAttempts, .measuresWhatRuns: "a measurement comes again"
+        case .takesTokensOfEndedExports, .keepsTokensOfEndedExports: "a settled export has no refresh token"
+        case .keepsWhatIsThrown: "a refresh token's change that throws changes nothing"
+        case .answersBeforeTheCommit: "many that were answered outlive a kill"
+        case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
+        case .hidesTheFullDisk: "a full disk refuses and forgets nothing"
+        }
+    }
+}
