@@ -19,6 +19,9 @@ CLIENT = "22222222-2222-2222-2222-222222222222"
 #: The key of each caller. There are several, as in daily use; `caller-0` is the one that is measured.
 KEYS = {f"caller-{number}": f"benchmark-key-{number}-of-a-caller-long-enough" for number in range(10)}
 
+#: What is read in the background, once for each file, is no part of what is measured here.
+UNMEASURED = {"measure": "never"}
+
 
 class Gateway:
     """A running gateway, asked as `caller-0` where it has callers."""
@@ -94,8 +97,7 @@ def configure(directory: Path, ledger: Path, connections: list[dict], *, callers
         "server": {"port": port} | ({"apiKeys": keys} if callers else {}) | (server or {}),
         "ledger": {"path": str(ledger)},
         "log": log or {"level": "info", "format": "json"},
-        # What is read in the background, once for each file, is no part of what is measured.
-        "downloads": {"measure": "never"} | (downloads or {}),
+        "downloads": UNMEASURED if downloads is None else downloads,
         "connections": connections,
     } | ({"engine": engine} if engine else {})
     path = directory / "gateway.yaml"

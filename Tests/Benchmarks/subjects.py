@@ -6,7 +6,7 @@ where the file `name` is downloaded.
 
 from pathlib import Path
 
-from gateways import Gateway, connection, start_gateway
+from gateways import UNMEASURED, Gateway, connection, start_gateway
 from nginx import start_nginx
 from origin import Origin
 from processes import Server, free_port
@@ -116,7 +116,7 @@ def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str
         directory, cores, ledger, [connection(origin.https if tls else origin.http)],
         name=f"gateway {gzip}" if gzip else "gateway", callers=False, authority=origin.authority if tls else None,
         detail=f"downloads.gzip: {gzip}" if gzip else "", log={"level": "warning", "format": "text"},
-        downloads={"gzip": gzip} if gzip else {},
+        downloads=UNMEASURED | ({"gzip": gzip} if gzip else {}),
     )
     return Downloads(started, origin)
 
