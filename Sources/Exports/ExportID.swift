@@ -45,15 +45,18 @@ extension ExportID: Codable {
 public enum UUIDText {
     /// Whether `text` is 8-4-4-4-12 hexadecimal digits, either case.
     public static func isValid(_ text: some StringProtocol) -> Bool {
-        let bytes = Array(text.utf8)
-        guard bytes.count == 36 else { return false }
-        return bytes.enumerated()
-            .allSatisfy { index, byte in
-                switch index {
+        var count = 0
+        for byte in text.utf8 {
+            let isRight =
+                switch count {
                 case 8, 13, 18, 23: byte == UInt8(ascii: "-")
-                default: isHexDigit(byte)
+                case 0..<36: isHexDigit(byte)
+                default: false
                 }
-            }
+            guard isRight else { return false }
+            count += 1
+        }
+        return count == 36
     }
 
     /// Whether `byte` is 0–9, a–f or A–F.

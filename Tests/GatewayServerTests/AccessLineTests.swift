@@ -72,4 +72,16 @@ import Testing
         log.write(record)
         #expect(lines.withLock { $0.count } == 1)
     }
+
+    @Test func theTimeIsWrittenAsEverywhere() {
+        let text = TimestampText()
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            let base: Int64 = [0, -1, 1_780_000_000_000, 253_402_300_799_999].randomElement(using: &random) ?? 0
+            let time = Timestamp(milliseconds: base + .random(in: -3000...3000, using: &random))
+            var line: [UInt8] = []
+            text.append(time, to: &line)
+            #expect(String(decoding: line, as: UTF8.self) == time.description)
+        }
+    }
 }

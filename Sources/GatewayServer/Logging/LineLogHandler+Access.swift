@@ -51,14 +51,14 @@ extension LineLogHandler: AccessLog {
         line.append(#"","request_id":""#, record.requestID)
         line.append(#"","route":""#, record.route)
         line.append(#"","status":""#, Int64(record.status))
-        line.append(#"","time":""#, time.now().description)
+        line.append(#"","time":""#, time.now(), timeText)
         line.append("\"}\n", "")
         return line.bytes
     }
 
     private func text(_ record: AccessRecord) -> [UInt8] {
         var line = AccessLine()
-        line.append("", time.now().description)
+        line.append("", time.now(), timeText)
         line.append(" ", record.level.rawValue)
         line.append(" ", label)
         line.append(": ", record.message)
@@ -98,6 +98,11 @@ private struct AccessLine {
             rest /= 10
         } while rest > 0
         bytes[start...].reverse()
+    }
+
+    mutating func append(_ name: StaticString, _ time: Timestamp, _ text: TimestampText) {
+        append(name)
+        text.append(time, to: &bytes)
     }
 
     private mutating func append(_ name: StaticString) {

@@ -34,6 +34,7 @@ public struct LineLogHandler: LogHandler {
     let format: GatewayConfiguration.Log.Format
     let time: any TimeSource
     let sink: LogSink
+    let timeText = TimestampText()
 
     /// Makes a handler for the logger `label`.
     public init(label: String, settings: GatewayConfiguration.Log, time: any TimeSource, sink: LogSink) {
