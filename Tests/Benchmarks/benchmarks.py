@@ -9,6 +9,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,8 @@ def main() -> None:
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     if not gateways.BINARY.exists():
         parser.error(f"{gateways.BINARY} is not built: swift build -c release --product export-gateway")
+    # Ended from outside, it still ends its servers and removes what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _raise_open_files()
     # The servers are given the other core, or both.
     os.sched_setaffinity(0, {0})
