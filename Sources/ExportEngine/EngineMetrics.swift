@@ -46,6 +46,30 @@ struct EngineMetrics: Sendable {
         )
     }
 
+    /// By how much polls are late when their call is given to the connection: waiting for its budget comes on top.
+    func pollLag(_ key: ConnectionKey) -> Metrics.Timer {
+        Metrics.Timer(
+            label: "export_gateway_poll_lag_seconds",
+            dimensions: [("provider", key.provider.rawValue), ("connection", key.name)],
+            preferredDisplayUnit: .seconds,
+            factory: factory
+        )
+    }
+
+    /// How many exports are due and wait for a call, by what they wait for.
+    func waiting(_ key: ConnectionKey) -> [LaneState.Kind: Meter] {
+        Dictionary(
+            uniqueKeysWithValues: LaneState.Kind.allCases.map { kind in
+                let dimensions = [
+                    ("provider", key.provider.rawValue), ("connection", key.name), ("work", kind.rawValue),
+                ]
+                return (
+                    kind, Meter(label: "export_gateway_exports_waiting", dimensions: dimensions, factory: factory)
+                )
+            }
+        )
+    }
+
     private func count(_ label: String, _ dimensions: [(String, String)]) {
         Counter(label: label, dimensions: dimensions, factory: factory).increment()
     }

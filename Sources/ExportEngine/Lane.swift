@@ -14,6 +14,8 @@ final class Lane: Sendable {
     private let news = Signal()
     private let unfinished: Meter
     let starts = StartsUnderWay()
+    private let pollLag: Metrics.Timer
+    private let waiting: [LaneState.Kind: Meter]
 
     init(_ connection: EngineConnection, tools: EngineTools) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
@@ -25,6 +27,8 @@ final class Lane: Sendable {
         )
         self.tools = tools
         unfinished = tools.metrics.unfinished(key)
+        pollLag = tools.metrics.pollLag(key)
+        waiting = tools.metrics.waiting(key)
         state = Mutex(
             LaneState(
                 // A call has place for one export's refresh token.
@@ -105,7 +109,12 @@ final class Lane: Sendable {
         await withDiscardingTaskGroup { submissions in
             await withDiscardingTaskGroup { others in
                 while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
-                    let (work, next) = state.withLock { $0.takeWork(at: tools.time.now()) }
+                    let (work, next) = state.withLock { state in
+                        let taken = state.takeWork(at: tools.time.now())
+                        for (kind, meter) in waiting { meter.set(state.waiting(kind)) }
+                        return taken
+                    }
+                    for lag in work.lags { pollLag.recordMilliseconds(lag.milliseconds) }
                     for id in work.submissions {
                         submissions.addTask { await self.work(.submission) { await self.submit(id) } }
                     }

@@ -3,11 +3,11 @@ import Exports
 /// Who is due, who is being worked on, and who waits, on one connection. A plain value: no I/O.
 struct LaneState: Sendable {
     /// What kind of work an export waits for; each has its own share of the calls at once.
-    enum Kind: Sendable, Hashable {
+    enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A call that starts a job: finished even while the process shuts down.
         case submission
         /// Looking for a job, canceling one, or finding out what there is to do.
-        case errand
+        case errand = "followUp"
         case observation
     }
 
@@ -18,6 +18,8 @@ struct LaneState: Sendable {
         /// The fence that this engine's write-backs carry.
         var fence: Int64
         var kind: Kind
+        /// When the work that waits or is under way became due.
+        var dueAt: Timestamp?
         /// Whether a worker has it, or is about to.
         var isBusy = false
         /// Whether there is news that the worker may have missed.
@@ -38,6 +40,8 @@ struct LaneState: Sendable {
         var submissions: [ExportID] = []
         var errands: [ExportID] = []
         var observations: [[ExportID]] = []
+        /// By how much each of the observations is late.
+        var lags: [Duration] = []
 
         var isEmpty: Bool { submissions.isEmpty && errands.isEmpty && observations.isEmpty }
     }
@@ -188,10 +192,11 @@ struct LaneState: Sendable {
         }
         latest = now
         var looked = 0
-        while looked < Self.largestBatch, let id = queue.popDue(at: now) {
+        while looked < Self.largestBatch, let time = queue.nextTime(), let id = queue.popDue(at: now) {
             looked += 1
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
+            entries[id]?.dueAt = time
             ready[entry.kind, default: FairQueue()].append(id, of: entry.caller)
         }
         var work = Work()
@@ -207,8 +212,12 @@ struct LaneState: Sendable {
         } else {
             work.observations = take(.observation).map { [$0] }
         }
+        work.lags = work.observations.joined().compactMap { entries[$0]?.dueAt.map { max(.zero, now - $0) } }
         return (work, queue.nextTime())
     }
+
+    /// How many exports are due and wait for a call.
+    func waiting(_ kind: Kind) -> Int { ready[kind]?.count ?? 0 }
 
     /// One piece of work is over.
     mutating func workIsDone(_ kind: Kind) { inFlight[kind, default: 1] -= 1 }

@@ -103,6 +103,17 @@ import Testing
         #expect(sizes == [1000, 1000, 500])
     }
 
+    @Test func lateObservationsAreToldByHowMuch() {
+        var state = LaneState(observesInBatches: false, callsAtOnce: 1)
+        let ids = ids(2)
+        for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
+        #expect(state.takeWork(at: now + .seconds(3)).work.lags == [.seconds(3)])
+        #expect(state.waiting(.observation) == 1 && state.waiting(.submission) == 0)
+        state.workIsDone(.observation)
+        #expect(state.takeWork(at: now + .seconds(5)).work.lags == [.seconds(5)])
+        #expect(state.waiting(.observation) == 0)
+    }
+
     @Test func retryAfterIsSpread() {
         let life = Life().life
         var waits: Set<Duration> = []
