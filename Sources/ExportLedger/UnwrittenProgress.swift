@@ -6,9 +6,10 @@ import Synchronization
 ///
 /// Kept is when the upstream was asked last (`observedAt`), when it is asked next, and the counts that only say how long
 /// to wait (`polls`, `failures`, `fileLagAttempts`), for one export each, so that there are at most as many as unfinished
-/// exports. It is written with the next change of the export's row, or when the ledger is closed. A kill loses it: the
-/// export is polled again earlier than it would have been, and nothing else. So a next time that is *earlier* than the one
-/// in the row is written at once, and so is every first time, every phase, every bound that begins or ends, every attempt.
+/// exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
+/// kill loses it: the export is polled again earlier than it would have been, and nothing else. So a next time that is
+/// *earlier* than the one in the row is written at once, and so is every first time, every phase, every bound that begins or
+/// ends, every attempt.
 ///
 /// What is kept holds for the row that it was read from. As soon as that has other progress in it, it counts no more.
 final class UnwrittenProgress: Sendable {
@@ -121,8 +122,11 @@ final class UnwrittenProgress: Sendable {
 
     // MARK: At the end
 
-    /// Writes everything that is kept into its rows.
-    func write(to database: Database) throws {
+    /// The most rows that the end of the ledger waits for: about a second's work. The rest is asked of the upstreams again.
+    static let lastWrites = 10_000
+
+    /// Writes what is kept into its rows, for at most so many exports.
+    func write(to database: Database, limit: Int = lastWrites) throws {
         let statement = try database.cachedStatement(
             sql: """
                 UPDATE export SET observed_at = ?, next_action_at = ?, scheduled_at = ?, polls = ?, failures = ?,
@@ -130,7 +134,7 @@ final class UnwrittenProgress: Sendable {
                 WHERE id = ? AND phase = 'tracking' AND observed_at = ? AND next_action_at = ? AND scheduled_at = ?
                 """
         )
-        for (id, entry) in state.withLock({ $0.entries }) {
+        for (id, entry) in state.withLock({ $0.entries }).prefix(limit) {
             let (new, old) = (entry.present, entry.stored)
             try statement.execute(
                 arguments: [

@@ -13,14 +13,14 @@ import Testing
     private var path: String { directory.file("ledger.sqlite") }
 
     /// A record that is polled: everything that a poll writes is there.
-    private static func tracked() -> LedgerRecord {
+    private static func tracked(job: String = "job") -> LedgerRecord {
         var record = Fixture.record()
         record.phase = .tracking
         record.export.status = .running
         record.export.observedAt = Fixture.epoch
         record.nextActionAt = Fixture.epoch + .seconds(60)
         record.scheduledAt = Fixture.epoch
-        record.reference = UpstreamReference(id: "job")
+        record.reference = UpstreamReference(id: job)
         record.progress.trackingSince = Fixture.epoch
         return record
     }
@@ -105,6 +105,16 @@ import Testing
         let copy = directory.file("copy.sqlite")
         try FileManager.default.copyItem(atPath: path, toPath: copy)
         #expect(try await SQLiteLedger(path: copy).record(id) == record)
+    }
+
+    /// The end does not wait for any number of rows.
+    @Test func theLastWritesHaveALimit() async throws {
+        let other = try #require(try await ledger.insert(Self.tracked(job: "other")).created).export.id
+        for id in [id, other] { _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) } }
+        let progress = ledger.progress
+        try await ledger.database.write { try progress.write(to: $0, limit: 1) }
+        let polls = try await ledger.database.read { try Int.fetchAll($0, sql: "SELECT polls FROM export") }
+        #expect(polls.sorted() == [0, 1])
     }
 
     /// Everything that something may be concluded from, and each time that would come too late after a kill.
