@@ -44,11 +44,11 @@ extension Lane {
     }
 
     /// Whatever an export needs that is neither a start nor a poll.
-    func runErrand(_ id: ExportID) async {
-        guard let record = await prepare(id, for: .errand) else { return }
+    func runFollowUp(_ id: ExportID) async {
+        guard let record = await prepare(id, for: .followUp) else { return }
         switch life.step(of: record) {
         case .awaitAuthorization:
-            guard let after = await begin(.authorizationMissing, for: record, as: .errand) else { return }
+            guard let after = await begin(.authorizationMissing, for: record, as: .followUp) else { return }
             await finish(id, after)
         case .reconcile: await reconcile(record)
         case .cancel: await cancel(record)
@@ -59,10 +59,10 @@ extension Lane {
     private func reconcile(_ record: LedgerRecord) async {
         let id = record.export.id
         guard life.capabilities.reconcile else {
-            guard let after = await begin(.resumed, for: record, as: .errand) else { return }
+            guard let after = await begin(.resumed, for: record, as: .followUp) else { return }
             return await finish(id, after)
         }
-        guard let token = await authorization(for: record, as: .errand) else { return }
+        guard let token = await authorization(for: record, as: .followUp) else { return }
         let event: ExportLife.Event
         do {
             event = .reconciled(
@@ -75,7 +75,7 @@ extension Lane {
             )
         } catch {
             if Task.isCancelled { return letGo(of: id) }
-            if error.isOwnWait { return comeBack(id, as: .errand, after: error) }
+            if error.isOwnWait { return comeBack(id, as: .followUp, after: error) }
             if error.code == .ambiguous {
                 tools.logger.warning(
                     "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
@@ -93,7 +93,7 @@ extension Lane {
 
     private func cancel(_ record: LedgerRecord) async {
         let id = record.export.id
-        guard let reference = record.reference, let token = await authorization(for: record, as: .errand) else {
+        guard let reference = record.reference, let token = await authorization(for: record, as: .followUp) else {
             return
         }
         let event: ExportLife.Event
@@ -102,7 +102,7 @@ extension Lane {
             event = .canceledUpstream
         } catch {
             if Task.isCancelled { return letGo(of: id) }
-            if error.isOwnWait { return comeBack(id, as: .errand, after: error) }
+            if error.isOwnWait { return comeBack(id, as: .followUp, after: error) }
             log(error, "canceling failed", id)
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)

@@ -118,8 +118,8 @@ final class Lane: Sendable {
                     for id in work.submissions {
                         submissions.addTask { await self.work(.submission) { await self.submit(id) } }
                     }
-                    for id in work.errands {
-                        others.addTask { await self.work(.errand) { await self.runErrand(id) } }
+                    for id in work.followUps {
+                        others.addTask { await self.work(.followUp) { await self.runFollowUp(id) } }
                     }
                     for ids in work.observations {
                         others.addTask { await self.work(.observation) { await self.observe(ids) } }
@@ -214,7 +214,7 @@ final class Lane: Sendable {
             switch life.step(of: record) {
             case .submit: .submission
             case .observe: .observation
-            case .reconcile, .cancel, .awaitAuthorization, .nothing: .errand
+            case .reconcile, .cancel, .awaitAuthorization, .nothing: .followUp
             }
         return (kind, record.dueTime(at: tools.time.now()))
     }

@@ -7,7 +7,7 @@ struct LaneState: Sendable {
         /// A call that starts a job: finished even while the process shuts down.
         case submission
         /// Looking for a job, canceling one, or finding out what there is to do.
-        case errand = "followUp"
+        case followUp
         case observation
     }
 
@@ -38,12 +38,12 @@ struct LaneState: Sendable {
     /// What is to be started now. Observations in one list go into one call.
     struct Work: Sendable {
         var submissions: [ExportID] = []
-        var errands: [ExportID] = []
+        var followUps: [ExportID] = []
         var observations: [[ExportID]] = []
         /// By how much each of the observations is late.
         var lags: [Duration] = []
 
-        var isEmpty: Bool { submissions.isEmpty && errands.isEmpty && observations.isEmpty }
+        var isEmpty: Bool { submissions.isEmpty && followUps.isEmpty && observations.isEmpty }
     }
 
     /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
@@ -97,7 +97,7 @@ struct LaneState: Sendable {
         if entry.isBusy {
             entry.isWoken = true
         } else {
-            entry.kind = .errand
+            entry.kind = .followUp
             queue.set(id, at: now)
         }
         entries[id] = entry
@@ -113,7 +113,7 @@ struct LaneState: Sendable {
         entry.isBusy = false
         entry.isAdoptedAnew = false
         entry.refreshers = []
-        entry.kind = entry.isWoken ? .errand : next.kind
+        entry.kind = entry.isWoken ? .followUp : next.kind
         queue.set(id, at: entry.isWoken ? now : next.time)
         entry.isWoken = false
         entries[id] = entry
@@ -122,7 +122,7 @@ struct LaneState: Sendable {
 
     /// Lets go of an export for good, unless it was taken charge of once more meanwhile. Returns those who waited for it.
     mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
-        if entries[id]?.isAdoptedAnew == true { return release(id, until: (.errand, now), at: now) }
+        if entries[id]?.isAdoptedAnew == true { return release(id, until: (.followUp, now), at: now) }
         queue.remove(id)
         secrets[id] = nil
         return entries.removeValue(forKey: id)?.refreshers ?? []
@@ -201,7 +201,7 @@ struct LaneState: Sendable {
         }
         var work = Work()
         work.submissions = take(.submission)
-        work.errands = take(.errand)
+        work.followUps = take(.followUp)
         if observesInBatches {
             if inFlight[.observation, default: 0] == 0,
                 let batch = ready[.observation]?.popFirst(Self.largestBatch), !batch.isEmpty

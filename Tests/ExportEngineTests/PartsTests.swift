@@ -115,7 +115,7 @@ import Testing
         state.wake(ids[0], at: now)
         #expect(state.takeWork(at: now).work.isEmpty)
         _ = state.release(ids[0], until: (.observation, now + .seconds(60)), at: now)
-        #expect(state.takeWork(at: now).work.errands == [ids[0]])
+        #expect(state.takeWork(at: now).work.followUps == [ids[0]])
     }
 
     @Test func olderFenceDoesNotReplaceANewerOne() {
@@ -153,7 +153,7 @@ import Testing
         _ = state.takeWork(at: now)
         state.adopt(ids[0], of: "alice", fence: 2, kind: .submission, at: now)
         _ = state.remove(ids[0], at: now)
-        #expect(state.takeWork(at: now).work.errands == [ids[0]])
+        #expect(state.takeWork(at: now).work.followUps == [ids[0]])
         _ = state.remove(ids[0], at: now)
         #expect(state.entries.isEmpty)
     }
