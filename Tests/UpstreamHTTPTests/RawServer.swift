@@ -31,8 +31,8 @@ final class RawServer: Sendable {
     /// What the server saw and did.
     struct Log: Sendable {
         let calls = Events<Call>()
-        /// One for each connection that ended.
-        let closings = Events<Void>()
+        /// Of each connection that has ended, which calls came on it.
+        let closings = Events<[Int]>()
         /// The sizes of the pieces of a flood that the socket took.
         let flooded = Events<Int>()
     }
@@ -81,6 +81,7 @@ final class RawServer: Sendable {
         private let script: Script
         private let log: Log
         private var received = ""
+        private var served: [Int] = []
         private var toFlood = 0
         private let block = ByteBuffer(repeating: 0x61, count: 65_536)
 
@@ -93,6 +94,7 @@ final class RawServer: Sendable {
             received += String(buffer: unwrapInboundIn(data))
             while let call = nextCall() {
                 let index = log.calls.add(call)
+                served.append(index)
                 for step in script(call, index) { run(step, context) }
             }
         }
@@ -103,7 +105,7 @@ final class RawServer: Sendable {
         }
 
         func channelInactive(context: ChannelHandlerContext) {
-            log.closings.add(())
+            log.closings.add(served)
             context.fireChannelInactive()
         }
 
