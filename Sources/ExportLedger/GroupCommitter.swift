@@ -1,3 +1,4 @@
+import Dispatch
 import Exports
 import GRDB
 import Metrics
@@ -98,7 +99,7 @@ final class GroupCommitter: Sendable {
     ///
     /// Throws what `body` throws, the `DatabaseError` of a commit that failed, `LedgerError` (`unavailable`) when too many
     /// wait or the ledger is closed, and `CancellationError` when the task is cancelled before its turn: nothing was
-    /// changed then. A write that has begun is carried out. `body` must not hold what closes the ledger when it goes.
+    /// changed then. A write that has begun is carried out.
     func commit<Value: Sendable>(
         _ kind: Kind,
         _ body: @escaping @Sendable (Database) throws -> Value
@@ -166,10 +167,35 @@ final class GroupCommitter: Sendable {
         pending?.fail(CancellationError())
     }
 
-    private func schedule() { database.asyncWriteWithoutTransaction { self.commitGroup($0) } }
+    private func schedule() {
+        database.asyncWriteWithoutTransaction { database in
+            let group = Group(self.state.withLock { $0.takeGroup(of: self.limits.group) })
+            self.commitGroup(group.writes, database)
+            // What a write holds may be the last that holds the ledger, which cannot be closed on this queue.
+            Self.releases.async { group.release() }
+        }
+    }
 
-    private func commitGroup(_ database: Database) {
-        let group = state.withLock { $0.takeGroup(of: limits.group) }
+    private static let releases = DispatchQueue(label: "export-gateway.ledger.releases")
+
+    /// The writes of a group, until they are let go of.
+    private final class Group: Sendable {
+        private let kept: Mutex<[Pending]>
+
+        init(_ writes: [Pending]) { kept = Mutex(writes) }
+
+        var writes: [Pending] { kept.withLock { $0 } }
+
+        func release() {
+            let writes = kept.withLock { kept in
+                defer { kept = [] }
+                return kept
+            }
+            withExtendedLifetime(writes) {}
+        }
+    }
+
+    private func commitGroup(_ group: [Pending], _ database: Database) {
         let left = group.isEmpty ? [] : commit(group, database)
         let isMore = state.withLock { state in
             // They had their place before those that came meanwhile.

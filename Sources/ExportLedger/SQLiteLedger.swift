@@ -42,9 +42,10 @@ public final class SQLiteLedger: Sendable {
             // GRDB sets NORMAL for a write-ahead log, which may lose the last commits with the power; it does so after
             // `prepareDatabase`, so that this must come later still.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try Self.migrate(pool)
-            // What a savepoint needs to be undone stays in memory: there may be no place for temporary files.
+            // What a savepoint needs to be undone, and what an index is sorted in, stays in memory: there may be no place for
+            // temporary files.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA temp_store = MEMORY") }
+            try Self.migrate(pool)
             database = pool
         } catch let error as StartupError {
             throw error

@@ -220,6 +220,18 @@ import Testing
         #expect(try await gate.stored() == [])
     }
 
+    /// A ledger closes with its last reference, and cannot close on the queue that it writes on.
+    @Test func aWriteMayHoldTheLastReferenceToTheLedger() async throws {
+        for _ in 0..<100 {
+            let ledger = try SQLiteLedger.inMemory()
+            let writes = (0..<20)
+                .map { _ in
+                    Task { try await ledger.update(Fixture.id(), fence: nil) { _ in withExtendedLifetime(ledger) {} } }
+                }
+            for write in writes { #expect(try await write.value == .notFound) }
+        }
+    }
+
     /// What changes nothing costs the disk nothing.
     @Test func nothingChangedIsNothingWritten() async throws {
         let directory = try TemporaryDirectory()
