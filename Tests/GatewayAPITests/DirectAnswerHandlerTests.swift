@@ -154,6 +154,30 @@ import Testing
         #expect(try connection.passed().isEmpty)
     }
 
+    /// Whoever announces a body, or waits to be asked for one, is judged by what has come, and held up by nobody.
+    @Test(arguments: [HTTPField.Name.contentLength, .transferEncoding, .expect])
+    func aHeadWithABodyToComeIsPassedOnAtOnce(field: HTTPField.Name) throws {
+        let connection = try Connection()
+        let head = HTTPRequest(
+            method: .get,
+            scheme: "http",
+            authority: "x",
+            path: "/exports/\(connection.export.id)",
+            headerFields: [field: "1"]
+        )
+        connection.channel.pipeline.fireChannelRead(HTTPRequestPart.head(head))
+        #expect(try connection.passed() == [.head(head)])
+    }
+
+    /// TLS keeps what is not flushed, and looks writable all the while.
+    @Test func manyAnswersOfOneReadDoNotPileUp() throws {
+        let connection = try Connection()
+        for _ in 0..<100 { connection.ask() }
+        #expect(try connection.sent().count >= 3 * 50)
+        connection.read()
+        #expect(try connection.passed().isEmpty)
+    }
+
     @Test func whatIsLargeIsPassedOn() throws {
         let connection = try Connection(files: 101)
         connection.ask()

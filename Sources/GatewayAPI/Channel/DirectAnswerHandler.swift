@@ -19,9 +19,12 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var held: (head: HTTPRequest, target: DirectAnswers.Target)?
     /// Requests that were passed on and whose answers have not ended.
     private var underWay = 0
-    /// Answers from here that the socket has not taken.
+    /// Answers from here that the socket has not taken, and how many of them there may be.
     private var unsent = 0
-    private var needsFlush = false
+    private static let mostUnsent = 64
+    /// Bytes that were written since the last flush. TLS keeps what is not flushed, and does not say that it is much.
+    private var unflushed = 0
+    private static let mostUnflushed = 16 << 10
     private var isKnown = false
     /// Who wants the connection closed, when those answers are out.
     private var closing: [EventLoopPromise<Void>?] = []
@@ -35,7 +38,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if underWay == 0, held == nil, closing.isEmpty, let target = DirectAnswers.target(of: head) {
+            if underWay == 0, held == nil, closing.isEmpty, Self.hasNoBody(head),
+                let target = DirectAnswers.target(of: head)
+            {
                 held = (head, target)
             } else {
                 underWay += 1
@@ -57,6 +62,12 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Whether the end of the request comes with its head: nobody is waited for.
+    private static func hasNoBody(_ head: HTTPRequest) -> Bool {
+        head.headerFields[.contentLength] == nil && head.headerFields[.transferEncoding] == nil
+            && head.headerFields[.expect] == nil
+    }
+
     /// What was held back is Hummingbird's.
     private func passOn(_ context: ChannelHandlerContext) {
         guard let (head, _) = held else { return }
@@ -67,12 +78,14 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Whether the client takes what it is sent.
     private func isReady(_ context: ChannelHandlerContext) -> Bool {
-        if context.channel.isWritable { return true }
-        if needsFlush {
-            needsFlush = false
-            context.flush()
-        }
-        return context.channel.isWritable
+        if unflushed > Self.mostUnflushed || !context.channel.isWritable { flush(context) }
+        return context.channel.isWritable && unsent < Self.mostUnsent
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        guard unflushed > 0 else { return }
+        unflushed = 0
+        context.flush()
     }
 
     private func send(_ answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
@@ -88,17 +101,15 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 self.closeIfSent(context)
             }
         answers.sent(answer)
-        needsFlush = true
+        // The head is about as long as this.
+        unflushed += 512 + (answer.body?.readableBytes ?? 0)
         context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
         if let body = answer.body { context.write(wrapOutboundOut(.body(body)), promise: nil) }
         context.write(wrapOutboundOut(.end(nil)), promise: sent)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if needsFlush {
-            needsFlush = false
-            context.flush()
-        }
+        flush(context)
         context.fireChannelReadComplete()
     }
 
