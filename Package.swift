@@ -111,12 +111,10 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
-        room("Pacing", ["Exports", .metrics]),
         room(
             "UpstreamHTTP",
             [
-                "Exports", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore,
-                .nioHTTP1,
+                "Exports", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1,
                 .nioPosix, .nioSSL,
             ]
         ),
@@ -165,9 +163,8 @@ let package = Package(
         room(
             "GatewayServer",
             [
-                "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals",
-                "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI",
-                "MicrosoftSandbox",
+                "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
+                "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox",
                 .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
@@ -214,7 +211,6 @@ let package = Package(
 
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
-        tests("PacingTests", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
             "UpstreamHTTPTests",
             [

@@ -112,27 +112,18 @@ struct EngineTools: Sendable {
         return true
     }
 
-    /// A context for one piece of work upstream, for one export or, with nil, for many. A call that a caller's request waits
-    /// for has no `refreshToken`. `patience` is the longest wait for a place in the request budget.
+    /// A context for one call upstream. A call that a caller's request waits for has no `refreshToken`.
     func context(
-        _ priority: CallPriority,
-        for export: Export?,
         authorization: Secret?,
         downloadAuthorization: Secret? = nil,
-        refreshToken: (any RefreshTokenStore)? = nil,
-        patience: Duration? = nil
+        refreshToken: (any RefreshTokenStore)? = nil
     ) -> CallContext {
-        var context = CallContext(
+        CallContext(
             requestID: newID(at: time.now()).description,
             authorization: authorization,
             downloadAuthorization: downloadAuthorization,
             refreshToken: refreshToken
         )
-        context.priority = priority
-        context.caller = export?.createdBy
-        context.export = export?.id
-        context.patience = patience
-        return context
     }
 
     func newID(at now: Timestamp) -> ExportID {

@@ -14,29 +14,31 @@ extension Lane {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
         }
-        var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
+        var context = context(token)
         context.willStart = { () async throws(ProviderError) in try await start.begin() }
-        let (provider, work) = (connection.provider, context)
         let event: ExportLife.Event
         do {
-            let submission = try await starts.untilStopped(start) { () async throws(ProviderError) in
-                try await provider.submit(record.plan, secrets: secrets ?? [:], marker: record.marker, context: work)
-            }
+            let submission = try await connection.provider.submit(
+                record.plan,
+                secrets: secrets ?? [:],
+                marker: record.marker,
+                context: context
+            )
             tools.metrics.submission(key.provider, nil)
             event = .submitted(submission)
         } catch {
             switch start.refusal {
             case nil: break
-            case .withdrawn, .stopped: return letGo(of: id)
+            case .withdrawn: return letGo(of: id)
             case .ledger(let error): return postpone(id, as: .submission, because: error)
             }
-            if !error.isOwnWait { tools.metrics.submission(key.provider, error) }
+            tools.metrics.submission(key.provider, error)
             if Task.isCancelled, error.code == .ambiguous {
                 // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
                 tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
                 return letGo(of: id)
             }
-            log(error, error.isOwnWait ? "the start waits for the request budget" : "the start failed", id)
+            log(error, "the start failed", id)
             refuse(token, of: id, after: error)
             event = .submissionFailed(error)
         }
@@ -70,12 +72,11 @@ extension Lane {
                     record.plan,
                     marker: record.marker,
                     others: others(than: record.export),
-                    context: looking(token, at: [record])
+                    context: context(token)
                 )
             )
         } catch {
             if Task.isCancelled { return letGo(of: id) }
-            if error.isOwnWait { return comeBack(id, as: .followUp, after: error) }
             if error.code == .ambiguous {
                 tools.logger.warning(
                     "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
@@ -98,11 +99,10 @@ extension Lane {
         }
         let event: ExportLife.Event
         do {
-            try await connection.provider.cancel(reference, context: context(token, .caller, for: record.export))
+            try await connection.provider.cancel(reference, context: context(token))
             event = .canceledUpstream
         } catch {
             if Task.isCancelled { return letGo(of: id) }
-            if error.isOwnWait { return comeBack(id, as: .followUp, after: error) }
             log(error, "canceling failed", id)
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
@@ -128,7 +128,7 @@ extension Lane {
         let references = Set(records.compactMap(\.reference))
         let answers = await connection.provider.observe(
             Array(references),
-            context: looking(token, at: records)
+            context: context(token)
         )
         for record in records {
             let id = record.export.id
@@ -142,10 +142,6 @@ extension Lane {
             case .failure(let error):
                 if Task.isCancelled {
                     letGo(of: id)
-                    continue
-                }
-                if error.isOwnWait {
-                    comeBack(id, as: .observation, after: error)
                     continue
                 }
                 tools.metrics.poll(key.provider, error)
@@ -203,31 +199,8 @@ extension Lane {
         }
     }
 
-    private func context(
-        _ authorization: Authorization,
-        _ priority: CallPriority,
-        for export: Export?,
-        patience: Duration? = nil
-    ) -> CallContext {
-        tools.context(
-            priority,
-            for: export,
-            authorization: authorization.value,
-            refreshToken: authorization.refreshToken,
-            patience: patience
-        )
-    }
-
-    /// A context for asking how jobs stand, or where one is: urgent where a caller waits for that. For many it has the place of
-    /// the first.
-    private func looking(_ authorization: Authorization, at records: [LedgerRecord]) -> CallContext {
-        let isAwaited = records.contains { refresherCount(of: $0.export.id) > 0 }
-        return context(
-            authorization,
-            isAwaited ? .caller : .poll,
-            for: records.first?.export,
-            patience: isAwaited ? tools.settings.refreshWait : tools.settings.budgetWait
-        )
+    private func context(_ authorization: Authorization) -> CallContext {
+        tools.context(authorization: authorization.value, refreshToken: authorization.refreshToken)
     }
 
     /// Before the export is written down as waiting: the token that was refused must not set it going again at once.
@@ -247,12 +220,6 @@ extension Lane {
                 "upstream-request-id": "\(error.upstream?.requestId ?? "-")",
             ]
         )
-    }
-
-    /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down.
-    private func comeBack(_ id: ExportID, as kind: LaneState.Kind, after error: ProviderError) {
-        sentBack(id)
-        release(id, until: (kind, tools.time.now() + (error.retryAfter ?? .seconds(1))))
     }
 
     private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")

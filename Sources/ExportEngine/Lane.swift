@@ -13,7 +13,6 @@ final class Lane: Sendable {
     private let state: Mutex<LaneState>
     private let news = Signal()
     private let unfinished: Meter
-    let starts = StartsUnderWay()
     private let pollLag: Metrics.Timer
     private let waiting: [LaneState.Kind: Meter]
 
@@ -69,31 +68,16 @@ final class Lane: Sendable {
         news.fire()
     }
 
-    /// What came of asking for newer word.
-    enum Refresh {
-        /// None is to be had, or it was asked for a moment ago.
-        case notMade
-        /// The upstream was asked.
-        case made
-        /// The upstream has not answered within `refreshWait`, or the request budget had no place.
-        case late
-    }
-
-    /// Asks for newer word, and waits for it up to `refreshWait`.
-    func refresh(_ id: ExportID, as kind: LaneState.Kind) async -> Refresh {
-        let now = tools.time.now()
-        guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
+    /// Returns when newer word has come, or at once where none is to be had or was asked for a moment ago.
+    func refresh(_ id: ExportID, as kind: LaneState.Kind) async {
+        guard let signal = state.withLock({ $0.refresh(id, as: kind, at: tools.time.now()) }) else { return }
         news.fire()
-        let isLate = await signal.wait(until: now + tools.settings.refreshWait, of: tools.time)
-        if isLate || Task.isCancelled { state.withLock { $0.giveUp(signal, for: id) } }
-        let wasSentBack = state.withLock { $0.entries[id]?.sentBackAt.map { $0 >= now } ?? false }
-        return isLate || wasSentBack ? .late : .made
+        await signal.wait()
     }
 
     /// Ends `run` as soon as starts that are under way have been written down.
     func stop() {
         state.withLock { $0.isStopping = true }
-        starts.stop()
         news.fire()
     }
 
@@ -143,7 +127,6 @@ final class Lane: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
-    func sentBack(_ id: ExportID) { state.withLock { $0.sentBack(id, at: tools.time.now()) } }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }

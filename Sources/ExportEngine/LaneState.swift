@@ -31,8 +31,6 @@ struct LaneState: Sendable {
         /// When no refresh is made. A clock that was set back must not prolong it.
         var quiet: Range<Timestamp>?
         var refreshers: [Signal] = []
-        /// When the request budget had no place for it last.
-        var sentBackAt: Timestamp?
     }
 
     /// What is to be started now. Observations in one list go into one call.
@@ -140,14 +138,6 @@ struct LaneState: Sendable {
         entry.refreshers.append(signal)
         entries[id] = entry
         return signal
-    }
-
-    /// The request budget had no place for an export's call.
-    mutating func sentBack(_ id: ExportID, at now: Timestamp) { entries[id]?.sentBackAt = now }
-
-    /// Somebody waits no longer for an early observation.
-    mutating func giveUp(_ signal: Signal, for id: ExportID) {
-        entries[id]?.refreshers.removeAll { $0 === signal }
     }
 
     /// Starts work on an export: whether it is a refresh, which is not bound to the export's own time.

@@ -13,15 +13,15 @@ struct Connections {
     let metrics: any MetricsFactory
 
     /// What the engine tracks exports on.
-    func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
+    func engineConnection(_ connection: ConnectionConfiguration) -> EngineConnection {
         let client = UpstreamClient(
             settings: .init(
                 connection: connection.name,
                 bearerHosts: connection.adapter.bearerHosts,
                 openHosts: connection.adapter.openHosts,
+                budget: connection.budget,
                 trustsCapacityText: connection.retriesOnCapacityText
             ),
-            budget: budgets.budget(of: connection),
             transport: transport,
             tokens: tokens(connection),
             time: time,

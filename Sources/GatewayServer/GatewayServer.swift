@@ -43,10 +43,9 @@ public enum GatewayServer {
             authorities: configuration.authorities
         )
         let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)
-        let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(
             ledger: ledger,
-            connections: configuration.connections.map { connections.engineConnection($0, budgets) },
+            connections: configuration.connections.map(connections.engineConnection),
             sealingKeys: configuration.sealing?.keys,
             descriptors: Adapter.all.map(\.descriptor),
             time: time,
@@ -80,7 +79,6 @@ public enum GatewayServer {
             tls: tls,
             readiness: { draining.isReady },
             impediments: { watch.impediments },
-            budgets: { budgets.statuses },
             metrics: metrics,
             time: time,
             logger: logger

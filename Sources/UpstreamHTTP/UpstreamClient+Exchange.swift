@@ -4,7 +4,6 @@ import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
-import Pacing
 import Synchronization
 
 // One exchange with the upstream: its place in the budget, the message, the answer or what a broken call means.
@@ -14,11 +13,11 @@ extension UpstreamClient {
         token: AccessToken?,
         context: CallContext
     ) async throws(ProviderError) -> UpstreamResponse {
-        let place = try await pass(request, context)
+        try await pass(request)
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            if request.startsJob { try await announce(context, place) }
+            if request.startsJob { try await announce(context) }
             let (transport, logger, time) = (transport, transportLogger, time)
             let (head, encoded) = try await transport.withClient(forStart: request.startsJob) { client in
                 try await withDeadline(request.timeout, time: time) {
@@ -52,10 +51,10 @@ extension UpstreamClient {
                 receivedAt: receivedAt
             )
             if request.isPaced { learnTime(from: response) }
-            settle(request, place, status: response.status, retryAfter: response.retryAfter, started: started)
+            settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
         } catch {
-            throw failed(request, place, error, started: started)
+            throw failed(request, error, started: started)
         }
     }
 
@@ -82,8 +81,7 @@ extension UpstreamClient {
         expectedLength: Int64?,
         context: CallContext
     ) async throws(ProviderError) -> UpstreamDownload {
-        if !request.isPaced { try await waitForHost(request, context) }
-        let place = try await pass(request, context)
+        try await pass(request)
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
@@ -94,7 +92,6 @@ extension UpstreamClient {
             let now = time.now()
             settle(
                 request,
-                place,
                 status: Int(response.status.code),
                 retryAfter: headers.retryAfter(at: now),
                 started: started
@@ -130,7 +127,7 @@ extension UpstreamClient {
                 sent: sent
             )
         } catch {
-            throw failed(request, place, error, started: started)
+            throw failed(request, error, started: started)
         }
     }
 
@@ -169,72 +166,43 @@ extension UpstreamClient {
         return logger
     }
 
-    /// Waits for a place in the budget; refuses while the breaker is open. Nil for a call that needs no place.
-    private func pass(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) -> CallBudget
-        .Place?
-    {
+    /// Waits for a place in the budget; refuses while the breaker is open.
+    private func pass(_ request: UpstreamRequest) async throws(ProviderError) {
         // Nothing of a call that was cancelled before it began has reached the upstream.
         guard !Task.isCancelled else {
             throw ProviderError(.transient, "The call was given up.", cause: CancellationError())
         }
-        guard request.isPaced else { return nil }
-        let place: CallBudget.Place
-        do throws(CallBudget.Refusal) {
-            place = try await budget.place(
-                for: PacedCall(
-                    context.priority,
-                    host: Self.hold(request),
-                    caller: context.caller,
-                    export: context.export,
-                    patience: context.patience ?? settings.patience
-                )
+        let now = time.now()
+        let rest = guards.withLock { guards -> Duration? in
+            request.isPaced ? guards.breaker.request(at: now, isHarmless: request.method == .get) : nil
+        }
+        if let rest {
+            throw ProviderError(
+                .transient,
+                "\(request.url.host) failed repeatedly and is left alone for a while.",
+                retryAfter: rest
             )
-        } catch {
-            throw refused(error, request)
         }
-        guard let rest = breaker.withLock({ $0.request(at: time.now(), isHarmless: request.method == .get) }) else {
-            return place
-        }
-        budget.giveBack(place)
-        throw ProviderError(
-            .transient,
-            "\(request.url.host) failed repeatedly and is left alone for a while.",
-            retryAfter: rest
-        )
-    }
-
-    /// What it means to have no place. Only a hold is the upstream's own word.
-    private func refused(_ refusal: CallBudget.Refusal, _ request: UpstreamRequest) -> ProviderError {
-        switch refusal {
-        case .queued(let place, let wait):
-            var error = ProviderError(
+        guard request.isPaced else { return }
+        switch guards.withLock({ $0.pacer.request(at: now, patience: settings.patience) }) {
+        case .callAfter(let wait):
+            do throws(ProviderError) {
+                try await pause(wait)
+            } catch {
+                guards.withLock { guards in
+                    guards.pacer.giveBack()
+                    guards.breaker.gaveUp(at: time.now())
+                }
+                throw error
+            }
+        case .refuse(let wait):
+            guards.withLock { $0.breaker.gaveUp(at: now) }
+            throw ProviderError(
                 .throttled,
-                "The gateway's own request budget of the connection \"\(settings.connection)\" is used up for now. "
-                    + "The call is number \(place.position) of those that wait for it; the upstream was not asked.",
-                problem: .queued,
+                "The request budget of the connection \"\(settings.connection)\" is used up for now.",
                 retryAfter: wait
             )
-            error.queue = place
-            return error
-        case .held(let rest): return asksToWait(request, rest)
-        case .cancelled: return ProviderError(.transient, "The call was given up.", cause: CancellationError())
         }
-    }
-
-    private func asksToWait(_ request: UpstreamRequest, _ rest: Duration) -> ProviderError {
-        ProviderError(.throttled, "\(request.url.host) has asked to wait before the next call.", retryAfter: rest)
-    }
-
-    /// What a `Retry-After` holds: the calls of one kind to one host.
-    private static func hold(_ request: UpstreamRequest) -> String {
-        (request.isPaced ? "api " : "files ") + request.url.origin
-    }
-
-    /// A download host's own wish to be left alone is kept for downloads from it, and for nothing else.
-    private func waitForHost(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) {
-        guard let rest = budget.hold(of: Self.hold(request)) else { return }
-        guard rest <= context.patience ?? settings.patience else { throw asksToWait(request, rest) }
-        try await pause(rest)
     }
 
     func pause(_ duration: Duration) async throws(ProviderError) {
@@ -274,21 +242,12 @@ extension UpstreamClient {
         return message
     }
 
-    private func settle(
-        _ request: UpstreamRequest,
-        _ place: CallBudget.Place?,
-        status: Int,
-        retryAfter: Duration?,
-        started: Timestamp
-    ) {
+    private func settle(_ request: UpstreamRequest, status: Int, retryAfter: Duration?, started: Timestamp) {
         let now = time.now()
-        if status == 429 || status == 503, let retryAfter { budget.hold(Self.hold(request), for: retryAfter) }
-        if let place {
-            if status == 429 { budget.throttled(place) }
-            budget.answered(place)
-            breaker.withLock { breaker in
-                if status >= 500, retryAfter == nil { breaker.failed(at: now) } else { breaker.succeeded() }
-            }
+        guards.withLock { guards in
+            if status == 429 || status == 503, let retryAfter { guards.pacer.hold(for: retryAfter, at: now) }
+            guard request.isPaced else { return }
+            if status >= 500, retryAfter == nil { guards.breaker.failed(at: now) } else { guards.breaker.succeeded() }
         }
         record(request, outcome: "\(status / 100)xx", took: now - started)
         logger.debug(
@@ -301,18 +260,11 @@ extension UpstreamClient {
         )
     }
 
-    private func failed(
-        _ request: UpstreamRequest,
-        _ place: CallBudget.Place?,
-        _ error: any Error,
-        started: Timestamp
-    ) -> ProviderError {
+    private func failed(_ request: UpstreamRequest, _ error: any Error, started: Timestamp) -> ProviderError {
         let now = time.now()
-        // Whether the upstream received the call is not known here: then its place is taken.
-        if let place { budget.answered(place) }
         if let error = error as? ProviderError { return error }
         if error is CancellationError || Task.isCancelled {
-            if request.isPaced { breaker.withLock { $0.gaveUp(at: now) } }
+            if request.isPaced { guards.withLock { $0.breaker.gaveUp(at: now) } }
             if error is NeverSent {
                 return ProviderError(.transient, "The call was given up.", cause: CancellationError())
             }
@@ -320,7 +272,7 @@ extension UpstreamClient {
                 ? ProviderError(.transient, "The call was given up.", cause: error)
                 : ProviderError(.ambiguous, "The call was given up before its answer came.", cause: error)
         }
-        if request.isPaced { breaker.withLock { $0.failed(at: now) } }
+        if request.isPaced { guards.withLock { $0.breaker.failed(at: now) } }
         record(request, outcome: "failed", took: now - started)
         logger.info(
             "Upstream call failed",
@@ -334,16 +286,17 @@ extension UpstreamClient {
     }
 
     /// Tells that the first byte of a start is about to go out. What was taken for it is given back when it must not.
-    private func announce(_ context: CallContext, _ place: CallBudget.Place?) async throws(ProviderError) {
+    private func announce(_ context: CallContext) async throws(ProviderError) {
         guard let willStart = context.willStart else { return }
         do throws(ProviderError) {
             try await willStart()
         } catch {
-            if let place { budget.giveBack(place) }
-            breaker.withLock { $0.gaveUp(at: time.now()) }
+            guards.withLock { guards in
+                guards.pacer.giveBack()
+                guards.breaker.gaveUp(at: time.now())
+            }
             throw error
         }
-        if let place { budget.sending(place) }
     }
 
     private func learnTime(from response: UpstreamResponse) {

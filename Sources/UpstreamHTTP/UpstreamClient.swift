@@ -1,13 +1,11 @@
 public import Exports
 public import Logging
 public import Metrics
-public import Pacing
 import Synchronization
 
 /// How one connection calls its upstream: tokens, pace, breaker, retries of harmless calls, deadlines.
 ///
-/// All of a connection's calls go through one client, so that they share one breaker and one budget, which other connections
-/// may share too. It throws nothing
+/// All of a connection's calls go through one client, so that they share one budget and one breaker. It throws nothing
 /// but `ProviderError`, and gives every answer back whatever its status: what a status means is the adapter's to say.
 public final class UpstreamClient: Sendable {
     /// What a connection may call, and what it may show there.
@@ -18,9 +16,9 @@ public final class UpstreamClient: Sendable {
         public var bearerHosts: [TokenScope: [HostRule]]
         /// Further hosts that may be called, without a token.
         public var openHosts: [HostRule]
-        /// The calls that the upstream allows; only for a client that is not given a budget to share.
+        /// The calls that the upstream allows, over all exports of the connection.
         public var budget: RequestBudget?
-        /// The longest time a call waits for its place in the budget, where its context does not say.
+        /// The longest time a call waits for its place in the budget.
         public var patience: Duration
         /// Whether a refused start counts as "too busy" by its words alone; see
         /// `AnswerTable.saysThatJobsAreAtTheirMaximum`. Assumed: Microsoft documents the words, and not with which answer they
@@ -58,16 +56,13 @@ public final class UpstreamClient: Sendable {
     let logger: Logger
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
-    let budget: CallBudget
-    let breaker = Mutex(CircuitBreaker())
+    let guards: Mutex<(pacer: Pacer, breaker: CircuitBreaker)>
     /// By how much the upstream's clock is ahead of ours, at least.
     let clockLead = Mutex<Duration?>(nil)
 
-    /// Makes the client of one connection. Without a `budget` to share it has one of its own. `jitter` gives numbers in 0..<1
-    /// that spread repeated calls.
+    /// Makes the client of one connection. `jitter` gives numbers in 0..<1 that spread repeated calls.
     public init(
         settings: Settings,
-        budget: CallBudget? = nil,
         transport: UpstreamTransport,
         tokens: any AccessTokenSource,
         time: any TimeSource,
@@ -84,15 +79,7 @@ public final class UpstreamClient: Sendable {
         self.logger = logger
         self.metrics = metrics
         self.jitter = jitter
-        self.budget =
-            budget
-            ?? CallBudget(
-                settings.budget,
-                name: settings.connection,
-                time: time,
-                // What bounds nothing is not counted.
-                metrics: settings.budget == nil ? NOOPMetricsHandler.instance : metrics
-            )
+        guards = Mutex((Pacer(budget: settings.budget), CircuitBreaker()))
     }
 
     /// One call and its whole answer, without the secrets that went out with it.
@@ -101,8 +88,7 @@ public final class UpstreamClient: Sendable {
     /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
     /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
-    /// Throws `throttled` when the budget has no place within the patience (with the problem `queued`: the upstream was not
-    /// asked) or the upstream has asked for a longer silence, `transient` when the call did not reach the
+    /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
     /// (`powerbi-entra.md` B5), and what the token source throws.
@@ -129,9 +115,6 @@ public final class UpstreamClient: Sendable {
             attempt += 1
         }
     }
-
-    /// The time by the client's own clock.
-    public var now: Timestamp { time.now() }
 
     /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
     /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.

@@ -35,6 +35,92 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
     }
 }
 
+@Suite struct PacerTests {
+    @Test func withoutABudgetNobodyWaits() {
+        var pacer = Pacer(budget: nil)
+        for _ in 0..<1000 { #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero)) }
+    }
+
+    @Test func aFullBucketThenAnEvenPace() {
+        var pacer = Pacer(budget: RequestBudget(4, per: .seconds(8)))
+        for _ in 0..<4 { #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero)) }
+        // One place comes free every two seconds; each takes the next.
+        #expect(pacer.request(at: start, patience: .seconds(60)) == .callAfter(.seconds(2)))
+        #expect(pacer.request(at: start, patience: .seconds(60)) == .callAfter(.seconds(4)))
+        #expect(pacer.request(at: start + .seconds(1), patience: .seconds(60)) == .callAfter(.seconds(5)))
+    }
+
+    @Test func whoeverIsRefusedTakesNoPlace() {
+        var pacer = Pacer(budget: RequestBudget(1, per: .seconds(10)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        for _ in 0..<5 { #expect(pacer.request(at: start, patience: .seconds(9)) == .refuse(.seconds(10))) }
+        #expect(pacer.request(at: start + .seconds(10), patience: .zero) == .callAfter(.zero))
+    }
+
+    @Test func aPlaceThatIsGivenBackIsFree() {
+        var pacer = Pacer(budget: RequestBudget(1, per: .seconds(10)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        #expect(pacer.request(at: start, patience: .seconds(60)) == .callAfter(.seconds(10)))
+        pacer.giveBack()
+        #expect(pacer.request(at: start, patience: .seconds(60)) == .callAfter(.seconds(10)))
+        pacer.giveBack()
+        pacer.giveBack()
+        pacer.giveBack()
+        // Never more than the bucket holds.
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        #expect(pacer.request(at: start, patience: .zero) == .refuse(.seconds(10)))
+    }
+
+    @Test func restFillsTheBucketToItsBrimAndNoFurther() {
+        var pacer = Pacer(budget: RequestBudget(2, per: .seconds(1)))
+        for _ in 0..<2 { #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero)) }
+        let later = start + .seconds(3600)
+        for _ in 0..<2 { #expect(pacer.request(at: later, patience: .zero) == .callAfter(.zero)) }
+        #expect(pacer.request(at: later, patience: .zero) == .refuse(.milliseconds(500)))
+    }
+
+    @Test func aClockThatGoesBackGivesNothing() {
+        var pacer = Pacer(budget: RequestBudget(1, per: .seconds(1)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        #expect(pacer.request(at: start + .seconds(-60), patience: .zero) == .refuse(.seconds(1)))
+        #expect(pacer.request(at: start + .seconds(1), patience: .zero) == .callAfter(.zero))
+    }
+
+    @Test func aClockThatIsSetBackProlongsNothing() {
+        var pacer = Pacer(budget: RequestBudget(1, per: .seconds(1)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        pacer.hold(for: .seconds(30), at: start)
+        let earlier = start + .seconds(-7200)
+        #expect(pacer.request(at: earlier, patience: .zero) == .refuse(.seconds(1)))
+        #expect(pacer.request(at: earlier + .seconds(1), patience: .zero) == .callAfter(.zero))
+        pacer.hold(for: .seconds(5), at: earlier)
+        #expect(pacer.request(at: earlier, patience: .zero) == .refuse(.seconds(5)))
+    }
+
+    @Test func silenceIsKept() {
+        var pacer = Pacer(budget: nil)
+        pacer.hold(for: .seconds(30), at: start)
+        #expect(pacer.request(at: start, patience: .seconds(10)) == .refuse(.seconds(30)))
+        #expect(pacer.request(at: start + .seconds(25), patience: .seconds(10)) == .callAfter(.seconds(5)))
+        // A shorter wish does not end a longer one.
+        pacer.hold(for: .seconds(1), at: start)
+        #expect(pacer.request(at: start + .seconds(25), patience: .seconds(10)) == .callAfter(.seconds(5)))
+        #expect(pacer.request(at: start + .seconds(31), patience: .zero) == .callAfter(.zero))
+    }
+
+    @Test func nobodyIsSilencedForMoreThanAnHour() {
+        var pacer = Pacer(budget: nil)
+        pacer.hold(for: .seconds(86_400), at: start)
+        #expect(pacer.request(at: start, patience: .zero) == .refuse(.seconds(3600)))
+    }
+
+    @Test func aBudgetOfNothingIsABudgetOfOne() {
+        var pacer = Pacer(budget: RequestBudget(0, per: .seconds(1)))
+        #expect(pacer.request(at: start, patience: .zero) == .callAfter(.zero))
+        #expect(pacer.request(at: start, patience: .zero) == .refuse(.seconds(1)))
+    }
+}
+
 @Suite struct CircuitBreakerTests {
     private func opened() -> CircuitBreaker {
         var breaker = CircuitBreaker()

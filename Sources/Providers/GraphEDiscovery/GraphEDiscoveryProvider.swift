@@ -8,7 +8,6 @@ public import UpstreamHTTP
 public struct GraphEDiscoveryProvider: ExportProvider {
     let settings: GraphEDiscoverySettings
     let client: UpstreamClient
-    let recent = RecentOperations()
 
     /// Makes the provider of one connection. The client must allow `settings.bearerHosts` and `settings.openHosts`.
     public init(settings: GraphEDiscoverySettings, client: UpstreamClient) {
@@ -109,8 +108,8 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         throw ProviderError(.unsupported, "Microsoft Graph has no call that stops an eDiscovery export.")
     }
 
-    /// Asks for a link and opens it; a link that is refused, most likely because it has expired in between, is asked for once
-    /// more. The files of one export that are opened one after the other have their links from one answer.
+    /// Asks for a fresh link and opens it; a link that is refused, most likely because it
+    /// has expired in between, is asked for once more.
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
@@ -123,15 +122,6 @@ public struct GraphEDiscoveryProvider: ExportProvider {
                 "The export was written to the caller's own Azure container: download it there.",
                 problem: .deliveredElsewhere
             )
-        }
-        if let known = recentLink(to: file, of: reference, context: context) {
-            do throws(ProviderError) {
-                if case .body(let body) = try await fetch(known, range: range, context: context) { return body }
-            } catch {
-                // A fresh link would not help.
-                if error.isRetryable || error.code == .invalid { throw error }
-            }
-            recent.forget(reference, context.authorization)
         }
         let first = try await link(to: file, of: reference, context: context)
         if case .body(let body) = try await fetch(first, range: range, context: context) { return body }

@@ -1,7 +1,8 @@
+import Exports
 import Synchronization
 
 /// Wakes one waiting task. A signal that nobody waits for is kept until the next wait; several become one.
-package final class Signal: Sendable {
+final class Signal: Sendable {
     private struct State {
         var isFired = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -9,12 +10,10 @@ package final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    package init() {}
-
     /// Whether it was fired and nobody has waited for it since.
-    package var isFired: Bool { state.withLock { $0.isFired } }
+    var isFired: Bool { state.withLock { $0.isFired } }
 
-    package func fire() {
+    func fire() {
         let waiter = state.withLock { state in
             let waiter = state.waiter
             state.waiter = nil
@@ -25,7 +24,7 @@ package final class Signal: Sendable {
     }
 
     /// Returns when the signal was fired, or the task is cancelled. One waiter at a time.
-    package func wait() async {
+    func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
@@ -50,7 +49,7 @@ package final class Signal: Sendable {
 
     /// Returns when the signal was fired, at `deadline`, or when the task is cancelled: whether it was the deadline.
     @discardableResult
-    package func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
+    func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
         guard let deadline else {
             await wait()
             return false
