@@ -35,11 +35,13 @@ struct EngineTools: Sendable {
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
-        let (ledger, order) = (ledger, ChangeOrder(of: snapshots.orders))
+        let (ledger, owner, order) = (ledger, owner, ChangeOrder(of: snapshots.orders))
         // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
         let write = Task {
             try await ledger.update(id, fence: fence) { record in
                 life.apply(event, to: &record, at: now, jitter: jitter)
+                // What is decided here goes on here: it must not be taken over in the middle of its start.
+                if case .decided = event { record.leaseOwner = owner }
                 order.take()
             }
         }

@@ -89,6 +89,7 @@ extension ExportEngine {
         case .created(let record):
             return Creation(export: record.export, isReplay: false)
         case .replayed(let record):
+            tools.snapshots.saw(record.export)
             let record = try await takeToken(draft.authorization, for: record)
             return Creation(export: record.export, isReplay: true)
         case .keyReused:

@@ -12,8 +12,7 @@ extension ExportEngine: Service, CustomStringConvertible {
     /// work, so that a start costs the same however much that is. At a graceful shutdown nothing new is begun, polls are
     /// cut off, and starts that are under way are waited for and written down. When the task is cancelled, those are
     /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
-    /// start. Throws `LedgerError` when the ledger cannot be used at the beginning, and
-    /// `CryptoError` when a refresh token cannot be sealed anew.
+    /// start. Throws `LedgerError` when the ledger cannot be used at the beginning.
     public func run() async throws {
         let second: ExportID?
         do {

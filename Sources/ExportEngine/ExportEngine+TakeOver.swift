@@ -41,11 +41,7 @@ extension ExportEngine {
             order.take()
         }
         for item in page.items { tools.announce(item.after, since: item.before, order) }
-        try await tools.refreshTokens.renew(
-            for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
-            after: last,
-            through: page.next
-        ) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
+        await renewTokens(of: page, after: last)
         for record in page.items.map(\.after) {
             guard let lane = lane(of: record.export) else {
                 tools.logger.warning(
@@ -57,5 +53,21 @@ extension ExportEngine {
             if record.phase != .settled { lane.adopt(record) }
         }
         return page.next
+    }
+
+    /// The page is this engine's now and is not given out again: whatever fails here, its exports go on.
+    private func renewTokens(of page: TakeOverPage, after last: ExportID?) async {
+        do {
+            try await tools.refreshTokens.renew(
+                for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
+                after: last,
+                through: page.next
+            ) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
+        } catch {
+            tools.logger.error(
+                "refresh tokens could not be sealed anew; they are at the next start",
+                metadata: ["error": "\(type(of: error))"]
+            )
+        }
     }
 }
