@@ -93,11 +93,7 @@ final class Lane: Sendable {
         await withDiscardingTaskGroup { submissions in
             await withDiscardingTaskGroup { others in
                 while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
-                    let (work, next) = state.withLock { state in
-                        let taken = state.takeWork(at: tools.time.now())
-                        for (kind, meter) in waiting { meter.set(state.waiting(kind)) }
-                        return taken
-                    }
+                    let (work, next) = takeWork()
                     for lag in work.lags { pollLag.recordMilliseconds(lag.milliseconds) }
                     for id in work.submissions {
                         submissions.addTask { await self.work(.submission) { await self.submit(id) } }
@@ -114,6 +110,15 @@ final class Lane: Sendable {
             }
         }
         for waiting in state.withLock({ $0.stopRunning() }) { waiting.fire() }
+    }
+
+    private func takeWork() -> (work: LaneState.Work, next: Timestamp?) {
+        let (taken, counts) = state.withLock { state in
+            let taken = state.takeWork(at: tools.time.now())
+            return (taken, waiting.keys.map { ($0, state.waiting($0)) })
+        }
+        for (kind, count) in counts { waiting[kind]?.set(count) }
+        return taken
     }
 
     private func work(_ kind: LaneState.Kind, _ body: () async -> Void) async {
