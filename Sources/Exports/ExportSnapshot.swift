@@ -1,6 +1,7 @@
 import Synchronization
 
-/// An export as callers see it between two changes, with the forms in which it is sent: each is made once.
+/// An export as callers see it between two changes, with the forms in which it is sent: each is made once, or by each of those
+/// who ask for it first at the same moment.
 public final class ExportSnapshot: Sendable {
     private struct Forms {
         var made: [any Sendable] = []
@@ -31,15 +32,24 @@ public final class ExportSnapshot: Sendable {
     /// The form that `isWanted` picks.
     ///
     /// Where there is none, `make` makes it and it is kept; `make` gets the same form of the earlier snapshot, if that is of the
-    /// same revision. Called with a lock held: neither closure may wait, or ask this snapshot for another form.
+    /// same revision. `isWanted` is called with a lock held: it must not ask this snapshot for another form. `make` is not, because
+    /// the text of an export with many files takes long.
     public func form<Form: Sendable>(
         where isWanted: (Form) -> Bool,
         make: (_ earlier: Form?) -> Form
     ) -> Form {
-        forms.withLock { forms in
-            for case let form as Form in forms.made where isWanted(form) { return form }
-            let earlier = forms.earlier.lazy.compactMap { $0 as? Form }.first(where: isWanted)
-            let form = make(earlier)
+        func wanted(_ forms: [any Sendable]) -> Form? {
+            for case let form as Form in forms where isWanted(form) { return form }
+            return nil
+        }
+        let (made, earlier) = forms.withLock { forms in
+            let made = wanted(forms.made)
+            return (made, made == nil ? wanted(forms.earlier) : nil)
+        }
+        if let made { return made }
+        let form = make(earlier)
+        return forms.withLock { forms in
+            if let made = wanted(forms.made) { return made }
             if forms.made.count == Self.formLimit { forms.made.removeFirst() }
             forms.made.append(form)
             return form
