@@ -64,6 +64,25 @@ extension ExportEngine {
         tools.snapshots.atHand(id, owner: owner)
     }
 
+    public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        tools.snapshots.find(id) { snapshot in
+            then(snapshot.flatMap { owner == nil || $0.export.createdBy == owner ? $0 : nil })
+        }
+    }
+
+    public func watch(
+        _ id: ExportID,
+        beyond revision: Int64,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)? {
+        let watch = tools.changes.watch(id, beyond: revision, then: then)
+        // What has changed before the sign-up is in the snapshot, and what changes from here on is told.
+        tools.snapshots.find(id) { snapshot in
+            if let export = snapshot?.export, export.revision != revision || export.isFinal { watch.tell(export) }
+        }
+        return watch
+    }
+
     public func exports(
         matching filter: ExportFilter,
         before: ExportID?,

@@ -10,6 +10,8 @@ final class Snapshots: Sendable {
     private struct State {
         var map: SnapshotMap
         var reads: [ExportID: Task<ExportSnapshot?, any Error>] = [:]
+        /// Who is to be told what these reads find.
+        var finders: [ExportID: [@Sendable (ExportSnapshot?) -> Void]] = [:]
     }
 
     private enum Found {
@@ -46,6 +48,22 @@ final class Snapshots: Sendable {
         return found
     }
 
+    /// Tells `then` the snapshot, whosever it is, at once or when it is read; nil where there is none, and where the ledger fails.
+    func find(_ id: ExportID, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        let (isToldNow, found) = state.withLock { state -> (Bool, ExportSnapshot?) in
+            if let snapshot = state.map.find(id) { return (true, snapshot) }
+            if state.reads[id] == nil {
+                // It is being created: nobody can know its id yet.
+                guard state.map.beginRead(id) else { return (true, nil) }
+                state.reads[id] = Task { try await self.read(id) }
+            }
+            state.finders[id, default: []].append(then)
+            return (false, nil)
+        }
+        (found == nil ? misses : hits).increment()
+        if isToldNow { then(found) }
+    }
+
     /// The snapshot, whosever it is; nil for an unknown export. Throws what the ledger throws.
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
         let found = state.withLock { state -> Found in
@@ -77,10 +95,14 @@ final class Snapshots: Sendable {
         } catch {
             result = .failure(error)
         }
-        let shown = state.withLock { state in
+        let (shown, finders) = state.withLock { state in
             state.reads[id] = nil
-            return state.map.endRead(id, (try? result.get())?.export, lastOrder: orders.last)
+            let shown = state.map.endRead(id, (try? result.get())?.export, lastOrder: orders.last)
+            return (shown, state.finders.removeValue(forKey: id) ?? [])
         }
+        // One that fails may have been told of a change meanwhile; but what is not certain is asked for again.
+        let isCertain = (try? result.get()) != nil
+        for tell in finders { tell(isCertain ? shown : nil) }
         _ = try result.get()
         return shown
     }

@@ -31,6 +31,19 @@ public protocol ExportService: Sendable {
     /// read. Nil where it is not at hand, and for an export that `owner` may not see; `export` tells those apart.
     func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot?
 
+    /// Finds an export as `snapshot` does, in the ledger where it is not at hand, and tells `then`, once, on any thread: with nil
+    /// for an unknown export, for one that `owner` may not see, and where it cannot be read; `export` tells those apart.
+    func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void)
+
+    /// Tells `then` once, on any thread, as soon as the export's revision is another than `revision` or it is settled: how it is
+    /// then; nil when nothing is going to change any more, because the gateway stops. Nobody is told after `cancel`, but for who
+    /// is being told at that moment. Nil where a service has no such watch; `export(_:owner:changedFrom:within:)` waits then.
+    func watch(
+        _ id: ExportID,
+        beyond revision: Int64,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)?
+
     /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
     func export(
         _ id: ExportID,
@@ -102,6 +115,20 @@ public protocol ExportService: Sendable {
 extension ExportService {
     /// Nothing is at hand where a service keeps nothing.
     public func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? { nil }
+
+    public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) { then(nil) }
+
+    public func watch(
+        _ id: ExportID,
+        beyond revision: Int64,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)? { nil }
+}
+
+/// Somebody who is to be told of the next change of an export.
+public protocol ExportWatch: Sendable {
+    /// Ends the watch; it must be called, and may be more than once.
+    func cancel()
 }
 
 /// A create request, as far as it is the same for every provider.

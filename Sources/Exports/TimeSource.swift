@@ -1,10 +1,24 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Where a room gets the time from, and how it waits: handed in, so that tests own both.
 public protocol TimeSource: Sendable {
     /// The wall clock, UTC.
     func now() -> Timestamp
 
+    /// The time since some moment: for durations. Unlike `now`, it is never set, forwards or back.
+    func elapsed() -> Duration
+
     /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
     func sleep(for duration: Duration) async throws
+}
+
+extension TimeSource {
+    /// By the wall clock, where that is never set: in tests.
+    public func elapsed() -> Duration { .milliseconds(now().milliseconds) }
 }
 
 /// The machine's own clock.
@@ -13,6 +27,12 @@ public struct SystemTime: TimeSource {
     public init() {}
 
     public func now() -> Timestamp { Timestamp.systemNow() }
+
+    public func elapsed() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
 
     public func sleep(for duration: Duration) async throws {
         try await Task.sleep(for: duration, clock: .continuous)

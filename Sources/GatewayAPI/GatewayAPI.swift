@@ -122,26 +122,26 @@ public struct GatewayAPI: Sendable {
         let direct = settings.directAnswers ? responder.direct : nil
         let idleTimeout = TimeAmount(settings.idleTimeout)
         let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
-        let http1 = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [
-                SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() }),
-                ConnectionHandler(
-                    onUnreadable: { status in figures.unreadable(status: status) },
-                    onHandshakeFailure: { figures.failedHandshake() }
-                ),
-                RequestCountHandler(table: table),
-            ],
-            idleTimeout: idleTimeout
-        )
+        @Sendable func handlers() -> [any RemovableChannelHandler] {
+            let slow = SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() })
+            let idle = IdleConnectionHandler(timeout: idleTimeout)
+            let connection = ConnectionHandler(
+                onUnreadable: { status in figures.unreadable(status: status) },
+                onHandshakeFailure: { figures.failedHandshake() },
+                direct: direct.map { answers in
+                    { DirectAnswerHandler(answers: answers, connection: $0, slow: slow, idle: idle, table: table) }
+                }
+            )
+            return [slow, connection, RequestCountHandler(table: table), idle]
+        }
+        let http1 = HTTP1Channel.Configuration(additionalChannelHandlers: handlers())
         return Application(
             responder: responder,
             server: HTTPServerBuilder {
                 CountedChannel(
                     table: table,
                     identity: tls,
-                    base: RequestChannel(responder: $0, configuration: http1) {
-                        direct.map { [DirectAnswerHandler(answers: $0, table: table)] } ?? []
-                    }
+                    base: RequestChannel(responder: $0, configuration: http1)
                 )
             },
             configuration: ApplicationConfiguration(

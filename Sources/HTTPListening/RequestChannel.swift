@@ -14,20 +14,14 @@ public struct RequestChannel: ServerChildChannel, HTTPChannelHandler {
 
     public let responder: HTTPChannelHandler.Responder
     private let configuration: HTTP1Channel.Configuration
-    private let lastHandlers: @Sendable () -> [any ChannelHandler]
 
     /// Answers by `responder`; the configuration means what it means to `HTTP1Channel`.
-    ///
-    /// - Parameter lastHandlers: Makes handlers for a connection that stand behind Hummingbird's own, just before the responder: what
-    ///   they write goes the way of every answer.
     public init(
         responder: @escaping HTTPChannelHandler.Responder,
-        configuration: HTTP1Channel.Configuration = .init(),
-        lastHandlers: @escaping @Sendable () -> [any ChannelHandler] = { [] }
+        configuration: HTTP1Channel.Configuration = .init()
     ) {
         self.responder = responder
         self.configuration = configuration
-        self.lastHandlers = lastHandlers
     }
 
     public func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -49,7 +43,6 @@ public struct RequestChannel: ServerChildChannel, HTTPChannelHandler {
                     logger: logger
                 )
             )
-            try pipeline.addHandlers(lastHandlers())
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(isOutboundHalfClosureEnabled: true)

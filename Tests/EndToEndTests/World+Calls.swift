@@ -67,11 +67,13 @@ extension World {
         return current
     }
 
-    /// Waits until the export's record has the digest of a file: what was delivered is written down after its last byte.
-    func digestIsKnown(of file: JSONValue, _ export: JSONValue) async throws {
-        var files: [JSONValue] = []
-        while !files.contains(where: { $0.id == file.id && $0["sha256"] != nil }) {
-            files = try await call("GET", "/exports/\(export.id)").json["files"]?.array ?? []
+    /// Returns when the deliveries of a file have been written down as ended, `count` of them: only then does the gateway know what
+    /// they found.
+    func deliveriesHaveEnded(of file: JSONValue, _ export: JSONValue, count: Int) async throws {
+        var outcomes: [String?] = []
+        while outcomes.count < count || outcomes.contains("underWay") {
+            let rows = try await call("GET", "/exports/\(export.id)/deliveries").json["value"]?.array ?? []
+            outcomes = rows.filter { $0["fileId"]?.string == file.id }.map { $0["outcome"]?.string }
         }
     }
 }

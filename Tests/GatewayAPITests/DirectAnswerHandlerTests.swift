@@ -3,195 +3,137 @@ import HTTPTypes
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
-import Synchronization
 import Testing
 
 @testable import GatewayAPI
 
 @Suite struct DirectAnswerHandlerTests {
-    /// A connection with the handler alone: what it passes on can be read, what it answers too.
-    private struct Connection {
-        let gateway = TestGateway()
-        let channel = EmbeddedChannel()
-        let export: Export
-
-        init(files: Int = 1) throws {
-            gateway.service.state.withLock { $0.keepsSnapshots = true }
-            export = gateway.service.put(.succeeded) { export in
-                export.files = (0..<files).map { ExportFile(id: "\($0)", name: "a.csv") }
-            }
-            let direct = try #require(gateway.api.responder.direct)
-            let handler = DirectAnswerHandler(answers: direct, table: gateway.api.responder.connections)
-            try channel.pipeline.syncOperations.addHandler(handler)
-            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        }
-
-        func ask(
-            _ method: HTTPRequest.Method = .get,
-            _ path: String? = nil,
-            _ fields: HTTPFields = [:],
-            body: String? = nil
-        ) {
-            let head = HTTPRequest(
-                method: method,
-                scheme: "http",
-                authority: "x",
-                path: path ?? "/exports/\(export.id)",
-                headerFields: fields
-            )
-            channel.pipeline.fireChannelRead(HTTPRequestPart.head(head))
-            if let body { channel.pipeline.fireChannelRead(HTTPRequestPart.body(ByteBuffer(string: body))) }
-            channel.pipeline.fireChannelRead(HTTPRequestPart.end(nil))
-        }
-
-        func read() { channel.pipeline.fireChannelReadComplete() }
-
-        /// What Hummingbird got.
-        func passed() throws -> [HTTPRequestPart] {
-            var parts: [HTTPRequestPart] = []
-            while let part = try channel.readInbound(as: HTTPRequestPart.self) { parts.append(part) }
-            return parts
-        }
-
-        func sent() throws -> [HTTPResponsePart] {
-            var parts: [HTTPResponsePart] = []
-            while let part = try channel.readOutbound(as: HTTPResponsePart.self) { parts.append(part) }
-            return parts
-        }
-
-        func answerFromBehind() throws {
-            try channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .accepted)))
-            try channel.writeOutbound(HTTPResponsePart.end(nil))
-        }
-    }
-
     @Test func whatIsAtHandIsAnsweredAndGoesNoFurther() throws {
-        let connection = try Connection()
-        connection.ask()
-        connection.ask(.head)
-        connection.ask(.get, "/exports/\(connection.export.id)/operation")
-        #expect(try connection.sent().isEmpty)
-        connection.read()
+        let connection = try DirectConnection()
+        let id = connection.export.id
+        try connection.send(
+            DirectConnection.text("GET", "/exports/\(id)") + DirectConnection.text("HEAD", "/exports/\(id)")
+                + DirectConnection.text("GET", "/exports/\(id)/operation")
+        )
         let sent = try connection.sent()
-        #expect(sent.count == 8)
-        guard case .head(let head) = sent[0], case .body(let body) = sent[1], case .end(nil) = sent[2] else {
-            Issue.record("no answer")
-            return
-        }
-        #expect(head.status == .ok)
-        #expect(head.headerFields[.contentLength] == "\(body.readableBytes)")
-        #expect(head.headerFields[.date] != nil)
-        guard case .head(let probe) = sent[3], case .end(nil) = sent[4] else {
-            Issue.record("an answer to HEAD has a body")
-            return
-        }
-        #expect(probe.headerFields[.contentLength] == head.headerFields[.contentLength])
+        let answers = sent.split(separator: "HTTP/1.1 200 OK\r\n")
+        #expect(answers.count == 3)
+        for answer in answers { #expect(answer.contains("\r\nDate: ")) }
+        let parts = answers[0].split(separator: "\r\n\r\n", maxSplits: 1)
+        #expect(parts.count == 2)
+        #expect(parts[0].contains("Content-Length: \(parts[1].utf8.count)"))
+        #expect(answers[1].hasSuffix("\r\n\r\n"), "an answer to HEAD has a body")
+        #expect(answers[1].contains("Content-Length: \(parts[1].utf8.count)"))
         #expect(try connection.passed().isEmpty)
     }
 
     @Test func whatIsNotCertainIsPassedOnWhole() throws {
-        let connection = try Connection()
-        let id = connection.export.id
-        let others: [(HTTPRequest.Method, String?, HTTPFields, String?)] = [
-            (.delete, nil, [:], nil), (.get, "/exports", [:], nil), (.get, "/exports/\(id)?x=1", [:], nil),
-            (.get, "/exports/\(id)/", [:], nil), (.get, "/exports/\(id)/files/1", [:], nil),
-            (.get, "/exports/01981f3e-7c1a-7b52-9d3e-0242ac120002", [:], nil), (.get, nil, [:], "body"),
-            (.get, nil, [.contentLength: "0"], nil), (.get, nil, [.connection: "close"], nil),
-            (.get, nil, [.cacheControl: "no-cache"], nil), (.get, nil, [.prefer: "wait=1"], nil),
-            (.get, nil, [.accept: "text/html"], nil), (.get, nil, [.upstreamAuthorization: "Bearer x"], nil),
-            (.get, nil, [.upstreamDownloadAuthorization: "Bearer x"], nil), (.get, nil, [.cookie: "a=b"], nil),
-            (.get, nil, [.ifNoneMatch: String(repeating: "x", count: 1025)], nil),
-            (.get, nil, [.userAgent: String(repeating: "x", count: 70_000)], nil),
+        let others: [(String, String?, [String], String)] = [
+            ("DELETE", nil, [], ""), ("GET", "/exports", [], ""), ("GET", "/exports/*?x=1", [], ""),
+            ("GET", "/exports/*/", [], ""), ("GET", "/exports/*/files/1", [], ""),
+            ("GET", nil, ["content-length: 4"], "body"), ("GET", nil, ["content-length: 0"], ""),
+            ("GET", nil, ["connection: close"], ""), ("GET", nil, ["cache-control: no-cache"], ""),
+            ("GET", nil, ["prefer: \(String(repeating: "x", count: 257))"], ""),
+            ("GET", nil, ["accept: text/html"], ""),
+            ("GET", nil, ["upstream-authorization: Bearer x"], ""),
+            ("GET", nil, ["upstream-download-authorization: Bearer x"], ""), ("GET", nil, ["cookie: a=b"], ""),
+            ("GET", nil, ["if-none-match: \(String(repeating: "x", count: 1025))"], ""),
+            ("GET", nil, ["user-agent: \(String(repeating: "x", count: 70_000))"], ""),
         ]
-        for (method, path, fields, body) in others {
-            connection.ask(method, path, fields, body: body)
-            connection.read()
+        for (method, path, lines, body) in others {
+            let connection = try DirectConnection()
+            let path = path?.replacing("*", with: connection.export.id.description)
+            try connection.ask(method, path, lines, body: body)
             let passed = try connection.passed()
-            #expect(passed.count == (body == nil ? 2 : 3), "\(method) \(path ?? "") \(fields)")
+            #expect(passed.count == (body.isEmpty ? 2 : 3), "\(method) \(path ?? "") \(lines)")
             guard case .head(let head)? = passed.first, case .end(nil)? = passed.last else {
                 Issue.record("not whole")
                 continue
             }
-            #expect(head.headerFields == fields)
+            #expect(head.headerFields.map { "\($0.name): \($0.value)" } == lines)
             #expect(try connection.sent().isEmpty)
             try connection.answerFromBehind()
-            #expect(try connection.sent().count == 2)
+            #expect(try connection.statuses() == [202])
+            guard !lines.contains("connection: close") else { continue }
+            try connection.ask()
+            #expect(try connection.statuses() == [200])
         }
-        connection.ask()
-        connection.read()
-        #expect(try connection.sent().count == 3)
     }
 
     @Test func answersKeepTheOrderOfTheirRequests() throws {
-        let connection = try Connection()
-        connection.ask()
-        connection.ask(.delete)
-        connection.ask()
-        connection.read()
-        #expect(try connection.sent().count == 3)
+        let connection = try DirectConnection()
+        try connection.ask()
+        try connection.ask("DELETE")
+        try connection.ask()
+        #expect(try connection.statuses() == [200])
         // What comes behind one that was passed on is passed on, too.
         #expect(try connection.passed().count == 4)
         try connection.answerFromBehind()
-        connection.ask()
+        try connection.ask()
         #expect(try connection.passed().count == 2)
         try connection.answerFromBehind()
         try connection.answerFromBehind()
         _ = try connection.sent()
-        connection.ask()
-        connection.read()
-        #expect(try connection.sent().count == 3)
+        try connection.ask()
+        #expect(try connection.statuses() == [200])
         #expect(try connection.passed().isEmpty)
     }
 
     @Test func aClientThatTakesNothingIsPassedOn() throws {
-        let connection = try Connection()
+        let connection = try DirectConnection()
         connection.channel.isWritable = false
-        connection.ask()
+        try connection.ask()
         #expect(try connection.passed().count == 2)
         try connection.answerFromBehind()
         connection.channel.isWritable = true
-        connection.ask()
+        try connection.ask()
         #expect(try connection.passed().isEmpty)
     }
 
     /// Whoever announces a body, or waits to be asked for one, is judged by what has come, and held up by nobody.
-    @Test(arguments: [HTTPField.Name.contentLength, .transferEncoding, .expect])
-    func aHeadWithABodyToComeIsPassedOnAtOnce(field: HTTPField.Name) throws {
-        let connection = try Connection()
-        let head = HTTPRequest(
-            method: .get,
-            scheme: "http",
-            authority: "x",
-            path: "/exports/\(connection.export.id)",
-            headerFields: [field: "1"]
-        )
-        connection.channel.pipeline.fireChannelRead(HTTPRequestPart.head(head))
-        #expect(try connection.passed() == [.head(head)])
+    @Test(arguments: ["content-length: 1", "transfer-encoding: chunked", "expect: 100-continue\r\ncontent-length: 1"])
+    func aHeadWithABodyToComeIsPassedOnAtOnce(line: String) throws {
+        let connection = try DirectConnection()
+        try connection.ask("GET", nil, [line])
+        let passed = try connection.passed()
+        guard passed.count == 1, case .head? = passed.first else {
+            Issue.record("it was held back")
+            return
+        }
     }
 
     /// TLS keeps what is not flushed, and looks writable all the while.
     @Test func manyAnswersOfOneReadDoNotPileUp() throws {
-        let connection = try Connection()
-        for _ in 0..<100 { connection.ask() }
-        #expect(try connection.sent().count >= 3 * 50)
-        connection.read()
+        let connection = try DirectConnection()
+        let text = DirectConnection.text("GET", "/exports/\(connection.export.id)")
+        try connection.send(String(repeating: text, count: 100))
+        #expect(try connection.statuses().count == 100)
         #expect(try connection.passed().isEmpty)
     }
 
     @Test func whatIsLargeIsPassedOn() throws {
-        let connection = try Connection(files: 101)
-        connection.ask()
+        let connection = try DirectConnection(files: 101)
+        try connection.ask()
         #expect(try connection.passed().count == 2)
     }
 
-    @Test func theConnectionIsClosedBehindWhatWasAnswered() throws {
-        let connection = try Connection()
-        connection.ask()
-        let closed = connection.channel.close()
+    @Test func whatIsNoRequestIsAnsweredInItsTurn() throws {
+        let connection = try DirectConnection()
+        let text = DirectConnection.text("GET", "/exports/\(connection.export.id)")
+        #expect(throws: Never.self) { try connection.send(text + "nonsense\r\n\r\n") }
+        #expect(try connection.statuses() == [200, 400])
+    }
+
+    @Test func aConnectionInUseIsNotIdle() throws {
+        let connection = try DirectConnection()
+        for _ in 0..<4 {
+            connection.channel.embeddedEventLoop.advanceTime(by: .seconds(50))
+            try connection.ask()
+        }
         #expect(connection.channel.isActive)
-        connection.read()
-        #expect(try connection.sent().count == 3)
-        try closed.wait()
+        #expect(try connection.statuses().count == 4)
+        connection.channel.embeddedEventLoop.advanceTime(by: .seconds(150))
         #expect(!connection.channel.isActive)
+        #expect(connection.idle.hasCut)
     }
 }

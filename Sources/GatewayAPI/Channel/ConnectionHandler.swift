@@ -35,6 +35,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void
     private let onHandshakeFailure: @Sendable () -> Void
+    private let direct: ((ConnectionHandler) -> DirectAnswerHandler)?
     private var exchange = Exchange()
     private var version = HTTPVersion.http1_1
     /// The answer under way was refused: its parts go nowhere.
@@ -43,13 +44,19 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - onUnreadable: Told the status with which bytes that are no request were answered.
     ///   - onHandshakeFailure: Told that a connection ended before TLS was agreed on.
+    ///   - direct: Makes what answers some requests before they come here; none by default.
     init(
         onUnreadable: @escaping @Sendable (Int) -> Void,
-        onHandshakeFailure: @escaping @Sendable () -> Void
+        onHandshakeFailure: @escaping @Sendable () -> Void,
+        direct: ((ConnectionHandler) -> DirectAnswerHandler)? = nil
     ) {
         self.onUnreadable = onUnreadable
         self.onHandshakeFailure = onHandshakeFailure
+        self.direct = direct
     }
+
+    /// Whether no request is under way here, and the next one may be answered: by whoever stands before this handler.
+    var isIdle: Bool { exchange.isIdle }
 
     /// The presence of the client at the other end; nil where the channel has no such handler, as in tests of routes.
     static func presence(on channel: any Channel) async -> PeerPresence? {
@@ -68,6 +75,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
         let heads = RequestHeadHandler { [weak self] in self?.version = $0 }
         try? pipeline.addHandler(heads, position: .before(codec))
+        // Behind the check of the heads, and before they are turned into what Hummingbird takes, which costs more than an answer.
+        if let direct { try? pipeline.addHandler(direct(self), position: .before(codec)) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -60,6 +60,17 @@ final class ConnectionTable: Sendable {
         state.withLock { $0.register.authenticated(ObjectIdentifier(channel), at: .now()) }
     }
 
+    /// Known callers' requests on a connection were answered past `RequestCountHandler`, up to now.
+    func answered(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        state.withLock { state in
+            state.register.authenticated(id, at: .now())
+            state.register.began(id)
+            state.register.ended(id, at: .now())
+        }
+        makeRoom()
+    }
+
     private func makeRoom() {
         while true {
             let (victim, waits) = state.withLock { state -> ((any Channel)?, (any Channel)?) in

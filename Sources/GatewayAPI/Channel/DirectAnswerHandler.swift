@@ -1,60 +1,113 @@
-import HTTPTypes
+import Exports
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
-/// Answers on the event loop what `DirectAnswers` can answer, and passes everything else on to Hummingbird.
+/// Answers on the event loop what `DirectAnswers` can answer, and passes everything else on.
 ///
-/// It is the last of our handlers before Hummingbird: an answer from here goes out through all the others, which count, limit and
-/// end a connection as they do for every answer. It answers only where nothing is under way behind it, so that answers keep the
-/// order of their requests, and only as fast as the client takes them.
+/// It stands before the codec that makes Hummingbird's requests and answers of NIO's, and writes whole answers past NIO's encoder:
+/// those two cost several times what an answer costs. The handlers that it passes by are told what they have to know. It answers
+/// only where nothing is under way behind it, so that answers keep the order of their requests, and only as fast as the client
+/// takes them.
+///
+/// A request may have to wait, for the ledger or for a change: it is held here without a task. What the client sends meanwhile
+/// waits too, and is not read on when it is more than `mostPending` parts.
 final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
 
-    private let answers: DirectAnswers
-    private let table: ConnectionTable
+    /// A request that waits.
+    struct Hold {
+        var request: StatusRequest
+        /// What is passed on where it turns out that it cannot be answered here.
+        var head: HTTPRequestHead
+        /// The state that the client is to wait beyond; nil while the ledger is asked.
+        var snapshot: ExportSnapshot?
+        var timer: Scheduled<Void>?
+        var watch: (any ExportWatch)?
+    }
+
+    enum Pending {
+        case part(NIOAny)
+        case error(any Error)
+    }
+
+    let answers: DirectAnswers
+    private let connection: ConnectionHandler
+    private let slow: SlowReaderHandler
+    let idle: IdleConnectionHandler
+    let table: ConnectionTable
+    /// Where whole answers are written: behind it there is no handler that knows HTTP.
+    var encoder: ChannelHandlerContext?
     /// A request that may be answered here, as soon as it has ended.
-    private var held: (head: HTTPRequest, target: DirectAnswers.Target)?
-    /// Requests that were passed on and whose answers have not ended.
-    private var underWay = 0
+    private var opened: (head: HTTPRequestHead, target: DirectAnswers.Target)?
+    var hold: Hold?
+    /// Told apart by it: what comes too late for one must not end another.
+    var holdNumber = 0
+    var pending = CircularBuffer<Pending>()
+    private static let mostPending = 16
+    var isReadWanted = false
+    /// The client has said its last word, or the server is about to end: nobody waits.
+    var isLeaving = false
     /// Answers from here that the socket has not taken, and how many of them there may be.
     private var unsent = 0
     private static let mostUnsent = 64
     /// Bytes that were written since the last flush. TLS keeps what is not flushed, and does not say that it is much.
     private var unflushed = 0
     private static let mostUnflushed = 16 << 10
-    private var isKnown = false
+    /// When the table was last told of the connection's requests.
+    private var told: NIODeadline?
     /// Who wants the connection closed, when those answers are out.
     private var closing: [EventLoopPromise<Void>?] = []
 
-    /// - Parameter table: Told that the connection is a known caller's.
-    init(answers: DirectAnswers, table: ConnectionTable) {
+    /// - Parameters:
+    ///   - connection: Knows what is under way behind this handler.
+    ///   - slow: Told how much was written.
+    ///   - idle: Told that the connection is in use.
+    ///   - table: Told that the connection is a known caller's, and, each second at the most, that it is in use.
+    init(
+        answers: DirectAnswers,
+        connection: ConnectionHandler,
+        slow: SlowReaderHandler,
+        idle: IdleConnectionHandler,
+        table: ConnectionTable
+    ) {
         self.answers = answers
+        self.connection = connection
+        self.slow = slow
+        self.idle = idle
         self.table = table
     }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        encoder = nil
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard hold == nil else { return pending.append(.part(data)) }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if underWay == 0, held == nil, closing.isEmpty, Self.hasNoBody(head),
+            if closing.isEmpty, encoder != nil, connection.isIdle, Self.hasNoBody(head),
                 let target = DirectAnswers.target(of: head)
             {
-                held = (head, target)
+                opened = (head, target)
             } else {
-                underWay += 1
                 context.fireChannelRead(data)
             }
         case .body:
             passOn(context)
             context.fireChannelRead(data)
         case .end(let trailers):
-            if trailers == nil, let (head, target) = held, isReady(context),
-                let answer = answers.answer(to: head, target, from: context.remoteAddress)
+            if trailers == nil, let (head, target) = opened, isReady(context),
+                let request = answers.request(head, target, from: context.remoteAddress)
             {
-                held = nil
-                send(answer, context)
+                opened = nil
+                answer(request, head, context)
             } else {
                 passOn(context)
                 context.fireChannelRead(data)
@@ -63,36 +116,65 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Whether the end of the request comes with its head: nobody is waited for.
-    private static func hasNoBody(_ head: HTTPRequest) -> Bool {
-        head.headerFields[.contentLength] == nil && head.headerFields[.transferEncoding] == nil
-            && head.headerFields[.expect] == nil
+    private static func hasNoBody(_ head: HTTPRequestHead) -> Bool {
+        // Whoever speaks HTTP/1.0 is not answered here.
+        head.version == .http1_1
+            && !head.headers.contains { name, _ in
+                // By length first: most fields are others.
+                switch name.utf8.count {
+                case 14: name.lowercased() == "content-length"
+                case 17: name.lowercased() == "transfer-encoding"
+                case 6: name.lowercased() == "expect"
+                default: false
+                }
+            }
     }
 
-    /// What was held back is Hummingbird's.
+    /// What was not answered goes the way of all others.
     private func passOn(_ context: ChannelHandlerContext) {
-        guard let (head, _) = held else { return }
-        held = nil
-        underWay += 1
+        guard let (head, _) = opened else { return }
+        opened = nil
         context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    func passOn(whole head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
     }
 
     /// Whether the client takes what it is sent.
     private func isReady(_ context: ChannelHandlerContext) -> Bool {
-        if unflushed > Self.mostUnflushed || !context.channel.isWritable { flush(context) }
+        if unflushed > Self.mostUnflushed || !context.channel.isWritable { flush() }
         return context.channel.isWritable && unsent < Self.mostUnsent
     }
 
-    private func flush(_ context: ChannelHandlerContext) {
+    func flush() {
         guard unflushed > 0 else { return }
         unflushed = 0
-        context.flush()
+        encoder?.flush()
     }
 
-    private func send(_ answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
-        if !isKnown {
-            isKnown = true
-            table.authenticated(context.channel)
+    private func answer(_ request: StatusRequest, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard let snapshot = answers.atHand(request) else { return find(request, head, context) }
+        guard answers.isSmall(snapshot) else { return passOn(whole: head, context) }
+        guard isLeaving || !request.waits(for: snapshot) else {
+            begin(Hold(request: request, head: head, snapshot: snapshot), context)
+            return wait(beyond: snapshot, context)
         }
+        answers.began()
+        send(answers.answer(request, with: snapshot), context)
+        let now = context.eventLoop.now
+        idle.answeredBeside(at: now)
+        if told.map({ $0 + .seconds(1) <= now }) ?? true {
+            told = now
+            table.answered(context.channel)
+        }
+    }
+
+    func send(_ answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
+        answers.sent(answer)
+        // A client that has left.
+        guard let encoder else { return }
         let sent = context.eventLoop.makePromise(of: Void.self)
         unsent += 1
         sent.futureResult.assumeIsolated()
@@ -100,38 +182,53 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 self.unsent -= 1
                 self.closeIfSent(context)
             }
-        answers.sent(answer)
-        // The head is about as long as this.
-        unflushed += 512 + (answer.body?.readableBytes ?? 0)
-        context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
-        if let body = answer.body { context.write(wrapOutboundOut(.body(body)), promise: nil) }
-        context.write(wrapOutboundOut(.end(nil)), promise: sent)
+        unflushed += answer.bytes.readableBytes
+        slow.wroteBeside(answer.bytes.readableBytes)
+        encoder.write(NIOAny(answer.bytes), promise: sent)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        flush(context)
+        flush()
         context.fireChannelReadComplete()
     }
 
+    func read(context: ChannelHandlerContext) {
+        guard hold != nil, pending.count >= Self.mostPending else { return context.read() }
+        isReadWanted = true
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard hold == nil else { return pending.append(.error(error)) }
         passOn(context)
         context.fireErrorCaught(error)
     }
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data), underWay > 0 { underWay -= 1 }
-        context.write(data, promise: promise)
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed, is ChannelShouldQuiesceEvent: endWait(context)
+        default: break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        encoder = nil
+        endWait(context)
+        context.fireChannelInactive()
     }
 
     /// Hummingbird closes when the client has said its last word, and does not know of answers from here: closing would drop what
-    /// the socket has not taken.
+    /// the socket has not taken. Whoever is too slow or silent for too long is not waited for.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode == .all, unsent > 0 else { return context.close(mode: mode, promise: promise) }
+        if mode == .all { endWait(context) }
+        guard mode == .all, unsent > 0 || hold != nil, !slow.hasCut, !idle.hasCut else {
+            return context.close(mode: mode, promise: promise)
+        }
         closing.append(promise)
     }
 
-    private func closeIfSent(_ context: ChannelHandlerContext) {
-        guard unsent == 0, !closing.isEmpty else { return }
+    func closeIfSent(_ context: ChannelHandlerContext) {
+        guard unsent == 0, hold == nil, !closing.isEmpty else { return }
         let promises = closing
         closing = []
         for promise in promises { context.close(promise: promise) }

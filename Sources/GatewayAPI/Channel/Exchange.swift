@@ -29,6 +29,9 @@ struct Exchange {
         case needsHTTP11
     }
 
+    /// Whether everything that came in was answered, and more may come.
+    var isIdle: Bool { unanswered.isEmpty && !isReading && !isClosing && !isBroken && failure == nil }
+
     /// What to do with a part that came in.
     enum ReadAction: Hashable {
         case forward

@@ -17,6 +17,8 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private var pace: ReaderPace
     private var check: Scheduled<Void>?
+    /// Whether it has closed the connection.
+    private(set) var hasCut = false
     private let onCut: @Sendable () -> Void
 
     /// - Parameter onCut: Told when a connection is closed for its client's slowness.
@@ -24,6 +26,9 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.pace = pace
         self.onCut = onCut
     }
+
+    /// Bytes of an answer were written past this handler.
+    func wroteBeside(_ count: Int) { pace.willWrite(count, isUpToDate: false) }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         check?.cancel()
@@ -52,6 +57,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let (handler, context) = bound.value
             handler.check = nil
             if handler.pace.isTooSlow(waiting: Self.waiting(context), at: context.eventLoop.now) {
+                handler.hasCut = true
                 handler.onCut()
                 context.close(promise: nil)
             } else {

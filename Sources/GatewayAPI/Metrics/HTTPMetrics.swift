@@ -45,6 +45,9 @@ struct HTTPMetrics: Sendable {
     /// A request's head was read.
     func began() { active.increment() }
 
+    /// It is answered elsewhere, where it begins anew.
+    func abandoned() { active.decrement() }
+
     /// A request was answered, or its answer was cut off.
     func answered(method: String, route: String, status: Int, duration: Duration) {
         active.decrement()

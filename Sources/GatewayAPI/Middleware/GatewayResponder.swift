@@ -28,6 +28,7 @@ struct GatewayResponder: HTTPResponder {
         return DirectAnswers(
             authentication: authentication,
             limits: limits,
+            maxWait: exports.maxWait,
             publicAddress: publicAddress,
             record: record,
             answers: ReadyAnswers(service: exports.service)
@@ -42,7 +43,7 @@ struct GatewayResponder: HTTPResponder {
         logger[metadataKey: "request_id"] = .string(requestID)
         var entry = RequestRecord.Entry(
             requestID: requestID,
-            start: record.time.now(),
+            start: record.time.elapsed(),
             method: HTTPMetrics.label(of: request.method),
             route: HTTPMetrics.noRoute
         )

@@ -7,7 +7,10 @@ struct RequestLimits: Sendable {
     var maxHeaderBytes: Int
 
     /// Name, colon, space, value and line end, as they came over the wire.
-    static func bytes(of field: HTTPField) -> Int { field.name.rawName.utf8.count + field.value.utf8.count + 4 }
+    static func bytes(of field: HTTPField) -> Int { bytes(ofName: field.name.rawName, value: field.value) }
+
+    /// As above.
+    static func bytes(ofName name: String, value: String) -> Int { name.utf8.count + value.utf8.count + 4 }
 
     /// Throws `uriTooLong` or `headerFieldsTooLarge`.
     func check(_ head: HTTPRequest) throws(GatewayError) {

@@ -41,7 +41,7 @@ struct RequestRecord: Sendable {
 
     /// Writes down a request whose answer has ended.
     func finish(_ entry: Entry, status: HTTPResponse.Status, bytes: Int64, complete: Bool) {
-        let duration = time.now() - entry.start
+        let duration = time.elapsed() - entry.start
         let status = Int(status.code)
         metrics.answered(method: entry.method, route: entry.route, status: status, duration: duration)
         log.write(
@@ -63,7 +63,8 @@ struct RequestRecord: Sendable {
     /// What is known of a request when its answer begins.
     struct Entry: Sendable {
         var requestID: String
-        var start: Timestamp
+        /// As `TimeSource.elapsed` tells.
+        var start: Duration
         /// One of the methods of the route table, or `other`.
         var method: String
         /// The route's pattern, or `none`: never the path, which anybody can make up.

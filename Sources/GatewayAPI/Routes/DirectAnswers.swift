@@ -1,19 +1,21 @@
 import Exports
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 import SystemCrypto
 
-/// Answers what is asked for most at once, without a task: `GET` and `HEAD` of an export, or of its operation, whose snapshot is
-/// at hand.
+/// Answers what is asked for most without a task: `GET` and `HEAD` of an export, or of its operation.
 ///
 /// The answers, the figures and the line in the log are those of `GatewayResponder`, to the byte. It knows only what it is
-/// certain of: everything else, a request with a field that is not listed here among it, is the responder's.
+/// certain of: everything else, a request with a field that is not listed in `StatusFields` among it, is the responder's.
 struct DirectAnswers: Sendable {
     /// One answer, and what is to be written down of it.
     struct Answer: Sendable {
-        var head: HTTPResponse
-        /// Nil where only the head is sent.
-        var body: ByteBuffer?
+        /// Head and body, as they are sent.
+        var bytes: ByteBuffer
+        fileprivate var status: HTTPResponse.Status
+        fileprivate var bodyBytes: Int
         fileprivate var entry: RequestRecord.Entry
     }
 
@@ -23,24 +25,12 @@ struct DirectAnswers: Sendable {
         var isOperation: Bool
     }
 
-    /// What the fields of a request say.
-    private struct Wishes {
-        var authorization: String?
-        /// All lines, as one list.
-        var accept: String?
-        var ifNoneMatch: String?
-        var requestID: String?
-        var requestIDCount = 0
-        var bytes = 0
-    }
-
-    /// Longer ones are sent piece by piece, as the client takes them.
-    private static let longestBody = 64 << 10
-    /// To encode more of them takes too long for an event loop.
+    /// Longer ones are sent piece by piece, as the client takes them: those of exports with more files.
     private static let mostFiles = 100
 
     let authentication: Authentication
     let limits: RequestLimits
+    let maxWait: Duration
     let publicAddress: PublicAddress
     let record: RequestRecord
     let answers: ReadyAnswers
@@ -48,10 +38,10 @@ struct DirectAnswers: Sendable {
 
     /// What a request asks for that may be one to be answered here, by its first line alone: `/exports/{id}` and
     /// `/exports/{id}/operation`, spelled as here and without a query. Nil for all others.
-    static func target(of head: HTTPRequest) -> Target? {
-        guard head.method == .get || head.method == .head, let path = head.path else { return nil }
+    static func target(of head: HTTPRequestHead) -> Target? {
+        guard head.method == .GET || head.method == .HEAD else { return nil }
+        let (path, prefix, suffix, idLength) = (head.uri, "/exports/", "/operation", 36)
         let bytes = path.utf8
-        let (prefix, suffix, idLength) = ("/exports/", "/operation", 36)
         let isOperation = bytes.count == prefix.utf8.count + idLength + suffix.utf8.count
         guard isOperation || bytes.count == prefix.utf8.count + idLength, path.hasPrefix(prefix),
             !isOperation || path.hasSuffix(suffix)
@@ -61,39 +51,27 @@ struct DirectAnswers: Sendable {
             .map { Target(id: $0, isOperation: isOperation) }
     }
 
-    /// The answer to a request that has no body; nil for one that is not answered here: nothing has happened then.
+    /// The request that a head without a body is; nil for one that is not answered here: nothing has happened then.
     ///
     /// - Parameter peer: Who opened the connection.
-    func answer(to head: HTTPRequest, _ target: Target, from peer: SocketAddress?) -> Answer? {
-        guard let wishes = Self.wishes(head.headerFields), wishes.bytes <= limits.maxHeaderBytes,
-            head.path?.utf8.count ?? 0 <= limits.maxTargetBytes,
-            let caller = authentication.callerAtOnce(authorization: wishes.authorization),
-            caller.permissions.allow(.read), Self.acceptsJSON(wishes.accept)
+    func request(_ head: HTTPRequestHead, _ target: Target, from peer: SocketAddress?) -> StatusRequest? {
+        guard let fields = StatusFields(head.headers), fields.bytes <= limits.maxHeaderBytes,
+            head.uri.utf8.count <= limits.maxTargetBytes,
+            let caller = authentication.callerAtOnce(authorization: fields.authorization),
+            caller.permissions.allow(.read), Self.acceptsJSON(fields.accept)
         else { return nil }
-        let document: ReadyAnswer.Document =
-            target.isOperation ? .operation : .export(base: publicAddress.base(of: head.headerFields, from: peer))
-        guard let snapshot = answers.service.snapshot(of: target.id, owner: caller.owner),
-            snapshot.export.files.count <= Self.mostFiles
-        else { return nil }
-        let ready = answers.answer(snapshot, as: document)
-        guard ready.body.readableBytes <= Self.longestBody else { return nil }
-
-        let requestID = Self.requestID(wishes)
-        let isUnchanged = wishes.ifNoneMatch.map(ready.tag.isNamed) ?? false
-        var response = HTTPResponse(
-            status: isUnchanged ? .notModified : .ok,
-            headerFields: isUnchanged ? ready.fieldsOfUnchanged : ready.fields
-        )
-        response.headerFields.append(HTTPField(name: .requestID, value: requestID))
-        response.headerFields.append(HTTPField(name: .xContentTypeOptions, value: "nosniff"))
-        response.headerFields.append(HTTPField(name: .date, value: date.value))
-        return Answer(
-            head: response,
-            body: isUnchanged || head.method == .head ? nil : ready.body,
+        let isHead = head.method == .HEAD
+        return StatusRequest(
+            id: target.id,
+            document: target.isOperation ? .operation : .export(base: base(head, fields, from: peer)),
+            isHead: isHead,
+            owner: caller.owner,
+            ifNoneMatch: fields.ifNoneMatch,
+            wait: fields.prefer.flatMap { Preference.wait(in: $0, most: maxWait) },
             entry: RequestRecord.Entry(
-                requestID: requestID,
-                start: record.time.now(),
-                method: HTTPMetrics.label(of: head.method),
+                requestID: Self.requestID(fields),
+                start: record.time.elapsed(),
+                method: isHead ? "HEAD" : "GET",
                 route: target.isOperation ? Self.operationRoute : Self.exportRoute,
                 caller: caller.id,
                 export: target.id
@@ -101,50 +79,82 @@ struct DirectAnswers: Sendable {
         )
     }
 
+    /// The export where it is at hand, and the caller's to see.
+    func atHand(_ request: StatusRequest) -> ExportSnapshot? {
+        answers.service.snapshot(of: request.id, owner: request.owner)
+    }
+
+    /// Finds the export in the ledger, and tells `then`; see `ExportService.find`.
+    func find(_ request: StatusRequest, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        answers.service.find(request.id, owner: request.owner, then: then)
+    }
+
+    /// Waits for a state after `snapshot`, and tells `then`; see `ExportService.watch`.
+    func watch(
+        _ request: StatusRequest,
+        beyond snapshot: ExportSnapshot,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)? {
+        answers.service.watch(request.id, beyond: snapshot.export.revision, then: then)
+    }
+
+    /// Whether the answer is short enough to be made, and sent at once, on an event loop.
+    func isSmall(_ snapshot: ExportSnapshot) -> Bool { snapshot.export.files.count <= Self.mostFiles }
+
+    /// The newest of what is known of an export: what is at hand, or `news`, or else `known`.
+    func latest(_ request: StatusRequest, known: ExportSnapshot, news: Export?) -> ExportSnapshot {
+        let newest = news.flatMap { $0.revision > known.export.revision ? ExportSnapshot($0) : nil } ?? known
+        guard let snapshot = atHand(request), snapshot.export.revision >= newest.export.revision else { return newest }
+        return snapshot
+    }
+
+    /// The answer to a request about this state.
+    func answer(_ request: StatusRequest, with snapshot: ExportSnapshot) -> Answer {
+        let ready = answers.answer(snapshot, as: request.document)
+        let isUnchanged = request.ifNoneMatch.map(ready.tag.isNamed) ?? false
+        let head = isUnchanged ? ready.headOfUnchanged : ready.head
+        let body = isUnchanged || request.isHead ? nil : ready.body
+        var bytes = ByteBufferAllocator().buffer(capacity: head.count + 256 + (body?.readableBytes ?? 0))
+        bytes.writeBytes(head)
+        if let wait = request.wait {
+            bytes.writeString("\(HTTPField.Name.preferenceApplied.rawName): \(Preference.applied(wait: wait))\r\n")
+        }
+        bytes.writeStaticString("X-Request-Id: ")
+        bytes.writeString(request.entry.requestID)
+        bytes.writeStaticString("\r\nX-Content-Type-Options: nosniff\r\nDate: ")
+        bytes.writeString(date.value)
+        bytes.writeStaticString("\r\n\r\n")
+        if let body { bytes.writeImmutableBuffer(body) }
+        return Answer(
+            bytes: bytes,
+            status: isUnchanged ? .notModified : .ok,
+            bodyBytes: body?.readableBytes ?? 0,
+            entry: request.entry
+        )
+    }
+
+    /// A request is being answered here.
+    func began() { record.metrics.began() }
+
+    /// It is not, after all.
+    func abandoned() { record.metrics.abandoned() }
+
     /// Writes an answer down, once it is on its way.
     func sent(_ answer: Answer) {
-        record.metrics.began()
-        record.finish(
-            answer.entry,
-            status: answer.head.status,
-            bytes: Int64(answer.body?.readableBytes ?? 0),
-            complete: true
-        )
+        record.finish(answer.entry, status: answer.status, bytes: Int64(answer.bodyBytes), complete: true)
     }
 
     private static let exportRoute = "/exports/{id}"
     private static let operationRoute = "/exports/{id}/operation"
 
-    /// Nil where a field may mean something that is not understood here.
-    private static func wishes(_ fields: HTTPFields) -> Wishes? {
-        var wishes = Wishes()
-        for field in fields {
-            let value = field.value
-            wishes.bytes += RequestLimits.bytes(of: field)
-            switch field.name.canonicalName {
-            case "authorization":
-                if wishes.authorization != nil { return nil }
-                wishes.authorization = value
-            case "accept": wishes.accept = wishes.accept.map { $0 + ", " + value } ?? value
-            case "if-none-match":
-                if wishes.ifNoneMatch != nil || value.utf8.count > 1024 { return nil }
-                wishes.ifNoneMatch = value
-            case "x-request-id":
-                wishes.requestID = value
-                wishes.requestIDCount += 1
-            case "connection":
-                // Whatever ends the connection, or makes another of it, is the responder's.
-                guard value.lowercased() == "keep-alive" else { return nil }
-            // `PublicAddress` reads what it may of these.
-            case "forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix": break
-            // These mean nothing to the gateway.
-            case "user-agent", "accept-encoding", "accept-language", "x-forwarded-for", "x-real-ip", "via",
-                "traceparent", "tracestate":
-                break
-            default: return nil
-            }
+    private func base(_ head: HTTPRequestHead, _ fields: StatusFields, from peer: SocketAddress?) -> String? {
+        // To make fields of them takes long.
+        guard fields.isForwarded else { return publicAddress.base(of: [:], from: nil) }
+        var forwarded = HTTPFields()
+        for name in [HTTPField.Name.forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPrefix] {
+            forwarded[values: name] = head.headers[name.rawName]
         }
-        return wishes
+        return publicAddress.base(of: forwarded, from: peer)
     }
 
     private static func acceptsJSON(_ field: String?) -> Bool {
@@ -152,8 +162,8 @@ struct DirectAnswers: Sendable {
         return MediaType.json.isAccepted(by: field)
     }
 
-    private static func requestID(_ wishes: Wishes) -> String {
-        if wishes.requestIDCount == 1, let id = wishes.requestID, RequestID.isValid(id) { return id }
+    private static func requestID(_ fields: StatusFields) -> String {
+        if let id = fields.requestID, RequestID.isValid(id) { return id }
         var random = SystemRandom()
         return RequestID.make(using: &random)
     }

@@ -20,6 +20,8 @@ final class ReadyAnswer: Sendable {
     /// The fields of a 304.
     let fieldsOfUnchanged: HTTPFields
     let body: ByteBuffer
+    /// The beginnings of both as they are sent: the first line and these fields.
+    let (head, headOfUnchanged): ([UInt8], [UInt8])
     /// Where the value of `observedAt` stands in the body; nil where there is none.
     private let observedAt: Range<Int>?
 
@@ -46,9 +48,17 @@ final class ReadyAnswer: Sendable {
         var answer = JSONAnswer.perCaller(body, entityTag: tag.field)
         if let retryAfter { answer.headers[.retryAfter] = String(retryAfter) }
         fields = answer.headers
+        head = Self.head("200 OK", fields)
         answer.headers[.contentType] = nil
         answer.headers[.contentLength] = nil
         fieldsOfUnchanged = answer.headers
+        headOfUnchanged = Self.head("304 Not Modified", fieldsOfUnchanged)
+    }
+
+    private static func head(_ status: StaticString, _ fields: HTTPFields) -> [UInt8] {
+        var text = "HTTP/1.1 \(status)\r\n"
+        for field in fields { text += "\(field.name.rawName): \(field.value)\r\n" }
+        return Array(text.utf8)
     }
 
     /// The body with another time in it; nil where it cannot be had from this one.

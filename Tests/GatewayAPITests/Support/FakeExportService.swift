@@ -12,6 +12,10 @@ final class FakeExportService: ExportService {
         /// Whether exports are at hand, as those are that the engine was asked for before.
         var keepsSnapshots = false
         var snapshots: [ExportID: ExportSnapshot] = [:]
+        /// Whether `find` and `watch` wait until the test tells them.
+        var holds = false
+        var finders: [@Sendable (ExportSnapshot?) -> Void] = []
+        var watches: [FakeWatch] = []
         var authorizations: [CallerAuthorization] = []
         var isReady = true
         var failure: GatewayError?
@@ -92,6 +96,27 @@ final class FakeExportService: ExportService {
             change(&export)
             export.revision += 1
             state.exports[id] = export
+        }
+    }
+
+    func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        let isHeld = state.withLock { state in
+            if state.holds { state.finders.append(then) }
+            return state.holds
+        }
+        if !isHeld { then(nil) }
+    }
+
+    func watch(
+        _ id: ExportID,
+        beyond revision: Int64,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)? {
+        state.withLock { state in
+            guard state.holds else { return nil }
+            let watch = FakeWatch(then)
+            state.watches.append(watch)
+            return watch
         }
     }
 
@@ -276,4 +301,16 @@ final class FakeExportService: ExportService {
     private func fail() throws(GatewayError) {
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
+}
+
+/// A watch that the test tells.
+final class FakeWatch: ExportWatch {
+    let tell: @Sendable (Export?) -> Void
+    private let cancelled = Atomic(false)
+
+    init(_ tell: @escaping @Sendable (Export?) -> Void) { self.tell = tell }
+
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
 }

@@ -1,0 +1,108 @@
+import Exports
+import NIOCore
+import NIOHTTP1
+
+/// Requests that wait: for the ledger, or for a change (`Prefer: wait`).
+extension DirectAnswerHandler {
+    func begin(_ hold: Hold, _ context: ChannelHandlerContext) {
+        holdNumber += 1
+        self.hold = hold
+        idle.beganBeside()
+        table.authenticated(context.channel)
+        table.began(context.channel)
+        answers.began()
+    }
+
+    /// Asks the ledger for what is not at hand.
+    func find(_ request: StatusRequest, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        begin(Hold(request: request, head: head), context)
+        let (number, loop) = (holdNumber, context.eventLoop)
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
+        answers.find(request) { snapshot in
+            loop.execute { bound.value.handler.found(snapshot, number, bound.value.context) }
+        }
+    }
+
+    /// - Parameter snapshot: What the ledger has; nil where it has nothing for this caller, or cannot be read.
+    private func found(_ snapshot: ExportSnapshot?, _ number: Int, _ context: ChannelHandlerContext) {
+        guard number == holdNumber, let hold else { return }
+        guard let snapshot, answers.isSmall(snapshot) else { return release(passingOn: hold.head, context) }
+        guard hold.request.waits(for: snapshot), encoder != nil, !isLeaving else {
+            return finish(with: snapshot, context)
+        }
+        self.hold?.snapshot = snapshot
+        wait(beyond: snapshot, context)
+    }
+
+    /// Waits for a state after `snapshot`.
+    func wait(beyond snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
+        guard let hold, let limit = hold.request.wait else { return }
+        let (number, loop) = (holdNumber, context.eventLoop)
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
+        let watch = answers.watch(hold.request, beyond: snapshot) { export in
+            loop.execute { bound.value.handler.end(number, export, bound.value.context) }
+        }
+        guard let watch else { return release(passingOn: hold.head, context) }
+        self.hold?.watch = watch
+        self.hold?.timer = loop.scheduleTask(in: TimeAmount(limit)) {
+            bound.value.handler.end(number, nil, bound.value.context)
+        }
+    }
+
+    /// - Parameter export: What it has changed to; nil where the time is over.
+    private func end(_ number: Int, _ export: Export?, _ context: ChannelHandlerContext) {
+        guard number == holdNumber, let hold, let known = hold.snapshot else { return }
+        finish(with: answers.latest(hold.request, known: known, news: export), context)
+    }
+
+    /// Nobody waits any more: the client has gone, or the server is about to.
+    func endWait(_ context: ChannelHandlerContext) {
+        isLeaving = true
+        end(holdNumber, nil, context)
+    }
+
+    private func finish(with snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
+        guard let hold = endHold(context) else { return }
+        send(answers.answer(hold.request, with: snapshot), context)
+        goOn(context)
+    }
+
+    /// It is answered by whoever answers everything else.
+    private func release(passingOn head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard endHold(context) != nil else { return }
+        answers.abandoned()
+        guard encoder != nil else { return }
+        passOn(whole: head, context)
+        context.fireChannelReadComplete()
+        goOn(context)
+    }
+
+    private func endHold(_ context: ChannelHandlerContext) -> Hold? {
+        guard let hold else { return nil }
+        hold.timer?.cancel()
+        hold.watch?.cancel()
+        self.hold = nil
+        idle.endedBeside(at: context.eventLoop.now)
+        table.ended(context.channel)
+        return hold
+    }
+
+    /// Takes what came in meanwhile.
+    private func goOn(_ context: ChannelHandlerContext) {
+        var isRead = false
+        while hold == nil, let next = pending.popFirst() {
+            isRead = true
+            switch next {
+            case .part(let part): channelRead(context: context, data: part)
+            case .error(let error): errorCaught(context: context, error: error)
+            }
+        }
+        flush()
+        if isRead { context.fireChannelReadComplete() }
+        guard hold == nil else { return }
+        closeIfSent(context)
+        guard isReadWanted, encoder != nil else { return }
+        isReadWanted = false
+        context.read()
+    }
+}

@@ -1,0 +1,93 @@
+import NIOCore
+import NIOHTTPTypes
+
+/// Closes a connection that is idle for too long: on which no request is being answered, and nothing comes in.
+///
+/// In the place of the timeout of Hummingbird's `HTTPConnectionStateHandler`, which cannot be told of answers that go past it.
+final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// Whether it has closed the connection.
+    private(set) var hasCut = false
+    private let timeout: TimeAmount
+    private var lastActive = NIODeadline.now()
+    /// Requests whose answers have not ended.
+    private var underWay = 0
+    /// The body of the newest request is still coming: its client must go on sending.
+    private var isReading = false
+    private var check: Scheduled<Void>?
+
+    /// - Parameter timeout: How long a connection may be idle.
+    init(timeout: TimeAmount) {
+        self.timeout = timeout
+    }
+
+    /// A request is being answered past this handler; `endedBeside` must follow.
+    func beganBeside() { underWay += 1 }
+
+    /// It was answered.
+    func endedBeside(at now: NIODeadline) {
+        underWay -= 1
+        lastActive = now
+    }
+
+    /// A request was answered past this handler, at once.
+    func answeredBeside(at now: NIODeadline) { lastActive = now }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        lastActive = context.eventLoop.now
+        schedule(context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        check?.cancel()
+        check = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastActive = context.eventLoop.now
+        switch unwrapInboundIn(data) {
+        case .head:
+            isReading = true
+            underWay += 1
+        case .body: break
+        case .end: isReading = false
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) {
+            underWay -= 1
+            lastActive = context.eventLoop.now
+        }
+        context.write(data, promise: promise)
+    }
+
+    private func schedule(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        check = context.eventLoop.scheduleTask(deadline: max(lastActive, context.eventLoop.now - timeout) + timeout) {
+            bound.value.handler.look(bound.value.context)
+        }
+    }
+
+    private func look(_ context: ChannelHandlerContext) {
+        check = nil
+        let now = context.eventLoop.now
+        if underWay > 0, !isReading {
+            // Nothing is expected of the client.
+            lastActive = now
+        }
+        guard now < lastActive + timeout else {
+            hasCut = true
+            return context.close(promise: nil)
+        }
+        schedule(context)
+    }
+}
+
+@available(*, unavailable)
+extension IdleConnectionHandler: Sendable {}
