@@ -33,6 +33,39 @@ import Testing
         #expect(writer.lost.isEmpty)
     }
 
+    /// Those of requests wait for others, and go out with the next one that does not.
+    @Test func theLinesOfRequestsKeepTheirPlaceAmongTheOthers() throws {
+        let (reader, end) = try pipe()
+        let writer = writer(end)
+        let lines = (0..<1000).map { "line \($0) \(String(repeating: "x", count: $0 % 37))\n" }
+        for (index, line) in lines.enumerated() {
+            if index % 50 == 49 { writer.sink.write(line) } else { writer.sink.writeRequest(Array(line.utf8)) }
+        }
+        writer.close(within: .seconds(10))
+        close(end)
+        #expect(everything(from: reader) == lines.joined())
+        #expect(writer.lost.isEmpty)
+    }
+
+    /// Nobody has to write another line for it, or to end the writer.
+    @Test func theLineOfARequestIsWrittenSoon() throws {
+        let (reader, end) = try pipe()
+        let writer = writer(end)
+        var text = ""
+        for number in 0..<5 {
+            writer.sink.writeRequest(Array("line \(number)\n".utf8))
+            while !text.hasSuffix("line \(number)\n") {
+                var bytes = [UInt8](repeating: 0, count: 100)
+                let count = read(reader, &bytes, bytes.count)
+                try #require(count > 0)
+                text += String(decoding: bytes[..<count], as: UTF8.self)
+            }
+        }
+        writer.close(within: .seconds(10))
+        close(end)
+        close(reader)
+    }
+
     @Test func aLineLongerThanAPieceIsWhole() throws {
         let (reader, end) = try pipe()
         let writer = writer(end)

@@ -23,7 +23,7 @@ extension LineLogHandler: AccessLog {
             )
             return
         }
-        sink.writeBytes(format == .json ? json(record) : text(record))
+        sink.writeRequest(format == .json ? json(record) : text(record))
     }
 
     /// Whether a text stands in a line as it is, in JSON too.

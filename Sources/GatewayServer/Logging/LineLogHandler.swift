@@ -5,21 +5,20 @@ public import Logging
 /// Where log lines go: one line at a time, whole.
 public struct LogSink: Sendable {
     let write: @Sendable (String) -> Void
-    let writeBytes: @Sendable ([UInt8]) -> Void
+    /// Of these there are many: they may be kept for a moment, and written together.
+    let writeRequest: @Sendable ([UInt8]) -> Void
 
     /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
     public init(write: @escaping @Sendable (String) -> Void) {
         self.write = write
-        writeBytes = { write(String(decoding: $0, as: UTF8.self)) }
+        writeRequest = { write(String(decoding: $0, as: UTF8.self)) }
     }
 
-    private init(bytes: @escaping @Sendable ([UInt8]) -> Void) {
-        writeBytes = bytes
-        write = { bytes(Array($0.utf8)) }
+    /// Makes a sink that gets the lines of requests as their bytes.
+    init(write: @escaping @Sendable (String) -> Void, writeRequest: @escaping @Sendable ([UInt8]) -> Void) {
+        self.write = write
+        self.writeRequest = writeRequest
     }
-
-    /// A sink that takes lines as their bytes.
-    static func ofBytes(_ write: @escaping @Sendable ([UInt8]) -> Void) -> LogSink { LogSink(bytes: write) }
 }
 
 /// Writes each log event as one line: JSON for machines, text for people.

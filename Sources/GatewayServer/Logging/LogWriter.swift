@@ -5,6 +5,9 @@ import Synchronization
 
 /// Writes log lines to a file descriptor from a thread of its own: whoever logs never waits and never fails.
 ///
+/// The lines of requests are written together: one waits for others as long as ``gathering`` at the most, and not at all where
+/// nothing was written for as long. Every other line goes out at once, with those before it.
+///
 /// Lines wait in memory, at most `capacity` bytes of them. What does not fit, because nobody reads the other end fast
 /// enough, is dropped, and so is what the system does not take: a full disk, a pipe whose reader has gone, a descriptor
 /// that is closed. All of it is counted, and as soon as lines are taken again, one of them says how many were lost.
@@ -22,6 +25,8 @@ public final class LogWriter: Sendable {
         var waiting: [[UInt8]] = []
         /// The bytes of these, and of those that the thread has taken and not written yet.
         var bytes = 0
+        /// Whether the thread writes what waits without waiting for more.
+        var isUrgent = false
         var isClosed = false
         var lost: [Loss: Int] = [:]
         var counters: [Loss: Counter] = [:]
@@ -32,11 +37,17 @@ public final class LogWriter: Sendable {
     /// POSIX's least `PIPE_BUF` on Linux: a pipe that `poll` calls writable takes so many bytes without blocking (`pipe(7)`).
     private static let pieceSize = 4096
 
+    /// The longest that the line of a request waits for others to be written with it.
+    public static let gathering = DispatchTimeInterval.milliseconds(10)
+    /// So many bytes wait for no others: a line too many costs a system call for each few of them.
+    private static let gatheredBytes = 32 << 10
+
     private let descriptor: CInt
     private let capacity: Int
     private let notice: @Sendable (_ lost: Int) -> String
     private let state = Mutex(State())
     private let work = DispatchSemaphore(value: 0)
+    private let urgency = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
 
     /// Starts the thread. It runs until ``close(within:)``, and as long as the process where that is never called.
@@ -56,7 +67,9 @@ public final class LogWriter: Sendable {
     }
 
     /// What loggers write to.
-    public var sink: LogSink { .ofBytes { self.add($0) } }
+    public var sink: LogSink {
+        LogSink(write: { self.add(Array($0.utf8), isUrgent: true) }, writeRequest: { self.add($0, isUrgent: false) })
+    }
 
     /// How many lines were lost, by reason.
     public var lost: [Loss: Int] { state.withLock { $0.lost } }
@@ -79,37 +92,48 @@ public final class LogWriter: Sendable {
     /// Takes no more lines, and returns when those that wait are written, but no later than after `limit`: a reader that
     /// does not read must not keep the process from ending.
     public func close(within limit: Duration) {
-        state.withLock { $0.isClosed = true }
+        let isNews = state.withLock { state in
+            state.isClosed = true
+            return state.becameUrgent()
+        }
         work.signal()
+        if isNews { urgency.signal() }
         let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
         _ = ended.wait(timeout: .now() + .milliseconds(Int(milliseconds)))
     }
 
-    private func add(_ line: [UInt8]) {
-        let isFirst = state.withLock { state in
+    private func add(_ line: [UInt8], isUrgent: Bool) {
+        let (isFirst, isNews) = state.withLock { state in
             guard !state.isClosed, state.bytes + line.count <= capacity else {
                 state.lose(1, .bufferFull)
-                return false
+                return (false, false)
             }
             state.bytes += line.count
             state.waiting.append(line)
-            return state.waiting.count == 1
+            let isNews = (isUrgent || state.bytes >= Self.gatheredBytes) && state.becameUrgent()
+            return (state.waiting.count == 1, isNews)
         }
         if isFirst { work.signal() }
+        if isNews { urgency.signal() }
     }
 
     // MARK: The thread
 
     private func run() {
         var isMidLine = false
+        var nextWrite = DispatchTime.now()
         while true {
             work.wait()
-            let (lines, isClosed) = state.withLock { state in
-                defer { state.waiting = [] }
-                return (state.waiting, state.isClosed)
+            let isEarly = urgency.wait(timeout: nextWrite) == .success
+            let (lines, isClosed, isUrgent) = state.withLock { state in
+                defer { (state.waiting, state.isUrgent) = ([], false) }
+                return (state.waiting, state.isClosed, state.isUrgent)
             }
+            // It became urgent when the time was over: its signal must not end the next wait.
+            if isUrgent, !isEarly { urgency.wait() }
             var next = 0
             while next < lines.count { write(lines, &next, &isMidLine) }
+            nextWrite = .now() + Self.gathering
             if isClosed { break }
         }
         ended.signal()
@@ -165,6 +189,12 @@ public final class LogWriter: Sendable {
 }
 
 extension LogWriter.State {
+    /// Whether it was not urgent before: the thread has to be told.
+    fileprivate mutating func becameUrgent() -> Bool {
+        defer { isUrgent = true }
+        return !isUrgent
+    }
+
     fileprivate mutating func lose(_ number: Int, _ loss: LogWriter.Loss) {
         lost[loss, default: 0] += number
         counters[loss]?.increment(by: number)
