@@ -12,7 +12,11 @@ final class ChangeHub: Sendable {
         /// Whether it is told no more than once.
         var isTransient = false
 
-        func wants(_ export: Export) -> Bool { revision.map { export.revision != $0 || export.isFinal } ?? true }
+        func wants(_ export: Export) -> Bool {
+            guard let revision, !export.isFinal else { return true }
+            // A commit may be told of late; whoever is told once must not be told of that one.
+            return isTransient ? export.revision > revision : export.revision != revision
+        }
     }
 
     private struct Topic {

@@ -78,7 +78,7 @@ extension ExportEngine {
         let watch = tools.changes.watch(id, beyond: revision, then: then)
         // What has changed before the sign-up is in the snapshot, and what changes from here on is told.
         tools.snapshots.find(id) { snapshot in
-            if let export = snapshot?.export, export.revision != revision || export.isFinal { watch.tell(export) }
+            if let export = snapshot?.export, export.revision > revision || export.isFinal { watch.tell(export) }
         }
         return watch
     }

@@ -35,8 +35,8 @@ public protocol ExportService: Sendable {
     /// for an unknown export, for one that `owner` may not see, and where it cannot be read; `export` tells those apart.
     func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void)
 
-    /// Tells `then` once, on any thread, as soon as the export's revision is another than `revision` or it is settled: how it is
-    /// then; nil when nothing is going to change any more, because the gateway stops. Nobody is told after `cancel`, but for who
+    /// Tells `then` once, on any thread, as soon as the export's revision is higher than `revision` or it is settled: how it is
+    /// then; nil when nothing is going to change any more, because the gateway stops. After `cancel` nothing is told, unless it
     /// is being told at that moment. Nil where a service has no such watch; `export(_:owner:changedFrom:within:)` waits then.
     func watch(
         _ id: ExportID,

@@ -69,9 +69,9 @@ import Testing
         #expect(figures[0] == figures[1], "seed \(seed)")
     }
 
-    @Test func halfAConnectionGetsItsWholeAnswer() async throws {
+    @Test(arguments: [true, false]) func halfAConnectionGetsItsWholeAnswer(isAtHand: Bool) async throws {
         let service = FakeExportService(time: SystemTime())
-        service.state.withLock { $0.keepsSnapshots = true }
+        service.state.withLock { $0.keepsSnapshots = isAtHand }
         let export = service.put(.succeeded) { export in
             export.files = (0..<100).map { ExportFile(id: "\($0)", name: String(repeating: "n", count: 400)) }
         }

@@ -157,6 +157,42 @@ import Testing
         #expect(active(other)?.hasSuffix(" 0") == true)
     }
 
+    /// Nobody hears of it before the request is where it is answered.
+    @Test(arguments: [true, false]) func whatIsPassedOnComesBeforeTheEnd(isClient: Bool) throws {
+        let connection = try DirectConnection(atHand: false)
+        try connection.ask()
+        try connection.ask("DELETE")
+        let event: any Sendable = isClient ? ChannelEvent.inputClosed : ChannelShouldQuiesceEvent()
+        connection.channel.pipeline.fireUserInboundEventTriggered(event)
+        let ends = connection.events.count
+        try find(nil, connection)
+        #expect(try connection.passed().count == 4)
+        #expect((ends, connection.events.count) == (0, 1))
+    }
+
+    @Test func whatBecameLargeIsPassedOn() throws {
+        let connection = try DirectConnection(.running)
+        try connection.ask("GET", nil, ["prefer: wait=5"])
+        var export = changed(connection)
+        export.files = (0...100).map { ExportFile(id: "\($0)", name: "a.csv") }
+        try #require(watches(connection).first).tell(export)
+        connection.run()
+        #expect(try connection.sent().isEmpty)
+        #expect(try connection.passed().count == 2)
+    }
+
+    /// What HTTP/1.0 gets is another answer than what waited before it.
+    @Test func eachRequestIsOfItsOwnVersion() throws {
+        let connection = try DirectConnection(atHand: false)
+        try connection.ask()
+        try connection.send("DELETE /exports/x HTTP/1.0\r\nhost: x\r\n\r\n")
+        try find(nil, connection)
+        try connection.answerFromBehind()
+        #expect(try connection.sent().contains("Connection") == false)
+        try connection.answerFromBehind()
+        #expect(try connection.sent().lowercased().contains("connection: close"))
+    }
+
     /// Who closes because the client has said its last word does not know of what is answered here.
     @Test func theConnectionIsClosedBehindTheAnswer() throws {
         let connection = try DirectConnection(atHand: false)

@@ -37,7 +37,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let onHandshakeFailure: @Sendable () -> Void
     private let direct: ((ConnectionHandler) -> DirectAnswerHandler)?
     private var exchange = Exchange()
-    private var version = HTTPVersion.http1_1
+    /// Of the request whose head comes next.
+    var version = HTTPVersion.http1_1
     /// The answer under way was refused: its parts go nowhere.
     private var isRefusing = false
 

@@ -52,7 +52,10 @@ extension DirectAnswerHandler {
     /// - Parameter export: What it has changed to; nil where the time is over.
     private func end(_ number: Int, _ export: Export?, _ context: ChannelHandlerContext) {
         guard number == holdNumber, let hold, let known = hold.snapshot else { return }
-        finish(with: answers.latest(hold.request, known: known, news: export), context)
+        let latest = answers.latest(hold.request, known: known, news: export)
+        // It may have ended with thousands of files.
+        guard answers.isSmall(latest) || encoder == nil else { return release(passingOn: hold.head, context) }
+        finish(with: latest, context)
     }
 
     /// Nobody waits any more: the client has gone, or the server is about to.
@@ -64,6 +67,7 @@ extension DirectAnswerHandler {
     private func finish(with snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
         guard let hold = endHold(context) else { return }
         send(answers.answer(hold.request, with: snapshot), context)
+        table.ended(context.channel)
         goOn(context)
     }
 
@@ -71,8 +75,10 @@ extension DirectAnswerHandler {
     private func release(passingOn head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard endHold(context) != nil else { return }
         answers.abandoned()
-        guard encoder != nil else { return }
+        guard encoder != nil else { return table.ended(context.channel) }
         passOn(whole: head, context)
+        // Behind it: in between the connection would be one that is idle, and may have to give way.
+        table.ended(context.channel)
         context.fireChannelReadComplete()
         goOn(context)
     }
@@ -83,7 +89,6 @@ extension DirectAnswerHandler {
         hold.watch?.cancel()
         self.hold = nil
         idle.endedBeside(at: context.eventLoop.now)
-        table.ended(context.channel)
         return hold
     }
 
@@ -95,6 +100,7 @@ extension DirectAnswerHandler {
             switch next {
             case .part(let part): channelRead(context: context, data: part)
             case .error(let error): errorCaught(context: context, error: error)
+            case .event(let event): context.fireUserInboundEventTriggered(event)
             }
         }
         flush()

@@ -30,6 +30,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     enum Pending {
         case part(NIOAny)
+        case event(Any)
         case error(any Error)
     }
 
@@ -58,8 +59,10 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private static let mostUnflushed = 16 << 10
     /// When the table was last told of the connection's requests.
     private var told: NIODeadline?
-    /// Who wants the connection closed, when those answers are out.
-    private var closing: [EventLoopPromise<Void>?] = []
+    /// A request was passed on that ends the connection: what comes behind it is not answered (RFC 9112, 9.6).
+    private var hasPassedLast = false
+    /// Who wants the connection closed, when those answers are out. Nothing that comes in is looked at any more.
+    private var closing: [(mode: CloseMode, promise: EventLoopPromise<Void>?)] = []
 
     /// - Parameters:
     ///   - connection: Knows what is under way behind this handler.
@@ -89,15 +92,16 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard closing.isEmpty else { return }
         guard hold == nil else { return pending.append(.part(data)) }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if closing.isEmpty, encoder != nil, connection.isIdle, Self.hasNoBody(head),
+            if encoder != nil, !hasPassedLast, connection.isIdle, Self.hasNoBody(head),
                 let target = DirectAnswers.target(of: head)
             {
                 opened = (head, target)
             } else {
-                context.fireChannelRead(data)
+                passOn(head, context)
             }
         case .body:
             passOn(context)
@@ -134,11 +138,18 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func passOn(_ context: ChannelHandlerContext) {
         guard let (head, _) = opened else { return }
         opened = nil
+        passOn(head, context)
+    }
+
+    private func passOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        if !head.isKeepAlive { hasPassedLast = true }
+        // It may have waited here, and others were read since.
+        connection.version = head.version
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
     func passOn(whole head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        context.fireChannelRead(wrapInboundOut(.head(head)))
+        passOn(head, context)
         context.fireChannelRead(wrapInboundOut(.end(nil)))
     }
 
@@ -208,7 +219,12 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case ChannelEvent.inputClosed, is ChannelShouldQuiesceEvent: endWait(context)
         default: break
         }
-        context.fireUserInboundEventTriggered(event)
+        // Whoever hears of it ends the connection where no request is under way: one that is passed on must come first.
+        if hold != nil {
+            pending.append(.event(event))
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -218,20 +234,21 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Hummingbird closes when the client has said its last word, and does not know of answers from here: closing would drop what
-    /// the socket has not taken. Whoever is too slow or silent for too long is not waited for.
+    /// the socket has not taken, and so would closing its output, which is all that is open then. Whoever is too slow or silent for
+    /// too long is not waited for.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        if mode == .all { endWait(context) }
-        guard mode == .all, unsent > 0 || hold != nil, !slow.hasCut, !idle.hasCut else {
+        if mode != .input { endWait(context) }
+        guard mode != .input, unsent > 0 || hold != nil, !slow.hasCut, !idle.hasCut else {
             return context.close(mode: mode, promise: promise)
         }
-        closing.append(promise)
+        closing.append((mode, promise))
     }
 
     func closeIfSent(_ context: ChannelHandlerContext) {
         guard unsent == 0, hold == nil, !closing.isEmpty else { return }
-        let promises = closing
-        closing = []
-        for promise in promises { context.close(promise: promise) }
+        let closing = closing
+        self.closing = []
+        for (mode, promise) in closing { context.close(mode: mode, promise: promise) }
     }
 }
 

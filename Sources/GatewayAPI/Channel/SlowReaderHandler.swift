@@ -7,7 +7,7 @@ import Glibc
 
 /// Closes a connection whose client takes the answer that is waiting for it too slowly, or not at all.
 ///
-/// Hummingbird's idle timeout looks at what is read; a client that asks for a file and then sits there would hold its
+/// The idle timeout looks at what is read; a client that asks for a file and then sits there would hold its
 /// download, and the upstream's, for ever. How slow is too slow is said by `ReaderPace`.
 final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -17,6 +17,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private var pace: ReaderPace
     private var check: Scheduled<Void>?
+    private var context: ChannelHandlerContext?
     /// Whether it has closed the connection.
     private(set) var hasCut = false
     private let onCut: @Sendable () -> Void
@@ -28,11 +29,17 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Bytes of an answer were written past this handler.
-    func wroteBeside(_ count: Int) { pace.willWrite(count, isUpToDate: false) }
+    func wroteBeside(_ count: Int) {
+        // Only of a client that fell behind it is of interest.
+        pace.willWrite(count, isUpToDate: check != nil && context.map(Self.queued) == 0)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         check?.cancel()
         check = nil
+        self.context = nil
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

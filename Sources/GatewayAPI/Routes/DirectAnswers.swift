@@ -139,7 +139,7 @@ struct DirectAnswers: Sendable {
     /// It is not, after all.
     func abandoned() { record.metrics.abandoned() }
 
-    /// Writes an answer down, once it is on its way.
+    /// Writes an answer down, when it is sent.
     func sent(_ answer: Answer) {
         record.finish(answer.entry, status: answer.status, bytes: Int64(answer.bodyBytes), complete: true)
     }
@@ -163,7 +163,7 @@ struct DirectAnswers: Sendable {
     }
 
     private static func requestID(_ fields: StatusFields) -> String {
-        if let id = fields.requestID, RequestID.isValid(id) { return id }
+        if let id = fields.requestID.map({ FieldValue.trimmed($0) }), RequestID.isValid(id) { return id }
         var random = SystemRandom()
         return RequestID.make(using: &random)
     }

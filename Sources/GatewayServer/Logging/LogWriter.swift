@@ -39,7 +39,7 @@ public final class LogWriter: Sendable {
 
     /// The longest that the line of a request waits for others to be written with it.
     public static let gathering = DispatchTimeInterval.milliseconds(10)
-    /// So many bytes wait for no others: a line too many costs a system call for each few of them.
+    /// So many bytes, with those that are being written, wait for no others: a line too many costs a system call for each few of them.
     private static let gatheredBytes = 32 << 10
 
     private let descriptor: CInt

@@ -16,6 +16,7 @@ struct DirectConnection {
     let channel = EmbeddedChannel()
     let idle: IdleConnectionHandler
     let export: Export
+    private let last = EventCounter()
 
     init(_ status: ExportStatus = .succeeded, files: Int = 1, atHand: Bool = true) throws {
         gateway.service.state.withLock { state in
@@ -39,9 +40,12 @@ struct DirectConnection {
             onHandshakeFailure: {},
             direct: { DirectAnswerHandler(answers: direct, connection: $0, slow: slow, idle: idle, table: table) }
         )
-        try pipeline.addHandlers([slow, connection, RequestCountHandler(table: table), idle])
+        try pipeline.addHandlers([slow, connection, RequestCountHandler(table: table), idle, last])
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
+
+    /// What Hummingbird heard of.
+    var events: [Any] { last.events }
 
     func send(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
 
@@ -80,4 +84,12 @@ struct DirectConnection {
 
     /// What the engine tells is told on the event loop.
     func run() { channel.embeddedEventLoop.run() }
+}
+
+private final class EventCounter: ChannelInboundHandler {
+    typealias InboundIn = HTTPRequestPart
+
+    private(set) var events: [Any] = []
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { events.append(event) }
 }
