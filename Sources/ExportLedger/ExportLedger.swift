@@ -32,10 +32,6 @@ public protocol ExportLedger: Sendable {
     /// The record of an export; nil for an unknown id.
     func record(_ id: ExportID) async throws -> LedgerRecord?
 
-    /// Takes over one export that is not settled: its fence grows, so that write-backs of former owners change nothing.
-    /// Nil when it is unknown or settled.
-    func claim(_ id: ExportID) async throws -> LedgerRecord?
-
     /// Takes over exports that are not settled and that another engine than `owner` has, in the order of their ids: at most
     /// `limit` of those after `after`.
     ///

@@ -34,7 +34,7 @@ public struct LedgerRecord: Sendable, Hashable {
     public var cancelWished: Bool
     /// What deliveries found of the files, as far as it may still agree with what later ones find.
     public var readings: [KeptReading]
-    /// Grows with every claim. A write-back that carries another number changes nothing.
+    /// Grows whenever the export is taken over. A write-back that carries another number changes nothing.
     public var fence: Int64
     /// The engine that works on the export; nil where no engine has taken it over since this is written down.
     public var leaseOwner: String?

@@ -80,17 +80,6 @@ extension SQLiteLedger: ExportLedger {
         return record
     }
 
-    public func claim(_ id: ExportID) async throws -> LedgerRecord? {
-        let progress = progress
-        return try await write { database in
-            try database.cachedStatement(
-                sql: "UPDATE export SET fence = fence + 1 WHERE id = ? AND phase <> 'settled'"
-            )
-            .execute(arguments: [id.description])
-            return database.changesCount == 1 ? try Self.record(id, in: database).map(progress.current) : nil
-        }
-    }
-
     public func update(
         _ id: ExportID,
         fence: Int64?,

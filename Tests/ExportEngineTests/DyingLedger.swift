@@ -52,7 +52,6 @@ final class DyingLedger: ExportLedger {
     }
 
     func record(_ id: ExportID) async throws -> LedgerRecord? { try await read { try await ledger.record(id) } }
-    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await write { try await ledger.claim(id) } }
     func takeOver(
         by owner: String,
         after: ExportID?,

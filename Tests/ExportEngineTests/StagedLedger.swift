@@ -78,7 +78,6 @@ final class StagedLedger: ExportLedger {
         try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince)
     }
 
-    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.claim(id) }
     func takeOver(
         by owner: String,
         after: ExportID?,

@@ -46,7 +46,6 @@ import Testing
         #expect(taken.items.allSatisfy { $0.after.leaseOwner == "b" && $0.after.progress.polls == 7 })
         #expect(try await ledger.record(older.export.id) == taken.items[0].after)
         #expect(try await ledger.record(settled.export.id)?.fence == 1)
-        #expect(try await ledger.claim(settled.export.id) == nil)
     }
 
     @Test func takingOverGoesPageByPageAndLeavesOnesOwn() async throws {

@@ -76,18 +76,6 @@ final class FaultyLedger: ExportLedger {
         return record
     }
 
-    func claim(_ id: ExportID) async throws -> LedgerRecord? {
-        switch fault {
-        case .leavesTheFence: return try await ledger.record(id)
-        case .takesOverWhatIsSettled:
-            guard case .written(_, let after) = try await ledger.update(id, fence: nil, { $0.fence += 1 }) else {
-                return nil
-            }
-            return after
-        default: return try await ledger.claim(id)
-        }
-    }
-
     func takeOver(
         by owner: String,
         after: ExportID?,
@@ -96,6 +84,12 @@ final class FaultyLedger: ExportLedger {
     ) async throws -> TakeOverPage {
         let name = fault == .takesOverItsOwn ? owner + "2" : owner
         let isFenced = fault != .takesOverWithoutAFence
+        if fault == .takesOverWhatIsSettled {
+            for export in try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100).exports
+            where export.tracking == nil {
+                _ = try await ledger.update(export.id, fence: nil) { $0.fence += 1 }
+            }
+        }
         return try await ledger.takeOver(by: name, after: after, limit: limit) { record in
             change(&record)
             if !isFenced { record.fence -= 1 }

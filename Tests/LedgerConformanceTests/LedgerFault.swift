@@ -2,7 +2,7 @@
 enum LedgerFault: String, Sendable, CaseIterable {
     case forgetsNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, remembersKeysForEver
     case leavesTheExportOfAReplay, prunesTooMuch
-    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, leavesTheFence, takesOverWhatIsSettled
+    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, forgetsPolls, listsWithoutPolls
     case bindsAJobTwice, takesEveryConnectionForOne, forgetsUnconfirmedStarts, forgetsEndedJobs
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
@@ -22,9 +22,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .remembersKeysForEver, .prunesTooMuch: "old keys are forgotten"
         case .tellsTheFormerRecord: "an update writes every field"
         case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
-        case .leavesTheFence: "taking over raises the fence"
-        case .takesOverWhatIsSettled: "what is settled is not taken over"
-        case .takesOverItsOwn, .takesOverWithoutAFence: "an engine takes over what others have"
+        case .takesOverItsOwn, .takesOverWithoutAFence, .takesOverWhatIsSettled: "an engine takes over what others have"
         case .losesUpdatesAtOnce: "updates at once lose nothing"
         case .forgetsPolls, .listsWithoutPolls: "what is polled is read back everywhere"
         case .bindsAJobTwice: "a job is bound to one export"
