@@ -8,19 +8,27 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
         let milliseconds = UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF
         let high = milliseconds << 16 | 0x7000 | UInt64.random(in: 0...0xFFF, using: &random)
         let low = 0x8000_0000_0000_0000 | (UInt64.random(in: .min ... .max, using: &random) >> 2)
-        func hex(_ value: UInt64) -> String {
-            let digits = String(value, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
+        description = String(unsafeUninitializedCapacity: 36) { text in
+            var end = 0
+            for number in 0..<32 {
+                if [8, 12, 16, 20].contains(number) {
+                    text.initializeElement(at: end, to: UInt8(ascii: "-"))
+                    end += 1
+                }
+                let half = number < 16 ? high : low
+                let digit = UInt8(truncatingIfNeeded: half >> (60 - 4 * UInt64(number % 16)) & 0xF)
+                text.initializeElement(at: end, to: digit + UInt8(ascii: digit < 10 ? "0" : "W"))
+                end += 1
+            }
+            return end
         }
-        let digits = Array(hex(high) + hex(low))
-        let groups = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]]
-        description = groups.map { String($0) }.joined(separator: "-")
     }
 
     /// Reads a canonical UUID of any version, either case; nil for anything else.
     public init?(_ text: some StringProtocol) {
         guard UUIDText.isValid(text) else { return nil }
-        description = text.lowercased()
+        // Most are as they are written here.
+        description = text.utf8.contains { (0x41...0x46).contains($0) } ? text.lowercased() : String(text)
     }
 
     public static func < (lhs: ExportID, rhs: ExportID) -> Bool { lhs.description < rhs.description }

@@ -32,6 +32,9 @@ public final class LogWriter: Sendable {
     /// POSIX's least `PIPE_BUF` on Linux: a pipe that `poll` calls writable takes so many bytes without blocking (`pipe(7)`).
     private static let pieceSize = 4096
 
+    /// For so many microseconds lines are gathered.
+    private static let gathering: UInt32 = 1_000
+
     private let descriptor: CInt
     private let capacity: Int
     private let notice: @Sendable (_ lost: Int) -> String
@@ -104,6 +107,8 @@ public final class LogWriter: Sendable {
         var isMidLine = false
         while true {
             work.wait()
+            // Many lines are written with one waking of this thread.
+            if !state.withLock({ $0.isClosed }) { usleep(Self.gathering) }
             let (lines, isClosed) = state.withLock { state in
                 defer { state.waiting = [] }
                 return (state.waiting, state.isClosed)
