@@ -69,7 +69,7 @@ import Testing
         let taken = try await ledger.takeOver(by: "b", after: nil, limit: 9) { _ in }
         #expect(taken.items.map(\.before) == [wanted])
         wanted.fence = 2
-        wanted.leaseOwner = "b"
+        wanted.lease(to: "b")
         #expect(taken.items.map(\.after) == [wanted])
         #expect(ledger.progress.count == 0)
         #expect(try await afterKill() == wanted)

@@ -30,7 +30,7 @@ extension LedgerCase {
             let claimed = try await created.claimed(key, by: "alice", claimsSince: Sample.since)
             examination.expect(claimed == .replayed(record), "its key is there")
 
-            let wanted = Sample.full(record.export.id)
+            let wanted = Sample.changed(record)
             _ = try await ledger.update(record.export.id, fence: nil) { $0 = wanted }
             let updated = try await examination.killed()
             examination.expect(try await updated.record(record.export.id) == wanted, "a change is there")

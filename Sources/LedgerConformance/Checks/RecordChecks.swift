@@ -6,13 +6,28 @@ extension LedgerCase {
         LedgerCase("an update writes every field") { examination in
             let (ledger, record) = (examination.ledger, Sample.record())
             let id = try await ledger.id(of: record)
-            let wanted = Sample.full(id)
+            let wanted = Sample.changed(record)
             let outcome = try await ledger.update(id, fence: 1) { $0 = wanted }
             examination.expect(outcome == .written(before: record, after: wanted), "both records are told")
             examination.expect(try await ledger.record(id) == wanted, "every field is written")
             let back = try await ledger.update(id, fence: nil) { $0 = record }
             examination.expect(back == .written(before: wanted, after: record), "every field can be taken back")
             examination.expect(try await ledger.record(id) == record, "every field is taken back")
+        },
+        LedgerCase("what an export was asked for is never written again") { examination in
+            let (ledger, record) = (examination.ledger, Sample.record())
+            let id = try await ledger.id(of: record)
+            for change in [{ $0.plan.suggestedName = "other" }, { $0.export.source = [:] }]
+                as [@Sendable (inout LedgerRecord) -> Void]
+            {
+                await examination.expectError("a change of it is refused") {
+                    _ = try await ledger.update(id, fence: 1) { record in
+                        record.export.revision += 1
+                        change(&record)
+                    }
+                }
+            }
+            examination.expect(try await ledger.record(id) == record, "nothing was changed")
         },
         LedgerCase("an update leaves other exports alone") { examination in
             let ledger = examination.ledger
@@ -119,6 +134,7 @@ extension LedgerCase {
                 var after = record
                 after.fence += 1
                 after.leaseOwner = "own"
+                after.leaseEpoch += 1
                 after.progress.resubmissions = 7
                 examination.expect(item.before == record && item.after == after, "both records are told")
                 examination.expect(try await ledger.record(record.export.id) == after, "it is written")
