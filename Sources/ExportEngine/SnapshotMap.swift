@@ -49,11 +49,11 @@ struct SnapshotMap: Sendable {
 
     var count: Int { entries.count }
 
-    /// The snapshot of an export, if there is one.
+    /// The snapshot of an export, if there is one that was not only read for a list: a list reads a part of the row, and what else
+    /// is in it may be beyond reading.
     mutating func find(_ id: ExportID) -> ExportSnapshot? {
-        guard let place = places[id] else { return nil }
+        guard let place = places[id], !entries[place].isListed else { return nil }
         entries[place].isUsed = true
-        entries[place].isListed = false
         return entries[place].snapshot
     }
 
@@ -96,6 +96,7 @@ struct SnapshotMap: Sendable {
         }
         if let place = places[id] {
             replace(place, by: newest)
+            entries[place].isListed = false
             return entries[place].snapshot
         }
         let snapshot = ExportSnapshot(newest.export)
