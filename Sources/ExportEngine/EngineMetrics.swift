@@ -1,12 +1,39 @@
 import Exports
 import Metrics
+import Synchronization
 
 /// What the engine counts. Labels hold no values that a stranger can make up.
 struct EngineMetrics: Sendable {
     let factory: any MetricsFactory
+    private let creations = Creations()
+
+    init(factory: any MetricsFactory) {
+        self.factory = factory
+    }
 
     func created(_ provider: ProviderID) {
-        count("export_gateway_exports_created_total", [("provider", provider.rawValue)])
+        creations.counter(of: provider) {
+            Counter(
+                label: "export_gateway_exports_created_total",
+                dimensions: [("provider", provider.rawValue)],
+                factory: factory
+            )
+        }
+        .increment()
+    }
+
+    /// Looked up once, because each new export counts.
+    private final class Creations: Sendable {
+        private let counters = Mutex<[ProviderID: Counter]>([:])
+
+        func counter(of provider: ProviderID, _ make: () -> Counter) -> Counter {
+            counters.withLock { counters in
+                if let counter = counters[provider] { return counter }
+                let counter = make()
+                counters[provider] = counter
+                return counter
+            }
+        }
     }
 
     func finished(_ provider: ProviderID, _ status: ExportStatus) {

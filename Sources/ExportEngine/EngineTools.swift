@@ -41,7 +41,7 @@ struct EngineTools: Sendable {
             try await ledger.update(id, fence: fence) { record in
                 life.apply(event, to: &record, at: now, jitter: jitter)
                 // What is decided here goes on here: it must not be taken over in the middle of its start.
-                if case .decided = event { record.leaseOwner = owner }
+                if case .decided = event { record.lease(to: owner) }
                 order.take()
             }
         }

@@ -88,10 +88,15 @@ extension ExportEngine {
         before: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> ExportPage {
-        let page = try await asking {
-            try await self.tools.ledger.exports(matching: filter, before: before, limit: limit)
+        let snapshots = tools.snapshots
+        snapshots.beginList()
+        defer { snapshots.endList() }
+        var page = try await asking {
+            try await self.tools.ledger.exports(matching: filter, before: before, limit: limit) { id, revision in
+                snapshots.known(id, revision: revision)
+            }
         }
-        tools.snapshots.saw(page.exports)
+        page.snapshots = snapshots.listed(page.snapshots)
         return page
     }
 

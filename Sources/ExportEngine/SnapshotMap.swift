@@ -25,6 +25,8 @@ struct SnapshotMap: Sendable {
         var origin: Origin
         /// Whether somebody asked for it since the last search for one that can give way.
         var isUsed: Bool
+        /// Whether only lists asked for it.
+        var isListed = false
     }
 
     private struct Value: Sendable {
@@ -39,6 +41,7 @@ struct SnapshotMap: Sendable {
     private var hand = 0
     /// Reads under way, with the newest value that was told of meanwhile.
     private var reads: [ExportID: Value?] = [:]
+    private var lists = ListFilling()
 
     init(capacity: Int) {
         self.capacity = capacity
@@ -46,15 +49,17 @@ struct SnapshotMap: Sendable {
 
     var count: Int { entries.count }
 
-    /// The snapshot of an export, if there is one.
+    /// The snapshot of an export, if there is one that was not only read for a list: a list reads a part of the row, and what else
+    /// is in it may be beyond reading.
     mutating func find(_ id: ExportID) -> ExportSnapshot? {
-        guard let place = places[id] else { return nil }
+        guard let place = places[id], !entries[place].isListed else { return nil }
         entries[place].isUsed = true
         return entries[place].snapshot
     }
 
     /// A commit was told of. An export that nobody asked for is not taken in.
     mutating func wrote(_ export: Export, order: UInt64) {
+        lists.wrote(export.id)
         take(Value(export: export, origin: .commit(order)))
     }
 
@@ -91,12 +96,55 @@ struct SnapshotMap: Sendable {
         }
         if let place = places[id] {
             replace(place, by: newest)
+            entries[place].isListed = false
             return entries[place].snapshot
         }
         let snapshot = ExportSnapshot(newest.export)
-        insert(Entry(id: id, snapshot: snapshot, origin: newest.origin, isUsed: false))
+        guard capacity > 0 else { return snapshot }
+        put(Entry(id: id, snapshot: snapshot, origin: newest.origin, isUsed: false), at: freePlace())
         return snapshot
     }
+
+    // MARK: Lists
+
+    /// A list is about to be read.
+    mutating func beginList() { lists.begin() }
+
+    mutating func endList() { lists.end() }
+
+    /// The snapshot of an export, if there is one of this revision. That a list shows it makes it no more in demand.
+    func known(_ id: ExportID, revision: Int64) -> ExportSnapshot? {
+        guard let place = places[id], entries[place].snapshot.export.revision == revision else { return nil }
+        return entries[place].snapshot
+    }
+
+    /// A list that has begun shows an export. Gives back the snapshot that is to be shown: the one that is kept, where it shows
+    /// the same revision. What is not kept is taken in, unless it was changed since the list began.
+    mutating func listed(_ snapshot: ExportSnapshot, lastOrder: UInt64) -> ExportSnapshot {
+        let export = snapshot.export
+        if let kept = known(export.id, revision: export.revision), kept === snapshot { return kept }
+        if places[export.id] != nil || reads[export.id] != nil {
+            take(Value(export: export, origin: .read(lastOrder)))
+            return known(export.id, revision: export.revision) ?? snapshot
+        }
+        guard lists.mayKeep(export.id) else { return snapshot }
+        var entry = Entry(id: export.id, snapshot: snapshot, origin: .read(lastOrder), isUsed: false)
+        entry.isListed = true
+        switch lists.oldestPlace(limit: capacity / Self.listedShare) {
+        case .none: break
+        case .new: lists.append(put(entry, at: freePlace()))
+        case .taken(let place) where entries[place].isListed:
+            put(entry, at: place)
+            lists.advance()
+        // Somebody asked for it since, or another has its place.
+        case .taken: lists.replace(put(entry, at: freePlace()))
+        }
+        return snapshot
+    }
+
+    /// One place in so many is for what only lists asked for: a client that goes through all exports does not drive out what others
+    /// come back for.
+    private static let listedShare = 4
 
     private mutating func replace(_ place: Int, by value: Value) {
         let present = Value(export: entries[place].snapshot.export, origin: entries[place].origin)
@@ -108,21 +156,28 @@ struct SnapshotMap: Sendable {
         entries[place].origin = value.origin
     }
 
-    private mutating func insert(_ entry: Entry) {
-        guard capacity > 0 else { return }
-        guard entries.count == capacity else {
-            places[entry.id] = entries.count
+    /// Puts an entry at a place; what was there gives way.
+    @discardableResult
+    private mutating func put(_ entry: Entry, at place: Int) -> Int {
+        if place == entries.count {
             entries.append(entry)
-            return
+        } else {
+            places[entries[place].id] = nil
+            entries[place] = entry
         }
+        places[entry.id] = place
+        return place
+    }
+
+    /// A place that is free, or whose entry can give way. There must be a capacity.
+    private mutating func freePlace() -> Int {
+        if entries.count < capacity { return entries.count }
         while entries[hand].isUsed {
             entries[hand].isUsed = false
             hand = (hand + 1) % capacity
         }
-        places[entries[hand].id] = nil
-        places[entry.id] = hand
-        entries[hand] = entry
-        hand = (hand + 1) % capacity
+        defer { hand = (hand + 1) % capacity }
+        return hand
     }
 
     private static func isNewer(_ value: Value, than other: Value) -> Bool {

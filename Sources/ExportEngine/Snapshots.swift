@@ -107,6 +107,25 @@ final class Snapshots: Sendable {
         return shown
     }
 
+    // MARK: Lists
+
+    /// A list is about to be read; `endList` must follow.
+    func beginList() { state.withLock { $0.map.beginList() } }
+
+    /// The snapshot, where it is at hand and of this revision.
+    func known(_ id: ExportID, revision: Int64) -> ExportSnapshot? {
+        state.withLock { $0.map.known(id, revision: revision) }
+    }
+
+    /// What is shown of the exports of a list, some of which were at hand: what was read is kept for the next one.
+    func listed(_ snapshots: [ExportSnapshot]) -> [ExportSnapshot] {
+        state.withLock { state in
+            snapshots.map { state.map.listed($0, lastOrder: orders.last) }
+        }
+    }
+
+    func endList() { state.withLock { $0.map.endList() } }
+
     // MARK: Changes
 
     /// A change was committed.
@@ -114,13 +133,6 @@ final class Snapshots: Sendable {
 
     /// Callers were shown what the ledger holds.
     func saw(_ export: Export) { state.withLock { $0.map.saw(export, lastOrder: orders.last) } }
-
-    /// As `saw`, of many.
-    func saw(_ exports: [Export]) {
-        state.withLock { state in
-            for export in exports { state.map.saw(export, lastOrder: orders.last) }
-        }
-    }
 
     /// An export is about to be written down for the first time; `created` must follow. What is done about it in between is
     /// taken note of.

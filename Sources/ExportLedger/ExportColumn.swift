@@ -1,15 +1,19 @@
 import GRDB
 
-/// The columns of the table `export`, in the order in which they are read and written.
+/// What is remembered of an export, column by column, in the order in which it is read: first what lists show.
 enum ExportColumn: Int, Sendable, CaseIterable {
-    case id, provider, connection, name, status, percentComplete
+    case id, revision, provider, connection, name, status, percentComplete
     case createdAt, updatedAt, completedAt, expiresAt, observedAt, stale, createdBy
-    case source, files, destination, cancellation, error, notice, upstream, revision
-    case plan, phase, reference, nextActionAt, scheduledAt, submittingSince, upstreamSubmittingSince, cancelWished
-    case fence, leaseOwner
+    case source, destination, cancellation, files, error, notice, upstream
+    case phase, awaitsAuthorization, nextActionAt, scheduledAt
+    case plan, reference, submittingSince, upstreamSubmittingSince, cancelWished
+    case fence, leaseOwner, leaseEpoch
     case submissionAttempts, resubmissions, reconcileMisses, polls, failures, missingSince, startIsAccepted, decision
-    case fileLagAttempts, cancelAttempts, observeBeforeCancel, cancelRefusal, awaitsAuthorization
+    case fileLagAttempts, cancelAttempts, observeBeforeCancel, cancelRefusal
     case acceptedSince, recoveringSince, trackingSince, unknownSince, readings, filesPendingSince, filesMissingSince
+
+    /// Whether it is what the create request said, and so in the table `export_request`. All others are in `export`.
+    var isOfRequest: Bool { self == .source || self == .plan }
 
     /// As SQL has it: `percent_complete`.
     var name: String { Self.names[rawValue] }
@@ -18,15 +22,35 @@ enum ExportColumn: Int, Sendable, CaseIterable {
         "\(column)".reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
     }
 
-    private static let list = allCases.map(\.name).joined(separator: ", ")
-    /// Every column of the table's rows, for ``LedgerRecord/init(_:)``; a condition follows.
-    static let select = "SELECT \(list) FROM export"
-    static let selectOne = select + " WHERE id = ?"
-    static let insert = "INSERT INTO export (\(list)) VALUES (\(allCases.map { _ in "?" }.joined(separator: ", ")))"
+    /// The columns of the table `export` but its key.
+    static let ofExport = allCases.filter { !$0.isOfRequest }
+
+    private static func list(_ columns: some Sequence<ExportColumn>) -> String {
+        columns.map(\.name).joined(separator: ", ")
+    }
+
+    private static let all = list(allCases)
+    private static let listed = list(allCases.prefix { $0 != .plan })
+
+    // The join keeps an export whose request is gone: it is one that cannot be read, and not one that never was.
+    private static let requests = "LEFT JOIN export_request USING (key)"
+
+    /// Every column, for ``LedgerRecord/init(_:)``, by way of an index; a condition follows.
+    static func select(by index: String) -> String { "SELECT \(all) FROM export INDEXED BY \(index) \(requests)" }
+
+    static let selectOne = "SELECT \(all) FROM export \(requests) WHERE id = ?"
+    /// What lists show of the exports whose ids a JSON array holds.
+    static let selectListed = """
+        SELECT \(listed) FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN export ON id = wanted \(requests)
+        """
+    static let insert = """
+        INSERT INTO export (\(list(ofExport))) VALUES (\(ofExport.map { _ in "?" }.joined(separator: ", ")))
+        """
+    static let insertRequest = "INSERT INTO export_request (key, source, plan) VALUES (last_insert_rowid(), ?, ?)"
 }
 
 extension Row {
-    /// The value of a column in a row of ``ExportColumn/select``.
+    /// The value of a column in a row of ``ExportColumn/selectOne`` and the like.
     subscript<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: ExportColumn) -> Value {
         self[column.rawValue]
     }

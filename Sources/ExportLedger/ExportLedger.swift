@@ -32,14 +32,10 @@ public protocol ExportLedger: Sendable {
     /// The record of an export; nil for an unknown id.
     func record(_ id: ExportID) async throws -> LedgerRecord?
 
-    /// Takes over one export that is not settled: its fence grows, so that write-backs of former owners change nothing.
-    /// Nil when it is unknown or settled.
-    func claim(_ id: ExportID) async throws -> LedgerRecord?
-
     /// Takes over exports that are not settled and that another engine than `owner` has, in the order of their ids: at most
     /// `limit` of those after `after`.
     ///
-    /// Each gets `owner` for its `leaseOwner` and a higher fence, so that write-backs of its former owner change nothing, and
+    /// Each gets `owner` for its `leaseOwner`, a higher `leaseEpoch` and a higher fence, so that write-backs of its former owner change nothing, and
     /// is given to `change`, all in one transaction. `change` must alter neither id, fence nor owner. What cannot be read is
     /// left as it is.
     func takeOver(
@@ -53,7 +49,8 @@ public protocol ExportLedger: Sendable {
     ///
     /// With a `fence`, the record must still carry it (`stale` otherwise: a normal outcome, nothing changed, the work
     /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
-    /// `fence` to shut the present owner out; it must not change the id. A job is one export's: a change that binds a
+    /// `fence` to shut the present owner out; it must not change the id. What the export was asked for (`source`, `plan`) is never
+    /// written again: a change that alters it is not made, and throws `LedgerError` (`corrupt`). A job is one export's: a change that binds a
     /// reference whose id another export of the connection has is not made (`jobTaken`).
     ///
     /// Of a tracked export, progress that only says when it is polled (`observedAt`, `nextActionAt`, `scheduledAt`, `polls`,
@@ -76,8 +73,15 @@ public protocol ExportLedger: Sendable {
 
     /// One page, newest first: exports that match and are older than `before`, at most `limit`.
     ///
-    /// Order and the filter by time follow the ids, which hold the time of creation.
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage
+    /// Order and the filter by time follow the ids, which hold the time of creation. Of each that matches, `known` is asked for a
+    /// snapshot of the revision that the ledger has; where it gives one, the export is not read. It is called while the ledger is
+    /// read, so that it must not wait.
+    func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int,
+        known: @escaping @Sendable (ExportID, Int64) -> ExportSnapshot?
+    ) async throws -> ExportPage
 
     /// The ids of successes whose files expired at `time` or before, at most `limit`.
     func expired(at time: Timestamp, limit: Int) async throws -> [ExportID]
@@ -148,8 +152,21 @@ public protocol ExportLedger: Sendable {
     /// The refresh tokens that are kept, in the order of their exports' ids: those after `after`, at most `limit`.
     func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken]
 
+    /// The changes that callers could see, in the order in which they were committed: those after `sequence`, at most `limit`.
+    ///
+    /// Each is written in the transaction that makes the change: both are there, or neither. None is passed over: in the place of
+    /// what cannot be read there is word of that. Nothing is known of changes that earlier versions made.
+    func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent]
+
     /// Forgets idempotency keys that were claimed before `time`.
     func pruneClaims(before time: Timestamp) async throws
+}
+
+extension ExportLedger {
+    /// One page, all of it read from the ledger.
+    public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+        try await exports(matching: filter, before: before, limit: limit) { _, _ in nil }
+    }
 }
 
 /// What became of an insertion.
@@ -201,49 +218,4 @@ public struct SealedRefreshToken: Sendable, Hashable {
         self.exportID = exportID
         self.sealed = sealed
     }
-}
-
-/// The storage failed. For the operator: its description must not reach a client.
-public struct LedgerError: Error, CustomStringConvertible {
-    /// The kinds of failure; the raw value is fit for a metric's dimension.
-    public enum Code: String, Sendable {
-        /// The storage cannot be read or written now.
-        case unavailable
-        /// What is stored cannot be understood.
-        case corrupt
-        /// The storage can be read, and takes no writes; ``impediment`` says why.
-        case unwritable
-    }
-
-    public var code: Code
-    public var detail: String
-    public var cause: (any Error)?
-    /// Why nothing can be written.
-    public var impediment: ServiceImpediment?
-    /// Whose the export is whose row cannot be read, where that much can be; with `corrupt` only.
-    public var owner: String?
-    /// The row that cannot be read.
-    var row: UnreadableRow?
-    /// The column that cannot be read.
-    var column: String?
-
-    /// Makes an error.
-    public init(
-        _ code: Code,
-        _ detail: String,
-        cause: (any Error)? = nil,
-        impediment: ServiceImpediment? = nil,
-        owner: String? = nil
-    ) {
-        self.code = code
-        self.detail = detail
-        self.cause = cause
-        self.impediment = impediment
-        self.owner = owner
-    }
-
-    public var description: String { "ledger \(code.rawValue): \(detail)" }
-
-    /// Whether one export's row cannot be read: the ledger has set it aside, and everything else goes on.
-    public var isAboutOneExport: Bool { code == .corrupt && owner != nil }
 }

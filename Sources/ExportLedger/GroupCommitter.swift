@@ -4,6 +4,14 @@ import GRDB
 import Metrics
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// Goes along with the writes of a group: keeps what is to hold only if they are committed. Called on the writer queue.
 protocol GroupParticipant: Sendable {
     /// The next write of the group begins.
@@ -27,6 +35,10 @@ final class GroupCommitter: Sendable {
         var group = 128
         /// The most writes that wait for their group; a further one is refused as `unavailable`.
         var queue = 8192
+        /// Microseconds for which a group is gathered when the one before had at least `company` writes: whoever writes alone is
+        /// not held up, and of many more share what a commit costs.
+        var gathering: UInt32 = 500
+        var company = 4
     }
 
     enum Kind: Sendable {
@@ -48,6 +60,8 @@ final class GroupCommitter: Sendable {
         var lastNumber: UInt64 = 0
         var isScheduled = false
         var isClosed = false
+        /// The number of writes of the last group.
+        var lastSize = 0
 
         var count: Int { creations.count + changes.count }
 
@@ -58,6 +72,7 @@ final class GroupCommitter: Sendable {
             creations.removeFirst(first.count)
             let others = changes.prefix(limit - first.count)
             changes.removeFirst(others.count)
+            lastSize = first.count + others.count
             return Array(first + others)
         }
     }
@@ -169,6 +184,9 @@ final class GroupCommitter: Sendable {
 
     private func schedule() {
         database.asyncWriteWithoutTransaction { database in
+            if self.state.withLock({ $0.lastSize >= self.limits.company && $0.count < self.limits.group }) {
+                usleep(self.limits.gathering)
+            }
             let group = Group(self.state.withLock { $0.takeGroup(of: self.limits.group) })
             self.commitGroup(group.writes, database)
             // What a write holds may be the last that holds the ledger, which cannot be closed on this queue.

@@ -19,6 +19,17 @@ enum JSONText {
         String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
+    static func write(_ value: JSONValue) -> String { String(decoding: value.encodedBytes(), as: UTF8.self) }
+
+    static func write(_ plan: ExportPlan) -> String {
+        var members: [String: JSONValue] = [
+            "source": plan.source, "suggestedName": .string(plan.suggestedName),
+            "needsSecrets": .bool(plan.needsSecrets),
+        ]
+        members["destination"] = plan.destination.map(JSONValue.string)
+        return write(.object(members))
+    }
+
     static func read<T: Decodable>(_ text: String, _ column: String) throws -> T {
         do {
             return try decoder.decode(T.self, from: Data(text.utf8))
@@ -43,8 +54,6 @@ extension JSONText {
     static func value(_ text: String, _ column: String) throws -> JSONValue {
         try PlainJSON.value(text) ?? read(text, column)
     }
-
-    static func files(_ text: String) throws -> [ExportFile] { text == "[]" ? [] : try read(text, "files") }
 
     static func plan(_ text: String) throws -> ExportPlan {
         guard let members = PlainJSON.value(text)?.object, let source = members["source"],

@@ -34,16 +34,19 @@ public struct LedgerRecord: Sendable, Hashable {
     public var cancelWished: Bool
     /// What deliveries found of the files, as far as it may still agree with what later ones find.
     public var readings: [KeptReading]
-    /// Grows with every claim. A write-back that carries another number changes nothing.
+    /// Grows whenever the export is taken over. A write-back that carries another number changes nothing.
     public var fence: Int64
     /// The engine that works on the export; nil where no engine has taken it over since this is written down.
     public var leaseOwner: String?
+    /// How often the export was given to an engine; 0 when it never was.
+    public var leaseEpoch: Int64
 
     /// Makes the record of an export that has just been accepted, to be started at once by `leaseOwner`.
     public init(export: Export, plan: ExportPlan, leaseOwner: String? = nil) {
         self.export = export
         self.plan = plan
         self.leaseOwner = leaseOwner
+        leaseEpoch = leaseOwner == nil ? 0 : 1
         phase = .accepted
         progress = ExportProgress(acceptedSince: export.createdAt)
         nextActionAt = export.createdAt
@@ -52,6 +55,13 @@ public struct LedgerRecord: Sendable, Hashable {
         readings = []
         fence = 1
         self.export.tracking = tracking
+    }
+
+    /// Gives the export to an engine.
+    public mutating func lease(to owner: String) {
+        guard owner != leaseOwner else { return }
+        leaseOwner = owner
+        leaseEpoch += 1
     }
 
     /// What brings the export on, by what is remembered of the work: `export.tracking` is this after each change.

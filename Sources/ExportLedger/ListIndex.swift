@@ -7,8 +7,7 @@ import GRDB
 /// one look into the index for each value that occurs: of statuses there are eight, of providers a few, of providers for one
 /// connection hardly ever more than one. Connections and callers may be many, and are never enumerated.
 enum ListIndex: String, CaseIterable {
-    /// The table itself.
-    case primary = ""
+    case id = "export_by_id"
     case provider = "export_by_provider_status"
     case connection = "export_by_connection_provider_status"
     case creator = "export_by_creator_provider_status"
@@ -17,7 +16,7 @@ enum ListIndex: String, CaseIterable {
     /// What comes before the id.
     var columns: [ExportColumn] {
         switch self {
-        case .primary: []
+        case .id: []
         case .provider: [.provider, .status]
         case .connection: [.connection, .provider, .status]
         case .creator: [.createdBy, .provider, .status]
@@ -31,11 +30,11 @@ enum ListIndex: String, CaseIterable {
         case (true, true): self = .creatorAndConnection
         case (true, false): self = .creator
         case (false, true): self = .connection
-        case (false, false): self = columns.isEmpty ? .primary : .provider
+        case (false, false): self = columns.isEmpty ? .id : .provider
         }
     }
 
-    /// The migration that made them, in place of indexes that each began with one filter's column. Never edited.
+    /// The migration that first made them, in place of indexes that each began with one filter's column. Never edited.
     static let schema = """
         DROP INDEX export_by_provider;
         DROP INDEX export_by_connection;
@@ -48,7 +47,7 @@ enum ListIndex: String, CaseIterable {
             ON export (created_by, connection, provider, status, id);
         """
 
-    private var table: String { self == .primary ? "export" : "export INDEXED BY \(rawValue)" }
+    private var table: String { "export INDEXED BY \(rawValue)" }
 
     private func equal(_ columns: ArraySlice<ExportColumn>) -> String {
         columns.map { "\($0.name) = ? AND " }.joined()
@@ -60,9 +59,17 @@ enum ListIndex: String, CaseIterable {
         return "SELECT \(name) FROM \(table) WHERE \(equal(columns[..<position]))\(name) > ? ORDER BY \(name) LIMIT 1"
     }
 
-    /// The ids of one range, newest first: the columns fixed, from an id on, before an id, at most so many.
-    var ids: String {
-        "SELECT id FROM \(table) WHERE \(equal(columns[...]))id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
+    /// One range, newest first: the columns fixed, from an id on, before an id, at most so many.
+    var places: String {
+        """
+        SELECT id, revision FROM \(table) WHERE \(equal(columns[...]))id >= ? AND id < ? ORDER BY id DESC LIMIT ?
+        """
+    }
+
+    /// An export of a list.
+    struct Place: Sendable, Hashable {
+        var id: String
+        var revision: Int64
     }
 
     /// The values of this index's columns for each range that a filter takes.
@@ -89,24 +96,32 @@ enum ListIndex: String, CaseIterable {
         return ranges
     }
 
-    /// The newest ids of the ranges taken together, at most `count`.
+    /// The newest of the ranges taken together, at most `count`.
     func newest(
         _ count: Int,
         of ranges: [[String]],
         from least: String,
         before end: String,
         in database: Database
-    ) throws -> [String] {
-        let statement = try database.cachedStatement(sql: ids)
-        var newest: [String] = []
-        for range in ranges {
-            // What is older than those that were found already is not asked for.
-            let least = newest.count == count ? newest.last ?? least : least
-            let found = try String.fetchAll(
-                statement,
-                arguments: StatementArguments(range + [least, end]) + [count]
-            )
-            newest = Array((newest + found).sorted(by: >).prefix(count))
+    ) throws -> [Place] {
+        let statement = try database.cachedStatement(sql: places)
+        func read(_ range: [String], from least: String, limit: Int) throws -> [Place] {
+            let rows = try Row.fetchCursor(statement, arguments: StatementArguments(range + [least, end]) + [limit])
+            var places: [Place] = []
+            while let row = try rows.next() { places.append(Place(id: row[0], revision: row[1])) }
+            return places
+        }
+        guard ranges.count > 1 else { return try ranges.flatMap { try read($0, from: least, limit: count) } }
+        // The range with the newest first: what is older than those that were found already is not asked for.
+        let heads = try ranges.compactMap { range in
+            try read(range, from: least, limit: 1).first.map { (range: range, id: $0.id) }
+        }
+        var newest: [Place] = []
+        for (range, id) in heads.sorted(by: { $0.id > $1.id }) {
+            let least = newest.count == count ? newest.last?.id ?? least : least
+            guard id >= least else { break }
+            let found = try read(range, from: least, limit: count)
+            newest = Array((newest + found).sorted { $0.id > $1.id }.prefix(count))
         }
         return newest
     }

@@ -14,7 +14,7 @@ extension SQLiteLedger {
         _ delivery: Delivery,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome {
-        let (progress, updates) = (progress, updates)
+        let (progress, records) = (progress, records)
         return try await write { database in
             guard let stored = try Self.record(delivery.exportID, in: database) else { return .notFound }
             try database.cachedStatement(sql: Delivery.end).execute(arguments: StatementArguments(delivery.values))
@@ -25,7 +25,7 @@ extension SQLiteLedger {
             var after = before
             change(&after)
             if after != before, !progress.keep(after, since: before, row: stored) {
-                try updates.write(after, over: stored, in: database)
+                try records.write(after, over: stored, in: database)
                 progress.isWritten(after.export.id)
             }
             return .written(before: before, after: after)

@@ -17,11 +17,11 @@ extension SQLiteLedger {
                 database,
                 // Two parts: each has an index of few rows.
                 sql: """
-                    \(ExportColumn.select) INDEXED BY export_unfinished
+                    \(ExportColumn.select(by: "export_unfinished"))
                     WHERE phase <> 'settled' AND phase = 'submitting' AND recovering_since IS NULL
                     AND provider = ? AND connection = ? AND id <> ?
                     UNION ALL
-                    \(ExportColumn.select) INDEXED BY export_unconfirmed
+                    \(ExportColumn.select(by: "export_unconfirmed"))
                     WHERE recovering_since IS NOT NULL AND provider = ? AND connection = ? AND id <> ?
                     """,
                 arguments: [

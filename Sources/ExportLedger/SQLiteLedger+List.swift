@@ -2,55 +2,101 @@ public import Exports
 import GRDB
 
 extension SQLiteLedger {
-    public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+    public func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int,
+        known: @escaping @Sendable (ExportID, Int64) -> ExportSnapshot?
+    ) async throws -> ExportPage {
         let limit = max(0, limit)
         let progress = progress
         let page = try await read { database in
-            try Self.page(matching: filter, before: before, limit: limit, in: database) { row in
-                var export = try Export(row)
-                export.observedAt = progress.observedAt(of: export.id, row)
-                return export
+            try Self.page(matching: filter, before: before, limit: limit, in: database) { places in
+                try Self.snapshots(at: places, known: known, in: database) { progress.observedAt(of: $0, $1) }
             }
         }
         page.leftOut.forEach(unreadable.found)
-        return ExportPage(exports: page.values, hasMore: page.hasMore, unreadable: page.leftOut.count)
+        return ExportPage(snapshots: page.snapshots, hasMore: page.hasMore, unreadable: page.leftOut.count)
     }
 
-    /// One page of values, newest first, whether there is another one, and the rows among them that cannot be read.
-    private static func page<Value>(
+    /// What stands at one place of a list.
+    private enum Listed {
+        case snapshot(ExportSnapshot)
+        case unreadable(UnreadableRow)
+    }
+
+    /// One page, newest first, whether there is another one, and the rows among them that cannot be read.
+    private static func page(
         matching filter: ExportFilter,
         before: ExportID?,
         limit: Int,
         in database: Database,
-        _ read: (Row) throws -> Value
-    ) throws -> (values: [Value], hasMore: Bool, leftOut: [UnreadableRow]) {
+        _ read: ([ListIndex.Place]) throws -> [Listed]
+    ) throws -> (snapshots: [ExportSnapshot], hasMore: Bool, leftOut: [UnreadableRow]) {
         let fixed = filter.fixedColumns
         let index = ListIndex(fixing: Set(fixed.keys))
         let ranges = try index.ranges(fixed, in: database)
         let least = filter.createdAfter.map(leastID) ?? ""
         // No id is greater than a text that begins with `g`.
         var end = min(before?.description ?? "g", filter.createdBefore.map(leastID) ?? "g")
-        let statement = try database.cachedStatement(sql: ExportColumn.selectOne)
-        var values: [Value] = []
+        var snapshots: [ExportSnapshot] = []
         var leftOut: [UnreadableRow] = []
         while true {
             // Ended by the page, and not by a number of rows: those that cannot be read do not count.
-            let count = limit + 1 - values.count
-            let ids = try index.newest(count, of: ranges, from: least, before: end, in: database)
-            for id in ids {
-                do {
-                    let value = try statement.first([id]) { row in try naming(.export, row, id: nil) { try read(row) } }
-                    guard let value else { continue }
-                    if values.count == limit { return (values, true, leftOut) }
-                    values.append(value)
-                } catch let error as LedgerError where error.row != nil {
+            let count = limit + 1 - snapshots.count
+            let places = try index.newest(count, of: ranges, from: least, before: end, in: database)
+            for listed in try read(places) {
+                switch listed {
+                case .snapshot(let snapshot):
+                    if snapshots.count == limit { return (snapshots, true, leftOut) }
+                    snapshots.append(snapshot)
+                case .unreadable(let row):
                     // What comes after the page is the next one's.
-                    if values.count < limit, let row = error.row { leftOut.append(row) }
+                    if snapshots.count < limit { leftOut.append(row) }
                 }
             }
-            guard ids.count == count, let last = ids.last else { return (values, false, leftOut) }
-            end = last
+            guard places.count == count, let last = places.last else { return (snapshots, false, leftOut) }
+            end = last.id
         }
+    }
+
+    /// What stands at each place, in their order. What is not known is read, all of it by one statement.
+    private static func snapshots(
+        at places: [ListIndex.Place],
+        known: (ExportID, Int64) -> ExportSnapshot?,
+        in database: Database,
+        observedAt: (ExportID, Row) -> Timestamp?
+    ) throws -> [Listed] {
+        var found: [Listed?] = []
+        var wanted: [ExportID: Int] = [:]
+        for place in places {
+            if let id = ExportID(place.id) {
+                let snapshot = known(id, place.revision)
+                if snapshot == nil { wanted[id] = found.count }
+                found.append(snapshot.map { .snapshot($0) })
+            } else {
+                found.append(.unreadable(UnreadableRow(table: .export, export: place.id, column: ExportColumn.id.name)))
+            }
+        }
+        if !wanted.isEmpty {
+            let ids = "[\"" + wanted.keys.map(\.description).joined(separator: "\",\"") + "\"]"
+            let rows = try Row.fetchCursor(
+                database.cachedStatement(sql: ExportColumn.selectListed),
+                arguments: [ids]
+            )
+            while let row = try rows.next() {
+                guard let id = ExportID(row[.id] as String), let position = wanted[id] else { continue }
+                do {
+                    var export = try naming(.export, row, id: nil) { try Export(row) }
+                    export.observedAt = observedAt(id, row)
+                    found[position] = .snapshot(ExportSnapshot(export))
+                } catch let error as LedgerError {
+                    guard let row = error.row else { throw error }
+                    found[position] = .unreadable(row)
+                }
+            }
+        }
+        return found.compactMap { $0 }
     }
 
     /// The start of every id that was made at `time`: less than all of them, greater than all that are older.

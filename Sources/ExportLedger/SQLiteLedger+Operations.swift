@@ -24,41 +24,43 @@ extension SQLiteLedger: ExportLedger {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
         try checkPlace()
-        let progress = progress
+        let (progress, records) = (progress, records)
         return try await write(.creation) { database in
-            try Self.insert(record, in: database)
-            guard let idempotency else { return .created(record) }
             let caller = record.export.createdBy
-            try database.cachedStatement(
-                sql: "DELETE FROM idempotency WHERE caller = ? AND key = ? AND created_at < ?"
-            )
-            .execute(arguments: [caller, idempotency.key, claimsSince.milliseconds])
-            try database.cachedStatement(
-                sql: """
-                    INSERT INTO idempotency (caller, key, fingerprint, export_id, created_at) VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT (caller, key) DO NOTHING
-                    """
-            )
-            .execute(
-                arguments: [
-                    caller, idempotency.key, idempotency.fingerprint, record.export.id.description,
-                    record.export.createdAt.milliseconds,
-                ]
-            )
-            if database.changesCount == 1 { return .created(record) }
-            // The key was claimed before: the export above must not stay.
-            try database.execute(sql: "DELETE FROM export WHERE id = ?", arguments: [record.export.id.description])
-            let earlier = try Self.claimed(
-                idempotency,
-                by: caller,
-                claimsSince: claimsSince,
-                in: database,
-                adding: progress
-            )
-            guard let earlier else { throw LedgerError(.corrupt, "an idempotency key names no export") }
-            return earlier
+            // There is one write at a time: what is not claimed now is not claimed below.
+            if let idempotency,
+                let earlier = try Self.claimed(
+                    idempotency,
+                    by: caller,
+                    claimsSince: claimsSince,
+                    in: database,
+                    adding: progress
+                )
+            {
+                return earlier
+            }
+            try records.insert(record, in: database)
+            guard let idempotency else { return .created(record) }
+            try database.cachedStatement(sql: Self.claim)
+                .execute(
+                    arguments: [
+                        caller, idempotency.key, idempotency.fingerprint, record.export.id.description,
+                        record.export.createdAt.milliseconds, claimsSince.milliseconds,
+                    ]
+                )
+            guard database.changesCount == 1 else {
+                throw LedgerError(.corrupt, "an idempotency key names no export")
+            }
+            return .created(record)
         }
     }
+
+    private static let claim = """
+        INSERT INTO idempotency (caller, key, fingerprint, export_id, created_at) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (caller, key) DO UPDATE
+        SET fingerprint = excluded.fingerprint, export_id = excluded.export_id, created_at = excluded.created_at
+        WHERE idempotency.created_at < ?
+        """
 
     public func claimed(
         _ idempotency: Idempotency,
@@ -80,23 +82,12 @@ extension SQLiteLedger: ExportLedger {
         return record
     }
 
-    public func claim(_ id: ExportID) async throws -> LedgerRecord? {
-        let progress = progress
-        return try await write { database in
-            try database.cachedStatement(
-                sql: "UPDATE export SET fence = fence + 1 WHERE id = ? AND phase <> 'settled'"
-            )
-            .execute(arguments: [id.description])
-            return database.changesCount == 1 ? try Self.record(id, in: database).map(progress.current) : nil
-        }
-    }
-
     public func update(
         _ id: ExportID,
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome {
-        let (progress, updates) = (progress, updates)
+        let (progress, records) = (progress, records)
         return try await write { database in
             guard let stored = try Self.record(id, in: database) else { return .notFound }
             let before = progress.current(stored)
@@ -107,7 +98,7 @@ extension SQLiteLedger: ExportLedger {
                 return .jobTaken(by: owner)
             }
             if !progress.keep(after, since: before, row: stored) {
-                try updates.write(after, over: stored, in: database)
+                try records.write(after, over: stored, in: database)
                 progress.isWritten(id)
                 try Self.updateMeasurement(from: before, to: after, in: database)
             }
@@ -174,11 +165,6 @@ extension SQLiteLedger: ExportLedger {
 extension SQLiteLedger {
     static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
         try database.cachedStatement(sql: ExportColumn.selectOne).first([id.description], record)
-    }
-
-    private static func insert(_ record: LedgerRecord, in database: Database) throws {
-        let values = try ExportColumn.allCases.map { try record.value(of: $0) }
-        try database.cachedStatement(sql: ExportColumn.insert).execute(arguments: StatementArguments(values))
     }
 
     private static func claimed(

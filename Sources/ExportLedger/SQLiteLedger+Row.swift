@@ -18,7 +18,7 @@ extension LedgerRecord {
         case .observedAt: export.observedAt.databaseValue
         case .stale: export.stale.databaseValue
         case .createdBy: export.createdBy.databaseValue
-        case .source: try JSONText.write(export.source).databaseValue
+        case .source: JSONText.write(export.source).databaseValue
         case .files: try (export.files.isEmpty ? "[]" : JSONText.write(export.files)).databaseValue
         case .destination: export.destination.databaseValue
         case .cancellation: (export.cancellation?.rawValue).databaseValue
@@ -26,7 +26,7 @@ extension LedgerRecord {
         case .notice: try export.notice.map(JSONText.write).databaseValue
         case .upstream: try export.upstream.map(JSONText.write).databaseValue
         case .revision: export.revision.databaseValue
-        case .plan: try JSONText.write(plan).databaseValue
+        case .plan: JSONText.write(plan).databaseValue
         case .phase: phase.rawValue.databaseValue
         case .reference: try reference.map(JSONText.write).databaseValue
         case .nextActionAt: nextActionAt.databaseValue
@@ -36,6 +36,7 @@ extension LedgerRecord {
         case .cancelWished: cancelWished.databaseValue
         case .fence: fence.databaseValue
         case .leaseOwner: leaseOwner.databaseValue
+        case .leaseEpoch: leaseEpoch.databaseValue
         case .submissionAttempts: progress.submissionAttempts.databaseValue
         case .resubmissions: progress.resubmissions.databaseValue
         case .reconcileMisses: progress.reconcileMisses.databaseValue
@@ -59,9 +60,10 @@ extension LedgerRecord {
         }
     }
 
-    /// The columns but the id in which the row of this record is another than that of `earlier`, with what is to stand there.
+    /// The columns of the table `export` but the id in which the row of this record is another than that of `earlier`, with what
+    /// is to stand there.
     func changes(since earlier: LedgerRecord) throws -> [(column: ExportColumn, value: DatabaseValue)] {
-        try ExportColumn.allCases.dropFirst()
+        try ExportColumn.ofExport.dropFirst()
             .compactMap { column in
                 if isSameValue(of: column, in: earlier) == true { return nil }
                 let value = try value(of: column)
@@ -72,12 +74,10 @@ extension LedgerRecord {
     /// Whether a structured value is the same, found without writing it out; nil for all others.
     private func isSameValue(of column: ExportColumn, in earlier: LedgerRecord) -> Bool? {
         switch column {
-        case .source: export.source == earlier.export.source
         case .files: export.files == earlier.export.files
         case .error: export.error == earlier.export.error
         case .notice: export.notice == earlier.export.notice
         case .upstream: export.upstream == earlier.export.upstream
-        case .plan: plan == earlier.plan
         case .reference: reference == earlier.reference
         case .cancelRefusal: progress.cancelRefusal == earlier.progress.cancelRefusal
         case .readings: readings == earlier.readings
@@ -85,9 +85,9 @@ extension LedgerRecord {
         }
     }
 
-    /// Reads a row of ``ExportColumn/select``. Throws `LedgerError` (`corrupt`) for values that no version ever wrote.
+    /// Reads a row of ``ExportColumn/selectOne``. Throws `LedgerError` (`corrupt`) for values that no version ever wrote.
     init(_ row: Row) throws {
-        self.init(export: try Export(row), plan: try JSONText.plan(row[.plan]))
+        self.init(export: try Export(row), plan: try JSONText.plan(row.requested(.plan)))
         phase = try Phase(row)
         reference = try JSONText.reference(row[.reference])
         nextActionAt = row.time(.nextActionAt)
@@ -97,6 +97,7 @@ extension LedgerRecord {
         cancelWished = row[.cancelWished]
         fence = row[.fence]
         leaseOwner = row[.leaseOwner]
+        leaseEpoch = row[.leaseEpoch]
         progress = ExportProgress(acceptedSince: Timestamp(milliseconds: row[.acceptedSince]))
         progress.submissionAttempts = row[.submissionAttempts]
         progress.resubmissions = row[.resubmissions]
@@ -129,7 +130,7 @@ extension LedgerRecord.Phase {
 }
 
 extension Export {
-    /// Reads a row of ``ExportColumn/select``.
+    /// Reads a row of ``ExportColumn/selectOne`` or ``ExportColumn/selectListed``.
     init(_ row: Row) throws {
         guard let id = ExportID(row[.id] as String) else { throw JSONText.unreadable("id") }
         guard let status = ExportStatus(rawValue: row[.status]) else { throw JSONText.unreadable("status") }
@@ -140,7 +141,7 @@ extension Export {
             name: row[.name],
             createdAt: Timestamp(milliseconds: row[.createdAt]),
             createdBy: row[.createdBy],
-            source: try JSONText.value(row[.source], "source")
+            source: try JSONText.value(row.requested(.source), "source")
         )
         self.status = status
         percentComplete = row[.percentComplete]
@@ -152,8 +153,8 @@ extension Export {
         files = try JSONText.files(row[.files])
         destination = row[.destination]
         cancellation = (row[.cancellation] as String?).flatMap(Cancellation.init(rawValue:))
-        error = try JSONText.readOptional(row[.error], "error")
-        notice = try JSONText.readOptional(row[.notice], "notice")
+        error = try JSONText.failure(row[.error])
+        notice = try JSONText.notice(row[.notice])
         upstream = try JSONText.upstream(row[.upstream])
         revision = row[.revision]
         tracking = Tracking(phase: try LedgerRecord.Phase(row), awaitsAuthorization: row[.awaitsAuthorization])
@@ -163,6 +164,12 @@ extension Export {
 extension Row {
     func time(_ column: String) -> Timestamp? {
         (self[column] as Int64?).map(Timestamp.init(milliseconds:))
+    }
+
+    /// A column of the request, which every export has.
+    func requested(_ column: ExportColumn) throws -> String {
+        guard let text: String = self[column] else { throw JSONText.unreadable(column.name) }
+        return text
     }
 
     func time(_ column: ExportColumn) -> Timestamp? {

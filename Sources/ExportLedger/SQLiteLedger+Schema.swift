@@ -45,6 +45,9 @@ extension SQLiteLedger {
         migrator.registerMigration("12 lists by every filter") { database in
             try database.execute(sql: ListIndex.schema)
         }
+        migrator.registerMigration("13 requests, changes and leases") { database in
+            try database.execute(sql: SplitSchema.schema)
+        }
         return migrator
     }
 

@@ -9,13 +9,13 @@ extension SQLiteLedger {
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> TakeOverPage {
         let limit = max(1, limit)
-        let (progress, updates) = (progress, updates)
+        let (progress, records) = (progress, records)
         let (page, leftOut) = try await write { database -> (TakeOverPage, [UnreadableRow]) in
             // The empty text is less than every id.
             let rows = try Row.fetchCursor(
                 database,
                 sql: """
-                    \(ExportColumn.select) INDEXED BY export_unfinished
+                    \(ExportColumn.select(by: "export_unfinished"))
                     WHERE phase <> 'settled' AND id > ? AND lease_owner IS NOT ? ORDER BY id
                     """,
                 arguments: [after?.description ?? "", owner]
@@ -24,10 +24,10 @@ extension SQLiteLedger {
             let items = try found.values.map { stored in
                 let before = progress.current(stored)
                 var after = before
-                after.leaseOwner = owner
+                after.lease(to: owner)
                 after.fence += 1
                 change(&after)
-                try updates.write(after, over: stored, in: database)
+                try records.write(after, over: stored, in: database)
                 progress.isWritten(after.export.id)
                 try Self.updateMeasurement(from: before, to: after, in: database)
                 return TakeOverPage.Item(before: before, after: after)

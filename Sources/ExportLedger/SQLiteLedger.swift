@@ -9,7 +9,7 @@ public final class SQLiteLedger: Sendable {
     let database: any DatabaseWriter
     let unreadable: UnreadableRows
     let progress = UnwrittenProgress()
-    let updates = UpdateStatements()
+    let records = RecordWriter()
     private let committer: GroupCommitter
     private let lock: LedgerLock?
     private let files: LedgerFiles?

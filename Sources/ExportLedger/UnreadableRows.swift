@@ -9,6 +9,7 @@ struct UnreadableRow: Sendable, Hashable {
         case export
         case delivery
         case refreshToken = "refresh_token"
+        case event
     }
 
     var table: Table

@@ -48,6 +48,8 @@ final class UnwrittenProgress: Sendable {
         /// What the row has.
         var stored: Values
         var present: Values
+        /// Who has another one must not find this progress in its row.
+        var leaseEpoch: Int64
 
         func merged(_ record: LedgerRecord) -> LedgerRecord {
             guard Values(record) == stored else { return record }
@@ -106,7 +108,7 @@ final class UnwrittenProgress: Sendable {
         var same = before
         new.write(to: &same)
         guard same == after else { return false }
-        if after != before { stage(after.export.id, Entry(stored: old, present: new)) }
+        if after != before { stage(after.export.id, Entry(stored: old, present: new, leaseEpoch: stored.leaseEpoch)) }
         return true
     }
 
@@ -131,7 +133,8 @@ final class UnwrittenProgress: Sendable {
             sql: """
                 UPDATE export SET observed_at = ?, next_action_at = ?, scheduled_at = ?, polls = ?, failures = ?,
                     file_lag_attempts = ?
-                WHERE id = ? AND phase = 'tracking' AND observed_at = ? AND next_action_at = ? AND scheduled_at = ?
+                WHERE id = ? AND phase = 'tracking' AND lease_epoch = ? AND observed_at = ? AND next_action_at = ?
+                    AND scheduled_at = ?
                 """
         )
         for (id, entry) in state.withLock({ $0.entries }).prefix(limit) {
@@ -139,8 +142,8 @@ final class UnwrittenProgress: Sendable {
             try statement.execute(
                 arguments: [
                     new.observedAt.milliseconds, new.nextActionAt.milliseconds, new.scheduledAt.milliseconds, new.polls,
-                    new.failures, new.fileLagAttempts, id.description, old.observedAt.milliseconds,
-                    old.nextActionAt.milliseconds, old.scheduledAt.milliseconds,
+                    new.failures, new.fileLagAttempts, id.description, entry.leaseEpoch,
+                    old.observedAt.milliseconds, old.nextActionAt.milliseconds, old.scheduledAt.milliseconds,
                 ]
             )
         }

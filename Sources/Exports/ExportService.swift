@@ -225,18 +225,26 @@ public struct ExportFilter: Sendable, Hashable {
 
 /// One page of exports, newest first.
 public struct ExportPage: Sendable {
-    public var exports: [Export]
+    /// What callers see of each, ready to be sent where it was sent before.
+    public var snapshots: [ExportSnapshot]
     /// Whether older exports match too.
     public var hasMore: Bool
     /// How many were left out because their rows cannot be read.
     public var unreadable: Int
 
     /// Makes a page.
-    public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
-        self.exports = exports
+    public init(snapshots: [ExportSnapshot], hasMore: Bool, unreadable: Int = 0) {
+        self.snapshots = snapshots
         self.hasMore = hasMore
         self.unreadable = unreadable
     }
+
+    /// Makes a page of exports of which nothing was sent yet.
+    public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
+        self.init(snapshots: exports.map { ExportSnapshot($0) }, hasMore: hasMore, unreadable: unreadable)
+    }
+
+    public var exports: [Export] { snapshots.map(\.export) }
 }
 
 /// A provider and the connections that are configured for it.

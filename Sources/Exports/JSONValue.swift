@@ -22,14 +22,6 @@ extension JSONValue {
         self = try JSONDecoder().decode(JSONValue.self, from: data)
     }
 
-    /// The JSON text with sorted members and unescaped slashes: equal values give equal bytes.
-    public func encoded() -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Every case above is encodable: NaN and infinities are refused where a number is made.
-        return (try? encoder.encode(self)) ?? Data("null".utf8)
-    }
-
     /// The member of an object; nil for other values and absent members.
     public subscript(_ member: String) -> JSONValue? {
         if case .object(let members) = self { members[member] } else { nil }

@@ -36,6 +36,7 @@ extension Timestamp: CustomStringConvertible {
         let day = milliseconds >= 0 ? milliseconds / 86_400_000 : (milliseconds - 86_399_999) / 86_400_000
         let inDay = milliseconds - day * 86_400_000
         let (year, month, dayOfMonth) = CivilDate.fromDays(day)
+        if (0...9999).contains(year) { return Self.text(year, month, dayOfMonth, inDay) }
         func padded(_ value: Int64, _ width: Int) -> String {
             let digits = String(value)
             return String(repeating: "0", count: max(0, width - digits.count)) + digits
@@ -43,6 +44,30 @@ extension Timestamp: CustomStringConvertible {
         return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2) + "T"
             + padded(inDay / 3_600_000, 2) + ":" + padded(inDay / 60_000 % 60, 2) + ":"
             + padded(inDay / 1000 % 60, 2) + "." + padded(inDay % 1000, 3) + "Z"
+    }
+
+    /// The text of a year of four digits, of which there are many in each answer.
+    private static func text(_ year: Int64, _ month: Int64, _ day: Int64, _ inDay: Int64) -> String {
+        String(unsafeUninitializedCapacity: 24) { text in
+            var end = 0
+            func write(_ value: Int64, _ width: Int, then separator: Unicode.Scalar) {
+                var value = value
+                for place in (0..<width).reversed() {
+                    text.initializeElement(at: end + place, to: UInt8(ascii: "0") + UInt8(value % 10))
+                    value /= 10
+                }
+                text.initializeElement(at: end + width, to: UInt8(ascii: separator))
+                end += width + 1
+            }
+            write(year, 4, then: "-")
+            write(month, 2, then: "-")
+            write(day, 2, then: "T")
+            write(inDay / 3_600_000, 2, then: ":")
+            write(inDay / 60_000 % 60, 2, then: ":")
+            write(inDay / 1000 % 60, 2, then: ".")
+            write(inDay % 1000, 3, then: "Z")
+            return end
+        }
     }
 }
 

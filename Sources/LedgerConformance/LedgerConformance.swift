@@ -16,7 +16,7 @@ public struct LedgerConformance: Sendable {
     static let cases: [LedgerCase] =
         LedgerCase.creations + LedgerCase.records + LedgerCase.owners + LedgerCase.jobs + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
-        + LedgerCase.durability
+        + LedgerCase.durability + LedgerCase.events
 
     /// The names of the cases that this harness makes possible.
     public var names: [String] { possible.map(\.name) }
@@ -27,6 +27,7 @@ public struct LedgerConformance: Sendable {
             case .nothing: true
             case .kill: harness.afterKill != nil
             case .fullDisk: harness.setFull != nil
+            case .damage: harness.damageEvent != nil
             }
         }
     }
@@ -56,7 +57,7 @@ public struct LedgerConformance: Sendable {
 
 /// One question to a ledger.
 struct LedgerCase: Sendable {
-    enum Need: Sendable { case nothing, kill, fullDisk }
+    enum Need: Sendable { case nothing, kill, fullDisk, damage }
 
     var name: String
     var needs = Need.nothing
@@ -99,4 +100,5 @@ struct LedgerExamination: Sendable {
     /// The ledger after a kill.
     func killed() async throws -> any ExportLedger { try await harness.afterKill?(ledger) ?? ledger }
     func setFull(_ isFull: Bool) async throws { try await harness.setFull?(ledger, isFull) }
+    func damage(_ sequence: Int64) async throws { try await harness.damageEvent?(ledger, sequence) }
 }

@@ -9,16 +9,20 @@ public struct LedgerHarness: Sendable {
     public var afterKill: (@Sendable (any ExportLedger) async throws -> any ExportLedger)?
     /// Has the storage take nothing more, as a full disk does, or as much as before. Nil where that cannot be arranged.
     public var setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)?
+    /// Makes what is stored of the event with this number unreadable. Nil where that cannot be arranged.
+    public var damageEvent: (@Sendable (any ExportLedger, Int64) async throws -> Void)?
 
     /// Makes a harness.
     public init(
         makeLedger: @escaping @Sendable () async throws -> any ExportLedger,
         afterKill: (@Sendable (any ExportLedger) async throws -> any ExportLedger)? = nil,
-        setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)? = nil
+        setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)? = nil,
+        damageEvent: (@Sendable (any ExportLedger, Int64) async throws -> Void)? = nil
     ) {
         self.makeLedger = makeLedger
         self.afterKill = afterKill
         self.setFull = setFull
+        self.damageEvent = damageEvent
     }
 }
 

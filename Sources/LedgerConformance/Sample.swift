@@ -46,6 +46,14 @@ enum Sample {
         return record
     }
 
+    /// A record in which every field differs from what `record` has, but the id and what the export was asked for.
+    static func changed(_ record: LedgerRecord) -> LedgerRecord {
+        var changed = full(record.export.id)
+        changed.export.source = record.export.source
+        changed.plan = record.plan
+        return changed
+    }
+
     /// A record in which every field differs from what a new one has.
     static func full(_ id: ExportID) -> LedgerRecord {
         var record = record()
@@ -86,6 +94,7 @@ enum Sample {
         record.cancelWished = true
         record.fence = 9
         record.leaseOwner = "engine"
+        record.leaseEpoch = 3
         record.readings = [
             KeptReading(fileID: "1", delivery: Sample.id(), size: 3, sha256: "ab"),
             KeptReading(fileID: "2", delivery: Sample.id(), size: nil, sha256: nil),

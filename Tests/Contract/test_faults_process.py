@@ -231,7 +231,8 @@ def test_a_row_that_cannot_be_read_is_set_aside(upstream):
         settled, other, jobless = (gateway.succeeded(gateway.create(bodies.report(name))) for name in ("A", "B", "C"))
         waiting = gateway.create(bodies.goals())
         assert gateway.process.stop() == 0
-        change(gateway, "UPDATE export SET source = '{' WHERE id = ?", waiting["id"])
+        change(gateway, "UPDATE export_request SET source = '{' WHERE key = (SELECT key FROM export WHERE id = ?)",
+               waiting["id"])
         change(gateway, "UPDATE export SET files = '[{}' WHERE id = ?", settled["id"])
         change(gateway, "UPDATE export SET reference = '{' WHERE id = ?", jobless["id"])
         # Due at once: whoever lets files expire comes across it.

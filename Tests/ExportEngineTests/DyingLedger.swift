@@ -52,7 +52,6 @@ final class DyingLedger: ExportLedger {
     }
 
     func record(_ id: ExportID) async throws -> LedgerRecord? { try await read { try await ledger.record(id) } }
-    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await write { try await ledger.claim(id) } }
     func takeOver(
         by owner: String,
         after: ExportID?,
@@ -110,8 +109,17 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit) }
     }
 
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
-        try await read { try await ledger.exports(matching: filter, before: before, limit: limit) }
+    func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int,
+        known: @escaping @Sendable (ExportID, Int64) -> ExportSnapshot?
+    ) async throws -> ExportPage {
+        try await read { try await ledger.exports(matching: filter, before: before, limit: limit, known: known) }
+    }
+
+    func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent] {
+        try await read { try await ledger.events(after: sequence, limit: limit) }
     }
 
     func claims(

@@ -13,6 +13,8 @@ final class StagedLedger: ExportLedger {
         /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
         var beforeRead: @Sendable () async throws -> Void = {}
         var beforeWrite: @Sendable () async throws -> Void = {}
+        /// What is done when a list comes to an export: whether it is known.
+        var beforeList: @Sendable (ExportID, Bool) -> Void = { _, _ in }
         /// What is done when a start looks at all refresh tokens: everything unfinished has been read by then.
         var beforePage: @Sendable () async throws -> Void = {}
     }
@@ -78,7 +80,6 @@ final class StagedLedger: ExportLedger {
         try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince)
     }
 
-    func claim(_ id: ExportID) async throws -> LedgerRecord? { try await ledger.claim(id) }
     func takeOver(
         by owner: String,
         after: ExportID?,
@@ -136,8 +137,22 @@ final class StagedLedger: ExportLedger {
         try await ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
     }
 
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
-        try await ledger.exports(matching: filter, before: before, limit: limit)
+    func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int,
+        known: @escaping @Sendable (ExportID, Int64) -> ExportSnapshot?
+    ) async throws -> ExportPage {
+        let beforeList = state.withLock { $0.beforeList }
+        return try await ledger.exports(matching: filter, before: before, limit: limit) { id, revision in
+            let snapshot = known(id, revision)
+            beforeList(id, snapshot != nil)
+            return snapshot
+        }
+    }
+
+    func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent] {
+        try await ledger.events(after: sequence, limit: limit)
     }
 
     func claims(

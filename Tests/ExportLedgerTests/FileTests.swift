@@ -88,7 +88,7 @@ import Testing
     @Test func unreadableRowIsCorrupt() async throws {
         let ledger = try SQLiteLedger(path: path)
         let id = try #require(try await ledger.insert(Fixture.record()).created).export.id
-        try await ledger.database.write { try $0.execute(sql: "UPDATE export SET plan = 'x'") }
+        try await ledger.database.write { try $0.execute(sql: "UPDATE export_request SET plan = 'x'") }
         let error = await #expect(throws: LedgerError.self) { try await ledger.record(id) }
         #expect(error?.code == .corrupt)
     }

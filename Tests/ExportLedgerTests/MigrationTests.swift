@@ -1,4 +1,4 @@
-import ExportLedger
+@testable import ExportLedger
 import Exports
 import Foundation
 import GRDB
@@ -12,6 +12,7 @@ import Testing
         "8 readings of files",
         "9 files to be measured", "10 exports that may have an unknown job",
         "11 the engine that works on an export", "12 lists by every filter",
+        "13 requests, changes and leases",
     ]
 
     /// The file as an earlier version left it: `Fixtures/ledger-<number of its last migration>.sql` is its dump.
@@ -108,6 +109,69 @@ import Testing
         }
         #expect(polled != .stale)
         #expect(try await ledger.takeOver(by: "another", after: nil, limit: 9) { _ in }.items.isEmpty)
+    }
+
+    /// Many exports of an old version: each has its request, numbers in the order of the ids, and no change that nobody saw.
+    @Test func everyExportOfABigLedgerIsKept() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("ledger.sqlite")
+        try ledger(of: 4, at: path)
+        let count = 20_000
+        let template = try copyTheFirstExport(count, in: path)
+        let started = ContinuousClock.now
+        let ledger = try SQLiteLedger(path: path)
+        print("\(count) exports were migrated in \(ContinuousClock.now - started)")
+        let first = try #require(try await ledger.record(template))
+        for number in [1, 2, count / 2, count] {
+            let id = try #require(Self.copy(number, of: template))
+            var wanted = first
+            wanted.export.id = id
+            #expect(try await ledger.record(id) == wanted)
+        }
+        let (exports, unordered, faults) = try await ledger.database.read { database in
+            (
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM export JOIN export_request USING (key)"),
+                try Int.fetchOne(
+                    database,
+                    sql: """
+                        SELECT count(*) FROM (SELECT key, row_number() OVER (ORDER BY id) AS n FROM export)
+                        WHERE key <> n
+                        """
+                ),
+                try String.fetchAll(database, sql: "PRAGMA integrity_check")
+                    + String.fetchAll(database, sql: "SELECT \"table\" FROM pragma_foreign_key_check")
+            )
+        }
+        #expect(exports == count + 5 && unordered == 0 && faults == ["ok"])
+        #expect(try await ledger.events(after: 0, limit: 9).isEmpty)
+        _ = try await ledger.update(template, fence: nil) { $0.export.revision += 1 }
+        let changed = try #require(try await ledger.record(template)).export
+        #expect(try await ledger.events(after: 0, limit: 9) == [.change(ExportEvent(sequence: 1, changed))])
+    }
+
+    private static func copy(_ number: Int, of id: ExportID) -> ExportID? {
+        let digits = String(number, radix: 16)
+        return ExportID(id.description.prefix(24) + String(repeating: "0", count: 12 - digits.count) + digits)
+    }
+
+    /// Copies an export that ended, which nobody tracks, under other ids.
+    private func copyTheFirstExport(_ count: Int, in path: String) throws -> ExportID {
+        let queue = try DatabaseQueue(path: path)
+        defer { try? queue.close() }
+        return try queue.write { database in
+            let columns = try String.fetchAll(database, sql: "SELECT name FROM pragma_table_info('export')")
+            let id = try String.fetchOne(database, sql: "SELECT id FROM export WHERE phase = 'settled' ORDER BY id")
+            let values = columns.map { $0 == "id" ? "substr(id, 1, 24) || printf('%012x', number)" : $0 }
+            try database.execute(
+                sql: """
+                    WITH RECURSIVE numbers (number) AS (VALUES (1) UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
+                    INSERT INTO export (\(columns.joined(separator: ", ")))
+                        SELECT \(values.joined(separator: ", ")) FROM numbers, (SELECT * FROM export WHERE id = ?)
+                    """,
+                arguments: [count, id]
+            )
+            return try #require(id.flatMap { ExportID($0) })
+        }
     }
 
     @Test(arguments: [1, 4]) func anOldSchemaBecomesWhatANewLedgerHas(migration: Int) async throws {

@@ -151,6 +151,20 @@ import Testing
         #expect(try await ledger.record(id) != nil)
     }
 
+    private static let setPlan =
+        "UPDATE export_request SET plan = ? WHERE key = (SELECT key FROM export WHERE id = ?)"
+
+    /// An export of which a part is gone is one that cannot be read, and not one that never was.
+    @Test func anExportWithoutItsRequestCannotBeRead() async throws {
+        let ledger = try SQLiteLedger(path: path)
+        let record = try #require(try await ledger.insert(Fixture.record()).created)
+        try await ledger.database.write { try $0.execute(sql: "DELETE FROM export_request") }
+        let error = await #expect(throws: LedgerError.self) { try await ledger.record(record.export.id) }
+        #expect(error?.owner == "alice" && error?.column == "source")
+        let page = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 2)
+        #expect(page.exports.isEmpty && page.unreadable == 1)
+    }
+
     /// One bad row of each kind: everything else goes on, and each is named once.
     @Test func rowsThatCannotBeReadAreSetAside() async throws {
         let ledger = try SQLiteLedger(path: path)
@@ -163,7 +177,7 @@ import Testing
         }
         let (bad, good, unlisted) = (records[0].export.id, records[1].export.id, records[3].export.id)
         try await ledger.database.write { database in
-            try database.execute(sql: "UPDATE export SET plan = '{' WHERE id = ?", arguments: [bad.description])
+            try database.execute(sql: Self.setPlan, arguments: ["{", bad.description])
             try database.execute(
                 sql: "UPDATE export SET files = 'x' WHERE id = ?",
                 arguments: [unlisted.description]
@@ -182,10 +196,8 @@ import Testing
         #expect(try await ledger.nextExpiry() == Fixture.epoch + .seconds(101))
         // Repaired, it is one like any other.
         try await ledger.database.write { database in
-            try database.execute(
-                sql: "UPDATE export SET plan = (SELECT plan FROM export WHERE id = ?) WHERE id = ?",
-                arguments: [good.description, bad.description]
-            )
+            let plan = #"{"needsSecrets":false,"source":{},"suggestedName":"n"}"#
+            try database.execute(sql: Self.setPlan, arguments: [plan, bad.description])
         }
         #expect(try await ledger.record(bad) != nil)
         #expect(try await ledger.nextExpiry() == Fixture.epoch + .seconds(100))

@@ -55,6 +55,22 @@ import Testing
         }
     }
 
+    /// Digests of the text are kept from one version to the next.
+    @Test func theTextIsFoundations() throws {
+        var random = SeededRandom(seed: 12)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        for value in [Self.odd] + (0..<500).map({ _ in Self.value(depth: 4, &random) }) {
+            try #require(try value.encoded() == encoder.encode(value))
+        }
+    }
+
+    private static let odd: JSONValue = .array(
+        [2, 1e20, 1e-7, -0.5, 1e16, 0.1, 123_456_789_012_345_680].map(JSONValue.number)
+            + (0...0x80).map { .string("a\(UnicodeScalar(UInt8($0)))/") }
+            + [["é": 0, "z": 0, "Z": 0, "a10": 0, "a9": 0, "_": 0, "😀": 0, "\u{FFFF}": 0]]
+    )
+
     private static func value(depth: Int, _ random: inout SeededRandom) -> JSONValue {
         switch Int.random(in: 0...(depth == 0 ? 4 : 6), using: &random) {
         case 0: return .null

@@ -5,8 +5,14 @@ import Synchronization
 extension FaultyLedger {
     // MARK: Lists
 
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
+    func exports(
+        matching filter: ExportFilter,
+        before: ExportID?,
+        limit: Int,
+        known: @escaping @Sendable (ExportID, Int64) -> ExportSnapshot?
+    ) async throws -> ExportPage {
         var filter = filter
+        let showsOldSnapshots = fault == .showsOldSnapshots
         if fault == .ignoresTheStatus { filter.status = nil }
         if fault == .ignoresTheCreator { filter.createdBy = nil }
         if fault == .includesTheEndOfTheTime {
@@ -16,16 +22,22 @@ extension FaultyLedger {
             matching: filter,
             before: before,
             limit: fault == .ignoresTheLimit ? limit + 1 : limit
-        )
+        ) { id, revision in
+            known(id, showsOldSnapshots ? 1 : revision)
+        }
         switch fault {
-        case .listsTheOldestFirst: page.exports.reverse()
+        case .listsTheOldestFirst: page.snapshots.reverse()
         case .neverHasMore: page.hasMore = false
         case .includesTheLastOfThePage:
             if let before, let last = try await ledger.record(before)?.export {
-                page.exports = Array(([last] + page.exports).prefix(limit))
+                page.snapshots = Array(([ExportSnapshot(last)] + page.snapshots).prefix(limit))
             }
         case .listsWithoutPolls:
-            for index in page.exports.indices { page.exports[index].observedAt = nil }
+            page.snapshots = page.exports.map { export in
+                var export = export
+                export.observedAt = nil
+                return ExportSnapshot(export)
+            }
         default: break
         }
         return page

@@ -9,6 +9,11 @@ final class FaultyLedger: ExportLedger {
     /// What was answered and is not written.
     private let unwritten = Mutex<[LedgerRecord]>([])
     let endedTokens = Mutex<[ExportID: [UInt8]]>([:])
+    /// Events that are told and not written.
+    let unwrittenEvents = Mutex<[RecordedEvent]>([])
+    /// Exports whose changes were refused.
+    let refused = Mutex<[LedgerRecord]>([])
+    let polled = Mutex<[LedgerRecord]>([])
 
     init(_ ledger: SQLiteLedger, _ fault: LedgerFault?) {
         self.ledger = ledger
@@ -76,18 +81,6 @@ final class FaultyLedger: ExportLedger {
         return record
     }
 
-    func claim(_ id: ExportID) async throws -> LedgerRecord? {
-        switch fault {
-        case .leavesTheFence: return try await ledger.record(id)
-        case .takesOverWhatIsSettled:
-            guard case .written(_, let after) = try await ledger.update(id, fence: nil, { $0.fence += 1 }) else {
-                return nil
-            }
-            return after
-        default: return try await ledger.claim(id)
-        }
-    }
-
     func takeOver(
         by owner: String,
         after: ExportID?,
@@ -96,9 +89,17 @@ final class FaultyLedger: ExportLedger {
     ) async throws -> TakeOverPage {
         let name = fault == .takesOverItsOwn ? owner + "2" : owner
         let isFenced = fault != .takesOverWithoutAFence
+        let leavesTheEpoch = fault == .leavesTheEpoch
+        if fault == .takesOverWhatIsSettled {
+            for export in try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100).exports
+            where export.tracking == nil {
+                _ = try await ledger.update(export.id, fence: nil) { $0.fence += 1 }
+            }
+        }
         return try await ledger.takeOver(by: name, after: after, limit: limit) { record in
             change(&record)
             if !isFenced { record.fence -= 1 }
+            if leavesTheEpoch { record.leaseEpoch -= 1 }
         }
     }
 
@@ -129,11 +130,21 @@ final class FaultyLedger: ExportLedger {
                 outcome = .written(before: before, after: after)
             }
             if case .written(let former, let after) = outcome {
+                if fault == .tellsOfPolls, former.export.revision == after.export.revision {
+                    polled.withLock { $0.append(after) }
+                }
                 if fault == .tellsTheFormerRecord { outcome = .written(before: former, after: former) }
                 let token = before?.phase == .settled ? nil : [UInt8](repeating: 1, count: 1)
                 if after.phase == .settled, let token { endedTokens.withLock { $0[id] = token } }
             }
+            if fault == .writesEventsLater { try await takeAwayTheLastEvent() }
             return outcome
+        } catch let error as LedgerError where fault == .changesWhatWasAskedFor && error.code == .corrupt {
+            guard let before else { throw error }
+            return .written(before: before, after: before)
+        } catch let error as LedgerError where fault == .tellsOfRefusedChanges && error.impediment != nil {
+            if let before { refused.withLock { $0.append(before) } }
+            throw error
         } catch let error as LedgerError where fault == .hidesTheFullDisk && error.impediment != nil {
             guard let before else { throw error }
             return .written(before: before, after: before)

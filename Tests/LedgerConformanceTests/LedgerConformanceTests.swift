@@ -34,6 +34,15 @@ import Testing
                         let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
                         try database.execute(sql: "PRAGMA max_page_count = \(isFull ? pages : 1 << 30)")
                     }
+            },
+            damageEvent: { ledger, sequence in
+                try await real(ledger).database
+                    .write { database in
+                        try database.execute(
+                            sql: "UPDATE export_event SET status = '?' WHERE sequence = ?",
+                            arguments: [sequence]
+                        )
+                    }
             }
         )
     }

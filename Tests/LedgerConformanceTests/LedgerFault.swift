@@ -2,14 +2,18 @@
 enum LedgerFault: String, Sendable, CaseIterable {
     case forgetsNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, remembersKeysForEver
     case leavesTheExportOfAReplay, prunesTooMuch
-    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, leavesTheFence, takesOverWhatIsSettled
+    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, forgetsPolls, listsWithoutPolls
     case bindsAJobTwice, takesEveryConnectionForOne, forgetsUnconfirmedStarts, forgetsEndedJobs
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
-    case neverHasMore, includesTheEndOfTheTime, expiresEarly, expiresAnything
+    case neverHasMore, showsOldSnapshots, includesTheEndOfTheTime
+    case expiresEarly, expiresAnything
     case beginsForAnybody, endsDeliveriesTwice, ignoresTheRequest, breaksNothing, changesNoRecordAtTheEnd
     case measuresOutOfTurn, countsNoAttempts, measuresWhatRuns
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
+    case changesWhatWasAskedFor, leavesTheEpoch
+    case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
+    case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
     case answersBeforeTheCommit, ignoresCancellation, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -22,9 +26,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .remembersKeysForEver, .prunesTooMuch: "old keys are forgotten"
         case .tellsTheFormerRecord: "an update writes every field"
         case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
-        case .leavesTheFence: "taking over raises the fence"
-        case .takesOverWhatIsSettled: "what is settled is not taken over"
-        case .takesOverItsOwn, .takesOverWithoutAFence: "an engine takes over what others have"
+        case .takesOverItsOwn, .takesOverWithoutAFence, .takesOverWhatIsSettled, .leavesTheEpoch:
+            "an engine takes over what others have"
         case .losesUpdatesAtOnce: "updates at once lose nothing"
         case .forgetsPolls, .listsWithoutPolls: "what is polled is read back everywhere"
         case .bindsAJobTwice: "a job is bound to one export"
@@ -33,6 +36,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .listsTheOldestFirst: "the newest come first"
         case .ignoresTheStatus, .ignoresTheCreator, .includesTheEndOfTheTime: "filters combine in every way"
         case .includesTheLastOfThePage, .ignoresTheLimit, .neverHasMore: "pages follow one another"
+        case .showsOldSnapshots: "a list shows what is known of its revision"
         case .expiresEarly, .expiresAnything: "successes expire at their time"
         case .beginsForAnybody: "an unknown export has no deliveries"
         case .endsDeliveriesTwice, .changesNoRecordAtTheEnd: "a delivery is under way until it ends once"
@@ -42,6 +46,14 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .countsNoAttempts, .measuresWhatRuns: "a measurement comes again"
         case .takesTokensOfEndedExports, .keepsTokensOfEndedExports: "a settled export has no refresh token"
         case .keepsWhatIsThrown: "a refresh token's change that throws changes nothing"
+        case .changesWhatWasAskedFor: "what an export was asked for is never written again"
+        case .losesEventsOfChanges: "each change that callers see has its event"
+        case .tellsOfPolls: "what callers do not see has no event"
+        case .ordersEventsByExport: "events stand in the order of their commits"
+        case .repeatsTheLastEvent, .ignoresTheLimitOfEvents: "pages of events follow one another"
+        case .passesOverUnreadableEvents: "an event that cannot be read is not passed over"
+        case .writesEventsLater: "a kill leaves no change without its event"
+        case .tellsOfRefusedChanges: "a full disk leaves no event without its change"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
         case .hidesTheFullDisk: "a full disk refuses and forgets nothing"

@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// Reads a whole request body within a length and a time.
 struct BodyReader: Sendable {
@@ -22,8 +23,10 @@ struct BodyReader: Sendable {
             // Fails on a channel without our handler, or one that is closed: then there is nobody to tell.
             try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted()).get()
         }
-        let outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
+        let progress = Progress()
+        let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
             group.addTask {
+                defer { progress.isRead.store(true, ordering: .releasing) }
                 do {
                     return .body(try await call.request.body.collect(upTo: limit))
                 } catch is NIOTooManyBytesError {
@@ -33,11 +36,17 @@ struct BodyReader: Sendable {
                 }
             }
             group.addTask {
+                // Most bodies have come with their heads: a timer costs more than to read one.
+                for _ in 0..<2 {
+                    await Task.yield()
+                    if progress.isRead.load(ordering: .acquiring) { return nil }
+                }
                 try await time.sleep(for: timeout)
                 return .tooLate
             }
             defer { group.cancelAll() }
-            return try await group.next() ?? .tooLate
+            for try await case let outcome? in group { return outcome }
+            return .tooLate
         }
         switch outcome {
         case .body(let buffer): return Array(buffer.readableBytesView)
@@ -49,6 +58,10 @@ struct BodyReader: Sendable {
                 "The request body must arrive within \(timeout.wholeSecondsRoundedUp) s."
             )
         }
+    }
+
+    private final class Progress: Sendable {
+        let isRead = Atomic(false)
     }
 
     private enum Outcome: Sendable {

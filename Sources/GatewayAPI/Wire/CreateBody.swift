@@ -7,14 +7,16 @@ struct CreateBody: Sendable {
     var connection: String?
     var name: String?
     var options: JSONValue
+    private let document: JSONValue
+
     /// SHA-256 of the body in normal form, in hexadecimal: equal for requests that differ in spelling only.
-    var fingerprint: String
+    var fingerprint: String { Hexadecimal.encode(SHA256.hash(document.encodedBytes())) }
 
     /// Reads a body.
     ///
     /// Throws `malformedRequest` for what is not JSON, and `invalidExport` with every fault of the part read here.
     init(_ bytes: [UInt8], providers: [ConfiguredProvider]) throws(GatewayError) {
-        let document = try JSONParser.document(bytes)
+        document = try JSONParser.document(bytes)
         let descriptors = providers.map(\.descriptor)
         var reader = ObjectReader(document)
         let wanted = reader.requiredChoice("provider", among: descriptors.map(\.id.rawValue))
@@ -34,7 +36,6 @@ struct CreateBody: Sendable {
         self.connection = connection
         self.name = name
         self.options = options
-        fingerprint = Hexadecimal.encode(SHA256.hash(Array(document.encoded())))
     }
 
     /// A name is one line: it is shown in tables and becomes part of file names.

@@ -16,11 +16,19 @@ struct ExportDocument {
         return (bytes, (end - 1 - length)..<(end - 1))
     }
 
-    /// The text of a page.
+    /// The text of a page. That of each export is made once for a revision, and kept with its snapshot.
     func bytes(ofPage page: ExportPage, nextCursor: String?) -> [UInt8] {
-        JSONWriter.object { writer in
+        let exports = page.snapshots.map { snapshot in
+            snapshot.form { (form: ListedExport) in
+                form.base == links.base
+            } make: { earlier in
+                ListedExport(snapshot.export, by: self, after: earlier)
+            }
+        }
+        let length = exports.reduce(0) { $0 + $1.bytes.count + 1 }
+        return JSONWriter.object(reserving: length + 256) { writer in
             writer.name("value")
-            writer.array(page.exports) { writer, export in writer.object { _ = write(export, to: &$0) } }
+            writer.array(exports) { $0.text($1.bytes) }
             writer.member("nextCursor", nextCursor)
             writer.member("unreadable", page.unreadable > 0 ? .integer(Int64(page.unreadable)) : nil)
         }
@@ -120,6 +128,28 @@ struct ExportDocument {
                 return .object(members)
             }
         )
+    }
+}
+
+/// An export as a list shows it: encoded once for all lists. Its links begin at an absolute address, or at the path of lists.
+private struct ListedExport: Sendable {
+    let base: String?
+    let bytes: [UInt8]
+    /// Where the value of `observedAt` stands; nil where there is none.
+    private let observedAt: Range<Int>?
+
+    /// Encodes an export, or puts another time into what was made of the state before, where only `observedAt` is another.
+    init(_ export: Export, by document: ExportDocument, after earlier: ListedExport?) {
+        base = document.links.base
+        if let earlier, let place = earlier.observedAt, let time = export.observedAt?.description.utf8,
+            time.count == place.count
+        {
+            var bytes = earlier.bytes
+            bytes.replaceSubrange(place, with: time)
+            (self.bytes, observedAt) = (bytes, place)
+        } else {
+            (bytes, observedAt) = document.located(export)
+        }
     }
 }
 

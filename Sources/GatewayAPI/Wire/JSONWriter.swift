@@ -6,8 +6,9 @@ struct JSONWriter {
     private var needsComma = false
 
     /// Makes the text of one object.
-    static func object(_ write: (inout JSONWriter) -> Void) -> [UInt8] {
+    static func object(reserving length: Int = 0, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
+        writer.bytes.reserveCapacity(length)
         writer.object(write)
         return writer.bytes
     }
@@ -42,7 +43,11 @@ struct JSONWriter {
     }
 
     /// Writes a member, or nothing when there is no value.
-    mutating func member(_ name: String, _ value: String?) { member(name, value.map(JSONValue.string)) }
+    mutating func member(_ name: String, _ value: String?) {
+        guard let value else { return }
+        self.name(name)
+        string(value)
+    }
 
     /// Writes a member, or nothing when there is no value.
     mutating func member(_ name: String, _ value: Timestamp?) { member(name, value?.description) }
@@ -60,16 +65,20 @@ struct JSONWriter {
         case .bool(let flag): literal(flag ? "true" : "false")
         case .integer(let number): literal(String(number))
         case .number(let number): literal(number.isFinite ? "\(number)" : "null")
-        case .string(let text):
-            separate()
-            quoted(text)
-            needsComma = true
+        case .string(let text): string(text)
         case .array(let elements): array(elements) { $0.value($1) }
         case .object(let members):
             object { writer in
                 for (name, value) in members.sorted(by: { $0.key < $1.key }) { writer.member(name, value) }
             }
         }
+    }
+
+    /// Writes a JSON text as the next value.
+    mutating func text(_ bytes: [UInt8]) {
+        separate()
+        self.bytes += bytes
+        needsComma = true
     }
 
     private mutating func literal(_ text: String) {
@@ -93,19 +102,37 @@ struct JSONWriter {
         needsComma = true
     }
 
+    private mutating func string(_ text: String) {
+        separate()
+        quoted(text)
+        needsComma = true
+    }
+
     private mutating func quoted(_ text: String) {
-        let digits = Array("0123456789abcdef".utf8)
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0x0A: bytes += Array("\\n".utf8)
-            case 0x0D: bytes += Array("\\r".utf8)
-            case 0x09: bytes += Array("\\t".utf8)
-            case 0..<0x20, 0x7F: bytes += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
-            default: bytes.append(byte)
-            }
+        // Hardly any text has something to escape.
+        if text.utf8.contains(where: Self.isEscaped) {
+            for byte in text.utf8 { escaped(byte) }
+        } else {
+            bytes.append(contentsOf: text.utf8)
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private mutating func escaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+        case 0x0A: bytes += Array("\\n".utf8)
+        case 0x0D: bytes += Array("\\r".utf8)
+        case 0x09: bytes += Array("\\t".utf8)
+        case 0..<0x20, 0x7F:
+            let digits = Array("0123456789abcdef".utf8)
+            bytes += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+        default: bytes.append(byte)
+        }
     }
 }

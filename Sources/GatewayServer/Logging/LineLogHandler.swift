@@ -66,7 +66,7 @@ public struct LineLogHandler: LogHandler {
             ]
             for (key, value) in all { members[members[key] == nil ? key : "metadata.\(key)"] = .string("\(value)") }
             // JSON leaves DEL and what lies beyond ASCII as it is.
-            return Self.escaped(String(decoding: JSONValue.object(members).encoded(), as: UTF8.self), asJSON: true)
+            return Self.escaped(String(decoding: JSONValue.object(members).encodedBytes(), as: UTF8.self), asJSON: true)
                 + "\n"
         case .text:
             let values = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.escaped("\($0.value)"))" }.joined()
@@ -75,7 +75,9 @@ public struct LineLogHandler: LogHandler {
     }
 
     private static func escaped(_ text: String, asJSON: Bool = false) -> String {
-        text.unicodeScalars.reduce(into: "") { result, scalar in
+        // Hardly any line has something to escape.
+        if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
             guard
                 scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
             else { return result.unicodeScalars.append(scalar) }

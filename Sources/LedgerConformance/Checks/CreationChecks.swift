@@ -17,7 +17,6 @@ extension LedgerCase {
         LedgerCase("an unknown export is nowhere") { examination in
             let (ledger, id) = (examination.ledger, Sample.id())
             examination.expect(try await ledger.record(id) == nil, "it has no record")
-            examination.expect(try await ledger.claim(id) == nil, "it cannot be taken over")
             let update = try await ledger.update(id, fence: nil) { $0.fence += 1 }
             examination.expect(update == .notFound, "it is not found by an update")
             examination.expect(try await ledger.deliveries(of: id) == nil, "it has no deliveries")

@@ -45,7 +45,7 @@ extension LedgerCase {
         LedgerCase("a delivery's end does not ask for the fence") { examination in
             let ledger = examination.ledger
             let export = try await ledger.id(of: Sample.record())
-            let owned = try await ledger.claim(export)
+            let owned = try await ledger.takeOver(by: "other", after: nil, limit: 9) { _ in }.items.first?.after
             let outcome = try await ledger.insert(Sample.delivery(of: export)) { $0.export.revision += 1 }
             var wanted = owned
             wanted?.export.revision = 2

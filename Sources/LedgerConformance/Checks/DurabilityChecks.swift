@@ -30,11 +30,11 @@ extension LedgerCase {
             let claimed = try await created.claimed(key, by: "alice", claimsSince: Sample.since)
             examination.expect(claimed == .replayed(record), "its key is there")
 
-            let wanted = Sample.full(record.export.id)
+            let wanted = Sample.changed(record)
             _ = try await ledger.update(record.export.id, fence: nil) { $0 = wanted }
             let updated = try await examination.killed()
             examination.expect(try await updated.record(record.export.id) == wanted, "a change is there")
-            let taken = try await ledger.claim(record.export.id)
+            let taken = try await ledger.takeOver(by: "other", after: nil, limit: 9) { _ in }.items.first?.after
             let claimedAgain = try await examination.killed()
             examination.expect(try await claimedAgain.record(record.export.id) == taken, "a new fence is there")
         },

@@ -59,6 +59,26 @@ extension LedgerCase {
             filter.status = .notStarted
             examination.expect(try await ledger.all(filter).isEmpty, "it is not found by its former one")
         },
+        LedgerCase("a list shows what is known of its revision") { examination in
+            let ledger = examination.ledger
+            var snapshots: [ExportID: ExportSnapshot] = [:]
+            for export in try await ten(in: ledger) { snapshots[export.id] = ExportSnapshot(export) }
+            let known = snapshots
+            let ids = known.keys.sorted(by: >)
+            _ = try await ledger.update(ids[3], fence: nil) { record in
+                record.export.percentComplete = 7
+                record.export.revision += 1
+            }
+            let page = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 6) { id, revision in
+                id == ids[1] || known[id]?.export.revision != revision ? nil : known[id]
+            }
+            let isKnown = page.snapshots.map { known[$0.export.id] === $0 }
+            examination.expect(isKnown == [true, false, true, false, true, true], "what is known is shown as it is")
+            examination.expect(page.exports.map(\.id) == Array(ids[..<6]), "the order is the same")
+            let now = try await ledger.record(ids[3])?.export
+            examination.expect(page.exports[3] == now, "what has another revision is read")
+            examination.expect(page.exports[1] == known[ids[1]]?.export, "what is not known is read")
+        },
         LedgerCase("pages follow one another") { examination in
             let ledger = examination.ledger
             let exports = try await ten(in: ledger).map(\.id)

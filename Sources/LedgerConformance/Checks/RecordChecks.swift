@@ -6,13 +6,28 @@ extension LedgerCase {
         LedgerCase("an update writes every field") { examination in
             let (ledger, record) = (examination.ledger, Sample.record())
             let id = try await ledger.id(of: record)
-            let wanted = Sample.full(id)
+            let wanted = Sample.changed(record)
             let outcome = try await ledger.update(id, fence: 1) { $0 = wanted }
             examination.expect(outcome == .written(before: record, after: wanted), "both records are told")
             examination.expect(try await ledger.record(id) == wanted, "every field is written")
             let back = try await ledger.update(id, fence: nil) { $0 = record }
             examination.expect(back == .written(before: wanted, after: record), "every field can be taken back")
             examination.expect(try await ledger.record(id) == record, "every field is taken back")
+        },
+        LedgerCase("what an export was asked for is never written again") { examination in
+            let (ledger, record) = (examination.ledger, Sample.record())
+            let id = try await ledger.id(of: record)
+            for change in [{ $0.plan.suggestedName = "other" }, { $0.export.source = [:] }]
+                as [@Sendable (inout LedgerRecord) -> Void]
+            {
+                await examination.expectError("a change of it is refused") {
+                    _ = try await ledger.update(id, fence: 1) { record in
+                        record.export.revision += 1
+                        change(&record)
+                    }
+                }
+            }
+            examination.expect(try await ledger.record(id) == record, "nothing was changed")
         },
         LedgerCase("an update leaves other exports alone") { examination in
             let ledger = examination.ledger
@@ -51,9 +66,8 @@ extension LedgerCase {
             examination.expect(record?.nextActionAt == Sample.time(63), "the record has the next time")
             let listed = try await ledger.all().first?.observedAt
             examination.expect(listed == Sample.time(3), "the list shows the last poll")
-            var claimed = record
-            claimed?.fence += 1
-            examination.expect(try await ledger.claim(id) == claimed, "who takes it over gets the same")
+            let taken = try await ledger.takeOver(by: "other", after: nil, limit: 9) { _ in }
+            examination.expect(taken.items.map(\.before) == [record], "who takes it over gets the same")
         },
         LedgerCase("what brings an export on is read from its state") { examination in
             let ledger = examination.ledger
@@ -74,18 +88,10 @@ extension LedgerCase {
     ]
 
     static let owners = [
-        LedgerCase("taking over raises the fence") { examination in
-            let (ledger, record) = (examination.ledger, Sample.record())
-            let id = try await ledger.id(of: record)
-            var wanted = record
-            wanted.fence += 1
-            examination.expect(try await ledger.claim(id) == wanted, "the fence is one more")
-            examination.expect(try await ledger.record(id) == wanted, "the fence is written")
-        },
         LedgerCase("a former owner changes nothing") { examination in
             let ledger = examination.ledger
             let id = try await ledger.id(of: Sample.tracked())
-            let claimed = try await ledger.claim(id)
+            let claimed = try await ledger.takeOver(by: "other", after: nil, limit: 9) { _ in }.items.first?.after
             let stale = try await ledger.update(id, fence: 1) { $0.export.status = .failed }
             examination.expect(stale == .stale, "an old fence is stale")
             examination.expect(try await ledger.record(id) == claimed, "the record is as it was")
@@ -103,14 +109,6 @@ extension LedgerCase {
             _ = try await ledger.update(id, fence: nil) { $0.fence += 1 }
             let stale = try await ledger.update(id, fence: 1) { $0.phase = .settled }
             examination.expect(stale == .stale, "the former owner is shut out")
-        },
-        LedgerCase("what is settled is not taken over") { examination in
-            let ledger = examination.ledger
-            var settled = Sample.record()
-            settled.phase = .settled
-            for record in [settled, Sample.record(2), Sample.record(1)] { _ = try await ledger.add(record) }
-            examination.expect(try await ledger.claim(settled.export.id) == nil, "a settled export is nobody's")
-            examination.expect(try await ledger.record(settled.export.id)?.fence == 1, "its fence stays")
         },
         LedgerCase("an engine takes over what others have") { examination in
             let ledger = examination.ledger
@@ -136,6 +134,7 @@ extension LedgerCase {
                 var after = record
                 after.fence += 1
                 after.leaseOwner = "own"
+                after.leaseEpoch += 1
                 after.progress.resubmissions = 7
                 examination.expect(item.before == record && item.after == after, "both records are told")
                 examination.expect(try await ledger.record(record.export.id) == after, "it is written")

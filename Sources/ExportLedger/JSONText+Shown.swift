@@ -1,0 +1,113 @@
+import Exports
+
+// What is read for each export of a list: without Foundation wherever the text is plain, and of the shape that is written now.
+extension JSONText {
+    static func files(_ text: String) throws -> [ExportFile] {
+        if text == "[]" { return [] }
+        guard let values = PlainJSON.value(text)?.array else { return try read(text, "files") }
+        var files: [ExportFile] = []
+        files.reserveCapacity(values.count)
+        for value in values {
+            guard let file = ExportFile(plain: value) else { return try read(text, "files") }
+            files.append(file)
+        }
+        return files
+    }
+
+    static func failure(_ text: String?) throws -> ExportFailure? {
+        guard let text else { return nil }
+        return try PlainJSON.value(text).flatMap(ExportFailure.init(plain:)) ?? read(text, "error")
+    }
+
+    static func notice(_ text: String?) throws -> ExportNotice? {
+        guard let text else { return nil }
+        return try PlainJSON.value(text).flatMap(ExportNotice.init(plain:)) ?? read(text, "notice")
+    }
+}
+
+/// The members of an object, each of the kind that is asked for; `isOdd` says that one was not.
+private struct PlainMembers {
+    private let members: [String: JSONValue]
+    private(set) var isOdd = false
+
+    init?(_ value: JSONValue) {
+        guard let members = value.object else { return nil }
+        self.members = members
+    }
+
+    mutating func take<Value>(_ name: String, _ read: (JSONValue) -> Value?) -> Value? {
+        guard let value = members[name] else { return nil }
+        let taken = read(value)
+        if taken == nil { isOdd = true }
+        return taken
+    }
+
+    mutating func text(_ name: String) -> String? { take(name, \.string) }
+
+    mutating func choice<Value: RawRepresentable<String>>(_ name: String) -> Value? {
+        take(name) { $0.string.flatMap(Value.init(rawValue:)) }
+    }
+}
+
+extension ExportFile {
+    /// As its decoder reads it; nil for what is not as it is written now.
+    fileprivate init?(plain value: JSONValue) {
+        guard var members = PlainMembers(value), let id = members.text("id"), let name = members.text("name") else {
+            return nil
+        }
+        self.init(
+            id: id,
+            name: name,
+            size: members.take("size", \.integer),
+            contentType: members.text("contentType"),
+            sha256: members.text("sha256")
+        )
+        let (digest, size): (Source?, Source?) = (members.choice("digestSource"), members.choice("sizeSource"))
+        let (digestKnown, sizeKnown): (State?, State?) = (members.choice("digestState"), members.choice("sizeState"))
+        let check = members.take("crc32") { $0.integer.flatMap(UInt32.init(exactly:)) }
+        if sha256 != nil {
+            // Earlier versions told less.
+            guard let digest, let digestKnown else { return nil }
+            (digestSource, digestState, crc32) = (digest, digestKnown, check)
+        }
+        if self.size != nil {
+            guard let size, let sizeKnown else { return nil }
+            (sizeSource, sizeState) = (size, sizeKnown)
+        }
+        if members.isOdd { return nil }
+    }
+}
+
+extension UpstreamErrorInfo {
+    fileprivate init?(plain value: JSONValue) {
+        guard var members = PlainMembers(value) else { return nil }
+        self.init()
+        // They were cleaned when they were written.
+        status = members.take("status") { $0.integer.flatMap(Int.init(exactly:)) }
+        code = members.text("code")
+        message = members.text("message")
+        requestId = members.text("requestId")
+        if members.isOdd { return nil }
+    }
+}
+
+extension ExportFailure {
+    fileprivate init?(plain value: JSONValue) {
+        guard var members = PlainMembers(value), let type = members.text("type"), let title = members.text("title"),
+            let code: ProblemCode = members.choice("code"), let detail = members.text("detail")
+        else { return nil }
+        self.init(code, detail, upstream: members.take("upstream", UpstreamErrorInfo.init(plain:)))
+        (self.type, self.title) = (type, title)
+        if members.isOdd { return nil }
+    }
+}
+
+extension ExportNotice {
+    fileprivate init?(plain value: JSONValue) {
+        guard var members = PlainMembers(value), let code: ProblemCode = members.choice("code"),
+            let detail = members.text("detail")
+        else { return nil }
+        self.init(code, detail, upstream: members.take("upstream", UpstreamErrorInfo.init(plain:)))
+        if members.isOdd { return nil }
+    }
+}
