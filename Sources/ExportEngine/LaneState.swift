@@ -9,6 +9,8 @@ struct LaneState: Sendable {
         /// Looking for a job, canceling one, or finding out what there is to do.
         case followUp
         case observation
+        /// An observation that a caller waits for, where others go into one call.
+        case refresh
     }
 
     /// An unfinished export.
@@ -31,6 +33,13 @@ struct LaneState: Sendable {
         /// When no refresh is made. A clock that was set back must not prolong it.
         var quiet: Range<Timestamp>?
         var refreshers: [Signal] = []
+        /// When the request budget had no place for it last.
+        var sentBackAt: Timestamp?
+        /// How long the request budget has held its work back, and since when it does.
+        var heldFor = Duration.zero
+        var heldSince: Timestamp?
+        /// Whether what is given back now is held back, and not waiting for something else.
+        var isHeldBack = false
     }
 
     /// What is to be started now. Observations in one list go into one call.
@@ -38,10 +47,14 @@ struct LaneState: Sendable {
         var submissions: [ExportID] = []
         var followUps: [ExportID] = []
         var observations: [[ExportID]] = []
+        /// Observations that callers wait for, where others go into one call.
+        var refreshes: [[ExportID]] = []
         /// By how much each of the observations is late.
         var lags: [Duration] = []
 
-        var isEmpty: Bool { submissions.isEmpty && followUps.isEmpty && observations.isEmpty }
+        var isEmpty: Bool {
+            submissions.isEmpty && followUps.isEmpty && observations.isEmpty && refreshes.isEmpty
+        }
     }
 
     /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
@@ -49,6 +62,7 @@ struct LaneState: Sendable {
 
     let observesInBatches: Bool
     let callsAtOnce: Int
+    private let weight: @Sendable (String) -> Int
     private(set) var entries: [ExportID: Entry] = [:]
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
@@ -64,9 +78,14 @@ struct LaneState: Sendable {
     /// The latest time that was seen: an earlier one is a clock that was set back.
     private var latest: Timestamp?
 
-    init(observesInBatches: Bool, callsAtOnce: Int) {
+    init(
+        observesInBatches: Bool,
+        callsAtOnce: Int,
+        weight: @escaping @Sendable (String) -> Int = { _ in 1 }
+    ) {
         self.observesInBatches = observesInBatches
         self.callsAtOnce = callsAtOnce
+        self.weight = weight
     }
 
     // MARK: Exports come and go
@@ -110,6 +129,11 @@ struct LaneState: Sendable {
         let refreshers = entry.refreshers
         entry.isBusy = false
         entry.isAdoptedAnew = false
+        if !entry.isHeldBack, let since = entry.heldSince {
+            entry.heldFor += max(.zero, now - since)
+            entry.heldSince = nil
+        }
+        entry.isHeldBack = false
         entry.refreshers = []
         entry.kind = entry.isWoken ? .followUp : next.kind
         queue.set(id, at: entry.isWoken ? now : next.time)
@@ -138,6 +162,36 @@ struct LaneState: Sendable {
         entry.refreshers.append(signal)
         entries[id] = entry
         return signal
+    }
+
+    /// The request budget had no place for an export's call. Returns for how long it has held its work back in all.
+    mutating func sentBack(_ id: ExportID, at now: Timestamp) -> Duration {
+        guard var entry = entries[id] else { return .zero }
+        entry.sentBackAt = now
+        entry.isHeldBack = true
+        entry.heldSince = entry.heldSince ?? min(now, entry.dueAt ?? now)
+        entries[id] = entry
+        return held(id, at: now)
+    }
+
+    /// For how long the request budget has held an export's work back. No deadline of the export runs in that time.
+    func held(_ id: ExportID, at now: Timestamp) -> Duration {
+        guard let entry = entries[id] else { return .zero }
+        return entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
+    }
+
+    /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
+    /// the export's work back in all.
+    mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> Duration {
+        let held = held(id, at: now) + (entries[id]?.heldSince == nil ? wait : .zero)
+        entries[id]?.heldFor = held
+        entries[id]?.heldSince = nil
+        return held
+    }
+
+    /// Somebody waits no longer for an early observation.
+    mutating func giveUp(_ signal: Signal, for id: ExportID) {
+        entries[id]?.refreshers.removeAll { $0 === signal }
     }
 
     /// Starts work on an export: whether it is a refresh, which is not bound to the export's own time.
@@ -187,7 +241,8 @@ struct LaneState: Sendable {
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
             entries[id]?.dueAt = time
-            ready[entry.kind, default: FairQueue()].append(id, of: entry.caller)
+            let isRefresh = observesInBatches && entry.kind == .observation && entry.wantsRefresh
+            ready[isRefresh ? .refresh : entry.kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
         }
         var work = Work()
         work.submissions = take(.submission)
@@ -198,6 +253,13 @@ struct LaneState: Sendable {
             {
                 work.observations = [batch]
                 inFlight[.observation] = 1
+            }
+            // Whoever waits for one does not wait for the end of a long list, too.
+            if inFlight[.refresh, default: 0] < callsAtOnce,
+                let batch = ready[.refresh]?.popFirst(Self.largestBatch), !batch.isEmpty
+            {
+                work.refreshes = [batch]
+                inFlight[.refresh, default: 0] += 1
             }
         } else {
             work.observations = take(.observation).map { [$0] }

@@ -3,6 +3,10 @@ public protocol TimeSource: Sendable {
     /// The wall clock, UTC.
     func now() -> Timestamp
 
+    /// The time since some moment in the past: it goes on evenly, and setting the wall clock changes nothing about it. For
+    /// durations.
+    func elapsed() -> Duration
+
     /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
     func sleep(for duration: Duration) async throws
 }
@@ -13,6 +17,10 @@ public struct SystemTime: TimeSource {
     public init() {}
 
     public func now() -> Timestamp { Timestamp.systemNow() }
+
+    public func elapsed() -> Duration { ContinuousClock.now - Self.beginning }
+
+    private static let beginning = ContinuousClock.now
 
     public func sleep(for duration: Duration) async throws {
         try await Task.sleep(for: duration, clock: .continuous)
