@@ -204,7 +204,9 @@ public struct BudgetState: Sendable {
 
     /// Why a call does not even wait.
     private mutating func refusal(of call: PacedCall, _ ticket: UInt64, at now: Int64) -> Outcome? {
-        if let end = holds[call.host], end - now > call.patience.milliseconds { return held(call, ticket, until: end, now) }
+        if let end = holds[call.host], end - now > call.patience.milliseconds {
+            return held(call, ticket, until: end, now)
+        }
         guard window != nil else {
             return waiting(call.priority) >= Self.waitersPerClass
                 ? .held(.milliseconds(max(1, (holds[call.host] ?? now) - now))) : nil
@@ -242,7 +244,8 @@ public struct BudgetState: Sendable {
     /// How many calls of its class come before this one.
     private func index(of call: PacedCall) -> Int {
         guard call.continues == nil else {
-            return lines[call.priority]?.waiters.count { $0.call.continues.map { $0 < call.continues ?? 0 } ?? false } ?? 0
+            return lines[call.priority]?.waiters.count { $0.call.continues.map { $0 < call.continues ?? 0 } ?? false }
+                ?? 0
         }
         guard let queued = queued[call.priority] else { return waiting(call.priority) }
         return waitingWithoutOrder(call.priority) + queued.before(call.work, of: call.caller, weight: call.weight)
@@ -255,7 +258,9 @@ public struct BudgetState: Sendable {
     /// Keeps the place of a call in the line, and gives the order of its first coming.
     private mutating func keep(_ call: PacedCall, _ ticket: UInt64, until comesBackAt: Int64?) -> UInt64 {
         // Work that is under way needs none: it goes first.
-        guard window != nil, call.continues == nil, let work = call.work, queued[call.priority] != nil else { return ticket }
+        guard window != nil, call.continues == nil, let work = call.work, queued[call.priority] != nil else {
+            return ticket
+        }
         let order = queued[call.priority]?.order(of: work) ?? ticket
         queued[call.priority]?.keep(work, of: call.caller, weight: call.weight, order: order, until: comesBackAt)
         return order

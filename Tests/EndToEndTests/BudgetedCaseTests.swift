@@ -26,7 +26,8 @@ import Testing
             [
                 "provider": "graph-ediscovery", "name": .string("Search \(number)"),
                 "graphEDiscovery": [
-                    "caseId": "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b", "searchId": "5d5b8f2e-9a53-4a2f-8d0c-0e9c3f6a7b8d",
+                    "caseId": "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b",
+                    "searchId": "5d5b8f2e-9a53-4a2f-8d0c-0e9c3f6a7b8d",
                     "displayName": .string("Search \(number)"), "exportCriteria": "searchHits",
                     "additionalOptions": "none", "exportFormat": "pst",
                 ],

@@ -70,7 +70,9 @@ final class LimitedUpstream: Sendable {
         )
     }
 
-    private func start(_ request: ScriptedUpstream.Request, at now: Timestamp, origin: String) -> ScriptedUpstream.Answer {
+    private func start(_ request: ScriptedUpstream.Request, at now: Timestamp, origin: String)
+        -> ScriptedUpstream.Answer
+    {
         let job = state.withLock { state in
             let number = state.jobs.count + 1
             let digits = String(number)

@@ -54,7 +54,8 @@ private final class HastyTime: TimeSource {
             bench.graph.script { request in
                 let number = Self.number(request)
                 let ours: JSONValue = [
-                    "id": "a1", "action": "contentExport", "status": "running", "createdDateTime": "2026-07-02T09:15:04Z",
+                    "id": "a1", "action": "contentExport", "status": "running",
+                    "createdDateTime": "2026-07-02T09:15:04Z",
                     "description": "[export-gateway:01981f3e-7c1a-7b52-9d3e-0242ac120002]",
                 ]
                 let other: JSONValue = ["id": .string("b\(number)"), "status": "running", "description": "another's"]
@@ -162,7 +163,9 @@ private final class HastyTime: TimeSource {
             let origin = bench.graph.origin
             bench.graph.script { request in
                 let number = Self.number(request)
-                return .json(Self.page(number, of: 4, at: origin, [["id": .string("a\(number)"), "status": "running"]]))
+                return .json(
+                    Self.page(number, of: 4, at: origin, [["id": .string("a\(number)"), "status": "running"]])
+                )
             }
             // No series: the second page has no more patience than the first.
             let answers = await bench.provider.observe(references, context: context(series: nil))

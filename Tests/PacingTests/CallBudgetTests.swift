@@ -72,7 +72,9 @@ import Testing
         let budget = budget(1)
         budget.answered(try await budget.place(for: call(.caller)))
         time.set(to: time.now() + .seconds(3600))
-        await #expect(throws: CallBudget.Refusal.self) { try await budget.place(for: call(.caller, patience: .seconds(9))) }
+        await #expect(throws: CallBudget.Refusal.self) {
+            try await budget.place(for: call(.caller, patience: .seconds(9)))
+        }
         time.set(to: time.now() + .seconds(-7200))
         let next = Task { try await budget.place(for: call(.caller, patience: .seconds(11))) }
         await time.sleepers(atLeast: 1)

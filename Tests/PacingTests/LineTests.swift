@@ -46,7 +46,9 @@ private struct Players {
 
     private mutating func collect() {
         for ticket in waiting.keys.sorted() {
-            guard let outcome = state.outcome(of: ticket), let index = waiting.removeValue(forKey: ticket) else { continue }
+            guard let outcome = state.outcome(of: ticket), let index = waiting.removeValue(forKey: ticket) else {
+                continue
+            }
             var player = players[index]
             switch outcome {
             case .admitted(let place):
@@ -122,8 +124,10 @@ private struct Players {
         _ = state.ask(poll(0, patience: .seconds(3600)), at: start)
         var tickets: [UInt64: String] = [:]
         for number in 1...60 {
-            tickets[state.ask(poll(UInt64(number), caller: "heavy", weight: 3, patience: .seconds(3600)), at: start)] = "heavy"
-            tickets[state.ask(poll(UInt64(1000 + number), caller: "light", patience: .seconds(3600)), at: start)] = "light"
+            tickets[state.ask(poll(UInt64(number), caller: "heavy", weight: 3, patience: .seconds(3600)), at: start)] =
+                "heavy"
+            tickets[state.ask(poll(UInt64(1000 + number), caller: "light", patience: .seconds(3600)), at: start)] =
+                "light"
         }
         var (now, served): (Timestamp, [String]) = (start, [])
         while served.count < 40 {
@@ -202,7 +206,13 @@ private struct Players {
         var state = BudgetState(RequestBudget(1, per: .seconds(60)))
         _ = state.ask(PacedCall(.start, host: "h", patience: .seconds(1)), at: start)
         for number in 0..<500 {
-            let call = PacedCall(.start, host: "h", caller: "c", work: .export(id(UInt64(number))), patience: .seconds(5))
+            let call = PacedCall(
+                .start,
+                host: "h",
+                caller: "c",
+                work: .export(id(UInt64(number))),
+                patience: .seconds(5)
+            )
             guard case .queued(let place, let wait) = state.outcome(of: state.ask(call, at: start)) else {
                 Issue.record("it was not sent back")
                 return

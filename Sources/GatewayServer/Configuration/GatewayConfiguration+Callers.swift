@@ -173,7 +173,10 @@ extension GatewayConfiguration.TokenIssuer {
         for var entry in try section.sections("weights") {
             let caller = try entry.requiredText("caller")
             guard ["user:", "app:"].contains(where: { caller.hasPrefix($0) }) else {
-                throw entry.error("caller", "must be a caller as createdBy shows it: user:<tenant>:<id> or app:<tenant>:<id>")
+                throw entry.error(
+                    "caller",
+                    "must be a caller as createdBy shows it: user:<tenant>:<id> or app:<tenant>:<id>"
+                )
             }
             guard weights[caller] == nil else { throw entry.error("caller", "\(caller) has a weight already") }
             weights[caller] = try entry.weight()
