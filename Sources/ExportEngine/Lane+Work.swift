@@ -158,6 +158,8 @@ extension Lane {
                     continue
                 }
                 if error.isOwnWait {
+                    // What becomes due meanwhile is asked for with the same call.
+                    if !isAwaited { holdObservations(until: tools.time.now() + (error.retryAfter ?? .seconds(1))) }
                     await comeBack(record, as: .observation, after: error)
                     continue
                 }
@@ -246,7 +248,11 @@ extension Lane {
             patience: isAwaited ? tools.settings.refreshWait : tools.settings.budgetWait
         )
         // Whoever is among them: together they have one place, and keep it.
-        if records.count > 1 { context.work = .polls(of: connection.name, key.provider) }
+        let isTogether = life.capabilities.batchObserve && !connection.keepsRefreshTokens && !isAwaited
+        if records.first?.phase == .tracking, records.count > 1 || isTogether {
+            context.work = .polls(of: connection.name, key.provider)
+            (context.caller, context.weight) = (nil, 1)
+        }
         context.series = series
         return context
     }

@@ -24,6 +24,8 @@ struct LaneState: Sendable {
         var dueAt: Timestamp?
         /// Whether a worker has it, or is about to.
         var isBusy = false
+        /// For which work it is ready, while it waits for a worker.
+        var readyFor: Kind?
         /// Whether there is news that the worker may have missed.
         var isWoken = false
         /// Whether the export was taken charge of once more, while a worker had it.
@@ -63,10 +65,12 @@ struct LaneState: Sendable {
     let observesInBatches: Bool
     let callsAtOnce: Int
     private let weight: @Sendable (String) -> Int
-    private(set) var entries: [ExportID: Entry] = [:]
+    var entries: [ExportID: Entry] = [:]
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
+    /// Until then the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
+    var observationsHeldUntil: Timestamp?
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.
@@ -153,40 +157,21 @@ struct LaneState: Sendable {
     /// Asks for an early observation, or look for the job. Nil when none is going to be made; else fired when it is over.
     mutating func refresh(_ id: ExportID, as kind: Kind, at now: Timestamp) -> Signal? {
         guard isRunning, !isStopping, var entry = entries[id], entry.kind == kind else { return nil }
-        if !entry.isBusy {
+        let waitsForList = observesInBatches && entry.readyFor == .observation
+        if !entry.isBusy || waitsForList {
             if let quiet = entry.quiet, quiet.contains(now) { return nil }
-            if !entry.wantsRefresh { queue.set(id, at: now) }
+            if waitsForList {
+                entry.readyFor = .refresh
+                ready[.refresh, default: FairQueue(weight: weight)].append(id, of: entry.caller)
+            } else if !entry.wantsRefresh {
+                queue.set(id, at: now)
+            }
             entry.wantsRefresh = true
         }
         let signal = Signal()
         entry.refreshers.append(signal)
         entries[id] = entry
         return signal
-    }
-
-    /// The request budget had no place for an export's call. Returns for how long it has held its work back in all.
-    mutating func sentBack(_ id: ExportID, at now: Timestamp) -> Duration {
-        guard var entry = entries[id] else { return .zero }
-        entry.sentBackAt = now
-        entry.isHeldBack = true
-        entry.heldSince = entry.heldSince ?? min(now, entry.dueAt ?? now)
-        entries[id] = entry
-        return held(id, at: now)
-    }
-
-    /// For how long the request budget has held an export's work back. No deadline of the export runs in that time.
-    func held(_ id: ExportID, at now: Timestamp) -> Duration {
-        guard let entry = entries[id] else { return .zero }
-        return entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
-    }
-
-    /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
-    /// the export's work back in all.
-    mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> Duration {
-        let held = held(id, at: now) + (entries[id]?.heldSince == nil ? wait : .zero)
-        entries[id]?.heldFor = held
-        entries[id]?.heldSince = nil
-        return held
     }
 
     /// Somebody waits no longer for an early observation.
@@ -233,6 +218,7 @@ struct LaneState: Sendable {
         // What was due by the former time is looked at now; its own record says whether it can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
+            observationsHeldUntil = nil
         }
         latest = now
         var looked = 0
@@ -241,23 +227,24 @@ struct LaneState: Sendable {
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
             entries[id]?.dueAt = time
-            let isRefresh = observesInBatches && entry.kind == .observation && entry.wantsRefresh
-            ready[isRefresh ? .refresh : entry.kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
+            let kind = observesInBatches && entry.kind == .observation && entry.wantsRefresh ? .refresh : entry.kind
+            entries[id]?.readyFor = kind
+            ready[kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
         }
         var work = Work()
         work.submissions = take(.submission)
         work.followUps = take(.followUp)
+        var next = queue.nextTime()
         if observesInBatches {
-            if inFlight[.observation, default: 0] == 0,
-                let batch = ready[.observation]?.popFirst(Self.largestBatch), !batch.isEmpty
-            {
+            let heldUntil = observationsHeldUntil.flatMap { $0 > now ? $0 : nil }
+            if let heldUntil, waiting(.observation) > 0 {
+                next = min(next ?? heldUntil, heldUntil)
+            } else if inFlight[.observation, default: 0] == 0, let batch = takeBatch(.observation) {
                 work.observations = [batch]
                 inFlight[.observation] = 1
             }
             // Whoever waits for one does not wait for the end of a long list, too.
-            if inFlight[.refresh, default: 0] < callsAtOnce,
-                let batch = ready[.refresh]?.popFirst(Self.largestBatch), !batch.isEmpty
-            {
+            if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
                 work.refreshes = [batch]
                 inFlight[.refresh, default: 0] += 1
             }
@@ -265,7 +252,7 @@ struct LaneState: Sendable {
             work.observations = take(.observation).map { [$0] }
         }
         work.lags = work.observations.joined().compactMap { entries[$0]?.dueAt.map { max(.zero, now - $0) } }
-        return (work, queue.nextTime())
+        return (work, next)
     }
 
     /// How many exports are due and wait for a call.
@@ -277,7 +264,22 @@ struct LaneState: Sendable {
     private mutating func take(_ kind: Kind) -> [ExportID] {
         let room = callsAtOnce - inFlight[kind, default: 0]
         guard room > 0, let taken = ready[kind]?.popFirst(room), !taken.isEmpty else { return [] }
+        for id in taken { entries[id]?.readyFor = nil }
         inFlight[kind, default: 0] += taken.count
         return taken
+    }
+
+    /// What goes into one call; nil where nothing is ready.
+    private mutating func takeBatch(_ kind: Kind) -> [ExportID]? {
+        var batch: [ExportID] = []
+        while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
+            // What a caller began to wait for meanwhile is in another queue, too.
+            guard entries[id]?.readyFor == kind else { continue }
+            entries[id]?.readyFor = nil
+            if observationsHeldUntil != nil { wasHeldWithOthers(id) }
+            batch.append(id)
+        }
+        if kind == .observation, !batch.isEmpty { observationsHeldUntil = nil }
+        return batch.isEmpty ? nil : batch
     }
 }

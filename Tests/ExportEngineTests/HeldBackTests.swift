@@ -122,6 +122,34 @@ import Testing
         #expect(state.release(ids[2], until: (.observation, now + .seconds(60)), at: now).count == 1)
     }
 
+    @Test("fault C3: what becomes due while a list has no place in the budget goes into that list")
+    func whatIsDueMeanwhileGoesIntoTheSameList() {
+        var generator = SplitMix(state: 4)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
+        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        state.startRunning()
+        for (number, id) in ids.enumerated() {
+            state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(10 * number))
+        }
+        #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
+        #expect(state.sentBack(ids[0], at: now) == .zero)
+        state.holdObservations(until: now + .seconds(30))
+        _ = state.release(ids[0], until: (.observation, now + .seconds(30)), at: now)
+        state.workIsDone(.observation)
+        let (work, next) = state.takeWork(at: now + .seconds(20))
+        #expect(work.isEmpty && next == now + .seconds(30))
+        // Whoever wants newer word of one of them does not wait for the list.
+        #expect(state.refresh(ids[2], as: .observation, at: now + .seconds(20)) != nil)
+        #expect(state.takeWork(at: now + .seconds(20)).work.refreshes == [[ids[2]]])
+        let list = state.takeWork(at: now + .seconds(30)).work
+        #expect(list.observations.map { Set($0) } == [Set(ids.prefix(2))] && list.refreshes.isEmpty)
+        // The time was ours for both.
+        for (id, seconds) in zip(ids, [30, 20]) {
+            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+        }
+    }
+
     @Test func aCallersWeightIsItsShareOfTheTurns() {
         var queue = FairQueue<String, Int>(weight: { $0 == "heavy" ? 3 : $0 == "none" ? 0 : 1 })
         for number in 0..<12 {
