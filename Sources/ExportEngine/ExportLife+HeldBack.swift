@@ -10,7 +10,8 @@ extension ExportLife.Turn {
     /// Whether the time for what is held back is over.
     var isOverdue: Bool {
         switch record.phase {
-        case .tracking: now >= trackingDeadline
+        // What has succeeded stays so: its files are looked for as long as the upstream would keep them.
+        case .tracking: now >= (record.export.status.hasResult ? lookingDeadline : trackingDeadline)
         case .submitting: record.export.completedAt == nil ? now >= reconcileDeadline : now >= lastLook
         case .accepted, .settled: false
         }
@@ -19,7 +20,9 @@ extension ExportLife.Turn {
     /// The upstream could not be asked once more: what is known by now is the end.
     mutating func heldBack(_ error: ProviderError) {
         guard isOverdue else { return }
-        if record.phase == .tracking { return settleTimedOut(because: error) }
+        if record.phase == .tracking {
+            return record.export.status.hasResult ? lookForFiles() : settleTimedOut(because: error)
+        }
         giveUp(because: error)
         guard record.phase == .submitting else { return }
         schedule(after: max(settings.reconcileDelay, error.retryAfter ?? .zero), notAfter: lastLook)

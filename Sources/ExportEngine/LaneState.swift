@@ -62,6 +62,9 @@ struct LaneState: Sendable {
     /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
     static let largestBatch = 1000
 
+    /// What would be due so much later goes into the one call for many too, where the request budget had no place for it before.
+    static let longestAhead = Duration.seconds(60)
+
     let observesInBatches: Bool
     let callsAtOnce: Int
     private let weight: @Sendable (String) -> Int
@@ -239,9 +242,13 @@ struct LaneState: Sendable {
             let heldUntil = observationsHeldUntil.flatMap { $0 > now ? $0 : nil }
             if let heldUntil, waiting(.observation) > 0 {
                 next = min(next ?? heldUntil, heldUntil)
-            } else if inFlight[.observation, default: 0] == 0, let batch = takeBatch(.observation) {
-                work.observations = [batch]
-                inFlight[.observation] = 1
+            } else if inFlight[.observation, default: 0] == 0, waiting(.observation) > 0 {
+                if observationsHeldUntil != nil { bringForward(at: now) }
+                if let batch = takeBatch(.observation) {
+                    work.observations = [batch]
+                    inFlight[.observation] = 1
+                }
+                next = queue.nextTime()
             }
             // Whoever waits for one does not wait for the end of a long list, too.
             if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
@@ -267,6 +274,29 @@ struct LaneState: Sendable {
         for id in taken { entries[id]?.readyFor = nil }
         inFlight[kind, default: 0] += taken.count
         return taken
+    }
+
+    /// Where places are few, a list is for all who would need another one soon, and whom the upstream lets ask already.
+    private mutating func bringForward(at now: Timestamp) {
+        var room = Self.largestBatch - waiting(.observation)
+        var others: [(id: ExportID, time: Timestamp)] = []
+        while room > 0, others.count < Self.largestBatch, let time = queue.nextTime(), time <= now + Self.longestAhead,
+            let id = queue.popDue(at: time)
+        {
+            guard var entry = entries[id] else { continue }
+            guard !entry.isBusy, entry.kind == .observation, !(entry.quiet?.contains(now) ?? false) else {
+                others.append((id, time))
+                continue
+            }
+            entry.isBusy = true
+            entry.dueAt = now
+            entry.wantsRefresh = true
+            entry.readyFor = .observation
+            entries[id] = entry
+            ready[.observation]?.append(id, of: entry.caller)
+            room -= 1
+        }
+        for other in others { queue.set(other.id, at: other.time) }
     }
 
     /// What goes into one call; nil where nothing is ready.

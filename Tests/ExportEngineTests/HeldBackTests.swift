@@ -126,12 +126,14 @@ import Testing
     func whatIsDueMeanwhileGoesIntoTheSameList() {
         var generator = SplitMix(state: 4)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
-        let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
+        let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
+        let starting = ExportID(at: now, random: &generator)
         var state = LaneState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
-        for (number, id) in ids.enumerated() {
-            state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(10 * number))
+        for (id, seconds) in zip(ids, [0, 10, 20, 80, 100]) {
+            state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(seconds))
         }
+        state.adopt(starting, of: "alice", fence: 1, kind: .submission, at: now + .seconds(70))
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
         #expect(state.sentBack(ids[0], at: now) == .zero)
         state.holdObservations(until: now + .seconds(30))
@@ -143,10 +145,34 @@ import Testing
         #expect(state.refresh(ids[2], as: .observation, at: now + .seconds(20)) != nil)
         #expect(state.takeWork(at: now + .seconds(20)).work.refreshes == [[ids[2]]])
         let list = state.takeWork(at: now + .seconds(30)).work
-        #expect(list.observations.map { Set($0) } == [Set(ids.prefix(2))] && list.refreshes.isEmpty)
+        #expect(list.observations.map { Set($0) } == [[ids[0], ids[1], ids[3]]] && list.refreshes.isEmpty)
+        // One that would need another list soon goes into this one, and nothing else does.
+        #expect(state.takeWork(at: now + .seconds(69)).work.isEmpty)
+        #expect(state.takeWork(at: now + .seconds(70)).work.submissions == [starting])
         // The time was ours for both.
         for (id, seconds) in zip(ids, [30, 20]) {
             #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+        }
+    }
+
+    @Test func aSuccessWhoseFilesAreLookedForDoesNotFail() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(600)
+        settings.longestFileLag = .seconds(7200)
+        let bench = try Bench(settings: settings)
+        bench.provider.set {
+            $0.onObserve = { number in
+                guard number < 30 else { return .failure(Self.noPlace()) }
+                var observation = Observation(.succeeded, upstreamStatus: "succeeded")
+                observation.filesPending = true
+                return .success(observation)
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+            #expect(record.export.notice?.code == .filesMissing)
         }
     }
 
