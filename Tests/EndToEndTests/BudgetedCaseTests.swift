@@ -11,16 +11,18 @@ import Testing
 @testable import GatewayServer
 
 /// Many exports at five calls a minute, against an upstream that allows no more in any minute and counts all the gateway's calls,
-/// while a caller downloads. All clocks go sixty times as fast.
+/// while a caller downloads. All clocks go thirty times as fast.
 ///
-/// `EXPORT_GATEWAY_PACED_EXPORTS` sets how many exports there are.
+/// `EXPORT_GATEWAY_PACED_EXPORTS` makes it a measurement with so many exports, sixty times as fast, on a machine that does nothing
+/// else: only then is it judged how soon something is known.
 @Suite(.timeLimit(.minutes(20)), .serialized) struct BudgetedCaseTests {
-    private static let count =
-        ProcessInfo.processInfo.environment["EXPORT_GATEWAY_PACED_EXPORTS"].flatMap { Int($0) } ?? 24
+    private static let measured =
+        ProcessInfo.processInfo.environment["EXPORT_GATEWAY_PACED_EXPORTS"].flatMap { Int($0) }
+    private static let count = measured ?? 12
     private static let apiKey = "paced-key-8c1d"
     private static let digest = Hexadecimal.encode(SHA256.hash(Array(apiKey.utf8)))
 
-    @Test("fault C3: every end of a case's exports is known within one interval, and nothing is refused")
+    @Test("fault C3: many exports of one case end at five calls a minute, and nothing is refused")
     func oneCase() async throws {
         let outcome = try await Self.run(jobDuration: .seconds(90)) { number in
             [
@@ -34,6 +36,7 @@ import Testing
             ]
         }
         outcome.check()
+        guard Self.measured != nil else { return }
         // Each list tells of every export that was not asked for in the last 15 seconds.
         let lists = outcome.upstream.state.withLock { $0.lists }
         let interval = zip(lists.dropFirst(), lists).map { $0 - $1 }.max() ?? .zero
@@ -78,6 +81,7 @@ import Testing
             #expect(statuses == ["succeeded": BudgetedCaseTests.count])
             #expect(state.jobs.count == BudgetedCaseTests.count)
             #expect(downloads.keys.allSatisfy { $0 == 200 } && downloads[200, default: 0] > 0, "\(downloads)")
+            guard BudgetedCaseTests.measured != nil else { return }
             // What there is of a budget is used: five a minute, less what is on its way, and what is kept for callers.
             let minutes = Double(took.milliseconds) / 60_000
             #expect(Double(state.received.count) / minutes > 3, "\(state.received.count) calls in \(minutes) minutes")
@@ -88,7 +92,7 @@ import Testing
         jobDuration: Duration,
         _ body: @escaping @Sendable (Int) -> JSONValue
     ) async throws -> Outcome {
-        let time = ScaledTime(speed: 60)
+        let time = ScaledTime(speed: measured == nil ? 30 : 60)
         let upstream = LimitedUpstream(time: time, jobDuration: jobDuration)
         let directory = FileManager.default.temporaryDirectory.appending(path: "paced-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
