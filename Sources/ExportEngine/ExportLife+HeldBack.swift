@@ -7,12 +7,17 @@ extension ExportLife.Turn {
     /// does not count, up to once more the bound itself: everything comes to an end.
     func bound(_ bound: Duration) -> Duration { bound + min(max(.zero, held), bound) }
 
-    /// Whether the time for what is held back is over.
+    /// Whether the time for what is held back is over: the budget alone has taken as much of it as the upstream may take. What has
+    /// waited for anything else, an end of the gateway for one, is asked for first.
     var isOverdue: Bool {
         switch record.phase {
-        // What has succeeded stays so: its files are looked for as long as the upstream would keep them.
-        case .tracking: now >= (record.export.status.hasResult ? lookingDeadline : trackingDeadline)
-        case .submitting: record.export.completedAt == nil ? now >= reconcileDeadline : now >= lastLook
+        case .tracking:
+            // What has succeeded stays so: its files are looked for as long as the upstream would keep them.
+            held >= settings.trackingDeadline
+                && now >= (record.export.status.hasResult ? lookingDeadline : trackingDeadline)
+        case .submitting:
+            held >= settings.reconcileDeadline
+                && now >= (record.export.completedAt == nil ? reconcileDeadline : lastLook)
         case .accepted, .settled: false
         }
     }

@@ -159,7 +159,7 @@ extension Lane {
                 }
                 if error.isOwnWait {
                     // What becomes due meanwhile is asked for with the same call.
-                    if !isAwaited { holdObservations(until: tools.time.now() + (error.retryAfter ?? .seconds(1))) }
+                    if !isAwaited { holdObservations(for: error.retryAfter ?? .seconds(1)) }
                     await comeBack(record, as: .observation, after: error)
                     continue
                 }

@@ -153,7 +153,10 @@ final class Lane: Sendable {
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
     func sentBack(_ id: ExportID) -> Duration { state.withLock { $0.sentBack(id, at: tools.time.now()) } }
-    func holdObservations(until time: Timestamp) { state.withLock { $0.holdObservations(until: time) } }
+    func holdObservations(for wait: Duration) {
+        let now = tools.time.now()
+        state.withLock { $0.holdObservations(until: now + wait, at: now) }
+    }
     func wasAsked(_ id: ExportID, after wait: Duration) -> Duration {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }

@@ -7,14 +7,17 @@ extension LaneState {
         guard var entry = entries[id] else { return .zero }
         entry.sentBackAt = now
         entry.isHeldBack = true
-        entry.heldSince = entry.heldSince ?? min(now, entry.dueAt ?? now)
+        // Why it was late before that is another matter: the gateway may not have run.
+        entry.heldSince = entry.heldSince ?? now
         entries[id] = entry
         return held(id, at: now)
     }
 
     /// The request budget has no place for the one call that observes many before that.
-    mutating func holdObservations(until time: Timestamp) {
-        if observesInBatches { observationsHeldUntil = time }
+    mutating func holdObservations(until time: Timestamp, at now: Timestamp) {
+        guard observesInBatches else { return }
+        let since = min(now, observationsHeld?.lowerBound ?? now)
+        observationsHeld = since..<max(since, time)
     }
 
     /// For how long the request budget has held an export's work back. No deadline of the export runs in that time.
@@ -32,10 +35,10 @@ extension LaneState {
         return held
     }
 
-    /// An export waited for the one call that observes many.
+    /// An export may have waited for the one call that observes many.
     mutating func wasHeldWithOthers(_ id: ExportID) {
-        guard var entry = entries[id] else { return }
-        entry.heldSince = entry.heldSince ?? entry.dueAt
+        guard let since = observationsHeld?.lowerBound, var entry = entries[id] else { return }
+        entry.heldSince = entry.heldSince ?? max(since, entry.dueAt ?? since)
         entries[id] = entry
     }
 }

@@ -72,8 +72,8 @@ struct LaneState: Sendable {
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
-    /// Until then the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
-    var observationsHeldUntil: Timestamp?
+    /// When the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
+    var observationsHeld: Range<Timestamp>?
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.
@@ -221,7 +221,7 @@ struct LaneState: Sendable {
         // What was due by the former time is looked at now; its own record says whether it can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
-            observationsHeldUntil = nil
+            observationsHeld = nil
         }
         latest = now
         var looked = 0
@@ -239,11 +239,11 @@ struct LaneState: Sendable {
         work.followUps = take(.followUp)
         var next = queue.nextTime()
         if observesInBatches {
-            let heldUntil = observationsHeldUntil.flatMap { $0 > now ? $0 : nil }
+            let heldUntil = observationsHeld.flatMap { $0.upperBound > now ? $0.upperBound : nil }
             if let heldUntil, waiting(.observation) > 0 {
                 next = min(next ?? heldUntil, heldUntil)
             } else if inFlight[.observation, default: 0] == 0, waiting(.observation) > 0 {
-                if observationsHeldUntil != nil { bringForward(at: now) }
+                if observationsHeld != nil { bringForward(at: now) }
                 if let batch = takeBatch(.observation) {
                     work.observations = [batch]
                     inFlight[.observation] = 1
@@ -306,10 +306,10 @@ struct LaneState: Sendable {
             // What a caller began to wait for meanwhile is in another queue, too.
             guard entries[id]?.readyFor == kind else { continue }
             entries[id]?.readyFor = nil
-            if observationsHeldUntil != nil { wasHeldWithOthers(id) }
+            if kind == .observation { wasHeldWithOthers(id) }
             batch.append(id)
         }
-        if kind == .observation, !batch.isEmpty { observationsHeldUntil = nil }
+        if kind == .observation, !batch.isEmpty { observationsHeld = nil }
         return batch.isEmpty ? nil : batch
     }
 }

@@ -92,7 +92,8 @@ extension BudgetState {
     ) -> Outcome {
         // A little before its place comes, so that it is there then; whoever is next waits here.
         let isNext = isNext(call, index: index)
-        let away = max(1000, min(earliest - call.patience.milliseconds / 2 - now, Self.longestAway.milliseconds))
+        let longest = max(Self.longestAway.milliseconds, Int64(queueLength(call.priority)) * Self.awayForEach)
+        let away = max(1000, min(earliest - call.patience.milliseconds / 2 - now, longest))
         let comesBackAt = now + (isNext ? 100 : away)
         _ = keep(call, order, until: comesBackAt)
         let others = Self.order.filter { $0 != call.priority && waiting($0) > 0 }.count

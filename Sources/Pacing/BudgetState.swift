@@ -25,7 +25,9 @@ public struct BudgetState: Sendable {
     /// a poll has had two places even at one call a minute, where callers and starts wait too.
     public static let longestWait = Duration.seconds(600)
     /// After this time at the latest whoever was sent back comes again, however far away its place is: others may leave the line.
+    /// Where more than 6,000 wait, 20 ms for each, because each time costs a write.
     public static let longestAway = Duration.seconds(120)
+    static let awayForEach: Int64 = 20
     /// For how long a host is held at most, whatever it asks for.
     public static let longestHold = Duration.seconds(3600)
     /// How many hosts are held at once; of more, those are kept that are held longest.

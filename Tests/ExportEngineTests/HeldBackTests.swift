@@ -136,7 +136,7 @@ import Testing
         state.adopt(starting, of: "alice", fence: 1, kind: .submission, at: now + .seconds(70))
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
         #expect(state.sentBack(ids[0], at: now) == .zero)
-        state.holdObservations(until: now + .seconds(30))
+        state.holdObservations(until: now + .seconds(30), at: now)
         _ = state.release(ids[0], until: (.observation, now + .seconds(30)), at: now)
         state.workIsDone(.observation)
         let (work, next) = state.takeWork(at: now + .seconds(20))
@@ -152,6 +152,29 @@ import Testing
         // The time was ours for both.
         for (id, seconds) in zip(ids, [30, 20]) {
             #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+        }
+    }
+
+    @Test("fault C2: what is past its time for another reason is asked for before it ends")
+    func whatIsPastItsTimeIsAskedForFirst() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        let id = try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id) { $0.isTracked }
+            return id
+        }
+        // The gateway was down for a day, and at first the budget has no place.
+        bench.time.advance(by: .seconds(86_400))
+        let second = try bench.restarted()
+        let made = second.provider.count(.observe)
+        second.provider.set {
+            $0.onObserve = { number in number <= made + 3 ? .failure(Self.noPlace()) : .success(.succeeded()) }
+        }
+        try await second.running {
+            let record = try await second.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
         }
     }
 

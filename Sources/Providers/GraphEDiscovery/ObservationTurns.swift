@@ -67,7 +67,11 @@ final class ObservationTurns: Sendable {
     /// The list does not tell enough of these.
     func areUnclear(_ references: [UpstreamReference]) {
         state.withLock { state in
-            for reference in references where state.unclear.count < Self.limit { state.unclear.insert(reference) }
+            for reference in references {
+                // Some are never asked for again: their exports ended otherwise.
+                if state.unclear.count >= Self.limit { state.unclear.removeFirst() }
+                state.unclear.insert(reference)
+            }
         }
     }
 
