@@ -111,10 +111,12 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
+        room("Pacing", ["Exports", .metrics]),
         room(
             "UpstreamHTTP",
             [
-                "Exports", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1,
+                "Exports", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore,
+                .nioHTTP1,
                 .nioPosix, .nioSSL,
             ]
         ),
@@ -163,8 +165,9 @@ let package = Package(
         room(
             "GatewayServer",
             [
-                "Exports", "SystemCrypto", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
-                "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox",
+                "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals",
+                "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI",
+                "MicrosoftSandbox",
                 .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
@@ -211,6 +214,7 @@ let package = Package(
 
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
+        tests("PacingTests", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
             "UpstreamHTTPTests",
             [
@@ -301,8 +305,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "Exports", "GatewayServer", "MicrosoftSandbox", "SystemCrypto", "ParallelGzip", .asyncHTTPClient,
-                .logging, .nioCore, .nioHTTP1,
+                "Exports", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "ParallelGzip",
+                .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]
         ),
     ]

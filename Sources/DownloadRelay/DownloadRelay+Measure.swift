@@ -116,6 +116,7 @@ extension DownloadRelay {
 
     private func refused(_ file: ExportFile, of export: Export, _ error: GatewayError) -> MeasurementOutcome {
         if Task.isCancelled { return .cancelled }
+        if error.code == .queued { return .queued }
         tools.logger.notice(
             "a file could not be opened to be measured",
             metadata: ["export": "\(export.id)", "file": "\(file.id)", "code": "\(error.code.rawValue)"]

@@ -79,7 +79,7 @@ public final class FileMeasurer: Sendable {
                 }
             )
             outcomes.append(outcome)
-            if outcome == .gaveWay || outcome == .cancelled { break }
+            if [.gaveWay, .queued, .cancelled].contains(outcome) { break }
         }
         let next = settings.next(after: outcomes, attempts: claim.attempts)
         if next == nil, outcomes.contains(.broken) || claim.attempts > settings.attempts {

@@ -24,6 +24,8 @@ public struct MeasurementSettings: Sendable, Hashable {
     public var retryWaits: ClosedRange<Duration> = .seconds(60) ... .seconds(3600)
     /// The wait after a measurement was given up for a caller's sake.
     public var giveWayPause = Duration.seconds(30)
+    /// The wait after the gateway's own request budget had no place for it.
+    public var queuedPause = Duration.seconds(60)
     /// The wait after which a claim comes again that a process which was killed has left.
     public var lease = Duration.seconds(600)
 
@@ -53,6 +55,7 @@ public struct MeasurementSettings: Sendable, Hashable {
     /// When a claim comes again after these outcomes; nil when nothing more is to be done, or nothing more is tried.
     func next(after outcomes: [MeasurementOutcome], attempts: Int) -> MeasurementClaim.Next? {
         if outcomes.contains(.cancelled) { return MeasurementClaim.Next(after: .zero, counts: false) }
+        if outcomes.contains(.queued) { return MeasurementClaim.Next(after: queuedPause, counts: false) }
         if outcomes.contains(.gaveWay) { return MeasurementClaim.Next(after: giveWayPause, counts: false) }
         guard outcomes.contains(.broken), attempts < self.attempts else { return nil }
         var wait = retryWaits.lowerBound
@@ -71,6 +74,8 @@ public enum MeasurementOutcome: String, Sendable, CaseIterable {
     case unreadable
     /// It was given up, because a caller downloads files of this export, or the memory for downloads is half taken.
     case gaveWay = "gave_way"
+    /// The gateway's own request budget had no place to open it.
+    case queued
     /// It is longer than may be measured.
     case tooLarge = "too_large"
     /// The gateway ends.

@@ -12,6 +12,8 @@ public struct EngineConnection: Sendable {
     public var keepsRefreshTokens: Bool
     /// What is done about a start of which it is not known whether it happened.
     public var ambiguousStart: AmbiguousStart
+    /// Told when nothing more is to be done about some work: it has no place in the line of a request budget any more.
+    public var leaveLine: @Sendable (PacedWork) -> Void
 
     /// Makes a connection. Without `ambiguousStart`, the descriptor's `resubmitIsHarmless` decides.
     public init(
@@ -19,13 +21,15 @@ public struct EngineConnection: Sendable {
         provider: any ExportProvider,
         descriptor: ProviderDescriptor,
         keepsRefreshTokens: Bool = false,
-        ambiguousStart: AmbiguousStart? = nil
+        ambiguousStart: AmbiguousStart? = nil,
+        leaveLine: @escaping @Sendable (PacedWork) -> Void = { _ in }
     ) {
         self.ambiguousStart = ambiguousStart ?? (descriptor.capabilities.resubmitIsHarmless ? .repeat : .hold)
         self.name = name
         self.provider = provider
         self.descriptor = descriptor
         self.keepsRefreshTokens = keepsRefreshTokens
+        self.leaveLine = leaveLine
     }
 }
 

@@ -34,6 +34,12 @@ public struct EngineSettings: Sendable, Hashable {
     /// How many calls that start, cancel or look for jobs run at the same time on a connection; and how many polls,
     /// where the provider has no call for many at once.
     public var callsAtOnce = 4
+    /// How long a start, a poll or a look for a job waits for its place in the request budget, while a worker holds it; when it
+    /// takes longer, it comes back when its place comes. That is no failure of the export's.
+    public var budgetWait: Duration = .seconds(5)
+    /// How long a question with `Cache-Control: no-cache` waits for newer word, its place in the request budget included,
+    /// before it is answered with what is known.
+    public var refreshWait: Duration = .seconds(5)
     /// How long a call to cancel waits for the upstream's answer before it says `requested`.
     public var cancelWait: Duration = .seconds(10)
     /// How long a question that brought the token an export waited for waits for what comes of it, before it is answered
@@ -44,9 +50,13 @@ public struct EngineSettings: Sendable, Hashable {
     public var refusedTokenPause: Duration = .seconds(60)
     /// Of how many exports the visible state is kept in memory, ready to be sent; 0 reads the ledger for each question.
     public var snapshotLimit = 10_000
+    /// How many turns a caller gets for one of another, where both wait for a call; 1 for whoever is not in here. At least 1.
+    public var callerWeights: [String: Int] = [:]
     /// How long an idempotency key is remembered.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 
     /// The defaults.
     public init() {}
+
+    func weight(of caller: String) -> Int { max(1, callerWeights[caller] ?? 1) }
 }

@@ -26,12 +26,14 @@ struct EngineTools: Sendable {
     /// Applies an event to a record in one transaction, and tells whoever should know.
     ///
     /// Carried out to its end even when the task is cancelled: what an upstream has answered must not be lost because
-    /// the process is about to end. Nil when the fence is another's, or the export is unknown.
+    /// the process is about to end. `held` is for how long the request budget has held the export back. Nil when the fence is
+    /// another's, or the export is unknown.
     func apply(
         _ event: ExportLife.Event,
         to id: ExportID,
         fence: Int64?,
-        _ life: ExportLife
+        _ life: ExportLife,
+        held: Duration = .zero
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
@@ -39,7 +41,7 @@ struct EngineTools: Sendable {
         // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
         let write = Task {
             try await ledger.update(id, fence: fence) { record in
-                life.apply(event, to: &record, at: now, jitter: jitter)
+                life.apply(event, to: &record, at: now, jitter: jitter, held: held)
                 // What is decided here goes on here: it must not be taken over in the middle of its start.
                 if case .decided = event { record.lease(to: owner) }
                 order.take()
@@ -65,17 +67,18 @@ struct EngineTools: Sendable {
         _ event: ExportLife.Event,
         of id: ExportID,
         fence: Int64,
-        _ life: ExportLife
+        _ life: ExportLife,
+        held: Duration = .zero
     ) async -> LedgerRecord? {
         while true {
             do {
-                return try await apply(event, to: id, fence: fence, life)
+                return try await apply(event, to: id, fence: fence, life, held: held)
             } catch let error as JobTaken {
                 logger.warning(
                     "a job that another export is bound to was taken for an export's own",
                     metadata: ["export": "\(id)", "bound": "\(error.owner)"]
                 )
-                return await record(.of(event, refused: error), of: id, fence: fence, life)
+                return await record(.of(event, refused: error), of: id, fence: fence, life, held: held)
             } catch let error as LedgerError where error.isAboutOneExport {
                 return nil
             } catch {
@@ -114,18 +117,28 @@ struct EngineTools: Sendable {
         return true
     }
 
-    /// A context for one call upstream. A call that a caller's request waits for has no `refreshToken`.
+    /// A context for one piece of work upstream, for one export or, with nil, for many. A call that a caller's request waits
+    /// for has no `refreshToken`. `patience` is the longest wait for a place in the request budget.
     func context(
+        _ priority: CallPriority,
+        for export: Export?,
         authorization: Secret?,
         downloadAuthorization: Secret? = nil,
-        refreshToken: (any RefreshTokenStore)? = nil
+        refreshToken: (any RefreshTokenStore)? = nil,
+        patience: Duration? = nil
     ) -> CallContext {
-        CallContext(
+        var context = CallContext(
             requestID: newID(at: time.now()).description,
             authorization: authorization,
             downloadAuthorization: downloadAuthorization,
             refreshToken: refreshToken
         )
+        context.priority = priority
+        context.caller = export?.createdBy
+        context.weight = export.map { settings.weight(of: $0.createdBy) } ?? 1
+        context.work = export.map { .export($0.id) }
+        context.patience = patience
+        return context
     }
 
     func newID(at now: Timestamp) -> ExportID {

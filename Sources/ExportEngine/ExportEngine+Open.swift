@@ -16,7 +16,15 @@ extension ExportEngine {
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }
-        let context = tools.context(authorization: token, downloadAuthorization: authorization.downloadToken)
+        var context = tools.context(
+            .caller,
+            for: record.export,
+            authorization: token,
+            downloadAuthorization: authorization.downloadToken
+        )
+        // Whoever downloads takes turns, whosever export it is. Nobody waits for a measurement.
+        context.caller = authorization.caller
+        if authorization.caller?.isEmpty == true { context.priority = .poll }
         do {
             return try await lane.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {

@@ -26,8 +26,10 @@ extension ExportEngine {
         guard !lane.life.isOthers(record.export, authorization) else { return record.export }
         // A kept refresh token is for the background alone: it is not used because somebody asks.
         if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
-        await lane.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
-        return try await knownRecord(id).export
+        let refresh = await lane.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
+        var export = try await knownRecord(id).export
+        if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }
+        return export
     }
 
     public func export(

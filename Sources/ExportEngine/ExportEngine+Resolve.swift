@@ -81,7 +81,10 @@ extension ExportEngine {
         let isOwner = authorization.isOwner(of: record.export)
         let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
         if lane.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
-        let answers = await provider.observe([reference], context: tools.context(authorization: token))
+        let answers = await provider.observe(
+            [reference],
+            context: tools.context(.caller, for: record.export, authorization: token)
+        )
         switch answers[reference] {
         case .success(let observation):
             return .started(Submission(reference: reference, observation: observation))

@@ -99,7 +99,7 @@ extension ExportLife.Turn {
     // MARK: Files that are listed late
 
     /// Until when files that are not listed are looked for: as long as the upstream would keep them.
-    private var lookingDeadline: Timestamp {
+    var lookingDeadline: Timestamp {
         record.export.expiresAt
             ?? (record.export.completedAt ?? now) + settings.longestFileLag
     }

@@ -34,6 +34,8 @@ extension ExportLife.Turn {
                 )
             )
         }
+        excuseWaiting()
+        if record.export.notice?.code == .queued { record.export.notice = nil }
         record.phase = .submitting
         if record.submittingSince == nil {
             record.submittingSince = now
@@ -68,6 +70,8 @@ extension ExportLife.Turn {
     }
 
     mutating func submissionFailed(_ error: ProviderError) {
+        if record.phase == .accepted { excuseWaiting() }
+        if error.isOwnWait { return waitForBudget(error) }
         switch error.code {
         case .throttled, .transient:
             startAgainLater(after: failureWait(error), because: error)
@@ -95,6 +99,31 @@ extension ExportLife.Turn {
         record.export.status = .notStarted
         schedule(after: wait)
         record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
+    }
+
+    /// The gateway's own request budget has no place yet: that is no failure, and no time of the upstream's.
+    private mutating func waitForBudget(_ error: ProviderError) {
+        record.phase = .accepted
+        forgetAttempt()
+        if record.cancelWished { return settleCanceledBeforeStart() }
+        record.export.status = .notStarted
+        var notice = ExportNotice(
+            .queued,
+            "The start waits for its place in the gateway's own request budget, which keeps to what the upstream allows."
+        )
+        notice.position = error.queue?.position
+        notice.estimatedStart = error.queue.map { now + $0.estimatedWait }
+        record.export.notice = notice
+        schedule(after: error.retryAfter ?? .seconds(1))
+    }
+
+    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a worker or for
+    /// its place in the request budget, does not count.
+    private mutating func excuseWaiting() {
+        let isQueued = record.export.notice?.code == .queued
+        let since = (isQueued ? record.scheduledAt : record.nextActionAt) ?? record.progress.acceptedSince
+        let waited = max(.zero, now - since)
+        record.progress.acceptedSince = min(now, record.progress.acceptedSince + waited)
     }
 
     /// An attempt that surely started nothing has no job, and none that is older than the next attempt is that one's.

@@ -3,8 +3,8 @@ import Exports
 
 // Tracking → settled.
 extension ExportLife.Turn {
-    private var trackingDeadline: Timestamp {
-        (record.progress.trackingSince ?? record.export.createdAt) + settings.trackingDeadline
+    var trackingDeadline: Timestamp {
+        (record.progress.trackingSince ?? record.export.createdAt) + bound(settings.trackingDeadline)
     }
 
     mutating func observed(_ observation: Observation) {
@@ -158,13 +158,18 @@ extension ExportLife.Turn {
         settle(.failed, error: ExportFailure(error))
     }
 
-    private mutating func settleTimedOut() {
+    mutating func settleTimedOut(because error: ProviderError? = nil) {
+        let hours = settings.trackingDeadline.hours
+        let what =
+            error.map {
+                "It is not known whether the upstream finished the export within \(hours) hours and as many more in which the "
+                    + "gateway's own request budget held it back. \($0.detail)"
+            } ?? "The upstream did not finish the export within \(hours) hours."
         settle(
             .failed,
             error: ExportFailure(
                 .trackingTimedOut,
-                "The upstream did not finish the export within \(settings.trackingDeadline.hours) hours; "
-                    + "the gateway stopped asking. The job may go on there."
+                what + " The gateway stopped asking. The job may go on there."
             )
         )
     }

@@ -4,9 +4,9 @@ import Exports
 // A start of which it is not known whether it happened: its job is looked for, and nothing is started meanwhile.
 extension ExportLife.Turn {
     private var recoveringSince: Timestamp { record.progress.recoveringSince ?? now }
-    var reconcileDeadline: Timestamp { recoveringSince + settings.reconcileDeadline }
+    var reconcileDeadline: Timestamp { recoveringSince + bound(settings.reconcileDeadline) }
     /// A job may appear after the export was given up.
-    var lastLook: Timestamp { recoveringSince + settings.reconcileDeadline * 8 }
+    var lastLook: Timestamp { recoveringSince + bound(settings.reconcileDeadline * 8) }
 
     private var mayRepeat: Bool { life.ambiguousStart == .repeat && !record.progress.startIsAccepted }
 

@@ -26,6 +26,8 @@ struct ExportLife: Sendable {
         case decided(Decision)
         case observed(Observation)
         case observationFailed(ProviderError)
+        /// The gateway's own request budget has no place to ask the upstream, and the time for it is over.
+        case heldBack(ProviderError)
         /// The caller's token is needed and not at hand, or still not.
         case authorizationMissing
         case authorizationArrived
@@ -84,11 +86,18 @@ struct ExportLife: Sendable {
         capabilities.delegatedOnly && !authorization.isOwner(of: export)
     }
 
-    /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1.
-    func apply(_ event: Event, to record: inout LedgerRecord, at now: Timestamp, jitter: Double) {
+    /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1. `held` is for how long
+    /// the gateway's own request budget has held the export's work back.
+    func apply(
+        _ event: Event,
+        to record: inout LedgerRecord,
+        at now: Timestamp,
+        jitter: Double,
+        held: Duration = .zero
+    ) {
         let before = record.export
         let scheduled = record.nextActionAt
-        var turn = Turn(life: self, record: record, now: now, jitter: jitter)
+        var turn = Turn(life: self, record: record, now: now, jitter: jitter, held: held)
         turn.correctTimes()
         turn.take(event)
         record = turn.record
@@ -101,6 +110,11 @@ struct ExportLife: Sendable {
         }
     }
 
+    /// Whether an export that is held back by the request budget has come to the end of its time all the same.
+    func isOverdue(_ record: LedgerRecord, at now: Timestamp, held: Duration) -> Bool {
+        Turn(life: self, record: record, now: now, jitter: 0, held: held).isOverdue
+    }
+
     private func wishIsDue(_ record: LedgerRecord) -> Bool {
         record.cancelWished && !record.progress.observeBeforeCancel
     }
@@ -111,6 +125,7 @@ struct ExportLife: Sendable {
         var record: LedgerRecord
         let now: Timestamp
         let jitter: Double
+        var held = Duration.zero
 
         var settings: EngineSettings { life.settings }
 
@@ -133,6 +148,7 @@ struct ExportLife: Sendable {
             case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
             case (.tracking, .observed(let observation)): observed(observation)
             case (.tracking, .observationFailed(let error)): observationFailed(error)
+            case (.tracking, .heldBack(let error)), (.submitting, .heldBack(let error)): heldBack(error)
             case (.tracking, .canceledUpstream): canceledUpstream()
             case (.tracking, .cancelFailed(let error)): cancelFailed(error)
             case (_, .cancelRequested(let withOwnersToken)): cancelRequested(withOwnersToken: withOwnersToken)

@@ -1,14 +1,21 @@
 import DequeModule
 
 /// Waiting elements of several owners: each owner's come in their order, and the owners take turns, so that one with a
-/// thousand holds up another's only one for one element and not for a thousand.
+/// thousand holds up another's only one for one turn and not for a thousand.
 ///
-/// Putting in and taking out cost the same however many wait.
+/// Deficit round robin in which every element costs the same: an owner's turn is as many elements as its weight, and what it
+/// has no element for is lost. Putting in and taking out cost the same however many wait.
 struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
+    private let weight: @Sendable (Owner) -> Int
     private var queues: [Owner: Deque<Element>] = [:]
     /// The owners with something waiting, in the order of their turns.
     private var turns: Deque<Owner> = []
+    /// How many elements the first of them may still take in this turn; nil when it has not begun.
+    private var rest: Int?
     private(set) var count = 0
+
+    /// Makes an empty queue; `weight` is asked at the beginning of each turn, and what is below 1 counts as 1.
+    init(weight: @escaping @Sendable (Owner) -> Int = { _ in 1 }) { self.weight = weight }
 
     var isEmpty: Bool { count == 0 }
 
@@ -23,12 +30,18 @@ struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
 
     /// Takes out the next element of the owner whose turn it is; nil when nothing waits.
     mutating func popFirst() -> Element? {
-        guard let owner = turns.popFirst(), let element = queues[owner]?.popFirst() else { return nil }
+        guard let owner = turns.first, let element = queues[owner]?.popFirst() else { return nil }
         count -= 1
+        let left = (rest ?? max(1, weight(owner))) - 1
         if queues[owner]?.isEmpty == true {
             queues[owner] = nil
+            turns.removeFirst()
+            rest = nil
+        } else if left == 0 {
+            turns.append(turns.removeFirst())
+            rest = nil
         } else {
-            turns.append(owner)
+            rest = left
         }
         return element
     }

@@ -14,31 +14,29 @@ extension Lane {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
         }
-        var context = context(token)
+        var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in try await start.begin() }
+        let (provider, work) = (connection.provider, context)
         let event: ExportLife.Event
         do {
-            let submission = try await connection.provider.submit(
-                record.plan,
-                secrets: secrets ?? [:],
-                marker: record.marker,
-                context: context
-            )
+            let submission = try await starts.untilStopped(start) { () async throws(ProviderError) in
+                try await provider.submit(record.plan, secrets: secrets ?? [:], marker: record.marker, context: work)
+            }
             tools.metrics.submission(key.provider, nil)
             event = .submitted(submission)
         } catch {
             switch start.refusal {
             case nil: break
-            case .withdrawn: return letGo(of: id)
+            case .withdrawn, .stopped: return letGo(of: id)
             case .ledger(let error): return postpone(id, as: .submission, because: error)
             }
-            tools.metrics.submission(key.provider, error)
+            if !error.isOwnWait { tools.metrics.submission(key.provider, error) }
             if Task.isCancelled, error.code == .ambiguous {
                 // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
                 tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
                 return letGo(of: id)
             }
-            log(error, "the start failed", id)
+            log(error, error.isOwnWait ? "the start waits for the request budget" : "the start failed", id)
             refuse(token, of: id, after: error)
             event = .submissionFailed(error)
         }
@@ -65,6 +63,7 @@ extension Lane {
             return await finish(id, after)
         }
         guard let token = await authorization(for: record, as: .followUp) else { return }
+        let series = CallSeries()
         let event: ExportLife.Event
         do {
             event = .reconciled(
@@ -72,11 +71,12 @@ extension Lane {
                     record.plan,
                     marker: record.marker,
                     others: others(than: record.export),
-                    context: context(token)
+                    context: looking(token, at: [record], isAwaited: refresherCount(of: id) > 0, series)
                 )
             )
         } catch {
             if Task.isCancelled { return letGo(of: id) }
+            if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             if error.code == .ambiguous {
                 tools.logger.warning(
                     "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
@@ -89,7 +89,8 @@ extension Lane {
             event = .reconcileFailed(error)
         }
         keepQuiet(id, for: max(life.capabilities.minimumPollInterval, tools.settings.reconcileDelay))
-        await finish(id, tools.record(event, of: id, fence: record.fence, life))
+        let held = wasAsked(id, after: series.waited)
+        await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
     }
 
     private func cancel(_ record: LedgerRecord) async {
@@ -99,10 +100,11 @@ extension Lane {
         }
         let event: ExportLife.Event
         do {
-            try await connection.provider.cancel(reference, context: context(token))
+            try await connection.provider.cancel(reference, context: context(token, .caller, for: record.export))
             event = .canceledUpstream
         } catch {
             if Task.isCancelled { return letGo(of: id) }
+            if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             log(error, "canceling failed", id)
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
@@ -110,25 +112,36 @@ extension Lane {
         await finish(id, tools.record(event, of: id, fence: record.fence, life))
     }
 
+    /// Exports that are asked for together.
+    private struct Together: Hashable {
+        var token: Secret?
+        /// Whether callers wait for them: what others are asked for with them must not take their class.
+        var isAwaited: Bool
+    }
+
     /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own. Where
     /// refresh tokens are kept, `ids` is one export.
     func observe(_ ids: [ExportID]) async {
-        var groups: [Secret?: (token: Authorization, records: [LedgerRecord])] = [:]
+        var groups: [Together: (token: Authorization, records: [LedgerRecord])] = [:]
         for id in ids {
             guard let record = await prepare(id, for: .observation),
                 let token = await authorization(for: record, as: .observation)
             else { continue }
-            groups[token.value, default: (token, [])].records.append(record)
+            let key = Together(token: token.value, isAwaited: refresherCount(of: id) > 0)
+            groups[key, default: (token, [])].records.append(record)
         }
-        for group in groups.values { await observe(group.records, with: group.token) }
+        for (key, group) in groups.sorted(by: { $0.key.isAwaited && !$1.key.isAwaited }) {
+            await observe(group.records, with: group.token, isAwaited: key.isAwaited)
+        }
     }
 
-    private func observe(_ records: [LedgerRecord], with token: Authorization) async {
+    private func observe(_ records: [LedgerRecord], with token: Authorization, isAwaited: Bool) async {
+        let series = CallSeries()
         // Two exports can share a job, where an adapter took over one that was in the way.
         let references = Set(records.compactMap(\.reference))
         let answers = await connection.provider.observe(
             Array(references),
-            context: context(token)
+            context: looking(token, at: records, isAwaited: isAwaited, series)
         )
         for record in records {
             let id = record.export.id
@@ -144,6 +157,12 @@ extension Lane {
                     letGo(of: id)
                     continue
                 }
+                if error.isOwnWait {
+                    // What becomes due meanwhile is asked for with the same call.
+                    if !isAwaited { holdObservations(for: error.retryAfter ?? .seconds(1)) }
+                    await comeBack(record, as: .observation, after: error)
+                    continue
+                }
                 tools.metrics.poll(key.provider, error)
                 log(error, "polling failed", id)
                 refuse(token, of: id, after: error)
@@ -151,7 +170,8 @@ extension Lane {
                 event = .observationFailed(error)
             }
             keepQuiet(id, for: pause)
-            await finish(id, tools.record(event, of: id, fence: record.fence, life))
+            let held = wasAsked(id, after: series.waited)
+            await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
         }
     }
 
@@ -199,8 +219,42 @@ extension Lane {
         }
     }
 
-    private func context(_ authorization: Authorization) -> CallContext {
-        tools.context(authorization: authorization.value, refreshToken: authorization.refreshToken)
+    private func context(
+        _ authorization: Authorization,
+        _ priority: CallPriority,
+        for export: Export?,
+        patience: Duration? = nil
+    ) -> CallContext {
+        tools.context(
+            priority,
+            for: export,
+            authorization: authorization.value,
+            refreshToken: authorization.refreshToken,
+            patience: patience
+        )
+    }
+
+    /// A context for asking how jobs stand, or where one is: urgent where callers wait for that.
+    private func looking(
+        _ authorization: Authorization,
+        at records: [LedgerRecord],
+        isAwaited: Bool,
+        _ series: CallSeries
+    ) -> CallContext {
+        var context = context(
+            authorization,
+            isAwaited ? .caller : .poll,
+            for: records.count == 1 ? records.first?.export : nil,
+            patience: isAwaited ? tools.settings.refreshWait : tools.settings.budgetWait
+        )
+        // Whoever is among them: together they have one place, and keep it.
+        let isTogether = life.capabilities.batchObserve && !connection.keepsRefreshTokens && !isAwaited
+        if records.first?.phase == .tracking, records.count > 1 || isTogether {
+            context.work = .polls(of: connection.name, key.provider)
+            (context.caller, context.weight) = (nil, 1)
+        }
+        context.series = series
+        return context
     }
 
     /// Before the export is written down as waiting: the token that was refused must not set it going again at once.
@@ -220,6 +274,18 @@ extension Lane {
                 "upstream-request-id": "\(error.upstream?.requestId ?? "-")",
             ]
         )
+    }
+
+    /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
+    /// the time for it is over.
+    private func comeBack(_ record: LedgerRecord, as kind: LaneState.Kind, after error: ProviderError) async {
+        let id = record.export.id
+        let held = sentBack(id)
+        let now = tools.time.now()
+        guard life.isOverdue(record, at: now, held: held) else {
+            return release(id, until: (kind, now + (error.retryAfter ?? .seconds(1))))
+        }
+        await finish(id, tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held))
     }
 
     private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")

@@ -13,6 +13,7 @@ final class Lane: Sendable {
     private let state: Mutex<LaneState>
     private let news = Signal()
     private let unfinished: Meter
+    let starts = StartsUnderWay()
     private let pollLag: Metrics.Timer
     private let waiting: [LaneState.Kind: Meter]
 
@@ -32,7 +33,8 @@ final class Lane: Sendable {
             LaneState(
                 // A call has place for one export's refresh token.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
-                callsAtOnce: max(1, tools.settings.callsAtOnce)
+                callsAtOnce: max(1, tools.settings.callsAtOnce),
+                weight: { [settings = tools.settings] in settings.weight(of: $0) }
             )
         )
     }
@@ -68,16 +70,31 @@ final class Lane: Sendable {
         news.fire()
     }
 
-    /// Returns when newer word has come, or at once where none is to be had or was asked for a moment ago.
-    func refresh(_ id: ExportID, as kind: LaneState.Kind) async {
-        guard let signal = state.withLock({ $0.refresh(id, as: kind, at: tools.time.now()) }) else { return }
+    /// What came of asking for newer word.
+    enum Refresh {
+        /// None is to be had, or it was asked for a moment ago.
+        case notMade
+        /// The upstream was asked.
+        case made
+        /// The upstream has not answered within `refreshWait`, or the request budget had no place.
+        case late
+    }
+
+    /// Asks for newer word, and waits for it up to `refreshWait`.
+    func refresh(_ id: ExportID, as kind: LaneState.Kind) async -> Refresh {
+        let now = tools.time.now()
+        guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
         news.fire()
-        await signal.wait()
+        let isLate = await signal.wait(until: now + tools.settings.refreshWait, of: tools.time)
+        if isLate || Task.isCancelled { state.withLock { $0.giveUp(signal, for: id) } }
+        let wasSentBack = state.withLock { $0.entries[id]?.sentBackAt.map { $0 >= now } ?? false }
+        return isLate || wasSentBack ? .late : .made
     }
 
     /// Ends `run` as soon as starts that are under way have been written down.
     func stop() {
         state.withLock { $0.isStopping = true }
+        starts.stop()
         news.fire()
     }
 
@@ -103,6 +120,9 @@ final class Lane: Sendable {
                     }
                     for ids in work.observations {
                         others.addTask { await self.work(.observation) { await self.observe(ids) } }
+                    }
+                    for ids in work.refreshes {
+                        others.addTask { await self.work(.refresh) { await self.observe(ids) } }
                     }
                     if work.isEmpty { await news.wait(until: next, of: tools.time) }
                 }
@@ -132,6 +152,14 @@ final class Lane: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
+    func sentBack(_ id: ExportID) -> Duration { state.withLock { $0.sentBack(id, at: tools.time.now()) } }
+    func holdObservations(for wait: Duration) {
+        let now = tools.time.now()
+        state.withLock { $0.holdObservations(until: now + wait, at: now) }
+    }
+    func wasAsked(_ id: ExportID, after wait: Duration) -> Duration {
+        state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
+    }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }
@@ -191,6 +219,7 @@ final class Lane: Sendable {
 
     func letGo(of id: ExportID) {
         tools.refreshTokens.letGo(of: id)
+        connection.leaveLine(.export(id))
         let (waiting, count) = state.withLock { ($0.remove(id, at: tools.time.now()), $0.entries.count) }
         unfinished.set(count)
         for signal in waiting { signal.fire() }

@@ -9,6 +9,8 @@ struct LaneState: Sendable {
         /// Looking for a job, canceling one, or finding out what there is to do.
         case followUp
         case observation
+        /// An observation that a caller waits for, where others go into one call.
+        case refresh
     }
 
     /// An unfinished export.
@@ -22,6 +24,8 @@ struct LaneState: Sendable {
         var dueAt: Timestamp?
         /// Whether a worker has it, or is about to.
         var isBusy = false
+        /// For which work it is ready, while it waits for a worker.
+        var readyFor: Kind?
         /// Whether there is news that the worker may have missed.
         var isWoken = false
         /// Whether the export was taken charge of once more, while a worker had it.
@@ -31,6 +35,13 @@ struct LaneState: Sendable {
         /// When no refresh is made. A clock that was set back must not prolong it.
         var quiet: Range<Timestamp>?
         var refreshers: [Signal] = []
+        /// When the request budget had no place for it last.
+        var sentBackAt: Timestamp?
+        /// How long the request budget has held its work back, and since when it does.
+        var heldFor = Duration.zero
+        var heldSince: Timestamp?
+        /// Whether what is given back now is held back, and not waiting for something else.
+        var isHeldBack = false
     }
 
     /// What is to be started now. Observations in one list go into one call.
@@ -38,21 +49,31 @@ struct LaneState: Sendable {
         var submissions: [ExportID] = []
         var followUps: [ExportID] = []
         var observations: [[ExportID]] = []
+        /// Observations that callers wait for, where others go into one call.
+        var refreshes: [[ExportID]] = []
         /// By how much each of the observations is late.
         var lags: [Duration] = []
 
-        var isEmpty: Bool { submissions.isEmpty && followUps.isEmpty && observations.isEmpty }
+        var isEmpty: Bool {
+            submissions.isEmpty && followUps.isEmpty && observations.isEmpty && refreshes.isEmpty
+        }
     }
 
     /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
     static let largestBatch = 1000
 
+    /// What would be due so much later goes into the one call for many too, where the request budget had no place for it before.
+    static let longestAhead = Duration.seconds(60)
+
     let observesInBatches: Bool
     let callsAtOnce: Int
-    private(set) var entries: [ExportID: Entry] = [:]
+    private let weight: @Sendable (String) -> Int
+    var entries: [ExportID: Entry] = [:]
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
+    /// When the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
+    var observationsHeld: Range<Timestamp>?
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.
@@ -64,9 +85,14 @@ struct LaneState: Sendable {
     /// The latest time that was seen: an earlier one is a clock that was set back.
     private var latest: Timestamp?
 
-    init(observesInBatches: Bool, callsAtOnce: Int) {
+    init(
+        observesInBatches: Bool,
+        callsAtOnce: Int,
+        weight: @escaping @Sendable (String) -> Int = { _ in 1 }
+    ) {
         self.observesInBatches = observesInBatches
         self.callsAtOnce = callsAtOnce
+        self.weight = weight
     }
 
     // MARK: Exports come and go
@@ -110,6 +136,11 @@ struct LaneState: Sendable {
         let refreshers = entry.refreshers
         entry.isBusy = false
         entry.isAdoptedAnew = false
+        if !entry.isHeldBack, let since = entry.heldSince {
+            entry.heldFor += max(.zero, now - since)
+            entry.heldSince = nil
+        }
+        entry.isHeldBack = false
         entry.refreshers = []
         entry.kind = entry.isWoken ? .followUp : next.kind
         queue.set(id, at: entry.isWoken ? now : next.time)
@@ -129,15 +160,26 @@ struct LaneState: Sendable {
     /// Asks for an early observation, or look for the job. Nil when none is going to be made; else fired when it is over.
     mutating func refresh(_ id: ExportID, as kind: Kind, at now: Timestamp) -> Signal? {
         guard isRunning, !isStopping, var entry = entries[id], entry.kind == kind else { return nil }
-        if !entry.isBusy {
+        let waitsForList = observesInBatches && entry.readyFor == .observation
+        if !entry.isBusy || waitsForList {
             if let quiet = entry.quiet, quiet.contains(now) { return nil }
-            if !entry.wantsRefresh { queue.set(id, at: now) }
+            if waitsForList {
+                entry.readyFor = .refresh
+                ready[.refresh, default: FairQueue(weight: weight)].append(id, of: entry.caller)
+            } else if !entry.wantsRefresh {
+                queue.set(id, at: now)
+            }
             entry.wantsRefresh = true
         }
         let signal = Signal()
         entry.refreshers.append(signal)
         entries[id] = entry
         return signal
+    }
+
+    /// Somebody waits no longer for an early observation.
+    mutating func giveUp(_ signal: Signal, for id: ExportID) {
+        entries[id]?.refreshers.removeAll { $0 === signal }
     }
 
     /// Starts work on an export: whether it is a refresh, which is not bound to the export's own time.
@@ -179,6 +221,7 @@ struct LaneState: Sendable {
         // What was due by the former time is looked at now; its own record says whether it can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
+            observationsHeld = nil
         }
         latest = now
         var looked = 0
@@ -187,23 +230,36 @@ struct LaneState: Sendable {
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
             entries[id]?.dueAt = time
-            ready[entry.kind, default: FairQueue()].append(id, of: entry.caller)
+            let kind = observesInBatches && entry.kind == .observation && entry.wantsRefresh ? .refresh : entry.kind
+            entries[id]?.readyFor = kind
+            ready[kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
         }
         var work = Work()
         work.submissions = take(.submission)
         work.followUps = take(.followUp)
+        var next = queue.nextTime()
         if observesInBatches {
-            if inFlight[.observation, default: 0] == 0,
-                let batch = ready[.observation]?.popFirst(Self.largestBatch), !batch.isEmpty
-            {
-                work.observations = [batch]
-                inFlight[.observation] = 1
+            let heldUntil = observationsHeld.flatMap { $0.upperBound > now ? $0.upperBound : nil }
+            if let heldUntil, waiting(.observation) > 0 {
+                next = min(next ?? heldUntil, heldUntil)
+            } else if inFlight[.observation, default: 0] == 0, waiting(.observation) > 0 {
+                if observationsHeld != nil { bringForward(at: now) }
+                if let batch = takeBatch(.observation) {
+                    work.observations = [batch]
+                    inFlight[.observation] = 1
+                }
+                next = queue.nextTime()
+            }
+            // Whoever waits for one does not wait for the end of a long list, too.
+            if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
+                work.refreshes = [batch]
+                inFlight[.refresh, default: 0] += 1
             }
         } else {
             work.observations = take(.observation).map { [$0] }
         }
         work.lags = work.observations.joined().compactMap { entries[$0]?.dueAt.map { max(.zero, now - $0) } }
-        return (work, queue.nextTime())
+        return (work, next)
     }
 
     /// How many exports are due and wait for a call.
@@ -215,7 +271,45 @@ struct LaneState: Sendable {
     private mutating func take(_ kind: Kind) -> [ExportID] {
         let room = callsAtOnce - inFlight[kind, default: 0]
         guard room > 0, let taken = ready[kind]?.popFirst(room), !taken.isEmpty else { return [] }
+        for id in taken { entries[id]?.readyFor = nil }
         inFlight[kind, default: 0] += taken.count
         return taken
+    }
+
+    /// Where places are few, a list is for all who would need another one soon, and whom the upstream lets ask already.
+    private mutating func bringForward(at now: Timestamp) {
+        var room = Self.largestBatch - waiting(.observation)
+        var others: [(id: ExportID, time: Timestamp)] = []
+        while room > 0, others.count < Self.largestBatch, let time = queue.nextTime(), time <= now + Self.longestAhead,
+            let id = queue.popDue(at: time)
+        {
+            guard var entry = entries[id] else { continue }
+            guard !entry.isBusy, entry.kind == .observation, !(entry.quiet?.contains(now) ?? false) else {
+                others.append((id, time))
+                continue
+            }
+            entry.isBusy = true
+            entry.dueAt = now
+            entry.wantsRefresh = true
+            entry.readyFor = .observation
+            entries[id] = entry
+            ready[.observation]?.append(id, of: entry.caller)
+            room -= 1
+        }
+        for other in others { queue.set(other.id, at: other.time) }
+    }
+
+    /// What goes into one call; nil where nothing is ready.
+    private mutating func takeBatch(_ kind: Kind) -> [ExportID]? {
+        var batch: [ExportID] = []
+        while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
+            // What a caller began to wait for meanwhile is in another queue, too.
+            guard entries[id]?.readyFor == kind else { continue }
+            entries[id]?.readyFor = nil
+            if kind == .observation { wasHeldWithOthers(id) }
+            batch.append(id)
+        }
+        if kind == .observation, !batch.isEmpty { observationsHeld = nil }
+        return batch.isEmpty ? nil : batch
     }
 }

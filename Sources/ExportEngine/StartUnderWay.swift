@@ -8,10 +8,14 @@ final class StartUnderWay: Sendable {
     enum Refusal: Sendable {
         /// The export ended, or has another owner.
         case withdrawn
+        /// The gateway is about to end.
+        case stopped
         case ledger(any Error)
     }
 
     private struct State {
+        /// From here on it is carried out to its end.
+        var isBeginning = false
         var begun: LedgerRecord?
         var refusal: Refusal?
     }
@@ -38,8 +42,22 @@ final class StartUnderWay: Sendable {
     /// What the write-back of the outcome carries.
     var fence: Int64 { state.withLock { $0.begun?.fence } ?? record.fence }
 
+    /// Ends the start if nothing of it was sent or written down: whether that is so.
+    func stop() -> Bool {
+        state.withLock { state in
+            guard !state.isBeginning, state.refusal == nil else { return false }
+            state.refusal = .stopped
+            return true
+        }
+    }
+
     /// Writes down that the call is about to be made. Throws when it must not be.
     func begin() async throws(ProviderError) {
+        let refusal = state.withLock { state -> Refusal? in
+            if state.refusal == nil { state.isBeginning = true }
+            return state.refusal
+        }
+        if let refusal { try refuse(refusal) }
         guard state.withLock({ $0.begun }) == nil else { return }
         let id = record.export.id
         do {
@@ -56,5 +74,59 @@ final class StartUnderWay: Sendable {
     private func refuse(_ refusal: Refusal) throws(ProviderError) {
         state.withLock { $0.refusal = refusal }
         throw ProviderError(.transient, "The gateway did not make the call.", problem: .unavailable)
+    }
+}
+
+/// The starts of a connection that are under way. Those that still wait for their place in the request budget are given up
+/// when the connection's work ends; the others are carried out.
+final class StartsUnderWay: Sendable {
+    private struct State {
+        var isStopped = false
+        var waiting: [ObjectIdentifier: (start: StartUnderWay, signal: Signal)] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Gives up what waits, now and from now on.
+    func stop() {
+        let waiting = state.withLock { state in
+            state.isStopped = true
+            return Array(state.waiting.values)
+        }
+        for (start, signal) in waiting where start.stop() { signal.fire() }
+    }
+
+    /// Makes a start; cancels it when everything is stopped and nothing of it was sent. Then it throws what a start throws that
+    /// was cancelled before anything was sent, and the start's `refusal` is `stopped`.
+    func untilStopped(
+        _ start: StartUnderWay,
+        _ make: @escaping @Sendable () async throws(ProviderError) -> Submission
+    ) async throws(ProviderError) -> Submission {
+        let (id, signal) = (ObjectIdentifier(start), Signal())
+        let isStopped = state.withLock { state in
+            state.waiting[id] = (start, signal)
+            return state.isStopped
+        }
+        defer { state.withLock { _ = $0.waiting.removeValue(forKey: id) } }
+        if isStopped, start.stop() { signal.fire() }
+        let outcome = await withTaskGroup(of: Result<Submission, ProviderError>?.self) { group in
+            group.addTask {
+                do throws(ProviderError) { return .success(try await make()) } catch { return .failure(error) }
+            }
+            group.addTask {
+                await signal.wait()
+                return nil
+            }
+            // Of the two, the start gives the outcome; the signal, or the end of the whole task, cancels it.
+            var outcome: Result<Submission, ProviderError>?
+            for await result in group {
+                if let result { outcome = result }
+                // The signal's end by the whole task's cancellation has cancelled the start too.
+                group.cancelAll()
+            }
+            return outcome
+        }
+        guard let outcome else { throw ProviderError(.transient, "The gateway did not make the call.") }
+        return try outcome.get()
     }
 }

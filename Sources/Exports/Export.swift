@@ -108,6 +108,10 @@ public struct ExportNotice: Sendable, Hashable, Codable {
     public var detail: String
     /// What the upstream said, where its word on the caller's token is what holds the export up.
     public var upstream: UpstreamErrorInfo?
+    /// For `queued`: the place among the starts that wait for the request budget, 1 for the next, when it was looked at last.
+    public var position: Int?
+    /// For `queued`: when the start is expected.
+    public var estimatedStart: Timestamp?
 
     /// Makes a notice.
     public init(_ code: ProblemCode, _ detail: String, upstream: UpstreamErrorInfo? = nil) {

@@ -103,6 +103,18 @@ public struct CallContext: Sendable {
     /// What has to be done before the first byte of a call that may start a job goes out; when it throws, none does. May be
     /// called again, where the call is made again after its token was refused.
     public var willStart: (@Sendable () async throws(ProviderError) -> Void)?
+    /// How urgent the work is: in which class its calls wait for their place in the request budget.
+    public var priority = CallPriority.caller
+    /// Whose export it is for; the budget's places go to callers in turn. Nil for work that is for many.
+    public var caller: String?
+    /// How many places the caller gets for one of another with the weight 1, where both wait. At least 1.
+    public var weight = 1
+    /// What it is for: of one caller, exports take turns, and who is sent back keeps its place. Nil keeps none.
+    public var work: PacedWork?
+    /// The piece of work of several calls that this one may be part of.
+    public var series: CallSeries?
+    /// The longest wait for a place in the budget; nil leaves it to the client.
+    public var patience: Duration?
 
     /// Makes a context for one piece of work.
     public init(

@@ -21,6 +21,7 @@ public final class ManualTime: TimeSource {
 
     private struct State {
         var now: Timestamp
+        var elapsed = Duration.zero
         var nextID: UInt64 = 0
         var sleepers: [Sleeper] = []
         var cancelled: Set<UInt64> = []
@@ -35,6 +36,8 @@ public final class ManualTime: TimeSource {
     }
 
     public func now() -> Timestamp { state.withLock { $0.now } }
+
+    public func elapsed() -> Duration { state.withLock { $0.elapsed } }
 
     public func sleep(for duration: Duration) async throws {
         let id = state.withLock { state in
@@ -76,12 +79,25 @@ public final class ManualTime: TimeSource {
     public func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration
+            state.elapsed += duration
             let due = state.sleepers.filter { $0.deadline <= state.now }
                 .sorted { ($0.deadline, $0.id) < ($1.deadline, $1.id) }
             state.sleepers.removeAll { $0.deadline <= state.now }
             return due
         }
         for sleeper in due { sleeper.continuation.resume() }
+    }
+
+    /// Sets the wall clock, as an operator or a time server does. No time passes, and nobody is woken.
+    public func set(to now: Timestamp) {
+        state.withLock { state in
+            let step = now - state.now
+            state.now = now
+            // Sleepers wait for a duration, whatever the wall clock shows.
+            for index in state.sleepers.indices {
+                state.sleepers[index].deadline = state.sleepers[index].deadline + step
+            }
+        }
     }
 
     /// How many tasks sleep on this clock.

@@ -25,6 +25,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case tooManyRequests = "too-many-requests"
     case internalError = "internal-error"
     case unavailable = "unavailable"
+    case queued = "queued"
 
     // The files of an export.
     case notReady = "not-ready"
@@ -89,6 +90,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .tooManyRequests: "Too many requests"
         case .internalError: "The gateway failed"
         case .unavailable: "The gateway cannot take this request now"
+        case .queued: "The gateway's own request budget is used up for now"
         case .notReady: "The export is not finished"
         case .noResult: "The export ended without files"
         case .severalFiles: "The export has several files"

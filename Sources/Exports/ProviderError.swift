@@ -43,6 +43,8 @@ public struct ProviderError: Error, Sendable {
     public var upstream: UpstreamErrorInfo?
     /// What a new token of the caller has to prove, where the upstream or its authority says so.
     public var challenge: ClaimsChallenge?
+    /// Where the call stands, for the problem `queued`: the gateway's own request budget had no place.
+    public var queue: QueuePlace?
     /// The error below this one, for logs only; its description must not reach a client.
     public var cause: (any Error)?
 
@@ -73,6 +75,9 @@ public struct ProviderError: Error, Sendable {
     public static func invalid(_ faults: [FieldFault]) -> ProviderError {
         ProviderError(.invalid, "The options are not valid: see errors.", problem: .invalidExport, faults: faults)
     }
+
+    /// Whether it is the gateway's own request budget that had no place: the upstream was not asked.
+    public var isOwnWait: Bool { problem == .queued }
 
     /// Whether the same call may succeed later without anybody's help, and cannot start a second job.
     public var isRetryable: Bool { code == .throttled || code == .transient }

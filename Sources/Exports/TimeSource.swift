@@ -1,24 +1,14 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Where a room gets the time from, and how it waits: handed in, so that tests own both.
 public protocol TimeSource: Sendable {
     /// The wall clock, UTC.
     func now() -> Timestamp
 
-    /// The time since some moment: for durations. Unlike `now`, it is never set, forwards or back.
+    /// The time since some moment in the past: it goes on evenly, and setting the wall clock changes nothing about it. For
+    /// durations.
     func elapsed() -> Duration
 
     /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
     func sleep(for duration: Duration) async throws
-}
-
-extension TimeSource {
-    /// By the wall clock, where that is never set: in tests.
-    public func elapsed() -> Duration { .milliseconds(now().milliseconds) }
 }
 
 /// The machine's own clock.
@@ -28,11 +18,9 @@ public struct SystemTime: TimeSource {
 
     public func now() -> Timestamp { Timestamp.systemNow() }
 
-    public func elapsed() -> Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
+    public func elapsed() -> Duration { ContinuousClock.now - Self.beginning }
+
+    private static let beginning = ContinuousClock.now
 
     public func sleep(for duration: Duration) async throws {
         try await Task.sleep(for: duration, clock: .continuous)

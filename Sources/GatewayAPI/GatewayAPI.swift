@@ -25,6 +25,7 @@ public struct GatewayAPI: Sendable {
     ///   - tls: Who the gateway is in TLS; nil speaks plain HTTP.
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
     ///   - impediments: What makes the gateway refuse new exports for now: `/readyz` then says that it is degraded.
+    ///   - budgets: How the request budgets stand, for `/providers`.
     ///   - metrics: Gets the figures of the requests, and is what `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -34,6 +35,7 @@ public struct GatewayAPI: Sendable {
         tls: TLSIdentity? = nil,
         readiness: @escaping @Sendable () -> Bool = { true },
         impediments: @escaping @Sendable () -> [ServiceImpediment] = { [] },
+        budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -69,7 +71,7 @@ public struct GatewayAPI: Sendable {
                 bodies: BodyReader(limit: settings.maxBodyBytes, timeout: settings.bodyTimeout, time: time),
                 maxWait: settings.maxWait
             ),
-            providers: ProviderRoutes(service: service),
+            providers: ProviderRoutes(service: service, budgets: budgets),
             operations: OperationsRoutes(
                 service: service,
                 readiness: readiness,

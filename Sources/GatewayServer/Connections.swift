@@ -3,6 +3,7 @@ import ExportEngine
 import Exports
 import Logging
 import Metrics
+import Pacing
 import UpstreamHTTP
 
 /// Makes the connections of a configuration: for each its credential, its client and its adapter.
@@ -13,15 +14,16 @@ struct Connections {
     let metrics: any MetricsFactory
 
     /// What the engine tracks exports on.
-    func engineConnection(_ connection: ConnectionConfiguration) -> EngineConnection {
+    func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
+        let budget = budgets.budget(of: connection)
         let client = UpstreamClient(
             settings: .init(
                 connection: connection.name,
                 bearerHosts: connection.adapter.bearerHosts,
                 openHosts: connection.adapter.openHosts,
-                budget: connection.budget,
                 trustsCapacityText: connection.retriesOnCapacityText
             ),
+            budget: budget,
             transport: transport,
             tokens: tokens(connection),
             time: time,
@@ -38,7 +40,8 @@ struct Connections {
             provider: provider,
             descriptor: descriptor,
             keepsRefreshTokens: connection.credential.keepsRefreshTokens,
-            ambiguousStart: connection.ambiguousStart
+            ambiguousStart: connection.ambiguousStart,
+            leaveLine: { budget?.forget($0) }
         )
     }
 

@@ -43,13 +43,14 @@ public enum GatewayServer {
             authorities: configuration.authorities
         )
         let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)
+        let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(
             ledger: ledger,
-            connections: configuration.connections.map(connections.engineConnection),
+            connections: configuration.connections.map { connections.engineConnection($0, budgets) },
             sealingKeys: configuration.sealing?.keys,
             descriptors: Adapter.all.map(\.descriptor),
             time: time,
-            settings: configuration.engine.settings,
+            settings: configuration.engineSettings,
             random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics
@@ -79,6 +80,7 @@ public enum GatewayServer {
             tls: tls,
             readiness: { draining.isReady },
             impediments: { watch.impediments },
+            budgets: { budgets.statuses },
             metrics: metrics,
             time: time,
             logger: logger
@@ -183,17 +185,18 @@ private struct ClosingTransport: Service, CustomStringConvertible {
     }
 }
 
-extension GatewayConfiguration.Engine {
-    fileprivate var settings: EngineSettings {
+extension GatewayConfiguration {
+    fileprivate var engineSettings: EngineSettings {
         var settings = EngineSettings()
-        settings.maximumPollInterval = maximumPollInterval
-        settings.submissionDeadline = submissionDeadline
-        settings.trackingDeadline = trackingDeadline
-        settings.unknownBound = unknownBound
-        settings.reconcileDelay = reconcileDelay
-        settings.reconcileDeadline = reconcileDeadline
-        settings.missingBound = missingBound
-        settings.snapshotLimit = snapshotLimit
+        settings.maximumPollInterval = engine.maximumPollInterval
+        settings.submissionDeadline = engine.submissionDeadline
+        settings.trackingDeadline = engine.trackingDeadline
+        settings.unknownBound = engine.unknownBound
+        settings.reconcileDelay = engine.reconcileDelay
+        settings.reconcileDeadline = engine.reconcileDeadline
+        settings.missingBound = engine.missingBound
+        settings.snapshotLimit = engine.snapshotLimit
+        settings.callerWeights = server.weights
         return settings
     }
 }

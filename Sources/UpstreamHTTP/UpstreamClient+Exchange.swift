@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
+import Pacing
 import Synchronization
 
 // One exchange with the upstream: its place in the budget, the message, the answer or what a broken call means.
@@ -13,11 +14,11 @@ extension UpstreamClient {
         token: AccessToken?,
         context: CallContext
     ) async throws(ProviderError) -> UpstreamResponse {
-        try await pass(request)
+        let place = try await pass(request, context)
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            if request.startsJob { try await announce(context) }
+            if request.startsJob { try await announce(context, place) }
             let (transport, logger, time) = (transport, transportLogger, time)
             let (head, encoded) = try await transport.withClient(forStart: request.startsJob) { client in
                 try await withDeadline(request.timeout, time: time) {
@@ -51,10 +52,10 @@ extension UpstreamClient {
                 receivedAt: receivedAt
             )
             if request.isPaced { learnTime(from: response) }
-            settle(request, status: response.status, retryAfter: response.retryAfter, started: started)
+            settle(request, place, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
         } catch {
-            throw failed(request, error, started: started)
+            throw failed(request, place, error, started: started)
         }
     }
 
@@ -81,17 +82,26 @@ extension UpstreamClient {
         expectedLength: Int64?,
         context: CallContext
     ) async throws(ProviderError) -> UpstreamDownload {
-        try await pass(request)
+        if !request.isPaced { try await waitForHost(request, context) }
+        var place = try await pass(request, context)
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            let response = try await begin(message, timeout: request.timeout)
+            let response = try await begin(message, timeout: request.timeout) {
+                guard let former = place else { return true }
+                // The upstream may have received it: one more call takes one more place.
+                guard let next = try? await self.pass(request, context) else { return false }
+                self.budget.answered(former)
+                place = next
+                return true
+            }
             let sent = SentSecrets(request, token: token)
             let headers = UpstreamHeaders(response.headers, without: sent)
             let length = headers["content-length"].flatMap { Int64($0) }
             let now = time.now()
             settle(
                 request,
+                place,
                 status: Int(response.status.code),
                 retryAfter: headers.retryAfter(at: now),
                 started: started
@@ -127,17 +137,23 @@ extension UpstreamClient {
                 sent: sent
             )
         } catch {
-            throw failed(request, error, started: started)
+            throw failed(request, place, error, started: started)
         }
     }
 
     /// The head of an answer to GET. It is asked for once more when the connection ends before it has come: one that was
-    /// kept may be closed just when it is used again (RFC 9112, 9.3.1), and a reset takes with it what was on its way.
-    private func begin(_ message: HTTPClientRequest, timeout: Duration) async throws -> HTTPClientResponse {
+    /// kept may be closed just when it is used again (RFC 9112, 9.3.1), and a reset takes with it what was on its way. Where
+    /// `mayRepeat` says no, the error stands.
+    private func begin(
+        _ message: HTTPClientRequest,
+        timeout: Duration,
+        mayRepeat: () async -> Bool
+    ) async throws -> HTTPClientResponse {
         let timeout = TimeAmount.milliseconds(timeout.milliseconds)
         do {
             return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
         } catch  where TransportFailure.wasBrokenOff(error) && !Task.isCancelled {
+            guard await mayRepeat() else { throw error }
             return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
         }
     }
@@ -166,43 +182,92 @@ extension UpstreamClient {
         return logger
     }
 
-    /// Waits for a place in the budget; refuses while the breaker is open.
-    private func pass(_ request: UpstreamRequest) async throws(ProviderError) {
+    /// Waits for a place in the budget; refuses while the breaker is open. Nil for a call that needs no place.
+    private func pass(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) -> CallBudget
+        .Place?
+    {
         // Nothing of a call that was cancelled before it began has reached the upstream.
         guard !Task.isCancelled else {
             throw ProviderError(.transient, "The call was given up.", cause: CancellationError())
         }
-        let now = time.now()
-        let rest = guards.withLock { guards -> Duration? in
-            request.isPaced ? guards.breaker.request(at: now, isHarmless: request.method == .get) : nil
+        guard request.isPaced else { return nil }
+        let place: CallBudget.Place
+        do throws(CallBudget.Refusal) {
+            place = try await self.place(for: request, context)
+        } catch {
+            throw refused(error, request)
         }
-        if let rest {
-            throw ProviderError(
-                .transient,
-                "\(request.url.host) failed repeatedly and is left alone for a while.",
-                retryAfter: rest
-            )
+        guard let rest = breaker.withLock({ $0.request(at: time.now(), isHarmless: request.method == .get) }) else {
+            context.series?.calls(place.order, after: place.waited)
+            return place
         }
-        guard request.isPaced else { return }
-        switch guards.withLock({ $0.pacer.request(at: now, patience: settings.patience) }) {
-        case .callAfter(let wait):
-            do throws(ProviderError) {
-                try await pause(wait)
+        budget.giveBack(place)
+        throw ProviderError(
+            .transient,
+            "\(request.url.host) failed repeatedly and is left alone for a while.",
+            retryAfter: rest
+        )
+    }
+
+    private func place(
+        for request: UpstreamRequest,
+        _ context: CallContext
+    ) async throws(CallBudget.Refusal) -> CallBudget.Place {
+        var call = PacedCall(
+            context.priority,
+            host: Self.hold(request),
+            caller: context.caller,
+            weight: context.weight,
+            work: context.work,
+            patience: context.patience ?? settings.patience
+        )
+        guard let order = context.series?.order else { return try await budget.place(for: call) }
+        if call.priority == .caller {
+            do throws(CallBudget.Refusal) {
+                return try await budget.place(for: call)
             } catch {
-                guards.withLock { guards in
-                    guards.pacer.giveBack()
-                    guards.breaker.gaveUp(at: time.now())
-                }
-                throw error
+                guard case .queued = error else { throw error }
+                // Nobody waits for the rest any more: it goes on behind those for whom somebody does.
+                call.priority = .poll
             }
-        case .refuse(let wait):
-            guards.withLock { $0.breaker.gaveUp(at: now) }
-            throw ProviderError(
+        }
+        call.continues = order
+        call.patience = BudgetState.longestWait
+        return try await budget.place(for: call)
+    }
+
+    /// What it means to have no place. Only a hold is the upstream's own word.
+    private func refused(_ refusal: CallBudget.Refusal, _ request: UpstreamRequest) -> ProviderError {
+        switch refusal {
+        case .queued(let place, let wait):
+            var error = ProviderError(
                 .throttled,
-                "The request budget of the connection \"\(settings.connection)\" is used up for now.",
+                "The gateway's own request budget of the connection \"\(settings.connection)\" is used up for now. "
+                    + "The call is number \(place.position) of those that wait for it; the upstream was not asked.",
+                problem: .queued,
                 retryAfter: wait
             )
+            error.queue = place
+            return error
+        case .held(let rest): return asksToWait(request, rest)
+        case .cancelled: return ProviderError(.transient, "The call was given up.", cause: CancellationError())
         }
+    }
+
+    private func asksToWait(_ request: UpstreamRequest, _ rest: Duration) -> ProviderError {
+        ProviderError(.throttled, "\(request.url.host) has asked to wait before the next call.", retryAfter: rest)
+    }
+
+    /// What a `Retry-After` holds: the calls of one kind to one host.
+    private static func hold(_ request: UpstreamRequest) -> String {
+        (request.isPaced ? "api " : "files ") + request.url.origin
+    }
+
+    /// A download host's own wish to be left alone is kept for downloads from it, and for nothing else.
+    private func waitForHost(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) {
+        guard let rest = budget.hold(of: Self.hold(request)) else { return }
+        guard rest <= context.patience ?? settings.patience else { throw asksToWait(request, rest) }
+        try await pause(rest)
     }
 
     func pause(_ duration: Duration) async throws(ProviderError) {
@@ -242,12 +307,21 @@ extension UpstreamClient {
         return message
     }
 
-    private func settle(_ request: UpstreamRequest, status: Int, retryAfter: Duration?, started: Timestamp) {
+    private func settle(
+        _ request: UpstreamRequest,
+        _ place: CallBudget.Place?,
+        status: Int,
+        retryAfter: Duration?,
+        started: Timestamp
+    ) {
         let now = time.now()
-        guards.withLock { guards in
-            if status == 429 || status == 503, let retryAfter { guards.pacer.hold(for: retryAfter, at: now) }
-            guard request.isPaced else { return }
-            if status >= 500, retryAfter == nil { guards.breaker.failed(at: now) } else { guards.breaker.succeeded() }
+        if status == 429 || status == 503, let retryAfter { budget.hold(Self.hold(request), for: retryAfter) }
+        if let place {
+            if status == 429 { budget.throttled(place) }
+            budget.answered(place)
+            breaker.withLock { breaker in
+                if status >= 500, retryAfter == nil { breaker.failed(at: now) } else { breaker.succeeded() }
+            }
         }
         record(request, outcome: "\(status / 100)xx", took: now - started)
         logger.debug(
@@ -260,11 +334,18 @@ extension UpstreamClient {
         )
     }
 
-    private func failed(_ request: UpstreamRequest, _ error: any Error, started: Timestamp) -> ProviderError {
+    private func failed(
+        _ request: UpstreamRequest,
+        _ place: CallBudget.Place?,
+        _ error: any Error,
+        started: Timestamp
+    ) -> ProviderError {
         let now = time.now()
+        // Whether the upstream received the call is not known here: then its place is taken.
+        if let place { budget.answered(place) }
         if let error = error as? ProviderError { return error }
         if error is CancellationError || Task.isCancelled {
-            if request.isPaced { guards.withLock { $0.breaker.gaveUp(at: now) } }
+            if request.isPaced { breaker.withLock { $0.gaveUp(at: now) } }
             if error is NeverSent {
                 return ProviderError(.transient, "The call was given up.", cause: CancellationError())
             }
@@ -272,7 +353,7 @@ extension UpstreamClient {
                 ? ProviderError(.transient, "The call was given up.", cause: error)
                 : ProviderError(.ambiguous, "The call was given up before its answer came.", cause: error)
         }
-        if request.isPaced { guards.withLock { $0.breaker.failed(at: now) } }
+        if request.isPaced { breaker.withLock { $0.failed(at: now) } }
         record(request, outcome: "failed", took: now - started)
         logger.info(
             "Upstream call failed",
@@ -286,17 +367,16 @@ extension UpstreamClient {
     }
 
     /// Tells that the first byte of a start is about to go out. What was taken for it is given back when it must not.
-    private func announce(_ context: CallContext) async throws(ProviderError) {
+    private func announce(_ context: CallContext, _ place: CallBudget.Place?) async throws(ProviderError) {
         guard let willStart = context.willStart else { return }
         do throws(ProviderError) {
             try await willStart()
         } catch {
-            guards.withLock { guards in
-                guards.pacer.giveBack()
-                guards.breaker.gaveUp(at: time.now())
-            }
+            if let place { budget.giveBack(place) }
+            breaker.withLock { $0.gaveUp(at: time.now()) }
             throw error
         }
+        if let place { budget.sending(place) }
     }
 
     private func learnTime(from response: UpstreamResponse) {

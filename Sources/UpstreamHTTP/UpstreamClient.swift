@@ -1,11 +1,13 @@
 public import Exports
 public import Logging
 public import Metrics
+public import Pacing
 import Synchronization
 
 /// How one connection calls its upstream: tokens, pace, breaker, retries of harmless calls, deadlines.
 ///
-/// All of a connection's calls go through one client, so that they share one budget and one breaker. It throws nothing
+/// All of a connection's calls go through one client, so that they share one breaker and one budget, which other connections
+/// may share too. It throws nothing
 /// but `ProviderError`, and gives every answer back whatever its status: what a status means is the adapter's to say.
 public final class UpstreamClient: Sendable {
     /// What a connection may call, and what it may show there.
@@ -16,9 +18,9 @@ public final class UpstreamClient: Sendable {
         public var bearerHosts: [TokenScope: [HostRule]]
         /// Further hosts that may be called, without a token.
         public var openHosts: [HostRule]
-        /// The calls that the upstream allows, over all exports of the connection.
+        /// The calls that the upstream allows; only for a client that is not given a budget to share.
         public var budget: RequestBudget?
-        /// The longest time a call waits for its place in the budget.
+        /// The longest time a call waits for its place in the budget, where its context does not say.
         public var patience: Duration
         /// Whether a refused start counts as "too busy" by its words alone; see
         /// `AnswerTable.saysThatJobsAreAtTheirMaximum`. Assumed: Microsoft documents the words, and not with which answer they
@@ -56,13 +58,16 @@ public final class UpstreamClient: Sendable {
     let logger: Logger
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
-    let guards: Mutex<(pacer: Pacer, breaker: CircuitBreaker)>
+    let budget: CallBudget
+    let breaker = Mutex(CircuitBreaker())
     /// By how much the upstream's clock is ahead of ours, at least.
     let clockLead = Mutex<Duration?>(nil)
 
-    /// Makes the client of one connection. `jitter` gives numbers in 0..<1 that spread repeated calls.
+    /// Makes the client of one connection. Without a `budget` to share it has one of its own. `jitter` gives numbers in 0..<1
+    /// that spread repeated calls.
     public init(
         settings: Settings,
+        budget: CallBudget? = nil,
         transport: UpstreamTransport,
         tokens: any AccessTokenSource,
         time: any TimeSource,
@@ -79,7 +84,15 @@ public final class UpstreamClient: Sendable {
         self.logger = logger
         self.metrics = metrics
         self.jitter = jitter
-        guards = Mutex((Pacer(budget: settings.budget), CircuitBreaker()))
+        self.budget =
+            budget
+            ?? CallBudget(
+                settings.budget,
+                name: settings.connection,
+                time: time,
+                // What bounds nothing is not counted.
+                metrics: settings.budget == nil ? NOOPMetricsHandler.instance : metrics
+            )
     }
 
     /// One call and its whole answer, without the secrets that went out with it.
@@ -88,15 +101,20 @@ public final class UpstreamClient: Sendable {
     /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
     /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
-    /// Throws `throttled` when the budget has no place within the patience, `transient` when the call did not reach the
+    /// Throws `throttled` when the budget has no place within the patience (with the problem `queued`: the upstream was not
+    /// asked; a further attempt that finds no place gives what came of the former one, and one with a new token does not) or the upstream has asked for a longer silence, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
     /// (`powerbi-entra.md` B5), and what the token source throws.
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
         let isHarmless = request.method.isIdempotent || request.isHarmless
         var attempt = 1
+        // What came of the last attempt, where another one is made.
+        var former: Result<UpstreamResponse, ProviderError>?
+        var context = context
         while true {
             do throws(ProviderError) {
+                let context = context
                 let response = try await withToken(request, context: context) {
                     token throws(ProviderError) in
                     try await self.exchange(request, token: token, context: context)
@@ -106,15 +124,24 @@ public final class UpstreamClient: Sendable {
                 guard isHarmless, attempt < request.attempts, request.isWorthAnotherTry(response) else {
                     return response
                 }
+                former = .success(response)
             } catch {
+                // The upstream's own word says more than that there is no place to ask it again.
+                if error.isOwnWait, let former { return try former.get() }
                 guard isHarmless, attempt < request.attempts, error.code == .transient,
                     error.retryAfter == nil, !Task.isCancelled
                 else { throw error }
+                former = .failure(error)
             }
+            // What there is to say is said soon: no place is waited for as the next call of a piece of work waits.
+            context.series = nil
             try await pause(.milliseconds(250 << attempt) + .milliseconds(Int64(jitter() * 250)))
             attempt += 1
         }
     }
+
+    /// The time by the client's own clock.
+    public var now: Timestamp { time.now() }
 
     /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
     /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.

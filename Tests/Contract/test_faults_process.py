@@ -24,10 +24,12 @@ import raw_client
 import servers
 import silence
 from client import call, poll
+from scripted import Scripted, scripted_connections, scripted_gateway
 
 DEPLOY = evidence.ROOT / "Deploy"
 REQUESTS = 10_000
 AT_ONCE = 8
+EXPORTS = 5000
 
 
 # D1, D2: standard error
@@ -204,6 +206,37 @@ def read_all(descriptor: int, into: bytearray) -> None:
 
 
 # D4: silent connections
+
+
+# D3: very many exports are taken over
+
+
+@pytest.mark.fault("D3")
+def test_a_start_with_many_unfinished_exports_is_ready_at_once_and_ends_at_once(figure):
+    """Their starts wait for a budget of one a minute: all of them are unfinished each time."""
+    with Scripted() as upstream:
+        connections = [connection | {"requestsPerMinute": 1} for connection in scripted_connections(upstream)]
+        with scripted_gateway(upstream, connections=connections, server={"drainTimeout": "5s"}) as gateway:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                list(pool.map(lambda number: gateway.create(bodies.paginated_csv(f"{number}")), range(EXPORTS)))
+            times = []
+            for _ in range(5):
+                assert gateway.process.stop(within=20) == 0
+                begun = time.monotonic()
+                gateway.start()
+                ready = time.monotonic() - begun
+                begun = time.monotonic()
+                gateway.create(bodies.paginated_csv("at once"))
+                created = time.monotonic() - begun
+                # In the middle of the take-over.
+                begun = time.monotonic()
+                assert gateway.process.stop(within=20) == 0
+                times.append((ready, created, time.monotonic() - begun))
+                gateway.start()
+            ready, created, ended = (max(each) for each in zip(*times, strict=True))
+            figure(f"{EXPORTS} unfinished exports: ready after {ready:.2f} s, a create {created:.2f} s, ended after {ended:.2f} s; worst of 5")
+            assert created < 5 and ended < 10
+            assert "Fatal" not in gateway.process.lines()
 
 
 @pytest.mark.fault("D4")

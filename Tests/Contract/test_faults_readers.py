@@ -543,9 +543,9 @@ def test_words_fit_what_they_are():
     titles = " ".join((evidence.ROOT / "Sources/Exports/ProblemCode.swift").read_text().split())
     # `expired` is what the upstream says or its time, not a guess of the gateway's.
     assert "its files are over: the upstream says so, or the time that it named has passed" in contract
-    # A budget is the connection's; what Microsoft allows is the application's in its tenant.
+    # What Microsoft allows is the application's in its tenant, and so is a budget.
     assert "Connections of one application in one tenant share what Microsoft allows" in example
-    assert "each connection has a budget of its own" in contract
+    assert "connections of one provider with the same application and tenant share one budget" in contract
     # A refusal of an export is not what a download meets.
     assert "never of a download" in contract
     assert 'case .expired: "The upstream no longer keeps the files of this export"' in titles

@@ -93,6 +93,8 @@ struct HurriedTime: TimeSource {
 
     func now() -> Timestamp { calm.now() }
 
+    func elapsed() -> Duration { calm.elapsed() }
+
     func sleep(for duration: Duration) async throws {
         try Task.checkCancellation()
         if duration >= .seconds(60) { try await calm.sleep(for: duration) }

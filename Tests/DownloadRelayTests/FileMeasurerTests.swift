@@ -92,6 +92,7 @@ import Testing
         #expect(next([.whole, .tooLarge, .unreadable]) == nil)
         #expect(next([.whole, .broken, .whole]) == turn(60, counts: true))
         #expect(next([.broken, .gaveWay], 5) == turn(30, counts: false))
+        #expect(next([.whole, .queued], 5) == turn(60, counts: false))
         #expect(next([.broken, .cancelled], 5) == turn(0, counts: false))
         #expect(next([.broken], 5) == nil)
         var patient = settings

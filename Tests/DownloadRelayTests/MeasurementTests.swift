@@ -96,7 +96,7 @@ import Testing
     @Test func whatCannotBeOpenedIsNoDelivery() async throws {
         let codes: [(ProblemCode, MeasurementOutcome)] = [
             (.upstreamUnavailable, .broken), (.upstreamForbidden, .broken), (.expired, .unreadable),
-            (.noResult, .unreadable),
+            (.noResult, .unreadable), (.queued, .queued), (.upstreamThrottled, .broken),
         ]
         for (code, expected) in codes {
             #expect(await measure { _ throws(GatewayError) in throw GatewayError(code, "No.") } == expected)

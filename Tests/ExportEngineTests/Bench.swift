@@ -62,7 +62,8 @@ struct Bench: Sendable {
                     name: "main",
                     provider: provider,
                     descriptor: descriptor,
-                    keepsRefreshTokens: keepsRefreshTokens
+                    keepsRefreshTokens: keepsRefreshTokens,
+                    leaveLine: { work in provider.set { $0.left.append(work) } }
                 )
             ],
             sealingKeys: sealingKeys,

@@ -123,14 +123,66 @@ struct Life {
 
     @Test func triesEndAtTheDeadline() {
         var life = Life()
-        life.take(after: .seconds(3595))
         life.take(
             .submissionBegins(secretsAtHand: false),
-            .submissionFailed(Life.error(.throttled, retryAfter: .seconds(60)))
+            .submissionFailed(Life.error(.throttled, retryAfter: .seconds(3595)))
+        )
+        life.take(
+            .submissionBegins(secretsAtHand: false),
+            .submissionFailed(Life.error(.throttled, retryAfter: .seconds(60))),
+            after: .seconds(3595)
         )
         #expect(life.export.status == .failed)
         #expect(life.export.error?.code == .upstreamThrottled)
         #expect(life.export.completedAt == life.now)
+    }
+
+    private static func ownWait(_ position: Int, comeBackIn wait: Duration) -> ProviderError {
+        var error = ProviderError(.throttled, "No place yet.", problem: .queued, retryAfter: wait)
+        error.queue = QueuePlace(position: position, estimatedWait: wait + .seconds(10))
+        return error
+    }
+
+    @Test("fault C2: no deadline runs while the gateway's own budget holds a start back")
+    func ownWaitingIsNoFailure() {
+        var life = Life()
+        // Hours for a worker, and hours for the budget.
+        life.take(after: .seconds(7200))
+        for _ in 0..<20 {
+            life.take(.submissionFailed(Self.ownWait(12, comeBackIn: .seconds(900))))
+            #expect(life.export.status == .notStarted)
+            #expect(life.export.notice?.code == .queued)
+            #expect(life.export.notice?.position == 12)
+            #expect(life.export.notice?.estimatedStart == life.now + .seconds(910))
+            #expect(life.step == .submit)
+            #expect(life.wait == .seconds(900))
+            life.take(after: .seconds(950))
+        }
+        // What the upstream puts off counts, without what the budget took in between.
+        life.take(
+            .submissionBegins(secretsAtHand: false),
+            .submissionFailed(Life.error(.throttled, retryAfter: .seconds(3000)))
+        )
+        #expect(life.export.notice?.code == .upstreamThrottled)
+        life.take(.submissionFailed(Self.ownWait(1, comeBackIn: .seconds(600))), after: .seconds(3500))
+        life.take(.submissionBegins(secretsAtHand: false), after: .seconds(700))
+        #expect(life.export.notice == nil)
+        life.take(.submissionFailed(Life.error(.throttled, retryAfter: .seconds(500))))
+        #expect(life.export.status == .notStarted)
+        life.take(
+            .submissionBegins(secretsAtHand: false),
+            .submissionFailed(Life.error(.throttled, retryAfter: .seconds(101))),
+            after: .seconds(500)
+        )
+        #expect(life.export.error?.code == .upstreamThrottled)
+    }
+
+    @Test func cancelingEndsAStartThatWaitsForTheBudget() {
+        var life = Life()
+        life.take(.submissionFailed(Self.ownWait(12, comeBackIn: .seconds(900))))
+        life.take(.cancelRequested(withOwnersToken: true))
+        #expect(life.export.status == .canceled)
+        #expect(life.export.cancellation == .confirmed)
     }
 
     @Test(arguments: [

@@ -33,6 +33,8 @@ final class ScriptedProvider: ExportProvider {
         var ranges: [FileRange?] = []
         var secrets: [[String: Secret]] = []
         var batches: [Int] = []
+        /// What has no place in the line of a request budget any more.
+        var left: [PacedWork] = []
         /// What is done first in every call.
         var onCall: @Sendable (Call, CallContext) async -> Void = { _, _ in }
         /// By how much the upstream's clock is ahead; nil where it does not tell.

@@ -35,7 +35,7 @@ import Testing
         return ids
     }
 
-    @Test func everyPageIsTakenOver() async throws {
+    @Test("fault D3: every page is taken over, beside all other work") func everyPageIsTakenOver() async throws {
         let bench = try Bench()
         bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
         let ids = try await leave(450, in: bench)
@@ -67,7 +67,7 @@ import Testing
         #expect(bench.provider.count(.cancel) == 1)
     }
 
-    @Test func anEngineThatStopsLeavesTheRest() async throws {
+    @Test("fault D3: an engine that stops leaves the rest") func anEngineThatStopsLeavesTheRest() async throws {
         let bench = try Bench()
         let ids = try await leave(450, in: bench)
         // Closed before it runs, as by a signal right at the start.

@@ -46,7 +46,8 @@ import Testing
     }
 
     /// Every combination of filters: each statement reads one range of one index, from one end to the other.
-    @Test(arguments: 0..<16) func everyCombinationHasAnIndex(combination: Int) async throws {
+    @Test("fault D13: every combination of filters has an index", arguments: 0..<16)
+    func everyCombinationHasAnIndex(combination: Int) async throws {
         let filters: [ExportColumn] = [.provider, .connection, .status, .createdBy]
         let fixed = Set(filters.indices.filter { combination >> $0 & 1 == 1 }.map { filters[$0] })
         let index = ListIndex(fixing: fixed)

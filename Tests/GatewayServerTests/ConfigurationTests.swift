@@ -42,6 +42,39 @@ import Testing
         #expect(keys[2].permissions == Permissions([.create, .useConnection("reports")]))
     }
 
+    @Test func callersHaveWeights() throws {
+        let yaml =
+            Self.minimal + """
+
+                server:
+                  apiKeys:
+                    - { id: plain, sha256: \(Self.digest) }
+                    - { id: heavy, sha256: \(String(repeating: "0b", count: 32)), weight: 4 }
+                  entra:
+                    tenantIds: [\(Self.tenant)]
+                    audiences: [one]
+                    weights: [{ caller: "app:\(Self.tenant):1", weight: 2 }]
+                  tls:
+                    certificate: /c.pem
+                    key: /k.pem
+                    clientAuthority: /ca.pem
+                    callers: [{ id: batch, sha256: \(Self.digest), weight: 1000 }]
+                """
+        let server = try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server
+        #expect(server.weights == ["plain": 1, "heavy": 4, "app:\(Self.tenant):1": 2, "batch": 1000])
+    }
+
+    @Test(arguments: ["0", "-1", "1.5", "1001", "much"])
+    func aWeightIsAPositiveWholeNumber(_ weight: String) throws {
+        let yaml =
+            Self.minimal + "\nserver:\n  apiKeys: [{ id: one, sha256: \(Self.digest), weight: \(weight) }]"
+        let error = #expect(throws: StartupError.self) {
+            try GatewayConfiguration(yaml: yaml, environment: Self.secrets)
+        }
+        #expect(error?.key == "server.apiKeys[0].weight")
+        #expect(error?.detail.contains("whole number from 1 to 1000") == true)
+    }
+
     @Test func tokensLetCallersInToo() throws {
         let yaml =
             Self.minimal + """

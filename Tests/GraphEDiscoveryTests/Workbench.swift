@@ -41,6 +41,8 @@ struct Workbench: Sendable {
     /// Runs `work` with the hosts up, and takes them down again.
     static func run(
         _ dialect: GraphEDiscoverySettings.Dialect = .security,
+        budget: RequestBudget? = nil,
+        time: any TimeSource = SystemTime(),
         _ work: (Workbench) async throws -> Void
     ) async throws {
         let transport = UpstreamTransport()
@@ -50,7 +52,7 @@ struct Workbench: Sendable {
                 try await ScriptedUpstream.run { graph in
                     try await ScriptedUpstream.run { proxy in
                         try await ScriptedUpstream.run { blob in
-                            try await work(made(graph, proxy, blob, dialect, transport))
+                            try await work(made(graph, proxy, blob, dialect, transport, budget, time))
                         }
                     }
                 }
@@ -67,7 +69,9 @@ struct Workbench: Sendable {
         _ proxy: ScriptedUpstream,
         _ blob: ScriptedUpstream,
         _ dialect: GraphEDiscoverySettings.Dialect,
-        _ transport: UpstreamTransport
+        _ transport: UpstreamTransport,
+        _ budget: RequestBudget?,
+        _ time: any TimeSource
     ) throws -> Workbench {
         let settings = GraphEDiscoverySettings(
             apiRoot: try #require(UpstreamURL(graph.origin)),
@@ -79,11 +83,13 @@ struct Workbench: Sendable {
             settings: .init(
                 connection: "purview",
                 bearerHosts: settings.bearerHosts,
-                openHosts: settings.openHosts
+                openHosts: settings.openHosts,
+                budget: budget,
+                patience: .seconds(5)
             ),
             transport: transport,
             tokens: ScopedTokens(),
-            time: SystemTime(),
+            time: time,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: NOOPMetricsHandler.instance
         )

@@ -85,6 +85,8 @@ private struct ImpatientTime: TimeSource {
 
     func now() -> Timestamp { clock.now() }
 
+    func elapsed() -> Duration { clock.elapsed() }
+
     func sleep(for duration: Duration) async throws {
         // Deadlines are 30 s and more; pauses between attempts are short.
         try await Task.sleep(for: duration < .seconds(30) ? .zero : .seconds(3600))

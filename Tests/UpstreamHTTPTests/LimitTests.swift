@@ -65,13 +65,75 @@ import UpstreamHTTP
             for _ in 0..<2 { _ = try await upstream.send(upstream.request(.get)) }
             let error = try await providerError { try await upstream.send(upstream.request(.get)) }
             #expect(error.code == .throttled)
-            #expect(error.retryAfter == .seconds(5))
+            // It is the gateway's own: the upstream has throttled nothing.
+            #expect(error.problem == .queued)
+            #expect(error.queue?.position == 1)
+            #expect(error.retryAfter.map { $0 > .seconds(7) && $0 < .seconds(11) } ?? false)
             // Calls outside the budget go on.
             var token = try upstream.request(.get)
             token.isPaced = false
             let first = try await upstream.send(token)
             #expect(first.status == 200)
             #expect(upstream.server.calls.count == 3)
+        }
+    }
+
+    @Test func aFurtherAttemptThatFindsNoPlaceGivesTheUpstreamsOwnWord() async throws {
+        try await Upstream.with(budget: RequestBudget(1, per: .seconds(20)), patience: .seconds(4)) { _, index in
+            index == 0 ? [RawServer.answer(502)] : []
+        } test: { upstream in
+            let answer = try await upstream.send(upstream.request(.get))
+            #expect(answer.status == 502)
+            #expect(upstream.server.calls.count == 1)
+            let error = try await providerError { try await upstream.send(upstream.request(.get)) }
+            #expect(error.isOwnWait)
+        }
+    }
+
+    /// Work of several calls that had to begin anew each time would never end.
+    @Test("fault C3: the further calls of a piece of work wait for their places as long as that takes")
+    func furtherCallsOfAPieceOfWorkWait() async throws {
+        try await Upstream.with(budget: RequestBudget(1, per: .seconds(20)), patience: .seconds(4)) { _, _ in
+            [RawServer.answer(200)]
+        } test: { upstream in
+            for priority in CallPriority.allCases {
+                var context = upstream.context
+                context.priority = priority
+                context.work = .polls(of: "test", ProviderID("test"))
+                let series = CallSeries()
+                context.series = series
+                // The first call of each has no more patience than any other.
+                try await upstream.time.sleep(for: .seconds(25))
+                for _ in 0..<4 { _ = try await upstream.client.send(upstream.request(.get), context: context) }
+                #expect(series.waited > .seconds(50))
+                context.series = CallSeries()
+                let error = try await providerError {
+                    try await upstream.client.send(upstream.request(.get), context: context)
+                }
+                #expect(error.isOwnWait)
+            }
+            #expect(upstream.server.calls.count == 12)
+        }
+    }
+
+    /// A download of which the connection ends before its head has come may have been received all the same.
+    @Test(arguments: [true, false])
+    func aDownloadThatIsAskedForAgainTakesAnotherPlace(_ hasPlace: Bool) async throws {
+        let budget = RequestBudget(hasPlace ? 2 : 1, per: .seconds(60))
+        try await Upstream.with(budget: budget, patience: .seconds(4)) { _, index in
+            index == 0 ? [.close] : [RawServer.answer(200, body: "abc")]
+        } test: { upstream in
+            if hasPlace {
+                let file = try await upstream.download(upstream.request(.get))
+                #expect(await read(file.bytes).bytes == Array("abc".utf8))
+                let error = try await providerError { try await upstream.send(upstream.request(.get)) }
+                #expect(error.isOwnWait)
+            } else {
+                let error = try await providerError { try await upstream.download(upstream.request(.get)) }
+                // The upstream's connection is what failed, whatever there is no place for.
+                #expect(error.code == .transient && !error.isOwnWait)
+            }
+            #expect(upstream.server.calls.count == (hasPlace ? 2 : 1))
         }
     }
 

@@ -133,7 +133,9 @@ final class ScriptedTokens: AccessTokenSource {
 
 /// A clock whose short sleeps end at once and move it on. Those of 30 s and more, the deadlines, end by cancellation only.
 final class SkippingTime: TimeSource {
-    private let state = Mutex((now: Timestamp(milliseconds: 1_780_000_000_000), slept: [Duration]()))
+    private static let start = Timestamp(milliseconds: 1_780_000_000_000)
+
+    private let state = Mutex((now: start, slept: [Duration]()))
     private let realSleepsUpTo: Duration
 
     /// Sleeps of at most `realSleepsUpTo` take their time.
@@ -143,6 +145,8 @@ final class SkippingTime: TimeSource {
     var slept: [Duration] { state.withLock { $0.slept } }
 
     func now() -> Timestamp { state.withLock { $0.now } }
+
+    func elapsed() -> Duration { now() - Self.start }
 
     func sleep(for duration: Duration) async throws {
         guard duration < .seconds(30) else { return try await Task.sleep(for: .seconds(3600)) }

@@ -1,13 +1,16 @@
 import Exports
 import Hummingbird
 
-/// `/providers`: fixed for the life of the process, but that a caller sees the connections only that it may use.
+/// `/providers`: fixed for the life of the process, but for how the request budgets stand. A caller sees the connections only
+/// that it may use.
 struct ProviderRoutes: Sendable {
     let service: any ExportService
+    let budgets: @Sendable () -> [BudgetStatus]
 
     /// `listProviders`
     func list(_ call: Call) throws -> Response {
-        JSONAnswer.perCaller(ProviderDocument.bytes(of: service.providers.map { Self.seen($0, by: call.caller) }))
+        let providers = service.providers.map { Self.seen($0, by: call.caller) }
+        return JSONAnswer.perCaller(ProviderDocument.bytes(of: providers, budgets: budgets()))
     }
 
     /// `getProvider`
@@ -17,7 +20,9 @@ struct ProviderRoutes: Sendable {
             let known = service.providers.map(\.descriptor.id.rawValue).joined(separator: ", ")
             throw GatewayError(.notFound, "There is no provider with this id; known are \(known).")
         }
-        return JSONAnswer.perCaller(ProviderDocument.bytes(of: Self.seen(provider, by: call.caller)))
+        return JSONAnswer.perCaller(
+            ProviderDocument.bytes(of: Self.seen(provider, by: call.caller), budgets: budgets())
+        )
     }
 
     private static func seen(_ provider: ConfiguredProvider, by caller: Caller) -> ConfiguredProvider {

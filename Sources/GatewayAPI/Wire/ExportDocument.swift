@@ -84,6 +84,8 @@ struct ExportDocument {
                 object: { writer in
                     writer.member("code", notice.code.rawValue)
                     writer.member("detail", notice.detail)
+                    writer.member("position", notice.position.map { JSONValue.integer(Int64($0)) })
+                    writer.member("estimatedStart", notice.estimatedStart)
                     writer.member("upstream", upstream: notice.upstream)
                 }
             )

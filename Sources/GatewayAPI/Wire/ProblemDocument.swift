@@ -36,7 +36,7 @@ enum ProblemDocument {
             .fileChanged:
             .badGateway
         // The client did nothing wrong and may come again: not 429, which would blame it.
-        case .unavailable, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
+        case .unavailable, .queued, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout
         }
     }

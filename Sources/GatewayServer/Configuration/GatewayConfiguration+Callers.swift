@@ -18,8 +18,9 @@ extension GatewayConfiguration.APIKeyEntry {
                 throw section.error("sha256", "is the key of another caller too; each needs one of its own")
             }
             let permissions = try section.permissions("permissions", default: .ownExports)
+            let weight = try section.weight()
             try section.finish()
-            entries.append(.init(id: id, sha256: digests, permissions: permissions))
+            entries.append(.init(id: id, sha256: digests, permissions: permissions, weight: weight))
         }
         return entries
     }
@@ -101,6 +102,9 @@ extension ConfigurationSection {
         return id
     }
 
+    /// How many turns a caller gets for one of another.
+    mutating func weight() throws(StartupError) -> Int { try integer("weight", in: 1...1000, default: 1) }
+
     /// SHA-256 digests, at least one.
     mutating func digests(_ name: String, of words: String) throws(StartupError) -> [[UInt8]] {
         guard let texts = try texts(name), !texts.isEmpty else { throw error(name, "is required") }
@@ -166,6 +170,18 @@ extension GatewayConfiguration.TokenIssuer {
             in: .seconds(1) ... .seconds(3600),
             default: keyRefreshInterval
         )
+        for var entry in try section.sections("weights") {
+            let caller = try entry.requiredText("caller")
+            guard ["user:", "app:"].contains(where: { caller.hasPrefix($0) }) else {
+                throw entry.error(
+                    "caller",
+                    "must be a caller as createdBy shows it: user:<tenant>:<id> or app:<tenant>:<id>"
+                )
+            }
+            guard weights[caller] == nil else { throw entry.error("caller", "\(caller) has a weight already") }
+            weights[caller] = try entry.weight()
+            try entry.finish()
+        }
         try section.finish()
     }
 }

@@ -8,10 +8,12 @@ extension GatewayConfiguration.Server {
         case optional, required
     }
 
-    /// Reads `server.tls`; nil where it is left out. No caller in it may have one of the ids that are `taken`.
+    /// Reads `server.tls`; nil where it is left out. No caller in it may have one of the ids that are `taken`. Adds the callers'
+    /// weights to `weights`.
     static func tls(
         _ node: Node?,
         besides taken: [String],
+        weights: inout [String: Int],
         _ environment: OperatorEnvironment
     ) throws(StartupError) -> (TLSSettings?, [ClientCertificate]) {
         guard node != nil else { return (nil, []) }
@@ -49,6 +51,7 @@ extension GatewayConfiguration.Server {
                 throw caller.error(markKey, "is another caller's too; a certificate is one caller's")
             }
             let permissions = try caller.permissions("permissions", default: .ownExports)
+            weights[id] = try caller.weight()
             try caller.finish()
             callers.append(ClientCertificate(id: id, mark: mark, permissions: permissions))
         }

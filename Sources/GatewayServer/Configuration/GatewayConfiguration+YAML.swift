@@ -91,7 +91,14 @@ extension GatewayConfiguration.Server {
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
-        (tls, clientCertificates) = try Self.tls(section.node("tls"), besides: apiKeys.map(\.id), environment)
+        weights = Dictionary(uniqueKeysWithValues: apiKeys.map { ($0.id, $0.weight) })
+            .merging(entra?.weights ?? [:]) { $1 }
+        (tls, clientCertificates) = try Self.tls(
+            section.node("tls"),
+            besides: apiKeys.map(\.id),
+            weights: &weights,
+            environment
+        )
         try section.finish()
         guard hasCallers || isLoopback else {
             throw StartupError(

@@ -30,6 +30,8 @@ public struct GatewayConfiguration: Sendable {
         public var entra: TokenIssuer?
         public var tls: TLSSettings?
         public var clientCertificates: [ClientCertificate] = []
+        /// How many turns a caller gets for one of another; 1 for those that are not in here.
+        public var weights: [String: Int] = [:]
 
         /// Whether callers have to prove who they are.
         public var hasCallers: Bool { !apiKeys.isEmpty || entra != nil || !clientCertificates.isEmpty }
@@ -56,6 +58,7 @@ public struct GatewayConfiguration: Sendable {
         public var id: String
         public var sha256: [[UInt8]]
         public var permissions: Permissions
+        public var weight = 1
     }
 
     /// Who issues the access tokens that let callers in.
@@ -65,6 +68,8 @@ public struct GatewayConfiguration: Sendable {
         public var audiences: [String]
         public var clockSkew = Duration.seconds(60)
         public var keyRefreshInterval = Duration.seconds(60)
+        /// How many turns a caller gets for one of another.
+        public var weights: [String: Int] = [:]
     }
 
     /// What seals the secrets that have to rest in the ledger.

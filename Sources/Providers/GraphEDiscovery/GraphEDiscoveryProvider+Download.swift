@@ -4,7 +4,7 @@ import UpstreamHTTP
 
 /// From a file's name to its bytes: a link that is minted for this download, and what its host wants to be shown.
 extension GraphEDiscoveryProvider {
-    /// A download link, used once and never kept.
+    /// A download link: never written down.
     struct FileLink {
         var url: UpstreamURL
         /// The size that the export's record has; where it has none, the one that the operation tells.
@@ -23,6 +23,15 @@ extension GraphEDiscoveryProvider {
         }
     }
 
+    /// The link in a copy of the operation that was read for another of its files a moment ago.
+    func recentLink(to file: ExportFile, of reference: UpstreamReference, context: CallContext) -> FileLink? {
+        guard let operation = recent.operation(reference, context.authorization, at: client.now),
+            let metadata = operation.metadata(of: file), let link = metadata.downloadURL,
+            let url = try? UpstreamURL(link: link.reveal(), from: nil)
+        else { return nil }
+        return FileLink(url: url, size: file.size ?? metadata.size, name: file.name)
+    }
+
     /// The link in a fresh copy of the operation (`graph.md` B7).
     private func listedLink(
         to file: ExportFile,
@@ -30,6 +39,7 @@ extension GraphEDiscoveryProvider {
         context: CallContext
     ) async throws(ProviderError) -> FileLink {
         let (operation, response) = try await operation(reference, context: context)
+        recent.keep(operation, of: reference, context.authorization, at: client.now)
         guard let metadata = operation.metadata(of: file) else {
             throw ProviderError(
                 .gone,

@@ -92,6 +92,7 @@ extension GraphEDiscoveryProvider {
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
         let wanted = Dictionary(grouping: references, by: { OperationLocation.normalized($0.id) })
         var seen: [String: CaseOperation] = [:]
+        var refusal: ProviderError?
         do throws(ProviderError) {
             // An operation may stand at the end of a long list: single reads are cheaper than many pages.
             let limit = min(Self.pageLimit, max(1, wanted.count / 2))
@@ -102,6 +103,9 @@ extension GraphEDiscoveryProvider {
                 }
                 return seen.count == wanted.count ? .stop : .goOn
             }
+        } catch  where error.isOwnWait {
+            // What was seen by then is known all the same.
+            refusal = error
         } catch {
             // Where asking once more makes no sense now, the same answer stands for all; else each is asked for alone.
             guard error.isRetryable || error.code == .unauthenticated else { return [:] }
@@ -109,7 +113,10 @@ extension GraphEDiscoveryProvider {
         }
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
         for reference in references {
-            guard let operation = seen[OperationLocation.normalized(reference.id)] else { continue }
+            guard let operation = seen[OperationLocation.normalized(reference.id)] else {
+                if let refusal { results[reference] = .failure(refusal) }
+                continue
+            }
             let observation = operation.observation(for: reference, in: settings.dialect)
             let lacksReason = observation.failure != nil && operation.resultInfo == nil
             if observation.filesPending || lacksReason { continue }

@@ -8,6 +8,8 @@ public import UpstreamHTTP
 public struct GraphEDiscoveryProvider: ExportProvider {
     let settings: GraphEDiscoverySettings
     let client: UpstreamClient
+    let recent = RecentOperations()
+    let looks = ObservationTurns()
 
     /// Makes the provider of one connection. The client must allow `settings.bearerHosts` and `settings.openHosts`.
     public init(settings: GraphEDiscoverySettings, client: UpstreamClient) {
@@ -66,20 +68,63 @@ public struct GraphEDiscoveryProvider: ExportProvider {
 
     /// One GET for each operation; in the `security` dialect one list for all operations of a case, and then a GET only
     /// for those whose entry in the list does not tell enough.
+    ///
+    /// As soon as the request budget has no place any more, what is known by then is the answer, and the rest is `queued`. Who has
+    /// been asked for least recently is asked for first, so that everyone has its turn however few places there are.
     public func observe(
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+        recent.dropExpired(at: client.now)
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        for (caseID, members) in Dictionary(grouping: references, by: { $0.caseID ?? "" }) {
-            if settings.dialect == .security, !caseID.isEmpty, Set(members).count > 1 {
-                results.merge(await observeTogether(members, in: caseID, context: context)) { $1 }
+        var waiting = looks.inTurn(parts(of: references))
+        var context = context
+        while !waiting.isEmpty {
+            let part = waiting.removeFirst()
+            let (answers, unclear) = await answers(to: part, context: context)
+            results.merge(answers) { $1 }
+            if let refusal = answers.values.compactMap(\.ownWait).first {
+                for reference in waiting.flatMap(\.references) where results[reference] == nil {
+                    results[reference] = .failure(refusal)
+                }
+                break
             }
-            for reference in members where results[reference] == nil {
-                results[reference] = await observeAlone(reference, context: context)
-            }
+            looks.asked(part)
+            waiting += unclear.map { .one($0) }
+            // Only within a part is there something that would have to begin anew.
+            context.series = nil
         }
         return results
+    }
+
+    /// What is asked for with one look each.
+    private func parts(of references: [UpstreamReference]) -> [ObservationPart] {
+        var parts: [ObservationPart] = []
+        for (caseID, members) in Dictionary(grouping: Set(references), by: { $0.caseID ?? "" }) {
+            // The list told too little of these when it was read last.
+            let unclear = members.filter { looks.isUnclear($0) }
+            let listed = members.filter { !looks.isUnclear($0) }
+            let isListed = settings.dialect == .security && !caseID.isEmpty && listed.count > 1
+            parts += isListed ? [.list(caseID, listed)] : listed.map { .one($0) }
+            parts += unclear.map { .one($0) }
+        }
+        return parts
+    }
+
+    /// What a look tells, and which operations need one of their own.
+    private func answers(
+        to part: ObservationPart,
+        context: CallContext
+    ) async -> ([UpstreamReference: Result<Observation, ProviderError>], unclear: [UpstreamReference]) {
+        switch part {
+        case .one(let reference):
+            return ([reference: await observeAlone(reference, context: context)], [])
+        case .list(let caseID, let members):
+            let answers = await observeTogether(members, in: caseID, context: context)
+            let unclear = members.filter { answers[$0] == nil }
+            looks.areUnclear(unclear)
+            return (answers, unclear)
+        }
     }
 
     public func reference(
@@ -108,8 +153,8 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         throw ProviderError(.unsupported, "Microsoft Graph has no call that stops an eDiscovery export.")
     }
 
-    /// Asks for a fresh link and opens it; a link that is refused, most likely because it
-    /// has expired in between, is asked for once more.
+    /// Asks for a link and opens it; a link that is refused, most likely because it has expired in between, is asked for once
+    /// more. The files of one export that are opened one after the other have their links from one answer.
     public func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
@@ -122,6 +167,16 @@ public struct GraphEDiscoveryProvider: ExportProvider {
                 "The export was written to the caller's own Azure container: download it there.",
                 problem: .deliveredElsewhere
             )
+        }
+        recent.dropExpired(at: client.now)
+        if let known = recentLink(to: file, of: reference, context: context) {
+            do throws(ProviderError) {
+                if case .body(let body) = try await fetch(known, range: range, context: context) { return body }
+            } catch {
+                // A fresh link would not help.
+                if error.isRetryable || error.code == .invalid { throw error }
+            }
+            recent.forget(reference, context.authorization)
         }
         let first = try await link(to: file, of: reference, context: context)
         if case .body(let body) = try await fetch(first, range: range, context: context) { return body }

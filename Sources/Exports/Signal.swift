@@ -1,8 +1,7 @@
-import Exports
 import Synchronization
 
 /// Wakes one waiting task. A signal that nobody waits for is kept until the next wait; several become one.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var isFired = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -10,10 +9,12 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether it was fired and nobody has waited for it since.
-    var isFired: Bool { state.withLock { $0.isFired } }
+    package init() {}
 
-    func fire() {
+    /// Whether it was fired and nobody has waited for it since.
+    package var isFired: Bool { state.withLock { $0.isFired } }
+
+    package func fire() {
         let waiter = state.withLock { state in
             let waiter = state.waiter
             state.waiter = nil
@@ -24,7 +25,7 @@ final class Signal: Sendable {
     }
 
     /// Returns when the signal was fired, or the task is cancelled. One waiter at a time.
-    func wait() async {
+    package func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
@@ -49,7 +50,7 @@ final class Signal: Sendable {
 
     /// Returns when the signal was fired, at `deadline`, or when the task is cancelled: whether it was the deadline.
     @discardableResult
-    func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
+    package func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
         guard let deadline else {
             await wait()
             return false

@@ -1,0 +1,44 @@
+import Exports
+
+// What the request budget holds back.
+extension LaneState {
+    /// The request budget had no place for an export's call. Returns for how long it has held its work back in all.
+    mutating func sentBack(_ id: ExportID, at now: Timestamp) -> Duration {
+        guard var entry = entries[id] else { return .zero }
+        entry.sentBackAt = now
+        entry.isHeldBack = true
+        // Why it was late before that is another matter: the gateway may not have run.
+        entry.heldSince = entry.heldSince ?? now
+        entries[id] = entry
+        return held(id, at: now)
+    }
+
+    /// The request budget has no place for the one call that observes many before that.
+    mutating func holdObservations(until time: Timestamp, at now: Timestamp) {
+        guard observesInBatches else { return }
+        let since = min(now, observationsHeld?.lowerBound ?? now)
+        observationsHeld = since..<max(since, time)
+    }
+
+    /// For how long the request budget has held an export's work back. No deadline of the export runs in that time.
+    func held(_ id: ExportID, at now: Timestamp) -> Duration {
+        guard let entry = entries[id] else { return .zero }
+        return entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
+    }
+
+    /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
+    /// the export's work back in all.
+    mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> Duration {
+        let held = held(id, at: now) + (entries[id]?.heldSince == nil ? wait : .zero)
+        entries[id]?.heldFor = held
+        entries[id]?.heldSince = nil
+        return held
+    }
+
+    /// An export may have waited for the one call that observes many.
+    mutating func wasHeldWithOthers(_ id: ExportID) {
+        guard let since = observationsHeld?.lowerBound, var entry = entries[id] else { return }
+        entry.heldSince = entry.heldSince ?? max(since, entry.dueAt ?? since)
+        entries[id] = entry
+    }
+}

@@ -1,0 +1,31 @@
+/// How urgent a call to an upstream is: the class in which it waits for its place in a request budget.
+public enum CallPriority: String, Sendable, Hashable, CaseIterable {
+    /// A caller's own request waits for it: a download, a cancellation, a status that was asked for with `no-cache`.
+    case caller
+    /// It starts a job.
+    case start
+    /// The background asks how jobs stand, or looks for one.
+    case poll
+}
+
+/// What keeps its place in the line of a request budget while its call is sent back to come again.
+public enum PacedWork: Sendable, Hashable {
+    /// The work on one export.
+    case export(ExportID)
+    /// A question for the exports of a connection, of this name and provider, that are asked for together.
+    case polls(of: String, ProviderID)
+}
+
+/// Where a call stands that got no place in a request budget yet.
+public struct QueuePlace: Sendable, Hashable {
+    /// 1 for the next one of its class.
+    public var position: Int
+    /// How long until its place comes, as far as it can be told now: others may come before it, or leave.
+    public var estimatedWait: Duration
+
+    /// Makes a record of a place.
+    public init(position: Int, estimatedWait: Duration) {
+        self.position = position
+        self.estimatedWait = estimatedWait
+    }
+}

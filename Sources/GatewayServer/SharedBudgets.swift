@@ -1,0 +1,84 @@
+import EntraIdentity
+import Exports
+import Logging
+import Metrics
+import Pacing
+import UpstreamHTTP
+
+/// The request budgets of a configuration: what Microsoft allows is for an application in a tenant and a family of APIs, so that
+/// connections of one application, tenant and provider share one budget. The smallest that is configured for one of them
+/// counts for all.
+///
+/// Where callers bring their own tokens, nobody knows for which application: such a connection has a budget of its own.
+struct SharedBudgets: Sendable {
+    private struct Owner: Hashable, Sendable {
+        var provider: ProviderID
+        /// The application or the identity; of pass-through, the connection.
+        var identity: [String]
+
+        init(_ connection: ConnectionConfiguration) {
+            provider = connection.provider
+            identity =
+                switch connection.credential {
+                case .application(let application):
+                    [
+                        "application", application.authority.origin, application.tenantID.lowercased(),
+                        application.clientID.lowercased(),
+                    ]
+                case .managedIdentity(let identity): ["managed identity", "\(identity.identity)"]
+                case .passThrough: ["connection", connection.name]
+                }
+        }
+    }
+
+    private let owners: [String: Owner]
+    private let budgets: [Owner: CallBudget]
+
+    init(
+        _ connections: [ConnectionConfiguration],
+        time: any TimeSource,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        owners = Dictionary(uniqueKeysWithValues: connections.map { ($0.name, Owner($0)) })
+        budgets = Dictionary(grouping: connections, by: { Owner($0) })
+            .mapValues { sharing in
+                let name = sharing.map(\.name).joined(separator: "+")
+                let configured = sharing.map(\.budget)
+                let smallest = configured.compactMap { $0 }.min { $0.count < $1.count }
+                if Set(configured).count > 1 {
+                    logger.warning(
+                        "Connections of one application share one request budget: the smallest requestsPerMinute counts for all",
+                        metadata: [
+                            "connections": .string(name),
+                            "requestsPerMinute": .string(smallest.map { String($0.count) } ?? "0"),
+                        ]
+                    )
+                }
+                return CallBudget(smallest, name: name, time: time, metrics: metrics)
+            }
+    }
+
+    /// How those stand that bound anything.
+    var statuses: [BudgetStatus] {
+        budgets.compactMap { owner, shared in
+            guard let budget = shared.budget else { return nil }
+            let usage = shared.usage
+            return BudgetStatus(
+                provider: owner.provider,
+                connections: owners.filter { $0.value == owner }.keys.sorted(),
+                budget: budget,
+                limit: usage.limit ?? budget.count,
+                used: usage.used,
+                queueLength: usage.queueLength,
+                nextPlaceIn: usage.nextPlaceIn
+            )
+        }
+        .sorted { ($0.provider.rawValue, $0.connections[0]) < ($1.provider.rawValue, $1.connections[0]) }
+    }
+
+    /// The budget that a connection draws on; nil for one that is not of the configuration.
+    func budget(of connection: ConnectionConfiguration) -> CallBudget? {
+        owners[connection.name].flatMap { budgets[$0] }
+    }
+}

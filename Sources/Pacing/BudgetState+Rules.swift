@@ -1,0 +1,161 @@
+import Exports
+
+// Who may call now, who waits, and who comes back later.
+extension BudgetState {
+    /// How many calls of other classes go before one of this class that waits.
+    private static func mostBefore(_ priority: CallPriority) -> Int {
+        switch priority {
+        case .caller: .max
+        case .start: 2
+        case .poll: 3
+        }
+    }
+
+    private static let order = CallPriority.allCases
+
+    /// Why a call does not even wait.
+    mutating func refusal(of call: PacedCall, _ ticket: UInt64, at now: Int64) -> Outcome? {
+        if let end = holds[call.host], end - now > call.patience.milliseconds {
+            return held(call, ticket, until: end, now)
+        }
+        guard window != nil else {
+            return waiting(call.priority) >= Self.waitersPerClass
+                ? .held(.milliseconds(max(1, (holds[call.host] ?? now) - now))) : nil
+        }
+        queued[call.priority]?.sweep(at: now, grace: max(30_000, 2 * (window?.interval ?? 0)))
+        // Everyone is told first how long it takes.
+        let isBack = call.work.flatMap { queued[call.priority]?.order(of: $0) } != nil || call.work == nil
+        let index = index(of: call)
+        let earliest = earliest(call, index: index, at: now)
+        let isTooLong = earliest - now > call.patience.milliseconds
+        let isNext = isNext(call, index: index) && isBack
+        // Work that is under way is bounded by who does it.
+        let isFull = waiting(call.priority) >= Self.waitersPerClass && call.continues == nil
+        guard isFull || isTooLong && !isNext else { return nil }
+        return sentBack(call, ticket, index: index, earliest: earliest, at: now)
+    }
+
+    /// Whether a call is one of the first in line, which wait here. A poll does where work that is under way goes before it: it would
+    /// miss its turn else.
+    private func isNext(_ call: PacedCall, index: Int) -> Bool {
+        switch call.priority {
+        case .caller: false
+        case .start: index < Self.startsThatWait
+        case .poll: isUnderWay(.poll) && index - continuing(.poll) < 1
+        }
+    }
+
+    func isUnderWay(_ priority: CallPriority) -> Bool { priority == .poll && continuing(priority) > 0 }
+
+    /// How many of those that wait go on with work that is under way.
+    private func continuing(_ priority: CallPriority) -> Int {
+        lines[priority]?.waiters.count { $0.call.continues != nil } ?? 0
+    }
+
+    /// How many calls of its class come before this one.
+    private func index(of call: PacedCall) -> Int {
+        guard call.continues == nil else {
+            return lines[call.priority]?.waiters.count { $0.call.continues.map { $0 < call.continues ?? 0 } ?? false }
+                ?? 0
+        }
+        guard let queued = queued[call.priority] else { return waiting(call.priority) }
+        return waitingWithoutOrder(call.priority) + queued.before(call.work, of: call.caller, weight: call.weight)
+    }
+
+    private mutating func earliest(_ call: PacedCall, index: Int, at now: Int64) -> Int64 {
+        max(window?.time(of: index, for: call.priority, at: now) ?? now, holds[call.host] ?? now)
+    }
+
+    /// Keeps the place of a call in the line, and gives the order of its first coming.
+    mutating func keep(_ call: PacedCall, _ ticket: UInt64, until comesBackAt: Int64?) -> UInt64 {
+        // Work that is under way needs none: it goes first.
+        guard window != nil, call.continues == nil, let work = call.work, queued[call.priority] != nil else {
+            return ticket
+        }
+        let order = queued[call.priority]?.order(of: work) ?? ticket
+        queued[call.priority]?.keep(work, of: call.caller, weight: call.weight, order: order, until: comesBackAt)
+        return order
+    }
+
+    private mutating func held(_ call: PacedCall, _ ticket: UInt64, until end: Int64, _ now: Int64) -> Outcome {
+        // Whoever is held comes back a little later than it may.
+        _ = keep(call, ticket, until: end + (end - now) / 4)
+        return .held(.milliseconds(end - now))
+    }
+
+    private mutating func sentBack(
+        _ call: PacedCall,
+        _ order: UInt64,
+        index: Int,
+        earliest: Int64,
+        at now: Int64
+    ) -> Outcome {
+        // A little before its place comes, so that it is there then; whoever is next waits here.
+        let isNext = isNext(call, index: index)
+        let longest = max(Self.longestAway.milliseconds, Int64(queueLength(call.priority)) * Self.awayForEach)
+        let away = max(1000, min(earliest - call.patience.milliseconds / 2 - now, longest))
+        let comesBackAt = now + (isNext ? 100 : away)
+        _ = keep(call, order, until: comesBackAt)
+        let others = Self.order.filter { $0 != call.priority && waiting($0) > 0 }.count
+        return .queued(
+            QueuePlace(
+                position: index + 1,
+                // Where other classes wait too, they get their share.
+                estimatedWait: .milliseconds((earliest - now) * Int64(2 + others) / 2)
+            ),
+            comeBackIn: .milliseconds(comesBackAt - now)
+        )
+    }
+
+    mutating func settle(_ now: Int64) {
+        while let (priority, waiter) = nextToGo(at: now) {
+            _ = lines[priority]?.remove(waiter.ticket)
+            lines[priority]?.served(waiter.call)
+            if waiter.call.continues == nil, let work = waiter.call.work { queued[priority]?.remove(work) }
+            for other in Self.order where other != priority && waiting(other) > 0 { passedOver[other, default: 0] += 1 }
+            passedOver[priority] = 0
+            outcomes[waiter.ticket] = .admitted(window?.admit(at: now) ?? 0)
+        }
+        for priority in Self.order where (lines[priority]?.count ?? 0) > 0 { refuseWaiters(of: priority, at: now) }
+    }
+
+    /// Whose turn it is: a class that others were preferred to often enough, else the most urgent.
+    private mutating func nextToGo(at now: Int64) -> (CallPriority, WaitingLine.Waiter)? {
+        for priority in Self.order.filter(isOverdue) + Self.order {
+            guard let line = lines[priority], line.count > 0,
+                nextPlace(for: priority, at: now) <= now,
+                let waiter = line.next(where: { holds[$0.call.host] ?? now <= now })
+            else { continue }
+            return (priority, waiter)
+        }
+        return nil
+    }
+
+    private func isOverdue(_ priority: CallPriority) -> Bool {
+        waiting(priority) > 0 && passedOver[priority, default: 0] >= Self.mostBefore(priority)
+    }
+
+    /// The even pace leaves room for callers. Where they take all of it, the background still gets its share.
+    mutating func nextPlace(for priority: CallPriority, at now: Int64) -> Int64 {
+        let isPaced = !(isOverdue(priority) && waiting(.caller) > 0)
+        return window?.nextTime(for: isPaced ? priority : .caller, at: now) ?? now
+    }
+
+    private mutating func refuseWaiters(of priority: CallPriority, at now: Int64) {
+        let holds = holds
+        let over = lines[priority]?
+            .removeAll { waiter in
+                waiter.deadline <= now || (holds[waiter.call.host] ?? now) - now > waiter.call.patience.milliseconds
+            }
+        for waiter in over ?? [] {
+            let call = waiter.call
+            if let end = holds[call.host], end > now {
+                outcomes[waiter.ticket] = held(call, waiter.order, until: end, now)
+            } else {
+                let index = index(of: call)
+                let earliest = earliest(call, index: index, at: now)
+                outcomes[waiter.ticket] = sentBack(call, waiter.order, index: index, earliest: earliest, at: now)
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+public import Exports
+public import Metrics
+import Synchronization
+
+/// A request budget that calls wait for: `BudgetState` with a clock and with tasks that wait.
+///
+/// All connections that draw on what one upstream allows share one. There is no task of its own: of those that wait, one sleeps
+/// until the next change and wakes whoever has got an answer.
+public final class CallBudget: Sendable {
+    /// A place that a call has. Every place ends with `answered` or `giveBack`.
+    public struct Place: Sendable {
+        fileprivate var id: UInt64
+        /// In which order the places of a budget were taken; 0 for a call that nothing bounds.
+        public var order: UInt64 { id }
+        /// How long the call has waited for it.
+        public fileprivate(set) var waited = Duration.zero
+    }
+
+    /// Why a call has no place.
+    public enum Refusal: Error, Sendable, Hashable {
+        /// The budget has none within the call's patience.
+        case queued(QueuePlace, comeBackIn: Duration)
+        /// The upstream asked for a longer silence.
+        case held(Duration)
+        /// The task was cancelled. Nothing is taken.
+        case cancelled
+    }
+
+    private struct State {
+        var budget: BudgetState
+        var signals: [UInt64: Signal] = [:]
+        /// Who sleeps for all.
+        var sleeper: UInt64?
+
+        /// Somebody waits no longer; another one sleeps for all then.
+        mutating func end(_ ticket: UInt64) {
+            signals[ticket] = nil
+            if sleeper == ticket { sleeper = nil }
+        }
+    }
+
+    private enum Step {
+        case done(BudgetState.Outcome)
+        case cancelled
+        case sleep(Duration)
+        case wait
+    }
+
+    /// The name in metrics.
+    public let name: String
+    /// What is configured; nil bounds nothing.
+    public let budget: RequestBudget?
+    private let time: any TimeSource
+    private let metrics: BudgetMetrics
+    private let state: Mutex<State>
+
+    /// Makes a budget.
+    public init(_ budget: RequestBudget?, name: String, time: any TimeSource, metrics: any MetricsFactory) {
+        self.name = name
+        self.budget = budget
+        self.time = time
+        self.metrics = BudgetMetrics(name, factory: metrics)
+        state = Mutex(State(budget: BudgetState(budget)))
+    }
+
+    /// Waits for a place. Throws when none is to be had in time, at once where that is known at once, and when the task is
+    /// cancelled.
+    public func place(for call: PacedCall) async throws(Refusal) -> Place {
+        let started = time.elapsed()
+        if state.withLock({ $0.budget.isUnbounded(call) }) { return Place(id: 0) }
+        let signal = Signal()
+        let ticket = change { state in
+            let ticket = state.budget.ask(call, at: now)
+            state.signals[ticket] = signal
+            return ticket
+        }
+        while true {
+            switch step(ticket, call) {
+            case .done(.admitted(let id)):
+                let waited = time.elapsed() - started
+                metrics.admitted(call.priority, after: waited)
+                return Place(id: id, waited: waited)
+            case .done(.queued(let place, let wait)):
+                metrics.refused(call.priority, .queued)
+                throw .queued(place, comeBackIn: wait)
+            case .done(.held(let rest)):
+                metrics.refused(call.priority, .held)
+                throw .held(rest)
+            case .cancelled: throw .cancelled
+            case .sleep(let wait): await signal.wait(until: time.now() + wait, of: time)
+            case .wait: await signal.wait()
+            }
+        }
+    }
+
+    /// The call goes out only now: something was done first.
+    public func sending(_ place: Place) { change(place) { $0.sending(place.id, at: $1) } }
+
+    /// The upstream has answered, or it will not any more.
+    public func answered(_ place: Place) { change(place) { $0.answered(place.id, at: $1) } }
+
+    /// The upstream refused the call as one too many (429): fewer calls are made for a while.
+    public func throttled(_ place: Place) { change(place) { $0.throttled(place.id, at: $1) } }
+
+    /// Surely nothing of the call was sent.
+    public func giveBack(_ place: Place) { change(place) { $0.giveBack(place.id, at: $1) } }
+
+    /// A host asked for silence: the calls to it wait, and no others.
+    public func hold(_ host: String, for duration: Duration) {
+        change { $0.budget.hold(host, for: duration, at: now) }
+    }
+
+    /// For how long a host is still to be left alone.
+    public func hold(of host: String) -> Duration? { state.withLock { $0.budget.hold(of: host, at: now) } }
+
+    /// How it stands.
+    public var usage: BudgetUsage { state.withLock { $0.budget.usage(at: now) } }
+
+    /// Nothing more is to be done about some work: it loses its place in the line.
+    public func forget(_ work: PacedWork) {
+        guard budget != nil else { return }
+        change { $0.budget.forget(work) }
+    }
+
+    /// Minutes are counted by a clock that nobody sets: one that is set forward would make room that there is not.
+    private var now: Timestamp { Timestamp(milliseconds: time.elapsed().milliseconds) }
+
+    private func change(_ place: Place, _ body: (inout BudgetState, Timestamp) -> Void) {
+        // The place of a call that nothing bounds.
+        guard place.id != 0 else { return }
+        change { body(&$0.budget, now) }
+    }
+
+    private func step(_ ticket: UInt64, _ call: PacedCall) -> Step {
+        change(by: ticket) { state in
+            let now = now
+            state.budget.settle(at: now)
+            if Task.isCancelled {
+                state.budget.leave(ticket, at: now)
+                state.end(ticket)
+                return .cancelled
+            }
+            if let outcome = state.budget.outcome(of: ticket) {
+                state.end(ticket)
+                // The place may have been given a while ago, by somebody else's turn.
+                if case .admitted(let place) = outcome { state.budget.sending(place, at: now) }
+                return .done(outcome)
+            }
+            guard state.sleeper == nil || state.sleeper == ticket else { return .wait }
+            state.sleeper = ticket
+            return .sleep(state.budget.nextChange(at: now) ?? .zero)
+        }
+    }
+
+    /// Changes the state, and wakes whoever has an answer now, and the one that sleeps for all: the next change may come
+    /// sooner than it thinks. Who makes the change looks itself.
+    private func change<Value: Sendable>(by own: UInt64? = nil, _ body: (inout State) -> Value) -> Value {
+        let (value, woken, figures) = state.withLock { state in
+            let value = body(&state)
+            var tickets = state.budget.answeredTickets
+            if let sleeper = state.sleeper ?? state.signals.keys.first { tickets.append(sleeper) }
+            let woken = tickets.compactMap { $0 == own ? nil : state.signals[$0] }
+            return (value, woken, BudgetMetrics.Figures(state.budget))
+        }
+        for signal in woken { signal.fire() }
+        metrics.set(figures)
+        return value
+    }
+}

@@ -1,0 +1,93 @@
+import Exports
+
+/// The waiting calls of one class: work that is under way goes on first, then callers take turns by their weights, and within a
+/// caller its exports do.
+struct WaitingLine: Sendable {
+    struct Waiter: Sendable {
+        var ticket: UInt64
+        /// When it came first: a call that was sent back and came again keeps it.
+        var order: UInt64
+        var call: PacedCall
+        /// When it is told that there is no place.
+        var deadline: Int64
+    }
+
+    private struct WorkTurn: Hashable {
+        var caller: String?
+        var work: PacedWork?
+    }
+
+    /// After so many calls of work that is under way, the next place goes to whoever's turn it is: other work must not wait
+    /// until all pages of a long list are read.
+    static let continuedInARow = 2
+
+    private(set) var waiters: [Waiter] = []
+    /// How far the turns have come: each call moves its caller on by one divided by its weight, and whoever is least far is next.
+    private var progress = 0.0
+    private var callersProgress: [String?: Double] = [:]
+    /// When each piece of work was served last, counted in turns. What is not in here was served long ago, or never.
+    private var workServed: [WorkTurn: UInt64] = [:]
+    private var turns: UInt64 = 0
+    private var continued = 0
+    private static let remembered = 4096
+
+    var count: Int { waiters.count }
+
+    mutating func append(_ waiter: Waiter) { waiters.append(waiter) }
+
+    mutating func remove(_ ticket: UInt64) -> Waiter? {
+        guard let index = waiters.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        return waiters.remove(at: index)
+    }
+
+    mutating func removeAll(where isOver: (Waiter) -> Bool) -> [Waiter] {
+        let over = waiters.filter(isOver)
+        if !over.isEmpty { waiters.removeAll(where: isOver) }
+        return over
+    }
+
+    /// Whose turn it is, among those that may go.
+    func next(where mayGo: (Waiter) -> Bool) -> Waiter? {
+        let ready = waiters.filter(mayGo)
+        if continued < Self.continuedInARow,
+            // The oldest first, so that one of them comes to its end however many there are.
+            let oldest = ready.filter({ $0.call.continues != nil })
+                .min(by: { ($0.call.continues ?? 0, $0.ticket) < ($1.call.continues ?? 0, $1.ticket) })
+        {
+            return oldest
+        }
+        var best: (waiter: Waiter, key: (Double, UInt64, UInt64))?
+        for waiter in ready {
+            let turn = WorkTurn(caller: waiter.call.caller, work: waiter.call.work)
+            let key = (begin(waiter.call.caller), workServed[turn] ?? 0, waiter.order)
+            if best.map({ key < $0.key }) ?? true { best = (waiter, key) }
+        }
+        return best?.waiter
+    }
+
+    /// Notes that it was this call's turn.
+    mutating func served(_ call: PacedCall) {
+        continued = call.continues == nil || continued >= Self.continuedInARow ? 0 : continued + 1
+        turns += 1
+        let begin = begin(call.caller)
+        // Work under way that went first does not move the turns of the others on.
+        if call.continues == nil { progress = max(progress, begin) }
+        callersProgress[call.caller] = begin + 1 / Double(call.weight)
+        workServed[WorkTurn(caller: call.caller, work: call.work)] = turns
+        if callersProgress.count > Self.remembered { forgetCallers() }
+        let oldest = turns > UInt64(Self.remembered / 2) ? turns - UInt64(Self.remembered / 2) : 0
+        if workServed.count > Self.remembered { workServed = workServed.filter { $0.value > oldest } }
+    }
+
+    private func begin(_ caller: String?) -> Double { max(progress, callersProgress[caller] ?? 0) }
+
+    /// Those that have no advance on anybody need not be remembered. Of the others, those with the most are: they have had the
+    /// most.
+    private mutating func forgetCallers() {
+        callersProgress = callersProgress.filter { $0.value > progress }
+        guard callersProgress.count > Self.remembered else { return }
+        for caller in callersProgress.sorted(by: { $0.value < $1.value }).prefix(Self.remembered / 2) {
+            callersProgress[caller.key] = nil
+        }
+    }
+}

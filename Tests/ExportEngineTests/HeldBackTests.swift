@@ -1,0 +1,213 @@
+import ExportLedger
+import Exports
+import Synchronization
+import Testing
+
+@testable import ExportEngine
+
+/// What the gateway's own request budget holds back: its deadlines do not run, and it comes to an end all the same.
+@Suite(.timeLimit(.minutes(2))) struct HeldBackTests {
+    private static func noPlace(_ wait: Duration = .seconds(60)) -> ProviderError {
+        var error = ProviderError(.throttled, "No place yet.", problem: .queued, retryAfter: wait)
+        error.queue = QueuePlace(position: 3, estimatedWait: wait)
+        return error
+    }
+
+    @Test("fault C2: an export whose polls never find a place ends, and not before twice its time")
+    func trackingEnds() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        bench.provider.set { $0.onObserve = { _ in .failure(Self.noPlace()) } }
+        try await bench.running {
+            let id = try await bench.create()
+            let begun = bench.time.now()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .failed)
+            #expect(record.export.error?.code == .trackingTimedOut)
+            #expect(record.export.error?.detail.contains("own request budget") == true)
+            let took = bench.time.now() - begun
+            #expect(took >= .seconds(7000) && took <= .seconds(7600), "\(took)")
+        }
+        #expect(bench.provider.state.withLock { $0.left }.contains { if case .export = $0 { true } else { false } })
+    }
+
+    @Test("fault C2: the time in which the budget held an export back is no time of the upstream's")
+    func heldTimeDoesNotCount() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        let now = bench.time.now
+        let begun = now()
+        bench.provider.set {
+            // For 50 minutes, nobody can be asked; then the upstream says for 50 minutes that the job runs.
+            $0.onObserve = { _ in
+                switch now() - begun {
+                case ..<Duration.seconds(3000): .failure(Self.noPlace())
+                case ..<Duration.seconds(6000): .success(Observation(.running, upstreamStatus: "Running"))
+                default: .success(.succeeded())
+                }
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+        }
+    }
+
+    @Test func aLookThatNeverFindsAPlaceEnds() async throws {
+        var settings = EngineSettings()
+        settings.reconcileDeadline = .seconds(1800)
+        let bench = try Bench(settings: settings) { $0.reconcile = true }
+        bench.provider.set {
+            $0.onSubmit = { _ in ProviderError(.ambiguous, "504") }
+            $0.onReconcile = { _ in .failure(Self.noPlace()) }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let begun = bench.time.now()
+            let given = try await bench.drive(id, by: .seconds(10)) { $0.export.completedAt != nil }
+            #expect(given.export.status == .unknown && given.phase == .submitting)
+            #expect(given.export.error?.code == .submissionUnconfirmed)
+            #expect(bench.time.now() - begun >= .seconds(3500))
+            #expect(bench.time.now() - begun <= .seconds(3800))
+            // It is looked for on, and that has an end too.
+            let last = try await bench.drive(id, by: .seconds(30))
+            #expect(last.phase == .settled)
+            #expect(bench.time.now() - begun <= .seconds(16 * 1800 + 300))
+        }
+    }
+
+    /// A caller who asks for one export with `no-cache` does not make the whole list urgent.
+    @Test func onlyWhatACallerWaitsForIsUrgent() async throws {
+        let bench = try Bench { $0.batchObserve = true }
+        let seen = Mutex<[(priority: CallPriority, work: PacedWork?)]>([])
+        bench.provider.set {
+            $0.onCall = { call, context in
+                guard call == .observe else { return }
+                seen.withLock { $0.append((context.priority, context.work)) }
+            }
+        }
+        try await bench.running {
+            var ids: [ExportID] = []
+            for _ in 0..<3 { ids.append(try await bench.create()) }
+            // By then polls are further apart than questions with `no-cache` may be.
+            for id in ids { _ = try await bench.drive(id) { $0.progress.polls >= 5 } }
+            while bench.time.sleeperCount < 2 { await Task.yield() }
+            bench.time.advance(by: .seconds(6))
+            let before = seen.withLock { $0.count }
+            let first = ids[0]
+            _ = try await bench.engine.export(first, owner: nil, refresh: true, authorization: .owner())
+            let calls = seen.withLock { Array($0.dropFirst(before)) }
+            for call in calls where call.priority == .caller { #expect(call.work == .export(first)) }
+            #expect(calls.contains { $0.priority == .caller })
+        }
+    }
+
+    @Test func aRefreshDoesNotWaitForTheEndOfALongList() {
+        var generator = SplitMix(state: 3)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
+        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        state.startRunning()
+        for id in ids.prefix(2) { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
+        state.adopt(ids[2], of: "bob", fence: 1, kind: .observation, at: now + .seconds(3600))
+        #expect(state.takeWork(at: now).work.observations.map { Set($0) } == [Set(ids.prefix(2))])
+        // The list is under way.
+        #expect(state.refresh(ids[2], as: .observation, at: now) != nil)
+        let work = state.takeWork(at: now).work
+        #expect(work.refreshes == [[ids[2]]] && work.observations.isEmpty)
+        state.workIsDone(.refresh)
+        #expect(state.release(ids[2], until: (.observation, now + .seconds(60)), at: now).count == 1)
+    }
+
+    @Test("fault C3: what becomes due while a list has no place in the budget goes into that list")
+    func whatIsDueMeanwhileGoesIntoTheSameList() {
+        var generator = SplitMix(state: 4)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
+        let starting = ExportID(at: now, random: &generator)
+        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        state.startRunning()
+        for (id, seconds) in zip(ids, [0, 10, 20, 80, 100]) {
+            state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(seconds))
+        }
+        state.adopt(starting, of: "alice", fence: 1, kind: .submission, at: now + .seconds(70))
+        #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
+        #expect(state.sentBack(ids[0], at: now) == .zero)
+        state.holdObservations(until: now + .seconds(30), at: now)
+        _ = state.release(ids[0], until: (.observation, now + .seconds(30)), at: now)
+        state.workIsDone(.observation)
+        let (work, next) = state.takeWork(at: now + .seconds(20))
+        #expect(work.isEmpty && next == now + .seconds(30))
+        // Whoever wants newer word of one of them does not wait for the list.
+        #expect(state.refresh(ids[2], as: .observation, at: now + .seconds(20)) != nil)
+        #expect(state.takeWork(at: now + .seconds(20)).work.refreshes == [[ids[2]]])
+        let list = state.takeWork(at: now + .seconds(30)).work
+        #expect(list.observations.map { Set($0) } == [[ids[0], ids[1], ids[3]]] && list.refreshes.isEmpty)
+        // One that would need another list soon goes into this one, and nothing else does.
+        #expect(state.takeWork(at: now + .seconds(69)).work.isEmpty)
+        #expect(state.takeWork(at: now + .seconds(70)).work.submissions == [starting])
+        // The time was ours for both.
+        for (id, seconds) in zip(ids, [30, 20]) {
+            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+        }
+    }
+
+    @Test("fault C2: what is past its time for another reason is asked for before it ends")
+    func whatIsPastItsTimeIsAskedForFirst() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        let id = try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id) { $0.isTracked }
+            return id
+        }
+        // The gateway was down for a day, and at first the budget has no place.
+        bench.time.advance(by: .seconds(86_400))
+        let second = try bench.restarted()
+        let made = second.provider.count(.observe)
+        second.provider.set {
+            $0.onObserve = { number in number <= made + 3 ? .failure(Self.noPlace()) : .success(.succeeded()) }
+        }
+        try await second.running {
+            let record = try await second.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+        }
+    }
+
+    @Test func aSuccessWhoseFilesAreLookedForDoesNotFail() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(600)
+        settings.longestFileLag = .seconds(7200)
+        let bench = try Bench(settings: settings)
+        bench.provider.set {
+            $0.onObserve = { number in
+                guard number < 30 else { return .failure(Self.noPlace()) }
+                var observation = Observation(.succeeded, upstreamStatus: "succeeded")
+                observation.filesPending = true
+                return .success(observation)
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+            #expect(record.export.notice?.code == .filesMissing)
+        }
+    }
+
+    @Test func aCallersWeightIsItsShareOfTheTurns() {
+        var queue = FairQueue<String, Int>(weight: { $0 == "heavy" ? 3 : $0 == "none" ? 0 : 1 })
+        for number in 0..<12 {
+            queue.append(number, of: "heavy")
+            queue.append(100 + number, of: "light")
+        }
+        queue.append(1000, of: "none")
+        #expect(queue.popFirst(9) == [0, 1, 2, 100, 1000, 3, 4, 5, 101])
+        #expect(queue.popFirst(6) == [6, 7, 8, 102, 9, 10])
+        #expect(queue.popFirst(100) == [11, 103, 104, 105, 106, 107, 108, 109, 110, 111] && queue.isEmpty)
+    }
+}
