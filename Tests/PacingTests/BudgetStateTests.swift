@@ -167,8 +167,10 @@ private struct Life {
         "fault C1: in no window does the upstream receive more than the budget, and nobody who waits is lost",
         arguments: 0..<8
     )
-    func neverTooMany(_ part: UInt64) {
+    func neverTooMany(_ part: UInt64) async {
         for seed in (part * 1250)..<((part + 1) * 1250) {
+            // Other tests have timers that must be served meanwhile.
+            await Task.yield()
             var life = Life(seed: seed)
             life.run(steps: 60)
             #expect(life.most <= life.budget.count, "seed \(seed)")
