@@ -13,37 +13,6 @@ struct LaneState: Sendable {
         case refresh
     }
 
-    /// An unfinished export.
-    struct Entry: Sendable {
-        /// Whose it is: callers take turns.
-        let caller: String
-        /// The fence that this engine's write-backs carry.
-        var fence: Int64
-        var kind: Kind
-        /// When the work that waits or is under way became due.
-        var dueAt: Timestamp?
-        /// Whether a worker has it, or is about to.
-        var isBusy = false
-        /// For which work it is ready, while it waits for a worker.
-        var readyFor: Kind?
-        /// Whether there is news that the worker may have missed.
-        var isWoken = false
-        /// Whether the export was taken charge of once more, while a worker had it.
-        var isAdoptedAnew = false
-        /// Whether it is to be observed before its time.
-        var wantsRefresh = false
-        /// When no refresh is made. A clock that was set back must not prolong it.
-        var quiet: Range<Timestamp>?
-        var refreshers: [Signal] = []
-        /// When the request budget had no place for it last.
-        var sentBackAt: Timestamp?
-        /// How long the request budget has held its work back, and since when it does.
-        var heldFor = Duration.zero
-        var heldSince: Timestamp?
-        /// Whether what is given back now is held back, and not waiting for something else.
-        var isHeldBack = false
-    }
-
     /// What is to be started now. Observations in one list go into one call.
     struct Work: Sendable {
         var submissions: [ExportID] = []

@@ -18,9 +18,9 @@ final class UnwrittenProgress: Sendable {
         var observedAt: Timestamp
         var nextActionAt: Timestamp
         var scheduledAt: Timestamp
-        var polls: Int
-        var failures: Int
-        var fileLagAttempts: Int
+        var polls: Int32
+        var failures: Int32
+        var fileLagAttempts: Int32
 
         init?(_ record: LedgerRecord) {
             guard record.phase == .tracking, let observedAt = record.export.observedAt,
@@ -29,18 +29,18 @@ final class UnwrittenProgress: Sendable {
             self.observedAt = observedAt
             self.nextActionAt = nextActionAt
             self.scheduledAt = scheduledAt
-            polls = record.progress.polls
-            failures = record.progress.failures
-            fileLagAttempts = record.progress.fileLagAttempts
+            polls = Int32(clamping: record.progress.polls)
+            failures = Int32(clamping: record.progress.failures)
+            fileLagAttempts = Int32(clamping: record.progress.fileLagAttempts)
         }
 
         func write(to record: inout LedgerRecord) {
             record.export.observedAt = observedAt
             record.nextActionAt = nextActionAt
             record.scheduledAt = scheduledAt
-            record.progress.polls = polls
-            record.progress.failures = failures
-            record.progress.fileLagAttempts = fileLagAttempts
+            record.progress.polls = Int(polls)
+            record.progress.failures = Int(failures)
+            record.progress.fileLagAttempts = Int(fileLagAttempts)
         }
     }
 
