@@ -58,8 +58,11 @@ struct SnapshotMap: Sendable {
     }
 
     /// A commit was told of. An export that nobody asked for is not taken in.
-    mutating func wrote(_ export: Export, order: UInt64) {
-        lists.wrote(export.id)
+    ///
+    /// - Parameter isNews: Whether callers see something else than before. A list that read the record just before is as good as the
+    ///   commit where they do not, but for `observedAt`.
+    mutating func wrote(_ export: Export, order: UInt64, isNews: Bool = true) {
+        if isNews { lists.wrote(export.id) }
         take(Value(export: export, origin: .commit(order)))
     }
 

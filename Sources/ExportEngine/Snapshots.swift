@@ -129,7 +129,9 @@ final class Snapshots: Sendable {
     // MARK: Changes
 
     /// A change was committed.
-    func wrote(_ export: Export, order: UInt64) { state.withLock { $0.map.wrote(export, order: order) } }
+    func wrote(_ export: Export, order: UInt64, isNews: Bool) {
+        state.withLock { $0.map.wrote(export, order: order, isNews: isNews) }
+    }
 
     /// Callers were shown what the ledger holds.
     func saw(_ export: Export) { state.withLock { $0.map.saw(export, lastOrder: orders.last) } }

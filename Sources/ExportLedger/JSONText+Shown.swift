@@ -25,10 +25,14 @@ extension JSONText {
     }
 }
 
-/// The members of an object, each of the kind that is asked for; `isOdd` says that one was not.
+/// The members of an object, each of the kind that is asked for.
 private struct PlainMembers {
     private let members: [String: JSONValue]
-    private(set) var isOdd = false
+    private var taken = 0
+
+    /// Whether every member was of the kind that was asked for. One that nobody asked for is not ignored: it may be newer than the
+    /// reader here.
+    var areAllTaken: Bool { taken == members.count }
 
     init?(_ value: JSONValue) {
         guard let members = value.object else { return nil }
@@ -36,10 +40,10 @@ private struct PlainMembers {
     }
 
     mutating func take<Value>(_ name: String, _ read: (JSONValue) -> Value?) -> Value? {
-        guard let value = members[name] else { return nil }
-        let taken = read(value)
-        if taken == nil { isOdd = true }
-        return taken
+        guard let member = members[name] else { return nil }
+        let value = read(member)
+        if value != nil { taken += 1 }
+        return value
     }
 
     mutating func text(_ name: String) -> String? { take(name, \.string) }
@@ -74,7 +78,7 @@ extension ExportFile {
             guard let size, let sizeKnown else { return nil }
             (sizeSource, sizeState) = (size, sizeKnown)
         }
-        if members.isOdd { return nil }
+        guard members.areAllTaken else { return nil }
     }
 }
 
@@ -87,7 +91,7 @@ extension UpstreamErrorInfo {
         code = members.text("code")
         message = members.text("message")
         requestId = members.text("requestId")
-        if members.isOdd { return nil }
+        guard members.areAllTaken else { return nil }
     }
 }
 
@@ -98,7 +102,7 @@ extension ExportFailure {
         else { return nil }
         self.init(code, detail, upstream: members.take("upstream", UpstreamErrorInfo.init(plain:)))
         (self.type, self.title) = (type, title)
-        if members.isOdd { return nil }
+        guard members.areAllTaken else { return nil }
     }
 }
 
@@ -108,6 +112,8 @@ extension ExportNotice {
             let detail = members.text("detail")
         else { return nil }
         self.init(code, detail, upstream: members.take("upstream", UpstreamErrorInfo.init(plain:)))
-        if members.isOdd { return nil }
+        position = members.take("position") { $0.integer.flatMap(Int.init(exactly:)) }
+        estimatedStart = members.take("estimatedStart") { $0.string.flatMap { Timestamp(rfc3339: $0) } }
+        guard members.areAllTaken else { return nil }
     }
 }

@@ -46,6 +46,8 @@ extension SQLiteLedger {
             try database.execute(sql: ListIndex.schema)
         }
         migrator.registerMigration("13 requests, changes and leases") { database in
+            try database.execute(sql: SplitSchema.copy)
+            repeat { try database.execute(sql: SplitSchema.emptying) } while database.changesCount > 0
             try database.execute(sql: SplitSchema.schema)
         }
         return migrator
@@ -59,7 +61,17 @@ extension SQLiteLedger {
                 "The ledger was written by a newer version of the gateway. Run that version, or choose another file."
             )
         }
+        if try writer.read({ try !migrator.hasCompletedMigrations($0) }) { try writer.write(removeOrphans) }
         try migrator.migrate(writer)
+    }
+
+    /// Removes what belongs to an export that somebody has deleted by hand, with foreign keys off, as the `sqlite3` command has them:
+    /// the check of the whole file that follows each migration would fail of it.
+    private static func removeOrphans(_ database: Database) throws {
+        guard try database.tableExists("export") else { return }
+        for table in ["idempotency", "delivery", "refresh_token", "measurement"] where try database.tableExists(table) {
+            try database.execute(sql: "DELETE FROM \(table) WHERE export_id NOT IN (SELECT id FROM export)")
+        }
     }
 
     // Times are milliseconds since 1970; source, plan and the other structured values are JSON.

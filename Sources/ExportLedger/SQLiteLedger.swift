@@ -48,8 +48,10 @@ public final class SQLiteLedger: Sendable {
             try Self.migrate(pool)
             database = pool
         } catch let error as StartupError {
+            Self.markClosed(files, lock)
             throw error
         } catch let error as DatabaseError {
+            Self.markClosed(files, lock)
             let isFull = error.resultCode == .SQLITE_FULL || files.isDiskFull
             throw StartupError(
                 "ledger.path",
@@ -67,6 +69,13 @@ public final class SQLiteLedger: Sendable {
         self.files = files
         unreadable = UnreadableRows(logger: logger, metrics: metrics)
         committer = GroupCommitter(database, participant: progress, metrics: metrics)
+    }
+
+    /// A start that failed has closed the file again, and so moved the log of a gateway that was killed into it: that this is gone
+    /// does not mean that anything is missing.
+    private static func markClosed(_ files: LedgerFiles, _ lock: LedgerLock) {
+        guard let number = files.number, lock.marker?.file == number, !files.hasLog else { return }
+        try? lock.mark(LedgerMarker(file: number, state: .closed))
     }
 
     private init(inMemory configuration: Configuration) throws {

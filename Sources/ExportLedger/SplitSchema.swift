@@ -4,9 +4,10 @@
 /// Every export gets a number, by which the two tables are joined: in the order of the ids, so that what is near in a list is
 /// near in the file. Short columns come first, because SQLite reads a row from its beginning.
 enum SplitSchema {
-    static let schema = """
+    /// Numbers are never given out twice, whatever is deleted.
+    static let copy = """
         CREATE TABLE split_export (
-            key INTEGER PRIMARY KEY,
+            key INTEGER PRIMARY KEY AUTOINCREMENT,
             \(columns),
             lease_epoch INTEGER NOT NULL DEFAULT 0,
             \(longColumns)
@@ -22,7 +23,13 @@ enum SplitSchema {
             SELECT row_number() OVER (ORDER BY id), \(names), lease_owner IS NOT NULL FROM export ORDER BY id;
         INSERT INTO export_request (key, source, plan)
             SELECT row_number() OVER (ORDER BY id), source, plan FROM export ORDER BY id;
+        """
 
+    /// To be repeated until nothing is deleted, before the table is dropped: to be able to undo that, SQLite keeps all of its pages
+    /// in memory.
+    static let emptying = "DELETE FROM export WHERE id IN (SELECT id FROM export ORDER BY id LIMIT 5000)"
+
+    static let schema = """
         DROP TABLE export;
         ALTER TABLE split_export RENAME TO export;
 

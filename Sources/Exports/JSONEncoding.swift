@@ -33,7 +33,9 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "]"))
         case .object(let members):
             bytes.append(UInt8(ascii: "{"))
-            for (index, (name, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+            for (index, (name, value)) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
+                .enumerated()
+            {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 Self.write(name, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))

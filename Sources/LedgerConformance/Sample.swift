@@ -81,7 +81,9 @@ enum Sample {
             "Half of it.",
             upstream: UpstreamErrorInfo(status: 200, code: "c", message: "m", requestId: "r")
         )
-        record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
+        record.export.notice = ExportNotice(.queued, "Wait.", upstream: UpstreamErrorInfo(status: 429))
+        record.export.notice?.position = 3
+        record.export.notice?.estimatedStart = time(90)
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
         record.export.revision = 7
         record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)

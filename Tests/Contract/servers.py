@@ -326,7 +326,7 @@ def gateway(
     `sections` are merged over those of the configuration file; a list replaces one. Files are not measured unless
     `downloads` says so: tests count the calls of their upstream, and script what it answers first.
     """
-    key = "black-box-" + secrets.token_hex(16) if authenticated else None
+    key = "key-" + secrets.token_hex(16) if authenticated else None
     configuration = {
         "server": {"host": "127.0.0.1"},
         "log": {"level": "debug", "format": "json"},

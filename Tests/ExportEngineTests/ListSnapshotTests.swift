@@ -60,7 +60,8 @@ import Testing
                 guard var export = changed.withLock({ $0 }) else { return }
                 export.revision += 1
                 export.status = .running
-                later.engine.tools.snapshots.wrote(export, order: later.engine.tools.snapshots.orders.next())
+                let order = later.engine.tools.snapshots.orders.next()
+                later.engine.tools.snapshots.wrote(export, order: order, isNews: true)
             }
         }
         changed.withLock { $0 = bench.engine.snapshot(of: id)?.export }

@@ -52,7 +52,9 @@ enum Fixture {
             "Half of it.",
             upstream: UpstreamErrorInfo(status: 200, code: "c", message: "m", requestId: "r")
         )
-        record.export.notice = ExportNotice(.upstreamThrottled, "Wait.")
+        record.export.notice = ExportNotice(.queued, "Wait.")
+        record.export.notice?.position = 3
+        record.export.notice?.estimatedStart = epoch + .seconds(90)
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
         record.export.tracking = .onRequest
         record.export.revision = 7

@@ -149,6 +149,42 @@ import Testing
         #expect(try await ledger.events(after: 0, limit: 9) == [.change(ExportEvent(sequence: 1, changed))])
     }
 
+    /// Operators repair a ledger with the `sqlite3` command, which does not look after what refers to a row.
+    @Test func whatLeadsNowhereIsLeftBehind() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("ledger.sqlite")
+        try ledger(of: 4, at: path)
+        do {
+            let queue = try DatabaseQueue(path: path)
+            try await queue.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA foreign_keys = OFF")
+                try database.execute(sql: "DELETE FROM export WHERE id IN (SELECT export_id FROM idempotency)")
+                try database.execute(sql: "DELETE FROM export WHERE id IN (SELECT export_id FROM delivery)")
+            }
+        }
+        let ledger = try SQLiteLedger(path: path)
+        let left = try await ledger.database.read { database in
+            try Int.fetchOne(
+                database,
+                sql: "SELECT (SELECT count(*) FROM idempotency) + (SELECT count(*) FROM delivery)"
+            )
+        }
+        #expect(left == 0)
+        #expect(try await ledger.insert(Fixture.record()).created != nil)
+    }
+
+    /// A number that was given out twice would lead from one export to what another was asked for.
+    @Test func aDeletedExportsNumberIsNotGivenOutAgain() async throws {
+        let ledger = try SQLiteLedger.inMemory()
+        let id = try #require(try await ledger.insert(Fixture.record()).created).export.id
+        try await ledger.database.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA foreign_keys = OFF")
+            try database.execute(sql: "DELETE FROM export WHERE id = ?", arguments: [id.description])
+            try database.execute(sql: "PRAGMA foreign_keys = ON")
+        }
+        #expect(try await ledger.insert(Fixture.record()).created != nil)
+    }
+
     private static func copy(_ number: Int, of id: ExportID) -> ExportID? {
         let digits = String(number, radix: 16)
         return ExportID(id.description.prefix(24) + String(repeating: "0", count: 12 - digits.count) + digits)

@@ -30,9 +30,10 @@ import Testing
     }
 
     /// The files as a process that was killed leaves them: copied while it runs, and moved back after it has ended.
-    private func killed() async throws {
+    private func killed(after sql: String = "") async throws {
         let ledger = try SQLiteLedger(path: path)
         _ = try await ledger.insert(Fixture.record())
+        try await ledger.database.write { try $0.execute(sql: sql) }
         let kept = Dictionary(
             uniqueKeysWithValues: try ["", "-wal", "-shm", ".lock"]
                 .map {
@@ -75,6 +76,21 @@ import Testing
         try await killed()
         #expect(try marker()?.state == .open)
         #expect(refusal() == nil)
+        let ledger = try SQLiteLedger(path: path)
+        #expect(try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports.count == 1)
+    }
+
+    /// It closes the file, and with that its log is gone.
+    @Test func aStartThatFailedAfterAKillLosesNothing() async throws {
+        try await killed(after: "INSERT INTO grdb_migrations (identifier) VALUES ('999 later')")
+        let error = #expect(throws: StartupError.self) { try SQLiteLedger(path: path) }
+        #expect(error?.detail.contains("newer version") == true)
+        #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+        #expect(refusal() == nil)
+        do {
+            let queue = try DatabaseQueue(path: path)
+            try await queue.write { try $0.execute(sql: "DELETE FROM grdb_migrations WHERE identifier = '999 later'") }
+        }
         let ledger = try SQLiteLedger(path: path)
         #expect(try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports.count == 1)
     }

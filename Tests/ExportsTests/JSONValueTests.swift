@@ -69,6 +69,8 @@ import Testing
         [2, 1e20, 1e-7, -0.5, 1e16, 0.1, 123_456_789_012_345_680].map(JSONValue.number)
             + (0...0x80).map { .string("a\(UnicodeScalar(UInt8($0)))/") }
             + [["é": 0, "z": 0, "Z": 0, "a10": 0, "a9": 0, "_": 0, "😀": 0, "\u{FFFF}": 0]]
+            // Composed and decomposed: by their bytes, and not as equal text.
+            + [["e\u{301}": 0, "f": 0, "\u{E9}x": 0, "z": 0]]
     )
 
     private static func value(depth: Int, _ random: inout SeededRandom) -> JSONValue {
