@@ -126,7 +126,7 @@ private struct Players {
 
     @Test func callersHavePlacesByTheirWeights() {
         var state = BudgetState(RequestBudget(1, per: .seconds(1)))
-        _ = state.ask(poll(0, patience: .seconds(3600)), at: start)
+        state.call(poll(0, patience: .seconds(3600)), at: start)
         var tickets: [UInt64: String] = [:]
         for number in 1...60 {
             tickets[state.ask(poll(UInt64(number), caller: "heavy", weight: 3, patience: .seconds(3600)), at: start)] =
@@ -192,7 +192,7 @@ private struct Players {
     @Test func whoWaitsInVainKeepsItsPlace() {
         var state = BudgetState(RequestBudget(1, per: .seconds(10)))
         // The first takes the place, the second waits for the next one, and a caller takes that.
-        _ = state.ask(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
+        state.call(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
         _ = state.ask(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
         let first = state.ask(poll(1, patience: .seconds(20)), at: start)
         #expect(state.outcome(of: first) == nil)
