@@ -42,6 +42,11 @@ extension LaneState {
             get { rare.heldFor }
             set { rare.heldFor = newValue }
         }
+        /// How long it had done so by the upstream's last answer.
+        var heldBeforeAnswer: Duration {
+            get { rare.heldBeforeAnswer }
+            set { rare.heldBeforeAnswer = newValue }
+        }
         var heldSince: Timestamp? {
             get { rare.heldSince }
             set { rare.heldSince = newValue }
@@ -62,6 +67,7 @@ extension LaneState {
         var refreshers: [Signal] = []
         var sentBackAt: Timestamp?
         var heldFor = Duration.zero
+        var heldBeforeAnswer = Duration.zero
         var heldSince: Timestamp?
         var isHeldBack = false
 

@@ -56,6 +56,37 @@ import Testing
         }
     }
 
+    /// Two answers far apart, because the budget had no place in between, are two answers in a row.
+    @Test(
+        "fault C2: what the upstream says now and then is not taken for what it said all the time",
+        arguments: [true, false]
+    )
+    func heldTimeDoesNotCountBetweenAnswers(_ isMissing: Bool) async throws {
+        let bench = try Bench()
+        let now = bench.time.now
+        let answers = Mutex<(last: Timestamp, strays: Int)>((now(), 0))
+        // Each answer comes after two hours in which the budget had no place for it.
+        bench.provider.set {
+            $0.onObserve = { _ in
+                answers.withLock { answers in
+                    guard now() - answers.last >= .seconds(7200) else { return .failure(Self.noPlace()) }
+                    answers.last = now()
+                    answers.strays += 1
+                    guard answers.strays <= 2 else { return .success(.succeeded()) }
+                    return isMissing
+                        ? .failure(ProviderError(.notFound, "404"))
+                        : .success(Observation(.unknown, upstreamStatus: "Odd"))
+                }
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+        }
+        #expect(answers.withLock { $0.strays } == 3)
+    }
+
     @Test func aLookThatNeverFindsAPlaceEnds() async throws {
         var settings = EngineSettings()
         settings.reconcileDeadline = .seconds(1800)
@@ -135,7 +166,7 @@ import Testing
         }
         state.adopt(starting, of: "alice", fence: 1, kind: .submission, at: now + .seconds(70))
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
-        #expect(state.sentBack(ids[0], at: now) == .zero)
+        #expect(state.sentBack(ids[0], at: now) == .none)
         state.holdObservations(until: now + .seconds(30), at: now)
         _ = state.release(ids[0], until: (.observation, now + .seconds(30)), at: now)
         state.workIsDone(.observation)
@@ -151,7 +182,9 @@ import Testing
         #expect(state.takeWork(at: now + .seconds(70)).work.submissions == [starting])
         // The time was ours for both.
         for (id, seconds) in zip(ids, [30, 20]) {
-            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+            let held = HeldTime(inAll: .seconds(seconds), sinceAnswer: .seconds(seconds))
+            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == held)
+            #expect(state.wasAsked(id, after: .seconds(3), at: now + .seconds(60)).sinceAnswer == .seconds(3))
         }
     }
 
