@@ -149,6 +149,59 @@ private struct Players {
         #expect(served.prefix(4).contains("light"))
     }
 
+    private func download(_ caller: String, weight: Int = 1, patience: Duration = .seconds(30)) -> PacedCall {
+        PacedCall(.caller, host: "h", caller: caller, weight: weight, patience: patience)
+    }
+
+    @Test("fault C7: a caller with many calls at once shuts no other out")
+    func manyCallsOfACallerShutNobodyOut() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(20)))
+        state.call(download("busy"), at: start)
+        let waiting = state.ask(download("busy"), at: start)
+        for _ in 0..<20 {
+            guard case .queued = state.outcome(of: state.ask(download("busy"), at: start)) else {
+                Issue.record("there is no place for it in time")
+                return
+            }
+        }
+        // The one place that there is in time is the other's: the busy one has had its turn.
+        let other = state.ask(download("other"), at: start + .seconds(1))
+        #expect(state.outcome(of: other) == nil)
+        state.settle(at: start + .milliseconds(20_200))
+        guard case .admitted(let place) = state.outcome(of: other) else {
+            Issue.record("it was not admitted")
+            return
+        }
+        state.answered(place, at: start + .milliseconds(20_200))
+        #expect(state.outcome(of: waiting) == nil)
+        state.settle(at: start + .seconds(30))
+        guard case .queued(let first, _) = state.outcome(of: waiting) else {
+            Issue.record("it waits for longer than it has patience")
+            return
+        }
+        #expect(first.position == 1)
+    }
+
+    @Test func aCallersCallStandsWhereItsTurnIs() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(10)))
+        state.call(download("nobody"), at: start)
+        for _ in 0..<12 { _ = state.ask(download("busy", patience: .seconds(3600)), at: start) }
+        func position(_ caller: String, weight: Int = 1) -> Int? {
+            let call = download(caller, weight: weight, patience: .milliseconds(1))
+            guard case .queued(let place, _) = state.outcome(of: state.ask(call, at: start)) else { return nil }
+            return place.position
+        }
+        #expect(position("busy") == 13)
+        #expect(position("other") == 2)
+        for expected in [2, 4, 6] {
+            #expect(position("other") == expected)
+            _ = state.ask(download("other", patience: .seconds(3600)), at: start)
+        }
+        // Two of each other one have their turn before the fourth of a caller with the weight 3, and its own three.
+        for _ in 0..<3 { _ = state.ask(download("heavy", weight: 3, patience: .seconds(3600)), at: start) }
+        #expect(position("heavy", weight: 3) == 8)
+    }
+
     @Test func aPositionCountsWeights() {
         var state = BudgetState(RequestBudget(1, per: .seconds(60)))
         _ = state.ask(PacedCall(.start, host: "h", caller: "x", patience: .seconds(1)), at: start)
