@@ -2,13 +2,16 @@ import Exports
 
 // What the request budget holds back.
 extension LaneState {
-    /// The request budget had no place for an export's call. Returns for how long it has held its work back in all.
-    mutating func sentBack(_ id: ExportID, at now: Timestamp) -> HeldTime {
+    /// The request budget had no place for an export's call, be it one that `isDue` or one that a caller wanted before. Returns for
+    /// how long it has held its work back in all.
+    mutating func sentBack(_ id: ExportID, isDue: Bool = true, at now: Timestamp) -> HeldTime {
         guard var entry = entries[id] else { return .none }
         entry.sentBackAt = now
-        entry.isHeldBack = true
-        // Why it was late before that is another matter: the gateway may not have run.
-        entry.heldSince = entry.heldSince ?? now
+        if isDue {
+            entry.isHeldBack = true
+            // Why it was late before that is another matter: the gateway may not have run.
+            entry.heldSince = entry.heldSince ?? now
+        }
         entries[id] = entry
         return held(id, at: now)
     }

@@ -12,6 +12,9 @@ extension LaneState {
         var kind: Kind
         /// For which work it is ready, while it waits for a worker.
         var readyFor: Kind?
+        /// Whether it stands among those that wait for the one call for many. It keeps its place there while a caller wants newer
+        /// word.
+        var isListed = false
         /// Whether a worker has it, or is about to.
         var isBusy = false
         /// Whether there is news that the worker may have missed.

@@ -188,6 +188,72 @@ import Testing
         }
     }
 
+    @Test("fault C8: who asks again and again for newer word does not take the export out of the list")
+    func anEagerCallerLeavesTheExportInTheList() {
+        var generator = SplitMix(state: 5)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
+        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        state.startRunning()
+        state.holdObservations(until: now + .seconds(30), at: now)
+        for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
+        #expect(state.takeWork(at: now).work.isEmpty)
+        for second in 1..<30 {
+            let time = now + .seconds(second)
+            #expect(state.refresh(ids[0], as: .observation, at: time) != nil)
+            #expect(state.takeWork(at: time).work.refreshes == [[ids[0]]])
+            _ = state.takeRefresh(ids[0])
+            _ = state.sentBack(ids[0], at: time)
+            #expect(state.release(ids[0], until: (.observation, now), at: time).count == 1)
+            state.workIsDone(.refresh)
+            #expect(state.takeWork(at: time).work.isEmpty)
+            #expect(state.waiting(.observation) == 3)
+        }
+        let list = state.takeWork(at: now + .seconds(30)).work.observations
+        #expect(list.map { Set($0) } == [Set(ids)] && list.joined().count == 3)
+        #expect(state.waiting(.observation) == 0)
+    }
+
+    @Test("fault C8: an export whose caller asks every second is polled, and ends", arguments: [true, false])
+    func anEagerCallersExportIsPolled(_ isInBatches: Bool) async throws {
+        let bench = try Bench { $0.batchObserve = isInBatches }
+        let now = bench.time.now
+        let polls = Mutex<(isPoll: Bool, since: Timestamp?, asked: Int)>((false, nil, 0))
+        // Callers take all there is, and the background has its place a minute after it has come for it first.
+        bench.provider.set {
+            $0.onCall = { call, context in
+                if call == .observe { polls.withLock { $0.isPoll = context.priority == .poll } }
+            }
+            $0.onObserve = { _ in
+                polls.withLock { polls in
+                    guard polls.isPoll else { return .failure(Self.noPlace(.seconds(40))) }
+                    let since = polls.since ?? now()
+                    polls.since = since
+                    guard now() - since >= .seconds(60) else { return .failure(Self.noPlace(.seconds(20))) }
+                    polls.asked += 1
+                    return .success(.succeeded())
+                }
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id) { $0.isTracked }
+            let eager = Task {
+                while !Task.isCancelled {
+                    _ = try await bench.engine.export(id, owner: nil, refresh: true, authorization: .owner())
+                    try await bench.time.sleep(for: .seconds(1))
+                }
+            }
+            let begun = now()
+            let record = try await bench.drive(id)
+            eager.cancel()
+            _ = await eager.result
+            #expect(record.export.status == .succeeded)
+            #expect(now() - begun <= .seconds(180), "\(now() - begun)")
+        }
+        #expect(polls.withLock { $0.asked } == 1)
+    }
+
     @Test("fault C2: what is past its time for another reason is asked for before it ends")
     func whatIsPastItsTimeIsAskedForFirst() async throws {
         var settings = EngineSettings()
