@@ -242,6 +242,20 @@ private struct Players {
         #expect(state.queueLength(.poll) == 2)
     }
 
+    @Test func aFurtherCallThatIsGivenUpTakesNoPlaceOfTheNextPiece() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(20)))
+        state.call(poll(0, patience: .seconds(3600)), at: start)
+        guard case .queued = state.outcome(of: state.ask(poll(1), at: start)) else { return }
+        var further = poll(1, patience: .seconds(600))
+        further.continues = 1
+        let ticket = state.ask(further, at: start)
+        #expect(state.outcome(of: ticket) == nil)
+        state.leave(ticket, at: start)
+        #expect(state.queueLength(.poll) == 1)
+        guard case .queued(let other, _) = state.outcome(of: state.ask(poll(2), at: start)) else { return }
+        #expect(other.position == 2)
+    }
+
     @Test func whoWaitsInVainKeepsItsPlace() {
         var state = BudgetState(RequestBudget(1, per: .seconds(10)))
         // The first takes the place, the second waits for the next one, and a caller takes that.
