@@ -298,7 +298,7 @@ let package = Package(
             "GatewayServerTests",
             [
                 "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP",
-                .inMemoryLogging,
+                .coreMetrics, .inMemoryLogging,
                 .logging, .yams,
             ]
         ),

@@ -1,5 +1,6 @@
 public import Exports
 public import Logging
+import Synchronization
 
 /// Reads files of finished exports once, in the background, so that their length and digest are known before the first
 /// caller asks for them.
@@ -65,6 +66,8 @@ public final class FileMeasurer: Sendable {
     private func measure(_ claim: MeasurementClaim) async {
         let export = claim.export
         var outcomes: [MeasurementOutcome] = []
+        // When the request budget has a place for what it sent back.
+        let comeBackIn = Mutex<Duration?>(nil)
         // One that was killed again and again in the middle of an attempt is not begun once more.
         for file in settings.files(of: export) where claim.attempts <= settings.attempts {
             let (service, id) = (service, file.id)
@@ -75,13 +78,22 @@ public final class FileMeasurer: Sendable {
                 pace: pace,
                 record: { await service.record($0) },
                 open: { range async throws(GatewayError) in
-                    try await service.openForMeasurement(id, of: export.id, range: range)
+                    do throws(GatewayError) {
+                        return try await service.openForMeasurement(id, of: export.id, range: range)
+                    } catch {
+                        if error.code == .queued { comeBackIn.withLock { $0 = error.retryAfter } }
+                        throw error
+                    }
                 }
             )
             outcomes.append(outcome)
             if [.gaveWay, .queued, .cancelled].contains(outcome) { break }
         }
-        let next = settings.next(after: outcomes, attempts: claim.attempts)
+        let next = settings.next(
+            after: outcomes,
+            attempts: claim.attempts,
+            comeBackIn: comeBackIn.withLock { $0 }
+        )
         if next == nil, outcomes.contains(.broken) || claim.attempts > settings.attempts {
             logger.notice(
                 "files of an export are not measured: every attempt failed",

@@ -24,8 +24,9 @@ public struct MeasurementSettings: Sendable, Hashable {
     public var retryWaits: ClosedRange<Duration> = .seconds(60) ... .seconds(3600)
     /// The wait after a measurement was given up for a caller's sake.
     public var giveWayPause = Duration.seconds(30)
-    /// The wait after the gateway's own request budget had no place for it.
-    public var queuedPause = Duration.seconds(60)
+    /// The wait after the gateway's own request budget had no place for it: as the budget says, within these bounds. Whoever
+    /// comes later has lost its place there.
+    public var queuedPauses: ClosedRange<Duration> = .seconds(1) ... .seconds(600)
     /// The wait after which a claim comes again that a process which was killed has left.
     public var lease = Duration.seconds(600)
 
@@ -52,10 +53,21 @@ public struct MeasurementSettings: Sendable, Hashable {
         }
     }
 
-    /// When a claim comes again after these outcomes; nil when nothing more is to be done, or nothing more is tried.
-    func next(after outcomes: [MeasurementOutcome], attempts: Int) -> MeasurementClaim.Next? {
+    /// When a claim comes again after these outcomes; nil when nothing more is to be done, or nothing more is tried. `comeBackIn` is
+    /// what the request budget said of one that was `queued`; without it, that comes again after a minute.
+    func next(
+        after outcomes: [MeasurementOutcome],
+        attempts: Int,
+        comeBackIn: Duration? = nil
+    ) -> MeasurementClaim.Next? {
         if outcomes.contains(.cancelled) { return MeasurementClaim.Next(after: .zero, counts: false) }
-        if outcomes.contains(.queued) { return MeasurementClaim.Next(after: queuedPause, counts: false) }
+        if outcomes.contains(.queued) {
+            let wait = comeBackIn ?? .seconds(60)
+            return MeasurementClaim.Next(
+                after: min(max(wait, queuedPauses.lowerBound), queuedPauses.upperBound),
+                counts: false
+            )
+        }
         if outcomes.contains(.gaveWay) { return MeasurementClaim.Next(after: giveWayPause, counts: false) }
         guard outcomes.contains(.broken), attempts < self.attempts else { return nil }
         var wait = retryWaits.lowerBound

@@ -33,7 +33,7 @@ struct EngineTools: Sendable {
         to id: ExportID,
         fence: Int64?,
         _ life: ExportLife,
-        held: Duration = .zero
+        held: HeldTime = .none
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
@@ -68,7 +68,7 @@ struct EngineTools: Sendable {
         of id: ExportID,
         fence: Int64,
         _ life: ExportLife,
-        held: Duration = .zero
+        held: HeldTime = .none
     ) async -> LedgerRecord? {
         while true {
             do {

@@ -1,11 +1,31 @@
 import ExportLedger
 import Exports
 
+/// For how long the gateway's own request budget has held an export's work back.
+struct HeldTime: Sendable, Hashable {
+    static let none = HeldTime()
+
+    var inAll = Duration.zero
+    /// Of that, what came after the upstream's last answer.
+    var sinceAnswer = Duration.zero
+}
+
 // What the gateway's own request budget holds back.
 extension ExportLife.Turn {
+    /// What the upstream said last has lasted for the time only in which it could be asked: bounds on that do not run while the
+    /// budget holds the export back. Those on the whole do in the end, so that everything comes to one.
+    mutating func passOverHeldTime() {
+        guard held.sinceAnswer > .zero else { return }
+        func pass(_ since: inout Timestamp?) { since = since.map { min($0 + held.sinceAnswer, now) } }
+        pass(&record.progress.missingSince)
+        pass(&record.progress.unknownSince)
+        pass(&record.progress.filesPendingSince)
+        pass(&record.progress.filesMissingSince)
+    }
+
     /// A bound on how long the upstream is asked for. The time in which the gateway's own request budget holds the export back
     /// does not count, up to once more the bound itself: everything comes to an end.
-    func bound(_ bound: Duration) -> Duration { bound + min(max(.zero, held), bound) }
+    func bound(_ bound: Duration) -> Duration { bound + min(max(.zero, held.inAll), bound) }
 
     /// Whether the time for what is held back is over: the budget alone has taken as much of it as the upstream may take. What has
     /// waited for anything else, an end of the gateway for one, is asked for first.
@@ -13,10 +33,10 @@ extension ExportLife.Turn {
         switch record.phase {
         case .tracking:
             // What has succeeded stays so: its files are looked for as long as the upstream would keep them.
-            held >= settings.trackingDeadline
+            held.inAll >= settings.trackingDeadline
                 && now >= (record.export.status.hasResult ? lookingDeadline : trackingDeadline)
         case .submitting:
-            held >= settings.reconcileDeadline
+            held.inAll >= settings.reconcileDeadline
                 && now >= (record.export.completedAt == nil ? reconcileDeadline : lastLook)
         case .accepted, .settled: false
         }

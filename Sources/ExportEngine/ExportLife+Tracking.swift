@@ -8,6 +8,7 @@ extension ExportLife.Turn {
     }
 
     mutating func observed(_ observation: Observation) {
+        passOverHeldTime()
         record.progress.failures = 0
         record.progress.missingSince = nil
         record.progress.observeBeforeCancel = false
@@ -132,6 +133,7 @@ extension ExportLife.Turn {
     }
 
     mutating func observationFailed(_ error: ProviderError) {
+        passOverHeldTime()
         record.progress.observeBeforeCancel = false
         if lookingFailed(error) { return }
         if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }

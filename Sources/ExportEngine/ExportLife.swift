@@ -93,7 +93,7 @@ struct ExportLife: Sendable {
         to record: inout LedgerRecord,
         at now: Timestamp,
         jitter: Double,
-        held: Duration = .zero
+        held: HeldTime = .none
     ) {
         let before = record.export
         let scheduled = record.nextActionAt
@@ -111,7 +111,7 @@ struct ExportLife: Sendable {
     }
 
     /// Whether an export that is held back by the request budget has come to the end of its time all the same.
-    func isOverdue(_ record: LedgerRecord, at now: Timestamp, held: Duration) -> Bool {
+    func isOverdue(_ record: LedgerRecord, at now: Timestamp, held: HeldTime) -> Bool {
         Turn(life: self, record: record, now: now, jitter: 0, held: held).isOverdue
     }
 
@@ -125,7 +125,7 @@ struct ExportLife: Sendable {
         var record: LedgerRecord
         let now: Timestamp
         let jitter: Double
-        var held = Duration.zero
+        var held = HeldTime.none
 
         var settings: EngineSettings { life.settings }
 

@@ -160,7 +160,7 @@ extension Lane {
                 if error.isOwnWait {
                     // What becomes due meanwhile is asked for with the same call.
                     if !isAwaited { holdObservations(for: error.retryAfter ?? .seconds(1)) }
-                    await comeBack(record, as: .observation, after: error)
+                    await comeBack(record, as: .observation, after: error, isAwaited: isAwaited)
                     continue
                 }
                 tools.metrics.poll(key.provider, error)
@@ -277,13 +277,20 @@ extension Lane {
     }
 
     /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
-    /// the time for it is over.
-    private func comeBack(_ record: LedgerRecord, as kind: LaneState.Kind, after error: ProviderError) async {
+    /// the time for it is over. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
+    /// its own time, so that a caller who asks again and again does not keep it from them.
+    private func comeBack(
+        _ record: LedgerRecord,
+        as kind: LaneState.Kind,
+        after error: ProviderError,
+        isAwaited: Bool = false
+    ) async {
         let id = record.export.id
-        let held = sentBack(id)
         let now = tools.time.now()
+        let dueTime = record.dueTime(at: now)
+        let held = sentBack(id, isDue: dueTime <= now)
         guard life.isOverdue(record, at: now, held: held) else {
-            return release(id, until: (kind, now + (error.retryAfter ?? .seconds(1))))
+            return release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
         }
         await finish(id, tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held))
     }

@@ -152,12 +152,14 @@ final class Lane: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
-    func sentBack(_ id: ExportID) -> Duration { state.withLock { $0.sentBack(id, at: tools.time.now()) } }
+    func sentBack(_ id: ExportID, isDue: Bool) -> HeldTime {
+        state.withLock { $0.sentBack(id, isDue: isDue, at: tools.time.now()) }
+    }
     func holdObservations(for wait: Duration) {
         let now = tools.time.now()
         state.withLock { $0.holdObservations(until: now + wait, at: now) }
     }
-    func wasAsked(_ id: ExportID, after wait: Duration) -> Duration {
+    func wasAsked(_ id: ExportID, after wait: Duration) -> HeldTime {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }
     func keepQuiet(_ id: ExportID, for pause: Duration) {

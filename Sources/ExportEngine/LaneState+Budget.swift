@@ -2,13 +2,16 @@ import Exports
 
 // What the request budget holds back.
 extension LaneState {
-    /// The request budget had no place for an export's call. Returns for how long it has held its work back in all.
-    mutating func sentBack(_ id: ExportID, at now: Timestamp) -> Duration {
-        guard var entry = entries[id] else { return .zero }
+    /// The request budget had no place for an export's call, be it one that `isDue` or one that a caller wanted before. Returns for
+    /// how long it has held its work back in all.
+    mutating func sentBack(_ id: ExportID, isDue: Bool = true, at now: Timestamp) -> HeldTime {
+        guard var entry = entries[id] else { return .none }
         entry.sentBackAt = now
-        entry.isHeldBack = true
-        // Why it was late before that is another matter: the gateway may not have run.
-        entry.heldSince = entry.heldSince ?? now
+        if isDue {
+            entry.isHeldBack = true
+            // Why it was late before that is another matter: the gateway may not have run.
+            entry.heldSince = entry.heldSince ?? now
+        }
         entries[id] = entry
         return held(id, at: now)
     }
@@ -21,16 +24,22 @@ extension LaneState {
     }
 
     /// For how long the request budget has held an export's work back. No deadline of the export runs in that time.
-    func held(_ id: ExportID, at now: Timestamp) -> Duration {
-        guard let entry = entries[id] else { return .zero }
-        return entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
+    func held(_ id: ExportID, at now: Timestamp) -> HeldTime {
+        guard let entry = entries[id] else { return .none }
+        let inAll = entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
+        return HeldTime(inAll: inAll, sinceAnswer: inAll - entry.heldBeforeAnswer)
     }
 
     /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
     /// the export's work back in all.
-    mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> Duration {
-        let held = held(id, at: now) + (entries[id]?.heldSince == nil ? wait : .zero)
-        entries[id]?.heldFor = held
+    mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> HeldTime {
+        var held = held(id, at: now)
+        if entries[id]?.heldSince == nil {
+            held.inAll += wait
+            held.sinceAnswer += wait
+        }
+        entries[id]?.heldFor = held.inAll
+        entries[id]?.heldBeforeAnswer = held.inAll
         entries[id]?.heldSince = nil
         return held
     }

@@ -12,6 +12,9 @@ extension LaneState {
         var kind: Kind
         /// For which work it is ready, while it waits for a worker.
         var readyFor: Kind?
+        /// Whether it stands among those that wait for the one call for many. It keeps its place there while a caller wants newer
+        /// word.
+        var isListed = false
         /// Whether a worker has it, or is about to.
         var isBusy = false
         /// Whether there is news that the worker may have missed.
@@ -42,6 +45,11 @@ extension LaneState {
             get { rare.heldFor }
             set { rare.heldFor = newValue }
         }
+        /// How long it had done so by the upstream's last answer.
+        var heldBeforeAnswer: Duration {
+            get { rare.heldBeforeAnswer }
+            set { rare.heldBeforeAnswer = newValue }
+        }
         var heldSince: Timestamp? {
             get { rare.heldSince }
             set { rare.heldSince = newValue }
@@ -62,6 +70,7 @@ extension LaneState {
         var refreshers: [Signal] = []
         var sentBackAt: Timestamp?
         var heldFor = Duration.zero
+        var heldBeforeAnswer = Duration.zero
         var heldSince: Timestamp?
         var isHeldBack = false
 

@@ -201,6 +201,10 @@ struct LaneState: Sendable {
             entries[id]?.dueAt = time
             let kind = observesInBatches && entry.kind == .observation && entry.wantsRefresh ? .refresh : entry.kind
             entries[id]?.readyFor = kind
+            if kind == .observation, observesInBatches {
+                guard !entry.isListed else { continue }
+                entries[id]?.isListed = true
+            }
             ready[kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
         }
         var work = Work()
@@ -261,8 +265,9 @@ struct LaneState: Sendable {
             entry.dueAt = now
             entry.wantsRefresh = true
             entry.readyFor = .observation
+            if !entry.isListed { ready[.observation]?.append(id, of: entry.caller) }
+            entry.isListed = true
             entries[id] = entry
-            ready[.observation]?.append(id, of: entry.caller)
             room -= 1
         }
         for other in others { queue.set(other.id, at: other.time) }
@@ -272,6 +277,7 @@ struct LaneState: Sendable {
     private mutating func takeBatch(_ kind: Kind) -> [ExportID]? {
         var batch: [ExportID] = []
         while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
+            if kind == .observation { entries[id]?.isListed = false }
             // What a caller began to wait for meanwhile is in another queue, too.
             guard entries[id]?.readyFor == kind else { continue }
             entries[id]?.readyFor = nil

@@ -6,8 +6,9 @@ import Pacing
 import UpstreamHTTP
 
 /// The request budgets of a configuration: what Microsoft allows is for an application in a tenant and a family of APIs, so that
-/// connections of one application, tenant and provider share one budget. The smallest that is configured for one of them
-/// counts for all.
+/// connections of one application and provider share one budget. The smallest that is configured for one of them counts for
+/// all. A tenant has many names (its id, each of its domains), and which of them are one tenant's is not to be told here: so
+/// connections of one application in several tenants share a budget too.
 ///
 /// Where callers bring their own tokens, nobody knows for which application: such a connection has a budget of its own.
 struct SharedBudgets: Sendable {
@@ -21,10 +22,7 @@ struct SharedBudgets: Sendable {
             identity =
                 switch connection.credential {
                 case .application(let application):
-                    [
-                        "application", application.authority.origin, application.tenantID.lowercased(),
-                        application.clientID.lowercased(),
-                    ]
+                    ["application", application.clientID.lowercased()]
                 case .managedIdentity(let identity): ["managed identity", "\(identity.identity)"]
                 case .passThrough: ["connection", connection.name]
                 }

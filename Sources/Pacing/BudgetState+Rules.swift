@@ -58,7 +58,8 @@ extension BudgetState {
             return lines[call.priority]?.waiters.count { $0.call.continues.map { $0 < call.continues ?? 0 } ?? false }
                 ?? 0
         }
-        guard let queued = queued[call.priority] else { return waiting(call.priority) }
+        // Whoever has many calls waits for its own; another's one call does not.
+        guard let queued = queued[call.priority] else { return lines[call.priority]?.before(call) ?? 0 }
         return waitingWithoutOrder(call.priority) + queued.before(call.work, of: call.caller, weight: call.weight)
     }
 

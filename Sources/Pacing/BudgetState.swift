@@ -93,7 +93,10 @@ public struct BudgetState: Sendable {
     public mutating func leave(_ ticket: UInt64, at time: Timestamp) {
         let now = clock(time)
         for priority in CallPriority.allCases {
-            guard let waiter = lines[priority]?.remove(ticket), let work = waiter.call.work else { continue }
+            // Work that goes on has no place of its own: what is kept for it is that of its next first call.
+            guard let waiter = lines[priority]?.remove(ticket), waiter.call.continues == nil,
+                let work = waiter.call.work
+            else { continue }
             queued[priority]?.remove(work)
         }
         if case .admitted(let place) = outcomes.removeValue(forKey: ticket) { window?.giveBack(place) }

@@ -2,20 +2,20 @@ import Exports
 
 /// The calls of the last `per`: never more than `count` of them reach the upstream in any such time.
 ///
-/// A call has a place from its admission until `per` after its answer has come: the upstream received it before that,
-/// however long it was on its way. Where no answer comes, the place is kept as if the call had been received `sendMargin`
-/// after it was admitted. All times are milliseconds of the budget's own clock.
+/// A call has a place from its admission until `per` after its answer has come, or after it is known that none comes: the
+/// upstream received it before that, however long it was on its way. All times are milliseconds of the budget's own clock.
 struct BudgetWindow: Sendable {
     let count: Int
     let per: Int64
     /// What is added to `per`: clocks are read in whole milliseconds, and the upstream's may run a little slower.
     let slack: Int64
-    /// How long a call may take from its admission until the upstream has received it: a new connection, TLS, a retry of a packet.
-    let sendMargin: Int64
+    /// How long a call mostly takes from its admission until its answer, at most: what is said of the next place goes by that.
+    let usualDuration: Int64
     /// The calls that are admitted now: `count`, or fewer for a while after a 429.
     private(set) var limit: Int
     private var limitChangedAt: Int64 = .min
-    private var inFlight: [UInt64: (admittedAt: Int64, freeAt: Int64)] = [:]
+    /// When the calls without an answer were admitted. How many they are is bounded by `count`, and their time by who makes them.
+    private var inFlight: [UInt64: Int64] = [:]
     /// When the places of answered calls are free again, in order, from `firstAnswered` on.
     private var answered: [Int64] = []
     private var firstAnswered = 0
@@ -26,7 +26,7 @@ struct BudgetWindow: Sendable {
         count = max(1, budget.count)
         per = max(1, budget.per.milliseconds)
         slack = max(10, per / 100)
-        sendMargin = min(10_000, per / 6)
+        usualDuration = min(10_000, per / 6)
         limit = count
     }
 
@@ -43,7 +43,6 @@ struct BudgetWindow: Sendable {
             answered.removeFirst(firstAnswered)
             firstAnswered = 0
         }
-        for (id, place) in inFlight where place.freeAt <= now { inFlight[id] = nil }
         return inFlight.count + answered.count - firstAnswered
     }
 
@@ -56,7 +55,7 @@ struct BudgetWindow: Sendable {
         // Each place comes again after its time.
         let (round, inRound) = index.quotientAndRemainder(dividingBy: limit)
         var time = now
-        if inRound >= limit - used { time = timeOfTaken(inRound - (limit - used), used: used) }
+        if inRound >= limit - used { time = timeOfTaken(inRound - (limit - used), at: now) }
         time += Int64(round) * (per + slack)
         guard priority != .caller else { return time }
         let roomAtOnce = burst - used
@@ -65,13 +64,12 @@ struct BudgetWindow: Sendable {
         return max(time, spaced + Int64(index - max(0, roomAtOnce)) * interval)
     }
 
-    /// When the taken place is free that has `index` others before it, fewer than `used`; those that nobody has answered yet come
-    /// last, as they mostly do.
-    private func timeOfTaken(_ index: Int, used: Int) -> Int64 {
+    /// When the taken place is free that has `index` others before it, fewer than are taken. Of those that nobody has answered yet
+    /// it is an estimate: as if the answers came in their usual time, or now.
+    private func timeOfTaken(_ index: Int, at now: Int64) -> Int64 {
         let next = firstAnswered + index
-        let firstInFlight = inFlight.values.map(\.freeAt).min() ?? .max
-        if next < answered.count { return index == 0 ? min(answered[next], firstInFlight) : answered[next] }
-        return inFlight.values.map(\.freeAt).sorted()[index - (used - inFlight.count)]
+        if next < answered.count { return answered[next] }
+        return max(now, inFlight.values.sorted()[next - answered.count] + usualDuration) + per + slack
     }
 
     /// Takes a place for a call that is about to be made.
@@ -79,22 +77,19 @@ struct BudgetWindow: Sendable {
         let id = nextPlace
         nextPlace += 1
         latestAdmission = now
-        inFlight[id] = (now, now + sendMargin + per + slack)
+        inFlight[id] = now
         return id
     }
 
     /// The call goes out only now.
     mutating func sending(_ id: UInt64, at now: Int64) {
-        if inFlight[id] != nil { inFlight[id] = (now, now + sendMargin + per + slack) }
+        if inFlight[id] != nil { inFlight[id] = now }
     }
 
     /// The upstream has answered, or it will not any more.
     mutating func answered(_ id: UInt64, at now: Int64) {
-        guard let place = inFlight.removeValue(forKey: id) else { return }
-        let freeAt = min(place.freeAt, now + per + slack)
-        var index = answered.count
-        while index > firstAnswered, answered[index - 1] > freeAt { index -= 1 }
-        answered.insert(freeAt, at: index)
+        guard inFlight.removeValue(forKey: id) != nil else { return }
+        answered.append(now + per + slack)
     }
 
     /// The call was not made: its place is free.
@@ -103,7 +98,7 @@ struct BudgetWindow: Sendable {
     /// The upstream has refused a call, 429: others may draw on the same budget. Half of the calls are made from now on;
     /// those that were under way meanwhile count as one refusal.
     mutating func slowDown(_ id: UInt64, at now: Int64) {
-        if let place = inFlight[id], place.admittedAt < limitChangedAt, limit < count { return }
+        if let admittedAt = inFlight[id], admittedAt < limitChangedAt, limit < count { return }
         limit = max(1, limit / 2)
         limitChangedAt = now
     }

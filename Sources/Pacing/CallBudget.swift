@@ -155,15 +155,16 @@ public final class CallBudget: Sendable {
     /// Changes the state, and wakes whoever has an answer now, and the one that sleeps for all: the next change may come
     /// sooner than it thinks. Who makes the change looks itself.
     private func change<Value: Sendable>(by own: UInt64? = nil, _ body: (inout State) -> Value) -> Value {
-        let (value, woken, figures) = state.withLock { state in
+        let (value, woken) = state.withLock { state in
             let value = body(&state)
             var tickets = state.budget.answeredTickets
             if let sleeper = state.sleeper ?? state.signals.keys.first { tickets.append(sleeper) }
             let woken = tickets.compactMap { $0 == own ? nil : state.signals[$0] }
-            return (value, woken, BudgetMetrics.Figures(state.budget))
+            // Plain stores; outside, an older figure could come last and stay.
+            metrics.set(BudgetMetrics.Figures(state.budget))
+            return (value, woken)
         }
         for signal in woken { signal.fire() }
-        metrics.set(figures)
         return value
     }
 }

@@ -65,6 +65,21 @@ struct WaitingLine: Sendable {
         return best?.waiter
     }
 
+    /// How many of those that wait have their turn before a call that begins to wait now: the other calls of its caller, and those
+    /// of others up to its own turn by their weights.
+    func before(_ call: PacedCall) -> Int {
+        let begun = waiters.filter { $0.call.continues != nil }.count
+        let others = Dictionary(grouping: waiters.filter { $0.call.continues == nil }, by: \.call.caller)
+        let own = others[call.caller]?.count ?? 0
+        let turn = begin(call.caller) + Double(own) / Double(call.weight)
+        return others.reduce(begun + own) { before, other in
+            guard other.key != call.caller, let weight = other.value.first?.call.weight else { return before }
+            // Of those with the same turn, whoever came first. Thirds do not add up to one in binary.
+            let turns = (turn - begin(other.key) + 1e-6) * Double(weight)
+            return turns < 0 ? before : before + Int(min(turns + 1, Double(other.value.count)))
+        }
+    }
+
     /// Notes that it was this call's turn.
     mutating func served(_ call: PacedCall) {
         continued = call.continues == nil || continued >= Self.continuedInARow ? 0 : continued + 1

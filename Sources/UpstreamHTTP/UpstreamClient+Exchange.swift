@@ -341,8 +341,10 @@ extension UpstreamClient {
         started: Timestamp
     ) -> ProviderError {
         let now = time.now()
-        // Whether the upstream received the call is not known here: then its place is taken.
-        if let place { budget.answered(place) }
+        if let place {
+            // Where it is not known whether the upstream received the call, its place is taken.
+            if TransportFailure.wasNeverSent(error) { budget.giveBack(place) } else { budget.answered(place) }
+        }
         if let error = error as? ProviderError { return error }
         if error is CancellationError || Task.isCancelled {
             if request.isPaced { breaker.withLock { $0.gaveUp(at: now) } }

@@ -150,7 +150,7 @@ public final class UpstreamClient: Sendable {
     /// Opens a download: the head is awaited, the bytes come as they are read.
     ///
     /// Answers 3xx are followed up to three times to `redirects` and to the hosts of the request's scope, never from
-    /// https to http; the token goes only to the latter. `expectedLength` is the size that is claimed of the whole file: a 200
+    /// https to http; the token goes only to the latter, and calls to the others take no place in the budget. `expectedLength` is the size that is claimed of the whole file: a 200
     /// without `Content-Length` and chunks has to have it, or its bytes throw. Whether an announced length can be the
     /// file's is the caller's to judge. A 200 whose end cannot be told from a break, because neither the upstream nor the
     /// caller knows its length, throws `permanent`.
@@ -225,6 +225,8 @@ public final class UpstreamClient: Sendable {
             {
                 request.url = target
             } else if redirects.contains(where: { $0.matches(target) }) {
+                // Another host's calls are not what the API's budget is for: neither its place nor its 429.
+                if target.origin != current.url.origin { request.isPaced = false }
                 request.url = target
                 request.bearer = nil
                 request.isSignedLink = true

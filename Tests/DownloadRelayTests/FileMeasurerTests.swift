@@ -100,6 +100,15 @@ import Testing
         #expect(patient.next(after: [.broken], attempts: 99) == turn(3600, counts: true))
     }
 
+    @Test("fault C4: what the request budget sends back comes again when its place does")
+    func aQueuedOneComesWhenItsPlaceDoes() async {
+        for (asked, expected) in [(7, 7), (90, 90), (0, 1), (86_400, 600)] {
+            let service = FakeMeasurementService([export([csv])], queuedFor: .seconds(asked))
+            await run(service, MeasurementSettings(rate: 0)) { service.ended.count == 1 }
+            #expect(service.ended.map { $0.next } == [turn(expected, counts: false)])
+        }
+    }
+
     private func turn(_ seconds: Int, counts: Bool) -> MeasurementClaim.Next {
         MeasurementClaim.Next(after: .seconds(seconds), counts: counts)
     }
@@ -117,10 +126,18 @@ private final class FakeMeasurementService: MeasurementService {
     }
 
     private let bytes: [Step]
+    /// The budget has no place for so long.
+    private let queuedFor: Duration?
     private let state: Mutex<State>
 
-    init(_ exports: [Export], attempts: Int = 1, bytes: [Step] = [.bytes(Array("a,b\n".utf8))]) {
+    init(
+        _ exports: [Export],
+        attempts: Int = 1,
+        bytes: [Step] = [.bytes(Array("a,b\n".utf8))],
+        queuedFor: Duration? = nil
+    ) {
         self.bytes = bytes
+        self.queuedFor = queuedFor
         state = Mutex(State(claims: exports.map { MeasurementClaim(export: $0, attempts: attempts) }))
     }
 
@@ -142,6 +159,7 @@ private final class FakeMeasurementService: MeasurementService {
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
         state.withLock { $0.opened.append(fileID) }
+        if let queuedFor { throw GatewayError(.queued, "No place.", retryAfter: queuedFor) }
         return FileBody(head: FileBody.Head(), bytes: ScriptedBytes(bytes))
     }
 

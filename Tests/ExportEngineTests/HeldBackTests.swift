@@ -56,6 +56,37 @@ import Testing
         }
     }
 
+    /// Two answers far apart, because the budget had no place in between, are two answers in a row.
+    @Test(
+        "fault C2: what the upstream says now and then is not taken for what it said all the time",
+        arguments: [true, false]
+    )
+    func heldTimeDoesNotCountBetweenAnswers(_ isMissing: Bool) async throws {
+        let bench = try Bench()
+        let now = bench.time.now
+        let answers = Mutex<(last: Timestamp, strays: Int)>((now(), 0))
+        // Each answer comes after two hours in which the budget had no place for it.
+        bench.provider.set {
+            $0.onObserve = { _ in
+                answers.withLock { answers in
+                    guard now() - answers.last >= .seconds(7200) else { return .failure(Self.noPlace()) }
+                    answers.last = now()
+                    answers.strays += 1
+                    guard answers.strays <= 2 else { return .success(.succeeded()) }
+                    return isMissing
+                        ? .failure(ProviderError(.notFound, "404"))
+                        : .success(Observation(.unknown, upstreamStatus: "Odd"))
+                }
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded)
+        }
+        #expect(answers.withLock { $0.strays } == 3)
+    }
+
     @Test func aLookThatNeverFindsAPlaceEnds() async throws {
         var settings = EngineSettings()
         settings.reconcileDeadline = .seconds(1800)
@@ -135,7 +166,7 @@ import Testing
         }
         state.adopt(starting, of: "alice", fence: 1, kind: .submission, at: now + .seconds(70))
         #expect(state.takeWork(at: now).work.observations == [[ids[0]]])
-        #expect(state.sentBack(ids[0], at: now) == .zero)
+        #expect(state.sentBack(ids[0], at: now) == .none)
         state.holdObservations(until: now + .seconds(30), at: now)
         _ = state.release(ids[0], until: (.observation, now + .seconds(30)), at: now)
         state.workIsDone(.observation)
@@ -151,8 +182,76 @@ import Testing
         #expect(state.takeWork(at: now + .seconds(70)).work.submissions == [starting])
         // The time was ours for both.
         for (id, seconds) in zip(ids, [30, 20]) {
-            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == .seconds(seconds))
+            let held = HeldTime(inAll: .seconds(seconds), sinceAnswer: .seconds(seconds))
+            #expect(state.wasAsked(id, after: .zero, at: now + .seconds(30)) == held)
+            #expect(state.wasAsked(id, after: .seconds(3), at: now + .seconds(60)).sinceAnswer == .seconds(3))
         }
+    }
+
+    @Test("fault C8: who asks again and again for newer word does not take the export out of the list")
+    func anEagerCallerLeavesTheExportInTheList() {
+        var generator = SplitMix(state: 5)
+        let now = Timestamp(milliseconds: 1_780_000_000_000)
+        let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
+        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        state.startRunning()
+        state.holdObservations(until: now + .seconds(30), at: now)
+        for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
+        #expect(state.takeWork(at: now).work.isEmpty)
+        for second in 1..<30 {
+            let time = now + .seconds(second)
+            #expect(state.refresh(ids[0], as: .observation, at: time) != nil)
+            #expect(state.takeWork(at: time).work.refreshes == [[ids[0]]])
+            _ = state.takeRefresh(ids[0])
+            _ = state.sentBack(ids[0], at: time)
+            #expect(state.release(ids[0], until: (.observation, now), at: time).count == 1)
+            state.workIsDone(.refresh)
+            #expect(state.takeWork(at: time).work.isEmpty)
+            #expect(state.waiting(.observation) == 3)
+        }
+        let list = state.takeWork(at: now + .seconds(30)).work.observations
+        #expect(list.map { Set($0) } == [Set(ids)] && list.joined().count == 3)
+        #expect(state.waiting(.observation) == 0)
+    }
+
+    @Test("fault C8: an export whose caller asks every second is polled, and ends", arguments: [true, false])
+    func anEagerCallersExportIsPolled(_ isInBatches: Bool) async throws {
+        let bench = try Bench { $0.batchObserve = isInBatches }
+        let now = bench.time.now
+        let polls = Mutex<(isPoll: Bool, since: Timestamp?, asked: Int)>((false, nil, 0))
+        // Callers take all there is, and the background has its place a minute after it has come for it first.
+        bench.provider.set {
+            $0.onCall = { call, context in
+                if call == .observe { polls.withLock { $0.isPoll = context.priority == .poll } }
+            }
+            $0.onObserve = { _ in
+                polls.withLock { polls in
+                    guard polls.isPoll else { return .failure(Self.noPlace(.seconds(40))) }
+                    let since = polls.since ?? now()
+                    polls.since = since
+                    guard now() - since >= .seconds(60) else { return .failure(Self.noPlace(.seconds(20))) }
+                    polls.asked += 1
+                    return .success(.succeeded())
+                }
+            }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id) { $0.isTracked }
+            let eager = Task {
+                while !Task.isCancelled {
+                    _ = try await bench.engine.export(id, owner: nil, refresh: true, authorization: .owner())
+                    try await bench.time.sleep(for: .seconds(1))
+                }
+            }
+            let begun = now()
+            let record = try await bench.drive(id)
+            eager.cancel()
+            _ = await eager.result
+            #expect(record.export.status == .succeeded)
+            #expect(now() - begun <= .seconds(180), "\(now() - begun)")
+        }
+        #expect(polls.withLock { $0.asked } == 1)
     }
 
     @Test("fault C2: what is past its time for another reason is asked for before it ends")

@@ -17,6 +17,12 @@ struct Seeded: RandomNumberGenerator {
 }
 
 extension BudgetState {
+    /// Makes a call that the upstream answers at once.
+    mutating func call(_ call: PacedCall, at time: Timestamp) {
+        guard case .admitted(let place) = outcome(of: ask(call, at: time)) else { return }
+        answered(place, at: time)
+    }
+
     /// Asks and takes the answer that is there at once.
     fileprivate mutating func now(_ call: PacedCall, at time: Timestamp) -> (ticket: UInt64, outcome: Outcome?) {
         let ticket = ask(call, at: time)
@@ -142,8 +148,8 @@ private struct Life {
                 continue
             }
             let answer = Int64.random(in: 0..<30_000, using: &random)
-            // It arrives before it is answered, and within the margin for what is on its way.
-            let arrival = Int64.random(in: 0...min(answer, 10_000), using: &random)
+            // It arrives at any time before it is answered: a connection may take half a minute.
+            let arrival = Int64.random(in: 0...answer, using: &random)
             received.append((now + .milliseconds(arrival)).milliseconds)
             underWay.append((place, now + .milliseconds(arrival), now + .milliseconds(answer)))
         }
@@ -193,6 +199,21 @@ private struct Life {
         #expect(place(state.outcome(of: ticket)) != nil)
     }
 
+    @Test("fault C1: a call without an answer keeps its place, however long it is on its way")
+    func whatIsUnderWayKeepsItsPlace() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(60)))
+        guard let first = place(state.now(call(.caller), at: start).outcome) else { return }
+        let ticket = state.now(call(.caller), at: start).ticket
+        state.settle(at: start + .seconds(100))
+        #expect(state.outcome(of: ticket) == nil && state.usage(at: start + .seconds(100)).used == 1)
+        #expect(state.nextChange(at: start + .seconds(100)) == .milliseconds(60_600))
+        state.answered(first, at: start + .seconds(100))
+        state.settle(at: start + .milliseconds(160_599))
+        #expect(state.outcome(of: ticket) == nil)
+        state.settle(at: start + .milliseconds(160_600))
+        #expect(place(state.outcome(of: ticket)) != nil)
+    }
+
     @Test func theBackgroundLeavesRoomForCallers() {
         var state = BudgetState(RequestBudget(5, per: .seconds(60)))
         for _ in 0..<3 { #expect(place(state.now(call(.start), at: start).outcome) != nil) }
@@ -231,28 +252,36 @@ private struct Life {
     @Test("fault C7: the one call of a caller comes before the many of another")
     func callersTakeTurns() {
         var state = BudgetState(RequestBudget(1, per: .seconds(1)))
-        _ = state.now(call(.poll), at: start)
+        state.call(call(.poll), at: start)
         let many = (0..<100).map { state.ask(call(.poll, caller: "many", export: export($0)), at: start) }
         let one = state.ask(call(.poll, caller: "one", export: export(1000)), at: start)
         var (now, before) = (start, 0)
         while state.outcome(of: one) == nil {
             now = now + max(.milliseconds(1), state.nextChange(at: now) ?? .zero)
             state.settle(at: now)
-            before += many.count { state.outcome(of: $0) != nil }
+            for ticket in many {
+                guard let place = place(state.outcome(of: ticket)) else { continue }
+                state.answered(place, at: now)
+                before += 1
+            }
         }
         #expect(before <= 1)
     }
 
     @Test func exportsOfACallerTakeTurns() {
         var state = BudgetState(RequestBudget(1, per: .seconds(1)))
-        _ = state.now(call(.caller), at: start)
+        state.call(call(.caller), at: start)
         let many = (0..<10).map { _ in state.ask(call(.caller, caller: "c", export: export(1)), at: start) }
         let one = state.ask(call(.caller, caller: "c", export: export(2)), at: start)
         var (now, before) = (start, 0)
         while state.outcome(of: one) == nil {
             now = now + max(.milliseconds(1), state.nextChange(at: now) ?? .zero)
             state.settle(at: now)
-            before += many.count { state.outcome(of: $0) != nil }
+            for ticket in many {
+                guard let place = place(state.outcome(of: ticket)) else { continue }
+                state.answered(place, at: now)
+                before += 1
+            }
         }
         #expect(before <= 1)
     }

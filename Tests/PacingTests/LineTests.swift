@@ -126,7 +126,7 @@ private struct Players {
 
     @Test func callersHavePlacesByTheirWeights() {
         var state = BudgetState(RequestBudget(1, per: .seconds(1)))
-        _ = state.ask(poll(0, patience: .seconds(3600)), at: start)
+        state.call(poll(0, patience: .seconds(3600)), at: start)
         var tickets: [UInt64: String] = [:]
         for number in 1...60 {
             tickets[state.ask(poll(UInt64(number), caller: "heavy", weight: 3, patience: .seconds(3600)), at: start)] =
@@ -147,6 +147,59 @@ private struct Players {
         #expect(served.count { $0 == "heavy" } == 30)
         // And not all of the heavy one's first.
         #expect(served.prefix(4).contains("light"))
+    }
+
+    private func download(_ caller: String, weight: Int = 1, patience: Duration = .seconds(30)) -> PacedCall {
+        PacedCall(.caller, host: "h", caller: caller, weight: weight, patience: patience)
+    }
+
+    @Test("fault C7: a caller with many calls at once shuts no other out")
+    func manyCallsOfACallerShutNobodyOut() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(20)))
+        state.call(download("busy"), at: start)
+        let waiting = state.ask(download("busy"), at: start)
+        for _ in 0..<20 {
+            guard case .queued = state.outcome(of: state.ask(download("busy"), at: start)) else {
+                Issue.record("there is no place for it in time")
+                return
+            }
+        }
+        // The one place that there is in time is the other's: the busy one has had its turn.
+        let other = state.ask(download("other"), at: start + .seconds(1))
+        #expect(state.outcome(of: other) == nil)
+        state.settle(at: start + .milliseconds(20_200))
+        guard case .admitted(let place) = state.outcome(of: other) else {
+            Issue.record("it was not admitted")
+            return
+        }
+        state.answered(place, at: start + .milliseconds(20_200))
+        #expect(state.outcome(of: waiting) == nil)
+        state.settle(at: start + .seconds(30))
+        guard case .queued(let first, _) = state.outcome(of: waiting) else {
+            Issue.record("it waits for longer than it has patience")
+            return
+        }
+        #expect(first.position == 1)
+    }
+
+    @Test func aCallersCallStandsWhereItsTurnIs() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(10)))
+        state.call(download("nobody"), at: start)
+        for _ in 0..<12 { _ = state.ask(download("busy", patience: .seconds(3600)), at: start) }
+        func position(_ caller: String, weight: Int = 1) -> Int? {
+            let call = download(caller, weight: weight, patience: .milliseconds(1))
+            guard case .queued(let place, _) = state.outcome(of: state.ask(call, at: start)) else { return nil }
+            return place.position
+        }
+        #expect(position("busy") == 13)
+        #expect(position("other") == 2)
+        for expected in [2, 4, 6] {
+            #expect(position("other") == expected)
+            _ = state.ask(download("other", patience: .seconds(3600)), at: start)
+        }
+        // Two of each other one have their turn before the fourth of a caller with the weight 3, and its own three.
+        for _ in 0..<3 { _ = state.ask(download("heavy", weight: 3, patience: .seconds(3600)), at: start) }
+        #expect(position("heavy", weight: 3) == 8)
     }
 
     @Test func aPositionCountsWeights() {
@@ -189,10 +242,24 @@ private struct Players {
         #expect(state.queueLength(.poll) == 2)
     }
 
+    @Test func aFurtherCallThatIsGivenUpTakesNoPlaceOfTheNextPiece() {
+        var state = BudgetState(RequestBudget(1, per: .seconds(20)))
+        state.call(poll(0, patience: .seconds(3600)), at: start)
+        guard case .queued = state.outcome(of: state.ask(poll(1), at: start)) else { return }
+        var further = poll(1, patience: .seconds(600))
+        further.continues = 1
+        let ticket = state.ask(further, at: start)
+        #expect(state.outcome(of: ticket) == nil)
+        state.leave(ticket, at: start)
+        #expect(state.queueLength(.poll) == 1)
+        guard case .queued(let other, _) = state.outcome(of: state.ask(poll(2), at: start)) else { return }
+        #expect(other.position == 2)
+    }
+
     @Test func whoWaitsInVainKeepsItsPlace() {
         var state = BudgetState(RequestBudget(1, per: .seconds(10)))
         // The first takes the place, the second waits for the next one, and a caller takes that.
-        _ = state.ask(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
+        state.call(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
         _ = state.ask(PacedCall(.caller, host: "h", patience: .seconds(60)), at: start)
         let first = state.ask(poll(1, patience: .seconds(20)), at: start)
         #expect(state.outcome(of: first) == nil)

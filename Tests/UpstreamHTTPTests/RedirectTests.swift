@@ -26,6 +26,28 @@ import Testing
         try await store.stop()
     }
 
+    @Test("fault C5: a download that is redirected to storage takes one place, and the storage's 429 halves no budget")
+    func storageIsNotPaced() async throws {
+        let store = try await RawServer.start { _, index in
+            [index == 0 ? RawServer.answer(429, ["Retry-After: 1"]) : Self.blob]
+        }
+        let location = "http://127.0.0.1:\(store.port)/c/file.zip"
+        try await Upstream.with(budget: RequestBudget(2, per: .seconds(60)), patience: .seconds(4)) { _, _ in
+            [RawServer.answer(302, ["Location: \(location)"])]
+        } test: { upstream in
+            let rule = HostRule.origin(of: try #require(UpstreamURL(location)))
+            let request = try upstream.request(.get, bearer: true)
+            let first = try await upstream.download(request, redirects: [rule])
+            #expect(first.status == 429)
+            let second = try await upstream.download(request, redirects: [rule])
+            #expect(await read(second.bytes).bytes == Array("the file".utf8))
+            #expect(upstream.server.calls.count == 2 && store.calls.count == 2)
+            let error = try await providerError { try await upstream.send(upstream.request(.get)) }
+            #expect(error.isOwnWait)
+        }
+        try await store.stop()
+    }
+
     @Test func theTokenStaysWithItsOwnHost() async throws {
         try await Upstream.with { call, _ in
             [call.target == "/thing" ? RawServer.answer(302, ["Location: /other?x=1#part"]) : Self.blob]
