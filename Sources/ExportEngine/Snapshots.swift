@@ -52,11 +52,8 @@ final class Snapshots: Sendable {
     func find(_ id: ExportID, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
         let (isToldNow, found) = state.withLock { state -> (Bool, ExportSnapshot?) in
             if let snapshot = state.map.find(id) { return (true, snapshot) }
-            if state.reads[id] == nil {
-                // It is being created: nobody can know its id yet.
-                guard state.map.beginRead(id) else { return (true, nil) }
-                state.reads[id] = Task { try await self.read(id) }
-            }
+            // It is being created: nobody can know its id yet.
+            guard self.read(of: id, &state) != nil else { return (true, nil) }
             state.finders[id, default: []].append(then)
             return (false, nil)
         }
@@ -68,12 +65,7 @@ final class Snapshots: Sendable {
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
         let found = state.withLock { state -> Found in
             if let snapshot = state.map.find(id) { return .snapshot(snapshot) }
-            if let read = state.reads[id] { return .read(read) }
-            guard state.map.beginRead(id) else { return .nothing }
-            // A task of its own: it must not end because the first who asked has left. Everybody who asked awaits it.
-            let read = Task { try await self.read(id) }
-            state.reads[id] = read
-            return .read(read)
+            return self.read(of: id, &state).map(Found.read) ?? .nothing
         }
         switch found {
         case .snapshot(let snapshot):
@@ -86,6 +78,17 @@ final class Snapshots: Sendable {
             misses.increment()
             return try await ledger.record(id).map { ExportSnapshot($0.export) }
         }
+    }
+
+    /// The read that is under way, or a new one; nil where the export is being created.
+    private func read(of id: ExportID, _ state: inout State) -> Task<ExportSnapshot?, any Error>? {
+        if let read = state.reads[id] { return read }
+        guard state.map.beginRead(id) else { return nil }
+        // A task of its own: it must not end because the first who asked has left. It is one read of the ledger, and ends with it;
+        // everybody who asked awaits it, or is told.
+        let read = Task { try await self.read(id) }
+        state.reads[id] = read
+        return read
     }
 
     private func read(_ id: ExportID) async throws -> ExportSnapshot? {

@@ -1,0 +1,103 @@
+import Exports
+import Pacing
+import Synchronization
+
+// What a call waits for before it is made: its place in the request budget, and hosts that have asked to be left alone.
+extension UpstreamClient {
+    /// Waits for a place in the budget; refuses while the breaker is open. Nil for a call that needs no place.
+    func pass(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) -> CallBudget
+        .Place?
+    {
+        // Nothing of a call that was cancelled before it began has reached the upstream.
+        guard !Task.isCancelled else {
+            throw ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        }
+        guard request.isPaced else { return nil }
+        let place: CallBudget.Place
+        do throws(CallBudget.Refusal) {
+            place = try await self.place(for: request, context)
+        } catch {
+            throw refused(error, request)
+        }
+        guard let rest = breaker.withLock({ $0.request(at: time.now(), isHarmless: request.method == .get) }) else {
+            context.series?.calls(place.order, after: place.waited)
+            return place
+        }
+        budget.giveBack(place)
+        throw ProviderError(
+            .transient,
+            "\(request.url.host) failed repeatedly and is left alone for a while.",
+            retryAfter: rest
+        )
+    }
+
+    private func place(
+        for request: UpstreamRequest,
+        _ context: CallContext
+    ) async throws(CallBudget.Refusal) -> CallBudget.Place {
+        var call = PacedCall(
+            context.priority,
+            host: Self.hold(request),
+            caller: context.caller,
+            weight: context.weight,
+            work: context.work,
+            patience: context.patience ?? settings.patience
+        )
+        guard let order = context.series?.order else { return try await budget.place(for: call) }
+        if call.priority == .caller {
+            do throws(CallBudget.Refusal) {
+                return try await budget.place(for: call)
+            } catch {
+                guard case .queued = error else { throw error }
+                // Nobody waits for the rest any more: it goes on behind those for whom somebody does.
+                call.priority = .poll
+            }
+        }
+        call.continues = order
+        call.patience = BudgetState.longestWait
+        return try await budget.place(for: call)
+    }
+
+    /// What it means to have no place. Only a hold is the upstream's own word.
+    private func refused(_ refusal: CallBudget.Refusal, _ request: UpstreamRequest) -> ProviderError {
+        switch refusal {
+        case .queued(let place, let wait):
+            var error = ProviderError(
+                .throttled,
+                "The gateway's own request budget of the connection \"\(settings.connection)\" is used up for now. "
+                    + "The call is number \(place.position) of those that wait for it; the upstream was not asked.",
+                problem: .queued,
+                retryAfter: wait
+            )
+            error.queue = place
+            return error
+        case .held(let rest): return asksToWait(request, rest)
+        case .cancelled: return ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        }
+    }
+
+    private func asksToWait(_ request: UpstreamRequest, _ rest: Duration) -> ProviderError {
+        ProviderError(.throttled, "\(request.url.host) has asked to wait before the next call.", retryAfter: rest)
+    }
+
+    /// What a `Retry-After` holds: the calls of one kind to one host.
+    static func hold(_ request: UpstreamRequest) -> String {
+        (request.isPaced ? "api " : "files ") + request.url.origin
+    }
+
+    /// A download host's own wish to be left alone is kept for downloads from it, and for nothing else.
+    func waitForHost(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) {
+        guard let rest = budget.hold(of: Self.hold(request)) else { return }
+        guard rest <= context.patience ?? settings.patience else { throw asksToWait(request, rest) }
+        try await pause(rest)
+    }
+
+    func pause(_ duration: Duration) async throws(ProviderError) {
+        guard duration > .zero else { return }
+        do {
+            try await time.sleep(for: duration)
+        } catch {
+            throw ProviderError(.transient, "The call was given up.", cause: error)
+        }
+    }
+}
