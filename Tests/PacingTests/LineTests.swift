@@ -2,8 +2,6 @@ import Exports
 import Testing
 @testable import Pacing
 
-private let start = Timestamp(milliseconds: 1_780_000_000_000)
-
 /// Work that asks, waits, is sent back and comes again, as the engine does it; the upstream answers at once.
 private struct Players {
     struct Player {
