@@ -7,15 +7,27 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// Makes an id from a time and 74 bits of randomness.
     public init(at time: Timestamp, random: inout some RandomNumberGenerator) {
         let milliseconds = UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF
-        high = milliseconds << 16 | 0x7000 | UInt64.random(in: 0...0xFFF, using: &random)
-        low = 0x8000_0000_0000_0000 | (UInt64.random(in: .min ... .max, using: &random) >> 2)
+        high = milliseconds << 16 | 0x7000 | (random.next() >> 52)
+        low = 0x8000_0000_0000_0000 | (random.next() >> 2)
     }
 
     /// Reads a canonical UUID of any version, either case; nil for anything else.
-    public init?(_ text: some StringProtocol) {
-        guard UUIDText.isValid(text) else { return nil }
+    public init?(_ text: String) {
+        self.init(text[...])
+    }
+
+    /// Reads a canonical UUID of any version, either case; nil for anything else.
+    public init?(_ text: Substring) {
+        var text = text
+        guard let id = text.withUTF8({ ExportID(utf8: $0) }) else { return nil }
+        self = id
+    }
+
+    /// Reads a canonical UUID of any version, either case; nil for anything else.
+    public init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard UUIDText.isValid(bytes) else { return nil }
         var (high, low, count): (UInt64, UInt64, Int) = (0, 0, 0)
-        for byte in text.utf8 where byte != UInt8(ascii: "-") {
+        for byte in bytes where byte != UInt8(ascii: "-") {
             // The low bits of `a` and of `A` are 1.
             let digit = UInt64(byte & 0xF) + (byte > 0x39 ? 9 : 0)
             if count < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
@@ -27,18 +39,31 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// The canonical text, lower case: `01981f3e-7c1a-7b52-9d3e-0242ac120002`.
     public var description: String {
         String(unsafeUninitializedCapacity: 36) { text in
-            var place = 0
-            for index in 0..<32 {
-                if index == 8 || index == 12 || index == 16 || index == 20 {
-                    text[place] = UInt8(ascii: "-")
-                    place += 1
-                }
-                let bits = index < 16 ? high >> UInt64(60 - 4 * index) : low >> UInt64(60 - 4 * (index - 16))
-                let digit = UInt8(truncatingIfNeeded: bits & 0xF)
-                text[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+            write(to: text)
+            return text.count
+        }
+    }
+
+    /// Appends the canonical text: no string is made of it.
+    public func append(to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
+            write(to: text)
+            bytes.append(contentsOf: text)
+        }
+    }
+
+    /// - Parameter text: 36 bytes.
+    private func write(to text: UnsafeMutableBufferPointer<UInt8>) {
+        var place = 0
+        for index in 0..<32 {
+            if index == 8 || index == 12 || index == 16 || index == 20 {
+                text[place] = UInt8(ascii: "-")
                 place += 1
             }
-            return place
+            let bits = index < 16 ? high >> UInt64(60 - 4 * index) : low >> UInt64(60 - 4 * (index - 16))
+            let digit = UInt8(truncatingIfNeeded: bits & 0xF)
+            text[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+            place += 1
         }
     }
 
@@ -64,21 +89,23 @@ extension ExportID: Codable {
 public enum UUIDText {
     /// Whether `text` is 8-4-4-4-12 hexadecimal digits, either case.
     public static func isValid(_ text: some StringProtocol) -> Bool {
-        var count = 0
-        for byte in text.utf8 {
-            let isRight =
-                switch count {
-                case 8, 13, 18, 23: byte == UInt8(ascii: "-")
-                case 0..<36: isHexDigit(byte)
-                default: false
-                }
-            guard isRight else { return false }
-            count += 1
+        var text = Substring(text)
+        return text.withUTF8(isValid)
+    }
+
+    static func isValid(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard bytes.count == 36 else { return false }
+        for (place, byte) in bytes.enumerated() {
+            switch place {
+            case 8, 13, 18, 23: guard byte == UInt8(ascii: "-") else { return false }
+            default: guard isHexDigit(byte) else { return false }
+            }
         }
-        return count == 36
+        return true
     }
 
     /// Whether `byte` is 0–9, a–f or A–F.
+    @inlinable
     public static func isHexDigit(_ byte: UInt8) -> Bool {
         (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
     }

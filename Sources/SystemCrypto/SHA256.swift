@@ -64,9 +64,11 @@ public struct SHA256: ~Copyable {
 
     /// The digest of bytes that are all there: 32 bytes.
     public static func hash(_ bytes: [UInt8]) -> [UInt8] {
-        var hash = SHA256()
-        hash.update(bytes)
-        return hash.finalize()
+        [UInt8](unsafeUninitializedCapacity: byteCount) { digest, count in
+            let made = EVP_Digest(bytes, bytes.count, digest.baseAddress, nil, algorithm.digest, nil)
+            precondition(made == 1, "libcrypto: SHA-256 is not available; SystemCrypto.check() tells why")
+            count = byteCount
+        }
     }
 }
 

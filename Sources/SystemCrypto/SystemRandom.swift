@@ -18,6 +18,11 @@ public struct SystemRandom: RandomNumberGenerator, Sendable {
     public init() {}
 
     public mutating func next() -> UInt64 {
-        randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        var value: UInt64 = 0
+        let filled = withUnsafeMutableBytes(of: &value) {
+            RAND_bytes($0.assumingMemoryBound(to: UInt8.self).baseAddress, Int32($0.count))
+        }
+        precondition(filled == 1, "libcrypto: no randomness")
+        return value
     }
 }

@@ -42,7 +42,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Where whole answers are written: behind it there is no handler that knows HTTP.
     var encoder: ChannelHandlerContext?
     /// A request that may be answered here, as soon as it has ended.
-    private var opened: (head: HTTPRequestHead, target: DirectAnswers.Target)?
+    private var opened: (head: HTTPRequestHead, target: DirectAnswers.Target, fields: StatusFields)?
     var hold: Hold?
     /// Told apart by it: what comes too late for one must not end another.
     var holdNumber = 0
@@ -96,10 +96,11 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard hold == nil else { return pending.append(.part(data)) }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            if encoder != nil, !hasPassedLast, connection.isIdle, Self.hasNoBody(head),
-                let target = DirectAnswers.target(of: head)
+            // Whoever speaks HTTP/1.0 is not answered here. A head whose fields are all known has no body: nobody is waited for.
+            if encoder != nil, !hasPassedLast, connection.isIdle, head.version == .http1_1,
+                let target = DirectAnswers.target(of: head), let fields = StatusFields(head.headers)
             {
-                opened = (head, target)
+                opened = (head, target, fields)
             } else {
                 passOn(head, context)
             }
@@ -107,8 +108,8 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             passOn(context)
             context.fireChannelRead(data)
         case .end(let trailers):
-            if trailers == nil, let (head, target) = opened, isReady(context),
-                let request = answers.request(head, target, from: context.remoteAddress)
+            if trailers == nil, let (head, target, fields) = opened, isReady(context),
+                let request = answers.request(head, target, fields, from: context.remoteAddress)
             {
                 opened = nil
                 answer(request, head, context)
@@ -119,24 +120,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Whether the end of the request comes with its head: nobody is waited for.
-    private static func hasNoBody(_ head: HTTPRequestHead) -> Bool {
-        // Whoever speaks HTTP/1.0 is not answered here.
-        head.version == .http1_1
-            && !head.headers.contains { name, _ in
-                // By length first: most fields are others.
-                switch name.utf8.count {
-                case 14: name.lowercased() == "content-length"
-                case 17: name.lowercased() == "transfer-encoding"
-                case 6: name.lowercased() == "expect"
-                default: false
-                }
-            }
-    }
-
     /// What was not answered goes the way of all others.
     private func passOn(_ context: ChannelHandlerContext) {
-        guard let (head, _) = opened else { return }
+        guard let (head, _, _) = opened else { return }
         opened = nil
         passOn(head, context)
     }

@@ -44,6 +44,8 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     ///
     /// Where it is not the last, or stands twice, and in HTTP/1.0, nobody knows where the body ends (RFC 9112, 6.1 and 6.3).
     private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
+        // Most have none.
+        guard head.headers.contains(name: "transfer-encoding") else { return nil }
         let codings = head.headers[canonicalForm: "transfer-encoding"].filter { !$0.isEmpty }.map { $0.lowercased() }
         guard !codings.isEmpty else { return nil }
         guard codings.firstIndex(of: "chunked") == codings.count - 1, !head.version.isOld else {
@@ -53,10 +55,29 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {
-        let hosts = head.headers["host"]
-        guard hosts.count == 1 else { return hosts.isEmpty && head.version.isOld }
-        // RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
-        return hosts[0].utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"#/<>?@\\^`{|},".utf8.contains($0) }
+        var hosts = 0
+        for (name, value) in head.headers where name.utf8.count == 4 && name.lowercased() == "host" {
+            hosts += 1
+            guard hosts == 1, isHost(value) else { return false }
+        }
+        return hosts == 1 || head.version.isOld
+    }
+
+    /// RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
+    private static func isHost(_ value: String) -> Bool {
+        var value = value
+        return value.withUTF8 { bytes in
+            bytes.allSatisfy { byte in
+                switch byte {
+                case 0...0x20, 0x7F...: false
+                case UInt8(ascii: "\""), UInt8(ascii: "#"), UInt8(ascii: "/"), UInt8(ascii: "<"), UInt8(ascii: ">"),
+                    UInt8(ascii: "?"), UInt8(ascii: "@"), UInt8(ascii: "\\"), UInt8(ascii: "^"), UInt8(ascii: "`"),
+                    UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: ","):
+                    false
+                default: true
+                }
+            }
+        }
     }
 }
 

@@ -40,22 +40,29 @@ struct DirectAnswers: Sendable {
     /// `/exports/{id}/operation`, spelled as here and without a query. Nil for all others.
     static func target(of head: HTTPRequestHead) -> Target? {
         guard head.method == .GET || head.method == .HEAD else { return nil }
-        let (path, prefix, suffix, idLength) = (head.uri, "/exports/", "/operation", 36)
-        let bytes = path.utf8
-        let isOperation = bytes.count == prefix.utf8.count + idLength + suffix.utf8.count
-        guard isOperation || bytes.count == prefix.utf8.count + idLength, path.hasPrefix(prefix),
-            !isOperation || path.hasSuffix(suffix)
-        else { return nil }
-        let start = bytes.index(bytes.startIndex, offsetBy: prefix.utf8.count)
-        return ExportID(path[start..<bytes.index(start, offsetBy: idLength)])
-            .map { Target(id: $0, isOperation: isOperation) }
+        var path = head.uri
+        return path.withUTF8 { path in
+            let (prefix, suffix, idLength): (StaticString, StaticString, Int) = ("/exports/", "/operation", 36)
+            let id = prefix.utf8CodeUnitCount..<prefix.utf8CodeUnitCount + idLength
+            let isOperation = path.count == id.upperBound + suffix.utf8CodeUnitCount
+            guard isOperation || path.count == id.upperBound, path.hasText(prefix, at: 0),
+                !isOperation || path.hasText(suffix, at: id.upperBound)
+            else { return nil }
+            return ExportID(utf8: UnsafeBufferPointer(rebasing: path[id]))
+                .map { Target(id: $0, isOperation: isOperation) }
+        }
     }
 
     /// The request that a head without a body is; nil for one that is not answered here: nothing has happened then.
     ///
-    /// - Parameter peer: Who opened the connection.
-    func request(_ head: HTTPRequestHead, _ target: Target, from peer: SocketAddress?) -> StatusRequest? {
-        guard let fields = StatusFields(head.headers), fields.bytes <= limits.maxHeaderBytes,
+    /// - Parameter peer: Who opened the connection: asked only where it matters, for that is a question to the system.
+    func request(
+        _ head: HTTPRequestHead,
+        _ target: Target,
+        _ fields: StatusFields,
+        from peer: @autoclosure () -> SocketAddress?
+    ) -> StatusRequest? {
+        guard fields.bytes <= limits.maxHeaderBytes,
             head.uri.utf8.count <= limits.maxTargetBytes,
             let caller = authentication.callerAtOnce(authorization: fields.authorization),
             caller.permissions.allow(.read), Self.acceptsJSON(fields.accept)
@@ -63,7 +70,7 @@ struct DirectAnswers: Sendable {
         let isHead = head.method == .HEAD
         return StatusRequest(
             id: target.id,
-            document: target.isOperation ? .operation : .export(base: base(head, fields, from: peer)),
+            document: target.isOperation ? .operation : .export(base: base(head, fields, from: peer())),
             isHead: isHead,
             owner: caller.owner,
             ifNoneMatch: fields.ifNoneMatch,
@@ -147,14 +154,18 @@ struct DirectAnswers: Sendable {
     private static let exportRoute = "/exports/{id}"
     private static let operationRoute = "/exports/{id}/operation"
 
-    private func base(_ head: HTTPRequestHead, _ fields: StatusFields, from peer: SocketAddress?) -> String? {
+    private func base(
+        _ head: HTTPRequestHead,
+        _ fields: StatusFields,
+        from peer: @autoclosure () -> SocketAddress?
+    ) -> String? {
         // To make fields of them takes long.
         guard fields.isForwarded else { return publicAddress.base(of: [:], from: nil) }
         var forwarded = HTTPFields()
         for name in [HTTPField.Name.forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPrefix] {
             forwarded[values: name] = head.headers[name.rawName]
         }
-        return publicAddress.base(of: forwarded, from: peer)
+        return publicAddress.base(of: forwarded, from: peer())
     }
 
     private static func acceptsJSON(_ field: String?) -> Bool {
@@ -166,5 +177,14 @@ struct DirectAnswers: Sendable {
         if let id = fields.requestID.map({ FieldValue.trimmed($0) }), RequestID.isValid(id) { return id }
         var random = SystemRandom()
         return RequestID.make(using: &random)
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// Whether `text` stands at a place.
+    fileprivate func hasText(_ text: StaticString, at place: Int) -> Bool {
+        guard place + text.utf8CodeUnitCount <= count else { return false }
+        for index in 0..<text.utf8CodeUnitCount where self[place + index] != text.utf8Start[index] { return false }
+        return true
     }
 }
