@@ -205,7 +205,7 @@ extension GatewayConfiguration.Downloads {
     fileprivate var settings: RelaySettings {
         var settings = RelaySettings()
         settings.gzip = gzip
-        settings.gzipThreads = gzipThreads
+        settings.gzipThreads = gzipThreads ?? Processors.available
         settings.minimumGzipSize = minimumGzipSize
         settings.firstByteTimeout = firstByteTimeout
         settings.rangeSkipLimit = Int64(rangeSkipLimit)

@@ -16,6 +16,7 @@ struct ExportGateway: AsyncParsableCommand {
         StandardStreams.secure()
         CrashOutput.hideMemory(environment: ProcessInfo.processInfo.environment)
         OpenFiles.raiseLimit()
+        Processors.limitEventLoops(environment: ProcessInfo.processInfo.environment)
         await main(nil)
     }
 
