@@ -26,7 +26,7 @@ public enum StandardStreams {
     /// Writes a last line to standard error, unless nobody takes it within two seconds.
     public static func report(_ line: String) {
         let writer = LogWriter(descriptor: STDERR_FILENO, capacity: 1 << 20) { _ in "" }
-        writer.sink.write(line)
+        writer.sink.write(Array(line.utf8), true)
         writer.close(within: .seconds(2))
     }
 }

@@ -27,6 +27,36 @@ import Testing
         #expect(event["time"]?.string == ManualTime().now().description)
     }
 
+    /// What is written without a tree of values is what the tree gives.
+    @Test(
+        arguments: [
+            [:], ["export": "42"], ["zeta": "1", "alpha": "2", "time_ms": "3", "lev": "4", "levels": "5"],
+            ["number": .stringConvertible(7), "list": .array(["a", "b"])], ["quote": "a\"b"], ["level": "shadow"],
+            ["key\"": "1"], ["é": "1"],
+        ] as [Logger.Metadata]
+    )
+    func plainLinesAreTheSame(metadata: Logger.Metadata) throws {
+        let box = LineBox()
+        let handler = LineLogHandler(
+            label: "test",
+            settings: .init(),
+            time: ManualTime(),
+            sink: LogSink { box.add($0) }
+        )
+        handler.log(
+            event: LogEvent(
+                level: .info,
+                message: "Message",
+                metadata: metadata,
+                source: "",
+                file: "",
+                function: "",
+                line: 0
+            )
+        )
+        #expect(box.lines == [handler.line(.info, "Message", metadata)])
+    }
+
     @Test func quietLevelsWriteNothing() {
         #expect(record(.text) { $0.debug("Message") }.isEmpty)
     }

@@ -26,20 +26,20 @@ import Testing
         let (reader, end) = try pipe()
         let writer = writer(end)
         let lines = (0..<500).map { "line \($0) \(String(repeating: "x", count: $0 % 37))\n" }
-        for line in lines { writer.sink.write(line) }
+        for line in lines { writer.sink.write(Array(line.utf8), true) }
         writer.close(within: .seconds(10))
         close(end)
         #expect(everything(from: reader) == lines.joined())
         #expect(writer.lost.isEmpty)
     }
 
-    /// Those of requests wait for others, and go out with the next one that does not.
-    @Test func theLinesOfRequestsKeepTheirPlaceAmongTheOthers() throws {
+    /// Those that are not urgent wait for others, and go out with the next one that is.
+    @Test func linesThatWaitKeepTheirPlaceAmongTheOthers() throws {
         let (reader, end) = try pipe()
         let writer = writer(end)
         let lines = (0..<1000).map { "line \($0) \(String(repeating: "x", count: $0 % 37))\n" }
         for (index, line) in lines.enumerated() {
-            if index % 50 == 49 { writer.sink.write(line) } else { writer.sink.writeRequest(Array(line.utf8)) }
+            writer.sink.write(Array(line.utf8), index % 50 == 49)
         }
         writer.close(within: .seconds(10))
         close(end)
@@ -48,12 +48,12 @@ import Testing
     }
 
     /// Nobody has to write another line for it, or to end the writer.
-    @Test func theLineOfARequestIsWrittenSoon() throws {
+    @Test func aLineThatWaitsIsWrittenSoon() throws {
         let (reader, end) = try pipe()
         let writer = writer(end)
         var text = ""
         for number in 0..<5 {
-            writer.sink.writeRequest(Array("line \(number)\n".utf8))
+            writer.sink.write(Array("line \(number)\n".utf8), false)
             while !text.hasSuffix("line \(number)\n") {
                 var bytes = [UInt8](repeating: 0, count: 100)
                 let count = read(reader, &bytes, bytes.count)
@@ -70,7 +70,7 @@ import Testing
         let (reader, end) = try pipe()
         let writer = writer(end)
         let line = String(repeating: "y", count: 20_000) + "\n"
-        writer.sink.write(line)
+        writer.sink.write(Array(line.utf8), true)
         writer.close(within: .seconds(10))
         close(end)
         #expect(everything(from: reader) == line)
@@ -81,7 +81,7 @@ import Testing
         let (reader, end) = try pipe()
         let writer = writer(end, capacity: 4096)
         let line = String(repeating: "z", count: 99) + "\n"
-        for _ in 0..<10_000 { writer.sink.write(line) }
+        for _ in 0..<10_000 { writer.sink.write(Array(line.utf8), true) }
         let lost = try #require(writer.lost[.bufferFull])
         #expect(lost > 0 && lost < 10_000)
         writer.close(within: .milliseconds(50))
@@ -107,7 +107,7 @@ import Testing
         let full = open("/dev/full", O_WRONLY)
         try #require(full >= 0)
         let writer = writer(full)
-        for _ in 0..<100 { writer.sink.write("a line\n") }
+        for _ in 0..<100 { writer.sink.write(Array("a line\n".utf8), true) }
         writer.close(within: .seconds(10))
         close(full)
         #expect(writer.lost == [.writeFailed: 100])
@@ -119,7 +119,7 @@ import Testing
         close(end)
         // A number that nothing has.
         let writer = writer(1_000_000)
-        writer.sink.write("a line\n")
+        writer.sink.write(Array("a line\n".utf8), true)
         writer.close(within: .seconds(10))
         #expect(writer.lost == [.writeFailed: 1])
     }
@@ -128,7 +128,7 @@ import Testing
         let (reader, end) = try pipe()
         let writer = writer(end)
         writer.close(within: .seconds(10))
-        writer.sink.write("late\n")
+        writer.sink.write(Array("late\n".utf8), true)
         close(end)
         #expect(everything(from: reader).isEmpty)
         #expect(writer.lost == [.bufferFull: 1])

@@ -23,7 +23,7 @@ extension LineLogHandler: AccessLog {
             )
             return
         }
-        sink.writeRequest(format == .json ? json(record) : text(record))
+        sink.write(format == .json ? json(record) : text(record), record.level >= .warning)
     }
 
     /// Whether a text stands in a line as it is, in JSON too.
@@ -36,6 +36,29 @@ extension LineLogHandler: AccessLog {
         }
     }
 
+    /// The line of an event in JSON without a tree of values; nil for text, and where something has to be escaped or renamed.
+    func plainLine(_ level: Logger.Level, _ message: String, _ all: Logger.Metadata) -> [UInt8]? {
+        guard format == .json, Self.isPlain(label), Self.isPlain(message) else { return nil }
+        var members = [("level", level.rawValue), ("logger", label), ("message", message), ("time", "")]
+        for (key, value) in all {
+            let text = if case .string(let text) = value { text } else { "\(value)" }
+            guard !members[..<4].contains(where: { $0.0 == key }), Self.isPlain(key), Self.isPlain(text) else {
+                return nil
+            }
+            members.append((key, text))
+        }
+        members.sort { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }
+        var line = AccessLine()
+        for (index, (name, value)) in members.enumerated() {
+            line.append(index == 0 ? #"{""# : #"",""#, "")
+            line.append("", name)
+            line.append(#"":""#, value)
+            if name == "time" { line.append("", time.now(), timeText) }
+        }
+        line.append("\"}\n", "")
+        return line.bytes
+    }
+
     /// Members by name, as everywhere in the log.
     private func json(_ record: AccessRecord) -> [UInt8] {
         var line = AccessLine()
@@ -43,7 +66,7 @@ extension LineLogHandler: AccessLog {
         if let caller = record.caller { line.append(#"","caller":""#, caller) }
         if let code = record.code { line.append(#"","code":""#, code.rawValue) }
         line.append(#"","duration_ms":""#, record.duration.milliseconds)
-        if let export = record.export { line.append(#"","export":""#, export.description) }
+        if let export = record.export { line.append(#"","export":""#, export) }
         line.append(#"","level":""#, record.level.rawValue)
         line.append(#"","logger":""#, label)
         line.append(#"","message":""#, record.message)
@@ -66,7 +89,7 @@ extension LineLogHandler: AccessLog {
         if let caller = record.caller { line.append(" caller=", caller) }
         if let code = record.code { line.append(" code=", code.rawValue) }
         line.append(" duration_ms=", record.duration.milliseconds)
-        if let export = record.export { line.append(" export=", export.description) }
+        if let export = record.export { line.append(" export=", export) }
         line.append(" method=", record.method)
         line.append(" request_id=", record.requestID)
         line.append(" route=", record.route)
@@ -98,6 +121,11 @@ private struct AccessLine {
             rest /= 10
         } while rest > 0
         bytes[start...].reverse()
+    }
+
+    mutating func append(_ name: StaticString, _ id: ExportID) {
+        append(name)
+        id.append(to: &bytes)
     }
 
     mutating func append(_ name: StaticString, _ time: Timestamp, _ text: TimestampText) {

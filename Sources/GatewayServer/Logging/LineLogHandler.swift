@@ -4,20 +4,17 @@ public import Logging
 
 /// Where log lines go: one line at a time, whole.
 public struct LogSink: Sendable {
-    let write: @Sendable (String) -> Void
-    /// Of these there are many: they may be kept for a moment, and written together.
-    let writeRequest: @Sendable ([UInt8]) -> Void
+    /// Takes the bytes of a line. One that is not urgent may be kept for a moment, and written together with others.
+    let write: @Sendable (_ line: [UInt8], _ isUrgent: Bool) -> Void
 
     /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
     public init(write: @escaping @Sendable (String) -> Void) {
-        self.write = write
-        writeRequest = { write(String(decoding: $0, as: UTF8.self)) }
+        self.init { line, _ in write(String(decoding: line, as: UTF8.self)) }
     }
 
-    /// Makes a sink that gets the lines of requests as their bytes.
-    init(write: @escaping @Sendable (String) -> Void, writeRequest: @escaping @Sendable ([UInt8]) -> Void) {
+    /// Makes a sink that gets lines as their bytes.
+    init(write: @escaping @Sendable (_ line: [UInt8], _ isUrgent: Bool) -> Void) {
         self.write = write
-        self.writeRequest = writeRequest
     }
 }
 
@@ -50,10 +47,13 @@ public struct LineLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        var all = metadataProvider?.get() ?? [:]
-        all.merge(metadata) { $1 }
-        all.merge(event.metadata ?? [:]) { $1 }
-        sink.write(line(event.level, event.message.description, all))
+        var all = event.metadata ?? [:]
+        if !metadata.isEmpty { all.merge(metadata) { own, _ in own } }
+        if let provided = metadataProvider?.get() { all.merge(provided) { own, _ in own } }
+        let message = event.message.description
+        let bytes = plainLine(event.level, message, all) ?? Array(line(event.level, message, all).utf8)
+        // Of the others there is one for each request, and for each export more than one.
+        sink.write(bytes, event.level >= .warning)
     }
 
     /// An event as its line, with the line end.
@@ -95,7 +95,7 @@ extension GatewayConfiguration.Log {
 
     /// What writes the lines of all loggers to `descriptor`, standard error by default.
     public func writer(time: any TimeSource = SystemTime(), to descriptor: CInt = STDERR_FILENO) -> LogWriter {
-        let handler = LineLogHandler(label: "log", settings: self, time: time, sink: LogSink { _ in })
+        let handler = LineLogHandler(label: "log", settings: self, time: time, sink: LogSink { _, _ in })
         return LogWriter(descriptor: descriptor, capacity: bufferSize) { lost in
             handler.line(.warning, "Log lines were lost", ["lost": "\(lost)"])
         }
