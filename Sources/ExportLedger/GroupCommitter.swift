@@ -49,6 +49,7 @@ final class GroupCommitter: Sendable {
 
     private struct Pending: Sendable {
         var number: UInt64
+        var kind: Kind
         /// Does the work in the open transaction, and gives back what is done after the commit.
         var work: @Sendable (Database) throws -> @Sendable () -> Void
         var fail: @Sendable (any Error) -> Void
@@ -80,18 +81,22 @@ final class GroupCommitter: Sendable {
     private let database: any DatabaseWriter
     private let limits: Limits
     private let participant: (any GroupParticipant)?
+    private let mayCreate: @Sendable () throws -> Void
     private let state = Mutex(State())
     private let duration: Metrics.Timer
     private let size: Recorder
 
+    /// - Parameter mayCreate: Asked once for each group with new exports; what it throws, their callers get.
     init(
         _ database: any DatabaseWriter,
         limits: Limits = Limits(),
         participant: (any GroupParticipant)? = nil,
+        mayCreate: @escaping @Sendable () throws -> Void = {},
         metrics: any MetricsFactory
     ) {
         self.database = database
         self.participant = participant
+        self.mayCreate = mayCreate
         self.limits = limits
         duration = Metrics.Timer(
             label: "export_gateway_ledger_commit_seconds",
@@ -129,13 +134,13 @@ final class GroupCommitter: Sendable {
                 add(
                     Pending(
                         number: number,
+                        kind: kind,
                         work: { database in
                             let value = try body(database)
                             return { continuation.resume(returning: value) }
                         },
                         fail: { continuation.resume(throwing: $0) }
-                    ),
-                    kind
+                    )
                 )
                 // The cancellation may have come before there was something to take away.
                 if Task.isCancelled { cancel(number) }
@@ -156,11 +161,11 @@ final class GroupCommitter: Sendable {
         for pending in refused { pending.fail(Self.closed) }
     }
 
-    private func add(_ pending: Pending, _ kind: Kind) {
+    private func add(_ pending: Pending) {
         let (refusal, isFirst) = state.withLock { state -> (LedgerError?, Bool) in
             if state.isClosed { return (Self.closed, false) }
             if state.count >= limits.queue { return (Self.full, false) }
-            switch kind {
+            switch pending.kind {
             case .creation: state.creations.append(pending)
             case .change: state.changes.append(pending)
             }
@@ -230,12 +235,17 @@ final class GroupCommitter: Sendable {
         var begun: [(pending: Pending, outcome: Result<@Sendable () -> Void, any Error>)] = []
         do {
             try database.inTransaction(.immediate) {
+                // They are first.
+                let refusal = group.first?.kind == .creation ? Self.error(of: mayCreate) : nil
                 for pending in group {
                     // One that is alone is undone with the transaction.
                     let isAlone = group.count == 1
                     if !isAlone { try database.cachedStatement(sql: "SAVEPOINT one_write").execute() }
                     participant?.writeBegins()
-                    let outcome = Result { try pending.work(database) }
+                    let outcome = Result {
+                        if let refusal, pending.kind == .creation { throw refusal }
+                        return try pending.work(database)
+                    }
                     begun.append((pending, outcome))
                     if case .failure(let error) = outcome {
                         // Some failures, such as those of a full disk, end the transaction: no savepoint is left then.
@@ -263,6 +273,15 @@ final class GroupCommitter: Sendable {
             }
         }
         return []
+    }
+
+    private static func error(of body: () throws -> Void) -> (any Error)? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private static let closed = LedgerError(.unavailable, "the ledger is closed")

@@ -23,7 +23,6 @@ extension SQLiteLedger: ExportLedger {
         idempotency: Idempotency?,
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
-        try checkPlace()
         let (progress, records) = (progress, records)
         return try await write(.creation) { database in
             let caller = record.export.createdBy

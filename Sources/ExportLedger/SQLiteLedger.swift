@@ -62,13 +62,19 @@ public final class SQLiteLedger: Sendable {
             )
         }
         files.makePrivate()
-        identity = files.identity
+        let identity = files.identity
+        self.identity = identity
         // From here on the `-wal` is there: when it is not at the next start, something was taken away.
         if let identity { try lock.mark(LedgerMarker(file: identity.ledger, state: .open)) }
         self.lock = lock
         self.files = files
         unreadable = UnreadableRows(logger: logger, metrics: metrics)
-        committer = GroupCommitter(database, participant: progress, metrics: metrics)
+        committer = GroupCommitter(
+            database,
+            participant: progress,
+            mayCreate: { try Self.check(identity, of: files) },
+            metrics: metrics
+        )
     }
 
     /// A start that failed has closed the file again, and so moved the log of a gateway that was killed into it: that this is gone
@@ -139,7 +145,12 @@ public final class SQLiteLedger: Sendable {
 
     /// Throws `LedgerError` when the files are not those that were opened: what is written now is gone with the process.
     func checkPlace() throws {
-        guard let files, files.identity != identity else { return }
+        guard let files else { return }
+        try Self.check(identity, of: files)
+    }
+
+    private static func check(_ identity: LedgerFiles.Identity?, of files: LedgerFiles) throws {
+        guard files.identity != identity else { return }
         throw LedgerError(.unwritable, "the ledger's file was removed or replaced", impediment: .fileRemoved)
     }
 
