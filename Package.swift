@@ -104,7 +104,7 @@ let package = Package(
 
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
 
-        room("Exports", [.nioCore]),
+        room("Exports", [.heapModule, .nioCore]),
         room("SystemCrypto", ["COpenSSL"]),
         room(
             "ParallelGzip",
@@ -165,7 +165,8 @@ let package = Package(
         room(
             "GatewayServer",
             [
-                "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals",
+                "CMalloc", "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery",
+                "VivaGoals",
                 "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI",
                 "MicrosoftSandbox",
                 .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
@@ -174,7 +175,7 @@ let package = Package(
         .executableTarget(
             name: "export-gateway",
             dependencies: [
-                "CMalloc", "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
+                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
                 .serviceLifecycle, .unixSignals,
             ],
             path: "Sources/export-gateway",

@@ -19,7 +19,9 @@ extension ExportEngine {
                 await tools.stops.wait(until: tools.time.now() + .seconds(5), of: tools.time)
             }
         }
-        if next == nil { for lane in lanes.values { lane.endTakeOver() } }
+        guard next == nil else { return }
+        for lane in lanes.values { lane.endTakeOver() }
+        onTakenOver()
     }
 
     /// Takes over one page of what former engines left unfinished: where the next one begins; nil after the last.

@@ -12,6 +12,7 @@ public final class ExportEngine: ExportService {
     public let providers: [ConfiguredProvider]
     let tools: EngineTools
     let lanes: [ConnectionKey: Lane]
+    let onTakenOver: @Sendable () -> Void
 
     /// Makes an engine; nothing is done upstream before `run()`.
     ///
@@ -25,6 +26,7 @@ public final class ExportEngine: ExportService {
     ///   - random: Uniform 64-bit numbers from a secure source: ids are made from them.
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: What counters and gauges are made with.
+    ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
         ledger: any ExportLedger,
         connections: [EngineConnection],
@@ -34,8 +36,10 @@ public final class ExportEngine: ExportService {
         settings: EngineSettings = EngineSettings(),
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
-        metrics: any MetricsFactory
+        metrics: any MetricsFactory,
+        onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
+        self.onTakenOver = onTakenOver
         let tools = EngineTools(
             ledger: ledger,
             time: time,

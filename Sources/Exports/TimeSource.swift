@@ -11,8 +11,10 @@ public protocol TimeSource: Sendable {
     func sleep(for duration: Duration) async throws
 }
 
-/// The machine's own clock.
+/// The machine's own clock. Copies of one share its timer.
 public struct SystemTime: TimeSource {
+    private let timers = SleepTimers()
+
     /// Makes a source that reads the machine's clock.
     public init() {}
 
@@ -23,7 +25,7 @@ public struct SystemTime: TimeSource {
     private static let beginning = ContinuousClock.now
 
     public func sleep(for duration: Duration) async throws {
-        try await Task.sleep(for: duration, clock: .continuous)
+        try await timers.sleep(for: duration)
     }
 }
 

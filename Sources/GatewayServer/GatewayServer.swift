@@ -53,7 +53,9 @@ public enum GatewayServer {
             settings: configuration.engineSettings,
             random: { .random(in: .min ... .max) },
             logger: logger,
-            metrics: metrics
+            metrics: metrics,
+            // Tens of megabytes for a hundred thousand exports.
+            onTakenOver: ProcessMemory.release
         )
         await engine.breakDeliveriesUnderWay()
         let relay = DownloadRelay(

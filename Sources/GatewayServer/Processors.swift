@@ -5,7 +5,7 @@ import NIOCore
 public enum Processors {
     /// As many as the machine has, the container may use (`System.coreCount` of NIO), or the process was given by `taskset(1)`
     /// or systemd's `CPUAffinity=`, whatever is fewest.
-    static var available: Int {
+    public static var available: Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
         return max(1, min(System.coreCount, allowed(inStatus: status) ?? .max))
     }

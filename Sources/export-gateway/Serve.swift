@@ -1,5 +1,4 @@
 import ArgumentParser
-import CMalloc
 import Foundation
 import GatewayServer
 
@@ -13,9 +12,7 @@ struct Serve: AsyncParsableCommand {
     var config: String
 
     func run() async throws {
-        // Pieces of downloads are 256 KiB, thousands in a second: clearing fresh pages for each would cost a fifth of the
-        // processor time of a download.
-        CMalloc_reuse(1 << 20, 4 << 20)
+        ProcessMemory.configure()
         try await ExportGateway.naming {
             let configuration = try GatewayConfiguration(
                 path: config,

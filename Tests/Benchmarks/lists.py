@@ -1,14 +1,16 @@
 """The case `lists`: many exports stored. Every combination of filters, with hits and without; then a start with a tenth of
 them unfinished.
 
-Times are the client's, from sending a request on an open connection to the last byte, with nothing taken off; what the
-server needs is less.
+The aim is one of the server's own stamps: in its histogram, at most one of a hundred answers to each combination took longer.
+Beside it stands what the client sees, from sending a request on an open connection to the last byte: that counts this
+program's own work too. The first combinations are asked for while the unfinished exports are still being taken over.
 """
 
 import http.client
 import itertools
 import statistics
 import time
+import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -20,6 +22,8 @@ from stored import Stored, stored
 
 #: Requests of each combination, unless they take longer than `PATIENCE` seconds.
 REQUESTS, PATIENCE = 200, 3
+#: Seconds in which the server has to answer a list: the bound of a bucket of its histogram.
+MOST = 0.005
 
 
 def lists(run: Run) -> None:
@@ -31,15 +35,22 @@ def lists(run: Run) -> None:
                        connection(jobs.base, "idle", requestsPerMinute=1), _goals(jobs.base)]
         gateway = stack.enter_context(start_gateway(place, "1", ledger.path, connections))
         run.note(gateway.command)
-        found: list[tuple[float, str, int]] = []
+        found: list[tuple[float, float, str, int]] = []
         for query, expects in _queries(ledger):
+            slow, count = _answers(gateway)
             times = _times(gateway, query, expects)
-            found.append((percentile(sorted(times), 0.99), query or "(no filter)", len(times)))
+            slow, count = _answers(gateway)[0] - slow, _answers(gateway)[1] - count
+            if count != len(times):
+                raise SystemExit(f"{len(times)} lists were asked for, and the server counts {count:.0f}")
+            found.append((slow / count, percentile(sorted(times), 0.99), query or "(no filter)", len(times)))
         found.sort(reverse=True)
-        run.note(f"{len(found)} combinations; p99 of the median one {statistics.median(f[0] for f in found):.2f} ms")
-        for p99, query, count in found[:5]:
-            run.note(f"p99 {p99:8.2f} ms of {count:4}: {query}")
-        run.aim("lists: p99 of the slowest combination", found[0][0], 5, at_least=False, unit=" ms")
+        run.note(f"{len(found)} combinations; p99 at the client of the median one "
+                 f"{statistics.median(f[1] for f in found):.2f} ms")
+        for share, p99, query, count in found[:5]:
+            run.note(f"over {MOST * 1000:.0f} ms in the server {share:6.2%} of {count:4}; p99 at the client "
+                     f"{p99:6.2f} ms: {query}")
+        run.aim(f"lists: answers that took the server more than {MOST * 1000:.0f} ms, of the slowest combination",
+                found[0][0] * 100, 1, at_least=False, unit="%")
     _start(run)
 
 
@@ -82,6 +93,17 @@ def _times(gateway, query: str, expects: bool) -> list[float]:
             raise SystemExit(f"GET /exports?{query}: {answer.status} {text[:500]!r}")
     connection.close()
     return times
+
+
+def _answers(gateway) -> tuple[float, float]:
+    """The lists that were answered so far: those that took longer than `MOST`, and all."""
+    request = urllib.request.Request(f"{gateway.base}/metrics", headers=gateway.headers)
+    with urllib.request.urlopen(request) as answer:
+        lines = [line for line in answer.read().decode().splitlines()
+                 if line.startswith("http_server_request_duration_seconds_") and 'route="/exports"' in line]
+    fast = sum(float(line.split()[-1]) for line in lines if f'le="{MOST}"' in line)
+    count = sum(float(line.split()[-1]) for line in lines if "_count{" in line)
+    return count - fast, count
 
 
 def _start(run: Run) -> None:

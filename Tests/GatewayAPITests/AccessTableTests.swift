@@ -58,7 +58,7 @@ import Testing
             )
             delivery.sha256 = "canary-digest"
             await service.record(delivery)
-            canaries = ["canary", EntityTag(of: export).opaque]
+            canaries = ["canary", String(EntityTag(of: export).opaque)]
         }
 
         /// The owner has created it with this key and this body before.

@@ -15,13 +15,10 @@ final class ReadyAnswer: Sendable {
 
     let document: Document
     let tag: EntityTag
-    /// The fields of a 200, its length included.
-    let fields: HTTPFields
-    /// The fields of a 304.
-    let fieldsOfUnchanged: HTTPFields
     let body: ByteBuffer
-    /// The beginnings of both as they are sent: the first line and these fields.
+    /// The beginnings of a 200 and of a 304 as they are sent: the first line and the fields.
     let (head, headOfUnchanged): ([UInt8], [UInt8])
+    private let retryAfter: Int64?
     /// Where the value of `observedAt` stands in the body; nil where there is none.
     private let observedAt: Range<Int>?
 
@@ -32,6 +29,7 @@ final class ReadyAnswer: Sendable {
     ///   - earlier: The answer about the state before this one, where only `observedAt` is another.
     init(to document: Document, about export: Export, retryAfter: Int64?, after earlier: ReadyAnswer? = nil) {
         self.document = document
+        self.retryAfter = retryAfter
         tag = EntityTag(of: export)
         if let patched = earlier?.patched(to: export.observedAt) {
             (body, observedAt) = (patched, earlier?.observedAt)
@@ -45,14 +43,28 @@ final class ReadyAnswer: Sendable {
             }
             body = ByteBuffer(bytes: bytes)
         }
-        var answer = JSONAnswer.perCaller(body, entityTag: tag.field)
-        if let retryAfter { answer.headers[.retryAfter] = String(retryAfter) }
-        fields = answer.headers
+        let fields = Self.fields(body, tag, retryAfter)
         head = Self.head("200 OK", fields)
-        answer.headers[.contentType] = nil
-        answer.headers[.contentLength] = nil
-        fieldsOfUnchanged = answer.headers
-        headOfUnchanged = Self.head("304 Not Modified", fieldsOfUnchanged)
+        headOfUnchanged = Self.head("304 Not Modified", Self.ofUnchanged(fields))
+    }
+
+    /// The fields of a 200, its length included. Made anew each time: there are thousands of answers in memory.
+    var fields: HTTPFields { Self.fields(body, tag, retryAfter) }
+
+    /// The fields of a 304.
+    var fieldsOfUnchanged: HTTPFields { Self.ofUnchanged(fields) }
+
+    private static func fields(_ body: ByteBuffer, _ tag: EntityTag, _ retryAfter: Int64?) -> HTTPFields {
+        var fields = JSONAnswer.perCaller(body, entityTag: tag.field).headers
+        if let retryAfter { fields[.retryAfter] = String(retryAfter) }
+        return fields
+    }
+
+    private static func ofUnchanged(_ fields: HTTPFields) -> HTTPFields {
+        var fields = fields
+        fields[.contentType] = nil
+        fields[.contentLength] = nil
+        return fields
     }
 
     private static func head(_ status: StaticString, _ fields: HTTPFields) -> [UInt8] {

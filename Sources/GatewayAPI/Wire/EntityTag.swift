@@ -2,15 +2,14 @@ import Exports
 
 /// The weak entity tag of an export: its id and revision, which counts everything a client can see but `observedAt`.
 struct EntityTag: Sendable, Hashable {
-    /// What stands between the quotes.
-    let opaque: String
     /// The value of `ETag`.
     let field: String
+    /// What stands between the quotes.
+    var opaque: Substring { field.dropFirst(3).dropLast() }
 
     /// The tag of this version of the export.
     init(of export: Export) {
-        opaque = "\(export.id).\(export.revision)" + (export.stale ? ".stale" : "")
-        field = "W/\"\(opaque)\""
+        field = "W/\"\(export.id).\(export.revision)\(export.stale ? ".stale" : "")\""
     }
 
     /// Whether an `If-None-Match` field (RFC 9110, 13.1.2) names this version; compared weakly, as it must be.

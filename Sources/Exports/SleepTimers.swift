@@ -1,0 +1,128 @@
+import Dispatch
+import HeapModule
+import Synchronization
+
+/// Those who sleep, and the one timer of the system that wakes them.
+///
+/// `Task.sleep` keeps the task and the timer of a sleep that was cancelled until its time would have come: some 900 bytes each
+/// (Swift 6.3 on Linux). Most sleeps here are the limits of calls that end long before, thousands in a second.
+final class SleepTimers: Sendable {
+    /// Who sleeps, and until when: a plain value, times as `ContinuousClock` since the timers were made.
+    struct Sleepers<Sleeper> {
+        private struct Item: Comparable {
+            var deadline: Duration
+            var number: UInt64
+
+            static func < (one: Item, other: Item) -> Bool { one.deadline < other.deadline }
+        }
+
+        private var heap = Heap<Item>()
+        private var sleepers: [UInt64: (sleeper: Sleeper, deadline: Duration)] = [:]
+
+        var count: Int { sleepers.count }
+        /// What is kept, those that were woken early included: at most twice as many, and a few.
+        var itemCount: Int { heap.count }
+
+        mutating func add(_ number: UInt64, _ sleeper: Sleeper, until deadline: Duration) {
+            sleepers[number] = (sleeper, deadline)
+            heap.insert(Item(deadline: deadline, number: number))
+        }
+
+        /// Takes out one that sleeps no longer; nil where it is not there.
+        mutating func remove(_ number: UInt64) -> Sleeper? {
+            guard let (sleeper, _) = sleepers.removeValue(forKey: number) else { return nil }
+            if heap.count > 2 * sleepers.count + 64 {
+                heap = Heap(sleepers.map { Item(deadline: $0.value.deadline, number: $0.key) })
+            }
+            return sleeper
+        }
+
+        /// Takes out all whose time has come.
+        mutating func due(at now: Duration) -> [Sleeper] {
+            var due: [Sleeper] = []
+            while let first = heap.min, first.deadline <= now || sleepers[first.number] == nil {
+                heap.removeMin()
+                if let (sleeper, _) = sleepers.removeValue(forKey: first.number) { due.append(sleeper) }
+            }
+            return due
+        }
+
+        /// When the next one has to be woken, or has been woken already.
+        var next: Duration? { heap.min?.deadline }
+    }
+
+    private struct State {
+        var sleepers = Sleepers<UnsafeContinuation<Void, any Error>>()
+        var lastNumber: UInt64 = 0
+        var timer: (any DispatchSourceTimer)?
+        /// When the timer fires; nil when it does not.
+        var set: Duration?
+    }
+
+    private let start = ContinuousClock.now
+    private let queue = DispatchQueue(label: "export-gateway.timers")
+    private let state = Mutex(State())
+
+    deinit { state.withLock { $0.timer?.cancel() } }
+
+    /// How many sleep.
+    var count: Int { state.withLock { $0.sleepers.count } }
+
+    /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
+    func sleep(for duration: Duration) async throws {
+        try Task.checkCancellation()
+        let deadline = ContinuousClock.now - start + max(.zero, duration)
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                state.withLock { state in
+                    state.sleepers.add(number, continuation, until: deadline)
+                    self.setTimer(&state)
+                }
+                // The cancellation may have come before there was somebody to wake.
+                if Task.isCancelled { cancel(number) }
+            }
+        } onCancel: {
+            cancel(number)
+        }
+    }
+
+    private func cancel(_ number: UInt64) {
+        state.withLock { $0.sleepers.remove(number) }?.resume(throwing: CancellationError())
+    }
+
+    /// Sets the timer where the next one has to be woken earlier than it fires.
+    private func setTimer(_ state: inout State) {
+        guard let next = state.sleepers.next, state.set.map({ next < $0 }) ?? true else { return }
+        let timer = state.timer ?? makeTimer()
+        state.timer = timer
+        state.set = next
+        let wait = max(.zero, next - (ContinuousClock.now - start))
+        // A wait of years is one of a day, again and again.
+        let nanoseconds = min(wait, .seconds(86_400)).components
+        timer.schedule(
+            deadline: .now() + .nanoseconds(Int(nanoseconds.seconds * 1_000_000_000 + nanoseconds.attoseconds / 1_000_000_000)),
+            leeway: .microseconds(500)
+        )
+    }
+
+    private func makeTimer() -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.setEventHandler { [weak self] in self?.wake() }
+        timer.activate()
+        return timer
+    }
+
+    private func wake() {
+        let due = state.withLock { state in
+            let due = state.sleepers.due(at: ContinuousClock.now - start)
+            state.set = nil
+            setTimer(&state)
+            return due
+        }
+        for sleeper in due { sleeper.resume() }
+    }
+}
