@@ -4,6 +4,7 @@ import ExportLedger
 public import Exports
 import GatewayAPI
 public import Logging
+import Memory
 import ServiceLifecycle
 import Synchronization
 import SystemCrypto
@@ -56,18 +57,22 @@ public enum GatewayServer {
             metrics: metrics
         )
         await engine.breakDeliveriesUnderWay()
+        let memory = MemoryBudget(total: configuration.server.memory, metrics: metrics)
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
+            memory: memory,
             time: time,
             random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics
         )
+        try configuration.server.refuseTooLittleMemory(for: relay.largestReservation)
         let tls = try configuration.server.tls.map { try TLSIdentity($0, at: time.now()) }
         let draining = Draining(delay: configuration.server.drainDelay, time: time)
         let api = GatewayAPI(
             service: engine,
             relay: relay,
+            memory: memory,
             settings: configuration.apiSettings { authority in
                 AuthorityClient(
                     authority: authority,
@@ -201,6 +206,18 @@ extension GatewayConfiguration {
     }
 }
 
+extension GatewayConfiguration.Server {
+    /// Refuses a budget in which not even one download of `bytes` is sure to fit.
+    fileprivate func refuseTooLittleMemory(for bytes: Int) throws(StartupError) {
+        guard MemoryKind.download.guaranteed(of: memory) < bytes else { return }
+        throw StartupError(
+            "server.memory",
+            "must be at least \(2 * bytes): one download with gzip takes \(bytes) bytes with downloads.gzipThreads as it is, "
+                + "and half of the memory is sure to be there for downloads"
+        )
+    }
+}
+
 extension GatewayConfiguration.Downloads {
     fileprivate var settings: RelaySettings {
         var settings = RelaySettings()
@@ -210,7 +227,7 @@ extension GatewayConfiguration.Downloads {
         settings.firstByteTimeout = firstByteTimeout
         settings.rangeSkipLimit = Int64(rangeSkipLimit)
         settings.resumeAttempts = resumeAttempts
-        settings.limits = DownloadLimits(memory: memory, perCaller: perCaller)
+        settings.perCaller = perCaller
         return settings
     }
 }

@@ -90,13 +90,18 @@ final class ConnectionTable: Sendable {
                 }
             }
             guard let victim else { return }
-            onDisplaced()
-            victim.eventLoop.execute {
-                // Below TLS: its farewell would wait for an answer from who says nothing.
-                let pipeline = victim.pipeline.syncOperations
-                guard let context = try? pipeline.context(name: TransportHandler.name) else { return }
-                context.close(promise: nil)
-            }
+            displace(victim)
+        }
+    }
+
+    /// Closes a connection to make room for others.
+    func displace(_ victim: any Channel) {
+        onDisplaced()
+        victim.eventLoop.execute {
+            // Below TLS: its farewell would wait for an answer from who says nothing.
+            let pipeline = victim.pipeline.syncOperations
+            guard let context = try? pipeline.context(name: TransportHandler.name) else { return }
+            context.close(promise: nil)
         }
     }
 }
