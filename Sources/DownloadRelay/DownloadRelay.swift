@@ -48,9 +48,6 @@ public struct DownloadRelay: Sendable {
         )
     }
 
-    /// The most bytes of memory that one download reserves.
-    public var largestReservation: Int { DownloadBudget.plainCost + encoder.memoryPerStream }
-
     /// The answer to a request for `file` of `export`.
     ///
     /// The caller has made sure that the file may be had: `HEAD`, a fulfilled `If-None-Match` (304) and a part beyond the

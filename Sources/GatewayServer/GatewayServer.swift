@@ -66,7 +66,6 @@ public enum GatewayServer {
             logger: logger,
             metrics: metrics
         )
-        try configuration.server.refuseTooLittleMemory(for: relay.largestReservation)
         let tls = try configuration.server.tls.map { try TLSIdentity($0, at: time.now()) }
         let draining = Draining(delay: configuration.server.drainDelay, time: time)
         let api = GatewayAPI(
@@ -203,18 +202,6 @@ extension GatewayConfiguration {
         settings.snapshotLimit = engine.snapshotLimit
         settings.callerWeights = server.weights
         return settings
-    }
-}
-
-extension GatewayConfiguration.Server {
-    /// Refuses a budget in which not even one download of `bytes` is sure to fit.
-    fileprivate func refuseTooLittleMemory(for bytes: Int) throws(StartupError) {
-        guard MemoryKind.download.guaranteed(of: memory) < bytes else { return }
-        throw StartupError(
-            "server.memory",
-            "must be at least \(2 * bytes): one download with gzip takes \(bytes) bytes with downloads.gzipThreads as it is, "
-                + "and half of the memory is sure to be there for downloads"
-        )
     }
 }
 

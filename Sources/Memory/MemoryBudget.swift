@@ -7,6 +7,9 @@ import Synchronization
 /// It counts what is reserved, not what the allocator has: who reserves knows the cost. Refusing early costs nothing; running out of
 /// memory ends everybody's requests.
 public final class MemoryBudget: Sendable {
+    /// The fewest bytes that a process can serve with: what is guaranteed to a kind has place for the largest of it.
+    public static let smallest = 16 << 20
+
     /// Bytes over all kinds.
     public let total: Int
 

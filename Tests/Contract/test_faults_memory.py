@@ -18,7 +18,7 @@ MEBIBYTE = 1 << 20
 
 BUDGET = 64 * MEBIBYTE
 # What README counts for each connection, however idle.
-CONNECTION = 24 * KIBIBYTE
+CONNECTION = 64 * KIBIBYTE
 
 HEAD = 60_000
 BODY = 262_144

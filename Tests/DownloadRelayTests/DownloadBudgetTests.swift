@@ -92,4 +92,10 @@ import Testing
             #expect(budget.downloadsUnderWay == all.count)
         }
     }
+
+    @Test func theSmallestBudgetIsSureToHavePlaceForOne() {
+        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 256))
+        let sure = MemoryKind.download.guaranteed(of: MemoryBudget.smallest)
+        #expect(DownloadBudget.plainCost + encoder.memoryPerStream <= sure)
+    }
 }

@@ -122,6 +122,19 @@ import Testing
         #expect(reserved(connection) == 0)
     }
 
+    @Test func requestsOneAfterTheOtherAreNotHeldTogether() throws {
+        let connection = try DirectConnection()
+        let reads = ReadCounter()
+        try connection.channel.pipeline.syncOperations.addHandler(reads, position: .first)
+        for number in 1...100 {
+            try connection.ask("GET", "/exports", ["user-agent: \(String(repeating: "x", count: 1000))"])
+            connection.channel.read()
+            #expect(reads.count == number && reserved(connection) == 0)
+            try connection.answerFromBehind()
+            connection.run()
+        }
+    }
+
     @Test func whatAConnectionReservedEndsWithIt() throws {
         let connection = try DirectConnection()
         try connection.send(Self.longHead(connection, 30_000))

@@ -4,6 +4,7 @@ import Memory
 import NIOCore
 import NIOEmbedded
 import Synchronization
+import SystemCrypto
 import Testing
 
 @testable import GatewayAPI
@@ -20,6 +21,14 @@ import Testing
             try gateway.memory.reserve(most / 2, kind, for: "other"),
             try gateway.memory.reserve(most / 2 - rest, kind, for: "third"),
         ]
+    }
+
+    @Test func theSmallestBudgetIsSureToHavePlaceForTheLargest() {
+        func sure(_ kind: MemoryKind) -> Int { kind.guaranteed(of: MemoryBudget.smallest) }
+        let settings = APISettings(cursorKey: SecretBytes([]))
+        #expect((settings.maxHeaderBytes + settings.maxTargetBytes) * RequestBytes.cost <= sure(.head))
+        #expect(BodyReader.cost(of: settings.maxBodyBytes) <= sure(.body))
+        #expect(max(DirectAnswers.waitCost, ChangeWait.cost) <= sure(.wait))
     }
 
     @Test func aBodyIsReservedWhileItComes() async throws {

@@ -43,7 +43,10 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.buffer)
+        let options = context.channel.syncOptions
+        try? options?.setOption(.recvAllocator, value: Self.buffer)
+        // After each of them it is looked at how much there is.
+        try? options?.setOption(.maxMessagesPerRead, value: 1)
         idle.onEnded = { [weak self] in self?.answerEnded() }
     }
 
@@ -54,17 +57,17 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
-        guard buffer.readableBytes > Self.piece else { return pass(buffer, context) }
+        let count = buffer.readableBytes
+        guard count > Self.piece else { return pass(data, count, context) }
         while let piece = buffer.readSlice(length: min(Self.piece, buffer.readableBytes)), piece.readableBytes > 0 {
-            pass(piece, context)
+            pass(wrapInboundOut(piece), piece.readableBytes, context)
         }
     }
 
-    private func pass(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
+    private func pass(_ piece: NIOAny, _ count: Int, _ context: ChannelHandlerContext) {
         guard !isOver else { return }
-        let count = piece.readableBytes
         heads?.seen = .init()
-        context.fireChannelRead(wrapInboundOut(piece))
+        context.fireChannelRead(piece)
         bytes.read(count, heads?.seen ?? .init(), isBusy: idle.isBusy)
     }
 
@@ -90,7 +93,8 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answerEnded() {
-        guard reservation != nil || isReadWanted, !isSettling, let context else { return }
+        guard reservation != nil || isReadWanted else { return bytes.ended(isBusy: idle.isBusy) }
+        guard !isSettling, let context else { return }
         // What was sent behind it is looked at first.
         isSettling = true
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)

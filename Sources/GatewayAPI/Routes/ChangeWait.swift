@@ -22,8 +22,9 @@ struct ChangeWait: Sendable {
         }
     }
 
-    /// Bytes of memory that a request takes while it waits here: its tasks, and what `DirectAnswers.waitCost` counts.
-    static let cost = 32 << 10
+    /// Bytes of memory that a request takes while it waits here: its tasks, and what `DirectAnswers.waitCost` counts. Measured, see
+    /// the design.
+    static let cost = 64 << 10
 
     let service: any ExportService
     let memory: MemoryBudget
