@@ -192,28 +192,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func answer(_ failure: Exchange.Failure, _ context: ChannelHandlerContext) {
         var random = SystemRandom()
         let requestID = RequestID.make(using: &random)
-        let error =
-            switch failure {
-            case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
-            case .unknownTransferCoding:
-                GatewayError(
-                    .unsupportedTransferCoding,
-                    "The only transfer coding of a request body that is understood is chunked, alone and with HTTP/1.1."
-                )
-            case .headerTooLarge: GatewayError(.headerFieldsTooLarge, "The header fields are far too large.")
-            case .noMemory:
-                GatewayError(
-                    .unavailable,
-                    "The gateway has no memory left for requests with header fields of this size; try again.",
-                    retryAfter: .seconds(1)
-                )
-            case .needsHTTP11:
-                GatewayError(
-                    .upgradeRequired,
-                    "The length of the answer is not known beforehand, so that HTTP/1.0 could not tell its end from a "
-                        + "break. Ask with HTTP/1.1; of nginx, that is proxy_http_version 1.1."
-                )
-            }
+        let error = failure.error
         let status = ProblemDocument.status(of: error.code)
         let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
         var head = HTTPResponse(
