@@ -112,6 +112,7 @@ let package = Package(
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
         room("Pacing", ["Exports", .metrics]),
+        room("Memory", [.metrics]),
         room(
             "UpstreamHTTP",
             [
@@ -139,7 +140,7 @@ let package = Package(
         ),
         room(
             "DownloadRelay",
-            ["Exports", "SystemCrypto", "ParallelGzip", "StoredZip", .logging, .metrics, .nioCore]
+            ["Exports", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics, .nioCore]
         ),
         room(
             "HTTPListening",
@@ -150,7 +151,8 @@ let package = Package(
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "SystemCrypto", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes, .hummingbird,
+                "Exports", "SystemCrypto", "Memory", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes,
+                .hummingbird,
                 .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL,
                 .serviceLifecycle,
             ]
@@ -166,8 +168,8 @@ let package = Package(
             "GatewayServer",
             [
                 "CMalloc", "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery",
-                "VivaGoals",
-                "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "DownloadRelay", "GatewayAPI",
+                "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "Memory", "DownloadRelay",
+                "GatewayAPI",
                 "MicrosoftSandbox",
                 .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -215,6 +217,7 @@ let package = Package(
 
         tests("ExportsTests", ["Exports"]),
         tests("SystemCryptoTests", ["SystemCrypto"]),
+        tests("MemoryTests", ["Memory", .metricsTestKit]),
         tests("PacingTests", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
             "UpstreamHTTPTests",
@@ -274,16 +277,15 @@ let package = Package(
         tests(
             "DownloadRelayTests",
             [
-                "Exports", "SystemCrypto", "DownloadRelay", "ParallelGzip", "StoredZip", "CZlib", .logging, .metrics,
-                .metricsTestKit,
-                .nioCore,
+                "Exports", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip", "CZlib", .logging,
+                .metrics, .metricsTestKit, .nioCore,
             ]
         ),
         tests("HTTPListeningTests", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
         tests(
             "GatewayAPITests",
             [
-                "Exports", "GatewayAPI", "SystemCrypto", "DownloadRelay", .coreMetrics, .hummingbird,
+                "Exports", "GatewayAPI", "SystemCrypto", "Memory", "DownloadRelay", .coreMetrics, .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
                 .nioHTTPTypes, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]

@@ -1,5 +1,6 @@
 public import Exports
 public import Logging
+public import Memory
 public import Metrics
 
 import ParallelGzip
@@ -19,17 +20,19 @@ public struct DownloadRelay: Sendable {
     /// Makes a relay; it serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
     ///
     /// - Parameters:
+    ///   - memory: What downloads take is reserved there.
     ///   - time: Measures waits; the upstream's silence is its client's affair.
     ///   - random: For the ids of deliveries, and to spread waits.
     public init(
         settings: RelaySettings,
+        memory: MemoryBudget,
         time: any TimeSource,
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
         metrics: any MetricsFactory
     ) {
         self.settings = settings
-        budget = DownloadBudget(limits: settings.limits, metrics: metrics)
+        budget = DownloadBudget(perCaller: settings.perCaller, memory: memory, metrics: metrics)
         encoder = GzipEncoder(
             level: settings.gzip,
             pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),

@@ -97,8 +97,8 @@ public struct RelaySettings: Sendable, Hashable {
     /// So many attempts are made to go on with an upstream that broke off, without a mebibyte or more coming between them;
     /// 0: none.
     public var resumeAttempts = 6
-    /// How much all downloads together may take.
-    public var limits = DownloadLimits()
+    /// Downloads of one caller at a time; the default lets five hundred clients of one caller through at once.
+    public var perCaller = 512
 
     /// Makes settings; the defaults are right for most.
     public init(

@@ -41,6 +41,8 @@ public struct APISettings: Sendable {
     public var maxTargetBytes = 8_192
     /// The most bytes of all header fields together; more get 431. Three of the longest tokens, and 16 KiB besides.
     public var maxHeaderBytes = 65_536
+    /// The most header fields; more get 431. Each takes memory beside its bytes, however short it is.
+    public var maxHeaderFields = 256
     /// The most connections at a time. For one more, an idle one gives way; where all are busy, more wait in the kernel's
     /// queue.
     public var maxConnections = 1_024

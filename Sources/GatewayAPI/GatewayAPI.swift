@@ -4,6 +4,7 @@ import HTTPListening
 public import Hummingbird
 import HummingbirdCore
 public import Logging
+public import Memory
 import NIOCore
 public import ServiceLifecycle
 
@@ -13,6 +14,7 @@ public struct GatewayAPI: Sendable {
     let responder: GatewayResponder
     private let platformResponder: GatewayResponder
     private let figures: HTTPMetrics
+    private let heads: UnfinishedHeads
     private let tls: TLSIdentity?
     private let services: [any Service]
     private let logger: Logger
@@ -22,6 +24,7 @@ public struct GatewayAPI: Sendable {
     /// - Parameters:
     ///   - service: What the calls are about.
     ///   - relay: Brings the bytes of files.
+    ///   - memory: What requests take while they come and wait is reserved there.
     ///   - tls: Who the gateway is in TLS; nil speaks plain HTTP.
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
     ///   - impediments: What makes the gateway refuse new exports for now: `/readyz` then says that it is degraded.
@@ -31,6 +34,7 @@ public struct GatewayAPI: Sendable {
     public init(
         service: any ExportService,
         relay: DownloadRelay,
+        memory: MemoryBudget,
         settings: APISettings,
         tls: TLSIdentity? = nil,
         readiness: @escaping @Sendable () -> Bool = { true },
@@ -44,6 +48,7 @@ public struct GatewayAPI: Sendable {
         self.settings = settings
         self.logger = logger
         self.figures = figures
+        heads = UnfinishedHeads(memory: memory)
         self.tls = tls
         let reloading = tls.map { TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics) }
         let tokens = settings.tokenAuthority.map {
@@ -68,8 +73,14 @@ public struct GatewayAPI: Sendable {
                 service: service,
                 relay: relay,
                 cursor: Cursor(key: settings.cursorKey),
-                bodies: BodyReader(limit: settings.maxBodyBytes, timeout: settings.bodyTimeout, time: time),
-                maxWait: settings.maxWait
+                bodies: BodyReader(
+                    limit: settings.maxBodyBytes,
+                    timeout: settings.bodyTimeout,
+                    time: time,
+                    memory: memory
+                ),
+                maxWait: settings.maxWait,
+                memory: memory
             ),
             providers: ProviderRoutes(service: service, budgets: budgets),
             operations: OperationsRoutes(
@@ -119,7 +130,7 @@ public struct GatewayAPI: Sendable {
         _ services: [any Service],
         _ onServerRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) -> some ApplicationProtocol & Service {
-        let figures = figures
+        let (figures, heads) = (figures, heads)
         let table = responder.connections
         let direct = settings.directAnswers ? responder.direct : nil
         let idleTimeout = TimeAmount(settings.idleTimeout)
@@ -130,13 +141,17 @@ public struct GatewayAPI: Sendable {
             let connection = ConnectionHandler(
                 onUnreadable: { status in figures.unreadable(status: status) },
                 onHandshakeFailure: { figures.failedHandshake() },
+                bytes: RequestBytesHandler(idle: idle, room: heads, displace: { table.displace($0) }),
                 direct: direct.map { answers in
                     { DirectAnswerHandler(answers: answers, connection: $0, slow: slow, idle: idle, table: table) }
                 }
             )
             return [slow, connection, RequestCountHandler(table: table), idle]
         }
-        let http1 = HTTP1Channel.Configuration(additionalChannelHandlers: handlers())
+        let http1 = HTTP1Channel.Configuration(
+            additionalChannelHandlers: handlers(),
+            httpDecoderConfiguration: .init(maxHeaderFieldCount: settings.maxHeaderFields)
+        )
         return Application(
             responder: responder,
             server: HTTPServerBuilder {

@@ -4,6 +4,7 @@ import ExportLedger
 public import Exports
 import GatewayAPI
 public import Logging
+import Memory
 import ServiceLifecycle
 import Synchronization
 import SystemCrypto
@@ -58,8 +59,10 @@ public enum GatewayServer {
             onTakenOver: ProcessMemory.release
         )
         await engine.breakDeliveriesUnderWay()
+        let memory = MemoryBudget(total: configuration.server.memory, metrics: metrics)
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
+            memory: memory,
             time: time,
             random: { .random(in: .min ... .max) },
             logger: logger,
@@ -70,6 +73,7 @@ public enum GatewayServer {
         let api = GatewayAPI(
             service: engine,
             relay: relay,
+            memory: memory,
             settings: configuration.apiSettings { authority in
                 AuthorityClient(
                     authority: authority,
@@ -212,7 +216,7 @@ extension GatewayConfiguration.Downloads {
         settings.firstByteTimeout = firstByteTimeout
         settings.rangeSkipLimit = Int64(rangeSkipLimit)
         settings.resumeAttempts = resumeAttempts
-        settings.limits = DownloadLimits(memory: memory, perCaller: perCaller)
+        settings.perCaller = perCaller
         return settings
     }
 }

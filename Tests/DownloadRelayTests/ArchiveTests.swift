@@ -16,10 +16,10 @@ import Testing
     /// An export with these files, and what its upstream sends of each.
     private func world(
         _ files: [(name: String, size: Int64?, steps: [Step])],
-        limits: DownloadLimits = DownloadLimits()
+        perCaller: Int = 512
     ) -> (Scene, Export, Opened) {
         var settings = RelaySettings.withoutResumption
-        settings.limits = limits
+        settings.perCaller = perCaller
         let scene = Scene(settings: settings)
         var export = scene.export
         export.files = files.enumerated().map { ExportFile(id: "\($0 + 1)", name: $1.name, size: $1.size) }
@@ -341,7 +341,7 @@ import Testing
     @Test func roomIsTakenForWhatIsSentOnly() async throws {
         let (scene, export, opened) = world(
             [("a", 1, bytes("x")), ("b", 1, bytes("y"))],
-            limits: DownloadLimits(memory: 1 << 30, perCaller: 1)
+            perCaller: 1
         )
         let first = try await archive(scene, export, opened)
         let refused = await #expect(throws: GatewayError.self) { try await archive(scene, export, opened) }

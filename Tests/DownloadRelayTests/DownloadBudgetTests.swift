@@ -1,12 +1,14 @@
 import Exports
-import ParallelGzip
+import Memory
 import MetricsTestKit
+import ParallelGzip
 import Testing
 
 @testable import DownloadRelay
 
 @Suite struct DownloadBudgetTests {
     private let id: ExportID
+    private let metrics = TestMetrics()
 
     init() {
         var random = FixedRandom(state: 5)
@@ -14,52 +16,54 @@ import Testing
     }
 
     @Test func eachCallerHasItsOwnLimit() {
-        var account = DownloadAccount(limits: DownloadLimits(memory: 1000, perCaller: 2))
-        #expect(account.take(100, for: "a", of: id) == nil)
-        #expect(account.take(100, for: "a", of: id) == nil)
-        #expect(account.take(100, for: "a", of: id) == .caller(limit: 2))
-        #expect(account.take(100, for: "b", of: id) == nil)
-        #expect(account.reserved == 300 && account.underWay == 3)
-        account.give(back: 100, of: "a", of: id)
-        #expect(account.take(100, for: "a", of: id) == nil)
-    }
-
-    @Test func allShareTheMemory() {
-        var account = DownloadAccount(limits: DownloadLimits(memory: 250, perCaller: 10))
-        #expect(account.take(100, for: "a", of: id) == nil)
-        #expect(account.take(100, for: "b", of: id) == nil)
-        #expect(account.take(100, for: "c", of: id) == .memory(limit: 2))
-        // A smaller one still fits, to the last byte.
-        #expect(account.take(50, for: "c", of: id) == nil)
-        #expect(account.take(1, for: "d", of: id) == .memory(limit: 250))
-        account.give(back: 100, of: "a", of: id)
-        account.give(back: 50, of: "c", of: id)
-        account.give(back: 100, of: "b", of: id)
-        #expect(account.reserved == 0 && account.underWay == 0)
-        #expect(account.take(250, for: "d", of: id) == nil)
+        var account = DownloadAccount(perCaller: 2)
+        for (caller, isTaken) in [("a", true), ("a", true), ("a", false), ("b", true)] {
+            let taken = account.take(for: caller, of: id)
+            #expect(taken == isTaken)
+        }
+        #expect(account.underWay == 3)
+        account.give(backBy: "a", of: id)
+        let again = account.take(for: "a", of: id)
+        #expect(again)
     }
 
     @Test func whatWasNotTakenCannotBeGivenBack() {
-        var account = DownloadAccount(limits: DownloadLimits(memory: 100, perCaller: 1))
-        account.give(back: 50, of: "a", of: id)
-        #expect(account.reserved == 0 && account.underWay == 0)
-        #expect(account.take(101, for: "a", of: id) == .memory(limit: 0))
+        var account = DownloadAccount(perCaller: 1)
+        account.give(backBy: "a", of: id)
+        #expect(account.underWay == 0 && !account.isServing(id))
+    }
+
+    @Test func allShareTheMemory() throws {
+        let memory = MemoryBudget(total: 3200, metrics: metrics)
+        let most = memory.maximum(of: .download)
+        let budget = DownloadBudget(perCaller: 10, memory: memory, metrics: metrics)
+        let first = try budget.reserve(most - 100, for: "a", of: id)
+        #expect(throws: GatewayError.self) { try budget.reserve(101, for: "b", of: id) }
+        // A smaller one still fits, to the last byte.
+        let second = try budget.reserve(100, for: "b", of: id)
+        #expect(throws: GatewayError.self) { try budget.reserve(1, for: "c", of: id) }
+        #expect(budget.downloadsUnderWay == 2)
+        first.release()
+        second.release()
+        #expect(memory.reserved(.download) == 0 && budget.downloadsUnderWay == 0)
+        #expect(throws: Never.self) { try budget.reserve(most, for: "d", of: id) }
     }
 
     @Test func aReservationEndsWithItself() throws {
-        let metrics = TestMetrics()
-        let budget = DownloadBudget(limits: DownloadLimits(memory: 1000, perCaller: 1), metrics: metrics)
-        func shown(_ label: String) throws -> Double? { try metrics.expectMeter(label).lastValue }
-        var first: DownloadReservation? = try budget.reserve(600, for: "a", of: id)
+        let memory = MemoryBudget(total: 3200, metrics: metrics)
+        let most = memory.maximum(of: .download)
+        let budget = DownloadBudget(perCaller: 1, memory: memory, metrics: metrics)
+        func underWay() throws -> Double? { try metrics.expectMeter("export_gateway_downloads_under_way").lastValue }
+        var first: DownloadReservation? = try budget.reserve(most / 2 + 1, for: "a", of: id)
         #expect(first != nil)
-        #expect(try shown("export_gateway_downloads_under_way") == 1)
-        #expect(try shown("export_gateway_downloads_reserved_bytes") == 600)
+        #expect(try underWay() == 1)
+        #expect(memory.reserved(.download) == most / 2 + 1)
 
         let mine = #expect(throws: GatewayError.self) { try budget.reserve(100, for: "a", of: id) }
         #expect(mine?.code == .tooManyRequests && mine?.retryAfter == .seconds(5))
         #expect(mine?.members["quota"]?["name"] == "downloads-per-caller")
         #expect(mine?.members["quota"]?["limit"] == 1)
-        let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(500, for: "b", of: id) }
+        let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(most / 2, for: "b", of: id) }
         #expect(everybodys?.members["quota"]?["name"] == "downloads")
         #expect(everybodys?.members["quota"]?["limit"] == 2)
         func refused(_ limit: String) throws -> Int64 {
@@ -69,20 +73,29 @@ import Testing
         #expect(try refused("memory") == 1)
 
         first = nil
-        #expect(try shown("export_gateway_downloads_under_way") == 0)
-        #expect(try shown("export_gateway_downloads_reserved_bytes") == 0)
-        let second = try budget.reserve(1000, for: "a", of: id)
+        #expect(try underWay() == 0)
+        #expect(memory.reserved(.download) == 0)
+        let second = try budget.reserve(most, for: "a", of: id)
         second.release()
         second.release()
-        #expect(try shown("export_gateway_downloads_reserved_bytes") == 0)
+        #expect(memory.reserved(.download) == 0)
+        #expect(try underWay() == 0)
     }
 
     /// Whether they encode or not, and on however many cores.
-    @Test func theDefaultsLetFiveHundredThrough() {
+    @Test func theDefaultsLetFiveHundredThrough() throws {
         let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 8))
         for cost in [DownloadBudget.plainCost, DownloadBudget.plainCost + encoder.memoryPerStream] {
-            var account = DownloadAccount(limits: DownloadLimits())
-            for _ in 1...500 { #expect(account.take(cost, for: "one", of: id) == nil) }
+            let memory = MemoryBudget(total: 2 << 30, metrics: metrics)
+            let budget = DownloadBudget(perCaller: RelaySettings().perCaller, memory: memory, metrics: metrics)
+            let all = try (1...500).map { _ in try budget.reserve(cost, for: "one", of: id) }
+            #expect(budget.downloadsUnderWay == all.count)
         }
+    }
+
+    @Test func theSmallestBudgetIsSureToHavePlaceForOne() {
+        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 256))
+        let sure = MemoryKind.download.guaranteed(of: MemoryBudget.smallest)
+        #expect(DownloadBudget.plainCost + encoder.memoryPerStream <= sure)
     }
 }

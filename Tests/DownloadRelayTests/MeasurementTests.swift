@@ -1,5 +1,6 @@
 import Exports
 import Logging
+import Memory
 import MetricsTestKit
 import NIOCore
 import Synchronization
@@ -184,27 +185,26 @@ import Testing
         #expect(free.add(.max, share: 9, at: start) == .zero)
     }
 
-    @Test func halfTheMemoryIsLeftToCallers() {
+    @Test func halfTheMemoryIsLeftToCallers() throws {
         var random = FixedRandom(state: 1)
         let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
         let other = ExportID(at: Timestamp(milliseconds: 1), random: &random)
-        var account = DownloadAccount(limits: DownloadLimits(memory: 1000, perCaller: 1))
-        let taken1 = account.takeSpare(400, besides: id)
-        #expect(taken1)
-        let taken2 = account.takeSpare(101, besides: id)
-        #expect(!taken2)
-        #expect(account.underWay == 0)
+        let memory = MemoryBudget(total: 3200, metrics: TestMetrics())
+        let budget = DownloadBudget(perCaller: 1, memory: memory, metrics: TestMetrics())
+        let most = memory.maximum(of: .download)
+        var spare = budget.reserveSpare(most / 2 - 100, besides: id)
+        #expect(spare != nil)
+        #expect(budget.reserveSpare(101, besides: id) == nil)
+        #expect(budget.downloadsUnderWay == 0)
         // Callers get the rest, and each as many as ever.
-        #expect(account.take(600, for: "a", of: other) == nil)
-        account.giveBackSpare(400)
-        let taken3 = account.takeSpare(1, besides: id)
-        #expect(!taken3)
-        account.give(back: 600, of: "a", of: other)
-        #expect(account.take(100, for: "a", of: id) == nil)
-        #expect(account.isServing(id) && !account.isServing(other))
-        let taken4 = account.takeSpare(1, besides: id)
-        #expect(!taken4)
-        let taken5 = account.takeSpare(1, besides: other)
-        #expect(taken5)
+        let first = try budget.reserve(most / 2 + 100, for: "a", of: other)
+        spare = nil
+        #expect(budget.reserveSpare(1, besides: id) == nil)
+        first.release()
+        let second = try budget.reserve(100, for: "a", of: id)
+        #expect(budget.isServing(id) && !budget.isServing(other))
+        #expect(budget.reserveSpare(1, besides: id) == nil)
+        #expect(budget.reserveSpare(1, besides: other) != nil)
+        second.release()
     }
 }

@@ -1,5 +1,6 @@
 import Exports
 import Logging
+import Memory
 import MetricsTestKit
 import NIOCore
 import Synchronization
@@ -91,6 +92,7 @@ struct Scene {
         time = ManualTime()
         relay = DownloadRelay(
             settings: settings,
+            memory: MemoryBudget(total: 1 << 30, metrics: metrics),
             time: clock ?? time,
             random: { 42 },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },

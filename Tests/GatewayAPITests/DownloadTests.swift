@@ -178,7 +178,7 @@ import Testing
         let gateway = TestGateway(
             service: FakeExportService(time: ManualTime()) { _ throws(GatewayError) in fileBody(["x"], contentLength: 1)
             },
-            limits: DownloadLimits(memory: 1, perCaller: 1)
+            memory: 1
         )
         let export = gateway.service.put(.succeeded) { $0.files = [ExportFile(id: "1", name: "a.bin", size: 1)] }
         for (path, accept) in [("content", "*/*"), ("content", "application/zip"), ("files/1", "*/*")] {

@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import Memory
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
@@ -24,7 +25,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     /// The outbound event by which a route says that it is going to read the body.
-    struct BodyWanted: Sendable {}
+    struct BodyWanted: Sendable {
+        /// Whether the client waits to hear of it before it sends the body.
+        var isExpected: Bool
+    }
 
     /// How long an upload that was answered is still read, so that closing does not destroy the answer on its way.
     private static let linger = TimeAmount.seconds(2)
@@ -36,6 +40,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let onUnreadable: @Sendable (Int) -> Void
     private let onHandshakeFailure: @Sendable () -> Void
     private let direct: ((ConnectionHandler) -> DirectAnswerHandler)?
+    private let bytes: RequestBytesHandler?
     private var exchange = Exchange()
     /// Of the request whose head comes next.
     var version = HTTPVersion.http1_1
@@ -45,14 +50,17 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// - Parameters:
     ///   - onUnreadable: Told the status with which bytes that are no request were answered.
     ///   - onHandshakeFailure: Told that a connection ended before TLS was agreed on.
+    ///   - bytes: Counts what the connection holds of requests; nobody does by default.
     ///   - direct: Makes what answers some requests before they come here; none by default.
     init(
         onUnreadable: @escaping @Sendable (Int) -> Void,
         onHandshakeFailure: @escaping @Sendable () -> Void,
+        bytes: RequestBytesHandler? = nil,
         direct: ((ConnectionHandler) -> DirectAnswerHandler)? = nil
     ) {
         self.onUnreadable = onUnreadable
         self.onHandshakeFailure = onHandshakeFailure
+        self.bytes = bytes
         self.direct = direct
     }
 
@@ -76,6 +84,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
         let heads = RequestHeadHandler { [weak self] in self?.version = $0 }
         try? pipeline.addHandler(heads, position: .before(codec))
+        if let bytes, let encoder = try? pipeline.handler(type: HTTPResponseEncoder.self) {
+            bytes.heads = heads
+            // Just below the decoder.
+            try? pipeline.addHandler(bytes, position: .after(encoder))
+        }
         // Behind the check of the heads, and before they are turned into what Hummingbird takes, which costs more than an answer.
         if let direct { try? pipeline.addHandler(direct(self), position: .before(codec)) }
     }
@@ -106,6 +119,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case HTTPParserError.headerOverflow: failure = .headerTooLarge
         case is HTTPParserError: failure = .malformed
         case is RequestHeadHandler.UnknownTransferCoding: failure = .unknownTransferCoding
+        case is MemoryRefusal: failure = .noMemory
         // An error of the connection itself, with which nothing can be said any more.
         case is IOError, is ChannelError: return context.fireErrorCaught(error)
         case NIOSSLError.handshakeFailed:
@@ -132,7 +146,14 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-        guard event is BodyWanted else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        guard let wanted = event as? BodyWanted else {
+            return context.triggerUserOutboundEvent(event, promise: promise)
+        }
+        bytes?.wantBody()
+        guard wanted.isExpected else {
+            promise?.succeed()
+            return
+        }
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: promise)
     }
 
@@ -171,22 +192,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func answer(_ failure: Exchange.Failure, _ context: ChannelHandlerContext) {
         var random = SystemRandom()
         let requestID = RequestID.make(using: &random)
-        let error =
-            switch failure {
-            case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
-            case .unknownTransferCoding:
-                GatewayError(
-                    .unsupportedTransferCoding,
-                    "The only transfer coding of a request body that is understood is chunked, alone and with HTTP/1.1."
-                )
-            case .headerTooLarge: GatewayError(.headerFieldsTooLarge, "The header fields are far too large.")
-            case .needsHTTP11:
-                GatewayError(
-                    .upgradeRequired,
-                    "The length of the answer is not known beforehand, so that HTTP/1.0 could not tell its end from a "
-                        + "break. Ask with HTTP/1.1; of nginx, that is proxy_http_version 1.1."
-                )
-            }
+        let error = failure.error
         let status = ProblemDocument.status(of: error.code)
         let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
         var head = HTTPResponse(
@@ -196,6 +202,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 .connection: "close", .requestID: requestID,
             ]
         )
+        if let retryAfter = error.retryAfter {
+            head.headerFields[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp)
+        }
         if failure == .needsHTTP11 {
             head.headerFields[.upgrade] = "HTTP/1.1"
             head.headerFields[.connection] = "close, upgrade"

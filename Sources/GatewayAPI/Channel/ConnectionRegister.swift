@@ -122,7 +122,7 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
 
 /// Ids in the order in which they became idle. Those that did something since stay in it until it is their turn, or until they
 /// are many.
-private struct IdleQueue<ID: Sendable>: Sendable {
+struct IdleQueue<ID: Sendable>: Sendable {
     private var items: [(id: ID, place: Int)] = []
     private var head = 0
 

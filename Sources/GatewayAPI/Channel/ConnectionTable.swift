@@ -1,5 +1,6 @@
 import HummingbirdCore
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import Synchronization
 
@@ -28,9 +29,11 @@ final class ConnectionTable: Sendable {
     var delegate: some AvailableConnectionsDelegate { Accepting(limit: limit) }
 
     /// A connection was taken; to be called before anything else is in its pipeline.
-    func opened(_ channel: any Channel) throws {
+    func opened(_ channel: any Channel, isSecure: Bool) throws {
         let id = ObjectIdentifier(channel)
-        try channel.pipeline.syncOperations.addHandler(TransportHandler(), name: TransportHandler.name)
+        if isSecure {
+            try channel.pipeline.syncOperations.addHandler(TransportHandler(), name: TransportHandler.name)
+        }
         state.withLock { state in
             state.channels[id] = channel
             state.register.opened(id, at: .now())
@@ -90,13 +93,20 @@ final class ConnectionTable: Sendable {
                 }
             }
             guard let victim else { return }
-            onDisplaced()
-            victim.eventLoop.execute {
-                // Below TLS: its farewell would wait for an answer from who says nothing.
-                let pipeline = victim.pipeline.syncOperations
-                guard let context = try? pipeline.context(name: TransportHandler.name) else { return }
-                context.close(promise: nil)
-            }
+            displace(victim)
+        }
+    }
+
+    /// Closes a connection to make room for others.
+    func displace(_ victim: any Channel) {
+        onDisplaced()
+        victim.eventLoop.execute {
+            // Below TLS: its farewell would wait for an answer from who says nothing. Below all that may put it off, in any case.
+            let pipeline = victim.pipeline.syncOperations
+            let lowest =
+                (try? pipeline.context(name: TransportHandler.name))
+                ?? (try? pipeline.context(handlerType: HTTPResponseEncoder.self))
+            lowest?.close(promise: nil)
         }
     }
 }
@@ -110,7 +120,7 @@ private struct Accepting: AvailableConnectionsDelegate {
     func isAcceptingNewConnections() -> Bool { count <= limit }
 }
 
-/// Marks the place just above the socket.
+/// Marks the place just above the socket, where that is not HTTP's.
 private final class TransportHandler: ChannelInboundHandler {
     typealias InboundIn = NIOAny
 

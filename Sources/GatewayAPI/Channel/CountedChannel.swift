@@ -17,7 +17,7 @@ struct CountedChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<RequestChannel.Value> {
         channel.eventLoop
             .makeCompletedFuture {
-                try table.opened(channel)
+                try table.opened(channel, isSecure: identity != nil)
                 guard let identity else { return }
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: identity.context))
             }

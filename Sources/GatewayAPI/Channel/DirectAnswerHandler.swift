@@ -1,4 +1,5 @@
 import Exports
+import Memory
 import NIOCore
 import NIOHTTP1
 
@@ -26,6 +27,8 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var snapshot: ExportSnapshot?
         var timer: Scheduled<Void>?
         var watch: (any ExportWatch)?
+        /// The memory for it, while it waits for a change.
+        var room: MemoryReservation?
     }
 
     enum Pending {

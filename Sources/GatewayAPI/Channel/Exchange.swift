@@ -23,6 +23,8 @@ struct Exchange {
     enum Failure: Hashable {
         case malformed
         case headerTooLarge
+        /// There is no memory to read on.
+        case noMemory
         /// The body comes in a coding that is not understood.
         case unknownTransferCoding
         /// No bytes at all, but an answer that HTTP/1.0 cannot carry.

@@ -19,6 +19,11 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     /// The body of the newest request is still coming: its client must go on sending.
     private var isReading = false
     private var check: Scheduled<Void>?
+    /// Told of each answer that has ended and was not made at once.
+    var onEnded: (() -> Void)?
+
+    /// Whether a request is being answered.
+    var isBusy: Bool { underWay > 0 }
 
     /// - Parameter timeout: How long a connection may be idle.
     init(timeout: TimeAmount) {
@@ -32,6 +37,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     func endedBeside(at now: NIODeadline) {
         underWay -= 1
         lastActive = now
+        onEnded?()
     }
 
     /// A request was answered past this handler, at once.
@@ -63,6 +69,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         if case .end = unwrapOutboundIn(data) {
             underWay -= 1
             lastActive = context.eventLoop.now
+            onEnded?()
         }
         context.write(data, promise: promise)
     }

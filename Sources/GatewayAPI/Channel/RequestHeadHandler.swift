@@ -15,6 +15,8 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private let onHead: (HTTPVersion) -> Void
     private var isOver = false
+    /// What came through since somebody set it back.
+    var seen = RequestBytes.Seen()
 
     /// - Parameter onHead: Told the version of each request, just before its head is passed on.
     init(onHead: @escaping (HTTPVersion) -> Void) {
@@ -23,7 +25,9 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isOver else { return }
-        if case .head(let head) = unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        seen.note(part)
+        if case .head(let head) = part {
             guard Self.namesItsHost(head) else {
                 isOver = true
                 context.fireErrorCaught(HTTPParserError.invalidHeaderToken)

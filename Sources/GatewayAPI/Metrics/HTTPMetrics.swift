@@ -26,7 +26,10 @@ struct HTTPMetrics: Sendable {
             "Connections closed because the client took its answer too slowly."
         )
         registry.describe("http.server.tls_handshakes_failed", "Connections that ended before TLS was agreed on.")
-        registry.describe("http.server.connections_displaced", "Idle connections closed to make room for others.")
+        registry.describe(
+            "http.server.connections_displaced",
+            "Connections closed to make room for others: idle ones, and those with a head that does not end."
+        )
         displacements = Counter(label: "http.server.connections_displaced", factory: registry)
         failedHandshakes = Counter(label: "http.server.tls_handshakes_failed", factory: registry)
         slowClients = Counter(label: "http.server.slow_clients_cut", factory: registry)

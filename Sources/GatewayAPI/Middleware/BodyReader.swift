@@ -1,39 +1,60 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import Memory
 import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Reads a whole request body within a length and a time.
+/// Reads a whole request body within a length, a time and the memory for bodies.
 struct BodyReader: Sendable {
     var limit: Int
     var timeout: Duration
     var time: any TimeSource
+    /// What bodies take until they are read is reserved there. Short ones are not: they come with their heads.
+    var memory: MemoryBudget
+
+    /// Bytes of memory besides the body's own: its tasks, their timer, and what is on its way from the connection.
+    static let plainCost = 32 << 10
+
+    /// What a body takes of which so many bytes have come: its buffer grows by doubling, and the allocator keeps some of what was
+    /// too small. Measured, see the design.
+    static func cost(of bytes: Int) -> Int {
+        var capacity = 16 << 10
+        while capacity < bytes { capacity *= 2 }
+        return plainCost + capacity + capacity / 2
+    }
 
     /// The body's bytes.
     ///
-    /// Throws `contentTooLarge`, `requestTimeout`, or `malformedRequest` for a body whose framing is broken. Only here is
-    /// `Expect: 100-continue` answered: a request that is refused by its head never gets its body sent.
+    /// Throws `contentTooLarge`, `requestTimeout`, or `malformedRequest` for a body whose framing is broken; `tooManyRequests`
+    /// where this caller's bodies take as much memory as one caller's may, and `unavailable` where all together do: of a body
+    /// that was not begun, nothing is read then. Only here is `Expect: 100-continue` answered: a request that is refused by its
+    /// head never gets its body sent.
     func bytes(of call: Call) async throws -> [UInt8] {
-        if let length = call.request.headers[.contentLength].flatMap({ Int64($0) }), length > Int64(limit) {
-            throw tooLarge
+        let length = call.request.headers[.contentLength].flatMap { Int64($0) }
+        if let length, length > Int64(limit) { throw tooLarge }
+        let isExpected = call.request.headers[.expect]?.lowercased() == "100-continue"
+        let isShort = length.map { $0 <= Int64(RequestBytes.allowance) } ?? false
+        var room: MemoryReservation?
+        if !isShort {
+            do throws(MemoryRefusal) {
+                room = try memory.reserve(Self.cost(of: 0), .body, for: call.caller.id)
+            } catch {
+                throw Self.refusal(error)
+            }
         }
-        if call.request.headers[.expect]?.lowercased() == "100-continue" {
+        defer { room?.release() }
+        if isExpected || !isShort {
             // Fails on a channel without our handler, or one that is closed: then there is nobody to tell.
-            try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted()).get()
+            try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted(isExpected: isExpected)).get()
         }
         let progress = Progress()
+        let reserved = room
         let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
             group.addTask {
                 defer { progress.isRead.store(true, ordering: .releasing) }
-                do {
-                    return .body(try await call.request.body.collect(upTo: limit))
-                } catch is NIOTooManyBytesError {
-                    return .tooLarge
-                } catch is HTTPParserError {
-                    return .broken
-                }
+                return try await collect(call.request.body, reserved)
             }
             group.addTask {
                 // Most bodies have come with their heads: a timer costs more than to read one.
@@ -51,6 +72,7 @@ struct BodyReader: Sendable {
         switch outcome {
         case .body(let buffer): return Array(buffer.readableBytesView)
         case .tooLarge: throw tooLarge
+        case .refused(let refusal): throw Self.refusal(refusal)
         case .broken: throw GatewayError(.malformedRequest, "The framing of the request body is broken.")
         case .tooLate:
             throw GatewayError(
@@ -60,6 +82,29 @@ struct BodyReader: Sendable {
         }
     }
 
+    /// - Parameter room: Grows with what comes; nil for a body that is too short for that.
+    private func collect(_ body: RequestBody, _ room: MemoryReservation?) async throws -> Outcome {
+        var collected = ByteBuffer()
+        var reserved = Self.cost(of: 0)
+        do {
+            for try await part in body {
+                let length = collected.readableBytes + part.readableBytes
+                guard length <= limit else { return .tooLarge }
+                let cost = Self.cost(of: length)
+                if let room, cost > reserved {
+                    try room.resize(to: cost)
+                    reserved = cost
+                }
+                collected.writeImmutableBuffer(part)
+            }
+        } catch let refusal as MemoryRefusal {
+            return .refused(refusal)
+        } catch is HTTPParserError {
+            return .broken
+        }
+        return .body(collected)
+    }
+
     private final class Progress: Sendable {
         let isRead = Atomic(false)
     }
@@ -67,11 +112,35 @@ struct BodyReader: Sendable {
     private enum Outcome: Sendable {
         case body(ByteBuffer)
         case tooLarge
+        case refused(MemoryRefusal)
         case broken
         case tooLate
     }
 
     private var tooLarge: GatewayError {
         GatewayError(.contentTooLarge, "The request body must not have more than \(limit) bytes.")
+    }
+
+    private static func refusal(_ refusal: MemoryRefusal) -> GatewayError {
+        switch refusal {
+        case .caller(let limit):
+            GatewayError(
+                .tooManyRequests,
+                "This caller's request bodies that have not arrived yet take as much memory as one caller's may. "
+                    + "Try again when some of them have.",
+                retryAfter: .seconds(1),
+                members: [
+                    "quota": [
+                        "name": "request-bodies-per-caller", "limit": .integer(Int64(limit)), "unit": "content-bytes",
+                    ]
+                ]
+            )
+        case .full, .released:
+            GatewayError(
+                .unavailable,
+                "The gateway has no memory left for request bodies; try again.",
+                retryAfter: .seconds(1)
+            )
+        }
     }
 }

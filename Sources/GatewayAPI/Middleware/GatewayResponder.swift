@@ -31,7 +31,8 @@ struct GatewayResponder: HTTPResponder {
             maxWait: exports.maxWait,
             publicAddress: publicAddress,
             record: record,
-            answers: ReadyAnswers(service: exports.service)
+            answers: ReadyAnswers(service: exports.service),
+            memory: exports.memory
         )
     }
 

@@ -1,4 +1,5 @@
 import Exports
+import Memory
 import ServiceLifecycle
 import Synchronization
 
@@ -21,13 +22,21 @@ struct ChangeWait: Sendable {
         }
     }
 
+    /// Bytes of memory that a request takes while it waits here: its tasks, and what `DirectAnswers.waitCost` counts. Measured, see
+    /// the design.
+    static let cost = 64 << 10
+
     let service: any ExportService
+    let memory: MemoryBudget
 
     /// The export as it is after a change, or as it was: when the time is over, when the client is gone, and when the
-    /// gateway drains, so that no wait holds a shutdown up.
+    /// gateway drains, so that no wait holds a shutdown up. Nil at once where there is no memory left for it: a preference may be
+    /// left aside (RFC 7240, 2).
     ///
     /// Thousands may wait at a time: there is one task more for each, and none for each reason to end.
-    func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export {
+    func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
+        guard let room = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
+        defer { room.release() }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, owner) = (service, call.caller.owner)
         // Awaited here, and cancelled with this task.

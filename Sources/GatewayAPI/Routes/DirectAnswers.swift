@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import Memory
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
@@ -25,6 +26,10 @@ struct DirectAnswers: Sendable {
         var isOperation: Bool
     }
 
+    /// Bytes of memory that a request takes while it waits here for a change: its head, its timer, its place among those who
+    /// watch the export, and what it is answered with. Measured, see the design.
+    static let waitCost = 8 << 10
+
     /// Longer ones are sent piece by piece, as the client takes them: those of exports with more files.
     private static let mostFiles = 100
 
@@ -34,6 +39,7 @@ struct DirectAnswers: Sendable {
     let publicAddress: PublicAddress
     let record: RequestRecord
     let answers: ReadyAnswers
+    let memory: MemoryBudget
     let date = DateField()
 
     /// What a request asks for that may be one to be answered here, by its first line alone: `/exports/{id}` and
@@ -103,6 +109,11 @@ struct DirectAnswers: Sendable {
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)? {
         answers.service.watch(request.id, beyond: snapshot.export.revision, then: then)
+    }
+
+    /// The memory for a request that waits for a change; nil where there is none left for it.
+    func roomToWait(_ request: StatusRequest) -> MemoryReservation? {
+        try? memory.reserve(Self.waitCost, .wait, for: request.entry.caller)
     }
 
     /// Whether the answer is short enough to be made, and sent at once, on an event loop.

@@ -2,6 +2,7 @@ import DownloadRelay
 import Exports
 import HTTPTypes
 import Hummingbird
+import Memory
 
 /// `/exports` and what is below it.
 struct ExportRoutes: Sendable {
@@ -10,6 +11,7 @@ struct ExportRoutes: Sendable {
     let cursor: Cursor
     let bodies: BodyReader
     let maxWait: Duration
+    let memory: MemoryBudget
 
     /// `createExport`
     func create(_ call: Call) async throws -> Response {
@@ -78,7 +80,7 @@ struct ExportRoutes: Sendable {
     private func present(_ call: Call, as document: ReadyAnswer.Document) async throws -> Response {
         let id = try call.exportID()
         let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
-        let wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
+        var wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
         let (refresh, authorization) = (try call.fields.asksForRefresh(), try authorization(of: call))
         let owner = call.caller.owner
         let answers = ReadyAnswers(service: service)
@@ -90,8 +92,13 @@ struct ExportRoutes: Sendable {
             export = try await service.export(id, owner: owner, refresh: refresh, authorization: authorization)
             answer = answers.answer(export, as: document)
         }
-        if let wait, wait > .zero, !export.isFinal, known.map(answer.tag.isNamed) ?? true {
-            export = try await ChangeWait(service: service).changed(from: export, within: wait, for: call)
+        if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.tag.isNamed) ?? true {
+            let waiting = ChangeWait(service: service, memory: memory)
+            if let changed = try await waiting.changed(from: export, within: limit, for: call) {
+                export = changed
+            } else {
+                wait = nil
+            }
             // Many may have waited for it: they share what is at hand.
             if let atHand = answers.atHand(id, owner: owner, as: document), atHand.1.revision >= export.revision {
                 answer = atHand.0

@@ -2,6 +2,7 @@ import ExportEngine
 import Exports
 import Foundation
 import Logging
+import Memory
 import ParallelGzip
 import SystemCrypto
 import UpstreamHTTP
@@ -84,6 +85,7 @@ extension GatewayConfiguration.Server {
         trustedProxies = try section.addressRanges("trustedProxies")
         maximumConnections = try section.integer("maximumConnections", in: 1...65_536, default: maximumConnections)
         idleTimeout = try section.duration("idleTimeout", in: .seconds(1) ... .seconds(3600), default: idleTimeout)
+        memory = try section.integer("memory", in: MemoryBudget.smallest...(1 << 50), default: memory)
         directAnswers = try section.bool("directAnswers", default: directAnswers)
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
@@ -146,7 +148,12 @@ extension GatewayConfiguration.Downloads {
         rangeSkipLimit = try section.integer("rangeSkipLimit", in: 0...(1 << 50), default: rangeSkipLimit)
         resumeAttempts = try section.integer("resumeAttempts", in: 0...100, default: resumeAttempts)
         perCaller = try section.integer("perCaller", in: 1...65_536, default: perCaller)
-        memory = try section.integer("memory", in: (16 << 20)...(1 << 50), default: memory)
+        guard try section.text("memory") == nil else {
+            throw section.error(
+                "memory",
+                "has become server.memory, which also counts requests that come or wait: write the number there"
+            )
+        }
         minimumRate = try section.integer("minimumRate", in: 0...(1 << 30), default: minimumRate)
         minimumRateWindow = try section.duration(
             "minimumRateWindow",

@@ -21,6 +21,8 @@ public struct GatewayConfiguration: Sendable {
         public var trustedProxies: [IPRange] = []
         public var maximumConnections = 1024
         public var idleTimeout = Duration.seconds(75)
+        /// Bytes of memory that clients may take: with requests that come or wait, and with downloads.
+        public var memory = 2 << 30
         /// Whether exports that are in memory are answered on the event loops.
         public var directAnswers = true
         public var drainDelay = Duration.zero
@@ -107,9 +109,7 @@ public struct GatewayConfiguration: Sendable {
         /// Attempts to go on with an upstream that broke off, without progress between them; 0: none.
         public var resumeAttempts = 6
         /// Downloads of one caller at a time.
-        public var perCaller = DownloadLimits().perCaller
-        /// Bytes of memory that all downloads together may reserve.
-        public var memory = DownloadLimits().memory
+        public var perCaller = RelaySettings().perCaller
         /// Bytes in a second that a client has to take, averaged over the window; 0: anything at all.
         public var minimumRate = 1024
         public var minimumRateWindow = Duration.seconds(60)

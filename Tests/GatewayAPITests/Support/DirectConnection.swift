@@ -12,13 +12,15 @@ import Testing
 
 /// A connection with all handlers but Hummingbird's: what is passed on can be read, what is answered too, both as text.
 struct DirectConnection {
-    let gateway = TestGateway()
+    let gateway: TestGateway
     let channel = EmbeddedChannel()
     let idle: IdleConnectionHandler
     let export: Export
     private let last = EventCounter()
 
-    init(_ status: ExportStatus = .succeeded, files: Int = 1, atHand: Bool = true) throws {
+    /// - Parameter memory: Bytes of the budget.
+    init(_ status: ExportStatus = .succeeded, files: Int = 1, atHand: Bool = true, memory: Int = 1 << 30) throws {
+        gateway = TestGateway(memory: memory)
         gateway.service.state.withLock { state in
             state.keepsSnapshots = atHand
             state.holds = true
@@ -35,9 +37,11 @@ struct DirectConnection {
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        let room = UnfinishedHeads(memory: gateway.memory)
         let connection = ConnectionHandler(
             onUnreadable: { _ in },
             onHandshakeFailure: {},
+            bytes: RequestBytesHandler(idle: idle, room: room, displace: { _ in }),
             direct: { DirectAnswerHandler(answers: direct, connection: $0, slow: slow, idle: idle, table: table) }
         )
         try pipeline.addHandlers([slow, connection, RequestCountHandler(table: table), idle, last])

@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+import Memory
 import NIOCore
 import SystemCrypto
 import Testing
@@ -15,6 +16,7 @@ import Testing
 struct TestGateway: Sendable {
     let service: FakeExportService
     let registry = PrometheusRegistry()
+    let memory: MemoryBudget
     let api: GatewayAPI
     let settings: APISettings
 
@@ -24,25 +26,27 @@ struct TestGateway: Sendable {
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
         impediments: [ServiceImpediment] = [],
-        limits: DownloadLimits = DownloadLimits(),
+        memory: Int = 1 << 30,
         tls: TLSIdentity? = nil,
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: SecretBytes(Array(repeating: 7, count: 32)), version: "1.2.3")
         configure(&settings)
-        var relaySettings = RelaySettings(minimumGzipSize: 16)
-        relaySettings.limits = limits
+        let memory = MemoryBudget(total: memory, metrics: registry)
+        self.memory = memory
         self.settings = settings
         self.service = service ?? FakeExportService(time: time)
         api = GatewayAPI(
             service: self.service,
             relay: DownloadRelay(
-                settings: relaySettings,
+                settings: RelaySettings(minimumGzipSize: 16),
+                memory: memory,
                 time: time,
                 random: { 7 },
                 logger: logger,
                 metrics: registry
             ),
+            memory: memory,
             settings: settings,
             tls: tls,
             readiness: { isServing },
