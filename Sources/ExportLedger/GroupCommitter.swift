@@ -235,8 +235,7 @@ final class GroupCommitter: Sendable {
         var begun: [(pending: Pending, outcome: Result<@Sendable () -> Void, any Error>)] = []
         do {
             try database.inTransaction(.immediate) {
-                // They are first.
-                let refusal = group.first?.kind == .creation ? Self.error(of: mayCreate) : nil
+                let refusal = group.contains { $0.kind == .creation } ? Self.error(of: mayCreate) : nil
                 for pending in group {
                     // One that is alone is undone with the transaction.
                     let isAlone = group.count == 1

@@ -94,13 +94,15 @@ final class SleepTimers: Sendable {
         state.withLock { $0.sleepers.remove(number) }?.resume(throwing: CancellationError())
     }
 
-    /// Sets the timer where the next one has to be woken earlier than it fires.
+    /// Sets the timer where the next one has to be woken earlier than it fires, or where it should have fired: the time that a
+    /// machine was suspended counts for those who sleep, and not for the timer.
     private func setTimer(_ state: inout State) {
-        guard let next = state.sleepers.next, state.set.map({ next < $0 }) ?? true else { return }
+        let now = ContinuousClock.now - start
+        guard let next = state.sleepers.next, state.set.map({ next < $0 || $0 <= now }) ?? true else { return }
         let timer = state.timer ?? makeTimer()
         state.timer = timer
         state.set = next
-        let wait = max(.zero, next - (ContinuousClock.now - start))
+        let wait = max(.zero, next - now)
         // A wait of years is one of a day, again and again.
         let nanoseconds = min(wait, .seconds(86_400)).components
         timer.schedule(

@@ -74,9 +74,10 @@ def test_kills_at_random_instants(figure):
     ]
     accepted: list[dict] = []
     number = itertools.count(1)
-    # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there.
+    # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there. What runs on a
+    # caller's token is not given up before its caller comes back, which is at the end.
     with servers.sandbox(job_duration="700ms") as upstream, servers.gateway(
-        upstream, start=False, engine={"reconcileDeadline": "8s"}
+        upstream, start=False, engine={"reconcileDeadline": f"{max(8, 2 * KILLS)}s"}
     ) as gateway:
         upstream.rule("*.start", {"kind": "slow", "milliseconds": 60})
         for _ in range(KILLS):

@@ -52,8 +52,9 @@ public struct LineLogHandler: LogHandler {
         if let provided = metadataProvider?.get() { all.merge(provided) { own, _ in own } }
         let message = event.message.description
         let bytes = plainLine(event.level, message, all) ?? Array(line(event.level, message, all).utf8)
-        // Of the others there is one for each request, and for each export more than one.
-        sink.write(bytes, event.level >= .warning)
+        // Of the others there is one for each request, and for each export more than one. What says why the process ends must not
+        // wait.
+        sink.write(bytes, event.level >= .notice)
     }
 
     /// An event as its line, with the line end.

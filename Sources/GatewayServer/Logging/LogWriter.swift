@@ -5,8 +5,8 @@ import Synchronization
 
 /// Writes log lines to a file descriptor from a thread of its own: whoever logs never waits and never fails.
 ///
-/// Lines below `warning` are written together: one waits for others as long as ``gathering`` at the most, and not at all where
-/// nothing was written for as long. A warning and an error go out at once, with the lines before them.
+/// Lines below `notice` are written together: one waits for others as long as ``gathering`` at the most, and not at all where
+/// nothing was written for as long. All others go out at once, with the lines before them.
 ///
 /// Lines wait in memory, at most `capacity` bytes of them. What does not fit, because nobody reads the other end fast
 /// enough, is dropped, and so is what the system does not take: a full disk, a pipe whose reader has gone, a descriptor
@@ -37,7 +37,7 @@ public final class LogWriter: Sendable {
     /// POSIX's least `PIPE_BUF` on Linux: a pipe that `poll` calls writable takes so many bytes without blocking (`pipe(7)`).
     private static let pieceSize = 4096
 
-    /// The longest that a line below `warning` waits for others to be written with it.
+    /// The longest that a line below `notice` waits for others to be written with it.
     public static let gathering = DispatchTimeInterval.milliseconds(10)
     /// So many bytes, with those that are being written, wait for no others: a line too many costs a system call for each few of them.
     private static let gatheredBytes = 32 << 10
