@@ -162,6 +162,8 @@ final class Lane: Sendable {
     func wasAsked(_ id: ExportID, after wait: Duration) -> HeldTime {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }
+    func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
+    func hadTurn(_ owner: String?, weight: Int) { state.withLock { $0.tokenTurns.served(owner, weight: weight) } }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }

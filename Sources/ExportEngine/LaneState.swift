@@ -43,6 +43,8 @@ struct LaneState: Sendable {
     private var inFlight: [Kind: Int] = [:]
     /// When the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
     var observationsHeld: Range<Timestamp>?
+    /// The callers whose own tokens exports are asked for with, and, as nil, all who are asked for with the application's.
+    var tokenTurns = FairTurns<String?>()
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.

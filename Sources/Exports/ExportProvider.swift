@@ -61,6 +61,9 @@ public protocol ExportProvider: Sendable {
     func upstreamTime(at now: Timestamp) -> Timestamp?
 
     /// The upstream's present word on each reference. Every reference gets an entry.
+    ///
+    /// Where that takes several calls, they are made for the callers in turn (`context.owners`), and after
+    /// `context.roundLimit` no further one is begun: what was not asked for is `queued`.
     func observe(
         _ references: [UpstreamReference],
         context: CallContext
@@ -109,6 +112,11 @@ public struct CallContext: Sendable {
     public var caller: String?
     /// How many places the caller gets for one of another with the weight 1, where both wait. At least 1.
     public var weight = 1
+    /// Whose exports each reference is for, where a question is for those of many: its calls are made for them in turn.
+    public var owners: [UpstreamReference: [CallerShare]] = [:]
+    /// For how long further calls of one question for many are begun: whoever had the first turn may have the next one before
+    /// all others have had theirs. Nil sets no bound.
+    public var roundLimit: Duration?
     /// What it is for: of one caller, exports take turns, and who is sent back keeps its place. Nil keeps none.
     public var work: PacedWork?
     /// The piece of work of several calls that this one may be part of.

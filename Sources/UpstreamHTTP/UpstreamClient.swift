@@ -143,6 +143,9 @@ public final class UpstreamClient: Sendable {
     /// The time by the client's own clock.
     public var now: Timestamp { time.now() }
 
+    /// How long the client's own clock runs, whoever sets it: for durations.
+    public var elapsed: Duration { time.elapsed() }
+
     /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
     /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.
     public func upstreamTime(at now: Timestamp) -> Timestamp? { clockLead.withLock { $0 }.map { now + $0 } }
