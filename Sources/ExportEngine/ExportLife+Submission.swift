@@ -46,6 +46,17 @@ extension ExportLife.Turn {
         record.nextActionAt = nil
     }
 
+    /// Only a start that is under way: nothing is known of an unconfirmed one.
+    mutating func startRefused() {
+        guard record.nextActionAt == nil else { return }
+        record.phase = .accepted
+        record.progress.submissionAttempts -= 1
+        forgetAttempt()
+        // It counts as waiting from now on; nobody else is to begin it meanwhile but an engine that finds it.
+        record.nextActionAt = now
+        if record.cancelWished { settleCanceledBeforeStart() }
+    }
+
     mutating func bind(_ submission: Submission) {
         record.phase = .tracking
         record.reference = submission.reference

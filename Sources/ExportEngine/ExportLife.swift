@@ -17,6 +17,8 @@ struct ExportLife: Sendable {
         /// A start is about to be made: it is, if the record's phase is `submitting` after this.
         case submissionBegins(secretsAtHand: Bool, upstreamTime: Timestamp? = nil)
         case submitted(Submission)
+        /// The call has surely started nothing, and is going to be made again: its token was refused.
+        case startRefused
         case submissionFailed(ProviderError)
         /// The gateway has started anew and found the export unfinished.
         case resumed
@@ -139,6 +141,7 @@ struct ExportLife: Sendable {
             case (.accepted, .submissionBegins(let secretsAtHand, let upstreamTime)):
                 beginSubmission(secretsAtHand: secretsAtHand, upstreamTime: upstreamTime)
             case (.accepted, .submitted(let submission)), (.submitting, .submitted(let submission)): bind(submission)
+            case (.submitting, .startRefused): startRefused()
             case (.accepted, .submissionFailed(let error)), (.submitting, .submissionFailed(let error)):
                 submissionFailed(error)
             case (_, .resumed): resumed()

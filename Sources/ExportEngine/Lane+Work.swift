@@ -16,6 +16,9 @@ extension Lane {
         }
         var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in try await start.begin() }
+        context.didNotStart = { await start.didNotStart() }
+        // The call that follows one whose token was refused goes on with it, before starts that have not begun.
+        context.series = CallSeries()
         let (provider, work) = (connection.provider, context)
         let event: ExportLife.Event
         do {

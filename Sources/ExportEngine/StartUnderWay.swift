@@ -71,6 +71,21 @@ final class StartUnderWay: Sendable {
         }
     }
 
+    /// The call that was written down has started nothing, and waits to be made again: it is written down as not begun, so that an
+    /// end of the gateway in that time leaves no start of which nobody knows whether it happened. Where the ledger fails, it goes
+    /// on as begun.
+    func didNotStart() async {
+        guard let begun = state.withLock({ $0.begun }) else { return }
+        do {
+            _ = try await lane.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, lane.life)
+        } catch {
+            return
+        }
+        // Whatever has become of the record: `begin` finds out.
+        state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
+        lane.starts.waitsAgain(self)
+    }
+
     private func refuse(_ refusal: Refusal) throws(ProviderError) {
         state.withLock { $0.refusal = refusal }
         throw ProviderError(.transient, "The gateway did not make the call.", problem: .unavailable)
@@ -94,6 +109,12 @@ final class StartsUnderWay: Sendable {
             return Array(state.waiting.values)
         }
         for (start, signal) in waiting where start.stop() { signal.fire() }
+    }
+
+    /// A start that was begun waits for its place again: it is given up if everything is stopped.
+    func waitsAgain(_ start: StartUnderWay) {
+        let stopped = state.withLock { $0.isStopped ? $0.waiting[ObjectIdentifier(start)] : nil }
+        if let stopped, start.stop() { stopped.signal.fire() }
     }
 
     /// Makes a start; cancels it when everything is stopped and nothing of it was sent. Then it throws what a start throws that

@@ -106,6 +106,9 @@ public struct CallContext: Sendable {
     /// What has to be done before the first byte of a call that may start a job goes out; when it throws, none does. May be
     /// called again, where the call is made again after its token was refused.
     public var willStart: (@Sendable () async throws(ProviderError) -> Void)?
+    /// What has to be done when such a call has surely started nothing and is going to be made again: its token was refused. It
+    /// waits for another token and for another place in the request budget then, before `willStart`.
+    public var didNotStart: (@Sendable () async -> Void)?
     /// How urgent the work is: in which class its calls wait for their place in the request budget.
     public var priority = CallPriority.caller
     /// Whose export it is for; the budget's places go to callers in turn. Nil for work that is for many.
