@@ -89,19 +89,21 @@ struct ExportLife: Sendable {
     }
 
     /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1. `held` is for how long
-    /// the gateway's own request budget has held the export's work back.
+    /// the gateway's own request budget has held the export's work back; nil for what was written down of it.
     func apply(
         _ event: Event,
         to record: inout LedgerRecord,
         at now: Timestamp,
         jitter: Double,
-        held: HeldTime = .none
+        held: HeldTime? = nil
     ) {
         let before = record.export
         let scheduled = record.nextActionAt
+        let held = held ?? HeldTime(record.progress)
         var turn = Turn(life: self, record: record, now: now, jitter: jitter, held: held)
         turn.correctTimes()
         turn.take(event)
+        turn.writeHeldTime(after: event)
         record = turn.record
         record.scheduledAt =
             record.nextActionAt == nil ? nil : scheduled == record.nextActionAt ? record.scheduledAt : now

@@ -43,7 +43,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .submissionFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: start.fence, life))
+        await finish(id, tools.record(event, of: id, fence: start.fence, life, held: held(id)))
     }
 
     /// Whatever an export needs that is neither a start nor a poll.
@@ -112,7 +112,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: record.fence, life))
+        await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held(id)))
     }
 
     /// Exports that are asked for together.
@@ -325,7 +325,7 @@ extension Lane {
     }
 
     /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
-    /// the time for it is over. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
+    /// the time for it is over, or so much of it was held back that it must not be forgotten. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
     /// its own time, so that a caller who asks again and again does not keep it from them.
     private func comeBack(
         _ record: LedgerRecord,
@@ -337,10 +337,12 @@ extension Lane {
         let now = tools.time.now()
         let dueTime = record.dueTime(at: now)
         let held = sentBack(id, isDue: dueTime <= now)
-        guard life.isOverdue(record, at: now, held: held) else {
-            return release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
+        let isOverdue = life.isOverdue(record, at: now, held: held)
+        if isOverdue || held.isToBeWritten(over: record.progress) {
+            let after = await tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held)
+            guard !isOverdue, after != nil else { return await finish(id, after) }
         }
-        await finish(id, tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held))
+        release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
     }
 
     private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")

@@ -46,7 +46,14 @@ final class Lane: Sendable {
         let next = next(of: record)
         let count = state.withLock { state in
             let id = record.export.id
-            state.adopt(id, of: record.export.createdBy, fence: record.fence, kind: next.kind, at: next.time)
+            state.adopt(
+                id,
+                of: record.export.createdBy,
+                fence: record.fence,
+                kind: next.kind,
+                at: next.time,
+                held: HeldTime(record.progress)
+            )
             // The record was read before the news: it is read again.
             if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
             return state.entries.count
@@ -152,6 +159,7 @@ final class Lane: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
+    func held(_ id: ExportID) -> HeldTime? { state.withLock { $0.heldTime(of: id, at: tools.time.now()) } }
     func sentBack(_ id: ExportID, isDue: Bool) -> HeldTime {
         state.withLock { $0.sentBack(id, isDue: isDue, at: tools.time.now()) }
     }
@@ -198,7 +206,7 @@ final class Lane: Sendable {
         var record = record
         if let waiting = record, waiting.progress.awaitsAuthorization, tools.tokens.token(for: id) != nil {
             // It was brought before the record said that it was waited for: whoever brought it woke nobody.
-            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life)
+            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
         if record.phase == .tracking || record.export.isFinal { dropSecrets(of: id) }
@@ -209,7 +217,7 @@ final class Lane: Sendable {
     func begin(_ event: ExportLife.Event, for record: LedgerRecord, as kind: LaneState.Kind) async -> LedgerRecord? {
         let id = record.export.id
         do {
-            let after = try await tools.apply(event, to: id, fence: record.fence, life)
+            let after = try await tools.apply(event, to: id, fence: record.fence, life, held: held(id))
             if after == nil { letGo(of: id) }
             return after
         } catch let error as LedgerError where error.isAboutOneExport {

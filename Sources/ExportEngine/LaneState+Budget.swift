@@ -30,6 +30,9 @@ extension LaneState {
         return HeldTime(inAll: inAll, sinceAnswer: inAll - entry.heldBeforeAnswer)
     }
 
+    /// The same; nil where nothing is known of the export here.
+    func heldTime(of id: ExportID, at now: Timestamp) -> HeldTime? { entries[id] == nil ? nil : held(id, at: now) }
+
     /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
     /// the export's work back in all.
     mutating func wasAsked(_ id: ExportID, after wait: Duration, at now: Timestamp) -> HeldTime {

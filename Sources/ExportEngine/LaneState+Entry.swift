@@ -27,8 +27,10 @@ extension LaneState {
         var quiet: Range<Timestamp>?
         private var sparse = Sparse.none
 
-        init(caller: String, fence: Int64, kind: Kind) {
+        init(caller: String, fence: Int64, kind: Kind, held: HeldTime = .none) {
             (self.caller, self.fence, self.kind) = (caller, fence, kind)
+            guard held != .none else { return }
+            (heldFor, heldBeforeAnswer) = (held.inAll, held.inAll - held.sinceAnswer)
         }
 
         var refreshers: [Signal] {

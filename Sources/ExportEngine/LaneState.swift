@@ -69,8 +69,16 @@ struct LaneState: Sendable {
     // MARK: Exports come and go
 
     /// Takes charge of an export, or learns of a newer fence. A worker that has it is not disturbed.
-    mutating func adopt(_ id: ExportID, of caller: String, fence: Int64, kind: Kind, at time: Timestamp) {
-        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind)
+    /// `held` is what was written down of the time for which the request budget has held it back.
+    mutating func adopt(
+        _ id: ExportID,
+        of caller: String,
+        fence: Int64,
+        kind: Kind,
+        at time: Timestamp,
+        held: HeldTime = .none
+    ) {
+        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind, held: held)
         guard entry.fence <= fence else { return }
         if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
         entry.fence = fence

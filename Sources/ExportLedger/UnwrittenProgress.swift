@@ -4,10 +4,11 @@ import Synchronization
 
 /// The scheduling progress of tracked exports that is kept in memory: what a poll changes of which callers see nothing.
 ///
-/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, and the counts that only say how long
-/// to wait (`polls`, `failures`, `fileLagAttempts`), for one export each, so that there are at most as many as unfinished
-/// exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
-/// kill loses it: the export is polled again earlier than it would have been, and nothing else. So a next time that is
+/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, the counts that only say how long
+/// to wait (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the request budget has held
+/// the export back, for one export each, so that there are at most as many as unfinished exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
+/// kill loses it: the export is polled again earlier than it would have been, and its deadlines are nearer by the held time that
+/// was not written; nothing else. So a next time that is
 /// *earlier* than the one in the row is written at once, and so is every first time, every phase, every bound that begins or
 /// ends, every attempt.
 ///
@@ -19,8 +20,10 @@ final class UnwrittenProgress: Sendable {
         var nextActionAt: Timestamp
         var scheduledAt: Timestamp
         var polls: Int32
-        var failures: Int32
-        var fileLagAttempts: Int32
+        var failures: Int16
+        var fileLagAttempts: Int16
+        var heldSeconds: Int32
+        var heldSecondsSinceAnswer: Int32
 
         init?(_ record: LedgerRecord) {
             guard record.phase == .tracking, let observedAt = record.export.observedAt,
@@ -30,8 +33,10 @@ final class UnwrittenProgress: Sendable {
             self.nextActionAt = nextActionAt
             self.scheduledAt = scheduledAt
             polls = Int32(clamping: record.progress.polls)
-            failures = Int32(clamping: record.progress.failures)
-            fileLagAttempts = Int32(clamping: record.progress.fileLagAttempts)
+            failures = Int16(clamping: record.progress.failures)
+            fileLagAttempts = Int16(clamping: record.progress.fileLagAttempts)
+            heldSeconds = Int32(clamping: record.progress.heldSeconds)
+            heldSecondsSinceAnswer = Int32(clamping: record.progress.heldSecondsSinceAnswer)
         }
 
         func write(to record: inout LedgerRecord) {
@@ -41,6 +46,8 @@ final class UnwrittenProgress: Sendable {
             record.progress.polls = Int(polls)
             record.progress.failures = Int(failures)
             record.progress.fileLagAttempts = Int(fileLagAttempts)
+            record.progress.heldSeconds = Int(heldSeconds)
+            record.progress.heldSecondsSinceAnswer = Int(heldSecondsSinceAnswer)
         }
     }
 
@@ -102,9 +109,9 @@ final class UnwrittenProgress: Sendable {
 
     /// Keeps what `after` has beyond `before`, if that is progress and nothing else. False where the row must be written.
     func keep(_ after: LedgerRecord, since before: LedgerRecord, row stored: LedgerRecord) -> Bool {
-        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt else {
-            return false
-        }
+        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt,
+            new.heldSeconds - old.heldSeconds < ExportProgress.mostUnwrittenHeldSeconds
+        else { return false }
         var same = before
         new.write(to: &same)
         guard same == after else { return false }
@@ -132,7 +139,7 @@ final class UnwrittenProgress: Sendable {
         let statement = try database.cachedStatement(
             sql: """
                 UPDATE export SET observed_at = ?, next_action_at = ?, scheduled_at = ?, polls = ?, failures = ?,
-                    file_lag_attempts = ?
+                    file_lag_attempts = ?, held_seconds = ?, held_seconds_since_answer = ?
                 WHERE id = ? AND phase = 'tracking' AND lease_epoch = ? AND observed_at = ? AND next_action_at = ?
                     AND scheduled_at = ?
                 """
@@ -142,7 +149,8 @@ final class UnwrittenProgress: Sendable {
             try statement.execute(
                 arguments: [
                     new.observedAt.milliseconds, new.nextActionAt.milliseconds, new.scheduledAt.milliseconds, new.polls,
-                    new.failures, new.fileLagAttempts, id.description, entry.leaseEpoch,
+                    new.failures, new.fileLagAttempts, new.heldSeconds, new.heldSecondsSinceAnswer,
+                    id.description, entry.leaseEpoch,
                     old.observedAt.milliseconds, old.nextActionAt.milliseconds, old.scheduledAt.milliseconds,
                 ]
             )
