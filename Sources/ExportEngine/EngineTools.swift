@@ -151,7 +151,7 @@ struct EngineTools: Sendable {
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
         // Whoever is woken finds the snapshot.
-        snapshots.wrote(export, order: order.number, isNews: export.revision != before.export.revision)
+        snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled

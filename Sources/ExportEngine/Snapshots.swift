@@ -132,8 +132,8 @@ final class Snapshots: Sendable {
     // MARK: Changes
 
     /// A change was committed.
-    func wrote(_ export: Export, order: UInt64, isNews: Bool) {
-        state.withLock { $0.map.wrote(export, order: order, isNews: isNews) }
+    func wrote(_ export: Export, order: UInt64) {
+        state.withLock { $0.map.wrote(export, order: order) }
     }
 
     /// Callers were shown what the ledger holds.

@@ -10,6 +10,8 @@ extension SQLiteLedger {
     ) async throws -> ExportPage {
         let limit = max(0, limit)
         let progress = progress
+        progress.beginList()
+        defer { progress.endList() }
         let page = try await read { database in
             try Self.page(matching: filter, before: before, limit: limit, in: database) { places in
                 try Self.snapshots(at: places, known: known, in: database) { progress.observedAt(of: $0, $1) }

@@ -72,7 +72,23 @@ final class UnwrittenProgress: Sendable {
         var staged: [(id: ExportID, entry: Entry?)] = []
         /// How many of them are of earlier writes than the present one.
         var mark = 0
+        /// How many lists are being read.
+        var lists = 0
+        /// What was kept since the first of them began and has been written since, or has given way to what another row has: a list
+        /// may still see the row that it belongs to.
+        var former: [ExportID: [Entry]] = [:]
+        var formerCount = 0
+
+        mutating func end(_ entry: Entry, of id: ExportID) {
+            guard lists > 0, formerCount < UnwrittenProgress.mostFormer else { return }
+            former[id, default: []].append(entry)
+            formerCount += 1
+        }
     }
+
+    /// Where more rows than this are written while lists are read one after the other without a pause, what they show of the
+    /// others' `observedAt` may be that of the row.
+    static let mostFormer = 10_000
 
     private let state = Mutex(State())
 
@@ -87,12 +103,30 @@ final class UnwrittenProgress: Sendable {
         return entry?.merged(record) ?? record
     }
 
-    /// When the upstream last confirmed the status of an export with this row.
+    /// A list is about to be read; `endList` must follow.
+    func beginList() { state.withLock { $0.lists += 1 } }
+
+    func endList() {
+        state.withLock { state in
+            state.lists -= 1
+            guard state.lists == 0 else { return }
+            state.former.removeAll()
+            state.formerCount = 0
+        }
+    }
+
+    /// When the upstream last confirmed the status of an export with this row, which may have been written meanwhile: what was
+    /// told of it once is not taken back.
     func observedAt(of id: ExportID, _ row: Row) -> Timestamp? {
-        guard let entry = state.withLock({ $0.entries[id] }), entry.stored.observedAt == row.time(.observedAt),
-            entry.stored.nextActionAt == row.time(.nextActionAt), entry.stored.scheduledAt == row.time(.scheduledAt)
-        else { return row.time(.observedAt) }
-        return entry.present.observedAt
+        let (entry, former) = state.withLock { ($0.entries[id], $0.former[id]) }
+        guard entry != nil || former != nil else { return row.time(.observedAt) }
+        let (observedAt, next, scheduledAt) = (row.time(.observedAt), row.time(.nextActionAt), row.time(.scheduledAt))
+        let own = ([entry].compactMap(\.self) + (former ?? []))
+            .filter {
+                $0.stored.observedAt == observedAt && $0.stored.nextActionAt == next
+                    && $0.stored.scheduledAt == scheduledAt
+            }
+        return own.map(\.present.observedAt).max() ?? observedAt
     }
 
     // MARK: In the transaction of a group
@@ -165,7 +199,10 @@ extension UnwrittenProgress: GroupParticipant {
 
     func groupEnds(isCommitted: Bool) {
         state.withLock { state in
-            if isCommitted { for (id, entry) in state.staged { state.entries[id] = entry } }
+            for (id, entry) in isCommitted ? state.staged : [] {
+                if let old = state.entries[id], old.stored != entry?.stored { state.end(old, of: id) }
+                state.entries[id] = entry
+            }
             state.staged.removeAll(keepingCapacity: true)
             state.mark = 0
         }
