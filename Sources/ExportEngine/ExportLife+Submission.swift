@@ -128,7 +128,7 @@ extension ExportLife.Turn {
         schedule(after: error.retryAfter ?? .seconds(1))
     }
 
-    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a worker or for
+    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a task or for
     /// its place in the request budget, does not count.
     private mutating func excuseWaiting() {
         let isQueued = record.export.notice?.code == .queued

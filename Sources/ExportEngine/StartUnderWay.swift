@@ -2,7 +2,7 @@ import ExportLedger
 import Exports
 import Synchronization
 
-/// One call that starts a job, from the lane's point of view: what was written down before its first byte went out.
+/// One call that starts a job, from the connection worker's point of view: what was written down before its first byte went out.
 final class StartUnderWay: Sendable {
     /// Why nothing was sent.
     enum Refusal: Sendable {
@@ -22,19 +22,19 @@ final class StartUnderWay: Sendable {
 
     private let record: LedgerRecord
     private let secretsAtHand: Bool
-    private let lane: Lane
+    private let worker: ConnectionWorker
     private let state = Mutex(State())
 
-    init(record: LedgerRecord, secretsAtHand: Bool, lane: Lane) {
+    init(record: LedgerRecord, secretsAtHand: Bool, worker: ConnectionWorker) {
         self.record = record
         self.secretsAtHand = secretsAtHand
-        self.lane = lane
+        self.worker = worker
     }
 
     var event: ExportLife.Event {
         .submissionBegins(
             secretsAtHand: secretsAtHand,
-            upstreamTime: lane.connection.provider.upstreamTime(at: lane.tools.time.now())
+            upstreamTime: worker.connection.provider.upstreamTime(at: worker.tools.time.now())
         )
     }
 
@@ -61,7 +61,7 @@ final class StartUnderWay: Sendable {
         guard state.withLock({ $0.begun }) == nil else { return }
         let id = record.export.id
         do {
-            let begun = try await lane.tools.apply(event, to: id, fence: record.fence, lane.life)
+            let begun = try await worker.tools.apply(event, to: id, fence: record.fence, worker.life)
             guard let begun, begun.phase == .submitting else { return try refuse(.withdrawn) }
             state.withLock { $0.begun = begun }
         } catch let error as ProviderError {
@@ -77,13 +77,13 @@ final class StartUnderWay: Sendable {
     func didNotStart() async {
         guard let begun = state.withLock({ $0.begun }) else { return }
         do {
-            _ = try await lane.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, lane.life)
+            _ = try await worker.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, worker.life)
         } catch {
             return
         }
         // Whatever has become of the record: `begin` finds out.
         state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
-        lane.starts.waitsAgain(self)
+        worker.starts.waitsAgain(self)
     }
 
     private func refuse(_ refusal: Refusal) throws(ProviderError) {

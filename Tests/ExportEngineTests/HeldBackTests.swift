@@ -220,7 +220,7 @@ import Testing
         var generator = SplitMix(state: 3)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         for id in ids.prefix(2) { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
         state.adopt(ids[2], of: "bob", fence: 1, kind: .observation, at: now + .seconds(3600))
@@ -239,7 +239,7 @@ import Testing
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
         let starting = ExportID(at: now, random: &generator)
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         for (id, seconds) in zip(ids, [0, 10, 20, 80, 100]) {
             state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(seconds))
@@ -273,7 +273,7 @@ import Testing
         var generator = SplitMix(state: 5)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         state.holdObservations(until: now + .seconds(30), at: now)
         for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }

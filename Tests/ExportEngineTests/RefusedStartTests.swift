@@ -87,11 +87,11 @@ import Testing
             $0.onSubmit = { $0 == 1 ? ProviderError(.transient, "It was given up.", cause: CancellationError()) : nil }
         }
         let id = try await bench.create()
-        let lane = try #require(bench.engine.lanes.values.first)
-        lane.adopt(try await bench.record(id))
-        let run = Task { await lane.run() }
+        let worker = try #require(bench.engine.workers.values.first)
+        worker.adopt(try await bench.record(id))
+        let run = Task { await worker.run() }
         await isUnderWay.wait()
-        lane.stop()
+        worker.stop()
         isStopped.fire()
         await run.value
         #expect(try await bench.record(id).phase == .accepted)

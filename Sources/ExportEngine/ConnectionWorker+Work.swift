@@ -2,14 +2,14 @@ import ExportLedger
 import Exports
 import Logging
 
-extension Lane {
+extension ConnectionWorker {
     /// Starts an export upstream: written down before the first byte goes out, written down after.
     func submit(_ id: ExportID) async {
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
         let secrets = secrets(of: id)
-        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, lane: self)
+        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, worker: self)
         if record.plan.needsSecrets, secrets == nil {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
@@ -235,7 +235,7 @@ extension Lane {
 
     /// Nil when the caller's token is needed and neither it nor a refresh token is there: that has been written down, and
     /// the export given back.
-    private func authorization(for record: LedgerRecord, as kind: LaneState.Kind) async -> Authorization? {
+    private func authorization(for record: LedgerRecord, as kind: ConnectionWorkerState.Kind) async -> Authorization? {
         let id = record.export.id
         let store = refreshToken(of: record.export)
         let isKept: Bool
@@ -329,7 +329,7 @@ extension Lane {
     /// its own time, so that a caller who asks again and again does not keep it from them.
     private func comeBack(
         _ record: LedgerRecord,
-        as kind: LaneState.Kind,
+        as kind: ConnectionWorkerState.Kind,
         after error: ProviderError,
         isAwaited: Bool = false
     ) async {

@@ -1,7 +1,7 @@
 import Exports
 
 /// Who is due, who is being worked on, and who waits, on one connection. A plain value: no I/O.
-struct LaneState: Sendable {
+struct ConnectionWorkerState: Sendable {
     /// What kind of work an export waits for; each has its own share of the calls at once.
     enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A call that starts a job: finished even while the process shuts down.
@@ -68,7 +68,7 @@ struct LaneState: Sendable {
 
     // MARK: Exports come and go
 
-    /// Takes charge of an export, or learns of a newer fence. A worker that has it is not disturbed.
+    /// Takes charge of an export, or learns of a newer fence. A task that has it is not disturbed.
     /// `held` is what was written down of the time for which the request budget has held it back.
     mutating func adopt(
         _ id: ExportID,

@@ -1,7 +1,7 @@
 import Exports
 
 // What the request budget holds back.
-extension LaneState {
+extension ConnectionWorkerState {
     /// The request budget had no place for an export's call, be it one that `isDue` or one that a caller wanted before. Returns for
     /// how long it has held its work back in all.
     mutating func sentBack(_ id: ExportID, isDue: Bool = true, at now: Timestamp) -> HeldTime {
