@@ -84,9 +84,9 @@ struct EngineMetrics: Sendable {
     }
 
     /// How many exports are due and wait for a call, by what they wait for.
-    func waiting(_ key: ConnectionKey) -> [LaneState.Kind: Meter] {
+    func waiting(_ key: ConnectionKey) -> [ConnectionWorkerState.Kind: Meter] {
         Dictionary(
-            uniqueKeysWithValues: LaneState.Kind.allCases.map { kind in
+            uniqueKeysWithValues: ConnectionWorkerState.Kind.allCases.map { kind in
                 let dimensions = [
                     ("provider", key.provider.rawValue), ("connection", key.name), ("work", kind.rawValue),
                 ]

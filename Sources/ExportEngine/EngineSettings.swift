@@ -34,7 +34,7 @@ public struct EngineSettings: Sendable, Hashable {
     /// How many calls that start, cancel or look for jobs run at the same time on a connection; and how many polls,
     /// where the provider has no call for many at once.
     public var callsAtOnce = 4
-    /// How long a start, a poll or a look for a job waits for its place in the request budget, while a worker holds it; when it
+    /// How long a start, a poll or a look for a job waits for its place in the request budget, while a task holds it; when it
     /// takes longer, it comes back when its place comes. That is no failure of the export's.
     public var budgetWait: Duration = .seconds(5)
     /// How long a question with `Cache-Control: no-cache` waits for newer word, its place in the request budget included,

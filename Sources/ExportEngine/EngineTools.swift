@@ -26,14 +26,15 @@ struct EngineTools: Sendable {
     /// Applies an event to a record in one transaction, and tells whoever should know.
     ///
     /// Carried out to its end even when the task is cancelled: what an upstream has answered must not be lost because
-    /// the process is about to end. `held` is for how long the request budget has held the export back. Nil when the fence is
+    /// the process is about to end. `held` is for how long the request budget has held the export back, where that is known better than the record knows it.
+    /// Nil when the fence is
     /// another's, or the export is unknown.
     func apply(
         _ event: ExportLife.Event,
         to id: ExportID,
         fence: Int64?,
         _ life: ExportLife,
-        held: HeldTime = .none
+        held: HeldTime? = nil
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
@@ -68,7 +69,7 @@ struct EngineTools: Sendable {
         of id: ExportID,
         fence: Int64,
         _ life: ExportLife,
-        held: HeldTime = .none
+        held: HeldTime? = nil
     ) async -> LedgerRecord? {
         while true {
             do {
@@ -150,7 +151,7 @@ struct EngineTools: Sendable {
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
         // Whoever is woken finds the snapshot.
-        snapshots.wrote(export, order: order.number, isNews: export.revision != before.export.revision)
+        snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled

@@ -12,11 +12,11 @@ extension ExportEngine {
         let life = life(of: record.export)
         let isOthers = life.isOthers(record.export, authorization)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
-        if isAskedUpstream, life.capabilities.delegatedOnly, let lane = lane(of: record.export) {
+        if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
             // The background can cancel with what it keeps, unless that was not good enough before.
-            let isKept = try await asking { try await lane.refreshToken(of: record.export)?.load() != nil }
+            let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
             guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
-                throw Self.tokenNeeded(lane.connection.descriptor, record)
+                throw Self.tokenNeeded(worker.connection.descriptor, record)
             }
         }
 
@@ -25,7 +25,7 @@ extension ExportEngine {
         }
         guard let wished else { return try await knownRecord(id).export }
         if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
-        lane(of: record.export)?.wake(id)
+        worker(of: record.export)?.wake(id)
         // A start that is under way comes first; the wish is fulfilled when it is known what became of it.
         guard wished.phase == .tracking else { return wished.export }
 

@@ -14,11 +14,11 @@ extension ExportEngine {
             if let earlier { return try await creation(earlier, draft) }
         }
 
-        let lane = try lane(for: draft)
-        let descriptor = lane.connection.descriptor
+        let worker = try worker(for: draft)
+        let descriptor = worker.connection.descriptor
         let valid: ValidatedExport
         do {
-            valid = try lane.connection.provider.validate(draft.options)
+            valid = try worker.connection.provider.validate(draft.options)
         } catch {
             throw GatewayError(error, faultsBelow: JSONPointer.step(descriptor.optionsMember))
         }
@@ -29,7 +29,7 @@ extension ExportEngine {
             export: Export(
                 id: id,
                 provider: draft.provider,
-                connection: lane.connection.name,
+                connection: worker.connection.name,
                 name: draft.name ?? valid.plan.suggestedName,
                 createdAt: now,
                 createdBy: draft.createdBy,
@@ -38,36 +38,36 @@ extension ExportEngine {
             plan: valid.plan,
             leaseOwner: tools.owner
         )
-        // In place before the ledger knows the export: a worker may take it up at once.
-        if valid.plan.needsSecrets { lane.keep(valid.secrets, for: id) }
+        // In place before the ledger knows the export: a task may take it up at once.
+        if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
         if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
         tools.snapshots.creates(id)
         var created: Export?
         defer { tools.snapshots.created(id, created) }
         do {
             let ledger = tools.ledger
-            // Not cut off when the client goes away: what is in the ledger must be in a lane. One transaction, awaited.
+            // Not cut off when the client goes away: what is in the ledger must be in a connection worker. One transaction, awaited.
             let insertion = Task {
                 try await ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
             let outcome = try await asking { try await insertion.value }
             guard case .created = outcome else {
-                forgetSecrets(of: id, lane)
+                forgetSecrets(of: id, worker)
                 return try await creation(outcome, draft)
             }
             created = record.export
         } catch {
-            forgetSecrets(of: id, lane)
+            forgetSecrets(of: id, worker)
             throw error
         }
         tools.metrics.created(draft.provider)
         tools.logger.info(
             "export created",
             metadata: [
-                "export": "\(id)", "provider": "\(draft.provider)", "connection": "\(lane.connection.name)",
+                "export": "\(id)", "provider": "\(draft.provider)", "connection": "\(worker.connection.name)",
             ]
         )
-        lane.adopt(record)
+        worker.adopt(record)
         return Creation(export: record.export, isReplay: false)
     }
 
@@ -79,8 +79,8 @@ extension ExportEngine {
         )
     }
 
-    private func forgetSecrets(of id: ExportID, _ lane: Lane) {
-        lane.dropSecrets(of: id)
+    private func forgetSecrets(of id: ExportID, _ worker: ConnectionWorker) {
+        worker.dropSecrets(of: id)
         tools.tokens.forget(id)
     }
 
@@ -100,7 +100,7 @@ extension ExportEngine {
         }
     }
 
-    private func lane(for draft: ExportDraft) throws(GatewayError) -> Lane {
+    private func worker(for draft: ExportDraft) throws(GatewayError) -> ConnectionWorker {
         guard let configured = providers.first(where: { $0.descriptor.id == draft.provider }) else {
             let known = providers.map(\.descriptor.id.rawValue)
             let suggestion = ObjectReader.suggestion(for: draft.provider.rawValue, among: known)
@@ -115,7 +115,7 @@ extension ExportEngine {
                     : "must be named, because \(draft.provider) has several: \(Self.list(names))"
             )
         }
-        guard let lane = lanes[ConnectionKey(provider: draft.provider, name: name)] else {
+        guard let worker = workers[ConnectionKey(provider: draft.provider, name: name)] else {
             let suggestion = ObjectReader.suggestion(for: name, among: names)
             throw Self.invalid(
                 "/connection",
@@ -124,7 +124,7 @@ extension ExportEngine {
                     : "is not a connection of \(draft.provider)\(suggestion); known are \(Self.list(names))"
             )
         }
-        return lane
+        return worker
     }
 
     private static func list(_ names: [String]) -> String {

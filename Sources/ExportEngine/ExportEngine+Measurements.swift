@@ -53,9 +53,9 @@ extension ExportEngine: MeasurementService {
     /// Whether files of an export can be read here by nobody's wish but the gateway's own.
     private func isMeasurable(_ export: Export, at now: Timestamp) -> Bool {
         guard export.status.hasResult, export.destination == nil, export.expiresAt.map({ $0 > now }) ?? true,
-            let lane = lane(of: export)
+            let worker = worker(of: export)
         else { return false }
-        return !lane.life.capabilities.delegatedOnly
+        return !worker.life.capabilities.delegatedOnly
     }
 
     private func pause(after error: any Error) async {

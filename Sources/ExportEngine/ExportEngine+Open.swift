@@ -11,11 +11,13 @@ extension ExportEngine {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
-        let (lane, file, reference) = try await checkOpen(fileID, of: record)
+        let (worker, file, reference) = try await checkOpen(fileID, of: record)
         // One that was refused a moment ago is tried again here: it is this caller's own wish, and one call.
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
-        if lane.life.capabilities.delegatedOnly && token == nil { throw Self.tokenNeeded(lane.connection.descriptor) }
+        if worker.life.capabilities.delegatedOnly && token == nil {
+            throw Self.tokenNeeded(worker.connection.descriptor)
+        }
         var context = tools.context(
             .caller,
             for: record.export,
@@ -26,18 +28,18 @@ extension ExportEngine {
         context.caller = authorization.caller
         if authorization.caller?.isEmpty == true { context.priority = .poll }
         do {
-            return try await lane.connection.provider.open(file, of: reference, range: range, context: context)
+            return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
-            if token != nil, lane.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
             guard [.gone, .notFound, .forbidden].contains(error.code) else { throw GatewayError(error) }
-            let word = try await ask(lane, for: fileID, of: reference, record, authorization, context, after: error)
+            let word = try await ask(worker, for: fileID, of: reference, record, authorization, context, after: error)
             guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
         // The upstream says that it is there: the answer may have been of a moment only.
         do {
-            return try await lane.connection.provider.open(file, of: reference, range: range, context: context)
+            return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
-            if token != nil, lane.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
             guard [.gone, .notFound].contains(error.code) else { throw GatewayError(error) }
             throw Self.missing(.listed, error)
         }
@@ -45,7 +47,7 @@ extension ExportEngine {
 
     /// Asks the upstream what it says of the job, and writes that down. Throws `expired` where the files are gone by that.
     private func ask(
-        _ lane: Lane,
+        _ worker: ConnectionWorker,
         for fileID: String,
         of reference: UpstreamReference,
         _ record: LedgerRecord,
@@ -53,7 +55,7 @@ extension ExportEngine {
         _ context: CallContext,
         after error: ProviderError
     ) async throws(GatewayError) -> FileWord {
-        let answer = await lane.connection.provider.observe([reference], context: context)[reference]
+        let answer = await worker.connection.provider.observe([reference], context: context)[reference]
         let word = answer.map { FileWord($0, of: fileID) } ?? .silent
         tools.logger.notice(
             "a file could not be had, the job was asked for",
@@ -63,10 +65,10 @@ extension ExportEngine {
             ]
         )
         // What an upstream does not show to somebody else may be there for the owner.
-        if lane.life.isOthers(record.export, authorization) { return word }
+        if worker.life.isOthers(record.export, authorization) { return word }
         let id = record.export.id
         let after = try await asking {
-            try await self.tools.apply(.filesAsked(word), to: id, fence: nil, lane.life)
+            try await self.tools.apply(.filesAsked(word), to: id, fence: nil, worker.life)
         }
         if after?.export.status == .expired { throw Self.expired(upstream: error.upstream, cause: error) }
         return word
@@ -95,7 +97,7 @@ extension ExportEngine {
     private func checkOpen(
         _ fileID: String,
         of record: LedgerRecord
-    ) async throws(GatewayError) -> (Lane, ExportFile, UpstreamReference) {
+    ) async throws(GatewayError) -> (ConnectionWorker, ExportFile, UpstreamReference) {
         let export = record.export
         switch export.status {
         case .succeeded, .partiallySucceeded:
@@ -132,13 +134,13 @@ extension ExportEngine {
                 members: ["files": .array(export.files.map { .string($0.id) })]
             )
         }
-        guard let lane = lane(of: export), let reference = record.reference else {
+        guard let worker = worker(of: export), let reference = record.reference else {
             throw GatewayError(
                 .unavailable,
                 "The connection \(export.connection) is not configured any more: its files cannot be fetched."
             )
         }
-        return (lane, file, reference)
+        return (worker, file, reference)
     }
 
     /// Why the upstream does not take what the caller has brought, with what the caller can do about it.

@@ -12,21 +12,22 @@ extension ExportEngine {
         if !refresh, authorization.token == nil { return try await knownExport(id, owner: owner) }
         let known = try await knownRecord(id, owner: owner)
         let record = try await takeToken(of: authorization, for: known)
-        if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, lane(of: record.export) != nil {
+        if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
             // Whoever asks is what brings it on: the answer tells what came of that. Not every step shows in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
                 $0.wasWorkedOn(since: record)
             }
             .export
         }
-        guard refresh, record.phase == .tracking || record.startIsUnconfirmed, let lane = lane(of: record.export) else {
+        guard refresh, record.phase == .tracking || record.startIsUnconfirmed, let worker = worker(of: record.export)
+        else {
             return record.export
         }
         // Nobody acts with somebody else's token.
-        guard !lane.life.isOthers(record.export, authorization) else { return record.export }
+        guard !worker.life.isOthers(record.export, authorization) else { return record.export }
         // A kept refresh token is for the background alone: it is not used because somebody asks.
-        if lane.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
-        let refresh = await lane.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
+        if worker.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
+        let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
         var export = try await knownRecord(id).export
         if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }
         return export
@@ -159,28 +160,28 @@ extension ExportEngine {
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
         let isNew = tools.tokens.token(for: id) != token
         guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.phase != .settled else { return record }
-        // Read anew: a worker that did not find the token may have written down meanwhile that it is waited for. One that the
+        // Read anew: a task that did not find the token may have written down meanwhile that it is waited for. One that the
         // worker could find is no reason to read the ledger twice for each question.
         let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id)
         if record.phase == .settled, !record.export.status.hasResult {
             tools.tokens.forget(id)
             return record
         }
-        // A worker may have found it already, and may even have been refused with it.
+        // A task may have found it already, and may even have been refused with it.
         guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
-            let lane = lane(of: record.export)
+            let worker = worker(of: record.export)
         else { return record }
         let after: LedgerRecord?
         do throws(GatewayError) {
             after = try await asking {
-                try await self.tools.apply(.authorizationArrived, to: id, fence: nil, lane.life)
+                try await self.tools.apply(.authorizationArrived, to: id, fence: nil, worker.life)
             }
         } catch {
             // Who asks is answered from what is known; the export goes on when it can be written down.
             guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
             return record
         }
-        lane.wake(id)
+        worker.wake(id)
         return after ?? record
     }
 }

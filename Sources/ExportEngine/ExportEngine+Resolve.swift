@@ -18,13 +18,13 @@ extension ExportEngine {
             if record.progress.decision == decision.text { return record.export }
             throw Self.nothingToDecide(record)
         }
-        guard let lane = lane(of: record.export) else {
+        guard let worker = worker(of: record.export) else {
             throw GatewayError(.unavailable, "The connection \(record.export.connection) is not configured any more.")
         }
-        let made = try await carriedOut(decision, record, lane, authorization)
+        let made = try await carriedOut(decision, record, worker, authorization)
         let after: LedgerRecord?
         do {
-            after = try await tools.apply(.decided(made), to: id, fence: nil, lane.life)
+            after = try await tools.apply(.decided(made), to: id, fence: nil, worker.life)
         } catch is JobTaken {
             throw Self.idInUse
         } catch {
@@ -45,7 +45,7 @@ extension ExportEngine {
                 "caller": "\(authorization.caller ?? "-")",
             ]
         )
-        if after.phase == .settled { lane.wake(id) } else { lane.adopt(after) }
+        if after.phase == .settled { worker.wake(id) } else { worker.adopt(after) }
         return after.export
     }
 
@@ -53,11 +53,11 @@ extension ExportEngine {
     private func carriedOut(
         _ decision: SubmissionDecision,
         _ record: LedgerRecord,
-        _ lane: Lane,
+        _ worker: ConnectionWorker,
         _ authorization: CallerAuthorization
     ) async throws(GatewayError) -> ExportLife.Decision {
         guard case .started(let upstreamID) = decision else { return decision == .abandoned ? .abandoned : .notStarted }
-        let provider = lane.connection.provider
+        let provider = worker.connection.provider
         let reference: UpstreamReference
         do {
             reference = try provider.reference(toUpstreamID: upstreamID, of: record.plan, marker: record.marker)
@@ -80,7 +80,7 @@ extension ExportEngine {
         // Nobody acts with somebody else's token: then the next poll finds out.
         let isOwner = authorization.isOwner(of: record.export)
         let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
-        if lane.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
+        if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
         let answers = await provider.observe(
             [reference],
             context: tools.context(.caller, for: record.export, authorization: token)

@@ -23,7 +23,7 @@ extension ExportEngine: Service, CustomStringConvertible {
         }
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
-                for lane in lanes.values { group.addTask { await lane.run() } }
+                for worker in workers.values { group.addTask { await worker.run() } }
                 group.addTask { try await self.takeOverRest(after: second) }
                 group.addTask { await self.runMaintenance() }
             }
@@ -36,7 +36,7 @@ extension ExportEngine: Service, CustomStringConvertible {
         tools.changes.close()
         tools.expiries.fire()
         tools.stops.fire()
-        for lane in lanes.values { lane.stop() }
+        for worker in workers.values { worker.stop() }
     }
 
     /// Lets successes expire at their time, and forgets old idempotency keys.
@@ -75,7 +75,7 @@ extension ExportEngine: Service, CustomStringConvertible {
     /// Whether a time of the upstream's has passed, by its own clock where that is known: an end must not come from a clock
     /// of ours that runs ahead.
     private func hasPassed(_ time: Timestamp?, _ export: Export) -> Bool {
-        guard let time, let now = lane(of: export)?.connection.provider.upstreamTime(at: tools.time.now()) else {
+        guard let time, let now = worker(of: export)?.connection.provider.upstreamTime(at: tools.time.now()) else {
             return true
         }
         return time <= now + .seconds(2)

@@ -20,7 +20,7 @@ extension ExportEngine {
             }
         }
         guard next == nil else { return }
-        for lane in lanes.values { lane.endTakeOver() }
+        for worker in workers.values { worker.endTakeOver() }
         onTakenOver()
     }
 
@@ -35,7 +35,7 @@ extension ExportEngine {
         let page = try await tools.ledger.takeOver(by: tools.owner, after: last, limit: Self.takeOverPageSize) {
             record in
             let jitter = Double(self.tools.random() >> 11) * 0x1p-53
-            if self.lane(of: record.export) == nil {
+            if self.worker(of: record.export) == nil {
                 self.life(of: record.export).apply(.connectionMissing, to: &record, at: now, jitter: jitter)
             } else if record.phase != .tracking {
                 self.life(of: record.export).apply(.resumed, to: &record, at: now, jitter: jitter)
@@ -45,14 +45,14 @@ extension ExportEngine {
         for item in page.items { tools.announce(item.after, since: item.before, order) }
         await renewTokens(of: page, after: last)
         for record in page.items.map(\.after) {
-            guard let lane = lane(of: record.export) else {
+            guard let worker = worker(of: record.export) else {
                 tools.logger.warning(
                     "an unfinished export's connection is not configured",
                     metadata: ["export": "\(record.export.id)", "connection": "\(record.export.connection)"]
                 )
                 continue
             }
-            if record.phase != .settled { lane.adopt(record) }
+            if record.phase != .settled { worker.adopt(record) }
         }
         return page.next
     }
@@ -64,7 +64,7 @@ extension ExportEngine {
                 for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
                 after: last,
                 through: page.next
-            ) { lane(of: $0)?.connection.keepsRefreshTokens ?? true }
+            ) { worker(of: $0)?.connection.keepsRefreshTokens ?? true }
         } catch {
             tools.logger.error(
                 "refresh tokens could not be sealed anew; they are at the next start",

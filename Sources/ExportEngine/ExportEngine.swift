@@ -6,12 +6,12 @@ public import SystemCrypto
 
 /// The life of every export: accepted, submitted, tracked, finished, expired.
 ///
-/// What callers ask for is answered from the ledger; all work upstream is done under `run()`, one lane per connection.
+/// What callers ask for is answered from the ledger; all work upstream is done under `run()`, one connection worker for each connection.
 /// After the process ended, however it ended, the next `run()` on the same ledger goes on with everything unfinished.
 public final class ExportEngine: ExportService {
     public let providers: [ConfiguredProvider]
     let tools: EngineTools
-    let lanes: [ConnectionKey: Lane]
+    let workers: [ConnectionKey: ConnectionWorker]
     let onTakenOver: @Sendable () -> Void
 
     /// Makes an engine; nothing is done upstream before `run()`.
@@ -52,8 +52,8 @@ public final class ExportEngine: ExportService {
             refreshTokens: RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
         )
         self.tools = tools
-        lanes = Dictionary(
-            connections.map { Lane($0, tools: tools) }.map { ($0.key, $0) },
+        workers = Dictionary(
+            connections.map { ConnectionWorker($0, tools: tools) }.map { ($0.key, $0) },
             uniquingKeysWith: { first, _ in first }
         )
         providers = descriptors.map { descriptor in
@@ -74,13 +74,13 @@ public final class ExportEngine: ExportService {
         }
     }
 
-    func lane(of export: Export) -> Lane? {
-        lanes[ConnectionKey(provider: export.provider, name: export.connection)]
+    func worker(of export: Export) -> ConnectionWorker? {
+        workers[ConnectionKey(provider: export.provider, name: export.connection)]
     }
 
     /// The rules for an export; where its connection is gone, those of an upstream that cannot be asked anything.
     func life(of export: Export) -> ExportLife {
-        lane(of: export)?.life
+        worker(of: export)?.life
             ?? ExportLife(
                 capabilities: ProviderCapabilities(minimumPollInterval: tools.settings.maximumPollInterval),
                 ambiguousStart: .hold,

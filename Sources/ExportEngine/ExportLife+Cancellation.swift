@@ -98,6 +98,6 @@ extension ExportLife.Turn {
         )
     }
 
-    /// A worker may be in the middle of a call for this export: what it brings back is not wanted any more.
+    /// A task may be in the middle of a call for this export: what it brings back is not wanted any more.
     private mutating func shutOutOwner() { record.fence += 1 }
 }

@@ -10,8 +10,42 @@ struct HeldTime: Sendable, Hashable {
     var sinceAnswer = Duration.zero
 }
 
+extension HeldTime {
+    /// What was written down of it.
+    init(_ progress: ExportProgress) {
+        self.init(inAll: .seconds(progress.heldSeconds), sinceAnswer: .seconds(progress.heldSecondsSinceAnswer))
+    }
+
+    /// Writes it down, in whole seconds.
+    func write(to progress: inout ExportProgress) {
+        progress.heldSeconds = Int(inAll.components.seconds)
+        progress.heldSecondsSinceAnswer = Int(sinceAnswer.components.seconds)
+    }
+
+    /// Whether more of it would be lost with the process than may be.
+    func isToBeWritten(over progress: ExportProgress) -> Bool {
+        Int(inAll.components.seconds) - progress.heldSeconds >= ExportProgress.mostUnwrittenHeldSeconds
+    }
+}
+
+extension ExportLife.Event {
+    /// Whether the upstream has answered what was asked about the job.
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .observed, .observationFailed, .reconciled, .reconcileFailed: true
+        default: false
+        }
+    }
+}
+
 // What the gateway's own request budget holds back.
 extension ExportLife.Turn {
+    /// The held time stands in the record, so that it is known after a restart.
+    mutating func writeHeldTime(after event: ExportLife.Event) {
+        if event.isAnswer { held.sinceAnswer = .zero }
+        held.write(to: &record.progress)
+    }
+
     /// What the upstream said last has lasted for the time only in which it could be asked: bounds on that do not run while the
     /// budget holds the export back. Those on the whole do in the end, so that everything comes to one.
     mutating func passOverHeldTime() {

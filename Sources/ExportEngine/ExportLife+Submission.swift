@@ -46,6 +46,17 @@ extension ExportLife.Turn {
         record.nextActionAt = nil
     }
 
+    /// Only a start that is under way: nothing is known of an unconfirmed one.
+    mutating func startRefused() {
+        guard record.nextActionAt == nil else { return }
+        record.phase = .accepted
+        record.progress.submissionAttempts -= 1
+        forgetAttempt()
+        // It counts as waiting from now on; nobody else is to begin it meanwhile but an engine that finds it.
+        record.nextActionAt = now
+        if record.cancelWished { settleCanceledBeforeStart() }
+    }
+
     mutating func bind(_ submission: Submission) {
         record.phase = .tracking
         record.reference = submission.reference
@@ -117,7 +128,7 @@ extension ExportLife.Turn {
         schedule(after: error.retryAfter ?? .seconds(1))
     }
 
-    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a worker or for
+    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a task or for
     /// its place in the request budget, does not count.
     private mutating func excuseWaiting() {
         let isQueued = record.export.notice?.code == .queued

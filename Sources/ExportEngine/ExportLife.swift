@@ -17,6 +17,8 @@ struct ExportLife: Sendable {
         /// A start is about to be made: it is, if the record's phase is `submitting` after this.
         case submissionBegins(secretsAtHand: Bool, upstreamTime: Timestamp? = nil)
         case submitted(Submission)
+        /// The call has surely started nothing, and is going to be made again: its token was refused.
+        case startRefused
         case submissionFailed(ProviderError)
         /// The gateway has started anew and found the export unfinished.
         case resumed
@@ -87,19 +89,21 @@ struct ExportLife: Sendable {
     }
 
     /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1. `held` is for how long
-    /// the gateway's own request budget has held the export's work back.
+    /// the gateway's own request budget has held the export's work back; nil for what was written down of it.
     func apply(
         _ event: Event,
         to record: inout LedgerRecord,
         at now: Timestamp,
         jitter: Double,
-        held: HeldTime = .none
+        held: HeldTime? = nil
     ) {
         let before = record.export
         let scheduled = record.nextActionAt
+        let held = held ?? HeldTime(record.progress)
         var turn = Turn(life: self, record: record, now: now, jitter: jitter, held: held)
         turn.correctTimes()
         turn.take(event)
+        turn.writeHeldTime(after: event)
         record = turn.record
         record.scheduledAt =
             record.nextActionAt == nil ? nil : scheduled == record.nextActionAt ? record.scheduledAt : now
@@ -139,6 +143,7 @@ struct ExportLife: Sendable {
             case (.accepted, .submissionBegins(let secretsAtHand, let upstreamTime)):
                 beginSubmission(secretsAtHand: secretsAtHand, upstreamTime: upstreamTime)
             case (.accepted, .submitted(let submission)), (.submitting, .submitted(let submission)): bind(submission)
+            case (.submitting, .startRefused): startRefused()
             case (.accepted, .submissionFailed(let error)), (.submitting, .submissionFailed(let error)):
                 submissionFailed(error)
             case (_, .resumed): resumed()

@@ -7,7 +7,7 @@ import SystemCrypto
 /// The refresh tokens of exports that have not ended: sealed in the ledger, and in memory those that were used lately.
 ///
 /// The ledger lets go of a token with the update that settles its export, and takes none afterwards. The memory is a copy,
-/// let go of when the lane lets go of the export.
+/// let go of when the connection worker lets go of the export.
 final class RefreshTokens: Sendable {
     private struct Kept: Equatable {
         var token: Secret

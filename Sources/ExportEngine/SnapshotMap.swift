@@ -57,12 +57,10 @@ struct SnapshotMap: Sendable {
         return entries[place].snapshot
     }
 
-    /// A commit was told of. An export that nobody asked for is not taken in.
-    ///
-    /// - Parameter isNews: Whether callers see something else than before. A list that read the record just before is as good as the
-    ///   commit where they do not, but for `observedAt`.
-    mutating func wrote(_ export: Export, order: UInt64, isNews: Bool = true) {
-        if isNews { lists.wrote(export.id) }
+    /// A commit was told of. An export that nobody asked for is not taken in, nor from a list that may have read it before: its
+    /// `observedAt` would go back.
+    mutating func wrote(_ export: Export, order: UInt64) {
+        lists.wrote(export.id)
         take(Value(export: export, origin: .commit(order)))
     }
 

@@ -12,11 +12,29 @@ final class Snapshots: Sendable {
         var reads: [ExportID: Task<ExportSnapshot?, any Error>] = [:]
         /// Who is to be told what these reads find.
         var finders: [ExportID: [@Sendable (ExportSnapshot?) -> Void]] = [:]
+        /// How many of those who were told that there is no such export may come and ask for the reason: they know it already.
+        var absent: [ExportID: Int] = [:]
+
+        mutating func areToldOfAbsence(_ count: Int, _ id: ExportID) {
+            guard count > 0 else { return }
+            // Some have left instead.
+            if absent.count >= Snapshots.mostAbsent { absent.removeAll() }
+            absent[id, default: 0] += count
+        }
+
+        mutating func isKnownToBeAbsent(_ id: ExportID) -> Bool {
+            guard let count = absent[id] else { return false }
+            absent[id] = count > 1 ? count - 1 : nil
+            return true
+        }
     }
+
+    private static let mostAbsent = 1024
 
     private enum Found {
         case snapshot(ExportSnapshot)
         case read(Task<ExportSnapshot?, any Error>)
+        case absent
         /// It is being created: nobody can know its id yet.
         case nothing
     }
@@ -49,6 +67,7 @@ final class Snapshots: Sendable {
     }
 
     /// Tells `then` the snapshot, whosever it is, at once or when it is read; nil where there is none, and where the ledger fails.
+    /// Who then asks `current` why there is none causes no second read.
     func find(_ id: ExportID, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
         let (isToldNow, found) = state.withLock { state -> (Bool, ExportSnapshot?) in
             if let snapshot = state.map.find(id) { return (true, snapshot) }
@@ -65,6 +84,7 @@ final class Snapshots: Sendable {
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
         let found = state.withLock { state -> Found in
             if let snapshot = state.map.find(id) { return .snapshot(snapshot) }
+            if state.isKnownToBeAbsent(id) { return .absent }
             return self.read(of: id, &state).map(Found.read) ?? .nothing
         }
         switch found {
@@ -74,6 +94,7 @@ final class Snapshots: Sendable {
         case .read(let read):
             misses.increment()
             return try await read.value
+        case .absent: return nil
         case .nothing:
             misses.increment()
             return try await ledger.record(id).map { ExportSnapshot($0.export) }
@@ -101,7 +122,9 @@ final class Snapshots: Sendable {
         let (shown, finders) = state.withLock { state in
             state.reads[id] = nil
             let shown = state.map.endRead(id, (try? result.get())?.export, lastOrder: orders.last)
-            return (shown, state.finders.removeValue(forKey: id) ?? [])
+            let finders = state.finders.removeValue(forKey: id) ?? []
+            if case .success(.none) = result, shown == nil { state.areToldOfAbsence(finders.count, id) }
+            return (shown, finders)
         }
         // One that fails may have been told of a change meanwhile; but what is not certain is asked for again.
         let isCertain = (try? result.get()) != nil
@@ -132,8 +155,8 @@ final class Snapshots: Sendable {
     // MARK: Changes
 
     /// A change was committed.
-    func wrote(_ export: Export, order: UInt64, isNews: Bool) {
-        state.withLock { $0.map.wrote(export, order: order, isNews: isNews) }
+    func wrote(_ export: Export, order: UInt64) {
+        state.withLock { $0.map.wrote(export, order: order) }
     }
 
     /// Callers were shown what the ledger holds.
@@ -141,7 +164,12 @@ final class Snapshots: Sendable {
 
     /// An export is about to be written down for the first time; `created` must follow. What is done about it in between is
     /// taken note of.
-    func creates(_ id: ExportID) { _ = state.withLock { $0.map.beginRead(id) } }
+    func creates(_ id: ExportID) {
+        state.withLock { state in
+            state.absent[id] = nil
+            _ = state.map.beginRead(id)
+        }
+    }
 
     /// It was, or, with nil, was not.
     func created(_ id: ExportID, _ export: Export?) {

@@ -2,7 +2,7 @@ import ExportLedger
 import Exports
 import Synchronization
 
-/// One call that starts a job, from the lane's point of view: what was written down before its first byte went out.
+/// One call that starts a job, from the connection worker's point of view: what was written down before its first byte went out.
 final class StartUnderWay: Sendable {
     /// Why nothing was sent.
     enum Refusal: Sendable {
@@ -22,19 +22,19 @@ final class StartUnderWay: Sendable {
 
     private let record: LedgerRecord
     private let secretsAtHand: Bool
-    private let lane: Lane
+    private let worker: ConnectionWorker
     private let state = Mutex(State())
 
-    init(record: LedgerRecord, secretsAtHand: Bool, lane: Lane) {
+    init(record: LedgerRecord, secretsAtHand: Bool, worker: ConnectionWorker) {
         self.record = record
         self.secretsAtHand = secretsAtHand
-        self.lane = lane
+        self.worker = worker
     }
 
     var event: ExportLife.Event {
         .submissionBegins(
             secretsAtHand: secretsAtHand,
-            upstreamTime: lane.connection.provider.upstreamTime(at: lane.tools.time.now())
+            upstreamTime: worker.connection.provider.upstreamTime(at: worker.tools.time.now())
         )
     }
 
@@ -61,7 +61,7 @@ final class StartUnderWay: Sendable {
         guard state.withLock({ $0.begun }) == nil else { return }
         let id = record.export.id
         do {
-            let begun = try await lane.tools.apply(event, to: id, fence: record.fence, lane.life)
+            let begun = try await worker.tools.apply(event, to: id, fence: record.fence, worker.life)
             guard let begun, begun.phase == .submitting else { return try refuse(.withdrawn) }
             state.withLock { $0.begun = begun }
         } catch let error as ProviderError {
@@ -69,6 +69,21 @@ final class StartUnderWay: Sendable {
         } catch {
             try refuse(.ledger(error))
         }
+    }
+
+    /// The call that was written down has started nothing, and waits to be made again: it is written down as not begun, so that an
+    /// end of the gateway in that time leaves no start of which nobody knows whether it happened. Where the ledger fails, it goes
+    /// on as begun.
+    func didNotStart() async {
+        guard let begun = state.withLock({ $0.begun }) else { return }
+        do {
+            _ = try await worker.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, worker.life)
+        } catch {
+            return
+        }
+        // Whatever has become of the record: `begin` finds out.
+        state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
+        worker.starts.waitsAgain(self)
     }
 
     private func refuse(_ refusal: Refusal) throws(ProviderError) {
@@ -94,6 +109,12 @@ final class StartsUnderWay: Sendable {
             return Array(state.waiting.values)
         }
         for (start, signal) in waiting where start.stop() { signal.fire() }
+    }
+
+    /// A start that was begun waits for its place again: it is given up if everything is stopped.
+    func waitsAgain(_ start: StartUnderWay) {
+        let stopped = state.withLock { $0.isStopped ? $0.waiting[ObjectIdentifier(start)] : nil }
+        if let stopped, start.stop() { stopped.signal.fire() }
     }
 
     /// Makes a start; cancels it when everything is stopped and nothing of it was sent. Then it throws what a start throws that

@@ -11,6 +11,7 @@ enum ExportColumn: Int, Sendable, CaseIterable {
     case submissionAttempts, resubmissions, reconcileMisses, polls, failures, missingSince, startIsAccepted, decision
     case fileLagAttempts, cancelAttempts, observeBeforeCancel, cancelRefusal
     case acceptedSince, recoveringSince, trackingSince, unknownSince, readings, filesPendingSince, filesMissingSince
+    case heldSeconds, heldSecondsSinceAnswer
 
     /// Whether it is what the create request said, and so in the table `export_request`. All others are in `export`.
     var isOfRequest: Bool { self == .source || self == .plan }

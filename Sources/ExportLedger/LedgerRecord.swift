@@ -107,6 +107,10 @@ public struct ExportProgress: Sendable, Hashable {
     public var filesPendingSince: Timestamp?
     /// Since when the upstream, asked for files, says that it knows neither them nor the job.
     public var filesMissingSince: Timestamp?
+    /// For how many seconds in all the gateway's own request budget has held the work on the export back: no deadline runs then.
+    public var heldSeconds = 0
+    /// How many of these came after the upstream's last answer.
+    public var heldSecondsSinceAnswer = 0
     /// Calls that asked the upstream to cancel.
     public var cancelAttempts = 0
     /// Whether a failed cancel is to be followed by a poll before it is tried again.
@@ -123,6 +127,9 @@ public struct ExportProgress: Sendable, Hashable {
     public var trackingSince: Timestamp?
     /// Since when the upstream says nothing that we understand.
     public var unknownSince: Timestamp?
+
+    /// A change of `heldSeconds` by this much or more is written at once: a kill loses less.
+    public static let mostUnwrittenHeldSeconds = 450
 
     /// Nothing done yet.
     public init(acceptedSince: Timestamp) {

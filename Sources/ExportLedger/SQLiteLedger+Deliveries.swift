@@ -49,7 +49,7 @@ extension SQLiteLedger {
         limit: Int
     ) async throws -> DeliveryPage? {
         let limit = max(0, limit)
-        let page = try await read { database -> (values: [Delivery], hasMore: Bool, leftOut: [UnreadableRow])? in
+        let page = try await read { database -> Page<Delivery>? in
             let isKnown = try Bool.fetchOne(
                 database,
                 sql: "SELECT TRUE FROM export WHERE id = ?",
@@ -64,13 +64,18 @@ extension SQLiteLedger {
                     + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id",
                 arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
-            return try Self.page(found, limit: limit) { row in
+            return try Self.page(found, limit: limit, by: "id") { row in
                 try Self.naming(.delivery, row, id: row["id"]) { try Delivery(row) }
             }
         }
         guard let page else { return nil }
         page.leftOut.forEach(unreadable.found)
-        return DeliveryPage(deliveries: page.values, hasMore: page.hasMore, unreadable: page.leftOut.count)
+        return DeliveryPage(
+            deliveries: page.values,
+            hasMore: page.hasMore,
+            unreadable: page.leftOut.count,
+            next: page.stoppedAt
+        )
     }
 }
 

@@ -28,7 +28,7 @@ extension SQLiteLedger {
                     provider.rawValue, connection, id.description, provider.rawValue, connection, id.description,
                 ]
             )
-            let unconfirmed = try Self.page(rows, limit: .max, Self.record)
+            let unconfirmed = try Self.page(rows, limit: .max, by: nil, Self.record)
             let claims = OtherExports.Claims(
                 boundIDs: Set(bound),
                 unconfirmed: unconfirmed.values.map { OtherExports.Unconfirmed($0) }

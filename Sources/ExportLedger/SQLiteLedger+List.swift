@@ -10,13 +10,20 @@ extension SQLiteLedger {
     ) async throws -> ExportPage {
         let limit = max(0, limit)
         let progress = progress
+        progress.beginList()
+        defer { progress.endList() }
         let page = try await read { database in
             try Self.page(matching: filter, before: before, limit: limit, in: database) { places in
                 try Self.snapshots(at: places, known: known, in: database) { progress.observedAt(of: $0, $1) }
             }
         }
         page.leftOut.forEach(unreadable.found)
-        return ExportPage(snapshots: page.snapshots, hasMore: page.hasMore, unreadable: page.leftOut.count)
+        return ExportPage(
+            snapshots: page.values,
+            hasMore: page.hasMore,
+            unreadable: page.leftOut.count,
+            next: page.stoppedAt
+        )
     }
 
     /// What stands at one place of a list.
@@ -32,30 +39,42 @@ extension SQLiteLedger {
         limit: Int,
         in database: Database,
         _ read: ([ListIndex.Place]) throws -> [Listed]
-    ) throws -> (snapshots: [ExportSnapshot], hasMore: Bool, leftOut: [UnreadableRow]) {
+    ) throws -> Page<ExportSnapshot> {
         let fixed = filter.fixedColumns
         let index = ListIndex(fixing: Set(fixed.keys))
         let ranges = try index.ranges(fixed, in: database)
         let least = filter.createdAfter.map(leastID) ?? ""
         // No id is greater than a text that begins with `g`.
         var end = min(before?.description ?? "g", filter.createdBefore.map(leastID) ?? "g")
-        var snapshots: [ExportSnapshot] = []
-        var leftOut: [UnreadableRow] = []
+        var page = Page<ExportSnapshot>()
+        var beyond = 0
         while true {
-            // Ended by the page, and not by a number of rows: those that cannot be read do not count.
-            let count = limit + 1 - snapshots.count
+            // Ended by the page: rows that cannot be read do not count, up to a number.
+            let count = limit + 1 - page.values.count
             let places = try index.newest(count, of: ranges, from: least, before: end, in: database)
             for listed in try read(places) {
                 switch listed {
                 case .snapshot(let snapshot):
-                    if snapshots.count == limit { return (snapshots, true, leftOut) }
-                    snapshots.append(snapshot)
+                    if page.values.count == limit {
+                        page.hasMore = true
+                        return page
+                    }
+                    page.values.append(snapshot)
                 case .unreadable(let row):
                     // What comes after the page is the next one's.
-                    if snapshots.count < limit { leftOut.append(row) }
+                    if page.values.count < limit { page.leftOut.append(row) } else { beyond += 1 }
                 }
             }
-            guard places.count == count, let last = places.last else { return (snapshots, false, leftOut) }
+            guard places.count == count, let last = places.last else { return page }
+            if page.leftOut.count + beyond >= mostLeftOut {
+                page.hasMore = true
+                if page.values.count == limit { return page }
+                if let place = ExportID(last.id) {
+                    page.stoppedAt = place
+                    return page
+                }
+                page.hasMore = false
+            }
             end = last.id
         }
     }

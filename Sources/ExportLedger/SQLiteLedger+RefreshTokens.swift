@@ -50,7 +50,7 @@ extension SQLiteLedger {
                 sql: "SELECT export_id, sealed FROM refresh_token WHERE export_id > ? ORDER BY export_id",
                 arguments: [after?.description ?? ""]
             )
-            return try Self.page(rows, limit: max(0, limit)) { row in
+            return try Self.page(rows, limit: max(0, limit), by: nil) { row in
                 try Self.naming(.refreshToken, row, id: nil) {
                     guard let id = ExportID(row["export_id"] as String) else { throw JSONText.unreadable("export_id") }
                     return SealedRefreshToken(exportID: id, sealed: Array(row["sealed"] as Data))

@@ -57,6 +57,8 @@ extension LedgerRecord {
         case .readings: try (readings.isEmpty ? nil : JSONText.write(readings)).databaseValue
         case .filesPendingSince: progress.filesPendingSince.databaseValue
         case .filesMissingSince: progress.filesMissingSince.databaseValue
+        case .heldSeconds: progress.heldSeconds.databaseValue
+        case .heldSecondsSinceAnswer: progress.heldSecondsSinceAnswer.databaseValue
         }
     }
 
@@ -118,6 +120,8 @@ extension LedgerRecord {
         readings = try JSONText.readOptional(row[.readings], "readings") ?? []
         progress.filesPendingSince = row.time(.filesPendingSince)
         progress.filesMissingSince = row.time(.filesMissingSince)
+        progress.heldSeconds = row[.heldSeconds]
+        progress.heldSecondsSinceAnswer = row[.heldSecondsSinceAnswer]
         export.tracking = tracking
     }
 }

@@ -50,6 +50,9 @@ extension SQLiteLedger {
             repeat { try database.execute(sql: SplitSchema.emptying) } while database.changesCount > 0
             try database.execute(sql: SplitSchema.schema)
         }
+        migrator.registerMigration("14 time held back by the request budget") { database in
+            try database.execute(sql: heldSchema)
+        }
         return migrator
     }
 
@@ -230,6 +233,11 @@ extension SQLiteLedger {
             export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
             sealed BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let heldSchema = """
+        ALTER TABLE export ADD COLUMN held_seconds INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE export ADD COLUMN held_seconds_since_answer INTEGER NOT NULL DEFAULT 0;
         """
 
     // Exports that ended before each end was given a time, and each end but a success an error.

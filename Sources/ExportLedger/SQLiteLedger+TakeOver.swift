@@ -20,7 +20,7 @@ extension SQLiteLedger {
                     """,
                 arguments: [after?.description ?? "", owner]
             )
-            let found = try Self.page(rows, limit: limit, Self.record)
+            let found = try Self.page(rows, limit: limit, by: "id", Self.record)
             let items = try found.values.map { stored in
                 let before = progress.current(stored)
                 var after = before
@@ -32,7 +32,8 @@ extension SQLiteLedger {
                 try Self.updateMeasurement(from: before, to: after, in: database)
                 return TakeOverPage.Item(before: before, after: after)
             }
-            return (TakeOverPage(items: items, next: found.hasMore ? found.values.last?.export.id : nil), found.leftOut)
+            let last = found.stoppedAt ?? found.values.last?.export.id
+            return (TakeOverPage(items: items, next: found.hasMore ? last : nil), found.leftOut)
         }
         leftOut.forEach(unreadable.found)
         return page

@@ -229,24 +229,51 @@ extension SQLiteLedger {
         }
     }
 
-    /// Reads rows until there are `limit` values, and whether there is another one. Rows that cannot be read are left out.
-    static func page<Value>(
-        _ rows: RowCursor,
-        limit: Int,
-        _ read: (Row) throws -> Value
-    ) throws -> (values: [Value], hasMore: Bool, leftOut: [UnreadableRow]) {
+    /// What was read of some rows.
+    struct Page<Value: Sendable>: Sendable {
         var values: [Value] = []
         var leftOut: [UnreadableRow] = []
+        var hasMore = false
+        /// After which id the next page goes on, where this one ends in a stretch of rows that cannot be read.
+        var stoppedAt: ExportID?
+    }
+
+    /// After so many rows that cannot be read a page ends, however few values it has: what one call may cost is bounded. Only rows
+    /// whose very ids cannot be read are passed over without an end, because no page could begin there.
+    static let mostLeftOut = 1000
+
+    /// Reads rows until there are `limit` values, and whether there is another one. Rows that cannot be read are left out.
+    ///
+    /// - Parameter id: The column of the id by which pages are told apart; nil where there is one page.
+    static func page<Value: Sendable>(
+        _ rows: RowCursor,
+        limit: Int,
+        by id: String?,
+        _ read: (Row) throws -> Value
+    ) throws -> Page<Value> {
+        var page = Page<Value>()
+        var beyond = 0
         while let row = try rows.next() {
             do {
                 let value = try read(row)
-                if values.count == limit { return (values, true, leftOut) }
-                values.append(value)
+                if page.values.count == limit {
+                    page.hasMore = true
+                    return page
+                }
+                page.values.append(value)
             } catch let error as LedgerError where error.row != nil {
                 // What comes after the page is the next one's.
-                if values.count < limit, let row = error.row { leftOut.append(row) }
+                if page.values.count < limit, let row = error.row { page.leftOut.append(row) } else { beyond += 1 }
+                guard page.leftOut.count + beyond >= mostLeftOut, let id else { continue }
+                guard page.values.count < limit else {
+                    page.hasMore = true
+                    return page
+                }
+                guard let place = ExportID(row[id] as String) else { continue }
+                (page.hasMore, page.stoppedAt) = (true, place)
+                return page
             }
         }
-        return (values, false, leftOut)
+        return page
     }
 }

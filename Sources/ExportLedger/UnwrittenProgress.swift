@@ -4,10 +4,11 @@ import Synchronization
 
 /// The scheduling progress of tracked exports that is kept in memory: what a poll changes of which callers see nothing.
 ///
-/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, and the counts that only say how long
-/// to wait (`polls`, `failures`, `fileLagAttempts`), for one export each, so that there are at most as many as unfinished
-/// exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
-/// kill loses it: the export is polled again earlier than it would have been, and nothing else. So a next time that is
+/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, the counts that only say how long
+/// to wait (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the request budget has held
+/// the export back, for one export each, so that there are at most as many as unfinished exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
+/// kill loses it: the export is polled again earlier than it would have been, and its deadlines are nearer by the held time that
+/// was not written; nothing else. So a next time that is
 /// *earlier* than the one in the row is written at once, and so is every first time, every phase, every bound that begins or
 /// ends, every attempt.
 ///
@@ -19,8 +20,10 @@ final class UnwrittenProgress: Sendable {
         var nextActionAt: Timestamp
         var scheduledAt: Timestamp
         var polls: Int32
-        var failures: Int32
-        var fileLagAttempts: Int32
+        var failures: Int16
+        var fileLagAttempts: Int16
+        var heldSeconds: Int32
+        var heldSecondsSinceAnswer: Int32
 
         init?(_ record: LedgerRecord) {
             guard record.phase == .tracking, let observedAt = record.export.observedAt,
@@ -30,8 +33,10 @@ final class UnwrittenProgress: Sendable {
             self.nextActionAt = nextActionAt
             self.scheduledAt = scheduledAt
             polls = Int32(clamping: record.progress.polls)
-            failures = Int32(clamping: record.progress.failures)
-            fileLagAttempts = Int32(clamping: record.progress.fileLagAttempts)
+            failures = Int16(clamping: record.progress.failures)
+            fileLagAttempts = Int16(clamping: record.progress.fileLagAttempts)
+            heldSeconds = Int32(clamping: record.progress.heldSeconds)
+            heldSecondsSinceAnswer = Int32(clamping: record.progress.heldSecondsSinceAnswer)
         }
 
         func write(to record: inout LedgerRecord) {
@@ -41,6 +46,8 @@ final class UnwrittenProgress: Sendable {
             record.progress.polls = Int(polls)
             record.progress.failures = Int(failures)
             record.progress.fileLagAttempts = Int(fileLagAttempts)
+            record.progress.heldSeconds = Int(heldSeconds)
+            record.progress.heldSecondsSinceAnswer = Int(heldSecondsSinceAnswer)
         }
     }
 
@@ -65,7 +72,23 @@ final class UnwrittenProgress: Sendable {
         var staged: [(id: ExportID, entry: Entry?)] = []
         /// How many of them are of earlier writes than the present one.
         var mark = 0
+        /// How many lists are being read.
+        var lists = 0
+        /// What was kept since the first of them began and has been written since, or has given way to what another row has: a list
+        /// may still see the row that it belongs to.
+        var former: [ExportID: [Entry]] = [:]
+        var formerCount = 0
+
+        mutating func end(_ entry: Entry, of id: ExportID) {
+            guard lists > 0, formerCount < UnwrittenProgress.mostFormer else { return }
+            former[id, default: []].append(entry)
+            formerCount += 1
+        }
     }
+
+    /// Where more rows than this are written while lists are read one after the other without a pause, what they show of the
+    /// others' `observedAt` may be that of the row.
+    static let mostFormer = 10_000
 
     private let state = Mutex(State())
 
@@ -80,12 +103,30 @@ final class UnwrittenProgress: Sendable {
         return entry?.merged(record) ?? record
     }
 
-    /// When the upstream last confirmed the status of an export with this row.
+    /// A list is about to be read; `endList` must follow.
+    func beginList() { state.withLock { $0.lists += 1 } }
+
+    func endList() {
+        state.withLock { state in
+            state.lists -= 1
+            guard state.lists == 0 else { return }
+            state.former.removeAll()
+            state.formerCount = 0
+        }
+    }
+
+    /// When the upstream last confirmed the status of an export with this row, which may have been written meanwhile: what was
+    /// told of it once is not taken back.
     func observedAt(of id: ExportID, _ row: Row) -> Timestamp? {
-        guard let entry = state.withLock({ $0.entries[id] }), entry.stored.observedAt == row.time(.observedAt),
-            entry.stored.nextActionAt == row.time(.nextActionAt), entry.stored.scheduledAt == row.time(.scheduledAt)
-        else { return row.time(.observedAt) }
-        return entry.present.observedAt
+        let (entry, former) = state.withLock { ($0.entries[id], $0.former[id]) }
+        guard entry != nil || former != nil else { return row.time(.observedAt) }
+        let (observedAt, next, scheduledAt) = (row.time(.observedAt), row.time(.nextActionAt), row.time(.scheduledAt))
+        let own = ([entry].compactMap(\.self) + (former ?? []))
+            .filter {
+                $0.stored.observedAt == observedAt && $0.stored.nextActionAt == next
+                    && $0.stored.scheduledAt == scheduledAt
+            }
+        return own.map(\.present.observedAt).max() ?? observedAt
     }
 
     // MARK: In the transaction of a group
@@ -102,9 +143,9 @@ final class UnwrittenProgress: Sendable {
 
     /// Keeps what `after` has beyond `before`, if that is progress and nothing else. False where the row must be written.
     func keep(_ after: LedgerRecord, since before: LedgerRecord, row stored: LedgerRecord) -> Bool {
-        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt else {
-            return false
-        }
+        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt,
+            new.heldSeconds - old.heldSeconds < ExportProgress.mostUnwrittenHeldSeconds
+        else { return false }
         var same = before
         new.write(to: &same)
         guard same == after else { return false }
@@ -132,7 +173,7 @@ final class UnwrittenProgress: Sendable {
         let statement = try database.cachedStatement(
             sql: """
                 UPDATE export SET observed_at = ?, next_action_at = ?, scheduled_at = ?, polls = ?, failures = ?,
-                    file_lag_attempts = ?
+                    file_lag_attempts = ?, held_seconds = ?, held_seconds_since_answer = ?
                 WHERE id = ? AND phase = 'tracking' AND lease_epoch = ? AND observed_at = ? AND next_action_at = ?
                     AND scheduled_at = ?
                 """
@@ -142,7 +183,8 @@ final class UnwrittenProgress: Sendable {
             try statement.execute(
                 arguments: [
                     new.observedAt.milliseconds, new.nextActionAt.milliseconds, new.scheduledAt.milliseconds, new.polls,
-                    new.failures, new.fileLagAttempts, id.description, entry.leaseEpoch,
+                    new.failures, new.fileLagAttempts, new.heldSeconds, new.heldSecondsSinceAnswer,
+                    id.description, entry.leaseEpoch,
                     old.observedAt.milliseconds, old.nextActionAt.milliseconds, old.scheduledAt.milliseconds,
                 ]
             )
@@ -157,7 +199,10 @@ extension UnwrittenProgress: GroupParticipant {
 
     func groupEnds(isCommitted: Bool) {
         state.withLock { state in
-            if isCommitted { for (id, entry) in state.staged { state.entries[id] = entry } }
+            for (id, entry) in isCommitted ? state.staged : [] {
+                if let old = state.entries[id], old.stored != entry?.stored { state.end(old, of: id) }
+                state.entries[id] = entry
+            }
             state.staged.removeAll(keepingCapacity: true)
             state.mark = 0
         }

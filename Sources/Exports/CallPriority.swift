@@ -16,6 +16,18 @@ public enum PacedWork: Sendable, Hashable {
     case polls(of: String, ProviderID)
 }
 
+/// A caller for whom a call is made, among others.
+public struct CallerShare: Sendable, Hashable {
+    public var caller: String
+    /// How many turns the caller has for one of another with the weight 1.
+    public var weight: Int
+
+    /// Names a caller.
+    public init(_ caller: String, weight: Int = 1) {
+        (self.caller, self.weight) = (caller, max(1, weight))
+    }
+}
+
 /// Where a call stands that got no place in a request budget yet.
 public struct QueuePlace: Sendable, Hashable {
     /// 1 for the next one of its class.

@@ -96,11 +96,15 @@ public struct DeliveryPage: Sendable, Hashable {
     public var hasMore: Bool
     /// How many were left out because their rows cannot be read.
     public var unreadable: Int
+    /// After which delivery the next page begins, where there is more. One that ends in a stretch of deliveries that cannot be read
+    /// has fewer than were asked for, or none.
+    public var next: ExportID?
 
-    /// Makes a page.
-    public init(deliveries: [Delivery], hasMore: Bool, unreadable: Int = 0) {
+    /// Makes a page. Without `next`, the next one begins after its last delivery.
+    public init(deliveries: [Delivery], hasMore: Bool, unreadable: Int = 0, next: ExportID? = nil) {
         self.deliveries = deliveries
         self.hasMore = hasMore
         self.unreadable = unreadable
+        self.next = hasMore ? next ?? deliveries.last?.id : nil
     }
 }

@@ -61,6 +61,9 @@ public protocol ExportProvider: Sendable {
     func upstreamTime(at now: Timestamp) -> Timestamp?
 
     /// The upstream's present word on each reference. Every reference gets an entry.
+    ///
+    /// Where that takes several calls, they are made for the callers in turn (`context.owners`), and after
+    /// `context.roundLimit` no further one is begun: what was not asked for is `queued`.
     func observe(
         _ references: [UpstreamReference],
         context: CallContext
@@ -103,12 +106,20 @@ public struct CallContext: Sendable {
     /// What has to be done before the first byte of a call that may start a job goes out; when it throws, none does. May be
     /// called again, where the call is made again after its token was refused.
     public var willStart: (@Sendable () async throws(ProviderError) -> Void)?
+    /// What has to be done when such a call has surely started nothing and is going to be made again: its token was refused. It
+    /// waits for another token and for another place in the request budget then, before `willStart`.
+    public var didNotStart: (@Sendable () async -> Void)?
     /// How urgent the work is: in which class its calls wait for their place in the request budget.
     public var priority = CallPriority.caller
     /// Whose export it is for; the budget's places go to callers in turn. Nil for work that is for many.
     public var caller: String?
     /// How many places the caller gets for one of another with the weight 1, where both wait. At least 1.
     public var weight = 1
+    /// Whose exports each reference is for, where a question is for those of many: its calls are made for them in turn.
+    public var owners: [UpstreamReference: [CallerShare]] = [:]
+    /// For how long further calls of one question for many are begun: whoever had the first turn may have the next one before
+    /// all others have had theirs. Nil sets no bound.
+    public var roundLimit: Duration?
     /// What it is for: of one caller, exports take turns, and who is sent back keeps its place. Nil keeps none.
     public var work: PacedWork?
     /// The piece of work of several calls that this one may be part of.

@@ -231,12 +231,16 @@ public struct ExportPage: Sendable {
     public var hasMore: Bool
     /// How many were left out because their rows cannot be read.
     public var unreadable: Int
+    /// Before which export the next page begins, where there is more. One that ends in a stretch of exports that cannot be read has
+    /// fewer exports than were asked for, or none.
+    public var next: ExportID?
 
-    /// Makes a page.
-    public init(snapshots: [ExportSnapshot], hasMore: Bool, unreadable: Int = 0) {
+    /// Makes a page. Without `next`, the next one begins before its last export.
+    public init(snapshots: [ExportSnapshot], hasMore: Bool, unreadable: Int = 0, next: ExportID? = nil) {
         self.snapshots = snapshots
         self.hasMore = hasMore
         self.unreadable = unreadable
+        self.next = hasMore ? next ?? snapshots.last?.export.id : nil
     }
 
     /// Makes a page of exports of which nothing was sent yet.

@@ -115,6 +115,7 @@ enum Sample {
         progress.unknownSince = time(10)
         progress.filesPendingSince = time(14)
         progress.filesMissingSince = time(15)
+        (progress.heldSeconds, progress.heldSecondsSinceAnswer) = (900, 60)
         record.progress = progress
         record.export.tracking = record.tracking
         return record

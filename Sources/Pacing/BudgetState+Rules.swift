@@ -19,8 +19,8 @@ extension BudgetState {
             return held(call, ticket, until: end, now)
         }
         guard window != nil else {
-            return waiting(call.priority) >= Self.waitersPerClass
-                ? .held(.milliseconds(max(1, (holds[call.host] ?? now) - now))) : nil
+            return hasRoom(for: call, at: now)
+                ? nil : .held(.milliseconds(max(1, (holds[call.host] ?? now) - now)))
         }
         queued[call.priority]?.sweep(at: now, grace: max(30_000, 2 * (window?.interval ?? 0)))
         // Everyone is told first how long it takes.
@@ -29,10 +29,19 @@ extension BudgetState {
         let earliest = earliest(call, index: index, at: now)
         let isTooLong = earliest - now > call.patience.milliseconds
         let isNext = isNext(call, index: index) && isBack
-        // Work that is under way is bounded by who does it.
-        let isFull = waiting(call.priority) >= Self.waitersPerClass && call.continues == nil
-        guard isFull || isTooLong && !isNext else { return nil }
+        guard isTooLong && !isNext || !hasRoom(for: call, at: now) else { return nil }
         return sentBack(call, ticket, index: index, earliest: earliest, at: now)
+    }
+
+    /// Whether one more call of a class may wait. Where as many do as may, the caller with the most of them by its weight has the
+    /// one that came last sent back, for a caller with fewer: who makes many calls at once shuts nobody else out.
+    private mutating func hasRoom(for call: PacedCall, at now: Int64) -> Bool {
+        // Work that is under way is bounded by who does it.
+        guard call.continues == nil, waiting(call.priority) >= Self.waitersPerClass else { return true }
+        guard let waiter = lines[call.priority]?.givesWay(to: call) else { return false }
+        _ = lines[call.priority]?.remove(waiter.ticket)
+        outcomes[waiter.ticket] = turnedAway(waiter, at: now)
+        return true
     }
 
     /// Whether a call is one of the first in line, which wait here. A poll does where work that is under way goes before it: it would
@@ -148,15 +157,15 @@ extension BudgetState {
             .removeAll { waiter in
                 waiter.deadline <= now || (holds[waiter.call.host] ?? now) - now > waiter.call.patience.milliseconds
             }
-        for waiter in over ?? [] {
-            let call = waiter.call
-            if let end = holds[call.host], end > now {
-                outcomes[waiter.ticket] = held(call, waiter.order, until: end, now)
-            } else {
-                let index = index(of: call)
-                let earliest = earliest(call, index: index, at: now)
-                outcomes[waiter.ticket] = sentBack(call, waiter.order, index: index, earliest: earliest, at: now)
-            }
-        }
+        for waiter in over ?? [] { outcomes[waiter.ticket] = turnedAway(waiter, at: now) }
+    }
+
+    /// What a call is told that waits no longer, and has no place.
+    private mutating func turnedAway(_ waiter: WaitingLine.Waiter, at now: Int64) -> Outcome {
+        let call = waiter.call
+        if let end = holds[call.host], end > now { return held(call, waiter.order, until: end, now) }
+        let index = index(of: call)
+        let earliest = earliest(call, index: index, at: now)
+        return sentBack(call, waiter.order, index: index, earliest: earliest, at: now)
     }
 }

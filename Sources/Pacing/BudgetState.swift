@@ -10,7 +10,8 @@ public import Exports
 /// - Work of several calls that is under way goes on before other work of its class, the oldest first, in two of three places at
 ///   least. So one piece of it comes to its end, however few places there are.
 /// - What the upstream asks for with `Retry-After` holds the calls to that host only.
-/// - Everything is bounded: `waitersPerClass` calls of a class wait, each until its patience ends. Whoever cannot get a place
+/// - Everything is bounded: `waitersPerClass` calls of a class wait, each until its patience ends; where more would, those of
+///   callers with many give way to those of callers with few. Whoever cannot get a place
 ///   in time is told so at once. Starts and polls keep their place in the line from their first coming until they are made,
 ///   also while they are sent back. When they come back, the first `startsThatWait` starts wait however long it takes,
 ///   `longestWait` at most.

@@ -22,9 +22,7 @@ struct WaitingLine: Sendable {
     static let continuedInARow = 2
 
     private(set) var waiters: [Waiter] = []
-    /// How far the turns have come: each call moves its caller on by one divided by its weight, and whoever is least far is next.
-    private var progress = 0.0
-    private var callersProgress: [String?: Double] = [:]
+    private var callers = FairTurns<String?>()
     /// When each piece of work was served last, counted in turns. What is not in here was served long ago, or never.
     private var workServed: [WorkTurn: UInt64] = [:]
     private var turns: UInt64 = 0
@@ -59,7 +57,7 @@ struct WaitingLine: Sendable {
         var best: (waiter: Waiter, key: (Double, UInt64, UInt64))?
         for waiter in ready {
             let turn = WorkTurn(caller: waiter.call.caller, work: waiter.call.work)
-            let key = (begin(waiter.call.caller), workServed[turn] ?? 0, waiter.order)
+            let key = (callers.begin(waiter.call.caller), workServed[turn] ?? 0, waiter.order)
             if best.map({ key < $0.key }) ?? true { best = (waiter, key) }
         }
         return best?.waiter
@@ -71,38 +69,40 @@ struct WaitingLine: Sendable {
         let begun = waiters.filter { $0.call.continues != nil }.count
         let others = Dictionary(grouping: waiters.filter { $0.call.continues == nil }, by: \.call.caller)
         let own = others[call.caller]?.count ?? 0
-        let turn = begin(call.caller) + Double(own) / Double(call.weight)
+        let turn = callers.begin(call.caller) + Double(own) / Double(call.weight)
         return others.reduce(begun + own) { before, other in
             guard other.key != call.caller, let weight = other.value.first?.call.weight else { return before }
             // Of those with the same turn, whoever came first. Thirds do not add up to one in binary.
-            let turns = (turn - begin(other.key) + 1e-6) * Double(weight)
+            let turns = (turn - callers.begin(other.key) + 1e-6) * Double(weight)
             return turns < 0 ? before : before + Int(min(turns + 1, Double(other.value.count)))
         }
+    }
+
+    /// Which call waits no longer, for one more of a caller who has fewer by its weight than another one would have then: the last
+    /// of the caller who has the most. Nil where nobody has more.
+    func givesWay(to call: PacedCall) -> Waiter? {
+        let others = Dictionary(grouping: waiters.filter { $0.call.continues == nil }, by: \.call.caller)
+        let last = others.filter { $0.key != call.caller }
+            .compactMap { _, theirs in
+                theirs.max { $0.order < $1.order }.map { (count: theirs.count, waiter: $0) }
+            }
+        let most = last.max { one, other in
+            let (first, second) = (one.count * other.waiter.call.weight, other.count * one.waiter.call.weight)
+            return (UInt64(first), one.waiter.order) < (UInt64(second), other.waiter.order)
+        }
+        let own = others[call.caller]?.count ?? 0
+        guard let most, most.count * call.weight > (own + 1) * most.waiter.call.weight else { return nil }
+        return most.waiter
     }
 
     /// Notes that it was this call's turn.
     mutating func served(_ call: PacedCall) {
         continued = call.continues == nil || continued >= Self.continuedInARow ? 0 : continued + 1
         turns += 1
-        let begin = begin(call.caller)
         // Work under way that went first does not move the turns of the others on.
-        if call.continues == nil { progress = max(progress, begin) }
-        callersProgress[call.caller] = begin + 1 / Double(call.weight)
+        callers.served(call.caller, weight: call.weight, movesOthersOn: call.continues == nil)
         workServed[WorkTurn(caller: call.caller, work: call.work)] = turns
-        if callersProgress.count > Self.remembered { forgetCallers() }
         let oldest = turns > UInt64(Self.remembered / 2) ? turns - UInt64(Self.remembered / 2) : 0
         if workServed.count > Self.remembered { workServed = workServed.filter { $0.value > oldest } }
-    }
-
-    private func begin(_ caller: String?) -> Double { max(progress, callersProgress[caller] ?? 0) }
-
-    /// Those that have no advance on anybody need not be remembered. Of the others, those with the most are: they have had the
-    /// most.
-    private mutating func forgetCallers() {
-        callersProgress = callersProgress.filter { $0.value > progress }
-        guard callersProgress.count > Self.remembered else { return }
-        for caller in callersProgress.sorted(by: { $0.value < $1.value }).prefix(Self.remembered / 2) {
-            callersProgress[caller.key] = nil
-        }
     }
 }

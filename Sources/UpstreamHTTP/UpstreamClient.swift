@@ -99,7 +99,8 @@ public final class UpstreamClient: Sendable {
     ///
     /// GET and DELETE are tried up to `attempts` times where the connection or a gateway in between failed; POST once, unless
     /// the request says that it is harmless.
-    /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out.
+    /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out. Of a call that starts
+    /// a job, `didNotStart` of the context is called in between, and `willStart` again before the second one.
     /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
     /// Throws `throttled` when the budget has no place within the patience (with the problem `queued`: the upstream was not
     /// asked; a further attempt that finds no place gives what came of the former one, and one with a new token does not) or the upstream has asked for a longer silence, `transient` when the call did not reach the
@@ -142,6 +143,9 @@ public final class UpstreamClient: Sendable {
 
     /// The time by the client's own clock.
     public var now: Timestamp { time.now() }
+
+    /// How long the client's own clock runs, whoever sets it: for durations.
+    public var elapsed: Duration { time.elapsed() }
 
     /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
     /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.
@@ -266,6 +270,7 @@ extension UpstreamClient {
         let answer = try await call(token)
         guard rejected(answer) else { return answer }
         try checkChallenge(answer, request, token)
+        if request.startsJob { await context.didNotStart?() }
         let other: AccessToken
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)

@@ -172,6 +172,11 @@ class Scripted(RawUpstream):
         with self._guard:
             return [request for request in self.requests if request.operation == operation]
 
+    def forget(self) -> None:
+        """Forgets the calls so far."""
+        with self._guard:
+            self.requests.clear()
+
     def good(self, request: Request) -> Reply:
         """What is answered without a script. A function in a script may call it."""
         return getattr(self, "_good_" + request.operation.replace(".", "_"))(request)

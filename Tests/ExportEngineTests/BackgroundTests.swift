@@ -234,7 +234,7 @@ import Testing
             let export = try await bench.engine.cancel(id, authorization: .owner())
             #expect(export.status == .canceled)
             gate.open()
-            while bench.engine.lanes.values.first?.fence(of: id) != nil { await Task.yield() }
+            while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
             #expect(try await ledger.refreshToken(of: id) == nil)
             #expect(await bench.engine.tools.refreshTokens.store(for: export)?.token() == nil)
             #expect(try await bench.record(id).export == export)

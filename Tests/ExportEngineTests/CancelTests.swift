@@ -97,7 +97,7 @@ import Testing
             await bench.provider.made(.observe, atLeast: 1)
             let canceled = try await bench.engine.cancel(id, authorization: .owner())
             gate.open()
-            while bench.engine.lanes.values.first?.fence(of: id) != nil { await Task.yield() }
+            while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
             #expect(try await bench.record(id).export == canceled)
         }
     }

@@ -180,8 +180,8 @@ import Testing
             }
             #expect(settled.export.status == .succeeded)
             gate.open()
-            // The stale answer has been dropped once the first lane has let go of the export.
-            while first.engine.lanes.values.first?.fence(of: id) != nil { await Task.yield() }
+            // The stale answer has been dropped once the first connection worker has let go of the export.
+            while first.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
             #expect(try await first.record(id) == settled)
         }
     }

@@ -118,7 +118,7 @@ import Testing
         let start = Timestamp(milliseconds: 1_780_000_000_000)
         var generator = SystemRandomNumberGenerator()
         let id = ExportID(at: start, random: &generator)
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.startRunning()
         state.adopt(id, of: "alice", fence: 1, kind: .observation, at: start + .seconds(86_405))
         #expect(state.takeWork(at: start + .seconds(86_400)).work.isEmpty)

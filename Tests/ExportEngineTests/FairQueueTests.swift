@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func oneStartIsNotBehindAThousandOfAnother() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         let ids = ids(1501)
         for id in ids.dropLast() { state.adopt(id, of: "many", fence: 1, kind: .submission, at: now) }
         state.adopt(ids[1500], of: "one", fence: 1, kind: .submission, at: now)
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func whatIsDueIsTakenInBoundedBatches() {
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         for id in ids(2500) { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
         var sizes: [Int] = []
         for _ in 0..<3 {
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func lateObservationsAreToldByHowMuch() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 1)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 1)
         let ids = ids(2)
         for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
         #expect(state.takeWork(at: now + .seconds(3)).work.lags == [.seconds(3)])

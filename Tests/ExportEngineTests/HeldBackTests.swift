@@ -56,6 +56,86 @@ import Testing
         }
     }
 
+    @Test("fault C2: held time is not forgotten by a restart")
+    func heldTimeOutlivesTheProcess() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        let now = bench.time.now
+        let begun = now()
+        bench.provider.set {
+            $0.onObserve = { _ in
+                switch now() - begun {
+                case ..<Duration.seconds(3000): .failure(Self.noPlace())
+                case ..<Duration.seconds(5700): .success(Observation(.running, upstreamStatus: "Running"))
+                default: .success(.succeeded())
+                }
+            }
+        }
+        var engine = bench
+        let id = try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(1500) }
+            return id
+        }
+        // Nothing was written for each poll.
+        let writes = try await bench.ledger.record(id)
+        #expect((writes?.progress.heldSeconds ?? 0) >= 1500 - 2 * ExportProgress.mostUnwrittenHeldSeconds)
+        #expect(writes?.export.revision ?? 9 <= 3)
+        for end in [3200, 5000] {
+            engine = try engine.restarted()
+            let present = engine
+            try await present.running {
+                _ = try await present.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(end) }
+            }
+        }
+        let last = try engine.restarted()
+        try await last.running {
+            let record = try await last.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded, "\(String(describing: record.export.error))")
+        }
+    }
+
+    @Test("fault C2: held time counts for the token that is waited for, after a restart too")
+    func heldTimeCountsForTheToken() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings) { $0.delegatedOnly = true }
+        let now = bench.time.now
+        let begun = now()
+        bench.provider.set { $0.onObserve = { _ in .failure(Self.noPlace()) } }
+        let id = try await bench.running {
+            let id = try await bench.create(token: "t")
+            _ = try await bench.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(3000) }
+            return id
+        }
+        // The token is gone with the process.
+        let later = try bench.restarted()
+        try await later.running {
+            let record = try await later.drive(id, by: .seconds(10)) { $0.progress.awaitsAuthorization }
+            let deadline = try #require(record.nextActionAt)
+            #expect(deadline - begun >= .seconds(3600 + 3000 - 2 * ExportProgress.mostUnwrittenHeldSeconds))
+            #expect(deadline - begun <= .seconds(3600 + 3010))
+        }
+    }
+
+    @Test func heldTimeInMemoryCountsForTheToken() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings) { $0.delegatedOnly = true }
+        let now = bench.time.now
+        let begun = now()
+        bench.provider.set { $0.onObserve = { _ in .failure(Self.noPlace()) } }
+        try await bench.running {
+            let id = try await bench.create(token: "t")
+            _ = try await bench.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(400) }
+            bench.engine.tools.tokens.forget(id)
+            let record = try await bench.drive(id, by: .seconds(10)) { $0.progress.awaitsAuthorization }
+            let deadline = try #require(record.nextActionAt)
+            #expect(deadline - begun >= .seconds(3600 + 380))
+        }
+    }
+
     /// Two answers far apart, because the budget had no place in between, are two answers in a row.
     @Test(
         "fault C2: what the upstream says now and then is not taken for what it said all the time",
@@ -140,7 +220,7 @@ import Testing
         var generator = SplitMix(state: 3)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         for id in ids.prefix(2) { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }
         state.adopt(ids[2], of: "bob", fence: 1, kind: .observation, at: now + .seconds(3600))
@@ -159,7 +239,7 @@ import Testing
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
         let starting = ExportID(at: now, random: &generator)
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         for (id, seconds) in zip(ids, [0, 10, 20, 80, 100]) {
             state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now + .seconds(seconds))
@@ -193,7 +273,7 @@ import Testing
         var generator = SplitMix(state: 5)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
-        var state = LaneState(observesInBatches: true, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
         state.startRunning()
         state.holdObservations(until: now + .seconds(30), at: now)
         for id in ids { state.adopt(id, of: "alice", fence: 1, kind: .observation, at: now) }

@@ -146,7 +146,7 @@ struct Life {
     @Test("fault C2: no deadline runs while the gateway's own budget holds a start back")
     func ownWaitingIsNoFailure() {
         var life = Life()
-        // Hours for a worker, and hours for the budget.
+        // Hours for a task, and hours for the budget.
         life.take(after: .seconds(7200))
         for _ in 0..<20 {
             life.take(.submissionFailed(Self.ownWait(12, comeBackIn: .seconds(900))))

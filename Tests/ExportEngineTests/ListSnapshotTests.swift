@@ -61,7 +61,7 @@ import Testing
                 export.revision += 1
                 export.status = .running
                 let order = later.engine.tools.snapshots.orders.next()
-                later.engine.tools.snapshots.wrote(export, order: order, isNews: true)
+                later.engine.tools.snapshots.wrote(export, order: order)
             }
         }
         changed.withLock { $0 = bench.engine.snapshot(of: id)?.export }

@@ -51,6 +51,23 @@ import Testing
         map.endList()
     }
 
+    /// A poll that nobody else sees anything of tells when the status was confirmed: somebody may have been told already.
+    @Test func whatWasConfirmedWhileAListWasReadIsNotKeptAsItWas() {
+        var map = SnapshotMap(capacity: 8)
+        let old = Self.snapshot(1)
+        var polled = old.export
+        polled.observedAt = Timestamp(milliseconds: 1_780_000_060_000)
+        map.beginList()
+        map.wrote(polled, order: 1)
+        _ = map.listed(old, lastOrder: 1)
+        map.endList()
+        #expect(map.known(old.export.id, revision: 1) == nil)
+        map.beginList()
+        _ = map.listed(ExportSnapshot(polled), lastOrder: 1)
+        map.endList()
+        #expect(map.known(old.export.id, revision: 1)?.export.observedAt == polled.observedAt)
+    }
+
     @Test func aListDrivesOutAQuarterAtMost() {
         var map = SnapshotMap(capacity: 40)
         for number in 1...40 { Self.ask(UInt64(number), of: &map) }

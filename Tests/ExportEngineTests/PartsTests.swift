@@ -69,7 +69,7 @@ import Testing
     }
 }
 
-@Suite struct LaneStateTests {
+@Suite struct ConnectionWorkerStateTests {
     private let now = Life.start
     private let ids: [ExportID]
 
@@ -78,8 +78,8 @@ import Testing
         ids = (0..<10).map { _ in ExportID(at: Life.start, random: &generator) }
     }
 
-    private func state(batches: Bool, _ kind: LaneState.Kind) -> LaneState {
-        var state = LaneState(observesInBatches: batches, callsAtOnce: 4)
+    private func state(batches: Bool, _ kind: ConnectionWorkerState.Kind) -> ConnectionWorkerState {
+        var state = ConnectionWorkerState(observesInBatches: batches, callsAtOnce: 4)
         state.startRunning()
         for id in ids { state.adopt(id, of: "alice", fence: 1, kind: kind, at: now) }
         return state
@@ -93,7 +93,7 @@ import Testing
         #expect(state.takeWork(at: now).work.observations.count == 1)
     }
 
-    @Test func batchTakesAllAndIsAloneOnItsLane() {
+    @Test func batchTakesAllAndIsAloneOnItsWorker() {
         var state = state(batches: true, .observation)
         #expect(state.takeWork(at: now).work.observations.map(\.count) == [10])
         _ = state.release(ids[0], until: (.observation, now), at: now)
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test func newsDuringWorkIsLookedAtAfterwards() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)
         state.wake(ids[0], at: now)
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test func olderFenceDoesNotReplaceANewerOne() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 2, kind: .submission, at: now)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         #expect(state.entries[ids[0]]?.fence == 2)
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test func refreshIsMadeOnceInAnInterval() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.startRunning()
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now + .seconds(60))
         #expect(state.refresh(ids[0], as: .observation, at: now) != nil)
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test func whatIsTakenUpAnewDuringWorkIsNotLetGo() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)
         state.adopt(ids[0], of: "alice", fence: 2, kind: .submission, at: now)
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test func refreshIsNotWaitedForWhereNobodyWorks() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         #expect(state.refresh(ids[0], as: .observation, at: now) == nil)
         state.startRunning()
@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test func newsBeforeTheTakingOverIsKeptUntilThen() {
-        var state = LaneState(observesInBatches: false, callsAtOnce: 4)
+        var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.wake(ids[0], at: now)
         state.wake(ids[1], at: now)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now + .seconds(60))

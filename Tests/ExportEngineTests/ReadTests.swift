@@ -31,12 +31,12 @@ import Testing
         try await bench.running {
             let id = try await bench.create()
             _ = try await bench.until(id) { $0.isTracked }
-            let lane = try #require(bench.engine.lanes.values.first)
+            let worker = try #require(bench.engine.workers.values.first)
             try await withThrowingTaskGroup(of: Export.self) { group in
                 for _ in 0..<1000 {
                     group.addTask { try await bench.engine.export(id, refresh: true, authorization: .owner()) }
                 }
-                while lane.refresherCount(of: id) < 1000 { await Task.yield() }
+                while worker.refresherCount(of: id) < 1000 { await Task.yield() }
                 gate.open()
                 for try await export in group { #expect(export.percentComplete == 1) }
             }

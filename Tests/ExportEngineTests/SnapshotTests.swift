@@ -64,6 +64,38 @@ import Testing
         }
     }
 
+    /// Who is not answered at hand asks again, for the reason.
+    @Test func whoIsToldOfNoneAndAsksWhyCausesOneRead() async throws {
+        let ledger = try StagedLedger()
+        let bench = try Bench(ledger: ledger)
+        let id = bench.engine.tools.newID(at: bench.time.now())
+        for count in 1...2 {
+            let (told, gate) = (Signal(), Gate())
+            ledger.set { $0.beforeRecord = { await gate.pass() } }
+            for number in 0..<3 {
+                bench.engine.find(id, owner: "alice") { snapshot in
+                    #expect(snapshot == nil)
+                    if number == 2 { told.fire() }
+                }
+            }
+            gate.open()
+            await told.wait()
+            for _ in 0..<3 {
+                let error = await #expect(throws: GatewayError.self) { try await known(bench, id) }
+                #expect(error?.code == .notFound)
+            }
+            #expect(ledger.recordReads == count)
+        }
+        // What comes to be meanwhile is seen.
+        let told = Signal()
+        bench.engine.find(id, owner: "alice") { _ in told.fire() }
+        await told.wait()
+        bench.engine.tools.snapshots.creates(id)
+        bench.engine.tools.snapshots.created(id, nil)
+        await #expect(throws: GatewayError.self) { try await known(bench, id) }
+        #expect(ledger.recordReads == 4)
+    }
+
     @Test func nobodyIsShownAnothers() async throws {
         let bench = try Bench()
         let id = try await bench.create()

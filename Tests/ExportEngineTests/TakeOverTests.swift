@@ -41,9 +41,9 @@ import Testing
         let ids = try await leave(450, in: bench)
         let engine = bench.engine
         try await bench.running {
-            while engine.lanes.values.first?.fence(of: ids[449]) == nil { await Task.yield() }
+            while engine.workers.values.first?.fence(of: ids[449]) == nil { await Task.yield() }
             for id in ids {
-                #expect(engine.lanes.values.first?.fence(of: id) == 2)
+                #expect(engine.workers.values.first?.fence(of: id) == 2)
                 #expect(try await bench.record(id).leaseOwner == engine.tools.owner)
             }
             // What is created meanwhile is nobody else's.
@@ -60,9 +60,9 @@ import Testing
             .cancelRequested(withOwnersToken: true),
             to: ids[249],
             fence: nil,
-            bench.engine.lanes.values.first!.life
+            bench.engine.workers.values.first!.life
         )
-        bench.engine.lanes.values.first?.wake(ids[249])
+        bench.engine.workers.values.first?.wake(ids[249])
         try await bench.running { await bench.provider.made(.cancel, atLeast: 1) }
         #expect(bench.provider.count(.cancel) == 1)
     }
@@ -72,7 +72,7 @@ import Testing
         let ids = try await leave(450, in: bench)
         // Closed before it runs, as by a signal right at the start.
         bench.engine.tools.changes.close()
-        for lane in bench.engine.lanes.values { lane.stop() }
+        for worker in bench.engine.workers.values { worker.stop() }
         try await bench.running {
             while try await bench.record(ids[0]).fence == 1 { await Task.yield() }
         }

@@ -90,6 +90,7 @@ enum Fixture {
         progress.unknownSince = epoch + .seconds(10)
         progress.filesPendingSince = epoch + .seconds(11)
         progress.filesMissingSince = epoch + .seconds(12)
+        (progress.heldSeconds, progress.heldSecondsSinceAnswer) = (900, 60)
         record.progress = progress
         return record
     }

@@ -12,7 +12,7 @@ import Testing
         "8 readings of files",
         "9 files to be measured", "10 exports that may have an unknown job",
         "11 the engine that works on an export", "12 lists by every filter",
-        "13 requests, changes and leases",
+        "13 requests, changes and leases", "14 time held back by the request budget",
     ]
 
     /// The file as an earlier version left it: `Fixtures/ledger-<number of its last migration>.sql` is its dump.
@@ -109,6 +109,41 @@ import Testing
         }
         #expect(polled != .stale)
         #expect(try await ledger.takeOver(by: "another", after: nil, limit: 9) { _ in }.items.isEmpty)
+    }
+
+    /// With an export that was tracked when the process was killed, and what it was asked for still in the export's own row, or not
+    /// any more.
+    @Test(arguments: [12, 13]) func theVersionsBeforeThisOneGoOn(migration: Int) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("ledger.sqlite")
+        try ledger(of: migration, at: path)
+        let ledger = try SQLiteLedger(path: path)
+        let exports = try await ledger.exports(matching: ExportFilter(), before: nil, limit: 9).exports
+        #expect(exports.map(\.name) == ["Ledger", "Search 2", "Goals", "Search 1", "Report"])
+        #expect(exports.map(\.status) == [.notStarted, .canceled, .succeeded, .succeeded, .succeeded])
+        for export in exports {
+            let record = try #require(try await ledger.record(export.id))
+            #expect(record.export == export && record.plan.source == export.source)
+            #expect(record.leaseOwner != nil && record.leaseEpoch == 1)
+            #expect(record.progress.heldSeconds == 0 && record.progress.heldSecondsSinceAnswer == 0)
+        }
+        let report = try #require(exports.last)
+        #expect(report.files.map(\.digestSource) == [.gateway])
+        let deliveries = try await ledger.deliveries(of: report.id, after: nil, limit: 9)?.deliveries
+        #expect(deliveries?.map(\.outcome) == [.whole])
+        #expect(try await ledger.nextMeasurement(besides: []) != nil)
+        let events = try await ledger.events(after: 0, limit: 99)
+        #expect(events.count == (migration == 12 ? 0 : 17))
+
+        let taken = try await ledger.takeOver(by: "engine", after: nil, limit: 9) { _ in }
+        let item = try #require(taken.items.first)
+        #expect(taken.items.count == 1 && item.before.export == exports[0] && item.after.phase == .tracking)
+        _ = try await ledger.update(item.after.export.id, fence: item.after.fence) { record in
+            record.progress.heldSeconds = 5000
+            record.export.revision += 1
+        }
+        #expect(try await ledger.record(item.after.export.id)?.progress.heldSeconds == 5000)
+        #expect(try await ledger.events(after: Int64(events.count), limit: 9).count == 1)
     }
 
     /// Many exports of an old version: each has its request, numbers in the order of the ids, and no change that nobody saw.
@@ -210,7 +245,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 4]) func anOldSchemaBecomesWhatANewLedgerHas(migration: Int) async throws {
+    @Test(arguments: [1, 4, 12, 13]) func anOldSchemaBecomesWhatANewLedgerHas(migration: Int) async throws {
         func schema(_ path: String) throws -> [String] {
             let queue = try DatabaseQueue(path: path)
             defer { try? queue.close() }

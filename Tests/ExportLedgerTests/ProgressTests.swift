@@ -104,6 +104,68 @@ import Testing
         #expect(try await SQLiteLedger(path: copy).record(id) == record)
     }
 
+    /// A list sees the row as it was when it began to read.
+    @Test func whatAListShowsDoesNotGoBack() async throws {
+        let (id, progress, database) = (id, ledger.progress, ledger.database)
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        let told = try await ledger.record(id)?.export.observedAt
+        progress.beginList()
+        let found = try database.read {
+            try Row.fetchOne($0, sql: ExportColumn.selectOne, arguments: [id.description])
+        }
+        let row = try #require(found)
+        #expect(progress.observedAt(of: id, row) == told)
+        // Polled on from the same row, it is told of.
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        let later = try await ledger.record(id)?.export.observedAt
+        #expect(progress.observedAt(of: id, row) == later)
+        // Then the row is written, and polled on again: neither is what was read here.
+        _ = try await ledger.update(id, fence: nil) { $0.export.revision += 1 }
+        #expect(progress.observedAt(of: id, row) == later)
+        _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }
+        #expect(progress.observedAt(of: id, row) == later)
+        // Nothing is kept for lists when there are none.
+        progress.endList()
+        #expect(progress.observedAt(of: id, row) == Fixture.epoch)
+        _ = try await ledger.update(id, fence: nil) { $0.export.revision += 1 }
+        progress.beginList()
+        #expect(progress.observedAt(of: id, row) == Fixture.epoch)
+        progress.endList()
+    }
+
+    /// For how long the budget has held an export back is no reason to write for each poll, and what a kill loses is bounded.
+    @Test func heldTimeIsWrittenNowAndThen() async throws {
+        let most = ExportProgress.mostUnwrittenHeldSeconds
+        let before = try log()
+        for _ in 0..<9 {
+            _ = try await ledger.update(id, fence: nil) { record in
+                Self.poll(&record)
+                record.progress.heldSeconds += most / 10
+                record.progress.heldSecondsSinceAnswer = 7
+            }
+        }
+        #expect(try log() == before && ledger.progress.count == 1)
+        #expect(try await ledger.record(id)?.progress.heldSeconds == most / 10 * 9)
+        #expect(try await afterKill()?.progress.heldSeconds == 0)
+        _ = try await ledger.update(id, fence: nil) { record in
+            Self.poll(&record)
+            record.progress.heldSeconds += most / 10
+        }
+        let record = try await ledger.record(id)
+        #expect(record?.progress.heldSeconds == most && ledger.progress.count == 0)
+        #expect(try await afterKill() == record)
+        // An end in good order loses none.
+        _ = try await ledger.update(id, fence: nil) { record in
+            Self.poll(&record)
+            (record.progress.heldSeconds, record.progress.heldSecondsSinceAnswer) = (most + 3, 2)
+        }
+        let last = try await ledger.record(id)
+        ledger.close()
+        let copy = directory.file("copy.sqlite")
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        #expect(try await SQLiteLedger(path: copy).record(id) == last)
+    }
+
     /// The end does not wait for any number of rows.
     @Test func theLastWritesHaveALimit() async throws {
         let other = try #require(try await ledger.insert(Self.tracked(job: "other")).created).export.id

@@ -181,6 +181,70 @@ import Testing
         #expect(page.exports.isEmpty && page.unreadable == 1)
     }
 
+    /// What one call costs is bounded, and every row that can be read is found by going on.
+    @Test func aStretchThatCannotBeReadIsPassedOverPageByPage() async throws {
+        let ledger = try SQLiteLedger(path: path)
+        let (stretch, most) = (2 * SQLiteLedger.mostLeftOut + 50, SQLiteLedger.mostLeftOut)
+        var good: [ExportID] = []
+        for number in 0..<(stretch + 6) {
+            let record = Fixture.record(at: Fixture.epoch + .seconds(number))
+            let id = try #require(try await ledger.insert(record).created).export.id
+            if number < 3 || number >= stretch + 3 { good.append(id) }
+        }
+        let marks = good.map { "'\($0)'" }.joined(separator: ", ")
+        try await ledger.database.write { database in
+            try database.execute(sql: "UPDATE export SET files = 'x' WHERE id NOT IN (\(marks))")
+        }
+        for limit in [1, 3, 200] {
+            var (found, leftOut, pages): ([ExportID], Int, Int) = ([], 0, 0)
+            var before: ExportID?
+            repeat {
+                let page = try await ledger.exports(matching: ExportFilter(), before: before, limit: limit)
+                #expect(page.unreadable <= most + limit)
+                #expect(page.hasMore == (page.next != nil))
+                found += page.exports.map(\.id)
+                (leftOut, pages, before) = (leftOut + page.unreadable, pages + 1, page.next)
+            } while before != nil && pages < 100
+            #expect(found == good.reversed() && leftOut == stretch, "\(limit)")
+        }
+        var (taken, pages): ([ExportID], Int) = ([], 0)
+        var after: ExportID?
+        repeat {
+            let page = try await ledger.takeOver(by: "engine", after: after, limit: 200) { _ in }
+            taken += page.items.map(\.after.export.id)
+            (pages, after) = (pages + 1, page.next)
+        } while after != nil && pages < 100
+        #expect(taken == good && pages == 3)
+    }
+
+    @Test func deliveriesThatCannotBeReadArePassedOverPageByPage() async throws {
+        let ledger = try SQLiteLedger(path: path)
+        let id = try #require(try await ledger.insert(Fixture.record()).created).export.id
+        for number in 0..<4 {
+            var delivery = Fixture.delivery(of: id)
+            delivery.id = Fixture.id(at: Fixture.epoch + .seconds(number * 10_000))
+            _ = try await ledger.insert(delivery) { _ in }
+        }
+        let stretch = SQLiteLedger.mostLeftOut + 20
+        let ids = (0..<stretch).map { Fixture.id(at: Fixture.epoch + .seconds(1 + $0)).description }
+        try await ledger.database.write { database in
+            for other in ids {
+                try database.execute(
+                    sql: """
+                        INSERT INTO delivery SELECT export_id, ?, kind, file_id, caller, request_id, started_at, ended_at, coding,
+                            range_first, range_last, bytes_sent, file_bytes, sha256, resumptions, 'x', reason
+                        FROM delivery LIMIT 1
+                        """,
+                    arguments: [other]
+                )
+            }
+        }
+        let first = try #require(try await ledger.deliveries(of: id, after: nil, limit: 3))
+        #expect(first.deliveries.count == 1 && first.hasMore && first.unreadable == SQLiteLedger.mostLeftOut)
+        let second = try #require(try await ledger.deliveries(of: id, after: first.next, limit: 3))
+        #expect(second.deliveries.count == 3 && !second.hasMore && second.unreadable == 20)
+    }
+
     /// One bad row of each kind: everything else goes on, and each is named once.
     @Test func rowsThatCannotBeReadAreSetAside() async throws {
         let ledger = try SQLiteLedger(path: path)

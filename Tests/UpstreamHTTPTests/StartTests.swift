@@ -51,6 +51,35 @@ import Testing
         }
     }
 
+    @Test("fault C2: while a start whose token was refused waits for its second call, nothing counts as begun")
+    func aRefusedTokenTakesTheStartBack() async throws {
+        try await Upstream.with(budget: RequestBudget(1, per: .seconds(20)), patience: .seconds(5)) { call, _ in
+            [RawServer.answer(call.headers["authorization"] == "Bearer token-2" ? 202 : 401)]
+        } test: { upstream in
+            let seen = Mutex<[String]>([])
+            let (log, time) = (upstream.server.log, upstream.time)
+            var context = upstream.context
+            context.priority = .start
+            context.series = CallSeries()
+            context.willStart = { () async throws(ProviderError) in
+                seen.withLock { $0.append("begins after \(log.calls.all.count), \(time.elapsed() >= .seconds(20))") }
+            }
+            context.didNotStart = { seen.withLock { $0.append("refused after \(log.calls.all.count)") } }
+            var request = try upstream.request(.post, bearer: true)
+            request.startsJob = true
+            let (call, work) = (request, context)
+            // The second call waits for its place for longer than a first one would.
+            #expect(try await upstream.client.send(call, context: work).status == 202)
+            #expect(seen.withLock { $0 } == ["begins after 0, false", "refused after 1", "begins after 1, true"])
+            // Other calls are only repeated.
+            request.startsJob = false
+            seen.withLock { $0 = [] }
+            let other = request
+            _ = try await upstream.client.send(other, context: work)
+            #expect(seen.withLock { $0 }.isEmpty)
+        }
+    }
+
     /// A connection that ends in the middle of the handshake: no byte of the call has left.
     @Test func aHandshakeThatBreaksOffSentNothing() async throws {
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

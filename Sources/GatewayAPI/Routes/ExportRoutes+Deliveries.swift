@@ -26,7 +26,7 @@ extension ExportRoutes {
             after: after,
             limit: limit
         )
-        let next = page.hasMore ? page.deliveries.last.map { cursor.seal($0.id, in: place) } : nil
+        let next = page.next.map { cursor.seal($0, in: place) }
         return JSONAnswer.perCaller(DeliveryDocument.bytes(ofPage: page, nextCursor: next))
     }
 }

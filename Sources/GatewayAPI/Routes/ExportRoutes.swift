@@ -61,7 +61,7 @@ struct ExportRoutes: Sendable {
         let place = Cursor.List.exports(filter)
         let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
         let page = try await service.exports(matching: filter, before: before, limit: limit)
-        let next = page.hasMore ? page.snapshots.last.map { cursor.seal($0.export.id, in: place) } : nil
+        let next = page.next.map { cursor.seal($0, in: place) }
         let document = ExportDocument(links: call.links)
         return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
     }

@@ -83,20 +83,22 @@ extension GraphEDiscoveryProvider {
         }
     }
 
-    /// What one list tells of several operations of a case. Left out are those that need a look of their own: not
-    /// listed, or ended in a way whose files or reasons the list does not show.
+    /// What one list tells of several operations of a case, and how many of its pages were read. Left out are those that need a
+    /// look of their own: not listed, or ended in a way whose files or reasons the list does not show.
     func observeTogether(
         _ references: [UpstreamReference],
         in caseID: String,
         context: CallContext
-    ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
+    ) async -> ([UpstreamReference: Result<Observation, ProviderError>], pages: Int) {
         let wanted = Dictionary(grouping: references, by: { OperationLocation.normalized($0.id) })
         var seen: [String: CaseOperation] = [:]
         var refusal: ProviderError?
+        var pages = 0
         do throws(ProviderError) {
             // An operation may stand at the end of a long list: single reads are cheaper than many pages.
             let limit = min(Self.pageLimit, max(1, wanted.count / 2))
             _ = try await eachPage(of: caseID, limit: limit, context: context) { page in
+                pages += 1
                 for operation in page.operations {
                     let key = OperationLocation.normalized(operation.id)
                     if wanted[key] != nil { seen[key] = operation }
@@ -108,8 +110,8 @@ extension GraphEDiscoveryProvider {
             refusal = error
         } catch {
             // Where asking once more makes no sense now, the same answer stands for all; else each is asked for alone.
-            guard error.isRetryable || error.code == .unauthenticated else { return [:] }
-            return Dictionary(references.map { ($0, .failure(error)) }) { $1 }
+            guard error.isRetryable || error.code == .unauthenticated else { return ([:], pages) }
+            return (Dictionary(references.map { ($0, .failure(error)) }) { $1 }, pages)
         }
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
         for reference in references {
@@ -122,6 +124,6 @@ extension GraphEDiscoveryProvider {
             if observation.filesPending || lacksReason { continue }
             results[reference] = .success(observation)
         }
-        return results
+        return (results, pages)
     }
 }

@@ -69,61 +69,85 @@ public struct GraphEDiscoveryProvider: ExportProvider {
     /// One GET for each operation; in the `security` dialect one list for all operations of a case, and then a GET only
     /// for those whose entry in the list does not tell enough.
     ///
-    /// As soon as the request budget has no place any more, what is known by then is the answer, and the rest is `queued`. Who has
-    /// been asked for least recently is asked for first, so that everyone has its turn however few places there are.
+    /// As soon as the request budget has no place any more, or `roundLimit` is over, what is known by then is the answer, and the
+    /// rest is `queued`. Callers take turns, and of each, what was asked for least recently is asked for first, so that everyone
+    /// has its turn however few places there are.
     public func observe(
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
         recent.dropExpired(at: client.now)
+        let begun = client.elapsed
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        var waiting = looks.inTurn(parts(of: references))
+        var waiting = looks.inTurn(parts(of: references), owners: context.owners)
+        var next = 0
         var context = context
-        while !waiting.isEmpty {
-            let part = waiting.removeFirst()
-            let (answers, unclear) = await answers(to: part, context: context)
+        while next < waiting.count {
+            let part = waiting[next]
+            let (answers, calls, unclear) = await answers(to: part, context: context)
             results.merge(answers) { $1 }
-            if let refusal = answers.values.compactMap(\.ownWait).first {
-                for reference in waiting.flatMap(\.references) where results[reference] == nil {
+            var refusal = answers.values.compactMap(\.ownWait).first
+            looks.asked(part, calls: calls, isOver: refusal == nil, owners: context.owners)
+            if refusal == nil {
+                next += 1
+                waiting += unclear.map { .one($0) }
+                if let limit = context.roundLimit, client.elapsed - begun >= limit { refusal = Self.othersTurn }
+            }
+            if let refusal {
+                for reference in waiting[next...].flatMap(\.references) where results[reference] == nil {
                     results[reference] = .failure(refusal)
                 }
                 break
             }
-            looks.asked(part)
-            waiting += unclear.map { .one($0) }
             // Only within a part is there something that would have to begin anew.
             context.series = nil
         }
         return results
     }
 
+    private static let othersTurn = ProviderError(
+        .throttled,
+        "Other exports of the connection were asked for first; the upstream was not asked for this one yet.",
+        problem: .queued,
+        retryAfter: .zero
+    )
+
     /// What is asked for with one look each.
     private func parts(of references: [UpstreamReference]) -> [ObservationPart] {
-        var parts: [ObservationPart] = []
-        for (caseID, members) in Dictionary(grouping: Set(references), by: { $0.caseID ?? "" }) {
+        var cases: [String: [UpstreamReference]] = [:]
+        var order: [String] = []
+        var seen: Set<UpstreamReference> = []
+        for reference in references where seen.insert(reference).inserted {
+            let caseID = reference.caseID ?? ""
+            if cases[caseID] == nil { order.append(caseID) }
+            cases[caseID, default: []].append(reference)
+        }
+        return order.flatMap { caseID -> [ObservationPart] in
+            let members = cases[caseID] ?? []
             // The list told too little of these when it was read last.
             let unclear = members.filter { looks.isUnclear($0) }
             let listed = members.filter { !looks.isUnclear($0) }
             let isListed = settings.dialect == .security && !caseID.isEmpty && listed.count > 1
-            parts += isListed ? [.list(caseID, listed)] : listed.map { .one($0) }
-            parts += unclear.map { .one($0) }
+            return (isListed ? [.list(caseID, listed)] : listed.map { .one($0) }) + unclear.map { .one($0) }
         }
-        return parts
     }
 
-    /// What a look tells, and which operations need one of their own.
+    /// What a look tells, with how many calls, and which operations need one of their own.
     private func answers(
         to part: ObservationPart,
         context: CallContext
-    ) async -> ([UpstreamReference: Result<Observation, ProviderError>], unclear: [UpstreamReference]) {
+    ) async -> (
+        [UpstreamReference: Result<Observation, ProviderError>], calls: Int, unclear: [UpstreamReference]
+    ) {
         switch part {
         case .one(let reference):
-            return ([reference: await observeAlone(reference, context: context)], [])
+            let answer = await observeAlone(reference, context: context)
+            return ([reference: answer], answer.ownWait == nil ? 1 : 0, [])
         case .list(let caseID, let members):
-            let answers = await observeTogether(members, in: caseID, context: context)
+            let (answers, pages) = await observeTogether(members, in: caseID, context: context)
             let unclear = members.filter { answers[$0] == nil }
             looks.areUnclear(unclear)
-            return (answers, unclear)
+            return (answers, pages, unclear)
         }
     }
 

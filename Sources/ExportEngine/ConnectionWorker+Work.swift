@@ -2,20 +2,23 @@ import ExportLedger
 import Exports
 import Logging
 
-extension Lane {
+extension ConnectionWorker {
     /// Starts an export upstream: written down before the first byte goes out, written down after.
     func submit(_ id: ExportID) async {
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
         let secrets = secrets(of: id)
-        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, lane: self)
+        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, worker: self)
         if record.plan.needsSecrets, secrets == nil {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
         }
         var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in try await start.begin() }
+        context.didNotStart = { await start.didNotStart() }
+        // The call that follows one whose token was refused goes on with it, before starts that have not begun.
+        context.series = CallSeries()
         let (provider, work) = (connection.provider, context)
         let event: ExportLife.Event
         do {
@@ -40,7 +43,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .submissionFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: start.fence, life))
+        await finish(id, tools.record(event, of: id, fence: start.fence, life, held: held(id)))
     }
 
     /// Whatever an export needs that is neither a start nor a poll.
@@ -109,7 +112,7 @@ extension Lane {
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: record.fence, life))
+        await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held(id)))
     }
 
     /// Exports that are asked for together.
@@ -119,30 +122,72 @@ extension Lane {
         var isAwaited: Bool
     }
 
+    private struct Group {
+        var token: Authorization
+        private(set) var records: [LedgerRecord] = []
+        private(set) var owners: [String: CallerShare] = [:]
+
+        init(token: Authorization) { self.token = token }
+
+        mutating func add(_ record: LedgerRecord, weight: (String) -> Int) {
+            records.append(record)
+            let caller = record.export.createdBy
+            if owners[caller] == nil { owners[caller] = CallerShare(caller, weight: weight(caller)) }
+        }
+
+        /// Whose turn it takes; nil for the application's own token, which is for all callers.
+        var turn: (owner: String?, weight: Int) {
+            (token.value == nil ? nil : records.first?.export.createdBy, owners.values.reduce(0) { $0 + $1.weight })
+        }
+    }
+
     /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own. Where
-    /// refresh tokens are kept, `ids` is one export.
+    /// refresh tokens are kept, `ids` is one export. Tokens take turns by the weights of their callers, in the order of `ids` where
+    /// that decides nothing: whoever comes first takes the place that the request budget has.
     func observe(_ ids: [ExportID]) async {
-        var groups: [Together: (token: Authorization, records: [LedgerRecord])] = [:]
+        var groups: [Together: Group] = [:]
+        var order: [Together] = []
         for id in ids {
             guard let record = await prepare(id, for: .observation),
                 let token = await authorization(for: record, as: .observation)
             else { continue }
             let key = Together(token: token.value, isAwaited: refresherCount(of: id) > 0)
-            groups[key, default: (token, [])].records.append(record)
+            if groups[key] == nil { order.append(key) }
+            groups[key, default: Group(token: token)].add(record, weight: tools.settings.weight(of:))
         }
-        for (key, group) in groups.sorted(by: { $0.key.isAwaited && !$1.key.isAwaited }) {
-            await observe(group.records, with: group.token, isAwaited: key.isAwaited)
+        let begins = order.map { groups[$0].map { begin(of: $0.turn.owner) } ?? 0 }
+        let turns = order.indices.sorted { one, other in
+            let (first, second) = (order[one], order[other])
+            if first.isAwaited != second.isAwaited { return first.isAwaited }
+            return (begins[one], one) < (begins[other], other)
+        }
+        let end = tools.time.elapsed() + life.capabilities.minimumPollInterval
+        for key in turns.map({ order[$0] }) {
+            guard let group = groups[key] else { continue }
+            let rest = max(.zero, end - tools.time.elapsed())
+            let wasAsked = await observe(group, isAwaited: key.isAwaited, within: rest)
+            // Where each export has a call of its own, nobody else waits for that.
+            if wasAsked, life.capabilities.batchObserve {
+                hadTurn(group.turn.owner, weight: group.turn.weight)
+            }
         }
     }
 
-    private func observe(_ records: [LedgerRecord], with token: Authorization, isAwaited: Bool) async {
+    /// Whether any of them was asked for.
+    private func observe(_ group: Group, isAwaited: Bool, within limit: Duration) async -> Bool {
+        let (records, token) = (group.records, group.token)
         let series = CallSeries()
+        var context = looking(token, at: records, isAwaited: isAwaited, series)
         // Two exports can share a job, where an adapter took over one that was in the way.
-        let references = Set(records.compactMap(\.reference))
-        let answers = await connection.provider.observe(
-            Array(references),
-            context: looking(token, at: records, isAwaited: isAwaited, series)
-        )
+        var references: [UpstreamReference] = []
+        for record in records {
+            guard let reference = record.reference, let share = group.owners[record.export.createdBy] else { continue }
+            if context.owners[reference] == nil { references.append(reference) }
+            context.owners[reference, default: []].append(share)
+        }
+        if references.count > 1 { context.roundLimit = limit }
+        let answers = await connection.provider.observe(references, context: context)
+        var wasAsked = false
         for record in records {
             let id = record.export.id
             let answer = record.reference.flatMap { answers[$0] } ?? .failure(Self.noAnswer)
@@ -158,8 +203,9 @@ extension Lane {
                     continue
                 }
                 if error.isOwnWait {
+                    let wait = error.retryAfter ?? .seconds(1)
                     // What becomes due meanwhile is asked for with the same call.
-                    if !isAwaited { holdObservations(for: error.retryAfter ?? .seconds(1)) }
+                    if !isAwaited, wait > .zero { holdObservations(for: wait) }
                     await comeBack(record, as: .observation, after: error, isAwaited: isAwaited)
                     continue
                 }
@@ -169,10 +215,12 @@ extension Lane {
                 pause = max(pause, error.retryAfter ?? .zero)
                 event = .observationFailed(error)
             }
+            wasAsked = true
             keepQuiet(id, for: pause)
-            let held = wasAsked(id, after: series.waited)
+            let held = self.wasAsked(id, after: series.waited)
             await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
         }
+        return wasAsked
     }
 
     // MARK: Callers' tokens
@@ -187,7 +235,7 @@ extension Lane {
 
     /// Nil when the caller's token is needed and neither it nor a refresh token is there: that has been written down, and
     /// the export given back.
-    private func authorization(for record: LedgerRecord, as kind: LaneState.Kind) async -> Authorization? {
+    private func authorization(for record: LedgerRecord, as kind: ConnectionWorkerState.Kind) async -> Authorization? {
         let id = record.export.id
         let store = refreshToken(of: record.export)
         let isKept: Bool
@@ -277,11 +325,11 @@ extension Lane {
     }
 
     /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
-    /// the time for it is over. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
+    /// the time for it is over, or so much of it was held back that it must not be forgotten. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
     /// its own time, so that a caller who asks again and again does not keep it from them.
     private func comeBack(
         _ record: LedgerRecord,
-        as kind: LaneState.Kind,
+        as kind: ConnectionWorkerState.Kind,
         after error: ProviderError,
         isAwaited: Bool = false
     ) async {
@@ -289,10 +337,12 @@ extension Lane {
         let now = tools.time.now()
         let dueTime = record.dueTime(at: now)
         let held = sentBack(id, isDue: dueTime <= now)
-        guard life.isOverdue(record, at: now, held: held) else {
-            return release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
+        let isOverdue = life.isOverdue(record, at: now, held: held)
+        if isOverdue || held.isToBeWritten(over: record.progress) {
+            let after = await tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held)
+            guard !isOverdue, after != nil else { return await finish(id, after) }
         }
-        await finish(id, tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held))
+        release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
     }
 
     private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")

@@ -1,7 +1,7 @@
 import Exports
 
 /// Who is due, who is being worked on, and who waits, on one connection. A plain value: no I/O.
-struct LaneState: Sendable {
+struct ConnectionWorkerState: Sendable {
     /// What kind of work an export waits for; each has its own share of the calls at once.
     enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A call that starts a job: finished even while the process shuts down.
@@ -43,6 +43,8 @@ struct LaneState: Sendable {
     private var inFlight: [Kind: Int] = [:]
     /// When the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
     var observationsHeld: Range<Timestamp>?
+    /// The callers whose own tokens exports are asked for with, and, as nil, all who are asked for with the application's.
+    var tokenTurns = FairTurns<String?>()
     /// What the start needs and must not be written down.
     private var secrets: [ExportID: [String: Secret]] = [:]
     /// Exports of which there was news before they were taken over: what was read of them then may be old.
@@ -66,9 +68,17 @@ struct LaneState: Sendable {
 
     // MARK: Exports come and go
 
-    /// Takes charge of an export, or learns of a newer fence. A worker that has it is not disturbed.
-    mutating func adopt(_ id: ExportID, of caller: String, fence: Int64, kind: Kind, at time: Timestamp) {
-        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind)
+    /// Takes charge of an export, or learns of a newer fence. A task that has it is not disturbed.
+    /// `held` is what was written down of the time for which the request budget has held it back.
+    mutating func adopt(
+        _ id: ExportID,
+        of caller: String,
+        fence: Int64,
+        kind: Kind,
+        at time: Timestamp,
+        held: HeldTime = .none
+    ) {
+        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind, held: held)
         guard entry.fence <= fence else { return }
         if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
         entry.fence = fence

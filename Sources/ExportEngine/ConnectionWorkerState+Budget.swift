@@ -1,7 +1,7 @@
 import Exports
 
 // What the request budget holds back.
-extension LaneState {
+extension ConnectionWorkerState {
     /// The request budget had no place for an export's call, be it one that `isDue` or one that a caller wanted before. Returns for
     /// how long it has held its work back in all.
     mutating func sentBack(_ id: ExportID, isDue: Bool = true, at now: Timestamp) -> HeldTime {
@@ -29,6 +29,9 @@ extension LaneState {
         let inAll = entry.heldFor + max(.zero, entry.heldSince.map { now - $0 } ?? .zero)
         return HeldTime(inAll: inAll, sinceAnswer: inAll - entry.heldBeforeAnswer)
     }
+
+    /// The same; nil where nothing is known of the export here.
+    func heldTime(of id: ExportID, at now: Timestamp) -> HeldTime? { entries[id] == nil ? nil : held(id, at: now) }
 
     /// The upstream has been asked, after its calls waited so long for their places. Returns for how long the budget has held
     /// the export's work back in all.

@@ -5,17 +5,17 @@ import Metrics
 import Synchronization
 
 /// All work on one connection: takes what is due, calls the adapter, and writes down what came of it.
-final class Lane: Sendable {
+final class ConnectionWorker: Sendable {
     let key: ConnectionKey
     let connection: EngineConnection
     let life: ExportLife
     let tools: EngineTools
-    private let state: Mutex<LaneState>
+    private let state: Mutex<ConnectionWorkerState>
     private let news = Signal()
     private let unfinished: Meter
     let starts = StartsUnderWay()
     private let pollLag: Metrics.Timer
-    private let waiting: [LaneState.Kind: Meter]
+    private let waiting: [ConnectionWorkerState.Kind: Meter]
 
     init(_ connection: EngineConnection, tools: EngineTools) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
@@ -30,7 +30,7 @@ final class Lane: Sendable {
         pollLag = tools.metrics.pollLag(key)
         waiting = tools.metrics.waiting(key)
         state = Mutex(
-            LaneState(
+            ConnectionWorkerState(
                 // A call has place for one export's refresh token.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
                 callsAtOnce: max(1, tools.settings.callsAtOnce),
@@ -46,7 +46,14 @@ final class Lane: Sendable {
         let next = next(of: record)
         let count = state.withLock { state in
             let id = record.export.id
-            state.adopt(id, of: record.export.createdBy, fence: record.fence, kind: next.kind, at: next.time)
+            state.adopt(
+                id,
+                of: record.export.createdBy,
+                fence: record.fence,
+                kind: next.kind,
+                at: next.time,
+                held: HeldTime(record.progress)
+            )
             // The record was read before the news: it is read again.
             if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
             return state.entries.count
@@ -81,7 +88,7 @@ final class Lane: Sendable {
     }
 
     /// Asks for newer word, and waits for it up to `refreshWait`.
-    func refresh(_ id: ExportID, as kind: LaneState.Kind) async -> Refresh {
+    func refresh(_ id: ExportID, as kind: ConnectionWorkerState.Kind) async -> Refresh {
         let now = tools.time.now()
         guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
         news.fire()
@@ -100,7 +107,7 @@ final class Lane: Sendable {
 
     // MARK: The loop
 
-    /// Works until the lane is stopped or the task is cancelled.
+    /// Works until the connection worker is stopped or the task is cancelled.
     func run() async {
         let count = state.withLock { state in
             state.startRunning()
@@ -132,7 +139,7 @@ final class Lane: Sendable {
         for waiting in state.withLock({ $0.stopRunning() }) { waiting.fire() }
     }
 
-    private func takeWork() -> (work: LaneState.Work, next: Timestamp?) {
+    private func takeWork() -> (work: ConnectionWorkerState.Work, next: Timestamp?) {
         let (taken, counts) = state.withLock { state in
             let taken = state.takeWork(at: tools.time.now())
             return (taken, waiting.keys.map { ($0, state.waiting($0)) })
@@ -141,17 +148,18 @@ final class Lane: Sendable {
         return taken
     }
 
-    private func work(_ kind: LaneState.Kind, _ body: () async -> Void) async {
+    private func work(_ kind: ConnectionWorkerState.Kind, _ body: () async -> Void) async {
         await body()
         state.withLock { $0.workIsDone(kind) }
         news.fire()
     }
 
-    // MARK: For the workers
+    // MARK: For the tasks
 
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
+    func held(_ id: ExportID) -> HeldTime? { state.withLock { $0.heldTime(of: id, at: tools.time.now()) } }
     func sentBack(_ id: ExportID, isDue: Bool) -> HeldTime {
         state.withLock { $0.sentBack(id, isDue: isDue, at: tools.time.now()) }
     }
@@ -162,12 +170,14 @@ final class Lane: Sendable {
     func wasAsked(_ id: ExportID, after wait: Duration) -> HeldTime {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }
+    func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
+    func hadTurn(_ owner: String?, weight: Int) { state.withLock { $0.tokenTurns.served(owner, weight: weight) } }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }
 
     /// The record, if it asks for this kind of work now. Otherwise the export is given back, and nil returned.
-    func prepare(_ id: ExportID, for kind: LaneState.Kind) async -> LedgerRecord? {
+    func prepare(_ id: ExportID, for kind: ConnectionWorkerState.Kind) async -> LedgerRecord? {
         let (fence, isRefresh) = state.withLock { ($0.entries[id]?.fence, $0.takeRefresh(id)) }
         let record: LedgerRecord?
         do {
@@ -196,7 +206,7 @@ final class Lane: Sendable {
         var record = record
         if let waiting = record, waiting.progress.awaitsAuthorization, tools.tokens.token(for: id) != nil {
             // It was brought before the record said that it was waited for: whoever brought it woke nobody.
-            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life)
+            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
         if record.phase == .tracking || record.export.isFinal { dropSecrets(of: id) }
@@ -204,10 +214,12 @@ final class Lane: Sendable {
     }
 
     /// Applies an event before any call was made; gives the export back if the ledger fails.
-    func begin(_ event: ExportLife.Event, for record: LedgerRecord, as kind: LaneState.Kind) async -> LedgerRecord? {
+    func begin(_ event: ExportLife.Event, for record: LedgerRecord, as kind: ConnectionWorkerState.Kind) async
+        -> LedgerRecord?
+    {
         let id = record.export.id
         do {
-            let after = try await tools.apply(event, to: id, fence: record.fence, life)
+            let after = try await tools.apply(event, to: id, fence: record.fence, life, held: held(id))
             if after == nil { letGo(of: id) }
             return after
         } catch let error as LedgerError where error.isAboutOneExport {
@@ -228,8 +240,8 @@ final class Lane: Sendable {
     }
 
     /// What a record waits for, and until when.
-    func next(of record: LedgerRecord) -> (kind: LaneState.Kind, time: Timestamp) {
-        let kind: LaneState.Kind =
+    func next(of record: LedgerRecord) -> (kind: ConnectionWorkerState.Kind, time: Timestamp) {
+        let kind: ConnectionWorkerState.Kind =
             switch life.step(of: record) {
             case .submit: .submission
             case .observe: .observation
@@ -238,12 +250,12 @@ final class Lane: Sendable {
         return (kind, record.dueTime(at: tools.time.now()))
     }
 
-    func release(_ id: ExportID, until next: (kind: LaneState.Kind, time: Timestamp)) {
+    func release(_ id: ExportID, until next: (kind: ConnectionWorkerState.Kind, time: Timestamp)) {
         let waiting = state.withLock { $0.release(id, until: next, at: tools.time.now()) }
         for signal in waiting { signal.fire() }
     }
 
-    func postpone(_ id: ExportID, as kind: LaneState.Kind, because error: any Error) {
+    func postpone(_ id: ExportID, as kind: ConnectionWorkerState.Kind, because error: any Error) {
         if !Task.isCancelled {
             tools.logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
         }

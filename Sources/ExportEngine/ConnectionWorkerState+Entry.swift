@@ -1,6 +1,6 @@
 import Exports
 
-extension LaneState {
+extension ConnectionWorkerState {
     /// An unfinished export. There may be a hundred thousand: what few have at a time is in memory of its own.
     struct Entry: Sendable {
         /// Whose it is: callers take turns.
@@ -10,16 +10,16 @@ extension LaneState {
         /// When the work that waits or is under way became due.
         var dueAt: Timestamp?
         var kind: Kind
-        /// For which work it is ready, while it waits for a worker.
+        /// For which work it is ready, while it waits for a task.
         var readyFor: Kind?
         /// Whether it stands among those that wait for the one call for many. It keeps its place there while a caller wants newer
         /// word.
         var isListed = false
-        /// Whether a worker has it, or is about to.
+        /// Whether a task has it, or is about to.
         var isBusy = false
-        /// Whether there is news that the worker may have missed.
+        /// Whether there is news that the task may have missed.
         var isWoken = false
-        /// Whether the export was taken charge of once more, while a worker had it.
+        /// Whether the export was taken charge of once more, while a task had it.
         var isAdoptedAnew = false
         /// Whether it is to be observed before its time.
         var wantsRefresh = false
@@ -27,8 +27,10 @@ extension LaneState {
         var quiet: Range<Timestamp>?
         private var sparse = Sparse.none
 
-        init(caller: String, fence: Int64, kind: Kind) {
+        init(caller: String, fence: Int64, kind: Kind, held: HeldTime = .none) {
             (self.caller, self.fence, self.kind) = (caller, fence, kind)
+            guard held != .none else { return }
+            (heldFor, heldBeforeAnswer) = (held.inAll, held.inAll - held.sinceAnswer)
         }
 
         var refreshers: [Signal] {
