@@ -165,16 +165,16 @@ extension ConnectionWorker {
         for key in turns.map({ order[$0] }) {
             guard let group = groups[key] else { continue }
             let rest = max(.zero, end - tools.time.elapsed())
-            let wasAsked = await observe(group, isAwaited: key.isAwaited, within: rest)
+            let calls = await observe(group, isAwaited: key.isAwaited, within: rest)
             // Where each export has a call of its own, nobody else waits for that.
-            if wasAsked, life.capabilities.batchObserve {
-                hadTurn(group.turn.owner, weight: group.turn.weight)
+            if calls > 0, life.capabilities.batchObserve {
+                hadTurn(group.turn.owner, weight: group.turn.weight, calls: calls)
             }
         }
     }
 
-    /// Whether any of them was asked for.
-    private func observe(_ group: Group, isAwaited: Bool, within limit: Duration) async -> Bool {
+    /// How many calls were made for them.
+    private func observe(_ group: Group, isAwaited: Bool, within limit: Duration) async -> Int {
         let (records, token) = (group.records, group.token)
         let series = CallSeries()
         var context = looking(token, at: records, isAwaited: isAwaited, series)
@@ -220,7 +220,7 @@ extension ConnectionWorker {
             let held = self.wasAsked(id, after: series.waited)
             await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
         }
-        return wasAsked
+        return wasAsked ? max(1, series.count) : series.count
     }
 
     // MARK: Callers' tokens
@@ -325,8 +325,9 @@ extension ConnectionWorker {
     }
 
     /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
-    /// the time for it is over, or so much of it was held back that it must not be forgotten. An observation that a caller waited for is no longer urgent: it goes back to the polls at once, by
-    /// its own time, so that a caller who asks again and again does not keep it from them.
+    /// the time for it is over, or so much of it was held back that it must not be forgotten. An observation that a caller waited
+    /// for is no longer urgent: it goes back to the polls at once, by its own time, so that a caller who asks again and again does
+    /// not keep it from them.
     private func comeBack(
         _ record: LedgerRecord,
         as kind: ConnectionWorkerState.Kind,
@@ -337,9 +338,17 @@ extension ConnectionWorker {
         let now = tools.time.now()
         let dueTime = record.dueTime(at: now)
         let held = sentBack(id, isDue: dueTime <= now)
-        let isOverdue = life.isOverdue(record, at: now, held: held)
+        // What was taken over may have ended while there was no gateway: it is asked for first.
+        let mayEnd = hasBeenAsked(id)
+        let isOverdue = mayEnd && life.isOverdue(record, at: now, held: held)
         if isOverdue || held.isToBeWritten(over: record.progress) {
-            let after = await tools.record(.heldBack(error), of: id, fence: record.fence, life, held: held)
+            let after = await tools.record(
+                .heldBack(error, mayEnd: mayEnd),
+                of: id,
+                fence: record.fence,
+                life,
+                held: held
+            )
             guard !isOverdue, after != nil else { return await finish(id, after) }
         }
         release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))

@@ -170,8 +170,11 @@ final class ConnectionWorker: Sendable {
     func wasAsked(_ id: ExportID, after wait: Duration) -> HeldTime {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }
+    func hasBeenAsked(_ id: ExportID) -> Bool { state.withLock { $0.entries[id]?.hasBeenAsked ?? false } }
     func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
-    func hadTurn(_ owner: String?, weight: Int) { state.withLock { $0.tokenTurns.served(owner, weight: weight) } }
+    func hadTurn(_ owner: String?, weight: Int, calls: Int) {
+        state.withLock { $0.tokenTurns.served([(owner, weight)], cost: calls) }
+    }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }

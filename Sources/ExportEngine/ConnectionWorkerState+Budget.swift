@@ -44,6 +44,7 @@ extension ConnectionWorkerState {
         entries[id]?.heldFor = held.inAll
         entries[id]?.heldBeforeAnswer = held.inAll
         entries[id]?.heldSince = nil
+        entries[id]?.hasBeenAsked = true
         return held
     }
 

@@ -21,6 +21,8 @@ extension ConnectionWorkerState {
         var isWoken = false
         /// Whether the export was taken charge of once more, while a task had it.
         var isAdoptedAnew = false
+        /// Whether the upstream has been asked for it since it was taken over. What this process starts is not taken over.
+        var hasBeenAsked: Bool
         /// Whether it is to be observed before its time.
         var wantsRefresh = false
         /// When no refresh is made. A clock that was set back must not prolong it.
@@ -29,6 +31,7 @@ extension ConnectionWorkerState {
 
         init(caller: String, fence: Int64, kind: Kind, held: HeldTime = .none) {
             (self.caller, self.fence, self.kind) = (caller, fence, kind)
+            hasBeenAsked = kind == .submission
             guard held != .none else { return }
             (heldFor, heldBeforeAnswer) = (held.inAll, held.inAll - held.sinceAnswer)
         }

@@ -76,9 +76,9 @@ extension ExportLife.Turn {
         }
     }
 
-    /// The upstream could not be asked once more: what is known by now is the end.
-    mutating func heldBack(_ error: ProviderError) {
-        guard isOverdue else { return }
+    /// The upstream could not be asked once more: what is known by now is the end, where it may be.
+    mutating func heldBack(_ error: ProviderError, mayEnd: Bool) {
+        guard mayEnd, isOverdue else { return }
         if record.phase == .tracking {
             return record.export.status.hasResult ? lookForFiles() : settleTimedOut(because: error)
         }

@@ -28,8 +28,9 @@ struct ExportLife: Sendable {
         case decided(Decision)
         case observed(Observation)
         case observationFailed(ProviderError)
-        /// The gateway's own request budget has no place to ask the upstream, and the time for it is over.
-        case heldBack(ProviderError)
+        /// The gateway's own request budget has no place to ask the upstream. Where `mayEnd`, the export ends when the time for that
+        /// is over.
+        case heldBack(ProviderError, mayEnd: Bool)
         /// The caller's token is needed and not at hand, or still not.
         case authorizationMissing
         case authorizationArrived
@@ -153,7 +154,8 @@ struct ExportLife: Sendable {
             case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
             case (.tracking, .observed(let observation)): observed(observation)
             case (.tracking, .observationFailed(let error)): observationFailed(error)
-            case (.tracking, .heldBack(let error)), (.submitting, .heldBack(let error)): heldBack(error)
+            case (.tracking, .heldBack(let error, let mayEnd)), (.submitting, .heldBack(let error, let mayEnd)):
+                heldBack(error, mayEnd: mayEnd)
             case (.tracking, .canceledUpstream): canceledUpstream()
             case (.tracking, .cancelFailed(let error)): cancelFailed(error)
             case (_, .cancelRequested(let withOwnersToken)): cancelRequested(withOwnersToken: withOwnersToken)

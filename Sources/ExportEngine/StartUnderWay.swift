@@ -17,6 +17,9 @@ final class StartUnderWay: Sendable {
         /// From here on it is carried out to its end.
         var isBeginning = false
         var begun: LedgerRecord?
+        /// Whether the ledger may say that it is not begun: the write that says so has failed, and may be found all the same after
+        /// an end of the process.
+        var isUncertain = false
         var refusal: Refusal?
     }
 
@@ -58,28 +61,32 @@ final class StartUnderWay: Sendable {
             return state.refusal
         }
         if let refusal { try refuse(refusal) }
-        guard state.withLock({ $0.begun }) == nil else { return }
+        let (isBegun, isUncertain) = state.withLock { ($0.begun != nil, $0.isUncertain) }
+        guard !isBegun || isUncertain else { return }
         let id = record.export.id
         do {
             let begun = try await worker.tools.apply(event, to: id, fence: record.fence, worker.life)
             guard let begun, begun.phase == .submitting else { return try refuse(.withdrawn) }
-            state.withLock { $0.begun = begun }
+            state.withLock { ($0.begun, $0.isUncertain) = (begun, false) }
         } catch let error as ProviderError {
             throw error
+        } catch  where isUncertain {
+            // A failed call, which is written down until that is done: the row may say that the start is under way.
+            throw Self.notMade
         } catch {
             try refuse(.ledger(error))
         }
     }
 
     /// The call that was written down has started nothing, and waits to be made again: it is written down as not begun, so that an
-    /// end of the gateway in that time leaves no start of which nobody knows whether it happened. Where the ledger fails, it goes
-    /// on as begun.
+    /// end of the gateway in that time leaves no start of which nobody knows whether it happened. Where the ledger fails, it is
+    /// begun, and written down as begun once more before the next call.
     func didNotStart() async {
         guard let begun = state.withLock({ $0.begun }) else { return }
         do {
             _ = try await worker.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, worker.life)
         } catch {
-            return
+            return state.withLock { $0.isUncertain = true }
         }
         // Whatever has become of the record: `begin` finds out.
         state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
@@ -88,8 +95,14 @@ final class StartUnderWay: Sendable {
 
     private func refuse(_ refusal: Refusal) throws(ProviderError) {
         state.withLock { $0.refusal = refusal }
-        throw ProviderError(.transient, "The gateway did not make the call.", problem: .unavailable)
+        throw Self.notMade
     }
+
+    private static let notMade = ProviderError(
+        .transient,
+        "The gateway did not make the call.",
+        problem: .unavailable
+    )
 }
 
 /// The starts of a connection that are under way. Those that still wait for their place in the request budget are given up

@@ -50,7 +50,9 @@ extension SQLiteLedger {
             repeat { try database.execute(sql: SplitSchema.emptying) } while database.changesCount > 0
             try database.execute(sql: SplitSchema.schema)
         }
-        migrator.registerMigration("14 time held back by the request budget") { database in
+        // New columns concern no foreign key: the whole file need not be looked through.
+        migrator.registerMigration("14 time held back by the request budget", foreignKeyChecks: .immediate) {
+            database in
             try database.execute(sql: heldSchema)
         }
         return migrator
@@ -74,6 +76,9 @@ extension SQLiteLedger {
         guard try database.tableExists("export") else { return }
         for table in ["idempotency", "delivery", "refresh_token", "measurement"] where try database.tableExists(table) {
             try database.execute(sql: "DELETE FROM \(table) WHERE export_id NOT IN (SELECT id FROM export)")
+        }
+        if try database.tableExists("export_request") {
+            try database.execute(sql: "DELETE FROM export_request WHERE key NOT IN (SELECT key FROM export)")
         }
     }
 

@@ -9,6 +9,7 @@ public final class CallSeries: Sendable {
     private struct State {
         var order: UInt64?
         var waited = Duration.zero
+        var count = 0
     }
 
     private let state = Mutex(State())
@@ -22,11 +23,15 @@ public final class CallSeries: Sendable {
     /// For how long its calls have waited for their places in all.
     public var waited: Duration { state.withLock { $0.waited } }
 
+    /// How many of its calls were made within a budget.
+    public var count: Int { state.withLock { $0.count } }
+
     /// A call is made after a wait. The first one gives the series its order.
     public func calls(_ order: UInt64, after wait: Duration) {
         state.withLock { state in
             state.order = state.order ?? order
             state.waited += wait
+            state.count += 1
         }
     }
 }

@@ -96,6 +96,33 @@ import Testing
         }
     }
 
+    /// The budget has held it back for longer than its deadline before the process ended, and has no place for it right after the next
+    /// start: what became of the job meanwhile is asked for first.
+    @Test func whatHasWaitedForTheGatewayIsAskedForBeforeItEnds() async throws {
+        var settings = EngineSettings()
+        settings.trackingDeadline = .seconds(3600)
+        let bench = try Bench(settings: settings)
+        let now = bench.time.now
+        let begun = now()
+        bench.provider.set { $0.onObserve = { _ in .failure(Self.noPlace()) } }
+        let id = try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.drive(id, by: .seconds(10)) { $0.progress.heldSeconds >= 3600 }
+            return id
+        }
+        bench.time.advance(by: .seconds(2 * 3600))
+        let started = now()
+        bench.provider.set {
+            $0.onObserve = { _ in now() - started < .seconds(300) ? .failure(Self.noPlace()) : .success(.succeeded()) }
+        }
+        let second = try bench.restarted()
+        try await second.running {
+            let record = try await second.drive(id, by: .seconds(10))
+            #expect(record.export.status == .succeeded, "\(String(describing: record.export.error))")
+        }
+        #expect(now() - begun > .seconds(3 * 3600))
+    }
+
     @Test("fault C2: held time counts for the token that is waited for, after a restart too")
     func heldTimeCountsForTheToken() async throws {
         var settings = EngineSettings()

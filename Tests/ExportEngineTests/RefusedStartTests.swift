@@ -8,8 +8,11 @@ import Testing
 /// A start whose token is refused, and which is made again with another one: nothing has begun meanwhile.
 @Suite(.timeLimit(.minutes(2))) struct RefusedStartTests {
     /// A bench whose first start is refused and waits; `meanwhile` is done then.
-    private func bench(_ meanwhile: @escaping @Sendable (Bench, CallContext) async -> Void) throws -> Bench {
-        let bench = try Bench()
+    private func bench(
+        ledger: (any ExportLedger)? = nil,
+        _ meanwhile: @escaping @Sendable (Bench, CallContext) async -> Void
+    ) throws -> Bench {
+        let bench = try Bench(ledger: ledger)
         let calls = Mutex(0)
         bench.provider.set {
             $0.onCall = { call, context in
@@ -72,6 +75,57 @@ import Testing
             #expect(record.isTracked && record.export.notice == nil)
         }
         #expect(bench.provider.count(.submit) == 2 && bench.provider.jobs.count == 1)
+    }
+
+    /// The ledger says that the write has failed, and it is there all the same: what is in the file is written once more before the
+    /// second call, so that a kill behind it leaves no start of which the ledger knows nothing.
+    @Test("fault C2: a refused start is begun again where it is not known whether it was taken back")
+    func aWriteThatMayHaveFailedIsMadeAgain() async throws {
+        let ledger = try StagedLedger()
+        let phases = Mutex<[LedgerRecord.Phase]>([])
+        let bench = try bench(ledger: ledger) { bench, context in
+            guard case .export(let id) = context.work else { return }
+            try? await context.willStart?()
+            ledger.set { $0.afterUpdate = { _ in throw StagedLedger.failure } }
+            await context.didNotStart?()
+            ledger.set { $0.afterUpdate = { _ in } }
+            if let record = try? await bench.record(id) { phases.withLock { $0.append(record.phase) } }
+            try? await context.willStart?()
+            if let record = try? await bench.record(id) { phases.withLock { $0.append(record.phase) } }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            _ = try await bench.until(id) { $0.isTracked }
+        }
+        #expect(phases.withLock { $0 } == [.accepted, .submitting])
+        #expect(bench.provider.jobs.count == 1)
+    }
+
+    /// Nothing is called then, and the start comes to another one.
+    @Test func whereTheLedgerStillFailsTheCallIsNotMade() async throws {
+        let ledger = try StagedLedger()
+        let refusals = Mutex(0)
+        let bench = try bench(ledger: ledger) { _, context in
+            try? await context.willStart?()
+            ledger.set { $0.afterUpdate = { _ in throw StagedLedger.failure } }
+            await context.didNotStart?()
+            do {
+                try await context.willStart?()
+                Issue.record("it begins")
+            } catch {
+                refusals.withLock { $0 += 1 }
+            }
+            ledger.set { $0.afterUpdate = { _ in } }
+        }
+        bench.provider.set {
+            $0.onSubmit = { $0 == 1 ? ProviderError(.transient, "The gateway did not make the call.") : nil }
+        }
+        try await bench.running {
+            let id = try await bench.create()
+            let record = try await bench.drive(id) { $0.isTracked || $0.isSettled }
+            #expect(record.isTracked && record.export.notice == nil)
+        }
+        #expect(refusals.withLock { $0 } == 1 && bench.provider.jobs.count == 1)
     }
 
     /// The signal to end comes while the call is under way: it is carried out, but what comes of it is not waited for here.

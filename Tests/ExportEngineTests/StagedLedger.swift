@@ -13,6 +13,9 @@ final class StagedLedger: ExportLedger {
         /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
         var beforeRead: @Sendable () async throws -> Void = {}
         var beforeWrite: @Sendable () async throws -> Void = {}
+        /// What is done when a change of an export is written; what it throws is the ledger's failure, of which nobody knows whether the
+        /// change is written.
+        var afterUpdate: @Sendable (UpdateOutcome) throws -> Void = { _ in }
         /// What is done when a list comes to an export: whether it is known.
         var beforeList: @Sendable (ExportID, Bool) -> Void = { _, _ in }
         /// What is done when a start looks at all refresh tokens: everything unfinished has been read by then.
@@ -94,7 +97,9 @@ final class StagedLedger: ExportLedger {
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome {
-        try await ledger.update(id, fence: fence, change)
+        let outcome = try await ledger.update(id, fence: fence, change)
+        try state.withLock { $0.afterUpdate }(outcome)
+        return outcome
     }
 
     func insert(

@@ -185,10 +185,10 @@ import Testing
     }
 
     /// Operators repair a ledger with the `sqlite3` command, which does not look after what refers to a row.
-    @Test func whatLeadsNowhereIsLeftBehind() async throws {
+    @Test(arguments: [4, 12, 13]) func whatLeadsNowhereIsLeftBehind(migration: Int) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("ledger.sqlite")
-        try ledger(of: 4, at: path)
+        try ledger(of: migration, at: path)
         do {
             let queue = try DatabaseQueue(path: path)
             try await queue.writeWithoutTransaction { database in
@@ -198,13 +198,18 @@ import Testing
             }
         }
         let ledger = try SQLiteLedger(path: path)
-        let left = try await ledger.database.read { database in
-            try Int.fetchOne(
-                database,
-                sql: "SELECT (SELECT count(*) FROM idempotency) + (SELECT count(*) FROM delivery)"
+        let (left, requests, exports, faults) = try await ledger.database.read { database in
+            (
+                try Int.fetchOne(
+                    database,
+                    sql: "SELECT (SELECT count(*) FROM idempotency) + (SELECT count(*) FROM delivery)"
+                ),
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM export_request"),
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM export"),
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM pragma_foreign_key_check")
             )
         }
-        #expect(left == 0)
+        #expect(left == 0 && requests == exports && faults == 0)
         #expect(try await ledger.insert(Fixture.record()).created != nil)
     }
 

@@ -141,6 +141,30 @@ import Testing
         #expect(beside <= alone * 3, "\(alone) alone, \(beside) beside")
     }
 
+    /// A list that fails was asked for all the same: it costs its callers a turn.
+    @Test func whoseListsFailHasNoMoreTurnsThanOthers() async throws {
+        let bad = (0..<20).flatMap { number in (0..<2).map { Self.reference($0, in: "bad\(number)") } }
+        let good = (0..<2).map { Self.reference($0, in: "good") }
+        let asked = Mutex<[String: Int]>([:])
+        try await Workbench.run { bench async in
+            bench.graph.script { request in
+                let isGood = request.path.contains("good")
+                asked.withLock { $0[isGood ? "good" : "bad", default: 0] += 1 }
+                guard isGood else { return .empty(429, headers: [("Retry-After", "1")]) }
+                return .json([
+                    "value": [["id": "good-0", "status": "running"], ["id": "good-1", "status": "running"]]
+                ])
+            }
+            var context = Workbench.context
+            // One part in each round.
+            context.roundLimit = .zero
+            for reference in bad { context.owners[reference] = [CallerShare("a")] }
+            for reference in good { context.owners[reference] = [CallerShare("b")] }
+            for _ in 0..<20 { _ = await bench.provider.observe(bad + good, context: context) }
+        }
+        #expect(asked.withLock { $0["good"] ?? 0 } >= 8, "\(asked.withLock { $0 })")
+    }
+
     @Test func aRoundEndsAfterItsTime() async throws {
         let time = HastyTime()
         try await Workbench.run(.ediscovery, time: time) { bench async throws in

@@ -83,7 +83,7 @@ extension GraphEDiscoveryProvider {
         }
     }
 
-    /// What one list tells of several operations of a case, and how many of its pages were read. Left out are those that need a
+    /// What one list tells of several operations of a case, and for how many of its pages was asked. Left out are those that need a
     /// look of their own: not listed, or ended in a way whose files or reasons the list does not show.
     func observeTogether(
         _ references: [UpstreamReference],
@@ -110,8 +110,9 @@ extension GraphEDiscoveryProvider {
             refusal = error
         } catch {
             // Where asking once more makes no sense now, the same answer stands for all; else each is asked for alone.
-            guard error.isRetryable || error.code == .unauthenticated else { return ([:], pages) }
-            return (Dictionary(references.map { ($0, .failure(error)) }) { $1 }, pages)
+            // The page that failed was a call too.
+            guard error.isRetryable || error.code == .unauthenticated else { return ([:], pages + 1) }
+            return (Dictionary(references.map { ($0, .failure(error)) }) { $1 }, pages + 1)
         }
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
         for reference in references {
