@@ -104,9 +104,9 @@ final class SleepTimers: Sendable {
         state.set = next
         let wait = max(.zero, next - now)
         // A wait of years is one of a day, again and again.
-        let nanoseconds = min(wait, .seconds(86_400)).components
+        let (seconds, attoseconds) = min(wait, .seconds(86_400)).components
         timer.schedule(
-            deadline: .now() + .nanoseconds(Int(nanoseconds.seconds * 1_000_000_000 + nanoseconds.attoseconds / 1_000_000_000)),
+            deadline: .now() + .nanoseconds(Int(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)),
             leeway: .microseconds(500)
         )
     }
