@@ -1,8 +1,8 @@
 """`kill -9` at any instant: what was accepted is finished, and nothing is started twice.
 
-The figure of a thousand kills is had by hand, in about an hour:
+A thousand kills are made by hand, in about ten minutes with a release build:
 
-    EXPORT_GATEWAY_KILLS=1000 .build-venv/bin/python -m pytest -q Tests/Contract/test_kill.py -k random_instants
+    EXPORT_GATEWAY_KILLS=1000 EXPORT_GATEWAY_BINARY=.build/release/export-gateway .build-venv/bin/python -m pytest -q Tests/Contract/test_kill.py -k random_instants
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import bodies
@@ -76,10 +77,9 @@ def test_kills_at_random_instants(figure):
     ]
     accepted: list[dict] = []
     number = itertools.count(1)
-    # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there. What runs on a
-    # caller's token is not given up before its caller comes back, which is at the end.
+    # Starts take a moment, so that a kill can fall into the middle of one, before or after the job is there.
     with servers.sandbox(job_duration="700ms") as upstream, servers.gateway(
-        upstream, start=False, engine={"reconcileDeadline": f"{max(8, 2 * KILLS)}s"}
+        upstream, start=False, engine={"reconcileDeadline": "8s"}
     ) as gateway:
         upstream.rule("*.start", {"kind": "slow", "milliseconds": 60})
         for _ in range(KILLS):
@@ -118,12 +118,16 @@ def test_kills_at_random_instants(figure):
             assert export["status"] in ("succeeded", "unknown"), export
 
         # Every export has a job of its own, and every job beyond those belongs to a start that is said to be unconfirmed: of
-        # Power BI, where it cannot be looked for. Elsewhere, what is unconfirmed was never started.
+        # Power BI, where it cannot be looked for, and of what runs on a caller's token, where the caller comes back so late
+        # that it was given up, as happens with many kills. Elsewhere, what is unconfirmed was never started.
         bound = [export["upstream"]["id"] for export in ended if export["status"] == "succeeded"]
         assert len(bound) == len(set(bound)) and set(bound) <= jobs.keys()
         strays = [job for job in jobs.values() if job["id"] not in bound]
-        assert {job["service"] for job in strays} <= {"power-bi"}, strays
-        assert len(strays) <= len(unconfirmed), f"{len(strays)} jobs too many: something was started twice"
+        figure(f"jobs of unconfirmed starts: {dict(Counter(job['service'] for job in strays))}")
+        assert {job["service"] for job in strays} <= ({"power-bi", "viva-goals"} if KILLS > 100 else {"power-bi"}), strays
+        for service, count in Counter(job["service"] for job in strays).items():
+            given_up = sum(export["provider"] == service for export in unconfirmed)
+            assert count <= given_up, f"{service}: {count - given_up} jobs too many: something was started twice"
 
 
 def create_until_killed(gateway, wanted, accepted: list[dict]) -> None:
