@@ -106,7 +106,8 @@ final class SleepTimers: Sendable {
         // A wait of years is one of a day, again and again.
         let nanoseconds = min(wait, .seconds(86_400)).components
         timer.schedule(
-            deadline: .now() + .nanoseconds(Int(nanoseconds.seconds * 1_000_000_000 + nanoseconds.attoseconds / 1_000_000_000)),
+            deadline: .now()
+                + .nanoseconds(Int(nanoseconds.seconds * 1_000_000_000 + nanoseconds.attoseconds / 1_000_000_000)),
             leeway: .microseconds(500)
         )
     }
