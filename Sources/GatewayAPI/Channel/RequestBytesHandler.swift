@@ -102,7 +102,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func charge(to caller: String) throws(MemoryRefusal) {
         guard let context, !isOver, bytes.charge > 0 else { return }
         // What it had may have gone to another connection before its head ended.
-        if reservation?.bytes == 0 { reservation = nil }
+        if reservation?.bytes == 0 { (reservation, isHeadAlone) = (nil, false) }
         do throws(MemoryRefusal) {
             if bytes.isShort || reservation == nil {
                 reservation = try memory.reserve(bytes.charge, reservation, for: context.channel)
