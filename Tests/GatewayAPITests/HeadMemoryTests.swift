@@ -85,8 +85,10 @@ import Testing
         let connection = try DirectConnection(memory: Self.total)
         try connection.send(failure)
         #expect(try connection.statuses() == [400])
-        for _ in 0..<10 { try connection.send(String(repeating: "x", count: 16_000)) }
-        #expect(reserved(connection) == 0)
+        for _ in 0..<10 {
+            try connection.send(String(repeating: "x", count: 4000))
+            #expect(reserved(connection) == 0)
+        }
         #expect(try connection.sent().isEmpty)
     }
 
@@ -94,8 +96,10 @@ import Testing
         let connection = try DirectConnection(.running, memory: Self.total)
         try connection.ask("GET", nil, ["prefer: wait=5"])
         try connection.send("NONSENSE\r\n\r\n")
-        for _ in 0..<10 { try connection.send(String(repeating: "x", count: 16_000)) }
-        #expect(reserved(connection) == 0)
+        for _ in 0..<10 {
+            try connection.send(String(repeating: "x", count: 4000))
+            #expect(reserved(connection) == 0)
+        }
         connection.channel.embeddedEventLoop.advanceTime(by: .seconds(5))
         #expect(try connection.statuses() == [200, 400])
     }
