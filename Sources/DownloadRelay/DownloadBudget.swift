@@ -42,7 +42,8 @@ public final class DownloadBudget: Sendable {
     /// Makes room for one download, until the reservation is let go of.
     ///
     /// Throws `tooManyRequests` with `retryAfter` when the caller has as many downloads as one may have, or there is no
-    /// memory left. The member `quota` tells which limit it is and how many it lets through.
+    /// memory left. The member `quota` tells which limit it is and how many it lets through: of the memory, now, and where all cost
+    /// as much as this one.
     func reserve(_ bytes: Int, for caller: String, of export: ExportID) throws(GatewayError) -> DownloadReservation {
         let limit = state.withLock { account in
             let isTaken = account.take(for: caller, of: export)
@@ -68,7 +69,7 @@ public final class DownloadBudget: Sendable {
             refusedForMemory.increment()
             throw Self.refusal(
                 "downloads",
-                memory.maximum(of: .download) / max(1, bytes),
+                memory.limit(of: .download) / max(1, bytes),
                 "The gateway has as many downloads under way as its memory is for. Try again when some of them have ended."
             )
         }
@@ -76,10 +77,13 @@ public final class DownloadBudget: Sendable {
 
     /// Makes room for one measurement; nil while half of the memory for downloads is taken, or a caller downloads of `export`.
     func reserveSpare(_ bytes: Int, besides export: ExportID) -> DownloadReservation? {
-        guard !isServing(export), bytes <= memory.maximum(of: .download) / 2 - memory.reserved(.download),
-            let room = try? memory.reserve(bytes, .download)
-        else { return nil }
-        return reservation(room) { _ in }
+        let half = memory.maximum(of: .download) / 2
+        // In one step: a download of this export that begins meanwhile begins behind it.
+        let spare = state.withLock { account -> MemoryReservation? in
+            guard !account.isServing(export) else { return nil }
+            return try? memory.reserve(bytes, .download, upTo: half, isCounted: false)
+        }
+        return spare.map { reservation($0) { _ in } }
     }
 
     /// Whether a caller downloads files of this export.
@@ -89,7 +93,7 @@ public final class DownloadBudget: Sendable {
     var downloadsUnderWay: Int { state.withLock { $0.underWay } }
 
     private func reservation(
-        _ room: MemoryReservation,
+        _ reserved: MemoryReservation,
         _ giveBack: @escaping @Sendable (inout DownloadAccount) -> Void
     ) -> DownloadReservation {
         DownloadReservation {
@@ -97,7 +101,7 @@ public final class DownloadBudget: Sendable {
                 giveBack(&account)
                 self.show(account)
             }
-            room.release()
+            reserved.release()
         }
     }
 

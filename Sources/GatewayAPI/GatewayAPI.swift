@@ -55,6 +55,11 @@ public struct GatewayAPI: Sendable {
             AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
         }
         services = (reloading.map { [$0] } ?? []) + (tokens.map { [$0.refreshing] } ?? [])
+        let limits = RequestLimits(
+            maxTargetBytes: settings.maxTargetBytes,
+            maxHeaderBytes: settings.maxHeaderBytes,
+            maxHeaderFields: settings.maxHeaderFields
+        )
         responder = GatewayResponder(
             listener: settings.operations == nil ? .everything : .callers,
             connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
@@ -63,7 +68,7 @@ public struct GatewayAPI: Sendable {
                 tokens: tokens,
                 certificates: PeerCertificates(callers: settings.clientCertificates, time: time)
             ),
-            limits: RequestLimits(maxTargetBytes: settings.maxTargetBytes, maxHeaderBytes: settings.maxHeaderBytes),
+            limits: limits,
             publicAddress: PublicAddress(
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
@@ -75,6 +80,7 @@ public struct GatewayAPI: Sendable {
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: BodyReader(
                     limit: settings.maxBodyBytes,
+                    limits: limits,
                     timeout: settings.bodyTimeout,
                     time: time,
                     memory: memory
@@ -139,9 +145,10 @@ public struct GatewayAPI: Sendable {
             let slow = SlowReaderHandler(pace: pace, onCut: { figures.cutSlowClient() })
             let idle = IdleConnectionHandler(timeout: idleTimeout)
             let connection = ConnectionHandler(
+                limits: responder.limits,
                 onUnreadable: { status in figures.unreadable(status: status) },
                 onHandshakeFailure: { figures.failedHandshake() },
-                bytes: RequestBytesHandler(idle: idle, room: heads, displace: { table.displace($0) }),
+                bytes: RequestBytesHandler(idle: idle, memory: heads, table: table),
                 direct: direct.map { answers in
                     { DirectAnswerHandler(answers: answers, connection: $0, slow: slow, idle: idle, table: table) }
                 }

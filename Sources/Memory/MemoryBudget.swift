@@ -1,8 +1,8 @@
 public import Metrics
 import Synchronization
 
-/// The memory of the process that clients may take, over everything that they can make it hold: asked before something is held,
-/// and told when it is let go of.
+/// The memory of the process that clients may take with what has a ``MemoryKind``: asked before something is held, and told when it is
+/// let go of.
 ///
 /// It counts what is reserved, not what the allocator has: who reserves knows the cost. Refusing early costs nothing; running out of
 /// memory ends everybody's requests.
@@ -57,13 +57,18 @@ public final class MemoryBudget: Sendable {
     ///
     /// Throws `MemoryRefusal`, and nothing is reserved then.
     ///
-    /// - Parameter caller: Whose share it counts for as well, where this kind has shares.
+    /// - Parameters:
+    ///   - caller: Whose share it counts for as well, where this kind has shares.
+    ///   - ceiling: The most bytes that are reserved of this kind afterwards, where that is less than its limit.
+    ///   - isCounted: Whether a refusal is one for a client, and counts in the metrics.
     public func reserve(
         _ bytes: Int,
         _ kind: MemoryKind,
-        for caller: String? = nil
+        for caller: String? = nil,
+        upTo ceiling: Int? = nil,
+        isCounted: Bool = true
     ) throws(MemoryRefusal) -> MemoryReservation {
-        try take(bytes, kind, for: caller)
+        try take(bytes, kind, for: caller, upTo: ceiling, isCounted: isCounted)
         return MemoryReservation(of: bytes, kind, for: caller, in: self)
     }
 
@@ -73,21 +78,44 @@ public final class MemoryBudget: Sendable {
     /// The most bytes of one kind.
     public func maximum(of kind: MemoryKind) -> Int { kind.maximum(of: total) }
 
-    fileprivate func take(_ bytes: Int, _ kind: MemoryKind, for caller: String?) throws(MemoryRefusal) {
-        let refusal = state.withLock { account in
-            let refusal = account.take(bytes, kind, for: caller)
-            if refusal == nil { show(account, kind) }
-            return refusal
-        }
-        guard let refusal else { return }
+    /// The most bytes that one kind can have now, those that it has included.
+    public func limit(of kind: MemoryKind) -> Int { state.withLock { $0.limit(of: kind) } }
+
+    /// Counts a refusal that was not counted when it was thrown, and has reached a client.
+    public func count(_ refusal: MemoryRefusal, of kind: MemoryKind) {
         switch refusal {
         case .caller: refusals[kind]?.caller.increment()
         case .full, .released: refusals[kind]?.memory.increment()
         }
+    }
+
+    func take(
+        _ bytes: Int,
+        _ kind: MemoryKind,
+        for caller: String?,
+        upTo ceiling: Int?,
+        isCounted: Bool
+    ) throws(MemoryRefusal) {
+        let refusal = state.withLock { account in
+            let refusal = account.take(bytes, kind, for: caller, upTo: ceiling)
+            if refusal == nil { show(account, kind) }
+            return refusal
+        }
+        guard let refusal else { return }
+        if isCounted { count(refusal, of: kind) }
         throw refusal
     }
 
-    fileprivate func give(back bytes: Int, _ kind: MemoryKind, of caller: String?) {
+    func move(
+        _ bytes: Int,
+        _ kind: MemoryKind,
+        from old: String?,
+        to caller: String?
+    ) throws(MemoryRefusal) {
+        if let refusal = state.withLock({ $0.move(bytes, kind, from: old, to: caller) }) { throw refusal }
+    }
+
+    func give(back bytes: Int, _ kind: MemoryKind, of caller: String?) {
         state.withLock { account in
             account.give(back: bytes, kind, of: caller)
             show(account, kind)
@@ -96,47 +124,4 @@ public final class MemoryBudget: Sendable {
 
     /// Called under the lock, so that an older figure never comes last.
     private func show(_ account: MemoryAccount, _ kind: MemoryKind) { reserved[kind]?.set(account.reserved(kind)) }
-}
-
-/// Bytes of a ``MemoryBudget``: given back when it is let go of, or before by `release()`, once.
-public final class MemoryReservation: Sendable {
-    private let budget: MemoryBudget
-    private let kind: MemoryKind
-    private let caller: String?
-    /// Nil when it was given back.
-    private let size: Mutex<Int?>
-
-    fileprivate init(of bytes: Int, _ kind: MemoryKind, for caller: String?, in budget: MemoryBudget) {
-        self.budget = budget
-        self.kind = kind
-        self.caller = caller
-        size = Mutex(bytes)
-    }
-
-    deinit { release() }
-
-    /// The bytes that are reserved; 0 when they were given back.
-    public var bytes: Int { size.withLock { $0 ?? 0 } }
-
-    /// Reserves more, or less. Throws `MemoryRefusal`, and what was reserved stays so then.
-    public func resize(to bytes: Int) throws(MemoryRefusal) {
-        try size.withLock { size throws(MemoryRefusal) in
-            guard let now = size else { throw .released }
-            if bytes > now {
-                try budget.take(bytes - now, kind, for: caller)
-            } else if bytes < now {
-                budget.give(back: now - bytes, kind, of: caller)
-            }
-            size = bytes
-        }
-    }
-
-    /// Gives everything back.
-    public func release() {
-        size.withLock { size in
-            guard let now = size else { return }
-            size = nil
-            budget.give(back: now, kind, of: caller)
-        }
-    }
 }

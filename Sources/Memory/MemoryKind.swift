@@ -27,12 +27,12 @@ public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The most bytes of this kind that one caller can take; nil where that is bounded otherwise: no caller is known of a head, and
-    /// downloads of a caller are counted.
+    /// The most bytes of this kind that one caller can take; nil where that is bounded otherwise: downloads of a caller are counted.
+    /// A head counts for its caller from when that is known.
     func callerMaximum(of total: Int) -> Int? {
         switch self {
-        case .body, .wait: maximum(of: total) / 2
-        case .head, .download: nil
+        case .head, .body, .wait: maximum(of: total) / 2
+        case .download: nil
         }
     }
 }

@@ -39,6 +39,25 @@ import Testing
         #expect(register.next(at: Self.at(5200)) == .close(1))
     }
 
+    @Test func whoIsSparedMayHaveToGoLater() {
+        var register = Register(limit: 1)
+        register.opened(1, at: Self.at(0))
+        register.opened(2, at: Self.at(1))
+        #expect(register.next(at: Self.at(5000)) == .close(1))
+        register.began(1)
+        register.spared(1)
+        // Another one goes in its place.
+        #expect(register.next(at: Self.at(5000)) == .close(2))
+        register.closed(2)
+        register.opened(3, at: Self.at(5000))
+        register.ended(1, at: Self.at(6000))
+        #expect(register.next(at: Self.at(6500)) == .close(3))
+        register.closed(3)
+        #expect(register.next(at: Self.at(6500)) == .nothing)
+        register.spared(1)
+        #expect(register.next(at: Self.at(6500)) == .nothing)
+    }
+
     @Test func pipelinedRequestsAllHaveToEnd() {
         var register = Register(limit: 0)
         register.opened(1, at: Self.at(0))

@@ -2,7 +2,6 @@ import Exports
 import Memory
 import NIOCore
 import NIOEmbedded
-import Synchronization
 import Testing
 
 @testable import GatewayAPI
@@ -21,21 +20,21 @@ import Testing
         var bytes = RequestBytes()
         for _ in 0..<100 {
             bytes.read(60_000, Self.whole, isBusy: false)
-            #expect(bytes.charge == 0 && !bytes.isFull && !bytes.isStranger)
+            #expect(bytes.charge == 0 && !bytes.isFull && !bytes.isHeadAlone)
         }
     }
 
     @Test func anUnfinishedHeadIsHeldBeyondTheAllowance() {
         var bytes = RequestBytes()
         bytes.read(RequestBytes.allowance, Self.nothing, isBusy: false)
-        #expect(bytes.charge == 0 && bytes.isStranger)
+        #expect(bytes.charge == 0 && bytes.isHeadAlone)
         bytes.read(1, Self.nothing, isBusy: false)
         #expect(bytes.charge == Self.charge(RequestBytes.allowance + 1))
         // It is read to its end, however long it is.
         bytes.read(60_000, Self.nothing, isBusy: false)
         #expect(!bytes.isFull)
         bytes.read(10, Self.whole, isBusy: true)
-        #expect(!bytes.isStranger && bytes.unfinished == 0)
+        #expect(!bytes.isHeadAlone && bytes.unfinished == 0)
         #expect(bytes.charge == Self.charge(RequestBytes.allowance + 60_011))
         #expect(!bytes.isFull)
         bytes.ended(isBusy: false)
@@ -71,7 +70,7 @@ import Testing
         bytes.read(300, Self.head, isBusy: true)
         bytes.wantBody()
         bytes.read(5000, Self.nothing, isBusy: true)
-        #expect(bytes.charge == Self.charge(5300) && !bytes.isStranger)
+        #expect(bytes.charge == Self.charge(5300) && !bytes.isHeadAlone)
     }
 
     @Test func whatComesBehindARequestUnderWayIsReadALittle() {
@@ -80,12 +79,12 @@ import Testing
         for _ in 0..<4 { bytes.read(RequestBytes.readAhead / 4, Self.whole, isBusy: true) }
         #expect(!bytes.isFull)
         bytes.read(1, Self.nothing, isBusy: true)
-        #expect(bytes.isFull && !bytes.isStranger)
+        #expect(bytes.isFull && !bytes.isHeadAlone)
         bytes.ended(isBusy: true)
         #expect(bytes.isFull)
         bytes.ended(isBusy: false)
         // The head that has begun goes on.
-        #expect(!bytes.isFull && bytes.unfinished == 1 && bytes.isStranger)
+        #expect(!bytes.isFull && bytes.unfinished == 1 && bytes.isHeadAlone)
     }
 
     // On a connection
@@ -172,81 +171,4 @@ import Testing
         #expect(reads.count == 2)
         #expect(reserved(connection) == 0)
     }
-}
-
-/// The connections that give way.
-@Suite struct UnfinishedHeadsTests {
-    private let memory = MemoryBudget(total: 8000, metrics: PrometheusRegistry())
-    private let left = EventLog()
-
-    private func channel() -> EmbeddedChannel { EmbeddedChannel() }
-
-    @Test func theOldestGivesWay() throws {
-        let heads = UnfinishedHeads(memory: memory)
-        let channels = (0..<4).map { _ in channel() }
-        var reservations: [MemoryReservation] = []
-        for (index, channel) in channels.prefix(3).enumerated() {
-            let reservation = try heads.reserve(300, nil, for: channel)
-            heads.began(channel, reservation) { [left] _ in left.add(index) }
-            reservations.append(reservation)
-        }
-        #expect(left.all.isEmpty)
-        // 1,000 bytes are the most for heads.
-        let new = try heads.reserve(350, nil, for: channels[3])
-        #expect(left.all == [0] && reservations[0].bytes == 0)
-        #expect(memory.reserved(.head) == 950)
-        heads.ended(channels[1])
-        // The second has ended its head: the third is next.
-        let other = channel()
-        let fifth = try heads.reserve(350, nil, for: other)
-        #expect(left.all == [0, 2])
-        #expect(throws: MemoryRefusal.full) { try heads.reserve(1, nil, for: channel()) }
-        for reservation in reservations + [new, fifth] { reservation.release() }
-        #expect(memory.reserved(.head) == 0)
-    }
-
-    @Test func theOldestDoesNotGetTheMemoryOfOthers() throws {
-        let heads = UnfinishedHeads(memory: memory)
-        let (first, second) = (channel(), channel())
-        let one = try heads.reserve(500, nil, for: first)
-        heads.began(first, one) { [left] _ in left.add(1) }
-        let two = try heads.reserve(500, nil, for: second)
-        heads.began(second, two) { [left] _ in left.add(2) }
-        #expect(throws: MemoryRefusal.full) { try heads.reserve(501, one, for: first) }
-        #expect(left.all.isEmpty && memory.reserved(.head) == 1000)
-        #expect(try heads.reserve(600, two, for: second) === two)
-        #expect(left.all == [1] && memory.reserved(.head) == 600)
-        // Who had to give way gets nothing more.
-        #expect(throws: MemoryRefusal.released) { try heads.reserve(1, one, for: first) }
-    }
-
-    @Test func whoHasGoneIsForgotten() throws {
-        let heads = UnfinishedHeads(memory: memory)
-        for _ in 0..<1000 {
-            let channel = channel()
-            let one = try heads.reserve(500, nil, for: channel)
-            heads.began(channel, one) { [left] _ in left.add(1) }
-            heads.ended(channel)
-            one.release()
-        }
-        #expect(left.all.isEmpty && memory.reserved(.head) == 0)
-    }
-}
-
-private final class ReadCounter: ChannelOutboundHandler {
-    typealias OutboundIn = IOData
-
-    private(set) var count = 0
-
-    func read(context: ChannelHandlerContext) {
-        count += 1
-        context.read()
-    }
-}
-
-private final class EventLog: Sendable {
-    private let state = Mutex<[Int]>([])
-    var all: [Int] { state.withLock { $0 } }
-
-    func add(_ event: Int) { state.withLock { $0.append(event) } }
 }

@@ -67,6 +67,53 @@ import Testing
         }
     }
 
+    @Test func whatIsAssignedCountsForItsCaller() throws {
+        let budget = MemoryBudget(total: 3200, metrics: metrics)
+        let nobodys = try budget.reserve(150, .head)
+        try nobodys.assign(to: "a")
+        try nobodys.assign(to: "a")
+        #expect(throws: MemoryRefusal.caller(limit: 200)) { try budget.reserve(51, .head, for: "a", isCounted: false) }
+        let another = try budget.reserve(100, .head, for: "b")
+        #expect(throws: MemoryRefusal.caller(limit: 200)) { try another.assign(to: "a") }
+        // It stays whose it was.
+        #expect(throws: MemoryRefusal.caller(limit: 200)) { try budget.reserve(101, .head, for: "b", isCounted: false) }
+        try nobodys.assign(to: nil)
+        try another.assign(to: "a")
+        #expect(budget.reserved(.head) == 250)
+        nobodys.release()
+        another.release()
+        #expect(throws: MemoryRefusal.released) { try another.assign(to: "b") }
+        #expect(budget.reserved(.head) == 0)
+        #expect(throws: Never.self) { try budget.reserve(200, .head, for: "a") }
+        #expect(try refused(.head, "caller") == 0 && refused(.head, "memory") == 0)
+    }
+
+    @Test func aCeilingHoldsForAllOfAKind() throws {
+        let budget = MemoryBudget(total: 3200, metrics: metrics)
+        let one = try budget.reserve(100, .head, upTo: 200)
+        #expect(throws: MemoryRefusal.full) { try budget.reserve(101, .head, upTo: 200) }
+        #expect(throws: MemoryRefusal.full) { try one.resize(to: 201, upTo: 200, isCounted: false) }
+        try one.resize(to: 200, upTo: 200)
+        let other = try budget.reserve(200, .head)
+        // Above it there is only the way down.
+        #expect(throws: MemoryRefusal.full) { try one.resize(to: 201, upTo: 200, isCounted: false) }
+        try one.resize(to: 10, upTo: 200)
+        other.release()
+        #expect(try refused(.head, "memory") == 1)
+    }
+
+    @Test func theLimitIsWhatOthersLeave() throws {
+        let budget = MemoryBudget(total: 3200, metrics: metrics)
+        #expect(budget.limit(of: .download) == budget.maximum(of: .download))
+        let others = try budget.reserve(400, .body, for: "a")
+        let mine = try budget.reserve(1000, .download)
+        // 100 were left alone anyway.
+        #expect(budget.limit(of: .download) == budget.maximum(of: .download) - 300)
+        #expect(throws: Never.self) { try budget.reserve(budget.limit(of: .download) - 1000, .download) }
+        others.release()
+        mine.release()
+    }
+
     @Test func theSharesOfACallerAreThoseOfAKind() throws {
         let budget = MemoryBudget(total: 3200, metrics: metrics)
         let body = try budget.reserve(400, .body, for: "a")

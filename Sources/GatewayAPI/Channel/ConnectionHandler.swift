@@ -30,12 +30,19 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var isExpected: Bool
     }
 
+    /// The outbound event that tells who the caller of a request with a long head is. It fails with `MemoryRefusal` where there is
+    /// no memory for that head.
+    struct CallerKnown: Sendable {
+        var caller: String
+    }
+
     /// How long an upload that was answered is still read, so that closing does not destroy the answer on its way.
     private static let linger = TimeAmount.seconds(2)
 
     /// One piece of a download waits here, however small it is, and not a second one.
     private static let waitingBytes = ChannelOptions.Types.WriteBufferWaterMark(low: 2 << 10, high: 4 << 10)
 
+    private let limits: RequestLimits
     private let presence = PeerPresence()
     private let onUnreadable: @Sendable (Int) -> Void
     private let onHandshakeFailure: @Sendable () -> Void
@@ -48,16 +55,19 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isRefusing = false
 
     /// - Parameters:
+    ///   - limits: What those are told whose heads are too long.
     ///   - onUnreadable: Told the status with which bytes that are no request were answered.
     ///   - onHandshakeFailure: Told that a connection ended before TLS was agreed on.
     ///   - bytes: Counts what the connection holds of requests; nobody does by default.
     ///   - direct: Makes what answers some requests before they come here; none by default.
     init(
+        limits: RequestLimits,
         onUnreadable: @escaping @Sendable (Int) -> Void,
         onHandshakeFailure: @escaping @Sendable () -> Void,
         bytes: RequestBytesHandler? = nil,
         direct: ((ConnectionHandler) -> DirectAnswerHandler)? = nil
     ) {
+        self.limits = limits
         self.onUnreadable = onUnreadable
         self.onHandshakeFailure = onHandshakeFailure
         self.bytes = bytes
@@ -66,6 +76,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Whether no request is under way here, and the next one may be answered: by whoever stands before this handler.
     var isIdle: Bool { exchange.isIdle }
+
+    /// Whether what the connection holds could be counted for this caller, whose request is being answered before this handler.
+    func isCharged(to caller: String?) -> Bool {
+        guard let bytes, let caller else { return true }
+        return (try? bytes.charge(to: caller)) != nil
+    }
 
     /// The presence of the client at the other end; nil where the channel has no such handler, as in tests of routes.
     static func presence(on channel: any Channel) async -> PeerPresence? {
@@ -114,25 +130,17 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let failure: Exchange.Failure
-        switch error {
-        case HTTPParserError.headerOverflow: failure = .headerTooLarge
-        case is HTTPParserError: failure = .malformed
-        case is RequestHeadHandler.UnknownTransferCoding: failure = .unknownTransferCoding
-        case is MemoryRefusal: failure = .noMemory
-        // An error of the connection itself, with which nothing can be said any more.
-        case is IOError, is ChannelError: return context.fireErrorCaught(error)
-        case NIOSSLError.handshakeFailed:
-            onHandshakeFailure()
-            return context.fireErrorCaught(error)
-        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError, is NIOSSLCloseTimedOutError:
-            return context.fireErrorCaught(error)
-        // A head that HTTP's grammar takes and the codec does not.
-        default: failure = .malformed
-        }
+        if case NIOSSLError.handshakeFailed = error { onHandshakeFailure() }
+        // With an error of the connection itself nothing can be said any more.
+        guard let failure = Exchange.Failure(of: error) else { return context.fireErrorCaught(error) }
         let (answerNow, inBody) = exchange.readFailure(failure)
-        if inBody { context.fireErrorCaught(error) }
-        if let answerNow { answer(answerNow, context) }
+        if inBody {
+            context.fireErrorCaught(error)
+        } else {
+            bytes?.stop()
+        }
+        // A connection that was closed in the middle of a head has nobody to be told.
+        if let answerNow, context.channel.isActive { answer(answerNow, context) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -146,6 +154,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        if let known = event as? CallerKnown {
+            return promise?.completeWith(Result { try bytes?.charge(to: known.caller) ?? () }) ?? ()
+        }
         guard let wanted = event as? BodyWanted else {
             return context.triggerUserOutboundEvent(event, promise: promise)
         }
@@ -192,7 +203,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func answer(_ failure: Exchange.Failure, _ context: ChannelHandlerContext) {
         var random = SystemRandom()
         let requestID = RequestID.make(using: &random)
-        let error = failure.error
+        let error = failure.error(limits)
         let status = ProblemDocument.status(of: error.code)
         let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
         var head = HTTPResponse(

@@ -76,6 +76,13 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
         if entry.underWay == 0 { becameIdle(id, at: now) }
     }
 
+    /// One that was told to go stays: a request came in before it heard of it.
+    mutating func spared(_ id: ID) {
+        guard entries[id]?.isTold == true else { return }
+        entries[id]?.isTold = false
+        told -= 1
+    }
+
     /// The connection that has to go now.
     mutating func next(at now: NIODeadline) -> Decision {
         guard entries.count - told > limit else { return .nothing }

@@ -9,6 +9,8 @@ final class ConnectionTable: Sendable {
     private struct State {
         var register: ConnectionRegister<ObjectIdentifier>
         var channels: [ObjectIdentifier: any Channel] = [:]
+        /// Those that have memory reserved for a head.
+        var heads: Set<ObjectIdentifier> = []
         var isAskedAgain = false
     }
 
@@ -41,6 +43,7 @@ final class ConnectionTable: Sendable {
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
                 state.channels[id] = nil
+                state.heads.remove(id)
                 state.register.closed(id)
             }
         }
@@ -58,9 +61,26 @@ final class ConnectionTable: Sendable {
         makeRoom()
     }
 
-    /// A request on a connection was a known caller's.
-    func authenticated(_ channel: any Channel) {
-        state.withLock { $0.register.authenticated(ObjectIdentifier(channel), at: .now()) }
+    /// A request on a connection was a known caller's. Says whether memory was reserved for its head.
+    @discardableResult
+    func authenticated(_ channel: any Channel) -> Bool {
+        let id = ObjectIdentifier(channel)
+        return state.withLock { state in
+            state.register.authenticated(id, at: .now())
+            return state.heads.contains(id)
+        }
+    }
+
+    /// Memory is reserved for a head that comes on a connection, or not any more.
+    func holdsHead(of channel: any Channel, _ isHeld: Bool) {
+        let id = ObjectIdentifier(channel)
+        state.withLock { state in
+            if isHeld {
+                state.heads.insert(id)
+            } else {
+                state.heads.remove(id)
+            }
+        }
     }
 
     /// Known callers' requests on a connection were answered past `RequestCountHandler`, up to now.
@@ -97,17 +117,28 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// Closes a connection to make room for others.
-    func displace(_ victim: any Channel) {
-        onDisplaced()
+    private func displace(_ victim: any Channel) {
         victim.eventLoop.execute {
-            // Below TLS: its farewell would wait for an answer from who says nothing. Below all that may put it off, in any case.
-            let pipeline = victim.pipeline.syncOperations
-            let lowest =
-                (try? pipeline.context(name: TransportHandler.name))
-                ?? (try? pipeline.context(handlerType: HTTPResponseEncoder.self))
-            lowest?.close(promise: nil)
+            // A request may have come in since it was chosen.
+            let idle = try? victim.pipeline.syncOperations.handler(type: IdleConnectionHandler.self)
+            guard idle?.isBusy != true else {
+                self.state.withLock { $0.register.spared(ObjectIdentifier(victim)) }
+                return self.makeRoom()
+            }
+            self.close(victim)
         }
+    }
+
+    /// Closes a connection to make room for others; to be called on its event loop.
+    func close(_ victim: any Channel) {
+        // Below TLS: its farewell would wait for an answer from who says nothing. Below all that may put it off, in any case.
+        let pipeline = victim.pipeline.syncOperations
+        let lowest =
+            (try? pipeline.context(name: TransportHandler.name))
+            ?? (try? pipeline.context(handlerType: HTTPResponseEncoder.self))
+        guard let lowest else { return }
+        onDisplaced()
+        lowest.close(promise: nil)
     }
 }
 

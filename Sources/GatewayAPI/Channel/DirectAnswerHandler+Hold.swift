@@ -37,7 +37,9 @@ extension DirectAnswerHandler {
     /// Waits for a state after `snapshot`.
     func wait(beyond snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
         guard let hold, let limit = hold.request.wait else { return }
-        guard let room = answers.roomToWait(hold.request) else {
+        guard connection.isCharged(to: hold.request.entry.caller),
+            let memory = answers.memoryToWait(hold.request)
+        else {
             // A preference may be left aside (RFC 7240, 2): the answer does not say that it was applied.
             self.hold?.request.wait = nil
             return finish(with: snapshot, context)
@@ -49,7 +51,7 @@ extension DirectAnswerHandler {
         }
         guard let watch else { return release(passingOn: hold.head, context) }
         self.hold?.watch = watch
-        self.hold?.room = room
+        self.hold?.memory = memory
         self.hold?.timer = loop.scheduleTask(in: TimeAmount(limit)) {
             bound.value.handler.end(number, nil, bound.value.context)
         }

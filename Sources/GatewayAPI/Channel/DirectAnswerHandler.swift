@@ -28,7 +28,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var timer: Scheduled<Void>?
         var watch: (any ExportWatch)?
         /// The memory for it, while it waits for a change.
-        var room: MemoryReservation?
+        var memory: MemoryReservation?
     }
 
     enum Pending {
@@ -38,7 +38,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     let answers: DirectAnswers
-    private let connection: ConnectionHandler
+    let connection: ConnectionHandler
     private let slow: SlowReaderHandler
     let idle: IdleConnectionHandler
     let table: ConnectionTable

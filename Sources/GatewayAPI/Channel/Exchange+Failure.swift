@@ -1,8 +1,27 @@
 import Exports
+import Memory
+import NIOCore
+import NIOHTTP1
+import NIOSSL
 
 extension Exchange.Failure {
+    /// What an error on the way of a request means; nil for those of the connection itself.
+    init?(of error: any Error) {
+        switch error {
+        case HTTPParserError.headerOverflow: self = .headerTooLarge
+        case is HTTPParserError: self = .malformed
+        case is RequestHeadHandler.UnknownTransferCoding: self = .unknownTransferCoding
+        case is MemoryRefusal: self = .noMemory
+        case is IOError, is ChannelError, is NIOSSLError, is BoringSSLError, is NIOSSLExtraError,
+            is NIOSSLCloseTimedOutError:
+            return nil
+        // A head that HTTP's grammar takes and the codec does not.
+        default: self = .malformed
+        }
+    }
+
     /// What the client is told.
-    var error: GatewayError {
+    func error(_ limits: RequestLimits) -> GatewayError {
         switch self {
         case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
         case .unknownTransferCoding:
@@ -10,13 +29,8 @@ extension Exchange.Failure {
                 .unsupportedTransferCoding,
                 "The only transfer coding of a request body that is understood is chunked, alone and with HTTP/1.1."
             )
-        case .headerTooLarge: GatewayError(.headerFieldsTooLarge, "The header fields are far too large, or too many.")
-        case .noMemory:
-            GatewayError(
-                .unavailable,
-                "The gateway has no memory left for requests with header fields of this size; try again.",
-                retryAfter: .seconds(1)
-            )
+        case .headerTooLarge: limits.tooLarge
+        case .noMemory: RequestLimits.refusal(.full)
         case .needsHTTP11:
             GatewayError(
                 .upgradeRequired,

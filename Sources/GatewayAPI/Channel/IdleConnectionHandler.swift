@@ -15,7 +15,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     private let timeout: TimeAmount
     private var lastActive = NIODeadline.now()
     /// Requests whose answers have not ended.
-    private var underWay = 0
+    private(set) var underWay = 0
     /// The body of the newest request is still coming: its client must go on sending.
     private var isReading = false
     private var check: Scheduled<Void>?

@@ -10,8 +10,10 @@ struct RequestBytes: Sendable {
     /// So many are read of a body that nobody has asked for yet, and of what comes behind requests under way; about.
     static let readAhead = 16 << 10
     /// Bytes of memory for each byte that came: what is decoded, what it is decoded from, which grows by doubling, and the
-    /// allocator's slack. Measured with one field of 60 KB, and with a thousand.
+    /// allocator's slack. Measured, see the design.
     static let cost = 3
+    /// Each part counts as so many bytes at least: one that waits takes memory, however little is in it.
+    static let leastOfPart = 64
 
     /// What came out of the decoder.
     struct Seen: Sendable, Hashable {
@@ -21,9 +23,11 @@ struct RequestBytes: Sendable {
 
         var hasHead = false
         var last: Part?
+        var parts = 0
 
         /// Another part came.
         mutating func note(_ part: HTTPServerRequestPart) {
+            parts += 1
             switch part {
             case .head:
                 hasHead = true
@@ -44,6 +48,8 @@ struct RequestBytes: Sendable {
     /// A head came whose request has not ended.
     private var isInRequest = false
     private var isBodyWanted = false
+    /// There was no memory for all of it.
+    private(set) var isShort = false
 
     /// What is to be reserved: nothing for most connections, most of the time.
     var charge: Int {
@@ -52,10 +58,17 @@ struct RequestBytes: Sendable {
     }
 
     /// Whether no more is to be read until something is answered, or asked for.
-    var isFull: Bool { isBusy && behind + unfinished > Self.readAhead }
+    var isFull: Bool {
+        isBusy && !isBodyComing && behind + unfinished > (isShort ? 0 : Self.readAhead)
+    }
 
     /// Whether it is a head alone that is held: nobody is answered on this connection.
-    var isStranger: Bool { !isBusy && unfinished > 0 }
+    var isHeadAlone: Bool { !isBusy && unfinished > 0 }
+
+    /// Whether the trailers of a body that is read are more than is held of them.
+    var isTrailerTooLong: Bool { isBodyComing && behind > Self.readAhead }
+
+    private var isBodyComing: Bool { isBodyWanted && isInRequest }
 
     /// Bytes came.
     ///
@@ -66,6 +79,7 @@ struct RequestBytes: Sendable {
         let wasBusy = self.isBusy
         self.isBusy = isBusy
         if seen.hasHead { isBodyWanted = false }
+        let count = max(count, seen.parts * Self.leastOfPart)
         let isInHead = seen.last == nil && !isInRequest
         if let last = seen.last { isInRequest = last != .end }
         if !isBusy { (first, behind) = (0, 0) }
@@ -82,15 +96,29 @@ struct RequestBytes: Sendable {
         }
     }
 
-    /// Somebody reads the body, and counts it.
+    /// Somebody reads the body of the newest request, and counts it.
     mutating func wantBody() {
-        isBodyWanted = true
+        isBodyWanted = isInRequest
         behind = 0
+        isShort = false
+    }
+
+    /// There is memory for all that is held, or not: then no more is held.
+    mutating func reserved(all: Bool) { isShort = !all }
+
+    /// A request may have begun since bytes came: one that had to wait.
+    mutating func look(isBusy: Bool) { self.isBusy = isBusy }
+
+    /// Nothing that comes is held any more.
+    mutating func stop(isBusy: Bool) {
+        unfinished = 0
+        ended(isBusy: isBusy)
     }
 
     /// An answer has ended.
     mutating func ended(isBusy: Bool) {
         self.isBusy = isBusy
+        isShort = false
         if !isBusy { (first, behind) = (0, 0) }
     }
 }

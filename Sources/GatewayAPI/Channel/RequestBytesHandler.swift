@@ -1,5 +1,6 @@
 import Memory
 import NIOCore
+import NIOHTTP1
 
 /// Counts what a connection holds of requests, reserves memory for what is much, and reads no further where enough waits.
 ///
@@ -19,26 +20,26 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Sees what the decoder makes of the bytes.
     var heads: RequestHeadHandler?
     private let idle: IdleConnectionHandler
-    private let room: UnfinishedHeads
-    private let displace: @Sendable (any Channel) -> Void
+    private let memory: UnfinishedHeads
+    private let table: ConnectionTable
 
     private var context: ChannelHandlerContext?
     private var bytes = RequestBytes()
     private var reservation: MemoryReservation?
-    private var isStranger = false
+    private var isHeadAlone = false
     private var isReadWanted = false
     private var isSettling = false
-    /// There was no memory: nothing that comes is looked at any more.
+    /// Nothing that comes is looked at any more: there was no memory, or what came is no request.
     private var isOver = false
 
     /// - Parameters:
     ///   - idle: Knows whether a request is being answered.
-    ///   - room: Where memory is reserved.
-    ///   - displace: Closes a connection whose head does not end, when others need its memory.
-    init(idle: IdleConnectionHandler, room: UnfinishedHeads, displace: @escaping @Sendable (any Channel) -> Void) {
+    ///   - memory: Where memory is reserved.
+    ///   - table: Closes a connection whose head does not end, when others need its memory; told of long heads.
+    init(idle: IdleConnectionHandler, memory: UnfinishedHeads, table: ConnectionTable) {
         self.idle = idle
-        self.room = room
-        self.displace = displace
+        self.memory = memory
+        self.table = table
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -68,7 +69,8 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard !isOver else { return }
         heads?.seen = .init()
         context.fireChannelRead(piece)
-        bytes.read(count, heads?.seen ?? .init(), isBusy: idle.isBusy)
+        guard heads?.isOver != true else { return stop() }
+        if !isOver { bytes.read(count, heads?.seen ?? .init(), isBusy: idle.isBusy) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -86,9 +88,39 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         isReadWanted = true
     }
 
-    /// A route reads the body, and counts it.
+    /// A route reads the body of the request that is being answered, and counts it.
     func wantBody() {
+        // What comes is another request's where more than one is under way.
+        guard idle.underWay <= 1, let context else { return }
         bytes.wantBody()
+        settle(context)
+    }
+
+    /// The caller of the request that is being answered is known: what is held counts for that one from now on.
+    ///
+    /// Throws `MemoryRefusal` where there is no memory for its head.
+    func charge(to caller: String) throws(MemoryRefusal) {
+        guard let context, !isOver, bytes.charge > 0 else { return }
+        // What it had may have gone to another connection before its head ended.
+        if reservation?.bytes == 0 { (reservation, isHeadAlone) = (nil, false) }
+        do throws(MemoryRefusal) {
+            if bytes.isShort || reservation == nil {
+                reservation = try memory.reserve(bytes.charge, reservation, for: context.channel)
+                bytes.reserved(all: true)
+            }
+            try reservation?.assign(to: caller)
+        } catch {
+            guard error != .released else { return settle(context) }
+            memory.count(error)
+            throw error
+        }
+        settle(context)
+    }
+
+    /// What comes from now on is no request, and is dropped.
+    func stop() {
+        isOver = true
+        bytes.stop(isBusy: idle.isBusy)
         if let context { settle(context) }
     }
 
@@ -102,44 +134,91 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let (handler, context) = bound.value
             handler.isSettling = false
             handler.bytes.ended(isBusy: handler.idle.isBusy)
-            if handler.context != nil { handler.settle(context) }
+            guard handler.context != nil else { return }
+            // What is left is nobody's whose name is known.
+            if !handler.idle.isBusy { handler.letGo(context) }
+            handler.settle(context)
         }
     }
 
     private func settle(_ context: ChannelHandlerContext) {
         if bytes.charge > 0 || reservation != nil { charge(context) }
-        guard isReadWanted, !bytes.isFull else { return }
+        guard isReadWanted, isOver || !bytes.isFull else { return }
         isReadWanted = false
         context.read()
     }
 
     /// Reserves what is held now.
     private func charge(_ context: ChannelHandlerContext) {
-        guard !isOver else { return }
+        bytes.look(isBusy: idle.isBusy)
+        guard !isOver || !bytes.isHeadAlone else { return }
+        if bytes.isTrailerTooLong, !isOver {
+            stop()
+            return context.fireErrorCaught(HTTPParserError.headerOverflow)
+        }
         let wanted = bytes.charge
         guard wanted > 0 else { return letGo(context) }
         if reservation?.bytes != wanted {
             do throws(MemoryRefusal) {
-                reservation = try room.reserve(wanted, reservation, for: context.channel)
+                reservation = try memory.reserve(
+                    wanted,
+                    reservation,
+                    for: context.channel,
+                    upTo: bytes.isHeadAlone ? nil : memory.half
+                )
             } catch {
-                isOver = true
-                return context.fireErrorCaught(error)
+                return refused(error, context)
             }
         }
-        guard bytes.isStranger != isStranger, let reservation else { return }
-        isStranger = bytes.isStranger
-        if isStranger {
-            room.began(context.channel, reservation, displace: displace)
-        } else {
-            room.ended(context.channel)
+        bytes.reserved(all: true)
+        guard bytes.isHeadAlone != isHeadAlone, let reservation else { return }
+        isHeadAlone = bytes.isHeadAlone
+        guard isHeadAlone else { return memory.ended(context.channel) }
+        // Before its request is: whoever answers it asks at once.
+        table.holdsHead(of: context.channel, true)
+        let bound = NIOLoopBound((handler: self, context: context, reservation), eventLoop: context.eventLoop)
+        let loop = context.eventLoop
+        memory.began(context.channel, reservation) {
+            loop.execute {
+                let (handler, context, reservation) = bound.value
+                handler.displaced(reservation, context)
+            }
         }
     }
 
-    private func letGo(_ context: ChannelHandlerContext) {
-        if isStranger { room.ended(context.channel) }
-        isStranger = false
-        reservation?.release()
+    private func refused(_ refusal: MemoryRefusal, _ context: ChannelHandlerContext) {
+        if refusal == .released, let reservation { return displaced(reservation, context) }
+        guard bytes.isHeadAlone else {
+            // Its request is under way, and is answered whatever comes.
+            if isHeadAlone { memory.ended(context.channel) }
+            isHeadAlone = false
+            return bytes.reserved(all: false)
+        }
+        isOver = true
+        bytes.stop(isBusy: false)
+        letGo(context)
+        memory.count(refusal)
+        context.fireErrorCaught(refusal)
+    }
+
+    /// What was reserved went to another connection. Where the head has ended meanwhile, its request is answered all the same.
+    private func displaced(_ lost: MemoryReservation, _ context: ChannelHandlerContext) {
+        guard reservation === lost, self.context != nil else { return }
         reservation = nil
+        isHeadAlone = false
+        bytes.look(isBusy: idle.isBusy)
+        guard bytes.isHeadAlone else { return settle(context) }
+        isOver = true
+        table.close(context.channel)
+    }
+
+    private func letGo(_ context: ChannelHandlerContext) {
+        guard let reservation else { return }
+        if isHeadAlone { memory.ended(context.channel) }
+        isHeadAlone = false
+        table.holdsHead(of: context.channel, false)
+        reservation.release()
+        self.reservation = nil
     }
 }
 

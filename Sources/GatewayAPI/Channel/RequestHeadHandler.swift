@@ -14,7 +14,8 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     struct UnknownTransferCoding: Error {}
 
     private let onHead: (HTTPVersion) -> Void
-    private var isOver = false
+    /// What came is no request: nothing that comes is looked at any more.
+    private(set) var isOver = false
     /// What came through since somebody set it back.
     var seen = RequestBytes.Seen()
 
@@ -41,6 +42,12 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
             onHead(head.version)
         }
         context.fireChannelRead(data)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The decoder drops everything from then on.
+        if error is HTTPParserError { isOver = true }
+        context.fireErrorCaught(error)
     }
 
     /// What is wrong with the transfer codings of a body; nil for none, and for `chunked` alone. The parser below takes that as the

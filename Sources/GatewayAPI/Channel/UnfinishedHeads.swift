@@ -2,16 +2,15 @@ import Memory
 import NIOCore
 import Synchronization
 
-/// The memory that connections reserve for what they hold of requests. Where there is none left, connections give way on which
-/// nothing came but a head that does not end: the one first that is at it for longest.
+/// The memory that connections reserve for what they hold of requests. Where there is none left, connections are closed on which
+/// nothing came but a head that does not end: first the one whose head is unfinished for longest.
 ///
-/// The head of who means it is there within moments; what is unfinished for longest is who keeps others out.
+/// Most heads are whole within moments; those that are unfinished for longest keep others out.
 final class UnfinishedHeads: Sendable {
     private struct Entry {
         var place: Int
-        var channel: any Channel
         var reservation: MemoryReservation
-        var displace: @Sendable (any Channel) -> Void
+        var displaced: @Sendable () -> Void
     }
 
     private struct State {
@@ -41,43 +40,52 @@ final class UnfinishedHeads: Sendable {
         self.memory = memory
     }
 
-    /// Reserves so many bytes in all for what a connection holds; those of others may be closed for it.
+    /// Half of the most that heads can take: where a request is under way, no more is reserved beside its head when so much is.
+    var half: Int { memory.maximum(of: .head) / 2 }
+
+    /// Counts a refusal that a client is told of.
+    func count(_ refusal: MemoryRefusal) { memory.count(refusal, of: .head) }
+
+    /// Reserves so many bytes in all for what a connection holds; others may be closed for it, but not where there is a `ceiling`.
     ///
-    /// Throws `MemoryRefusal`.
+    /// Throws `MemoryRefusal`, which is not counted.
+    ///
+    /// - Parameter ceiling: The most bytes that are reserved of all heads afterwards.
     func reserve(
         _ bytes: Int,
         _ reservation: MemoryReservation?,
-        for channel: any Channel
+        for channel: any Channel,
+        upTo ceiling: Int? = nil
     ) throws(MemoryRefusal) -> MemoryReservation {
         while true {
             do throws(MemoryRefusal) {
-                guard let reservation else { return try memory.reserve(bytes, .head) }
-                try reservation.resize(to: bytes)
+                guard let reservation else {
+                    return try memory.reserve(bytes, .head, upTo: ceiling, isCounted: false)
+                }
+                try reservation.resize(to: bytes, upTo: ceiling, isCounted: false)
                 return reservation
             } catch {
                 let id = ObjectIdentifier(channel)
-                guard error == .full, let victim = state.withLock({ $0.removeFirst(besides: id) }) else { throw error }
+                guard error == .full, ceiling == nil,
+                    let victim = state.withLock({ $0.removeFirst(besides: id) })
+                else { throw error }
                 victim.reservation.release()
-                victim.displace(victim.channel)
+                victim.displaced()
             }
         }
     }
 
-    /// From now on this connection may be closed for others, by `displace`.
+    /// From now on this connection may be closed for others: its reservation is released then, and `displaced` is called, on any
+    /// thread. The head may have ended by then.
     func began(
         _ channel: any Channel,
         _ reservation: MemoryReservation,
-        displace: @escaping @Sendable (any Channel) -> Void
+        displaced: @escaping @Sendable () -> Void
     ) {
         let id = ObjectIdentifier(channel)
         state.withLock { state in
             state.lastPlace += 1
-            state.entries[id] = Entry(
-                place: state.lastPlace,
-                channel: channel,
-                reservation: reservation,
-                displace: displace
-            )
+            state.entries[id] = Entry(place: state.lastPlace, reservation: reservation, displaced: displaced)
             state.queue.add(id, place: state.lastPlace)
             if state.queue.count > 4 * state.entries.count + 64 {
                 let entries = state.entries

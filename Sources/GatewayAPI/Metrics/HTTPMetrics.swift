@@ -65,7 +65,7 @@ struct HTTPMetrics: Sendable {
     /// A connection ended before TLS was agreed on.
     func failedHandshake() { failedHandshakes.increment() }
 
-    /// An idle connection was closed to make room for another.
+    /// A connection was closed to make room for another.
     func displaced() { displacements.increment() }
 
     /// Bytes came that are no request.

@@ -9,6 +9,8 @@ import Synchronization
 /// Reads a whole request body within a length, a time and the memory for bodies.
 struct BodyReader: Sendable {
     var limit: Int
+    /// Of trailers.
+    var limits: RequestLimits
     var timeout: Duration
     var time: any TimeSource
     /// What bodies take until they are read is reserved there. Short ones are not: they come with their heads.
@@ -27,7 +29,7 @@ struct BodyReader: Sendable {
 
     /// The body's bytes.
     ///
-    /// Throws `contentTooLarge`, `requestTimeout`, or `malformedRequest` for a body whose framing is broken; `tooManyRequests`
+    /// Throws `contentTooLarge`, `requestTimeout`, `headerFieldsTooLarge` for its trailers, or `malformedRequest` for a body whose framing is broken; `tooManyRequests`
     /// where this caller's bodies take as much memory as one caller's may, and `unavailable` where all together do: of a body
     /// that was not begun, nothing is read then. Only here is `Expect: 100-continue` answered: a request that is refused by its
     /// head never gets its body sent.
@@ -36,21 +38,18 @@ struct BodyReader: Sendable {
         if let length, length > Int64(limit) { throw tooLarge }
         let isExpected = call.request.headers[.expect]?.lowercased() == "100-continue"
         let isShort = length.map { $0 <= Int64(RequestBytes.allowance) } ?? false
-        var room: MemoryReservation?
+        var reservation: MemoryReservation?
         if !isShort {
             do throws(MemoryRefusal) {
-                room = try memory.reserve(Self.cost(of: 0), .body, for: call.caller.id)
+                reservation = try memory.reserve(Self.cost(of: 0), .body, for: call.caller.id)
             } catch {
                 throw Self.refusal(error)
             }
         }
-        defer { room?.release() }
-        if isExpected || !isShort {
-            // Fails on a channel without our handler, or one that is closed: then there is nobody to tell.
-            try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted(isExpected: isExpected)).get()
-        }
+        defer { reservation?.release() }
+        if isExpected || !isShort { await want(call, isExpected: isExpected) }
         let progress = Progress()
-        let reserved = room
+        let reserved = reservation
         let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
             group.addTask {
                 defer { progress.isRead.store(true, ordering: .releasing) }
@@ -62,6 +61,8 @@ struct BodyReader: Sendable {
                     await Task.yield()
                     if progress.isRead.load(ordering: .acquiring) { return nil }
                 }
+                // What a connection reads ahead may be used up by what came before.
+                if isShort, !isExpected { await want(call, isExpected: false) }
                 try await time.sleep(for: timeout)
                 return .tooLate
             }
@@ -73,6 +74,7 @@ struct BodyReader: Sendable {
         case .body(let buffer): return Array(buffer.readableBytesView)
         case .tooLarge: throw tooLarge
         case .refused(let refusal): throw Self.refusal(refusal)
+        case .trailersTooLarge: throw limits.tooLarge
         case .broken: throw GatewayError(.malformedRequest, "The framing of the request body is broken.")
         case .tooLate:
             throw GatewayError(
@@ -82,8 +84,13 @@ struct BodyReader: Sendable {
         }
     }
 
-    /// - Parameter room: Grows with what comes; nil for a body that is too short for that.
-    private func collect(_ body: RequestBody, _ room: MemoryReservation?) async throws -> Outcome {
+    private func want(_ call: Call, isExpected: Bool) async {
+        // Fails on a channel without our handler, or one that is closed: then there is nobody to tell.
+        try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted(isExpected: isExpected)).get()
+    }
+
+    /// - Parameter reservation: Grows with what comes; nil for a body that is too short for that.
+    private func collect(_ body: RequestBody, _ reservation: MemoryReservation?) async throws -> Outcome {
         var collected = ByteBuffer()
         var reserved = Self.cost(of: 0)
         do {
@@ -91,14 +98,18 @@ struct BodyReader: Sendable {
                 let length = collected.readableBytes + part.readableBytes
                 guard length <= limit else { return .tooLarge }
                 let cost = Self.cost(of: length)
-                if let room, cost > reserved {
-                    try room.resize(to: cost)
+                if let reservation, cost > reserved {
+                    do throws(MemoryRefusal) {
+                        try reservation.resize(to: cost)
+                    } catch {
+                        return .refused(error)
+                    }
                     reserved = cost
                 }
                 collected.writeImmutableBuffer(part)
             }
-        } catch let refusal as MemoryRefusal {
-            return .refused(refusal)
+        } catch HTTPParserError.headerOverflow {
+            return .trailersTooLarge
         } catch is HTTPParserError {
             return .broken
         }
@@ -113,6 +124,7 @@ struct BodyReader: Sendable {
         case body(ByteBuffer)
         case tooLarge
         case refused(MemoryRefusal)
+        case trailersTooLarge
         case broken
         case tooLate
     }
@@ -123,17 +135,12 @@ struct BodyReader: Sendable {
 
     private static func refusal(_ refusal: MemoryRefusal) -> GatewayError {
         switch refusal {
-        case .caller(let limit):
+        case .caller:
             GatewayError(
                 .tooManyRequests,
                 "This caller's request bodies that have not arrived yet take as much memory as one caller's may. "
                     + "Try again when some of them have.",
-                retryAfter: .seconds(1),
-                members: [
-                    "quota": [
-                        "name": "request-bodies-per-caller", "limit": .integer(Int64(limit)), "unit": "content-bytes",
-                    ]
-                ]
+                retryAfter: .seconds(1)
             )
         case .full, .released:
             GatewayError(

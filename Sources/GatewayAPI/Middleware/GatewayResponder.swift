@@ -3,6 +3,8 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import Logging
+import Memory
+import NIOCore
 import SystemCrypto
 
 /// The way of a request, top to bottom: name it, limit it, find its route, let it in, answer it, write it down.
@@ -52,7 +54,7 @@ struct GatewayResponder: HTTPResponder {
         record.metrics.began()
         var response: Response
         do {
-            try limits.check(request.head)
+            let headBytes = try limits.check(request.head)
             guard let target else {
                 throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
             }
@@ -62,8 +64,12 @@ struct GatewayResponder: HTTPResponder {
             let caller =
                 route.needsCaller
                 ? try await authentication.caller(of: request.headers, on: context.channel) : .anonymous
-            if route.needsCaller { connections.authenticated(context.channel) }
+            let isHeadHeld = route.needsCaller && connections.authenticated(context.channel)
             entry.caller = caller.id
+            // The first line and the host are not among the bytes that were counted.
+            if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
+                try await Self.charge(to: caller, on: context.channel)
+            }
             if let permission = route.permission { try caller.require(permission) }
             if let type = route.negotiates { try Self.negotiate(type, request.headers) }
             if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
@@ -98,6 +104,17 @@ struct GatewayResponder: HTTPResponder {
         if request.method == .head { response = Self.withoutContent(response) }
         entry.isStream = entry.code == nil && request.method == .get && OctetStream.isTypeOf(response)
         return record.tracked(response, entry, on: context.channel)
+    }
+
+    /// A long head counts for its caller as long as its request is under way.
+    private static func charge(to caller: Caller, on channel: any Channel) async throws {
+        do {
+            try await channel.triggerUserOutboundEvent(ConnectionHandler.CallerKnown(caller: caller.id)).get()
+        } catch let refusal as MemoryRefusal {
+            throw RequestLimits.refusal(refusal)
+        } catch {
+            // A channel without our handler, or one that is closed: then nothing is held there.
+        }
     }
 
     private func route(

@@ -35,8 +35,8 @@ struct ChangeWait: Sendable {
     ///
     /// Thousands may wait at a time: there is one task more for each, and none for each reason to end.
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
-        guard let room = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
-        defer { room.release() }
+        guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
+        defer { reservation.release() }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, owner) = (service, call.caller.owner)
         // Awaited here, and cancelled with this task.

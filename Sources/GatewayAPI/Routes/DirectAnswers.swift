@@ -112,7 +112,7 @@ struct DirectAnswers: Sendable {
     }
 
     /// The memory for a request that waits for a change; nil where there is none left for it.
-    func roomToWait(_ request: StatusRequest) -> MemoryReservation? {
+    func memoryToWait(_ request: StatusRequest) -> MemoryReservation? {
         try? memory.reserve(Self.waitCost, .wait, for: request.entry.caller)
     }
 

@@ -16,6 +16,9 @@ struct DirectConnection {
     let channel = EmbeddedChannel()
     let idle: IdleConnectionHandler
     let export: Export
+    /// Where heads are reserved, also those of other connections.
+    let heads: UnfinishedHeads
+    let table: ConnectionTable
     private let last = EventCounter()
 
     /// - Parameter memory: Bytes of the budget.
@@ -29,7 +32,8 @@ struct DirectConnection {
             export.files = (0..<files).map { ExportFile(id: "\($0)", name: "a.csv") }
         }
         let direct = try #require(gateway.api.responder.direct)
-        let table = gateway.api.responder.connections
+        table = gateway.api.responder.connections
+        let table = table
         let slow = SlowReaderHandler(pace: ReaderPace(rate: 1, window: .seconds(10)), onCut: {})
         let idle = IdleConnectionHandler(timeout: .seconds(75))
         self.idle = idle
@@ -37,11 +41,12 @@ struct DirectConnection {
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-        let room = UnfinishedHeads(memory: gateway.memory)
+        heads = UnfinishedHeads(memory: gateway.memory)
         let connection = ConnectionHandler(
+            limits: gateway.api.responder.limits,
             onUnreadable: { _ in },
             onHandshakeFailure: {},
-            bytes: RequestBytesHandler(idle: idle, room: room, displace: { _ in }),
+            bytes: RequestBytesHandler(idle: idle, memory: heads, table: table),
             direct: { DirectAnswerHandler(answers: direct, connection: $0, slow: slow, idle: idle, table: table) }
         )
         try pipeline.addHandlers([slow, connection, RequestCountHandler(table: table), idle, last])
