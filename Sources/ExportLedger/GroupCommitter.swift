@@ -37,7 +37,7 @@ final class GroupCommitter: Sendable {
         var queue = 8192
         /// Microseconds for which a group is gathered when the one before had at least `company` writes: whoever writes alone is
         /// not held up, and of many more share what a commit costs.
-        var gathering: UInt32 = 500
+        var gathering: UInt32 = 300
         var company = 4
     }
 

@@ -110,11 +110,14 @@ struct JSONWriter {
 
     private mutating func quoted(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
-        // Hardly any text has something to escape.
-        if text.utf8.contains(where: Self.isEscaped) {
-            for byte in text.utf8 { escaped(byte) }
-        } else {
-            bytes.append(contentsOf: text.utf8)
+        var text = text
+        text.withUTF8 { text in
+            // Hardly any text has something to escape.
+            if text.contains(where: Self.isEscaped) {
+                for byte in text { escaped(byte) }
+            } else {
+                bytes.append(contentsOf: text)
+            }
         }
         bytes.append(UInt8(ascii: "\""))
     }
