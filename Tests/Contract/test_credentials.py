@@ -249,7 +249,7 @@ CALLERS = 1000
 
 def test_a_thousand_requests_on_a_cold_connection_are_one_token_call(upstream, tmp_path, figure):
     credential = certificate(upstream, tmp_path)
-    room = {"downloads": {"perCaller": CALLERS, "memory": 1 << 40}, "server": {"maximumConnections": CALLERS + 16}}
+    room = {"downloads": {"perCaller": CALLERS}, "server": {"memory": 1 << 40, "maximumConnections": CALLERS + 16}}
     with gateway(upstream, credential, **room) as server:
         export = succeeded(server, credential, bodies.report())
         (job,) = upstream.jobs()

@@ -453,7 +453,7 @@ def test_links_are_read_as_browsers_read_them(pair):
     assert answer.status == 200, answer.body
     assert upstream.calls("graph.file")[-1].path == "/blob/job/0?name=a%20b%20%5B1%5D%20%C3%A9.csv"
     # A redirect with the same in it.
-    redirect = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ../job/0?again=[x y] " + "é".encode() + b"\r\n\r\n"
+    redirect = b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: ../job/0?again=[x y] " + "é".encode() + b"\r\n\r\n"
     upstream.script("graph.file", Raw(redirect))
     answer = fetched(gateway, export)
     assert answer.status == 200, answer.body
