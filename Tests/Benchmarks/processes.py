@@ -55,6 +55,16 @@ class Server:
                 total += int((task / "schedstat").read_text().split()[0])
         return total / 1e9
 
+    def settle(self) -> None:
+        """Returns once the server has done what was asked of it: after a second of which it used less than a twentieth. No
+        later than after 40 seconds: requests may be held for 60."""
+        used = self.cpu_seconds()
+        for _ in range(40):
+            time.sleep(1)
+            before, used = used, self.cpu_seconds()
+            if used - before < 0.05:
+                return
+
     def forget_peak(self) -> None:
         for pid in self._pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -64,6 +64,8 @@ def _spread(run: Run, hits_per_second: float) -> None:
         ours = stack.enter_context(start_gateway(place, SERVER, ledger.path,
                                                  [connection(jobs.base, requestsPerMinute=1)]))
         ours.log = place / "gateway.log"
+        # The unfinished ones are taken over by then.
+        ours.server.settle()
         paths = [f"/exports/{export}" for export in ledger.settled_of_first_caller]
         random.Random(1).shuffle(paths)
         answer = peers.answer_of(ours, paths[0], place)

@@ -36,12 +36,12 @@ def watchers(run: Run) -> None:
         )
         stack.callback(client.kill)
         _expect(client, "idle")
-        _settle(gateway.server)
+        gateway.server.settle()
         idle, misses = gateway.server.resident_bytes(), _misses(gateway)
         client.stdin.write("wait\n")
         client.stdin.flush()
         _expect(client, "sent")
-        _settle(gateway.server)
+        gateway.server.settle()
         waiting = gateway.server.resident_bytes()
         jobs.set_state("Succeeded")
         told = json.loads(client.stdout.readline())
@@ -67,17 +67,6 @@ def watchers(run: Run) -> None:
 def _expect(client: subprocess.Popen, line: str) -> None:
     if (found := client.stdout.readline().strip()) != line:
         raise SystemExit(f"{_CLIENT.name} said {found!r} in place of {line!r}")
-
-
-def _settle(server) -> None:
-    """Returns once the server has done what was asked of it: after a second of which it used less than a twentieth. No later
-    than after 40 seconds: requests are held for 60."""
-    used = server.cpu_seconds()
-    for _ in range(40):
-        time.sleep(1)
-        before, used = used, server.cpu_seconds()
-        if used - before < 0.05:
-            return
 
 
 def _misses(gateway) -> int | None:
