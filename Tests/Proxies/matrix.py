@@ -90,8 +90,9 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         # Whoever the proxies run as has to find the way to their own directories.
         directory.chmod(0o755)
-        downloads = {"resumeAttempts": 0, "perCaller": 256, "memory": 1 << 30}
-        pair = stack.enter_context(raw_servers.pair(downloads=downloads, server={"trustedProxies": ["127.0.0.1"]}))
+        downloads = {"resumeAttempts": 0, "perCaller": 256}
+        server = {"trustedProxies": ["127.0.0.1"], "memory": 1 << 30}
+        pair = stack.enter_context(raw_servers.pair(downloads=downloads, server=server))
         running = list(places(directory, f"127.0.0.1:{pair.gateway.port}", wanted))
         for proxy in running:
             stack.callback(proxy.kill)
