@@ -26,9 +26,8 @@ struct EngineTools: Sendable {
     /// Applies an event to a record in one transaction, and tells whoever should know.
     ///
     /// Carried out to its end even when the task is cancelled: what an upstream has answered must not be lost because
-    /// the process is about to end. `held` is for how long the request budget has held the export back, where that is known better than the record knows it.
-    /// Nil when the fence is
-    /// another's, or the export is unknown.
+    /// the process is about to end. `held` is for how long the request budget has held the export back; nil where nothing newer is
+    /// known of that than the record has. Gives back nil when the fence is another's, or the export is unknown.
     func apply(
         _ event: ExportLife.Event,
         to id: ExportID,

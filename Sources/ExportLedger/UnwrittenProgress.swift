@@ -4,13 +4,14 @@ import Synchronization
 
 /// The scheduling progress of tracked exports that is kept in memory: what a poll changes of which callers see nothing.
 ///
-/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, the counts that only say how long
-/// to wait (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the request budget has held
-/// the export back, for one export each, so that there are at most as many as unfinished exports. It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A
-/// kill loses it: the export is polled again earlier than it would have been, and its deadlines are nearer by the held time that
-/// was not written; nothing else. So a next time that is
-/// *earlier* than the one in the row is written at once, and so is every first time, every phase, every bound that begins or
-/// ends, every attempt.
+/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, the counts that only say how long to wait
+/// (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the request
+/// budget has held the export back: for one export each, so that there are at most as many as unfinished exports.
+///
+/// It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A kill loses it:
+/// the export is polled again earlier than it would have been, and its deadlines are nearer by the held time that was not written;
+/// nothing else. So a next time that is *earlier* than the one in the row is written at once, and so is every first time, every
+/// phase, every bound that begins or ends, every attempt.
 ///
 /// What is kept holds for the row that it was read from. As soon as that has other progress in it, it counts no more.
 final class UnwrittenProgress: Sendable {

@@ -29,10 +29,10 @@ struct BodyReader: Sendable {
 
     /// The body's bytes.
     ///
-    /// Throws `contentTooLarge`, `requestTimeout`, `headerFieldsTooLarge` for its trailers, or `malformedRequest` for a body whose framing is broken; `tooManyRequests`
-    /// where this caller's bodies take as much memory as one caller's may, and `unavailable` where all together do: of a body
-    /// that was not begun, nothing is read then. Only here is `Expect: 100-continue` answered: a request that is refused by its
-    /// head never gets its body sent.
+    /// Throws `contentTooLarge`, `requestTimeout`, `headerFieldsTooLarge` for its trailers, or `malformedRequest` for a body whose
+    /// framing is broken; `tooManyRequests` where this caller's bodies take as much memory as one caller's may, and `unavailable`
+    /// where all together do: of a body that was not begun, nothing is read then. Only here is `Expect: 100-continue` answered: a
+    /// request that is refused by its head never gets its body sent.
     func bytes(of call: Call) async throws -> [UInt8] {
         let length = call.request.headers[.contentLength].flatMap { Int64($0) }
         if let length, length > Int64(limit) { throw tooLarge }
