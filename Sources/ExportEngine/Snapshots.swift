@@ -7,13 +7,37 @@ import Synchronization
 ///
 /// All who miss the same export together share one read. Failures are not kept.
 final class Snapshots: Sendable {
+    /// Who is to be told what a read of the ledger finds.
+    private enum Asker {
+        /// Told nil where there is no such export, and where the ledger fails: it asks again then, for the reason.
+        case finder(@Sendable (ExportSnapshot?) -> Void)
+        case task(CheckedContinuation<ExportSnapshot?, any Error>)
+
+        func tell(_ result: Result<ExportSnapshot?, any Error>) {
+            switch self {
+            case .finder(let tell): tell((try? result.get()) ?? nil)
+            case .task(let continuation): continuation.resume(with: result)
+            }
+        }
+
+        var isFinder: Bool { if case .finder = self { true } else { false } }
+    }
+
     private struct State {
         var map: SnapshotMap
-        var reads: [ExportID: Task<ExportSnapshot?, any Error>] = [:]
-        /// Who is to be told what these reads find.
-        var finders: [ExportID: [@Sendable (ExportSnapshot?) -> Void]] = [:]
+        /// Reads that are under way.
+        var askers: [ExportID: [Asker]] = [:]
         /// How many of those who were told that there is no such export may come and ask for the reason: they know it already.
         var absent: [ExportID: Int] = [:]
+
+        /// What is at hand, or is done to find it: the asker waits for a read that is under way, and for one that must begin.
+        mutating func asks(_ asker: Asker, _ id: ExportID) -> Found {
+            if let snapshot = map.find(id) { return .snapshot(snapshot) }
+            if askers[id]?.append(asker) != nil { return .isBeingRead }
+            guard map.beginRead(id) else { return .isBeingCreated }
+            askers[id] = [asker]
+            return .mustBeRead
+        }
 
         mutating func areToldOfAbsence(_ count: Int, _ id: ExportID) {
             guard count > 0 else { return }
@@ -33,10 +57,10 @@ final class Snapshots: Sendable {
 
     private enum Found {
         case snapshot(ExportSnapshot)
-        case read(Task<ExportSnapshot?, any Error>)
-        case absent
-        /// It is being created: nobody can know its id yet.
-        case nothing
+        /// The asker waits, and will be told.
+        case isBeingRead, mustBeRead
+        /// Nobody can know its id yet.
+        case isBeingCreated
     }
 
     private let ledger: any ExportLedger
@@ -69,68 +93,50 @@ final class Snapshots: Sendable {
     /// Tells `then` the snapshot, whosever it is, at once or when it is read; nil where there is none, and where the ledger fails.
     /// Who then asks `current` why there is none causes no second read.
     func find(_ id: ExportID, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
-        let (isToldNow, found) = state.withLock { state -> (Bool, ExportSnapshot?) in
-            if let snapshot = state.map.find(id) { return (true, snapshot) }
-            // It is being created: nobody can know its id yet.
-            guard self.read(of: id, &state) != nil else { return (true, nil) }
-            state.finders[id, default: []].append(then)
-            return (false, nil)
-        }
-        (found == nil ? misses : hits).increment()
-        if isToldNow { then(found) }
+        ask(id, .finder(then))
     }
 
     /// The snapshot, whosever it is; nil for an unknown export. Throws what the ledger throws.
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
-        let found = state.withLock { state -> Found in
-            if let snapshot = state.map.find(id) { return .snapshot(snapshot) }
-            if state.isKnownToBeAbsent(id) { return .absent }
-            return self.read(of: id, &state).map(Found.read) ?? .nothing
+        let (snapshot, isAbsent) = state.withLock { state in
+            let found = state.map.find(id)
+            return (found, found == nil && state.isKnownToBeAbsent(id))
         }
-        switch found {
-        case .snapshot(let snapshot):
+        if isAbsent { return nil }
+        if let snapshot {
             hits.increment()
             return snapshot
-        case .read(let read):
+        }
+        return try await withCheckedThrowingContinuation { ask(id, .task($0)) }
+    }
+
+    private func ask(_ id: ExportID, _ asker: Asker) {
+        switch state.withLock({ $0.asks(asker, id) }) {
+        case .snapshot(let snapshot):
+            hits.increment()
+            asker.tell(.success(snapshot))
+        case .isBeingRead: misses.increment()
+        case .mustBeRead:
             misses.increment()
-            return try await read.value
-        case .absent: return nil
-        case .nothing:
+            ledger.record(id) { self.wasRead(id, $0.map { $0?.export }) }
+        case .isBeingCreated:
             misses.increment()
-            return try await ledger.record(id).map { ExportSnapshot($0.export) }
+            if asker.isFinder { return asker.tell(.success(nil)) }
+            ledger.record(id) { asker.tell($0.map { $0.map { ExportSnapshot($0.export) } }) }
         }
     }
 
-    /// The read that is under way, or a new one; nil where the export is being created.
-    private func read(of id: ExportID, _ state: inout State) -> Task<ExportSnapshot?, any Error>? {
-        if let read = state.reads[id] { return read }
-        guard state.map.beginRead(id) else { return nil }
-        // A task of its own: it must not end because the first who asked has left. It is one read of the ledger, and ends with it;
-        // everybody who asked awaits it, or is told.
-        let read = Task { try await self.read(id) }
-        state.reads[id] = read
-        return read
-    }
-
-    private func read(_ id: ExportID) async throws -> ExportSnapshot? {
-        let result: Result<LedgerRecord?, any Error>
-        do {
-            result = .success(try await ledger.record(id))
-        } catch {
-            result = .failure(error)
+    private func wasRead(_ id: ExportID, _ result: Result<Export?, any Error>) {
+        let (shown, askers) = state.withLock { state -> (Result<ExportSnapshot?, any Error>, [Asker]) in
+            let askers = state.askers.removeValue(forKey: id) ?? []
+            // One that fails may have been told of a change meanwhile; but what is not certain is asked for again.
+            let shown = state.map.endRead(id, (try? result.get()) ?? nil, lastOrder: orders.last)
+            if case .success(.none) = result, shown == nil {
+                state.areToldOfAbsence(askers.count(where: \.isFinder), id)
+            }
+            return (result.map { _ in shown }, askers)
         }
-        let (shown, finders) = state.withLock { state in
-            state.reads[id] = nil
-            let shown = state.map.endRead(id, (try? result.get())?.export, lastOrder: orders.last)
-            let finders = state.finders.removeValue(forKey: id) ?? []
-            if case .success(.none) = result, shown == nil { state.areToldOfAbsence(finders.count, id) }
-            return (shown, finders)
-        }
-        // One that fails may have been told of a change meanwhile; but what is not certain is asked for again.
-        let isCertain = (try? result.get()) != nil
-        for tell in finders { tell(isCertain ? shown : nil) }
-        _ = try result.get()
-        return shown
+        for asker in askers { asker.tell(shown) }
     }
 
     // MARK: Lists

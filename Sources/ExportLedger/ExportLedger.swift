@@ -29,8 +29,9 @@ public protocol ExportLedger: Sendable {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome?
 
-    /// The record of an export; nil for an unknown id.
-    func record(_ id: ExportID) async throws -> LedgerRecord?
+    /// Tells `answer` the record of an export; nil for an unknown id. Once, on a thread of the ledger's, which it must not hold up:
+    /// those that are asked for at the same time may be read together.
+    func record(_ id: ExportID, then answer: @escaping RecordAnswer)
 
     /// Takes over exports that are not settled and that another engine than `owner` has, in the order of their ids: at most
     /// `limit` of those after `after`.
@@ -163,11 +164,23 @@ public protocol ExportLedger: Sendable {
 }
 
 extension ExportLedger {
+    /// The record of an export; nil for an unknown id. What is being read is read to its end: the task's cancellation is looked at
+    /// before.
+    public func record(_ id: ExportID) async throws -> LedgerRecord? {
+        try Task.checkCancellation()
+        return try await withCheckedThrowingContinuation { continuation in
+            record(id) { continuation.resume(with: $0) }
+        }
+    }
+
     /// One page, all of it read from the ledger.
     public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
         try await exports(matching: filter, before: before, limit: limit) { _, _ in nil }
     }
 }
+
+/// Is told a record, nil for an unknown export, or why it could not be read.
+public typealias RecordAnswer = @Sendable (Result<LedgerRecord?, any Error>) -> Void
 
 /// What became of an insertion.
 public enum InsertOutcome: Sendable, Hashable {

@@ -27,20 +27,20 @@ extension SQLiteLedger: ExportLedger {
         return try await write(.creation) { database in
             let caller = record.export.createdBy
             // There is one write at a time: what is not claimed now is not claimed below.
-            if let idempotency,
-                let earlier = try Self.claimed(
-                    idempotency,
-                    by: caller,
-                    claimsSince: claimsSince,
-                    in: database,
-                    adding: progress
-                )
-            {
-                return earlier
+            if let idempotency {
+                let claim = try Self.claim(idempotency, by: caller, since: claimsSince, in: database)
+                switch claim {
+                case nil: break
+                case .otherRequest: return .keyReused
+                case .export(let id):
+                    if let earlier = try Self.record(id, in: database).map(progress.current) {
+                        return .replayed(earlier)
+                    }
+                }
             }
             try records.insert(record, in: database)
             guard let idempotency else { return .created(record) }
-            try database.cachedStatement(sql: Self.claim)
+            try database.cachedStatement(sql: Self.insertClaim)
                 .execute(
                     arguments: [
                         caller, idempotency.key, idempotency.fingerprint, record.export.id.description,
@@ -54,7 +54,7 @@ extension SQLiteLedger: ExportLedger {
         }
     }
 
-    private static let claim = """
+    private static let insertClaim = """
         INSERT INTO idempotency (caller, key, fingerprint, export_id, created_at) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT (caller, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, export_id = excluded.export_id, created_at = excluded.created_at
@@ -66,19 +66,19 @@ extension SQLiteLedger: ExportLedger {
         by caller: String,
         claimsSince: Timestamp
     ) async throws -> InsertOutcome? {
-        let progress = progress
-        return try await read {
-            try Self.claimed(idempotency, by: caller, claimsSince: claimsSince, in: $0, adding: progress)
+        let claim = try await read { try Self.claim(idempotency, by: caller, since: claimsSince, in: $0) }
+        switch claim {
+        case nil: return nil
+        case .otherRequest: return .keyReused
+        case .export(let id): return try await record(id).map(InsertOutcome.replayed)
         }
     }
 
-    public func record(_ id: ExportID) async throws -> LedgerRecord? {
-        let progress = progress
-        let record = try await read { database in
-            try progress.adding(to: id) { try Self.record(id, in: database) }
+    public func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        reads.record(id) { result in
+            if case .success = result { self.unreadable.read(id) }
+            answer(result.mapError { self.wrap($0, isWriting: false) })
         }
-        unreadable.read(id)
-        return record
     }
 
     public func update(
@@ -166,24 +166,29 @@ extension SQLiteLedger {
         try database.cachedStatement(sql: ExportColumn.selectOne).first([id.description], record)
     }
 
-    private static func claimed(
+    /// What is known of an idempotency key.
+    private enum Claim: Sendable {
+        case export(ExportID)
+        /// It was used with another request.
+        case otherRequest
+    }
+
+    private static func claim(
         _ idempotency: Idempotency,
         by caller: String,
-        claimsSince: Timestamp,
-        in database: Database,
-        adding progress: UnwrittenProgress
-    ) throws -> InsertOutcome? {
+        since: Timestamp,
+        in database: Database
+    ) throws -> Claim? {
         let row = try Row.fetchOne(
             database.cachedStatement(
                 sql: """
                     SELECT fingerprint, export_id FROM idempotency WHERE caller = ? AND key = ? AND created_at >= ?
                     """
             ),
-            arguments: [caller, idempotency.key, claimsSince.milliseconds]
+            arguments: [caller, idempotency.key, since.milliseconds]
         )
         guard let row else { return nil }
-        guard row["fingerprint"] == idempotency.fingerprint else { return .keyReused }
-        guard let id = ExportID(row["export_id"] as String) else { return nil }
-        return try progress.adding(to: id) { try record(id, in: database) }.map(InsertOutcome.replayed)
+        guard row["fingerprint"] == idempotency.fingerprint else { return .otherRequest }
+        return ExportID(row["export_id"] as String).map(Claim.export)
     }
 }

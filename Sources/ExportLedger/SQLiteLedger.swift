@@ -10,6 +10,7 @@ public final class SQLiteLedger: Sendable {
     let unreadable: UnreadableRows
     let progress = UnwrittenProgress()
     let records = RecordWriter()
+    let reads: RecordReads
     private let committer: GroupCommitter
     private let lock: LedgerLock?
     private let files: LedgerFiles?
@@ -69,6 +70,7 @@ public final class SQLiteLedger: Sendable {
         self.lock = lock
         self.files = files
         unreadable = UnreadableRows(logger: logger, metrics: metrics)
+        reads = RecordReads(database, adding: progress)
         committer = GroupCommitter(
             database,
             participant: progress,
@@ -92,6 +94,7 @@ public final class SQLiteLedger: Sendable {
         )
         database = try DatabaseQueue(configuration: configuration)
         try Self.migrate(database)
+        reads = RecordReads(database, adding: progress)
         committer = GroupCommitter(database, participant: progress, metrics: NOOPMetricsHandler.instance)
     }
 
@@ -110,6 +113,7 @@ public final class SQLiteLedger: Sendable {
     public func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         committer.close()
+        reads.close()
         guard let lock, let identity, files?.identity == identity else {
             try? database.close()
             return
@@ -183,7 +187,7 @@ public final class SQLiteLedger: Sendable {
         }
     }
 
-    private func wrap(_ error: any Error, isWriting: Bool) -> any Error {
+    func wrap(_ error: any Error, isWriting: Bool) -> any Error {
         if let error = error as? LedgerError {
             if let row = error.row { unreadable.found(row) }
             return error

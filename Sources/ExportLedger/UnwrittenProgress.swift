@@ -52,7 +52,7 @@ final class UnwrittenProgress: Sendable {
         }
     }
 
-    private struct Entry: Sendable {
+    fileprivate struct Entry: Sendable {
         /// What the row has.
         var stored: Values
         var present: Values
@@ -96,12 +96,23 @@ final class UnwrittenProgress: Sendable {
     /// For how many exports something is kept.
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// Reads a record and adds what is kept. `read` gives a row that is no older than the call.
-    func adding(to id: ExportID, _ read: () throws -> LedgerRecord?) rethrows -> LedgerRecord? {
-        // Before the row: what is written meanwhile is in it then, and does not fit any more.
-        let entry = state.withLock { $0.entries[id] }
-        guard let record = try read() else { return nil }
-        return entry?.merged(record) ?? record
+    /// What is kept of some exports, to be added to rows that are read by a transaction that has not begun yet: what is written
+    /// meanwhile is in its row then, and does not fit any more.
+    func kept(of ids: some Sequence<ExportID>) -> Kept {
+        state.withLock { state in
+            var kept = Kept()
+            for id in ids { kept.entries[id] = state.entries[id] }
+            return kept
+        }
+    }
+
+    /// What was kept of some exports at one moment.
+    struct Kept: Sendable {
+        fileprivate var entries: [ExportID: Entry] = [:]
+
+        func adding(to stored: LedgerRecord) -> LedgerRecord {
+            entries[stored.export.id]?.merged(stored) ?? stored
+        }
     }
 
     /// A list is about to be read; `endList` must follow.

@@ -51,7 +51,11 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince) }
     }
 
-    func record(_ id: ExportID) async throws -> LedgerRecord? { try await read { try await ledger.record(id) } }
+    func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        if isDead { return answer(.failure(Self.death)) }
+        ledger.record(id, then: answer)
+    }
+
     func takeOver(
         by owner: String,
         after: ExportID?,

@@ -205,9 +205,28 @@ final class Gate: Sendable {
     private let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
+    /// What goes on when it is opened; nil from then on.
+    private let held = Mutex<[@Sendable () -> Void]?>([])
+
     init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    func open() { continuation.finish() }
+    func open() {
+        continuation.finish()
+        let held = held.withLock { held in
+            defer { held = nil }
+            return held ?? []
+        }
+        for goOn in held { goOn() }
+    }
+
+    /// Calls `goOn` when the gate is open.
+    func pass(_ goOn: @escaping @Sendable () -> Void) {
+        let isHeld = held.withLock { held in
+            held?.append(goOn)
+            return held != nil
+        }
+        if !isHeld { goOn() }
+    }
 
     /// Returns when the gate is open, or the task is cancelled.
     func pass() async {

@@ -19,7 +19,7 @@ import Testing
         // Another process of this gateway: nothing is at hand.
         let later = try bench.restarted()
         let gate = Gate()
-        ledger.set { $0.beforeRecord = { await gate.pass() } }
+        ledger.set { $0.beforeRecord = { gate.pass($0) } }
         let before = ledger.recordReads
         try await withThrowingTaskGroup(of: Export.self) { group in
             for _ in 0..<1000 { group.addTask { try await known(later, id) } }
@@ -46,10 +46,10 @@ import Testing
         let bench = try Bench(ledger: ledger)
         let id = try await bench.create()
         let later = try bench.restarted()
-        ledger.set { $0.beforeRecord = { throw StagedLedger.failure } }
+        ledger.set { $0.beforeRecord = { _ in throw StagedLedger.failure } }
         let error = await #expect(throws: GatewayError.self) { try await known(later, id) }
         #expect(error?.code == .unavailable)
-        ledger.set { $0.beforeRecord = {} }
+        ledger.set { $0.beforeRecord = { $0() } }
         #expect(try await known(later, id).id == id)
     }
 
@@ -71,7 +71,7 @@ import Testing
         let id = bench.engine.tools.newID(at: bench.time.now())
         for count in 1...2 {
             let (told, gate) = (Signal(), Gate())
-            ledger.set { $0.beforeRecord = { await gate.pass() } }
+            ledger.set { $0.beforeRecord = { gate.pass($0) } }
             for number in 0..<3 {
                 bench.engine.find(id, owner: "alice") { snapshot in
                     #expect(snapshot == nil)

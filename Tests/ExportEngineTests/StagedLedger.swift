@@ -8,8 +8,9 @@ final class StagedLedger: ExportLedger {
         var reads = 0
         var writes = 0
         var recordReads = 0
-        /// What is done before a record is read; what it throws is the ledger's failure.
-        var beforeRecord: @Sendable () async throws -> Void = {}
+        /// What is done before a record is read, which goes on when the closure that it is given is called; what it throws is the
+        /// ledger's failure.
+        var beforeRecord: @Sendable (_ goOn: @escaping @Sendable () -> Void) throws -> Void = { $0() }
         /// What is done before a refresh token is read or written; what it throws is the ledger's failure.
         var beforeRead: @Sendable () async throws -> Void = {}
         var beforeWrite: @Sendable () async throws -> Void = {}
@@ -33,13 +34,16 @@ final class StagedLedger: ExportLedger {
     var writes: Int { state.withLock { $0.writes } }
     var recordReads: Int { state.withLock { $0.recordReads } }
 
-    func record(_ id: ExportID) async throws -> LedgerRecord? {
-        try await
-            state.withLock { state in
-                state.recordReads += 1
-                return state.beforeRecord
-            }()
-        return try await ledger.record(id)
+    func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        let before = state.withLock { state in
+            state.recordReads += 1
+            return state.beforeRecord
+        }
+        do {
+            try before { self.ledger.record(id, then: answer) }
+        } catch {
+            answer(.failure(error))
+        }
     }
 
     func refreshToken(of id: ExportID) async throws -> [UInt8]? {

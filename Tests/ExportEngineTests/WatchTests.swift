@@ -30,7 +30,7 @@ import Testing
         let id = try await bench.create()
         let later = try bench.restarted()
         let gate = Gate()
-        ledger.set { $0.beforeRecord = { await gate.pass() } }
+        ledger.set { $0.beforeRecord = { gate.pass($0) } }
         let told = (0..<1000).map { _ in Told<ExportSnapshot>() }
         for one in told { later.engine.find(id, owner: "alice", then: one.tell) }
         let stranger = Told<ExportSnapshot>()
@@ -50,11 +50,11 @@ import Testing
         let bench = try Bench(ledger: ledger)
         let id = try await bench.create()
         let later = try bench.restarted()
-        ledger.set { $0.beforeRecord = { throw StagedLedger.failure } }
+        ledger.set { $0.beforeRecord = { _ in throw StagedLedger.failure } }
         let told = Told<ExportSnapshot>()
         later.engine.find(id, owner: nil, then: told.tell)
         #expect(await told.first() == nil)
-        ledger.set { $0.beforeRecord = {} }
+        ledger.set { $0.beforeRecord = { $0() } }
         let unknown = Told<ExportSnapshot>()
         later.engine.find(later.engine.tools.newID(at: bench.time.now()), owner: nil, then: unknown.tell)
         #expect(await unknown.first() == nil)

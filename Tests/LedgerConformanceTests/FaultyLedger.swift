@@ -14,6 +14,8 @@ final class FaultyLedger: ExportLedger {
     /// Exports whose changes were refused.
     let refused = Mutex<[LedgerRecord]>([])
     let polled = Mutex<[LedgerRecord]>([])
+    /// The export whose record was asked for last.
+    private let asked = Mutex<ExportID?>(nil)
 
     init(_ ledger: SQLiteLedger, _ fault: LedgerFault?) {
         self.ledger = ledger
@@ -73,12 +75,22 @@ final class FaultyLedger: ExportLedger {
 
     // MARK: Records
 
-    func record(_ id: ExportID) async throws -> LedgerRecord? {
-        if let record = unwritten.withLock({ $0.first { $0.export.id == id } }) { return record }
-        var record = try await ledger.record(id)
-        if fault == .losesAField { record?.progress.decision = nil }
-        if fault == .forgetsPolls { record?.progress.polls = 0 }
-        return record
+    func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        if let record = unwritten.withLock({ $0.first { $0.export.id == id } }) { return answer(.success(record)) }
+        asked.withLock { $0 = id }
+        ledger.record(id) { [fault] result in
+            if fault == .mixesReadsUp, let other = self.asked.withLock({ $0 }), other != id {
+                return self.ledger.record(other, then: answer)
+            }
+            answer(
+                result.map { record in
+                    var record = record
+                    if fault == .losesAField { record?.progress.decision = nil }
+                    if fault == .forgetsPolls { record?.progress.polls = 0 }
+                    return record
+                }
+            )
+        }
     }
 
     func takeOver(

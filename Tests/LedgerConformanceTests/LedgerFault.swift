@@ -2,7 +2,7 @@
 enum LedgerFault: String, Sendable, CaseIterable {
     case forgetsNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, remembersKeysForEver
     case leavesTheExportOfAReplay, prunesTooMuch
-    case losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
+    case mixesReadsUp, losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, forgetsPolls, listsWithoutPolls
     case bindsAJobTwice, takesEveryConnectionForOne, forgetsUnconfirmedStarts, forgetsEndedJobs
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
@@ -25,6 +25,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .sharesKeysBetweenCallers: "a key belongs to one caller"
         case .remembersKeysForEver, .prunesTooMuch: "old keys are forgotten"
         case .tellsTheFormerRecord: "an update writes every field"
+        case .mixesReadsUp: "reads at once get each its own record"
         case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
         case .takesOverItsOwn, .takesOverWithoutAFence, .takesOverWhatIsSettled, .leavesTheEpoch:
             "an engine takes over what others have"

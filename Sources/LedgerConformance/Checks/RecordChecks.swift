@@ -36,6 +36,17 @@ extension LedgerCase {
             _ = try await ledger.update(first.export.id, fence: nil) { $0.export.status = .failed }
             examination.expect(try await ledger.record(second.export.id) == second, "the other is as it was")
         },
+        LedgerCase("reads at once get each its own record") { examination in
+            let ledger = examination.ledger
+            let records = (0..<200).map { Sample.record($0) }
+            for record in records { _ = try await ledger.add(record) }
+            let wanted = records.map { ($0.export.id, Optional($0)) } + [(Sample.id(), nil)]
+            let wrong = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for (id, record) in wanted { group.addTask { try await ledger.record(id) != record } }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            examination.expect(wrong == 0, "each gets what it asked for, but \(wrong) did not")
+        },
         LedgerCase("updates at once lose nothing") { examination in
             let ledger = examination.ledger
             for record in [Sample.record(), Sample.tracked()] {

@@ -1,0 +1,93 @@
+import Dispatch
+import Exports
+import GRDB
+import Synchronization
+
+/// Reads records together: those that are asked for while others are read share the next transaction, and so the thread and the
+/// connection that it takes.
+///
+/// Each is read by a transaction that begins after it was asked for, in the order in which they were asked for. One that cannot
+/// be read costs no other. As many wait as there are requests and tasks of the engine, each of which waits for its answer.
+final class RecordReads: Sendable {
+    /// The most records of one transaction: who is told waits for no more than these.
+    static let limit = 16
+    /// The most transactions at once: when more than one's records wait, another begins.
+    static let mostAtOnce = 3
+
+    private struct State {
+        var waiting: [(id: ExportID, answer: RecordAnswer)] = []
+        var readers = 0
+
+        /// Whether another reader has to begin.
+        mutating func ask(_ id: ExportID, _ answer: @escaping RecordAnswer) -> Bool {
+            waiting.append((id, answer))
+            guard readers == 0 || (waiting.count > RecordReads.limit && readers < RecordReads.mostAtOnce) else {
+                return false
+            }
+            readers += 1
+            return true
+        }
+
+        /// The next group; empty where nobody waits: the reader has ended then.
+        mutating func take() -> [(id: ExportID, answer: RecordAnswer)] {
+            let taken = Array(waiting.prefix(RecordReads.limit))
+            waiting.removeFirst(taken.count)
+            if taken.isEmpty { readers -= 1 }
+            return taken
+        }
+    }
+
+    private let database: any DatabaseReader
+    private let progress: UnwrittenProgress
+    private let queue = DispatchQueue(label: "ledger.records", attributes: .concurrent)
+    private let state = Mutex(State())
+    private let isClosed = Mutex(false)
+    /// The transactions that are under way.
+    private let underWay = DispatchGroup()
+
+    init(_ database: any DatabaseReader, adding progress: UnwrittenProgress) {
+        (self.database, self.progress) = (database, progress)
+    }
+
+    /// Tells `answer` the record as its row and the progress that is not written yet have it; nil for an unknown export. It is
+    /// called by a thread of the reads, and must not wait.
+    func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        if state.withLock({ $0.ask(id, answer) }) { queue.async { self.readAll() } }
+    }
+
+    /// Returns when no transaction is under way. Who waits, and who asks later, is told that the ledger is closed.
+    func close() {
+        isClosed.withLock { $0 = true }
+        underWay.wait()
+    }
+
+    private func readAll() {
+        while true {
+            let group = state.withLock { $0.take() }
+            guard !group.isEmpty else { return }
+            // Told when the transaction has ended: whoever is told may take the processor.
+            for ((_, answer), result) in zip(group, read(group.map(\.id))) { answer(result) }
+        }
+    }
+
+    private func read(_ ids: [ExportID]) -> [Result<LedgerRecord?, any Error>] {
+        // GRDB may give a closed connection to who asks while the pool closes, and SQLite does not check it.
+        let mayRead = isClosed.withLock { isClosed in
+            if !isClosed { underWay.enter() }
+            return !isClosed
+        }
+        guard mayRead else {
+            return ids.map { _ in .failure(LedgerError(.unavailable, "the ledger is closed")) }
+        }
+        defer { underWay.leave() }
+        // Before the transaction, which shows nothing that is committed after it has begun.
+        let kept = progress.kept(of: ids)
+        do {
+            return try database.read { database in
+                ids.map { id in Result { try SQLiteLedger.record(id, in: database).map(kept.adding) } }
+            }
+        } catch {
+            return ids.map { _ in .failure(error) }
+        }
+    }
+}
