@@ -1,17 +1,17 @@
-import Synchronization
+public import Synchronization
 
 /// An export as callers see it between two changes, with the forms in which it is sent: each is made once, or by each of those
 /// who ask for it first at the same moment.
 public final class ExportSnapshot: Sendable {
-    private struct Forms {
-        var made: [any Sendable] = []
+    @usableFromInline struct Forms {
+        @usableFromInline var made: [any Sendable] = []
         /// Of the snapshot before this one, where only `observedAt` is another.
-        var earlier: [any Sendable] = []
+        @usableFromInline var earlier: [any Sendable] = []
     }
 
     /// What callers see.
     public let export: Export
-    private let forms: Mutex<Forms>
+    @usableFromInline let forms: Mutex<Forms>
 
     /// How many forms are kept; those that were made first give way.
     public static let formLimit = 4
@@ -34,7 +34,7 @@ public final class ExportSnapshot: Sendable {
     /// Where there is none, `make` makes it and it is kept; `make` gets the same form of the earlier snapshot, if that is of the
     /// same revision. `isWanted` is called with a lock held: it must not ask this snapshot for another form. `make` is not, because
     /// the text of an export with many files takes long.
-    public func form<Form: Sendable>(
+    @inlinable public func form<Form: Sendable>(
         where isWanted: (Form) -> Bool,
         make: (_ earlier: Form?) -> Form
     ) -> Form {

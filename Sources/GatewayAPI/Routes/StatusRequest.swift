@@ -70,8 +70,7 @@ struct StatusFields: Sendable {
         case accept, authorization, connection, forwarded, host, ifNoneMatch, meaningless, prefer, requestID
 
         init?(_ name: String) {
-            var name = name
-            let known = name.withUTF8 { bytes -> Field? in
+            let known = name.utf8.withContiguousStorageIfAvailable { bytes -> Field? in
                 func isName(_ text: StaticString) -> Bool {
                     guard bytes.count == text.utf8CodeUnitCount else { return false }
                     for index in 0..<bytes.count where bytes[index] | 0x20 != text.utf8Start[index] { return false }
@@ -98,7 +97,8 @@ struct StatusFields: Sendable {
                 default: return nil
                 }
             }
-            guard let known else { return nil }
+            // A text that is not UTF-8 in one piece does not come from the parser.
+            guard let known = known ?? nil else { return nil }
             self = known
         }
     }
