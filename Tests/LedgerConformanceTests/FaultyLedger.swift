@@ -77,11 +77,11 @@ final class FaultyLedger: ExportLedger {
 
     func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
         if let record = unwritten.withLock({ $0.first { $0.export.id == id } }) { return answer(.success(record)) }
-        asked.withLock { $0 = id }
-        ledger.record(id) { [fault] result in
-            if fault == .mixesReadsUp, let other = self.asked.withLock({ $0 }), other != id {
-                return self.ledger.record(other, then: answer)
-            }
+        let former = asked.withLock { asked in
+            defer { asked = id }
+            return asked
+        }
+        ledger.record(fault == .mixesReadsUp ? former ?? id : id) { [fault] result in
             answer(
                 result.map { record in
                     var record = record
