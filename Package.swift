@@ -111,7 +111,7 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
-        room("Pacing", ["Exports", .metrics]),
+        room("Pacing", ["Exports", .dequeModule, .metrics]),
         room("Memory", [.metrics]),
         room(
             "UpstreamHTTP",

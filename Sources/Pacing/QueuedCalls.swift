@@ -1,3 +1,4 @@
+import DequeModule
 import Exports
 
 /// Which work of one class comes before which: each piece keeps its place in the line from its first coming until its call is
@@ -15,8 +16,19 @@ struct QueuedCalls: Sendable {
 
     private struct Line: Sendable {
         var weight: Int
-        /// In order.
-        var orders: [UInt64]
+        /// In order. Nearly all come at the end and leave at the front, where a deque moves none of the others.
+        var orders: Deque<UInt64>
+
+        mutating func keep(_ order: UInt64, weight: Int) {
+            self.weight = weight
+            orders.insert(order, at: QueuedCalls.index(of: order, in: orders))
+        }
+
+        /// How many are left.
+        mutating func remove(_ order: UInt64) -> Int {
+            orders.remove(at: QueuedCalls.index(of: order, in: orders))
+            return orders.count
+        }
     }
 
     /// How many are remembered, some 10 MB. More of them have no place of their own and come after all others.
@@ -34,7 +46,7 @@ struct QueuedCalls: Sendable {
 
     /// How many calls come before this one of a caller, whether it is in the line or new.
     func before(_ work: PacedWork?, of caller: String?, weight: Int) -> Int {
-        let line = lines[caller]?.orders ?? []
+        let line = lines[caller]?.orders ?? Deque()
         let order = work.flatMap { places[$0]?.order }
         let index = order.map { Self.index(of: $0, in: line) } ?? line.count
         var before = index
@@ -56,17 +68,14 @@ struct QueuedCalls: Sendable {
             places[work]?.comesBackAt = comesBackAt
         } else if count < Self.limit {
             places[work] = Place(caller: caller, order: order, comesBackAt: comesBackAt)
-            var line = lines[caller] ?? Line(weight: weight, orders: [])
-            line.weight = weight
-            line.orders.insert(order, at: Self.index(of: order, in: line.orders))
-            lines[caller] = line
+            // In its place: a copy of a line of 100,000 takes longer than all else.
+            lines[caller, default: Line(weight: weight, orders: Deque())].keep(order, weight: weight)
         }
     }
 
     mutating func remove(_ work: PacedWork) {
-        guard let place = places.removeValue(forKey: work), let line = lines[place.caller]?.orders else { return }
-        lines[place.caller]?.orders.remove(at: Self.index(of: place.order, in: line))
-        if line.count == 1 { lines[place.caller] = nil }
+        guard let place = places.removeValue(forKey: work) else { return }
+        if lines[place.caller]?.remove(place.order) == 0 { lines[place.caller] = nil }
     }
 
     /// Forgets what should have come again `grace` ago; looks now and then.
@@ -79,7 +88,7 @@ struct QueuedCalls: Sendable {
     }
 
     /// Where `order` stands in a sorted line that holds it.
-    private static func index(of order: UInt64, in line: [UInt64]) -> Int {
+    private static func index(of order: UInt64, in line: Deque<UInt64>) -> Int {
         var (low, high) = (0, line.count)
         while low < high {
             let middle = (low + high) / 2
