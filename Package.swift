@@ -42,30 +42,89 @@ extension Target.Dependency {
     static let yams = product(name: "Yams", package: "Yams")
 }
 
-/// A target of ours: the folder is `Sources/<path>`, the settings are the same everywhere.
-func room(
+/// The layers of `Sources`, a folder each, from the lowest to the highest: what their modules may import of ours, by layer or by
+/// module. A module of the same layer may be imported where it stands before.
+let layers: KeyValuePairs<String, Set<String>> = [
+    "System": [],
+    "Core": ["System"],
+    "Upstream": ["Core"],
+    "Providers": ["Exports", "UpstreamHTTP"],
+    "Engine": ["Core"],
+    "API": ["Core"],
+    "Sandbox": ["Core", "HTTPListening"],
+    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API", "Sandbox"],
+]
+
+/// The layer of each module of ours, as far as they have been declared.
+nonisolated(unsafe) var layerOfModule: [String: String] = [:]
+
+/// Ends the reading of the package where a module imports what its layer must not know.
+func check(_ name: String, in layer: String, _ dependencies: [Target.Dependency]) {
+    guard let allowed = layers.first(where: { $0.key == layer })?.value else { fatalError("\(layer) is no layer") }
+    for case .byNameItem(let other, _) in dependencies {
+        guard let otherLayer = layerOfModule[other] else {
+            fatalError("\(name) imports \(other), which is not declared before it")
+        }
+        let isSibling = otherLayer == layer && layer != "Providers"
+        guard isSibling || allowed.contains(otherLayer) || allowed.contains(other) else {
+            fatalError("\(name) imports \(other), which \(layer) must not know")
+        }
+    }
+    layerOfModule[name] = layer
+}
+
+/// A library of the system, by its module map.
+func system(_ name: String, pkgConfig: String? = nil, package: String? = nil) -> Target {
+    check(name, in: "System", [])
+    return .systemLibrary(
+        name: name,
+        path: "Sources/System/\(name)",
+        pkgConfig: pkgConfig,
+        providers: package.map { [.apt([$0])] }
+    )
+}
+
+/// A module of a layer: its folder is `Sources/<layer>/<name>`, its settings are those of all.
+func module(
+    _ layer: String,
     _ name: String,
-    path: String? = nil,
     resources: [Resource] = [],
     defines: [SwiftSetting] = [],
     _ dependencies: [Target.Dependency]
 ) -> Target {
-    .target(
+    check(name, in: layer, dependencies)
+    return .target(
         name: name,
         dependencies: dependencies,
-        path: "Sources/\(path ?? name)",
+        path: "Sources/\(layer)/\(name)",
         resources: resources,
         swiftSettings: settings + defines
     )
 }
 
-func tests(_ name: String, fixtures: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
+/// The tests of a module: their folder is `Tests/<layer>/<name>Tests`.
+func tests(
+    _ layer: String,
+    _ name: String,
+    fixtures: Bool = false,
+    _ dependencies: [Target.Dependency]
+) -> Target {
     .testTarget(
-        name: name,
+        name: name + "Tests",
         dependencies: dependencies,
+        path: "Tests/\(layer)/\(name)Tests",
         resources: fixtures ? [.copy("Fixtures")] : [],
         swiftSettings: settings
     )
+}
+
+/// What tests and benchmarks share, or run.
+func support(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Tests/\(path)", swiftSettings: settings)
+}
+
+func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
 
 let package = Package(
@@ -92,142 +151,130 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
-    // The order is the floor plan: a target depends only on targets above it in this list.
-    targets: [
-        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(
-            name: "COpenSSL",
-            path: "Sources/COpenSSL",
-            pkgConfig: "libcrypto",
-            providers: [.apt(["libssl-dev"])]
-        ),
+    targets: (hasISAL ? [system("CISAL", pkgConfig: "libisal", package: "libisal-dev")] : []) + [
+        system("CMalloc"),
+        system("COpenSSL", pkgConfig: "libcrypto", package: "libssl-dev"),
+        system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
 
-        .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
-
-        room("Exports", [.heapModule, .nioCore]),
-        room("SystemCrypto", ["COpenSSL"]),
-        room(
+        module("Core", "Exports", [.heapModule, .nioCore]),
+        module("Core", "SystemCrypto", ["COpenSSL"]),
+        module("Core", "Memory", [.metrics]),
+        module("Core", "StoredZip", ["CZlib", .nioCore]),
+        module(
+            "Core",
             "ParallelGzip",
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
-        room("Pacing", ["Exports", .dequeModule, .metrics]),
-        room("Memory", [.metrics]),
-        room(
+
+        module("Upstream", "Pacing", ["Exports", .dequeModule, .metrics]),
+        module(
+            "Upstream",
             "UpstreamHTTP",
             [
                 "Exports", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore,
-                .nioHTTP1,
-                .nioPosix, .nioSSL,
+                .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
-        room("EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
+        module("Upstream", "EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
 
-        room("GraphEDiscovery", path: "Providers/GraphEDiscovery", ["Exports", "UpstreamHTTP"]),
-        room("VivaGoals", path: "Providers/VivaGoals", ["Exports", "UpstreamHTTP"]),
-        room("PowerBI", path: "Providers/PowerBI", ["Exports", "UpstreamHTTP"]),
-        room("ProviderConformance", ["Exports", .nioCore]),
-        room("ExportLedger", ["Exports", .grdb, .logging, .metrics]),
-        room("LedgerConformance", ["Exports", "ExportLedger"]),
-        room("StoredZip", ["CZlib", .nioCore]),
+        module("Providers", "GraphEDiscovery", ["Exports", "UpstreamHTTP"]),
+        module("Providers", "VivaGoals", ["Exports", "UpstreamHTTP"]),
+        module("Providers", "PowerBI", ["Exports", "UpstreamHTTP"]),
+        module("Providers", "ProviderConformance", ["Exports", .nioCore]),
 
-        room(
+        module("Engine", "ExportLedger", ["Exports", .grdb, .logging, .metrics]),
+        module("Engine", "LedgerConformance", ["Exports", "ExportLedger"]),
+        module(
+            "Engine",
             "ExportEngine",
             [
-                "Exports", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics,
-                .serviceLifecycle, .nioCore,
+                "Exports", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics, .nioCore,
+                .serviceLifecycle,
             ]
         ),
-        room(
+
+        module(
+            "API",
             "DownloadRelay",
             ["Exports", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics, .nioCore]
         ),
-        room(
+        module(
+            "API",
             "HTTPListening",
             [.hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1]
         ),
-        room(
+        module(
+            "API",
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
                 "Exports", "SystemCrypto", "Memory", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes,
-                .hummingbird,
-                .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL,
-                .serviceLifecycle,
+                .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes,
+                .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
-        room(
+
+        module(
+            "Sandbox",
             "MicrosoftSandbox",
             [
                 "Exports", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
-        room(
+
+        module(
+            "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "SystemCrypto", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery",
-                "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine", "ParallelGzip", "Memory", "DownloadRelay",
-                "GatewayAPI",
-                "MicrosoftSandbox",
-                .coreMetrics, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
+                "CMalloc", "Exports", "SystemCrypto", "Memory", "ParallelGzip", "Pacing", "UpstreamHTTP",
+                "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine",
+                "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .coreMetrics, .logging, .metrics, .nioCore,
+                .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
-        .executableTarget(
-            name: "export-gateway",
-            dependencies: [
+        program(
+            "export-gateway",
+            path: "Sources/App/export-gateway",
+            [
                 "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
                 .serviceLifecycle, .unixSignals,
-            ],
-            path: "Sources/export-gateway",
-            swiftSettings: settings
+            ]
         ),
 
-        .target(
-            name: "ScriptedHost",
-            dependencies: ["Exports", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix],
-            path: "Tests/ScriptedHost",
-            swiftSettings: settings
+        support(
+            "ScriptedHost",
+            path: "Support/ScriptedHost",
+            ["Exports", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix]
         ),
-
-        .target(
-            name: "SandboxBench",
-            dependencies: [
+        support(
+            "SandboxBench",
+            path: "Support/SandboxBench",
+            [
                 "Exports", "UpstreamHTTP", "SystemCrypto", "ProviderConformance", "MicrosoftSandbox", .coreMetrics,
                 .logging,
-            ],
-            path: "Tests/SandboxBench",
-            swiftSettings: settings
+            ]
         ),
+        program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
+        program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
-        .executableTarget(
-            name: "gzip-throughput",
-            dependencies: ["ParallelGzip", .nioCore],
-            path: "Tests/Benchmarks/GzipThroughput",
-            swiftSettings: settings
-        ),
-
-        .executableTarget(
-            name: "bare-nio",
-            dependencies: [.nioCore, .nioHTTP1, .nioPosix],
-            path: "Tests/Benchmarks/BareNIO",
-            swiftSettings: settings
-        ),
-
-        tests("ExportsTests", ["Exports"]),
-        tests("SystemCryptoTests", ["SystemCrypto"]),
-        tests("MemoryTests", ["Memory", .metricsTestKit]),
-        tests("PacingTests", ["Exports", "Pacing", .coreMetrics, .metrics]),
+        tests("Core", "Exports", ["Exports"]),
+        tests("Core", "SystemCrypto", ["SystemCrypto"]),
+        tests("Core", "Memory", ["Memory", .metricsTestKit]),
+        tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
-            "UpstreamHTTPTests",
+            "Upstream",
+            "UpstreamHTTP",
             [
                 "Exports", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging,
                 .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
-            "EntraIdentityTests",
+            "Upstream",
+            "EntraIdentity",
             fixtures: true,
             [
                 "Exports", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging,
@@ -235,7 +282,8 @@ let package = Package(
             ]
         ),
         tests(
-            "GraphEDiscoveryTests",
+            "Providers",
+            "GraphEDiscovery",
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
@@ -243,7 +291,8 @@ let package = Package(
             ]
         ),
         tests(
-            "VivaGoalsTests",
+            "Providers",
+            "VivaGoals",
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
@@ -251,39 +300,44 @@ let package = Package(
             ]
         ),
         tests(
-            "PowerBITests",
+            "Providers",
+            "PowerBI",
             fixtures: true,
             [
                 "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
-        tests("ProviderConformanceTests", ["Exports", "ProviderConformance", .nioCore]),
+        tests("Providers", "ProviderConformance", ["Exports", "ProviderConformance", .nioCore]),
         tests(
-            "ExportLedgerTests",
+            "Engine",
+            "ExportLedger",
             fixtures: true,
             ["Exports", "ExportLedger", .grdb, .logging, .metrics, .metricsTestKit]
         ),
-        tests("LedgerConformanceTests", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
-        tests("ParallelGzipTests", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
-        tests("StoredZipTests", ["StoredZip", "CZlib", .nioCore]),
+        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
+        tests("Core", "ParallelGzip", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
+        tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
-            "ExportEngineTests",
+            "Engine",
+            "ExportEngine",
             [
                 "Exports", "SystemCrypto", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics,
                 .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
         tests(
-            "DownloadRelayTests",
+            "API",
+            "DownloadRelay",
             [
                 "Exports", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip", "CZlib", .logging,
                 .metrics, .metricsTestKit, .nioCore,
             ]
         ),
-        tests("HTTPListeningTests", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
+        tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
         tests(
-            "GatewayAPITests",
+            "API",
+            "GatewayAPI",
             [
                 "Exports", "GatewayAPI", "SystemCrypto", "Memory", "DownloadRelay", .coreMetrics, .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
@@ -291,14 +345,16 @@ let package = Package(
             ]
         ),
         tests(
-            "MicrosoftSandboxTests",
+            "Sandbox",
+            "MicrosoftSandbox",
             [
                 "Exports", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]
         ),
         tests(
-            "GatewayServerTests",
+            "App",
+            "GatewayServer",
             [
                 "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,
@@ -306,21 +362,13 @@ let package = Package(
             ]
         ),
         tests(
-            "EndToEndTests",
+            "App",
+            "EndToEnd",
             [
                 "Exports", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "ParallelGzip",
                 .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]
         ),
-    ]
-        + (hasISAL
-            ? [
-                .systemLibrary(
-                    name: "CISAL",
-                    path: "Sources/CISAL",
-                    pkgConfig: "libisal",
-                    providers: [.apt(["libisal-dev"])]
-                )
-            ] : []),
+    ],
     swiftLanguageModes: [.v6]
 )

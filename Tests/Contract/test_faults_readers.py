@@ -540,7 +540,7 @@ def test_a_user_without_access_is_told_as_a_user(pair):
 def test_words_fit_what_they_are():
     contract = " ".join((evidence.ROOT / "openapi.yaml").read_text().split())
     example = " ".join((evidence.ROOT / "Deploy/gateway.example.yaml").read_text().replace("#", " ").split())
-    titles = " ".join((evidence.ROOT / "Sources/Exports/ProblemCode.swift").read_text().split())
+    titles = " ".join((evidence.ROOT / "Sources/Core/Exports/ProblemCode.swift").read_text().split())
     # `expired` is what the upstream says or its time, not a guess of the gateway's.
     assert "its files are over: the upstream says so, or the time that it named has passed" in contract
     # What Microsoft allows is the application's in its tenant, and so is a budget.

@@ -9,8 +9,8 @@ import Testing
     private let article: [Substring]
 
     init() throws {
-        let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources")
-        let file = sources.appending(path: "MicrosoftSandbox/Documentation.docc/Switches.md")
+        let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../Sources")
+        let file = sources.appending(path: "Sandbox/MicrosoftSandbox/Documentation.docc/Switches.md")
         article = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
     }
 

@@ -1,4 +1,4 @@
-/// Where a room gets the time from, and how it waits: handed in, so that tests own both.
+/// Where a module gets the time from, and how it waits: handed in, so that tests own both.
 public protocol TimeSource: Sendable {
     /// The wall clock, UTC.
     func now() -> Timestamp

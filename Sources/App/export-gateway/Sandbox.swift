@@ -16,7 +16,7 @@ struct Sandbox: AsyncParsableCommand {
             {"operation": "power-bi.file", "times": 1, "fault": {"kind": "status", "status": 503}}
             DELETE /_sandbox/rules ends all rules; GET /_sandbox/account tells what happened. The kinds are
             \(SandboxFault.kinds.sorted().joined(separator: ", ")).
-            Sources/MicrosoftSandbox/Documentation.docc/Switches.md says what each does.
+            Sources/Sandbox/MicrosoftSandbox/Documentation.docc/Switches.md says what each does.
             """
     )
 

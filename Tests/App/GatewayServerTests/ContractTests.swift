@@ -50,7 +50,7 @@ private struct Contract {
     let schemas: Node
 
     init() throws {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../openapi.yaml")
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../openapi.yaml")
         let root = try #require(try Yams.compose(yaml: String(contentsOf: file, encoding: .utf8)))
         schemas = try #require(root["components"]?["schemas"])
     }

@@ -24,7 +24,7 @@ public struct Recordings: Sendable {
 /// A file of the package, by its path from the root.
 public func packageFile(_ path: String) throws -> String {
     var root = URL(filePath: #filePath)
-    for _ in 0..<3 { root.deleteLastPathComponent() }
+    for _ in 0..<4 { root.deleteLastPathComponent() }
     return try String(contentsOf: root.appending(path: path), encoding: .utf8)
 }
 

@@ -335,7 +335,7 @@ import Testing
     /// The example that operators start from has every key, and is valid.
     @Test func theExampleIsValid() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../Deploy/gateway.example.yaml")
+            .appending(path: "../../../Deploy/gateway.example.yaml")
         let text = try String(contentsOf: file, encoding: .utf8)
         let names = text.matches(of: #/env:([A-Z_]+)/#).map { String($0.1) }
         let environment = OperatorEnvironment(variables: Dictionary(names.map { ($0, "value") }) { $1 }) { _ in "value"
