@@ -48,7 +48,7 @@ let layers: KeyValuePairs<String, Set<String>> = [
     "System": [],
     "Core": ["System"],
     "Upstream": ["Core"],
-    "Providers": ["Exports", "UpstreamHTTP"],
+    "Providers": ["Exports", "HTTPFields", "UpstreamHTTP"],
     "Engine": ["Core"],
     "API": ["Core"],
     "Sandbox": ["Core", "HTTPListening"],
@@ -157,6 +157,7 @@ let package = Package(
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
 
         module("Core", "Exports", [.heapModule, .nioCore]),
+        module("Core", "HTTPFields", ["Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Memory", [.metrics]),
         module("Core", "StoredZip", ["CZlib", .nioCore]),
@@ -172,15 +173,16 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore,
+                "Exports", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics,
+                .nioCore,
                 .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         module("Upstream", "EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
 
-        module("Providers", "GraphEDiscovery", ["Exports", "UpstreamHTTP"]),
-        module("Providers", "VivaGoals", ["Exports", "UpstreamHTTP"]),
-        module("Providers", "PowerBI", ["Exports", "UpstreamHTTP"]),
+        module("Providers", "GraphEDiscovery", ["Exports", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "VivaGoals", ["Exports", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "PowerBI", ["Exports", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", .nioCore]),
 
         module("Engine", "ExportLedger", ["Exports", .grdb, .logging, .metrics]),
@@ -197,7 +199,10 @@ let package = Package(
         module(
             "API",
             "DownloadRelay",
-            ["Exports", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics, .nioCore]
+            [
+                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics,
+                .nioCore,
+            ]
         ),
         module(
             "API",
@@ -210,7 +215,8 @@ let package = Package(
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "SystemCrypto", "Memory", "DownloadRelay", "HTTPListening", .coreMetrics, .httpTypes,
+                "Exports", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "HTTPListening", .coreMetrics,
+                .httpTypes,
                 .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes,
                 .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
@@ -220,7 +226,7 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
+                "Exports", "HTTPFields", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
@@ -261,6 +267,7 @@ let package = Package(
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
         tests("Core", "Exports", ["Exports"]),
+        tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Memory", ["Memory", .metricsTestKit]),
         tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics, .metrics]),
@@ -268,7 +275,8 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging,
+                "Exports", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics,
+                .inMemoryLogging, .logging,
                 .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
         ),
@@ -277,7 +285,8 @@ let package = Package(
             "EntraIdentity",
             fixtures: true,
             [
-                "Exports", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging,
+                "Exports", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics,
+                .inMemoryLogging, .logging,
                 .nioCore, .nioPosix,
             ]
         ),
@@ -330,7 +339,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip", "CZlib", .logging,
+                "Exports", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip",
+                "CZlib", .logging,
                 .metrics, .metricsTestKit, .nioCore,
             ]
         ),
@@ -339,7 +349,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "GatewayAPI", "SystemCrypto", "Memory", "DownloadRelay", .coreMetrics, .hummingbird,
+                "Exports", "HTTPFields", "GatewayAPI", "SystemCrypto", "Memory", "DownloadRelay", .coreMetrics,
+                .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
                 .nioHTTPTypes, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]

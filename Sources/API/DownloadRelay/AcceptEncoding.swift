@@ -1,3 +1,5 @@
+import HTTPFields
+
 /// What the bytes of a download are wrapped in (RFC 9110, 8.4.1).
 enum ContentCoding: String, Sendable, Hashable, CaseIterable {
     case identity
@@ -50,34 +52,12 @@ struct AcceptEncoding: Sendable, Hashable {
     private static func codingAndWeight(_ element: Substring) -> (coding: String, weight: Int)? {
         let parts = element.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
         let coding = FieldList.trimmed(parts[0])
-        guard !coding.isEmpty, coding.utf8.allSatisfy(isTokenByte) else { return nil }
-        guard parts.count == 2 else { return (coding.lowercased(), 1000) }
+        guard FieldToken.isValid(coding) else { return nil }
+        guard parts.count == 2 else { return (coding.lowercased(), QualityValue.most) }
         let parameter = FieldList.trimmed(parts[1])
-        guard parameter.lowercased().hasPrefix("q="), let weight = thousandths(parameter.dropFirst(2)) else {
+        guard parameter.lowercased().hasPrefix("q="), let weight = QualityValue.strict(parameter.dropFirst(2)) else {
             return nil
         }
         return (coding.lowercased(), weight)
-    }
-
-    /// Reads a `qvalue` (RFC 9110, 12.4.2): `0` to `1` with at most three digits after the point.
-    private static func thousandths(_ text: Substring) -> Int? {
-        let bytes = Array(text.utf8)
-        guard let first = bytes.first, bytes.count <= 5, first == 0x30 || first == 0x31 else { return nil }
-        guard bytes.count == 1 || bytes[1] == UInt8(ascii: ".") else { return nil }
-        var value = Int(first - 0x30) * 1000
-        var place = 100
-        for digit in bytes.dropFirst(2) {
-            guard (0x30...0x39).contains(digit) else { return nil }
-            value += Int(digit - 0x30) * place
-            place /= 10
-        }
-        return value <= 1000 ? value : nil
-    }
-
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-        }
     }
 }

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import StoredZip
 import SystemCrypto
@@ -55,7 +56,7 @@ struct Archive: Sendable {
 
     /// Weak comparison (RFC 9110, 13.1.2).
     func isNamed(by ifNoneMatch: String) -> Bool {
-        if FieldList.trimmed(Substring(ifNoneMatch)) == "*" { return true }
+        if EntityTag.isAny(ifNoneMatch) { return true }
         guard export.files.allSatisfy(\.isVouchedFor) else { return false }
         let tag = tag
         return EntityTag.list(ifNoneMatch).contains { $0.opaque == tag.opaque }

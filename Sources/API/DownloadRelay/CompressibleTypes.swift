@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// Which files gain by gzip: tables, because the bytes are not there yet when it is decided.

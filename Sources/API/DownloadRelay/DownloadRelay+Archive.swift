@@ -1,3 +1,4 @@
+import HTTPFields
 public import Exports
 
 extension DownloadRelay {
@@ -30,7 +31,7 @@ extension DownloadRelay {
             )
         }
         var archive = try plan(export)
-        if let ifMatch = request.ifMatch, FieldList.trimmed(Substring(ifMatch)) != "*" {
+        if let ifMatch = request.ifMatch, !EntityTag.isAny(ifMatch) {
             throw GatewayError(.preconditionFailed, "If-Match compares strongly, and the tag of an archive is weak.")
         }
         if let ifNoneMatch = request.ifNoneMatch, archive.isNamed(by: ifNoneMatch) {

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// What the header fields of a download are made of.

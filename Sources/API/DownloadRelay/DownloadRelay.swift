@@ -1,3 +1,4 @@
+import HTTPFields
 public import Exports
 public import Logging
 public import Memory

@@ -1,3 +1,4 @@
+import HTTPFields
 public import NIOCore
 public import ParallelGzip
 

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// Where a file's bytes come from, as often as they are asked for.
@@ -72,7 +73,7 @@ extension FileSource {
 extension ContentCoding {
     /// Reads an upstream's `Content-Encoding`; nil for one that was not asked for and cannot be undone.
     init?(upstream field: String?) {
-        switch field.map({ FieldList.trimmed(Substring($0)).lowercased() }) ?? "" {
+        switch field.map({ FieldList.trimmed($0).lowercased() }) ?? "" {
         case "", "identity": self = .identity
         case "gzip", "x-gzip": self = .gzip
         default: return nil

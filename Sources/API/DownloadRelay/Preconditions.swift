@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// Under which condition a part of a file is wanted rather than the whole.
@@ -55,7 +56,7 @@ struct Preconditions: Sendable {
 
     /// Strong comparison (RFC 9110, 13.1.1).
     private func verdict(ifMatch: String) -> Verdict {
-        if FieldList.trimmed(Substring(ifMatch)) == "*" { return .goOn }
+        if EntityTag.isAny(ifMatch) { return .goOn }
         let strong = EntityTag.list(ifMatch).filter { !$0.isWeak }
         if file.sha256 != nil, strong.contains(where: { $0.opaque == names.base }) { return .goOn }
         let carried = strong.compactMap { $0.validator(for: file, in: export) }
@@ -68,7 +69,7 @@ struct Preconditions: Sendable {
     /// for a 304. As long as the record's word is that of one delivery alone, nothing is "not modified": whoever has those
     /// bytes gets the file once more, which confirms them or does not.
     private func isNamed(by ifNoneMatch: String, isPart: Bool) -> Bool {
-        if FieldList.trimmed(Substring(ifNoneMatch)) == "*" { return true }
+        if EntityTag.isAny(ifNoneMatch) { return true }
         guard file.isVouchedFor else { return false }
         return EntityTag.list(ifNoneMatch)
             .contains { tag in

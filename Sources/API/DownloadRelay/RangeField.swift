@@ -1,3 +1,5 @@
+import HTTPFields
+
 /// The one range that a `Range` field asks for (RFC 9110, 14.1.2).
 enum RangeField: Sendable, Hashable {
     /// From a byte to another, itself included, or to the end.
@@ -11,7 +13,7 @@ enum RangeField: Sendable, Hashable {
         guard let field else { return nil }
         let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, FieldList.trimmed(parts[0]).lowercased() == "bytes" else { return nil }
-        let ranges = FieldList.elements(of: String(parts[1]))
+        let ranges = FieldList.elements(of: parts[1])
         guard ranges.count == 1 else { return nil }
         let bounds = ranges[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard bounds.count == 2 else { return nil }

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Foundation
 import UpstreamHTTP
@@ -181,6 +182,6 @@ enum LinkExpiry {
     /// The end that the link's query tells.
     static func end(of url: UpstreamURL) -> Timestamp? {
         let value = url.query?.split(separator: "&").first { $0.hasPrefix("se=") }?.dropFirst(3)
-        return value.flatMap { String($0).removingPercentEncoding }.flatMap { Timestamp(rfc3339: $0) }
+        return value.flatMap { PercentEncoding.decode($0) }.flatMap { Timestamp(rfc3339: $0) }
     }
 }

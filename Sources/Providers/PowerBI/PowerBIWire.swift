@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Foundation
 import UpstreamHTTP
@@ -108,7 +109,7 @@ enum PowerBILocation {
         guard let place = steps.lastIndex(where: { $0.lowercased() == "exports" }), place + 1 < steps.endIndex else {
             return nil
         }
-        return String(steps[place + 1]).removingPercentEncoding.flatMap { $0.isEmpty ? nil : $0 }
+        return PercentEncoding.decode(steps[place + 1]).flatMap { $0.isEmpty ? nil : $0 }
     }
 }
 

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import UpstreamHTTP
 
@@ -110,22 +111,7 @@ enum VivaGoalsLocation {
         return percentDecoded(steps[place + 1]).flatMap { UpstreamText.id($0) }
     }
 
-    /// Nil for a broken encoding, for bytes that are not UTF-8, and for nothing.
     private static func percentDecoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, digits.allSatisfy(UUIDText.isHexDigit),
-                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-            else { return nil }
-            bytes.append(value)
-            rest.removeFirst(2)
-        }
-        return bytes.isEmpty ? nil : String(validating: bytes, as: UTF8.self)
+        PercentEncoding.decode(text).flatMap { $0.isEmpty ? nil : $0 }
     }
 }

@@ -1,3 +1,4 @@
+import HTTPFields
 public import Exports
 
 /// `Retry-After` (RFC 9110, 10.2.3), and what upstreams make of it.
@@ -37,33 +38,4 @@ public enum RetryAfter {
 extension UpstreamHeaders {
     /// How long the answer asks to wait; nil when it does not.
     public func retryAfter(at now: Timestamp) -> Duration? { all("retry-after").map { RetryAfter.parse($0, at: now) } }
-}
-
-/// Dates in the forms of RFC 9110, 5.6.7: IMF-fixdate, RFC 850's and that of C's `asctime`.
-enum HTTPDate {
-    static func parse(_ text: String, at now: Timestamp) -> Timestamp? {
-        let words = text.replacing("-", with: " ").split(separator: " ")
-        if words.count == 6, words[0].hasSuffix(","), ["GMT", "UTC", "Z"].contains(words[5].uppercased()) {
-            return date(day: words[1], month: words[2], year: year(words[3], at: now), time: words[4])
-        }
-        guard words.count == 5, words[4].count == 4 else { return nil }
-        return date(day: words[2], month: words[1], year: Int(words[4]), time: words[3])
-    }
-
-    /// Two digits are of the century that is at most 50 years ahead.
-    private static func year(_ text: Substring, at now: Timestamp) -> Int? {
-        guard let number = Int(text), text.utf8.count == 2 else { return text.utf8.count == 4 ? Int(text) : nil }
-        let present = Int(now.description.prefix(4)) ?? 2000
-        let year = present / 100 * 100 + number
-        return year > present + 50 ? year - 100 : year
-    }
-
-    private static func date(day: Substring, month: Substring, year: Int?, time: Substring) -> Timestamp? {
-        let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-        guard let day = Int(day), (1...31).contains(day), let year, (1000...9999).contains(year),
-            let month = months.firstIndex(of: month.lowercased().prefix(3).description)
-        else { return nil }
-        func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return Timestamp(rfc3339: "\(year)-\(twoDigits(month + 1))-\(twoDigits(day))T\(time)Z")
-    }
 }

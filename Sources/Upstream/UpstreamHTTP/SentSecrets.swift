@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Foundation
 
@@ -51,7 +52,7 @@ struct SentSecrets: Sendable {
                 let (name, value) = (pair[..<equals], pair[equals...].dropFirst())
                 guard name == "sig" || value.utf8.count >= SecretWritings.shortestPart else { return nil }
                 guard !(name.count == 4 && name.hasPrefix("rs")) else { return nil }
-                return String(value).removingPercentEncoding
+                return PercentEncoding.decode(value)
             }
     }
 }

@@ -1,3 +1,4 @@
+import HTTPFields
 import AsyncHTTPClient
 import Exports
 import Logging
@@ -200,7 +201,7 @@ extension UpstreamClient {
         if let form = request.form {
             message.headers.replaceOrAdd(name: "content-type", value: "application/x-www-form-urlencoded")
             let pairs = form.map {
-                UpstreamURL.percentEncoded($0.name) + "=" + UpstreamURL.percentEncoded($0.value.reveal())
+                PercentEncoding.encode($0.name) + "=" + PercentEncoding.encode($0.value.reveal())
             }
             message.body = .bytes(ByteBuffer(string: pairs.joined(separator: "&")))
         } else if let body = request.body {

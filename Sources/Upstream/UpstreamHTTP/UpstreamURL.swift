@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Foundation
 
@@ -36,7 +37,7 @@ public struct UpstreamURL: Sendable, Hashable {
         let questionMark = target.firstIndex(of: "?")
         let path = target[..<(questionMark ?? target.endIndex)]
         // A path that is no UTF-8 when decoded is lost on the way, and the host's root called in its place.
-        guard Self.isTarget(target), path.removingPercentEncoding != nil else { return nil }
+        guard Self.isTarget(target), PercentEncoding.decode(path) != nil else { return nil }
         self.path = path.isEmpty ? "/" : String(path)
         query = questionMark.map { String(target[target.index(after: $0)...]) }
     }
@@ -107,7 +108,9 @@ public struct UpstreamURL: Sendable, Hashable {
     {
         let base = path == "/" ? "" : path.hasSuffix("/") ? String(path.dropLast()) : path
         let added = segments.map { "/" + Self.segment($0) }.joined()
-        let pairs = parameters.map { Self.percentEncoded($0.name, keeping: "$") + "=" + Self.percentEncoded($0.value) }
+        let pairs = parameters.map {
+            PercentEncoding.encode($0.name, keeping: "$") + "=" + PercentEncoding.encode($0.value)
+        }
         return UpstreamURL(
             scheme: scheme,
             host: host,
@@ -119,27 +122,8 @@ public struct UpstreamURL: Sendable, Hashable {
 
     /// The dots of `.` and `..` are encoded too: unencoded they would be steps in the path.
     private static func segment(_ text: String) -> String {
-        text == "." || text == ".." ? text.replacing(".", with: "%2E") : percentEncoded(text)
+        text == "." || text == ".." ? text.replacing(".", with: "%2E") : PercentEncoding.encode(text)
     }
-
-    /// Everything but RFC 3986's unreserved characters, percent-encoded.
-    public static func percentEncoded(_ text: String, keeping kept: String = "") -> String {
-        var encoded = ""
-        for byte in text.utf8 {
-            let scalar = Unicode.Scalar(byte)
-            if scalar.isASCII, Self.unreserved.contains(byte) || kept.utf8.contains(byte) {
-                encoded.unicodeScalars.append(scalar)
-            } else {
-                let hex = String(byte, radix: 16, uppercase: true)
-                encoded += "%" + (hex.count == 1 ? "0" + hex : hex)
-            }
-        }
-        return encoded
-    }
-
-    private static let unreserved = Set(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8
-    )
 
     /// `https://host[:port]`, the port left out where it is the scheme's own.
     public var origin: String {

@@ -87,14 +87,7 @@ import Testing
     }
 }
 
-@Suite struct FieldValueTests {
-    @Test func respectsQuotes() {
-        #expect(FieldValue.elements("a, \"b,c\" ,, d;x=\"1,\\\"2\"") == ["a", "\"b,c\"", "d;x=\"1,\\\"2\""])
-        let parts = FieldValue.parts("text/plain; Charset=\"utf\\-8\"; x; charset=other")
-        #expect(parts.value == "text/plain")
-        #expect(parts.parameters == ["charset": "utf-8", "x": ""])
-    }
-
+@Suite struct PreferenceTests {
     @Test(
         arguments: [
             ("wait=5", 5), ("wait=\"7\"", 7), ("WAIT=5, wait=9", 5), ("wait=61", 60), ("wait=99999999999999999999", 60),

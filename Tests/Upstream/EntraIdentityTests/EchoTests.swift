@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Foundation
 import InMemoryLogging
@@ -15,7 +16,7 @@ import UpstreamHTTP
         func json(_ secret: String) -> String {
             switch self {
             case .plain: Self.encoded(secret)
-            case .percentEncoded: UpstreamURL.percentEncoded(secret)
+            case .percentEncoded: PercentEncoding.encode(secret)
             case .escaped: secret.utf16.map { "\\u00" + String($0, radix: 16) }.joined()
             case .quotedTwice: Self.encoded(Self.encoded(secret).replacing("/", with: "\\/"))
             case .cutShort: Self.encoded(String(secret.prefix(20))) + "..."

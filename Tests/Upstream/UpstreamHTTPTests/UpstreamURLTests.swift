@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Testing
 @testable import UpstreamHTTP
@@ -98,11 +99,11 @@ import Testing
 
     @Test func keepsEveryUnreservedByteAndNoOther() {
         let all = String(decoding: (UInt8(0)...127).map { $0 }, as: UTF8.self)
-        let encoded = UpstreamURL.percentEncoded(all)
+        let encoded = PercentEncoding.encode(all)
         #expect(encoded.hasPrefix("%00%01"))
         #expect(encoded.contains("%2B%2C-.%2F0123456789%3A"))
         #expect(encoded.hasSuffix("xyz%7B%7C%7D~%7F"))
-        #expect(UpstreamURL.percentEncoded("漢") == "%E6%BC%A2")
+        #expect(PercentEncoding.encode("漢") == "%E6%BC%A2")
     }
 
     @Test func printsWithoutItsQuery() throws {

@@ -1,3 +1,4 @@
+import HTTPFields
 import NIOCore
 
 /// One element of `Forwarded` (RFC 7239, 4): what one proxy says of the request that it got.
@@ -61,12 +62,7 @@ extension ForwardedElement {
         }
 
         private mutating func pair() -> (name: String, value: String)? {
-            let name = take { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-                default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-                }
-            }
+            let name = take(while: FieldToken.isPart)
             guard !name.isEmpty, bytes.popFirst() == UInt8(ascii: "=") else { return nil }
             if bytes.first == UInt8(ascii: "\"") {
                 return quoted().map { (name.lowercased(), $0) }

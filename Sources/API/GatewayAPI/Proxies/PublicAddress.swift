@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import NIOCore
@@ -57,7 +58,7 @@ struct PublicAddress: Sendable {
 
     /// The nearest proxy's word in a field that proxies append to.
     private static func lastElement(_ lines: [String]) -> String? {
-        lines.last?.split(separator: ",", omittingEmptySubsequences: false).last.map { FieldValue.trimmed($0) }
+        lines.last?.split(separator: ",", omittingEmptySubsequences: false).last.map { String(FieldList.trimmed($0)) }
     }
 
     private static func origin(scheme: String?, host: String?) -> String? {

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import Memory
@@ -129,7 +130,7 @@ struct DirectAnswers: Sendable {
     /// The answer to a request about this state.
     func answer(_ request: StatusRequest, with snapshot: ExportSnapshot) -> Answer {
         let ready = answers.answer(snapshot, as: request.document)
-        let isUnchanged = request.ifNoneMatch.map(ready.tag.isNamed) ?? false
+        let isUnchanged = request.ifNoneMatch.map(ready.isNamed) ?? false
         let head = isUnchanged ? ready.headOfUnchanged : ready.head
         let body = isUnchanged || request.isHead ? nil : ready.body
         var bytes = ByteBufferAllocator().buffer(capacity: head.count + 256 + (body?.readableBytes ?? 0))
@@ -185,7 +186,7 @@ struct DirectAnswers: Sendable {
     }
 
     private static func requestID(_ fields: StatusFields) -> String {
-        if let id = fields.requestID.map({ FieldValue.trimmed($0) }), RequestID.isValid(id) { return id }
+        if let id = fields.requestID.map({ String(FieldList.trimmed($0)) }), RequestID.isValid(id) { return id }
         var random = SystemRandom()
         return RequestID.make(using: &random)
     }

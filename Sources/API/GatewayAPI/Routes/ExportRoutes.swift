@@ -1,3 +1,4 @@
+import HTTPFields
 import DownloadRelay
 import Exports
 import HTTPTypes
@@ -92,7 +93,7 @@ struct ExportRoutes: Sendable {
             export = try await service.export(id, owner: owner, refresh: refresh, authorization: authorization)
             answer = answers.answer(export, as: document)
         }
-        if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.tag.isNamed) ?? true {
+        if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.isNamed) ?? true {
             let waiting = ChangeWait(service: service, memory: memory)
             if let changed = try await waiting.changed(from: export, within: limit, for: call) {
                 export = changed
@@ -107,7 +108,7 @@ struct ExportRoutes: Sendable {
             }
         }
         var response: Response
-        if let known, answer.tag.isNamed(by: known) {
+        if let known, answer.isNamed(by: known) {
             response = Response(status: .notModified, headers: answer.fieldsOfUnchanged)
             response.headers[.contentLength] = nil
         } else {

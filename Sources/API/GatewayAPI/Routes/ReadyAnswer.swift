@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
@@ -14,7 +15,9 @@ final class ReadyAnswer: Sendable {
     }
 
     let document: Document
-    let tag: EntityTag
+    /// The value of `ETag`.
+    let tagField: String
+    private let tag: EntityTag
     let body: ByteBuffer
     /// The beginnings of a 200 and of a 304 as they are sent: the first line and the fields.
     let (head, headOfUnchanged): ([UInt8], [UInt8])
@@ -31,6 +34,7 @@ final class ReadyAnswer: Sendable {
         self.document = document
         self.retryAfter = retryAfter
         tag = EntityTag(of: export)
+        tagField = tag.field
         if let patched = earlier?.patched(to: export.observedAt) {
             (body, observedAt) = (patched, earlier?.observedAt)
         } else {
@@ -43,19 +47,25 @@ final class ReadyAnswer: Sendable {
             }
             body = ByteBuffer(bytes: bytes)
         }
-        let fields = Self.fields(body, tag, retryAfter)
+        let fields = Self.fields(body, tagField, retryAfter)
         head = Self.head("200 OK", fields)
         headOfUnchanged = Self.head("304 Not Modified", Self.ofUnchanged(fields))
     }
 
+    /// Whether an `If-None-Match` field names this state.
+    func isNamed(by field: String) -> Bool {
+        // As this gateway sends it, which is nearly always.
+        field == tagField || tag.isNamed(by: field)
+    }
+
     /// The fields of a 200, its length included. Made anew each time: there are thousands of answers in memory.
-    var fields: HTTPFields { Self.fields(body, tag, retryAfter) }
+    var fields: HTTPFields { Self.fields(body, tagField, retryAfter) }
 
     /// The fields of a 304.
     var fieldsOfUnchanged: HTTPFields { Self.ofUnchanged(fields) }
 
-    private static func fields(_ body: ByteBuffer, _ tag: EntityTag, _ retryAfter: Int64?) -> HTTPFields {
-        var fields = JSONAnswer.perCaller(body, entityTag: tag.field).headers
+    private static func fields(_ body: ByteBuffer, _ tagField: String, _ retryAfter: Int64?) -> HTTPFields {
+        var fields = JSONAnswer.perCaller(body, entityTag: tagField).headers
         if let retryAfter { fields[.retryAfter] = String(retryAfter) }
         return fields
     }

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// In which form a client wants the content of an export: as it is, or as an archive (RFC 9110, 12.5.1).
@@ -14,10 +15,10 @@ enum ContentForm: Sendable, Hashable {
     /// wins over what stands in a range (`*/*`), and the file where the client named its type too. Where there are
     /// several, only the archive is to be had.
     init(accept field: String?, files: [ExportFile]) {
-        let ranges = FieldValue.elements(field ?? "")
+        let ranges = FieldList.elements(of: field ?? "")
             .map { element in
-                let parts = FieldValue.parts(element)
-                return (type: parts.value.lowercased(), weight: FieldValue.weight(parts.parameters["q"]))
+                let parts = FieldParameters(element)
+                return (type: parts.value.lowercased(), weight: QualityValue.lenient(parts["q"]))
             }
         func weight(_ type: String) -> Int? { ranges.first { $0.type == type }?.weight }
         let archive = weight(MediaType.zip.rawValue) ?? 0
@@ -29,7 +30,7 @@ enum ContentForm: Sendable, Hashable {
             self = .archive
             return
         }
-        let ownType = files[0].contentType.map { FieldValue.parts($0).value.lowercased() }
+        let ownType = files[0].contentType.map { FieldParameters($0).value.lowercased() }
         let ownName = ownType == MediaType.zip.rawValue ? nil : ownType
         if let named = weight("application/octet-stream") ?? ownName.flatMap(weight) {
             self = archive > named ? .archive : .file

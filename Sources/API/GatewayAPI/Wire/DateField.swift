@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import Synchronization
 
@@ -22,26 +23,9 @@ final class DateField: Sendable {
         return state.withLock { state in
             if state.second != second {
                 state.second = second
-                state.text = Self.text(Timestamp(milliseconds: second * 1000))
+                state.text = HTTPDate.text(Timestamp(milliseconds: second * 1000))
             }
             return state.text
         }
-    }
-
-    private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-
-    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
-    static func text(_ time: Timestamp) -> String {
-        // `1994-11-06T08:49:37.000Z`
-        let parts = time.description.split { $0 == "-" || $0 == "T" || $0 == "." }
-        let milliseconds = time.milliseconds
-        let day = milliseconds >= 0 ? milliseconds / 86_400_000 : (milliseconds - 86_399_999) / 86_400_000
-        // The first day of 1970 was a Thursday.
-        let weekday = days[Int((day % 7 + 7) % 7)]
-        let month = months[(Int(parts[1]) ?? 1) - 1]
-        return "\(weekday), \(parts[2]) \(month) \(parts[0]) \(parts[3]) GMT"
     }
 }

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// The addresses in the answer to one request: always ours, never an upstream's.
@@ -23,7 +24,7 @@ struct Links: Sendable {
 
     /// A file of an export.
     func file(_ fileID: String, of id: ExportID) -> String {
-        reference(to: ["exports", id.description, "files", PercentEncoding.segment(fileID)])
+        reference(to: ["exports", id.description, "files", PercentEncoding.encode(fileID)])
     }
 
     /// The export as an operation of Azure's kind; nil where no absolute address is known, because Azure's clients follow nothing

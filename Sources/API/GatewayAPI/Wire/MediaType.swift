@@ -1,3 +1,5 @@
+import HTTPFields
+
 /// The media types that this API sends and takes.
 enum MediaType: String, Sendable {
     case json = "application/json"
@@ -9,13 +11,13 @@ enum MediaType: String, Sendable {
     /// Whether an `Accept` field (RFC 9110, 12.5.1) takes this type, in any quality above 0. No field takes all.
     func isAccepted(by field: String?) -> Bool {
         guard let field else { return true }
-        let ranges = FieldValue.elements(field)
+        let ranges = FieldList.elements(of: field)
         guard !ranges.isEmpty else { return true }
         let type = rawValue.prefix { $0 != "/" }
         // The most exact range decides, whatever the order.
         var best: (rank: Int, accepted: Bool) = (-1, false)
         for range in ranges {
-            let parts = FieldValue.parts(range)
+            let parts = FieldParameters(range)
             let rank =
                 switch parts.value.lowercased() {
                 case rawValue: 2
@@ -24,7 +26,7 @@ enum MediaType: String, Sendable {
                 default: -1
                 }
             guard rank > best.rank else { continue }
-            best = (rank, FieldValue.weight(parts.parameters["q"]) > 0)
+            best = (rank, QualityValue.lenient(parts["q"]) > 0)
         }
         return best.accepted
     }
@@ -32,9 +34,9 @@ enum MediaType: String, Sendable {
     /// Whether a `Content-Type` field says JSON in UTF-8.
     static func isJSON(contentType field: String?) -> Bool {
         guard let field else { return false }
-        let parts = FieldValue.parts(field)
+        let parts = FieldParameters(field)
         guard parts.value.lowercased() == Self.json.rawValue else { return false }
-        guard let charset = parts.parameters["charset"] else { return true }
+        guard let charset = parts["charset"] else { return true }
         return ["utf-8", "utf8"].contains(charset.lowercased())
     }
 }

@@ -1,12 +1,13 @@
+import HTTPFields
 import Exports
 
 /// The one preference that is honoured (RFC 7240): `wait=N`. All others are ignored, as the document demands.
 enum Preference {
     /// The seconds of the first `wait` in a `Prefer` field, cut to `most`; nil where there is none that can be read.
     static func wait(in field: String?, most: Duration) -> Duration? {
-        for element in FieldValue.elements(field ?? "") {
+        for element in FieldList.elements(of: field ?? "") {
             // Parameters of a preference follow a semicolon; `wait` has none.
-            let (name, value) = FieldValue.pair(element.prefix { $0 != ";" })
+            let (name, value) = FieldParameters.pair(element.prefix { $0 != ";" })
             guard name.lowercased() == "wait" else { continue }
             guard let value, !value.isEmpty, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
             // Longer than any limit of ours, and maybe than Int64.

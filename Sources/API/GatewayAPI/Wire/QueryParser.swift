@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// The query of a request, taken apart once: names and values percent-decoded, `+` read as a space.

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 
@@ -86,7 +87,7 @@ struct RequestFields: Sendable {
     /// Whether the client asks for newer word from the upstream.
     func asksForRefresh() throws(GatewayError) -> Bool {
         guard let field = try list(.cacheControl, atMost: 256) else { return false }
-        return FieldValue.elements(field).contains { FieldValue.pair($0).name.lowercased() == "no-cache" }
+        return FieldList.cacheControl(field, has: "no-cache")
     }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {

@@ -1,3 +1,5 @@
+import HTTPFields
+
 /// A request target (RFC 9112, 3.2) taken apart: the segments of the path, and the raw query.
 struct RequestTarget: Sendable, Hashable {
     /// The path as it came, without the query.

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
@@ -86,7 +87,7 @@ struct Dispatcher: HTTPResponder {
 
     private func takeFaults(_ call: inout Call, _ connection: SandboxConnection) {
         let job = jobSpokenOf(call)
-        var subjects = [call.rawPath, PercentEncoding.decode(call.rawPath, plusIsSpace: false)]
+        var subjects = [call.rawPath, PercentEncoding.decodeLeniently(call.rawPath)]
         subjects += job?.subjects ?? []
         subjects += call.json?.object?.values.compactMap(\.string) ?? []
         if call.operation == .token { subjects += TokenEndpoint(world: world, call: call).subjects }

@@ -1,3 +1,5 @@
+import HTTPFields
+
 /// A request's path in decoded segments, whichever way the caller wrote it.
 ///
 /// Percent-escapes are decoded after splitting, so `%2F` stays inside its segment. An OData key in parentheses becomes a
@@ -6,7 +8,7 @@ struct RequestPath: Sendable, Equatable {
     var segments: [String]
 
     init(_ raw: some StringProtocol) {
-        segments = raw.split(separator: "/").flatMap { Self.keys(in: PercentEncoding.decode($0, plusIsSpace: false)) }
+        segments = raw.split(separator: "/").flatMap { Self.keys(in: PercentEncoding.decodeLeniently($0)) }
     }
 
     private static func keys(in segment: String) -> [String] {
@@ -27,52 +29,6 @@ extension Substring {
     }
 }
 
-/// Percent-encoding (RFC 3986, 2.1).
-enum PercentEncoding {
-    /// The text with every valid escape decoded; a broken escape stays as it is.
-    static func decode(_ text: some StringProtocol, plusIsSpace: Bool) -> String {
-        let bytes = Array(text.utf8)
-        var decoded: [UInt8] = []
-        decoded.reserveCapacity(bytes.count)
-        var index = 0
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let high = digit(bytes[index + 1]),
-                let low = digit(bytes[index + 2])
-            {
-                decoded.append(high << 4 | low)
-                index += 3
-            } else {
-                decoded.append(plusIsSpace && byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
-                index += 1
-            }
-        }
-        return String(decoding: decoded, as: UTF8.self)
-    }
-
-    /// The text with everything but unreserved characters escaped.
-    static func encode(_ text: some StringProtocol, lowerCase: Bool = false) -> String {
-        text.utf8.reduce(into: "") { encoded, byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E:
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: !lowerCase)
-                encoded += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
-            }
-        }
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
-    }
-}
-
 /// A query or a form: names and values in order, decoded, with the raw value beside it.
 struct QueryText: Sendable {
     private var pairs: [(name: String, value: String, raw: Substring)] = []
@@ -83,8 +39,8 @@ struct QueryText: Sendable {
             let raw = halves.count == 2 ? halves[1] : ""
             pairs.append(
                 (
-                    PercentEncoding.decode(halves[0], plusIsSpace: true),
-                    PercentEncoding.decode(raw, plusIsSpace: true), raw
+                    PercentEncoding.decodeLeniently(halves[0], plusIsSpace: true),
+                    PercentEncoding.decodeLeniently(raw, plusIsSpace: true), raw
                 )
             )
         }

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import SystemCrypto
@@ -59,7 +60,7 @@ struct ClientAuthentication {
         else { return (form["client_id"], form["client_secret"]) }
         let halves = String(decoding: bytes, as: UTF8.self)
             .split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            .map { PercentEncoding.decode($0, plusIsSpace: true) }
+            .map { PercentEncoding.decodeLeniently($0, plusIsSpace: true) }
         return (halves.first, halves.count == 2 ? halves[1] : nil)
     }
 

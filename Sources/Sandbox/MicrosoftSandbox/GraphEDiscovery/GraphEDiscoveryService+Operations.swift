@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
@@ -184,7 +185,7 @@ enum SkipToken {
     }
 
     static func offset(_ raw: Substring) -> Int? {
-        guard let bytes = Base64Text.decode(PercentEncoding.decode(raw, plusIsSpace: false)) else { return nil }
+        guard let bytes = Base64Text.decode(PercentEncoding.decodeLeniently(raw)) else { return nil }
         let words = String(decoding: bytes.dropFirst(3), as: UTF8.self).split(separator: ":")
         guard words.count == 2, let offset = Int(words[1]), offset >= 0, text(offset) == raw else { return nil }
         return offset

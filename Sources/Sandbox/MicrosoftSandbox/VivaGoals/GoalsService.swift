@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird

@@ -1,3 +1,4 @@
+import HTTPFields
 import Exports
 
 /// The validators of a file's two representations (RFC 9110, 8.8.3).
@@ -9,11 +10,7 @@ import Exports
 /// a client that comes back with `If-Range` brings it along, and the upstream itself decides whether the file is still
 /// the same: after a restart, and from any replica. The tag of the gzip encoding is always weak, for no encoder promises
 /// the same bytes twice.
-struct EntityTag: Sendable, Hashable {
-    /// What stands between the quotes.
-    var opaque: String
-    var isWeak: Bool
-
+extension EntityTag {
     /// The longest validator of an upstream that is taken into a tag.
     private static let longestValidator = 96
 
@@ -23,29 +20,13 @@ struct EntityTag: Sendable, Hashable {
         switch coding {
         case .identity:
             let carried = validator.flatMap(Self.carried)
-            opaque = names.base + (carried.map { ".v" + $0 } ?? "")
-            isWeak = file.sha256 == nil && carried == nil
-        case .gzip:
-            opaque = names.base + "-gzip"
-            isWeak = true
+            self.init(
+                opaque: names.base + (carried.map { ".v" + $0 } ?? ""),
+                isWeak: file.sha256 == nil && carried == nil
+            )
+        case .gzip: self.init(opaque: names.base + "-gzip", isWeak: true)
         }
     }
-
-    /// Reads the one tag of an `If-Range`; nil for a date, and for what cannot be read.
-    init?(ifRange field: String) {
-        var tags = Self.list(field)
-        guard tags.count == 1 else { return nil }
-        self = tags.removeFirst()
-        guard FieldList.trimmed(Substring(field)) == self.field else { return nil }
-    }
-
-    init(opaque: String, isWeak: Bool) {
-        self.opaque = opaque
-        self.isWeak = isWeak
-    }
-
-    /// The value of the `ETag` field.
-    var field: String { (isWeak ? "W/" : "") + "\"\(opaque)\"" }
 
     /// The upstream's validator that the tag of `file` carries; nil where there is none, or it is the tag of another file.
     func validator(for file: ExportFile, in export: ExportID) -> String? {
@@ -55,35 +36,12 @@ struct EntityTag: Sendable, Hashable {
         return Self.restored(carried.dropFirst())
     }
 
-    /// The tags of a list, up to the first fault: what cannot be read as a tag matches nothing, and what follows it is not
-    /// read.
-    static func list(_ field: String) -> [EntityTag] {
-        var tags: [EntityTag] = []
-        var rest = Substring(field).utf8
-        while let tag = next(&rest) { tags.append(tag) }
-        return tags
-    }
-
-    /// Takes one tag off the front, with what separates it from the one before; nil at the end or at a fault.
-    private static func next(_ rest: inout Substring.UTF8View) -> EntityTag? {
-        rest = rest.drop { [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: ",")].contains($0) }
-        let isWeak = rest.starts(with: "W/".utf8)
-        if isWeak { rest = rest.dropFirst(2) }
-        guard rest.first == UInt8(ascii: "\"") else { return nil }
-        rest.removeFirst()
-        // A comma may be part of a tag, a backslash escapes nothing.
-        guard let end = rest.firstIndex(of: UInt8(ascii: "\"")) else { return nil }
-        let opaque = String(decoding: rest[..<end], as: UTF8.self)
-        rest = rest[rest.index(after: end)...]
-        return EntityTag(opaque: opaque, isWeak: isWeak)
-    }
-
     /// The form in which a strong entity tag of an upstream stands in one of ours: without its quotes, everything but
     /// letters and digits as `~` and two hexadecimal digits. Nil for what is no strong entity tag, or too long.
     private static func carried(_ validator: String) -> String? {
         let bytes = Array(validator.utf8)
         guard (3...longestValidator).contains(bytes.count), bytes.first == UInt8(ascii: "\""),
-            bytes.last == UInt8(ascii: "\""), bytes.dropFirst().dropLast().allSatisfy(isTagByte)
+            bytes.last == UInt8(ascii: "\""), bytes.dropFirst().dropLast().allSatisfy(isOpaque)
         else { return nil }
         return escaped(bytes.dropFirst().dropLast(), keeping: "")
     }
@@ -103,11 +61,6 @@ struct EntityTag: Sendable, Hashable {
         }
         let validator = "\"" + String(decoding: bytes, as: UTF8.self) + "\""
         return carried(validator) == String(text) ? validator : nil
-    }
-
-    /// `etagc` (RFC 9110, 8.8.3) without `obs-text`, which is no header for a stranger to send through us.
-    private static func isTagByte(_ byte: UInt8) -> Bool {
-        byte == 0x21 || (0x23...0x7E).contains(byte)
     }
 
     fileprivate static func escaped(_ bytes: some Sequence<UInt8>, keeping kept: String) -> String {
