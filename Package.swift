@@ -159,6 +159,7 @@ let package = Package(
         module("Core", "Exports", [.heapModule, .nioCore]),
         module("Core", "HTTPFields", ["Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
+        module("Core", "Telemetry", ["Exports", .coreMetrics, .logging, .metrics]),
         module("Core", "Memory", [.metrics]),
         module("Core", "StoredZip", ["CZlib", .nioCore]),
         module(
@@ -215,7 +216,8 @@ let package = Package(
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "HTTPListening", .coreMetrics,
+                "Exports", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay", "HTTPListening",
+                .coreMetrics,
                 .httpTypes,
                 .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes,
                 .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
@@ -235,7 +237,7 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "SystemCrypto", "Memory", "ParallelGzip", "Pacing", "UpstreamHTTP",
+                "CMalloc", "Exports", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing", "UpstreamHTTP",
                 "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine",
                 "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .coreMetrics, .logging, .metrics, .nioCore,
                 .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
@@ -245,7 +247,7 @@ let package = Package(
             "export-gateway",
             path: "Sources/App/export-gateway",
             [
-                "Exports", "SystemCrypto", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
+                "Exports", "SystemCrypto", "Telemetry", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
                 .serviceLifecycle, .unixSignals,
             ]
         ),
@@ -269,6 +271,7 @@ let package = Package(
         tests("Core", "Exports", ["Exports"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
+        tests("Core", "Telemetry", ["Exports", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "Memory", ["Memory", .metricsTestKit]),
         tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
@@ -349,7 +352,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "HTTPFields", "GatewayAPI", "SystemCrypto", "Memory", "DownloadRelay", .coreMetrics,
+                "Exports", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
+                .coreMetrics,
                 .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
                 .nioHTTPTypes, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
@@ -367,7 +371,7 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "UpstreamHTTP",
+                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "Telemetry", "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,
                 .logging, .yams,
             ]
@@ -376,7 +380,8 @@ let package = Package(
             "App",
             "EndToEnd",
             [
-                "Exports", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "ParallelGzip",
+                "Exports", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "Telemetry",
+                "ParallelGzip",
                 .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]
         ),

@@ -1,3 +1,4 @@
+public import Telemetry
 public import DownloadRelay
 public import Exports
 import HTTPListening

@@ -1,3 +1,4 @@
+public import Telemetry
 import DownloadRelay
 import ExportEngine
 import ExportLedger

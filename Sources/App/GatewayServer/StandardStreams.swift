@@ -1,3 +1,4 @@
+import Telemetry
 import Foundation
 
 /// The three descriptors that every process is given, and which it cannot trust to be there or to work.

@@ -1,3 +1,4 @@
+import Telemetry
 import ArgumentParser
 import Exports
 import Foundation
@@ -71,7 +72,7 @@ struct Sandbox: AsyncParsableCommand {
         settings.tokenLifetime = tokenLifetime.duration
         settings.downloadLifetime = downloadLifetime.duration
         settings.publicHost = publicHost
-        let log = GatewayConfiguration.Log.text(.notice)
+        let log = LogSettings.text(.notice)
         let writer = log.writer()
         defer { writer.close(within: .seconds(2)) }
         let logger = log.logger("sandbox", to: writer.sink)

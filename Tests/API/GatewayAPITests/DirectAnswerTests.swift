@@ -4,6 +4,7 @@ import InMemoryLogging
 import Logging
 import Synchronization
 import SystemCrypto
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

@@ -1,6 +1,7 @@
 import Exports
 import Memory
 import NIOCore
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

@@ -3,6 +3,7 @@ import Exports
 import NIOCore
 import NIOEmbedded
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

@@ -2,6 +2,7 @@ import Exports
 import ServiceLifecycle
 import NIOCore
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

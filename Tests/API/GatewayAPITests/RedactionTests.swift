@@ -4,6 +4,7 @@ import InMemoryLogging
 import Logging
 import SystemCrypto
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

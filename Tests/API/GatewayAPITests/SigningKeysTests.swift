@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import SystemCrypto
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import GatewayAPI

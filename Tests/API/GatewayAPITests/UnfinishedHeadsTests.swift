@@ -1,3 +1,4 @@
+import Telemetry
 import Memory
 import NIOCore
 import NIOEmbedded

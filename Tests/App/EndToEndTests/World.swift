@@ -1,3 +1,4 @@
+import Telemetry
 import Exports
 import Foundation
 import Logging
@@ -86,7 +87,7 @@ final class LogLines: Sendable {
     var text: String { lines.withLock { $0.joined() } }
 
     var logger: Logger {
-        var settings = GatewayConfiguration.Log()
+        var settings = LogSettings()
         settings.level = .trace
         return settings.logger("end-to-end", to: LogSink { line in self.lines.withLock { $0.append(line) } })
     }

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import GatewayAPI
+import Telemetry
 import Testing
 
 @testable import GatewayServer

@@ -1,3 +1,4 @@
+import Telemetry
 import Exports
 import HTTPTypes
 import Hummingbird

@@ -1,3 +1,4 @@
+import Telemetry
 import ExportEngine
 import Exports
 import Foundation
@@ -49,7 +50,7 @@ extension GatewayConfiguration {
         )
         let ledgerPath = try ledger.requiredText("path")
         try ledger.finish()
-        let log = try Log(logNode, environment)
+        let log = try LogSettings(logNode, environment)
         let downloads = try Downloads(downloadsNode, environment)
         let engine = try Engine(engineNode, environment)
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
@@ -123,7 +124,7 @@ extension GatewayConfiguration.Listener {
     }
 }
 
-extension GatewayConfiguration.Log {
+extension LogSettings {
     fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "log", environment: environment, isOverridable: true)

@@ -2,9 +2,9 @@ import DownloadRelay
 import ExportEngine
 public import Exports
 public import GatewayAPI
-public import Logging
 public import ParallelGzip
 public import SystemCrypto
+public import Telemetry
 public import UpstreamHTTP
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
@@ -83,19 +83,6 @@ public struct GatewayConfiguration: Sendable {
         public var keys: SealingKeys
     }
 
-    /// How much is logged, and in which form.
-    public struct Log: Sendable {
-        /// The forms of a log line.
-        public enum Format: String, Sendable, CaseIterable {
-            case json, text
-        }
-
-        public var level = Logger.Level.info
-        public var format = Format.json
-        /// The most bytes of lines that wait to be written.
-        public var bufferSize = 1 << 20
-    }
-
     /// How files are passed on.
     public struct Downloads: Sendable {
         public var gzip = GzipLevel.adaptive
@@ -147,7 +134,7 @@ public struct GatewayConfiguration: Sendable {
 
     public var server = Server()
     public var ledgerPath: String
-    public var log = Log()
+    public var log = LogSettings()
     public var downloads = Downloads()
     public var engine = Engine()
     public var connections: [ConnectionConfiguration]

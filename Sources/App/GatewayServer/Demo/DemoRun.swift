@@ -1,3 +1,4 @@
+import Telemetry
 import Exports
 import Foundation
 import Logging
@@ -24,7 +25,7 @@ public struct DemoRun: Sendable {
         let directory = FileManager.default.temporaryDirectory.appending(path: "export-gateway-demo-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let log = GatewayConfiguration.Log.text(.warning)
+        let log = LogSettings.text(.warning)
         let writer = log.writer()
         defer { writer.close(within: .seconds(2)) }
         let logger = log.logger("demo", to: writer.sink)

@@ -1,3 +1,4 @@
+import Telemetry
 import DownloadRelay
 import Exports
 import Foundation

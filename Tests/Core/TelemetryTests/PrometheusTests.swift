@@ -1,7 +1,7 @@
 import CoreMetrics
 import Testing
 
-@testable import GatewayAPI
+@testable import Telemetry
 
 @Suite struct PrometheusTests {
     @Test func writesTheTextFormat() {

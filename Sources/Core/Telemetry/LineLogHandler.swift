@@ -5,7 +5,7 @@ public import Logging
 /// Where log lines go: one line at a time, whole.
 public struct LogSink: Sendable {
     /// Takes the bytes of a line. One that is not urgent may be kept for a moment, and written together with others.
-    let write: @Sendable (_ line: [UInt8], _ isUrgent: Bool) -> Void
+    package let write: @Sendable (_ line: [UInt8], _ isUrgent: Bool) -> Void
 
     /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
     public init(write: @escaping @Sendable (String) -> Void) {
@@ -27,13 +27,13 @@ public struct LineLogHandler: LogHandler {
     public var metadataProvider: Logger.MetadataProvider?
 
     let label: String
-    let format: GatewayConfiguration.Log.Format
+    let format: LogSettings.Format
     let time: any TimeSource
     let sink: LogSink
     let timeText = TimestampText()
 
     /// Makes a handler for the logger `label`.
-    public init(label: String, settings: GatewayConfiguration.Log, time: any TimeSource, sink: LogSink) {
+    public init(label: String, settings: LogSettings, time: any TimeSource, sink: LogSink) {
         self.label = label
         logLevel = settings.level
         format = settings.format
@@ -85,30 +85,5 @@ public struct LineLogHandler: LogHandler {
             let hex = String(scalar.value, radix: 16)
             result += asJSON ? "\\u" + String(repeating: "0", count: 4 - hex.count) + hex : "\\u{\(hex)}"
         }
-    }
-}
-
-extension GatewayConfiguration.Log {
-    /// A logger that writes to `sink`.
-    public func logger(_ label: String, time: any TimeSource = SystemTime(), to sink: LogSink) -> Logger {
-        Logger(label: label) { LineLogHandler(label: $0, settings: self, time: time, sink: sink) }
-    }
-
-    /// What writes the lines of all loggers to `descriptor`, standard error by default.
-    public func writer(time: any TimeSource = SystemTime(), to descriptor: CInt = STDERR_FILENO) -> LogWriter {
-        let handler = LineLogHandler(label: "log", settings: self, time: time, sink: LogSink { _, _ in })
-        return LogWriter(descriptor: descriptor, capacity: bufferSize) { lost in
-            handler.line(.warning, "Log lines were lost", ["lost": "\(lost)"])
-        }
-    }
-}
-
-extension GatewayConfiguration.Log {
-    /// Lines for people, from `level` on.
-    public static func text(_ level: Logger.Level) -> GatewayConfiguration.Log {
-        var log = GatewayConfiguration.Log()
-        log.level = level
-        log.format = .text
-        return log
     }
 }

@@ -1,13 +1,14 @@
 import Exports
+import Foundation
 import Logging
 import Synchronization
 import Testing
 
-@testable import GatewayServer
+@testable import Telemetry
 
 @Suite struct LineLogHandlerTests {
-    @Test(arguments: GatewayConfiguration.Log.Format.allCases)
-    func noValueForgesALine(format: GatewayConfiguration.Log.Format) {
+    @Test(arguments: LogSettings.Format.allCases)
+    func noValueForgesALine(format: LogSettings.Format) {
         let lines = record(format) { logger in
             logger.info("Message", metadata: ["name": "a\r\n2026-01-01 info forged\u{2028}x\u{1B}[2J\u{7F}"])
         }
@@ -61,8 +62,8 @@ import Testing
         #expect(record(.text) { $0.debug("Message") }.isEmpty)
     }
 
-    private func record(_ format: GatewayConfiguration.Log.Format, _ work: (Logger) -> Void) -> [String] {
-        var settings = GatewayConfiguration.Log()
+    private func record(_ format: LogSettings.Format, _ work: (Logger) -> Void) -> [String] {
+        var settings = LogSettings()
         settings.format = format
         let box = LineBox()
         work(settings.logger("test", time: ManualTime(), to: LogSink { box.add($0) }))

@@ -1,10 +1,9 @@
 import Exports
-import GatewayAPI
 import Logging
 import Synchronization
 import Testing
 
-@testable import GatewayServer
+@testable import Telemetry
 
 @Suite struct AccessLineTests {
     private static let words = [
@@ -14,10 +13,10 @@ import Testing
     ]
 
     /// What is written without a tree of values is what every other event is written by.
-    @Test(arguments: GatewayConfiguration.Log.Format.allCases)
-    func bothWaysWriteTheSame(format: GatewayConfiguration.Log.Format) throws {
+    @Test(arguments: LogSettings.Format.allCases)
+    func bothWaysWriteTheSame(format: LogSettings.Format) throws {
         var random = SystemRandomNumberGenerator()
-        var settings = GatewayConfiguration.Log()
+        var settings = LogSettings()
         settings.format = format
         let lines = Mutex<[String]>([])
         let sink = LogSink { line in lines.withLock { $0.append(line) } }
@@ -49,7 +48,7 @@ import Testing
     }
 
     @Test func quietLevelsWriteNothing() throws {
-        var settings = GatewayConfiguration.Log()
+        var settings = LogSettings()
         settings.level = .warning
         let lines = Mutex<[String]>([])
         let logger = settings.logger(

@@ -1,3 +1,4 @@
+import Telemetry
 import CoreMetrics
 import Exports
 import HTTPTypes

@@ -1,5 +1,4 @@
 import Exports
-public import GatewayAPI
 import Logging
 
 /// The lines of requests are most of the log: they are written without a tree of values, to the same bytes.

@@ -72,10 +72,15 @@ public protocol AccessLog: Sendable {
 }
 
 /// Requests as events of a logger.
-struct LoggerAccessLog: AccessLog {
-    let logger: Logger
+public struct LoggerAccessLog: AccessLog {
+    private let logger: Logger
 
-    func write(_ record: AccessRecord) {
+    /// Makes an access log of a logger.
+    public init(logger: Logger) {
+        self.logger = logger
+    }
+
+    public func write(_ record: AccessRecord) {
         logger.log(level: record.level, "\(record.message)", metadata: record.metadata)
     }
 }

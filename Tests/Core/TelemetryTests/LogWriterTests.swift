@@ -4,7 +4,7 @@ import Metrics
 import Synchronization
 import Testing
 
-@testable import GatewayServer
+@testable import Telemetry
 
 @Suite struct LogWriterTests {
     private func writer(_ descriptor: CInt, capacity: Int = 1 << 20) -> LogWriter {

@@ -169,7 +169,7 @@ public final class LogWriter: Sendable {
     }
 
     /// Writes bytes in full, waiting for a slow reader; fewer only where the system refuses them. Gives back how many.
-    static func write(_ bytes: [UInt8], to descriptor: CInt) -> Int {
+    package static func write(_ bytes: [UInt8], to descriptor: CInt) -> Int {
         var sent = 0
         while sent < bytes.count {
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
