@@ -48,7 +48,7 @@ let layers: KeyValuePairs<String, Set<String>> = [
     "System": [],
     "Core": ["System"],
     "Upstream": ["Core"],
-    "Providers": ["Exports", "HTTPFields", "UpstreamHTTP"],
+    "Providers": ["Exports", "HTTPFields", "JSON", "UpstreamHTTP"],
     "Engine": ["Core"],
     "API": ["Core"],
     "Sandbox": ["Core", "HTTPListening"],
@@ -156,10 +156,11 @@ let package = Package(
         system("COpenSSL", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
 
-        module("Core", "Exports", [.heapModule, .nioCore]),
+        module("Core", "JSON", []),
+        module("Core", "Exports", ["JSON", .heapModule, .nioCore]),
         module("Core", "HTTPFields", ["Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
-        module("Core", "Telemetry", ["Exports", .coreMetrics, .logging, .metrics]),
+        module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Memory", [.metrics]),
         module("Core", "StoredZip", ["CZlib", .nioCore]),
         module(
@@ -174,25 +175,27 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging, .metrics,
+                "Exports", "JSON", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging,
+                .metrics,
                 .nioCore,
                 .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
-        module("Upstream", "EntraIdentity", ["Exports", "UpstreamHTTP", "SystemCrypto", .logging]),
+        module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
 
-        module("Providers", "GraphEDiscovery", ["Exports", "HTTPFields", "UpstreamHTTP"]),
-        module("Providers", "VivaGoals", ["Exports", "HTTPFields", "UpstreamHTTP"]),
-        module("Providers", "PowerBI", ["Exports", "HTTPFields", "UpstreamHTTP"]),
-        module("Providers", "ProviderConformance", ["Exports", .nioCore]),
+        module("Providers", "GraphEDiscovery", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "VivaGoals", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "PowerBI", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
-        module("Engine", "ExportLedger", ["Exports", .grdb, .logging, .metrics]),
+        module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .logging, .metrics]),
         module("Engine", "LedgerConformance", ["Exports", "ExportLedger"]),
         module(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics, .nioCore,
+                "Exports", "JSON", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics,
+                .nioCore,
                 .serviceLifecycle,
             ]
         ),
@@ -228,7 +231,8 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "HTTPFields", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird, .hummingbirdCore,
+                "Exports", "JSON", "HTTPFields", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird,
+                .hummingbirdCore,
                 .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ]
         ),
@@ -237,7 +241,8 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing", "UpstreamHTTP",
+                "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
+                "UpstreamHTTP",
                 "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine",
                 "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .coreMetrics, .logging, .metrics, .nioCore,
                 .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
@@ -255,30 +260,32 @@ let package = Package(
         support(
             "ScriptedHost",
             path: "Support/ScriptedHost",
-            ["Exports", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix]
+            ["Exports", "JSON", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix]
         ),
         support(
             "SandboxBench",
             path: "Support/SandboxBench",
             [
-                "Exports", "UpstreamHTTP", "SystemCrypto", "ProviderConformance", "MicrosoftSandbox", .coreMetrics,
+                "Exports", "JSON", "UpstreamHTTP", "SystemCrypto", "ProviderConformance", "MicrosoftSandbox",
+                .coreMetrics,
                 .logging,
             ]
         ),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
-        tests("Core", "Exports", ["Exports"]),
+        tests("Core", "JSON", ["JSON"]),
+        tests("Core", "Exports", ["Exports", "JSON"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
-        tests("Core", "Telemetry", ["Exports", "Telemetry", .coreMetrics, .logging, .metrics]),
+        tests("Core", "Telemetry", ["Exports", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "Memory", ["Memory", .metricsTestKit]),
         tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics, .metrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics,
+                "Exports", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics,
                 .inMemoryLogging, .logging,
                 .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
@@ -288,7 +295,7 @@ let package = Package(
             "EntraIdentity",
             fixtures: true,
             [
-                "Exports", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics,
+                "Exports", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics,
                 .inMemoryLogging, .logging,
                 .nioCore, .nioPosix,
             ]
@@ -298,7 +305,8 @@ let package = Package(
             "GraphEDiscovery",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "Exports", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox",
+                "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
@@ -307,7 +315,8 @@ let package = Package(
             "VivaGoals",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "Exports", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox",
+                "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
@@ -316,11 +325,11 @@ let package = Package(
             "PowerBI",
             fixtures: true,
             [
-                "Exports", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "Exports", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
-        tests("Providers", "ProviderConformance", ["Exports", "ProviderConformance", .nioCore]),
+        tests("Providers", "ProviderConformance", ["Exports", "JSON", "ProviderConformance", .nioCore]),
         tests(
             "Engine",
             "ExportLedger",
@@ -334,7 +343,7 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "SystemCrypto", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics,
+                "Exports", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics,
                 .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
@@ -352,7 +361,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
+                "Exports", "JSON", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory",
+                "DownloadRelay",
                 .coreMetrics,
                 .hummingbird,
                 .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
@@ -363,7 +373,7 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
+                "Exports", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]
         ),
@@ -371,7 +381,8 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "EntraIdentity", "Exports", "GatewayAPI", "GatewayServer", "SystemCrypto", "Telemetry", "UpstreamHTTP",
+                "EntraIdentity", "Exports", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto", "Telemetry",
+                "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,
                 .logging, .yams,
             ]
@@ -380,7 +391,7 @@ let package = Package(
             "App",
             "EndToEnd",
             [
-                "Exports", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "Telemetry",
+                "Exports", "JSON", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "Telemetry",
                 "ParallelGzip",
                 .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]

@@ -1,5 +1,6 @@
 import HTTPFields
 public import Exports
+import JSON
 public import Logging
 public import Memory
 public import Metrics

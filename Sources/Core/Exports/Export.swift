@@ -1,3 +1,5 @@
+public import JSON
+
 /// One export, whichever upstream does the work: what the API shows and the ledger keeps.
 public struct Export: Sendable, Hashable {
     public var id: ExportID

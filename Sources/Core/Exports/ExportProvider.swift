@@ -1,3 +1,5 @@
+public import JSON
+
 /// One upstream's way of exporting, on one connection. Adapters translate and classify; they do not wait, retry,
 /// remember or decide: the engine does.
 ///

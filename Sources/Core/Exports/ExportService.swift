@@ -1,3 +1,5 @@
+public import JSON
+
 /// What the HTTP face asks of the engine: everything a caller can do with exports.
 ///
 /// Every method throws nothing but `GatewayError`, ready to be shown.

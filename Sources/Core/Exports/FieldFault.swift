@@ -15,18 +15,3 @@ public struct FieldFault: Sendable, Hashable, Codable {
     /// The same fault, seen from a document in which this one stands below `prefix`.
     public func below(_ prefix: String) -> FieldFault { FieldFault(prefix + pointer, detail) }
 }
-
-/// JSON Pointers (RFC 6901).
-public enum JSONPointer {
-    /// One member name or index as a pointer's step, `~` and `/` escaped.
-    public static func step(_ token: some StringProtocol) -> String {
-        "/"
-            + token.unicodeScalars.reduce(into: "") { text, scalar in
-                switch scalar {
-                case "~": text += "~0"
-                case "/": text += "~1"
-                default: text.unicodeScalars.append(scalar)
-                }
-            }
-    }
-}

@@ -1,3 +1,5 @@
+public import JSON
+
 /// What a client is told when a call fails: becomes a problem document in `GatewayAPI`, and nowhere else.
 public struct GatewayError: Error, Sendable {
     public var code: ProblemCode

@@ -1,3 +1,5 @@
+public import JSON
+
 /// Reads the members of one JSON object strictly, and keeps every fault instead of stopping at the first.
 ///
 /// Members that nobody asked for are refused by name: upstreams ignore them silently, and people got exports without

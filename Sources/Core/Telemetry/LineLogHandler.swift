@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 public import Logging
 
 /// Where log lines go: one line at a time, whole.

@@ -1,5 +1,6 @@
 public import Exports
 import ExportLedger
+import JSON
 import Logging
 
 extension ExportEngine {

@@ -1,5 +1,6 @@
 import ExportLedger
 public import Exports
+import JSON
 import Logging
 
 extension ExportEngine {

@@ -1,5 +1,6 @@
 public import ExportLedger
 public import Exports
+import JSON
 public import Logging
 public import Metrics
 public import SystemCrypto

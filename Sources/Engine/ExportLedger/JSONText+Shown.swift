@@ -1,10 +1,11 @@
 import Exports
+import JSON
 
 // What is read for each export of a list: without Foundation wherever the text is plain, and of the shape that is written now.
 extension JSONText {
     static func files(_ text: String) throws -> [ExportFile] {
         if text == "[]" { return [] }
-        guard let values = PlainJSON.value(text)?.array else { return try read(text, "files") }
+        guard let values = parsed(text)?.array else { return try read(text, "files") }
         var files: [ExportFile] = []
         files.reserveCapacity(values.count)
         for value in values {
@@ -16,12 +17,12 @@ extension JSONText {
 
     static func failure(_ text: String?) throws -> ExportFailure? {
         guard let text else { return nil }
-        return try PlainJSON.value(text).flatMap(ExportFailure.init(plain:)) ?? read(text, "error")
+        return try parsed(text).flatMap(ExportFailure.init(plain:)) ?? read(text, "error")
     }
 
     static func notice(_ text: String?) throws -> ExportNotice? {
         guard let text else { return nil }
-        return try PlainJSON.value(text).flatMap(ExportNotice.init(plain:)) ?? read(text, "notice")
+        return try parsed(text).flatMap(ExportNotice.init(plain:)) ?? read(text, "notice")
     }
 }
 

@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import JSON
 
 /// Values to write into a ledger.
 enum Sample {

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What there is to know of this provider before any call.
 enum GraphEDiscoveryDescriptor {

@@ -1,4 +1,5 @@
 public import Exports
+import JSON
 import UpstreamHTTP
 
 /// Finding the operation of a start whose answer was lost.

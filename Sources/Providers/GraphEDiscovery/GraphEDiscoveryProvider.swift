@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 public import UpstreamHTTP
 
 /// Microsoft Purview eDiscovery through Microsoft Graph: exports of review sets, of queries in them, and of searches.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// The members and values that each action knows (`graph.md` A2, A4, B3). `unknownFutureValue` is none of them: it only

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// What is to be exported: the address of an action of Graph and its parameters, in Microsoft's own names.

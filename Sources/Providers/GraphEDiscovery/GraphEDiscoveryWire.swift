@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// A case operation as Graph sends it. Everything but the id may be missing or of another type than documented:

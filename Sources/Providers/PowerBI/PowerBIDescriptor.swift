@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What there is to know of Power BI before any call.
 enum PowerBIDescriptor {

@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 public import UpstreamHTTP
 
 /// Reports exported to files by Power BI: Power BI reports and paginated reports alike (`powerbi-entra.md` part A).

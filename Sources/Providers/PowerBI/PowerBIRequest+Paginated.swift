@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension PowerBIRequest {
     /// `paginatedReportConfiguration`: the parameters and the device information of a paginated report.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension PowerBIRequest {
     /// `powerBIReportConfiguration`: the pages, bookmarks and filters of a Power BI report.

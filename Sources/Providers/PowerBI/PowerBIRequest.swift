@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What the caller may ask for: Microsoft's `ExportReportRequest` with the report's address, checked to the last member.
 ///

@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import Foundation
+import JSON
 import UpstreamHTTP
 
 /// The bodies as Microsoft sends and takes them (`powerbi-entra.md` A2–A4).

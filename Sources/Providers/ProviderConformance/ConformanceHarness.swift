@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 
 /// What the suite must know of an upstream, and what it can do to it: the hands of an adapter's test.
 ///

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// A JSON Schema, as far as it tells which members an object may have.
 struct OptionsSchema {

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What there is to know of Viva Goals before any call.
 enum VivaGoalsDescriptor {

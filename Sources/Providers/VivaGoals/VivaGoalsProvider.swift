@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 public import UpstreamHTTP
 
 /// Saved views of the Viva Goals explorer as CSV: the `exportJobs` of Microsoft Graph beta (`graph.md` part C).

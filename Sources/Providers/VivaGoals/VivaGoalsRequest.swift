@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// What the caller may ask for: a saved view of an organization, by its ids or by its address in the web app.

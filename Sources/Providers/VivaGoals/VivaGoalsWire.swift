@@ -1,5 +1,6 @@
 import HTTPFields
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// The view that a job exports: what `submit` sends, and what a job in a list is told apart by.

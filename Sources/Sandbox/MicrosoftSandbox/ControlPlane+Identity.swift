@@ -1,5 +1,6 @@
 import Exports
 import Hummingbird
+import JSON
 import SystemCrypto
 
 /// What the tenant knows of the application, and what it signs: certificates, federated credentials, issuers' keys,

@@ -2,6 +2,7 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import JSON
 import NIOCore
 
 /// `/_sandbox/…` on the API listener: the account, the secrets, the rules, and what the tenant knows of the application, for
@@ -34,7 +35,7 @@ struct ControlPlane {
     /// `null` for a body that is no JSON, which every reader of it refuses.
     private func json(_ request: Request) async throws -> JSONValue {
         let body = try await request.body.collect(upTo: 1 << 20)
-        return (try? JSONValue(parsing: .init(body.readableBytesView))) ?? .null
+        return (try? JSONValue(parsing: body.readableBytesView)) ?? .null
     }
 
     private func addRule(_ body: JSONValue) -> Response {

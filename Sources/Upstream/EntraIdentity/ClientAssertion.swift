@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import SystemCrypto
 
 /// The JWT by which an application signs in with its certificate (`powerbi-entra.md` B2).

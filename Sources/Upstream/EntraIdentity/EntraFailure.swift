@@ -1,5 +1,6 @@
 import Foundation
 import Exports
+import JSON
 import UpstreamHTTP
 
 /// Entra ID's errors as ours (`powerbi-entra.md` B6).

@@ -1,4 +1,5 @@
 public import Exports
+import JSON
 public import UpstreamHTTP
 
 /// The tokens of a managed identity. One call at a time for each scope, however many ask.

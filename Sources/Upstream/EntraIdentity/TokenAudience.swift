@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import SystemCrypto
 import UpstreamHTTP
 

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import UpstreamHTTP
 
 /// What a token is asked for with.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import NIOCore
 import ParallelGzip
 
@@ -36,7 +37,7 @@ struct AnswerBody: Sendable {
                 ? nil : "is in the coding \"\(UpstreamText.cut(coding, to: 32))\", which was not asked for"
         }
         if let sent { bytes = sent.cutOut(of: bytes, isError: isError) }
-        json = LenientJSON.parse(bytes)
+        json = try? JSONParser.parse(bytes, .lenient)
         if json != nil { fault = nil }
     }
 

@@ -1,4 +1,5 @@
-public import Exports
+import Exports
+public import JSON
 
 extension JSONValue {
     /// The member of this name, whatever the case of its ASCII letters: Microsoft's services write one name in several ways.

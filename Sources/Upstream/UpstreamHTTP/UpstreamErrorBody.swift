@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What an answer says of a failure, in whatever form: one reader for all upstreams, their storage, authorities and proxies.
 ///
@@ -39,7 +40,7 @@ public struct UpstreamErrorBody: Sendable, Hashable {
         }
         // Older services of Power BI send the body in a header field.
         if codes.isEmpty, texts.isEmpty, let details = response.headers["x-powerbi-error-details"] {
-            if let json = LenientJSON.parse(Array(details.utf8)) { read(json, depth: 0) }
+            if let json = try? JSONParser.parse(details, .lenient) { read(json, depth: 0) }
         }
         others += ["x-ms-error-code", "x-powerbi-error-info"].compactMap { response.headers[$0].flatMap(Self.name) }
     }
@@ -118,7 +119,7 @@ public struct UpstreamErrorBody: Sendable, Hashable {
 
     /// A message can be empty, and it can be a JSON text that holds the message.
     private mutating func add(message: String) {
-        guard message.hasPrefix("{"), let json = LenientJSON.parse(Array(message.utf8)) else { return add(message) }
+        guard message.hasPrefix("{"), let json = try? JSONParser.parse(message, .lenient) else { return add(message) }
         let before = texts.count
         let holder = json.member("error").flatMap { $0.object == nil ? nil : $0 } ?? json
         if let text = holder.text("message") { add(text) }

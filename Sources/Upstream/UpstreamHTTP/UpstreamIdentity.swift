@@ -1,5 +1,6 @@
 public import Exports
 import Foundation
+public import JSON
 
 /// Who shows a token: whom an upstream names as the creator of what is made with it.
 public struct UpstreamIdentity: Sendable, Hashable {
@@ -22,7 +23,7 @@ public struct UpstreamIdentity: Sendable, Hashable {
         guard parts.count == 3 else { return nil }
         var text = String(parts[1]).replacing("-", with: "+").replacing("_", with: "/")
         text += String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        guard let bytes = Data(base64Encoded: text), let claims = try? JSONValue(parsing: .init(bytes)) else {
+        guard let bytes = Data(base64Encoded: text), let claims = try? JSONValue(parsing: bytes) else {
             return nil
         }
         self.init(objectID: claims["oid"]?.string, applicationID: (claims["appid"] ?? claims["azp"])?.string)

@@ -1,5 +1,6 @@
 import Foundation
 public import Exports
+public import JSON
 import NIOCore
 
 /// One call to an upstream.

@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 import Logging
 import Metrics
 

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import Logging
 import Memory
 import MetricsTestKit

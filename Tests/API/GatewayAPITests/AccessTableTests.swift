@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import HTTPTypes
+import JSON
 import SystemCrypto
 import Synchronization
 import Testing

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import InMemoryLogging
+import JSON
 import Logging
 import SystemCrypto
 import Synchronization

@@ -1,5 +1,6 @@
 import HTTPFields
 import Exports
+import JSON
 import Synchronization
 import HTTPTypes
 import Testing

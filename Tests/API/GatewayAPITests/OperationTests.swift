@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import JSON
 import Testing
 
 @testable import GatewayAPI

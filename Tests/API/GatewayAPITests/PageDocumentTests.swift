@@ -1,5 +1,6 @@
 @testable import GatewayAPI
 import Exports
+import JSON
 import Testing
 
 /// The text of a list, of which each export's part is kept with its snapshot.

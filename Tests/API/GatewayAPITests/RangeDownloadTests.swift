@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import JSON
 import Synchronization
 import SystemCrypto
 import Testing

@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import JSON
 import Memory
 import NIOCore
 import NIOEmbedded

@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import HTTPTypes
+import JSON
 import Synchronization
 import Testing
 

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import MicrosoftSandbox
 
 /// A create body for each way of exporting.

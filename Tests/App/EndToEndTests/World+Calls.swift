@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Exports
 import Foundation
+import JSON
 import NIOCore
 import NIOHTTP1
 

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import Logging
 import Synchronization
 import Testing
@@ -21,7 +22,7 @@ import Testing
         let lines = record(.json) { logger in
             logger.warning("Message", metadata: ["level": "shadow", "export": "42"])
         }
-        let event = try JSONValue(parsing: .init(lines[0].utf8))
+        let event = try JSONValue(parsing: lines[0].utf8)
         #expect(event["level"] == "warning")
         #expect(event["metadata.level"] == "shadow")
         #expect(event["export"] == "42")

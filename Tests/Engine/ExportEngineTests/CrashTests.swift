@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import JSON
 import SystemCrypto
 import Synchronization
 import Testing

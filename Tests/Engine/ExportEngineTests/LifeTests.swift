@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import JSON
 import Testing
 
 /// A life outside any engine: a record, a clock that stands where it is put, no jitter.

@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import JSON
 import Logging
 import SystemCrypto
 import Testing

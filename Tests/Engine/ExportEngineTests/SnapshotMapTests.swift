@@ -1,5 +1,6 @@
 @testable import ExportEngine
 import Exports
+import JSON
 import Testing
 
 @Suite struct SnapshotMapTests {

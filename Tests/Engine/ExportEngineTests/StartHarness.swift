@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import JSON
 
 /// A few exports at an upstream that answers rightly and wrongly, late, in any order and more than once, and a gateway that is
 /// killed in between: all in memory, by a seed.

@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import JSON
 import Synchronization
 import Testing
 

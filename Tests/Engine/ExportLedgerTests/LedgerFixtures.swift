@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Foundation
+import JSON
 
 /// Ids, records and files for the tests of the ledger.
 enum Fixture {

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import GRDB
+import JSON
 import Synchronization
 import Testing
 
@@ -297,24 +298,7 @@ import Testing
     }
 }
 
-@Suite struct PlainJSONTests {
-    @Test(arguments: [
-        "{}", "[]", #"{"a":1,"b":[true,false,null,"ü ☃"],"c":{"d":-12}}"#, "0", "-7", "999999999999999999", #""""#,
-        #"[[[{"x":[]}]]]"#,
-    ])
-    func plainTextsAreRead(text: String) throws {
-        let value = try #require(PlainJSON.value(text))
-        #expect(value == (try JSONValue(parsing: Data(text.utf8))))
-    }
-
-    @Test(arguments: [
-        "", " {}", "{} ", "{ }", "01", "-", "-0", "1.5", "1e3", "1000000000000000000", #""a\nb""#, #""\u0041""#,
-        "\"a\nb\"",
-        #""a"#, "[1,]", "[1", #"{"a"}"#, #"{"a":1,"a":2}"#, #"{"a":1"#, "tru", "nulll", "[] []",
-        String(repeating: "[", count: 40) + String(repeating: "]", count: 40),
-    ])
-    func theRestIsLeftToFoundation(text: String) { #expect(PlainJSON.value(text) == nil) }
-
+@Suite struct JSONTextTests {
     @Test func structuredColumnsComeBackInEveryForm() throws {
         let plans = [
             ExportPlan(source: ["a": 1], suggestedName: "n"),

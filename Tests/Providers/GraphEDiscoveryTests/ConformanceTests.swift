@@ -1,5 +1,6 @@
 import Exports
 import GraphEDiscovery
+import JSON
 import MicrosoftSandbox
 import ProviderConformance
 import SandboxBench

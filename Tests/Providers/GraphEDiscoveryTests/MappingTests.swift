@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import GraphEDiscovery
+import JSON
 import ScriptedHost
 import Testing
 

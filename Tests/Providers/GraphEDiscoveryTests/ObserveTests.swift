@@ -1,5 +1,6 @@
 import Exports
 import GraphEDiscovery
+import JSON
 import ScriptedHost
 import Testing
 

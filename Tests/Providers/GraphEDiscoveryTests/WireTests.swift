@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import Testing
 import UpstreamHTTP
 
@@ -190,7 +191,7 @@ import UpstreamHTTP
     @Test func theAnswerThatIsNoJSONIsNoLink() throws {
         let text = try Fixture.text("security-getdownloadurl-beta.response.txt")
         let body = text.split(separator: "\n\n", maxSplits: 1).last.map(String.init) ?? text
-        #expect(DownloadURLAnswer.link(in: try? JSONValue(parsing: .init(body.utf8))) == nil)
+        #expect(DownloadURLAnswer.link(in: try? JSONValue(parsing: body.utf8)) == nil)
     }
 
     @Test func everyFixtureIsRead() throws {

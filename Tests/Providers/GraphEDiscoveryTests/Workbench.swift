@@ -2,6 +2,7 @@ import CoreMetrics
 import Exports
 import Foundation
 import GraphEDiscovery
+import JSON
 import Logging
 import ScriptedHost
 import Testing

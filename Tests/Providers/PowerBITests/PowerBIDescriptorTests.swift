@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import ScriptedHost
 import Testing
 

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import Testing
 
 @testable import PowerBI

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import ScriptedHost
 import Testing
 
@@ -48,7 +49,7 @@ import Testing
         #expect(Set(try #require(tables["Export"]).map(\.property)) == Set(properties))
 
         let body = try section(lines, after: "{", until: "}").joined(separator: "\n")
-        let sample = try JSONValue(parsing: .init("{\(body)}".utf8))
+        let sample = try JSONValue(parsing: "{\(body)}".utf8)
         #expect(Set(try #require(sample.object).keys) == Set(properties))
 
         let parameters = try section(lines, after: "Name In Required Type Description", until: "Responses")

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import ScriptedHost
 import Testing
 import UpstreamHTTP
@@ -75,7 +76,7 @@ import UpstreamHTTP
         ] as [(String, String, String?)]
     )
     func fileName(members: String, name: String, contentType: String?) throws {
-        var json = try JSONValue(parsing: .init(members.utf8)).object ?? [:]
+        var json = try JSONValue(parsing: members.utf8).object ?? [:]
         json["status"] = "Succeeded"
         let file = try #require(try observe(.object(json)).files.first)
         #expect(file.name == name)

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Exports
+import JSON
 import Logging
 import MicrosoftSandbox
 import NIOCore

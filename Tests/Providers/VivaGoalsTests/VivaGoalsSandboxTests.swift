@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import MicrosoftSandbox
 import ScriptedHost
 import Testing

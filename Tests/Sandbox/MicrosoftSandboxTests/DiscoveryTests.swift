@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1
@@ -29,7 +30,7 @@ import Foundation
     /// Whether a token's signature holds under a key of the document.
     private func verifies(_ token: String, _ keys: [String: PublicKey]) throws -> Bool {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        let header = try JSONValue(parsing: .init(#require(Base64URL.decode(parts[0]))))
+        let header = try JSONValue(parsing: #require(Base64URL.decode(parts[0])))
         guard let key = keys[header["kid"]?.string ?? ""],
             let algorithm = SignatureAlgorithm(rawValue: header["alg"]?.string ?? "")
         else { return false }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Exports
+import JSON
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Exports
+import JSON
 import Logging
 import MicrosoftSandbox
 import NIOCore
@@ -86,7 +87,7 @@ struct Reply {
     var headers: HTTPHeaders
     var body: ByteBuffer
 
-    var json: JSONValue { (try? JSONValue(parsing: .init(body.readableBytesView))) ?? .null }
+    var json: JSONValue { (try? JSONValue(parsing: body.readableBytesView)) ?? .null }
     var text: String { String(buffer: body) }
     var location: String? { headers.first(name: "Location") }
 

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1

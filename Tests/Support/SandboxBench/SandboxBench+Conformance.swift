@@ -1,4 +1,5 @@
 public import Exports
+import JSON
 import MicrosoftSandbox
 public import ProviderConformance
 import SystemCrypto

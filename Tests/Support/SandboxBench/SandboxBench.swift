@@ -1,5 +1,6 @@
 import CoreMetrics
 public import Exports
+import JSON
 import Logging
 public import MicrosoftSandbox
 public import UpstreamHTTP

@@ -1,5 +1,6 @@
-public import Exports
+import Exports
 public import Foundation
+import JSON
 public import UpstreamHTTP
 
 /// The bodies in a bundle's `Fixtures`, as recorded or printed by Microsoft.

@@ -1,5 +1,6 @@
-public import Exports
+import Exports
 import Foundation
+import JSON
 import NIOCore
 import NIOHTTP1
 import NIOPosix

@@ -2,6 +2,7 @@ import Dispatch
 import Exports
 import Foundation
 import InMemoryLogging
+import JSON
 import Logging
 import Synchronization
 import Testing

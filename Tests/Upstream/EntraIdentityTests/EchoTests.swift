@@ -2,6 +2,7 @@ import HTTPFields
 import Exports
 import Foundation
 import InMemoryLogging
+import JSON
 import Logging
 import Testing
 import UpstreamHTTP

@@ -1,5 +1,6 @@
 import Exports
 import InMemoryLogging
+import JSON
 import Logging
 import Testing
 import UpstreamHTTP

@@ -1,5 +1,6 @@
 import Exports
 import InMemoryLogging
+import JSON
 import Testing
 import UpstreamHTTP
 

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import InMemoryLogging
+import JSON
 import Testing
 @testable import UpstreamHTTP
 

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// Who calls, as far as it was proved.
 public struct Caller: Sendable, Hashable {

@@ -2,6 +2,7 @@ import DownloadRelay
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 import Logging
 import Memory
 import NIOCore

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// A key that the authority signs with.

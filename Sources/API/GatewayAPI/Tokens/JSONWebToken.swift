@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// A JWT in its compact form (RFC 7519, RFC 7515), taken apart; nothing in it is true before its signature was checked.
@@ -50,7 +51,7 @@ struct JSONWebToken: Sendable {
 
     private static func object(_ part: ArraySlice<UInt8>) throws(TokenRefusal) -> JSONValue {
         let bytes = try decoded(part)
-        guard let value = try? JSONParser.parse(bytes, maxDepth: 8), case .object = value else {
+        guard let value = try? JSONParser.parse(bytes, .strict(maxDepth: 8)), case .object = value else {
             throw TokenRefusal(.malformed)
         }
         return value

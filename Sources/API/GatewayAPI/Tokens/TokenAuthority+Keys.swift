@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension TokenAuthority {
     /// What an authority sent is not what it has to be.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// The body of `POST /exports`: what is the same for every provider is read here, the options object is handed on.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// A page of deliveries as JSON: the schemas `Delivery` and `DeliveryList` of `openapi.yaml`.
 enum DeliveryDocument {

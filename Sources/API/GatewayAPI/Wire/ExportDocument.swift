@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// An export, a file and a page of exports as JSON: the schemas `Export`, `ExportFile`, `ExportList` and
 /// `ExportFileList` of `openapi.yaml`.
@@ -156,6 +157,9 @@ private struct ListedExport: Sendable {
 }
 
 extension JSONWriter {
+    /// Writes a member, or nothing when there is no value.
+    mutating func member(_ name: String, _ value: Timestamp?) { member(name, value?.description) }
+
     /// Writes what an upstream said, or nothing when it said nothing.
     mutating func member(_ name: String, upstream: UpstreamErrorInfo?) {
         guard let upstream else { return }

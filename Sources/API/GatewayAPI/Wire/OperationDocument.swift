@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// An export as a long-running operation of Azure's kind: the schema `ExportOperation` of `openapi.yaml`.
 ///

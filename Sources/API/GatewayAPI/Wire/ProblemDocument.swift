@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// The only place where an error becomes an answer: `application/problem+json` (RFC 9457).
 enum ProblemDocument {

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// A provider as JSON: the schemas `Provider` and `ProviderList` of `openapi.yaml`.
 enum ProviderDocument {

@@ -1,5 +1,6 @@
 import HTTPFields
 import Exports
+import JSON
 
 /// The query of a request, taken apart once: names and values percent-decoded, `+` read as a space.
 struct QueryParser: Sendable {

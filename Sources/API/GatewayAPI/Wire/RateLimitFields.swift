@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import JSON
 
 /// The fields by which a client learns of a limit that it has met (draft-ietf-httpapi-ratelimit-headers).
 struct RateLimitFields: Sendable {

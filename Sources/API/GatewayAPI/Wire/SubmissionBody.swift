@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// The body of `PUT /exports/{id}/submission`: what became of a start.
 struct SubmissionBody: Sendable {

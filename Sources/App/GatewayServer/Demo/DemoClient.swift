@@ -1,6 +1,7 @@
 import EntraIdentity
 import Exports
 import Foundation
+import JSON
 import Logging
 import Metrics
 import NIOCore

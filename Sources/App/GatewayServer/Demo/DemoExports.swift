@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import MicrosoftSandbox
 
 /// One export on each provider: created, watched, downloaded, and compared with what the sandbox says it made.

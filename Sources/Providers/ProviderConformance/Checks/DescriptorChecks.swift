@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension Examination {
     /// The descriptor can be shown to a client as it is.

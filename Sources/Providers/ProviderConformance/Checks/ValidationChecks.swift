@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension Examination {
     private var samples: [JSONValue] {

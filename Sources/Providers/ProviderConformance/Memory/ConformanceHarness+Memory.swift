@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension ConformanceHarness {
     /// A harness for providers on an upstream in memory.

@@ -1,4 +1,5 @@
 public import Exports
+public import JSON
 
 /// A provider on an upstream in memory, correct in every point: it keeps the suite honest, and makes tests of what is
 /// above providers fast.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// What a caller may ask of the memory provider.
 enum MemoryRequest {

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 
 #if canImport(FoundationEssentials)

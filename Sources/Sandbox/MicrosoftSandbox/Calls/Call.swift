@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import JSON
 import NIOCore
 
 /// One call as the parts that answer it see it.
@@ -32,7 +33,7 @@ struct Call: Sendable {
 
     /// The body as JSON; nil for an empty or broken one.
     var json: JSONValue? {
-        body.readableBytes == 0 ? nil : try? JSONValue(parsing: .init(body.readableBytesView))
+        body.readableBytes == 0 ? nil : try? JSONValue(parsing: body.readableBytesView)
     }
 
     /// Whether a preference was stated (RFC 7240).

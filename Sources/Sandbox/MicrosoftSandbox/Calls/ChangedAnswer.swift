@@ -2,6 +2,7 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import JSON
 import NIOCore
 
 /// Changes a right answer as the call's faults say, from the inside to the outside: members, text, body, place of the job,
@@ -35,7 +36,7 @@ struct ChangedAnswer {
 
     private func changedText(_ buffer: ByteBuffer) -> ByteBuffer {
         var text = Array(buffer.readableBytesView)
-        if var members = (try? JSONValue(parsing: .init(text)))?.object {
+        if var members = (try? JSONValue(parsing: text))?.object {
             if case .members(let set, let remove) = call.faults[.members], call.operation.role != .start {
                 members.merge(set) { $1 }
                 for name in remove { members[name] = nil }

@@ -3,6 +3,7 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import JSON
 import NIOCore
 import ServiceLifecycle
 

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 
 /// A refusal that repeats the secrets of the request, as careless services and proxies do: in the error's message, in the

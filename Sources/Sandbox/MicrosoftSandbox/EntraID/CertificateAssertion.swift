@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// A token that the application signed with the key of a registered certificate (`powerbi-entra.md` B2).

@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import HTTPTypes
+import JSON
 import SystemCrypto
 
 /// Whether the application is who it says, by a secret or by an assertion (`powerbi-entra.md` B1, B2, B3).

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 #if canImport(FoundationEssentials)
@@ -21,8 +22,8 @@ struct CompactToken {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         let decoded = parts.map { Base64URL.decode($0, paddingAllowed: true) }
         guard parts.count == 3, let head = decoded[0], let body = decoded[1], let signature = decoded[2],
-            let header = try? JSONValue(parsing: .init(head)), header.object != nil,
-            let claims = try? JSONValue(parsing: .init(body)), claims.object != nil
+            let header = try? JSONValue(parsing: head), header.object != nil,
+            let claims = try? JSONValue(parsing: body), claims.object != nil
         else { return nil }
         self.header = header
         self.claims = claims

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// What the authority tells about itself: OpenID Connect's documents in both versions, its keys, and which hosts are one
 /// (`powerbi-entra.md` B7).

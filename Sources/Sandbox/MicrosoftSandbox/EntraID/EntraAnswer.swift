@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Answers in the token endpoint's form (`powerbi-entra.md` B1, B6).
 struct EntraAnswer {

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// A token of somebody else's, who vouches for the application (`powerbi-entra.md` B3). Issuer, audience and subject have

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 import SystemCrypto
 
 /// The endpoints that a machine or an App Service offers to what runs on it (`powerbi-entra.md` B4). The real ones live on

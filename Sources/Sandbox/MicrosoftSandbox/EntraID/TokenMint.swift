@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// An access token for the application itself, as a caller of it would bring one: `POST /_sandbox/tokens`.

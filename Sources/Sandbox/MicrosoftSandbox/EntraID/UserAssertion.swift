@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// A user's access token for the application, presented to get another one on the user's behalf (`powerbi-entra.md` B5).

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Answers in Graph's form (`graph.md` B4, D1, D2).
 struct GraphAnswer {

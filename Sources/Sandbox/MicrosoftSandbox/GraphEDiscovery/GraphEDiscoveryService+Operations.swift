@@ -2,6 +2,7 @@ import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 extension GraphEDiscoveryService {
     private var preference: String { "include-unknown-enum-members" }

@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Purview eDiscovery in Graph: the retired dialect below `compliance/ediscovery` and the living one below
 /// `security/cases/ediscoveryCases` (`graph.md` A, B).

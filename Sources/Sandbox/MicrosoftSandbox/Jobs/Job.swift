@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// One export (or estimate) that somebody started. What it shows is computed from the time since then, whenever it is read.
 struct Job: Sendable {

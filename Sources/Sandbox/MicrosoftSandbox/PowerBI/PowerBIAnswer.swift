@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Answers in Power BI's form: the recorded header fields on every one, and errors in four shapes
 /// (`powerbi-entra.md` A6).

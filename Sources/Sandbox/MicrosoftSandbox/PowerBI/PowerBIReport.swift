@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 /// The reports of the seeded workspace.
 struct PowerBIReport: Sendable {

@@ -2,6 +2,7 @@ import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Power BI Export to File and the reads around it (`powerbi-entra.md` A), in a workspace and in My workspace.
 ///

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import SystemCrypto
 
 /// The kinds that change a right answer, as they come on the control plane.

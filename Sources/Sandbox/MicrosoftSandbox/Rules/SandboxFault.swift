@@ -1,4 +1,5 @@
 import Exports
+public import JSON
 
 /// Something that goes differently from the plain, successful course. Each case is a rule's `fault.kind` on the control
 /// plane, with its associated values as members.

@@ -1,4 +1,5 @@
 import Exports
+import JSON
 
 extension SandboxRule {
     /// Reads a rule from the control plane. Unknown operations, kinds and members are refused by name.

@@ -2,6 +2,7 @@ import HTTPFields
 import Exports
 import HTTPTypes
 import Hummingbird
+import JSON
 
 /// Viva Goals export jobs (`graph.md` C).
 struct GoalsService {

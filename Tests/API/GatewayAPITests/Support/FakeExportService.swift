@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import Synchronization
 
 /// The engine as the HTTP face sees it: exports in a dictionary, and answers that a test can replace.

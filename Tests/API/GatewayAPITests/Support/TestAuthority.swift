@@ -1,5 +1,6 @@
 import Exports
 import GatewayAPI
+import JSON
 import Synchronization
 import SystemCrypto
 

@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 import DownloadRelay
 import Exports

@@ -1,5 +1,5 @@
-import Exports
 import Foundation
+import JSON
 import Testing
 
 @Suite struct JSONValueTests {
@@ -18,7 +18,7 @@ import Testing
 
     @Test(arguments: ["", "{", "[1,,2]", "nul", "'a'", "{a:1}", "01", "1 2", "\u{FEFF}", #""\ud800""#, "NaN", "1e999"])
     func refusesWhatIsNotJSON(_ text: String) {
-        #expect(throws: DecodingError.self) { try parse(text) }
+        #expect(throws: JSONParser.Failure.self) { try parse(text) }
     }
 
     @Test(arguments: [
@@ -128,6 +128,6 @@ import Testing
 
     @Test func deepNestingIsAnErrorNotACrash() {
         let text = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
-        #expect(throws: DecodingError.self) { try parse(text) }
+        #expect(throws: JSONParser.Failure.self) { try parse(text) }
     }
 }

@@ -1,9 +1,3 @@
-#if canImport(FoundationEssentials)
-public import FoundationEssentials
-#else
-public import Foundation
-#endif
-
 /// Any JSON value (RFC 8259), for what has no fixed shape: a provider's options, a source, a schema.
 public indirect enum JSONValue: Sendable, Hashable {
     case null
@@ -16,10 +10,10 @@ public indirect enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue {
-    /// Reads one JSON text. Throws `DecodingError` for anything that is not JSON; a comma after the last element is let
-    /// pass, as Foundation does. Integers past 64 bits become doubles.
-    public init(parsing data: Data) throws {
-        self = try JSONDecoder().decode(JSONValue.self, from: data)
+    /// Reads one JSON text, strictly (``JSONParser``). Throws `JSONParser.Failure` for anything that is not JSON, and for a member
+    /// that stands twice. Integers past 64 bits become doubles.
+    public init(parsing bytes: some Sequence<UInt8>) throws(JSONParser.Failure) {
+        self = try JSONParser.parse(Array(bytes), .strict(maxDepth: 128))
     }
 
     /// The member of an object; nil for other values and absent members.

@@ -1,12 +1,11 @@
-import Exports
-
 /// Writes one JSON text, members in the order they are given: answers read the same every time, `id` first.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+public struct JSONWriter {
+    /// What was written.
+    public private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
     /// Makes the text of one object.
-    static func object(reserving length: Int = 0, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
+    public static func object(reserving length: Int = 0, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         writer.bytes.reserveCapacity(length)
         writer.object(write)
@@ -14,21 +13,21 @@ struct JSONWriter {
     }
 
     /// Writes an object as the next value.
-    mutating func object(_ write: (inout JSONWriter) -> Void) {
+    public mutating func object(_ write: (inout JSONWriter) -> Void) {
         begin("{")
         write(&self)
         end("}")
     }
 
     /// Writes an array as the next value.
-    mutating func array<Element>(_ elements: [Element], _ write: (inout JSONWriter, Element) -> Void) {
+    public mutating func array<Element>(_ elements: [Element], _ write: (inout JSONWriter, Element) -> Void) {
         begin("[")
         for element in elements { write(&self, element) }
         end("]")
     }
 
     /// Writes a member's name; its value must follow.
-    mutating func name(_ name: String) {
+    public mutating func name(_ name: String) {
         separate()
         quoted(name)
         bytes.append(UInt8(ascii: ":"))
@@ -36,30 +35,27 @@ struct JSONWriter {
     }
 
     /// Writes a member, or nothing when there is no value: absent, never null.
-    mutating func member(_ name: String, _ value: JSONValue?) {
+    public mutating func member(_ name: String, _ value: JSONValue?) {
         guard let value else { return }
         self.name(name)
         self.value(value)
     }
 
     /// Writes a member, or nothing when there is no value.
-    mutating func member(_ name: String, _ value: String?) {
+    public mutating func member(_ name: String, _ value: String?) {
         guard let value else { return }
         self.name(name)
         string(value)
     }
 
-    /// Writes a member, or nothing when there is no value.
-    mutating func member(_ name: String, _ value: Timestamp?) { member(name, value?.description) }
-
     /// Writes a member that is an object.
-    mutating func member(_ name: String, object write: (inout JSONWriter) -> Void) {
+    public mutating func member(_ name: String, object write: (inout JSONWriter) -> Void) {
         self.name(name)
         object(write)
     }
 
     /// Writes any value, the members of objects by name.
-    mutating func value(_ value: JSONValue) {
+    public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: literal("null")
         case .bool(let flag): literal(flag ? "true" : "false")
@@ -75,7 +71,7 @@ struct JSONWriter {
     }
 
     /// Writes a JSON text as the next value.
-    mutating func text(_ bytes: [UInt8]) {
+    public mutating func text(_ bytes: [UInt8]) {
         separate()
         self.bytes += bytes
         needsComma = true
