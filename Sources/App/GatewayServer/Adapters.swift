@@ -33,7 +33,7 @@ extension Adapter {
         section,
         cloud,
         allowPlainHTTP throws(StartupError) in
-        // Microsoft lists these APIs for the worldwide and the US government's clouds (`graph.md` B2).
+        // Microsoft lists these APIs for the worldwide and the US government's clouds (`Upstream-GraphEDiscovery, Clouds`).
         guard cloud != .china else { throw section.error("cloud", "has no eDiscovery API") }
         var settings = GraphEDiscoverySettings()
         settings.apiRoot = try section.url("apiRoot", default: cloud.graphRoot, allowPlainHTTP: allowPlainHTTP)
@@ -94,8 +94,8 @@ extension Adapter {
 }
 
 extension ConfigurationSection {
-    /// The hosts that eDiscovery's files come from. Microsoft names those of the worldwide cloud only (`graph.md` F1): elsewhere
-    /// exports would run, and their files be refused.
+    /// The hosts that eDiscovery's files come from. Microsoft names those of the worldwide cloud only
+    /// (`Upstream-GraphEDiscovery, Download hosts`): elsewhere exports would run, and their files be refused.
     fileprivate mutating func downloadHosts(
         _ name: String,
         _ worldwide: [HostRule],

@@ -6,7 +6,7 @@ public struct BearerChallenge: Sendable, Hashable {
         case invalidToken = "invalid_token"
         /// It is good, and not enough for this call: `scope` names what is missing.
         case insufficientScope = "insufficient_scope"
-        /// The authority wants to know more of the user: `claims` says what to ask it for (`powerbi-entra.md` B5).
+        /// The authority wants to know more of the user: `claims` says what to ask it for (`Upstream-EntraID, On behalf of`).
         case insufficientClaims = "insufficient_claims"
     }
 

@@ -4,7 +4,8 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// What Entra ID wants a user to prove before it issues a token: a second factor, a compliant device (`powerbi-entra.md` B5).
+/// What Entra ID wants a user to prove before it issues a token: a second factor, a compliant device
+/// (`Upstream-EntraID, On behalf of`).
 ///
 /// Only the caller's own sign-in can answer it, so it goes to the caller as it came.
 public struct ClaimsChallenge: Sendable, Hashable {

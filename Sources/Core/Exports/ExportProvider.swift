@@ -236,11 +236,11 @@ public struct Observation: Sendable, Hashable {
     public var expiresAt: Timestamp?
     /// The files, once there are any. Their order does not change.
     public var files: [ExportFile] = []
-    /// Done, but the upstream does not list its files yet: ask again soon (`graph.md` B5).
+    /// Done, but the upstream does not list its files yet: ask again soon (`Upstream-GraphEDiscovery, Files`).
     public var filesPending = false
     /// Why it failed, or what is missing from a partial success.
     public var failure: ExportFailure?
-    /// Failed because the upstream was busy: start it again after this time (`powerbi-entra.md` A4).
+    /// Failed because the upstream was busy: start it again after this time (`Upstream-PowerBI, Status`).
     public var resubmitAfter: Duration?
     /// When the upstream wants to be asked next.
     public var pollAfter: Duration?

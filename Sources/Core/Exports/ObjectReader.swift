@@ -3,7 +3,7 @@ public import JSON
 /// Reads the members of one JSON object strictly, and keeps every fault instead of stopping at the first.
 ///
 /// Members that nobody asked for are refused by name: upstreams ignore them silently, and people got exports without
-/// row-level security that way (`powerbi-entra.md` A2). Call `finish()` last; it finds them.
+/// row-level security that way (`Upstream-PowerBI, Request body`). Call `finish()` last; it finds them.
 ///
 ///     var reader = ObjectReader(options)
 ///     let format = reader.requiredEnum("format", among: formats)
@@ -129,8 +129,8 @@ public struct ObjectReader: Sendable {
         return choice(name, among: allowed)
     }
 
-    /// A flags enum as Graph writes it: names joined by commas, with or without spaces (`graph.md` B3).
-    /// Comes back in the order given, without spaces and repeats.
+    /// A flags enum as Graph writes it: names joined by commas, with or without spaces
+    /// (`Upstream-GraphEDiscovery, Request bodies`). Comes back in the order given, without spaces and repeats.
     public mutating func flags(_ name: String, among allowed: [String]) -> [String]? {
         guard let text = string(name) else { return nil }
         var flags: [String] = []

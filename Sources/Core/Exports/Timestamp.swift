@@ -74,7 +74,7 @@ extension Timestamp: CustomStringConvertible {
 extension Timestamp {
     /// Reads RFC 3339 with 0–9 fraction digits and `Z` or a numeric offset; digits past milliseconds are cut.
     ///
-    /// A missing zone is read as UTC, because Graph's `innerError.date` has none (`graph.md` D5).
+    /// A missing zone is read as UTC, because Graph's `innerError.date` has none (`Upstream-Graph, Timestamps`).
     /// Returns nil for anything else, the misprinted `2023-06-19T12-06-03.0024Z` of Microsoft's pages included.
     public init?(rfc3339 text: some StringProtocol) {
         var scanner = DigitScanner(text)
@@ -98,7 +98,7 @@ extension Timestamp {
     }
 
     /// Reads a date as Microsoft's services send it: nil, empty, unreadable and the .NET zero date
-    /// (`0001-01-01T00:00:00Z`: not set yet) are all none (`graph.md` D5, `powerbi-entra.md` A3).
+    /// (`0001-01-01T00:00:00Z`: not set yet) are all none (`Upstream-Graph, Timestamps`; `Upstream-PowerBI, Start`).
     public static func upstream(_ text: String?) -> Timestamp? {
         guard let text, let timestamp = Timestamp(rfc3339: text),
             timestamp.milliseconds > -62_135_596_800_000 + 86_400_000

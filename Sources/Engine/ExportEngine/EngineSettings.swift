@@ -11,7 +11,7 @@ public struct EngineSettings: Sendable, Hashable {
     public var reconcileDeadline: Duration = .seconds(24 * 3600)
     /// For how long a start that the upstream puts off is tried again.
     public var submissionDeadline: Duration = .seconds(3600)
-    /// How often an export is started anew because the upstream was too busy (`powerbi-entra.md` A4).
+    /// How often an export is started anew because the upstream was too busy (`Upstream-PowerBI, Status`).
     public var resubmissionLimit = 3
     /// The longest wait between two polls, where the upstream names none.
     public var maximumPollInterval: Duration = .seconds(60)

@@ -19,7 +19,7 @@ enum GraphEDiscoveryDescriptor {
     )
 
     private static var capabilities: ProviderCapabilities {
-        // F1: polls of 12–15 seconds at least, on a budget of five calls per minute and tenant (B8).
+        // Polls of 15 seconds at least, on a budget of five calls per minute and tenant (`Upstream-GraphEDiscovery, Limits`).
         var capabilities = ProviderCapabilities(minimumPollInterval: .seconds(15))
         capabilities.requestBudget = RequestBudget(5, per: .seconds(60))
         capabilities.progress = true
@@ -27,10 +27,11 @@ enum GraphEDiscoveryDescriptor {
         capabilities.batchObserve = true
         capabilities.reconcile = true
         capabilities.multipleFiles = true
-        // B7: storage links are resumable. The proxy may send the whole file instead, which the contract allows.
+        // Storage links are resumable (`Upstream-GraphEDiscovery, Pre-signed links`). The proxy may send the whole file
+        // instead, which the contract allows.
         capabilities.rangeDownload = true
-        // B7 reports links of 14 days and packages of 30; a link of some hours is simply asked for again. The shorter
-        // of the two is promised.
+        // Links of 14 days and packages of 30 are reported (`Upstream-GraphEDiscovery, Pre-signed links`); a link of some hours
+        // is simply asked for again. The shorter of the two is promised.
         capabilities.downloadLifetime = .seconds(14 * 86_400)
         capabilities.formats = GraphEDiscoveryOptions.exportFormats
         return capabilities

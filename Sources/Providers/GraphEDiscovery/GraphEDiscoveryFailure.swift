@@ -1,7 +1,7 @@
 import Exports
 import UpstreamHTTP
 
-/// Their errors to ours. A message is never branched on (`graph.md` D1), unless the operator says so.
+/// Their errors to ours. A message is never branched on (`Upstream-Graph, Errors`), unless the operator says so.
 enum GraphEDiscoveryFailure {
     enum Call: Sendable {
         /// The POST that starts a job.
@@ -111,7 +111,7 @@ enum GraphEDiscoveryFailure {
         )
     }
 
-    /// Adds what a refused download token most often lacks (`graph.md` B7).
+    /// Adds what a refused download token most often lacks (`Upstream-GraphEDiscovery, Download`).
     static func explainingDownloadRole(_ error: ProviderError) -> ProviderError {
         var error = error
         error.detail +=

@@ -33,7 +33,7 @@ extension GraphEDiscoveryProvider {
         return FileLink(url: url, size: file.size ?? metadata.size, name: file.name)
     }
 
-    /// The link in a fresh copy of the operation (`graph.md` B7).
+    /// The link in a fresh copy of the operation (`Upstream-GraphEDiscovery, Files`).
     private func listedLink(
         to file: ExportFile,
         of reference: UpstreamReference,
@@ -55,7 +55,7 @@ extension GraphEDiscoveryProvider {
         return FileLink(url: url, size: file.size ?? metadata.size, name: file.name)
     }
 
-    /// The link that `getDownloadUrl` gives (`graph.md` A1).
+    /// The link that `getDownloadUrl` gives (`Upstream-GraphEDiscovery, Calls`).
     private func functionLink(
         to file: ExportFile,
         of reference: UpstreamReference,
@@ -91,8 +91,8 @@ extension GraphEDiscoveryProvider {
         case refused(ProviderError)
     }
 
-    /// Opens a link. Storage hosts serve parts of a package; of the proxy it is not known (`graph.md` B7), and either answer
-    /// is taken.
+    /// Opens a link. Storage hosts serve parts of a package; of the proxy it is not known
+    /// (`Upstream-GraphEDiscovery, Download`), and either answer is taken.
     func fetch(_ link: FileLink, range: FileRange?, context: CallContext) async throws(ProviderError) -> Fetched {
         guard let host = settings.downloadHost(of: link.url) else {
             throw ProviderError(
@@ -135,14 +135,15 @@ extension GraphEDiscoveryProvider {
 
     private func downloadCall(_ link: FileLink, at host: DownloadHost) -> UpstreamRequest {
         var call = UpstreamRequest("graph-ediscovery.download", .get, link.url)
-        // The budget of B8 is for calls to Graph; files come from other hosts.
+        // The budget (`Upstream-GraphEDiscovery, Limits`) is for calls to Graph; files come from other hosts.
         call.isPaced = false
         call.isSignedLink = true
         call.refusal = { Self.webPage($0, instead: link.name, at: link.url) }
         guard host == .proxy else { return call }
         call.bearer = settings.downloadScope
         call.bearerHeaders = [("X-AllowWithAADToken", "true")]
-        // A token that is not accepted is answered with the way to a sign-in page rather than with 401 (B7).
+        // A token that is not accepted is answered with the way to a sign-in page rather than with 401
+        // (`Upstream-GraphEDiscovery, Download`).
         call.rejectsToken = { [blobHosts = settings.blobHosts] response in
             if response.status == 401 { return true }
             guard (300...399).contains(response.status), let target = response.headers["location"] else { return false }
@@ -152,7 +153,8 @@ extension GraphEDiscoveryProvider {
         return call
     }
 
-    /// A web page in place of a file: what a redirect-following client would save as a broken zip (B7).
+    /// A web page in place of a file: what a redirect-following client would save as a broken zip
+    /// (`Upstream-GraphEDiscovery, Download`).
     private static func webPage(
         _ headers: UpstreamHeaders,
         instead name: String,
@@ -169,7 +171,7 @@ extension GraphEDiscoveryProvider {
     }
 }
 
-/// When a download link with a SAS (`graph.md` A5) is no longer good.
+/// When a download link with a SAS (`Upstream-GraphEDiscovery, Pre-signed links`) is no longer good.
 enum LinkExpiry {
     /// Whether the answer to `url` means that its time is over: 403 with Azure's `AuthenticationFailed`, or with the
     /// link's own end (`se`) in the past.

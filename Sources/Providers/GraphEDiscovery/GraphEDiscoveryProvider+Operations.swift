@@ -3,7 +3,8 @@ import UpstreamHTTP
 
 /// Reading case operations: one, or a case's pages.
 extension GraphEDiscoveryProvider {
-    /// A case lists 2,000 exports at most (`graph.md` B8), and clients ask for 100 a page (B6).
+    /// A case lists 2,000 exports at most (`Upstream-GraphEDiscovery, Limits`), and clients ask for 100 a page
+    /// (`Upstream-GraphEDiscovery, Listing`).
     static var pageLimit: Int { 20 }
     private static var pageSize: Int { 100 }
 
@@ -12,8 +13,8 @@ extension GraphEDiscoveryProvider {
         case stop
     }
 
-    /// A call to Graph. The Prefer header keeps newer enum members from being masked (`graph.md` B5); it must be
-    /// sent with every page.
+    /// A call to Graph. The Prefer header keeps newer enum members from being masked (`Upstream-Graph, Unknown enum members`);
+    /// it must be sent with every page.
     func graphCall(_ name: String, _ method: UpstreamRequest.Method, _ url: UpstreamURL) -> UpstreamRequest {
         var call = UpstreamRequest("graph-ediscovery.\(name)", method, url, bearer: settings.graphScope)
         call.headers = [("Prefer", "include-unknown-enum-members"), ("Accept", "application/json")]

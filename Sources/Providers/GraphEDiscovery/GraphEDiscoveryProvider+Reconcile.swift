@@ -10,7 +10,7 @@ extension GraphEDiscoveryProvider {
     /// Looks through the case's operations for the marker. Lists are known to come without descriptions: where an operation
     /// tells none, it is ours if it is the only one of this kind and name that was created after the attempt began, by this
     /// connection's identity, and that no other export can have. The `ediscovery` dialect's list is known to fail
-    /// (`graph.md` A6.1); then its error is thrown.
+    /// (`Upstream-GraphEDiscovery, Listing`); then its error is thrown.
     ///
     /// Throws `ambiguous`, too, where there is more to look through than the gateway reads.
     public func reconcile(
@@ -87,7 +87,7 @@ extension CaseOperation {
     var isDescribed: Bool { description.map { !$0.isEmpty } ?? false }
 
     /// Whether this copy shows everything that tells ours from others: Microsoft's sample of the list shows what all kinds of
-    /// operations have in common, and that is no more than `graph.md` promises.
+    /// operations have in common, and no more is promised (`Upstream-GraphEDiscovery, Listing`).
     var tellsAll: Bool { description != nil && name != nil && createdDateTime != nil }
 
     /// Whether it is what a request asked for, created at `earliest` or later.

@@ -33,7 +33,8 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         )
     }
 
-    /// One POST (`graph.md` A1, B1). Any 2xx is an acceptance: the operation's id is taken from wherever it stands.
+    /// One POST (`Upstream-GraphEDiscovery, Calls`). Any 2xx is an acceptance: the operation's id is taken from wherever it
+    /// stands.
     public func submit(
         _ plan: ExportPlan,
         secrets: [String: Secret],
@@ -168,7 +169,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         return try GraphEDiscoveryRequest(planned: plan.source).reference(to: id)
     }
 
-    /// With dashes and without, in small letters and in capitals (`graph.md` B4).
+    /// With dashes and without, in small letters and in capitals (`Upstream-GraphEDiscovery, Start`).
     public func spellings(ofUpstreamID id: String) -> [String] { OperationLocation.spellings(of: id) }
 
     public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }

@@ -2,8 +2,8 @@ import Exports
 import JSON
 import UpstreamHTTP
 
-/// The members and values that each action knows (`graph.md` A2, A4, B3). `unknownFutureValue` is none of them: it only
-/// occurs in answers.
+/// The members and values that each action knows (`Upstream-GraphEDiscovery, Request bodies`). `unknownFutureValue` is none of
+/// them: it only occurs in answers.
 enum GraphEDiscoveryOptions {
     static let legacyExportOptions = ["originalFiles", "text", "pdfReplacement", "fileInfo", "tags"]
     static let exportOptions = [

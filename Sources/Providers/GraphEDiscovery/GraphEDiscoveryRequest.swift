@@ -9,7 +9,7 @@ struct GraphEDiscoveryRequest: Sendable, Hashable {
         case search(String, SearchAction)
     }
 
-    /// The two exports of a search (`graph.md` B1).
+    /// The two exports of a search (`Upstream-GraphEDiscovery, Calls`).
     enum SearchAction: String, Sendable, CaseIterable {
         case exportResult
         case exportReport
@@ -55,7 +55,7 @@ struct GraphEDiscoveryRequest: Sendable, Hashable {
         let root = settings.caseURL(caseID)
         switch target {
         case .reviewSet(let id, let query):
-            // Each dialect's pages spell the segment in their own way (`graph.md` A1, B1).
+            // Each dialect's pages spell the segment in their own way (`Upstream-GraphEDiscovery, Calls`).
             let segment = settings.dialect == .ediscovery ? "reviewsets" : "reviewSets"
             return root.appending(path: [segment, id] + (query.map { ["queries", $0] } ?? []) + ["export"])
         case .search(let id, let action):

@@ -5,9 +5,10 @@ public import UpstreamHTTP
 public struct GraphEDiscoverySettings: Sendable {
     /// Which interface of Graph is spoken.
     public enum Dialect: String, Sendable, CaseIterable {
-        /// `microsoft.graph.security`, the present one (`graph.md` B).
+        /// `microsoft.graph.security`, the present one (`Upstream-GraphEDiscovery, Two dialects`).
         case security
-        /// `microsoft.graph.ediscovery`, which Microsoft announced to stop on 1 February 2023 (`graph.md` A).
+        /// `microsoft.graph.ediscovery`, which Microsoft announced to stop on 1 February 2023
+        /// (`Upstream-GraphEDiscovery, Two dialects`).
         case ediscovery
     }
 
@@ -24,7 +25,7 @@ public struct GraphEDiscoverySettings: Sendable {
     public var version: Version
     /// The scope of Graph's tokens.
     public var graphScope: TokenScope
-    /// The scope of the tokens that the download proxy takes (`graph.md` B7).
+    /// The scope of the tokens that the download proxy takes (`Upstream-GraphEDiscovery, Download`).
     public var downloadScope: TokenScope
     /// The download proxies: they are shown the download token.
     public var proxyHosts: [HostRule]
@@ -53,13 +54,14 @@ public struct GraphEDiscoverySettings: Sendable {
     // A literal that parses; every test with default settings reads it.
     public static let publicCloud = UpstreamURL("https://graph.microsoft.com")!
 
-    /// The proxies of `graph.md` F1.
+    /// The proxies of `Upstream-GraphEDiscovery, Download hosts`.
     public static let publicProxyHosts: [HostRule] = [
         .subdomains(of: "proxyservice.ediscovery.svc.cloud.microsoft"),
         .subdomains(of: "proxyservice.ediscovery.office365.com"),
     ]
 
-    /// The hosts of `graph.md` A5 and B7; those of A5 differ in the middle: `*.blob.edproxy.nam01.ediscovery.outlook.com`.
+    /// The storage of `Upstream-GraphEDiscovery, Download hosts`. Some differ in the middle:
+    /// `*.blob.edproxy.nam01.ediscovery.outlook.com`.
     public static let publicBlobHosts: [HostRule] = [
         .subdomains(of: "blob.core.windows.net"),
         .subdomains(of: "ediscovery.outlook.com"),
@@ -76,7 +78,7 @@ public struct GraphEDiscoverySettings: Sendable {
 
 /// What kind of host a file comes from.
 enum DownloadHost: Sendable {
-    /// Wants the download token and a header (`graph.md` B7).
+    /// Wants the download token and a header (`Upstream-GraphEDiscovery, Download`).
     case proxy
     /// Wants nothing but its link.
     case blob

@@ -1,7 +1,7 @@
 import Exports
 import UpstreamHTTP
 
-/// What Graph's `caseOperationStatus` (`graph.md` A4, B5) means here.
+/// What Graph's `caseOperationStatus` (`Upstream-GraphEDiscovery, Operation`) means here.
 enum GraphEDiscoveryStatus {
     struct Meaning: Sendable, Hashable {
         var status: ExportStatus
@@ -61,7 +61,7 @@ extension CaseOperation {
             observation.files = files
             observation.filesPending = files.isEmpty
         case .ediscovery:
-            // Always one zip (`graph.md` A5); its link is asked for when it is opened.
+            // Always one zip (`Upstream-GraphEDiscovery, Files`); its link is asked for when it is opened.
             let name = outputName ?? reference.outputName ?? "export"
             let fileName =
                 name.lowercased().hasSuffix(".zip")

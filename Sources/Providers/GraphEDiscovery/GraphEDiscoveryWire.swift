@@ -19,8 +19,8 @@ struct CaseOperation: Sendable, Hashable {
     var resultInfo: ResultInfo?
     var exportFileMetadata: [ExportFileMetadata]
 
-    /// Reads an entity, or one that is wrapped in `value` as some of Graph's are (`graph.md` C3); nil when there is none
-    /// with an id.
+    /// Reads an entity, or one that is wrapped in `value` as some of Graph's are (`Upstream-VivaGoals, Job`); nil when there is
+    /// none with an id.
     init?(_ json: JSONValue) {
         let json = json.member("id") == nil ? json.member("value") ?? json : json
         guard let id = json.id("id") else { return nil }
@@ -41,7 +41,7 @@ struct CaseOperation: Sendable, Hashable {
     /// What the operation is called, where that is told.
     var name: String? { [outputName, displayName].lazy.compactMap { $0 }.first { !$0.isEmpty } }
 
-    /// A collection in the metadata, a single object on one of the pages (`graph.md` B5).
+    /// A collection in the metadata, a single object on one of the pages (`Upstream-GraphEDiscovery, Files`).
     private static func files(_ json: JSONValue?) -> [ExportFileMetadata] {
         switch json {
         case .array(let elements): elements.compactMap { ExportFileMetadata($0) }
@@ -95,7 +95,7 @@ enum DownloadURLAnswer {
 }
 
 /// The address of an operation, as `Location` tells it: `…/cases('…')/operations('…')`, or with slashes, the id with or
-/// without dashes (`graph.md` B4). Only its id is ever used.
+/// without dashes (`Upstream-GraphEDiscovery, Start`). Only its id is ever used.
 enum OperationLocation {
     /// The id in the answer to a start, wherever it stands; nil when it stands nowhere.
     static func id(in response: UpstreamResponse) -> String? {

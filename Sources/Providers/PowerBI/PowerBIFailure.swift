@@ -2,7 +2,7 @@ import Exports
 import Foundation
 import UpstreamHTTP
 
-/// Power BI's errors in our words (`powerbi-entra.md` A6).
+/// Power BI's errors in our words (`Upstream-PowerBI, Errors`).
 ///
 /// Here 401 and 403 are the wrong way round: no token or a bad one gives 403, a good one without access 401. So the
 /// header `x-powerbi-error-info` and the code in the body come before the status.

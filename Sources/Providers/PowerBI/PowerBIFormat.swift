@@ -1,4 +1,4 @@
-/// The two kinds of report that one API exports, as `reportType` spells them (`powerbi-entra.md` A1).
+/// The two kinds of report that one API exports, as `reportType` spells them (`Upstream-PowerBI, Calls`).
 enum PowerBIReportType: String, CaseIterable {
     case powerBIReport = "PowerBIReport"
     case paginatedReport = "PaginatedReport"
@@ -20,7 +20,7 @@ enum PowerBIReportType: String, CaseIterable {
     }
 }
 
-/// One row of the table of formats (`powerbi-entra.md` A2).
+/// One row of the table of formats (`Upstream-PowerBI, Formats`).
 struct PowerBIFormat: Sendable {
     /// The value of `format`, upper case.
     var name: String

@@ -2,7 +2,7 @@ public import Exports
 public import JSON
 public import UpstreamHTTP
 
-/// Reports exported to files by Power BI: Power BI reports and paginated reports alike (`powerbi-entra.md` part A).
+/// Reports exported to files by Power BI: Power BI reports and paginated reports alike (`Upstream-PowerBI`).
 ///
 /// The API has no cancel, no list of jobs and no free text to leave a marker in: a start whose answer is lost stays
 /// unknown, and is not repeated, because each run costs capacity.
@@ -62,7 +62,7 @@ public struct PowerBIProvider: ExportProvider {
         of plan: ExportPlan,
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
-        // Opaque, and sent back as one step of a path (`powerbi-entra.md` A3).
+        // Opaque, and sent back as one step of a path (`Upstream-PowerBI, Start`).
         guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw .invalid([FieldFault("/upstreamId", "must be the id of an export, as Power BI gave it")])
         }
@@ -96,7 +96,7 @@ public struct PowerBIProvider: ExportProvider {
         return observations
     }
 
-    /// Microsoft allows 200 and 202 for any status: only the body counts (`powerbi-entra.md` A4).
+    /// Microsoft allows 200 and 202 for any status: only the body counts (`Upstream-PowerBI, Status`).
     private func observe(
         _ reference: UpstreamReference,
         context: CallContext

@@ -4,7 +4,7 @@ import JSON
 extension PowerBIRequest {
     /// `paginatedReportConfiguration`: the parameters and the device information of a paginated report.
     ///
-    /// `locale` is not in the swagger of October 2024, but in the later reference page (`powerbi-entra.md` A2).
+    /// `locale` is not in the swagger of October 2024, but in the later reference page (`Upstream-PowerBI, Request body`).
     mutating func paginatedConfiguration(_ reader: inout ObjectReader, format: PowerBIFormat?) -> JSONValue {
         var members: [String: JSONValue] = [:]
         if var nested = reader.object("formatSettings") {

@@ -79,7 +79,7 @@ extension PowerBIRequest {
     }
 }
 
-/// The filter text, as far as it can be judged without the model (`powerbi-entra.md` A2).
+/// The filter text, as far as it can be judged without the model (`Upstream-PowerBI, Filters`).
 enum PowerBIFilter {
     static let mostExpressions = 10
 

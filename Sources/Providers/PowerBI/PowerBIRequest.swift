@@ -4,14 +4,14 @@ import JSON
 /// What the caller may ask for: Microsoft's `ExportReportRequest` with the report's address, checked to the last member.
 ///
 /// Power BI ignores members that it does not know, and a report went out without row-level security that way
-/// (`powerbi-entra.md` A2): here nothing unknown passes.
+/// (`Upstream-PowerBI, Request body`): here nothing unknown passes.
 struct PowerBIRequest {
     /// What is wrong, pointers relative to the options object.
     var faults: [FieldFault] = []
     /// The tokens found in `identityBlob`, by their pointers.
     var secrets: [String: Secret] = [:]
 
-    /// More exports than this in one job, and Power BI cancels it (`powerbi-entra.md` A7).
+    /// More exports than this in one job, and Power BI cancels it (`Upstream-PowerBI, Limits`).
     static let mostPages = 50
     /// The longest text taken where Microsoft names no limit.
     static let longestText = 65_536

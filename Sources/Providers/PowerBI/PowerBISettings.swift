@@ -1,6 +1,6 @@
 public import UpstreamHTTP
 
-/// Where Power BI is, and what may be shown there. The values for other clouds are in `powerbi-entra.md` A8.
+/// Where Power BI is, and what may be shown there. The values for other clouds are in `Upstream-PowerBI, Clouds`.
 public struct PowerBISettings: Sendable {
     /// The address that `/v1.0/myorg` stands below: `https://api.powerbi.com` in the public cloud.
     public var apiRoot: UpstreamURL
@@ -10,7 +10,7 @@ public struct PowerBISettings: Sendable {
     public var profileID: String?
     /// Hosts that a download may be redirected to, without the token.
     public var openHosts: [HostRule]
-    /// Whether parts of files are asked for. Power BI does not say that it serves them (`powerbi-entra.md` A5).
+    /// Whether parts of files are asked for. Power BI does not say that it serves them (`Upstream-PowerBI, File`).
     public var asksForRanges: Bool
 
     /// Makes settings for the public cloud where nothing else is given.

@@ -1,7 +1,7 @@
 import Exports
 import UpstreamHTTP
 
-/// Microsoft's `ExportState` in our words, by its lower-case spelling (`powerbi-entra.md` A4).
+/// Microsoft's `ExportState` in our words, by its lower-case spelling (`Upstream-PowerBI, Status`).
 enum PowerBIStatus {
     static let table: [String: ExportStatus] = [
         "notstarted": .notStarted,

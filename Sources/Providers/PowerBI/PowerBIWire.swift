@@ -4,7 +4,7 @@ import Foundation
 import JSON
 import UpstreamHTTP
 
-/// The bodies as Microsoft sends and takes them (`powerbi-entra.md` A2–A4).
+/// The bodies as Microsoft sends and takes them (`Upstream-PowerBI, Request body` and `Upstream-PowerBI, Status`).
 enum PowerBIWire {
     /// The members of the options that are Microsoft's `ExportReportRequest`; the others are in the address.
     static let requestMembers = ["format"] + PowerBIReportType.allCases.map(\.configuration)
@@ -78,7 +78,7 @@ struct PowerBIExport {
     var expirationTime: Timestamp?
     var reportName: String?
     var resourceFileExtension: String?
-    /// Not in the schema; one client was seen to look for it (`powerbi-entra.md` A4).
+    /// Not in the schema; one client was seen to look for it (`Upstream-PowerBI, Status`).
     var errorMessage: String?
     /// The id in the address of the file.
     var locatedID: String?
@@ -99,7 +99,7 @@ struct PowerBIExport {
 }
 
 /// The address of an export, `…/reports/{reportId}/exports/{id}`: only its id is ever used. Microsoft documents no header that
-/// holds it; a writer of its docs points to `Location` (`powerbi-entra.md` A3).
+/// holds it; a writer of its docs points to `Location` (`Upstream-PowerBI, Start`).
 enum PowerBILocation {
     static func exportID(in headers: UpstreamHeaders) -> String? {
         headers.jobAddresses.compactMap { exportID($0) }.first

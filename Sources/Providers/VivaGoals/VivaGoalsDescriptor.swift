@@ -3,7 +3,7 @@ import JSON
 
 /// What there is to know of Viva Goals before any call.
 enum VivaGoalsDescriptor {
-    /// The last day of the product (`graph.md`, timeline).
+    /// The last day of the product (`Upstream-VivaGoals, Product`).
     static let retiredOn = "2025-12-31"
 
     static let descriptor = ProviderDescriptor(

@@ -1,7 +1,8 @@
 import Exports
 import UpstreamHTTP
 
-/// Graph's errors on export jobs in our words (`graph.md` C4, D1): by a code that is known, never by the message.
+/// Graph's errors on export jobs in our words (`Upstream-VivaGoals, Errors`; `Upstream-Graph, Errors`): by a code that is
+/// known, never by the message.
 enum VivaGoalsFailure {
     /// The error that an answer other than 2xx, or a download other than 200, stands for.
     static func error(

@@ -2,7 +2,7 @@ public import Exports
 public import JSON
 public import UpstreamHTTP
 
-/// Saved views of the Viva Goals explorer as CSV: the `exportJobs` of Microsoft Graph beta (`graph.md` part C).
+/// Saved views of the Viva Goals explorer as CSV: the `exportJobs` of Microsoft Graph beta (`Upstream-VivaGoals`).
 ///
 /// The product ended on 2025-12-31; what the endpoint answers since then is unknown. It takes delegated tokens only.
 public struct VivaGoalsProvider: ExportProvider {
@@ -99,7 +99,7 @@ public struct VivaGoalsProvider: ExportProvider {
         of plan: ExportPlan,
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
-        // Opaque, and sent back as one step of a path (`graph.md` C3).
+        // Opaque, and sent back as one step of a path (`Upstream-VivaGoals, Start`).
         guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw .invalid([FieldFault("/upstreamId", "must be the id of an export job, as Viva Goals gave it")])
         }
@@ -108,10 +108,11 @@ public struct VivaGoalsProvider: ExportProvider {
 
     public func upstreamTime(at now: Timestamp) -> Timestamp? { client.upstreamTime(at: now) }
 
-    /// Every job of an organization, page by page; the links between the pages are used byte for byte (`graph.md` D4).
+    /// Every job of an organization, page by page; the links between the pages are used byte for byte
+    /// (`Upstream-Graph, Paging`).
     private func jobs(of organizationID: String, context: CallContext) async throws(ProviderError) -> [VivaGoalsJob] {
         var jobs: [VivaGoalsJob] = []
-        // Only this property can be filtered by: any other is refused (`graph.md` C4).
+        // Only this property can be filtered by: any other is refused (`Upstream-VivaGoals, Errors`).
         let filter = (name: "$filter", value: "goalsOrganizationId eq '\(organizationID)'")
         let reading = try await client.readList(
             call("viva-goals.list", .get, query: [filter]),

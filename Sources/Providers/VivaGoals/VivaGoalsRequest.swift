@@ -50,8 +50,8 @@ enum VivaGoalsRequest {
 }
 
 extension VivaGoalsView {
-    /// Reads `https://goals.microsoft.com/org_uuid/<organization>/objective-explorer?viewId=<view>`, as the page of the
-    /// `exportJob` resource explains it. Other query parameters are let be; nil for anything else.
+    /// Reads `https://goals.microsoft.com/org_uuid/<organization>/objective-explorer?viewId=<view>`, as Microsoft's
+    /// page explains it (`Upstream-VivaGoals, Start`). Other query parameters are let be; nil for anything else.
     init?(explorerURL text: String) {
         let trimmed = text.split(whereSeparator: \.isWhitespace)
         guard trimmed.count == 1, let url = UpstreamURL(trimmed[0]), url.scheme == .https, url.port == 443,

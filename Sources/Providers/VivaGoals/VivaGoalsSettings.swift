@@ -1,6 +1,7 @@
 public import UpstreamHTTP
 
-/// Where the Viva Goals export API is, and what may be shown there. It was in the public cloud only (`graph.md` C1).
+/// Where the Viva Goals export API is, and what may be shown there. It was in the public cloud only
+/// (`Upstream-VivaGoals, Calls`).
 public struct VivaGoalsSettings: Sendable {
     /// The address that `/beta` stands below.
     public var apiRoot: UpstreamURL
@@ -8,7 +9,7 @@ public struct VivaGoalsSettings: Sendable {
     public var scope: TokenScope
     /// Storage hosts that a download may be redirected to, without the token.
     public var openHosts: [HostRule]
-    /// Whether parts of files are asked for. Nothing says that Viva Goals serves them (`graph.md` C3).
+    /// Whether parts of files are asked for. Nothing says that Viva Goals serves them (`Upstream-VivaGoals, Content`).
     public var asksForRanges: Bool
 
     /// Makes settings for the public cloud where nothing else is given.

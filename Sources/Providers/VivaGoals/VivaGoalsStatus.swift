@@ -1,7 +1,7 @@
 import Exports
 import UpstreamHTTP
 
-/// Microsoft's `longRunningOperationStatus` in our words, by its lower-case spelling (`graph.md` C3).
+/// Microsoft's `longRunningOperationStatus` in our words, by its lower-case spelling (`Upstream-VivaGoals, Job`).
 enum VivaGoalsStatus {
     static let table: [String: ExportStatus] = [
         "notstarted": .notStarted,

@@ -21,7 +21,7 @@ struct VivaGoalsView: Hashable {
         self.init(organizationID: organizationID, viewID: viewID)
     }
 
-    /// The body of the start (`graph.md` C2).
+    /// The body of the start (`Upstream-VivaGoals, Start`).
     var requestBody: JSONValue {
         [VivaGoalsRequest.organization: .string(organizationID), VivaGoalsRequest.view: .string(viewID)]
     }
@@ -42,7 +42,7 @@ struct VivaGoalsView: Hashable {
 }
 
 /// Microsoft's `goalsExportJob`, a `longRunningOperation`. Any member may be missing, and the dates on the pages are
-/// misprinted (`2023-06-19T12-06-03.0024Z`): what cannot be read is none.
+/// misprinted (`2023-06-19T12-06-03.0024Z`; `Upstream-Graph, Timestamps`): what cannot be read is none.
 struct VivaGoalsJob {
     var id: String?
     var status: String?
@@ -72,7 +72,7 @@ struct VivaGoalsJob {
         locatedID = json.text("resourceLocation").flatMap { VivaGoalsLocation.jobID($0) }
     }
 
-    /// A single job as it is answered: bare in captured answers, wrapped in `value` in later pages (`graph.md` C3).
+    /// A single job as it is answered: bare in captured answers, wrapped in `value` in later pages (`Upstream-VivaGoals, Job`).
     init?(entity json: JSONValue?) {
         let wrapped = json?["value"]
         self.init(wrapped?.object == nil ? json : wrapped)
@@ -86,7 +86,7 @@ struct VivaGoalsJob {
 ///
 /// On a start, `Location` goes before the `id` in the body. They agree in every captured answer; in the one page where
 /// they do not, the body has a plain GUID, a form that no job id was seen in, and `Location` is what RFC 9110 (15.3.2)
-/// lets a 201 name its resource by (`graph.md` C3).
+/// lets a 201 name its resource by (`Upstream-VivaGoals, Start`).
 enum VivaGoalsLocation {
     /// Below the API root.
     static let path = ["beta", "employeeExperience", "goals", "exportJobs"]

@@ -10,7 +10,7 @@ public enum SandboxSeed {
     /// A secret of its that has expired.
     public static let expiredClientSecret = "sandbox-expired-secret-51be"
     /// A signed-in user's Graph token with `Goals-Export.ReadWrite.All`, valid while the sandbox runs: Goals takes no
-    /// application tokens (`graph.md` C1).
+    /// application tokens (`Upstream-VivaGoals, Calls`).
     public static let delegatedToken = "sandbox-delegated-goals-token-7b1e"
 
     /// The managed identity of the machine, for IMDS and App Service.
@@ -52,7 +52,8 @@ public enum SandboxSeed {
     /// The paginated report "Quarterly Ledger".
     public static let paginatedReportID = "c0ffee00-2222-4333-8444-555566667777"
 
-    /// The application id of MicrosoftPurviewEDiscovery, the resource of download tokens (`graph.md` B7).
+    /// The application id of MicrosoftPurviewEDiscovery, the resource of download tokens
+    /// (`Upstream-GraphEDiscovery, Download`).
     public static let purviewApplicationID = "b26e684c-5068-4120-a679-64a5d2c909d9"
 
     static let capacityID = "0f084df7-c13d-451b-af5f-ed0c466403b2"

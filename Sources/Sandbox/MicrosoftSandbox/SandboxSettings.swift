@@ -36,7 +36,7 @@ public struct SandboxSettings: Sendable {
     /// How many operations a page of a Graph list holds at most.
     public var pageSize = 100
     /// The tenant setting of the same name: search and review-set exports hand out pre-signed links on the storage
-    /// host instead of links on the download proxy (`graph.md` B7).
+    /// host instead of links on the download proxy (`Upstream-GraphEDiscovery, Pre-signed links`).
     public var preAuthorizedLinks = false
 
     /// Makes settings for any free ports of the loopback address.

@@ -3,9 +3,9 @@ import Foundation
 import JSON
 import SystemCrypto
 
-/// The JWT by which an application signs in with its certificate (`powerbi-entra.md` B2).
+/// The JWT by which an application signs in with its certificate (`Upstream-EntraID, Client assertion`).
 struct ClientAssertion {
-    /// How long it is good for: what MSAL asks for.
+    /// How long it is good for: what MSAL asks for (`Upstream-EntraID, Client assertion`).
     static let life = Duration.seconds(600)
 
     var algorithm: SignatureAlgorithm

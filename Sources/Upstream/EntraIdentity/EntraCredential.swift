@@ -4,7 +4,7 @@ import UpstreamHTTP
 /// How an application proves to Entra ID who it is: one case for each kind of proof.
 ///
 /// The v2 token endpoint takes every kind as form parameters, so a further kind is a further case here and nothing else
-/// (`powerbi-entra.md` B1).
+/// (`Upstream-EntraID, Token endpoint`).
 public enum EntraCredential: Sendable {
     /// The application's client secret: its value, not its id.
     case clientSecret(SecretSource)

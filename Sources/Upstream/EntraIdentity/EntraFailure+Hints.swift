@@ -16,7 +16,7 @@ extension EntraFailure {
         "The service gives tokens only to applications that are assigned to it: see \"Assignment required\" of its enterprise application."
     private static let unusedToken = "The refresh token had not been used for too long."
 
-    /// By number (`powerbi-entra.md` B6, and Microsoft's reference-error-codes.md). For hints only: Microsoft says that
+    /// By number (`Upstream-EntraID, Errors`). For hints only: Microsoft says that
     /// numbers change.
     private static let hints: [Int64: String] = [
         // The application and its credential.

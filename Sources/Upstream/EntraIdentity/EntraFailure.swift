@@ -3,7 +3,7 @@ import Exports
 import JSON
 import UpstreamHTTP
 
-/// Entra ID's errors as ours (`powerbi-entra.md` B6).
+/// Entra ID's errors as ours (`Upstream-EntraID, Errors`).
 enum EntraFailure {
     /// The error of an answer to a request for a token of `scope`, by the application `clientID`.
     static func error(
@@ -25,7 +25,7 @@ enum EntraFailure {
         )
         let passes = number.map(passingNumbers.contains) ?? false
         if response.status == 429 || response.status >= 500 || code == "temporarily_unavailable" || passes {
-            // 5 s where nothing is said, at most an hour (`powerbi-entra.md` B6); longer for whoever asked in a loop.
+            // 5 s where nothing is said, at most an hour (`Upstream-EntraID, Errors`); longer for whoever asked in a loop.
             let silence = response.retryAfter ?? (number == loopDetected ? .seconds(60) : .seconds(5))
             return ProviderError(
                 response.status == 429 || number == loopDetected ? .throttled : .transient,
@@ -105,7 +105,7 @@ enum EntraFailure {
         _ upstream: UpstreamErrorInfo,
         _ authorizationURI: String
     ) -> ProviderError {
-        // Conditional access comes as interaction_required or as invalid_grant, with claims (`powerbi-entra.md` B5).
+        // Conditional access comes as interaction_required or as invalid_grant, with claims (`Upstream-EntraID, On behalf of`).
         if let claims = json?["claims"]?.string, claims.utf8.count <= 4096 {
             return ProviderError(
                 .unauthenticated,

@@ -1,6 +1,7 @@
 public import Exports
 
-/// A file that holds a token of another issuer, such as the one that Kubernetes projects into a pod (`powerbi-entra.md` B3).
+/// A file that holds a token of another issuer, such as the one that Kubernetes projects into a pod
+/// (`Upstream-EntraID, Federated tokens`).
 ///
 /// Whoever writes it renews it, so it is read anew each time.
 public struct FederatedTokenFile: Sendable {

@@ -1,7 +1,8 @@
 public import Exports
 public import UpstreamHTTP
 
-/// The identity that the platform gives to this machine or app, and where it is asked for tokens (`powerbi-entra.md` B4).
+/// The identity that the platform gives to this machine or app, and where it is asked for tokens
+/// (`Upstream-EntraID, Managed identities`).
 public struct ManagedIdentity: Sendable {
     /// The two services that hand out tokens; each has its own request, its own answers and its own retry rules.
     public enum Host: Sendable {

@@ -64,7 +64,7 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
     }
 }
 
-/// When the metadata service is asked again: its own rules, with waits that double (`powerbi-entra.md` B4).
+/// When the metadata service is asked again: its own rules, with waits that double (`Upstream-EntraID, Managed identities`).
 struct MetadataRetries {
     /// For what passes: 404 while an identity is being assigned, 429 and 5xx.
     static let waits: [Duration] = [.zero, .seconds(2), .seconds(6), .seconds(14), .seconds(30)]

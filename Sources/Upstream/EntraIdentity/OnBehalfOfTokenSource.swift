@@ -3,7 +3,7 @@ import Synchronization
 import SystemCrypto
 public import UpstreamHTTP
 
-/// The tokens of the users who call, exchanged for the tokens that they bring: on behalf of (`powerbi-entra.md` B5).
+/// The tokens of the users who call, exchanged for the tokens that they bring: on behalf of (`Upstream-EntraID, On behalf of`).
 ///
 /// What a user brings in `Upstream-Authorization` is an access token for the gateway's own application. Each is exchanged
 /// once for each scope, however many calls come with it. Tokens are kept by the SHA-256 of what the user brought, at most

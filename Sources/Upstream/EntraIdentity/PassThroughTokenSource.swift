@@ -5,8 +5,8 @@ public import UpstreamHTTP
 /// wherever the gateway is to act with the caller's rights.
 ///
 /// A token is good for one scope. That of the API comes in `Upstream-Authorization`; where files come from hosts with a
-/// resource of their own (`graph.md` B7), that of downloads comes in `Upstream-Download-Authorization`. Neither is kept here,
-/// and neither is ever shown in the other's place.
+/// resource of their own (`Upstream-GraphEDiscovery, Download`), that of downloads comes in `Upstream-Download-Authorization`.
+/// Neither is kept here, and neither is ever shown in the other's place.
 public struct PassThroughTokenSource: AccessTokenSource {
     private let scope: TokenScope
     private let downloadScope: TokenScope?

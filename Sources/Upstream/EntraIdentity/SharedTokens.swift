@@ -21,7 +21,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         var questions: UInt64 = 0
         var nextWaiter: UInt64 = 0
         var cancelled: Set<UInt64> = []
-        /// What the authority asked for holds for all keys (`powerbi-entra.md` B6).
+        /// What the authority asked for holds for all keys (`Upstream-EntraID, Errors`).
         var held: Refusal?
 
         /// Forgets keys until one more fits: those without a token first, or whoever brings many bad ones would push out

@@ -27,7 +27,7 @@ struct TokenCache: Sendable {
 
     /// An early renewal that failed is not tried again before this time has passed.
     static let renewalPause = Duration.seconds(30)
-    /// An answer that refuses the credential stands for this long (`powerbi-entra.md` B6).
+    /// An answer that refuses the credential stands for this long (`Upstream-EntraID, Errors`).
     static let refusalLife = Duration.seconds(60)
 
     private var grant: TokenGrant?

@@ -28,7 +28,7 @@ enum TokenRequestKind: Sendable {
     }
 }
 
-/// One application in one tenant, at its authority's v2 token endpoint (`powerbi-entra.md` B1).
+/// One application in one tenant, at its authority's v2 token endpoint (`Upstream-EntraID, Token endpoint`).
 struct TokenEndpoint: Sendable {
     let url: UpstreamURL
     let clientID: String

@@ -93,7 +93,7 @@ public enum AnswerTable {
 
     /// Whether a refused start says in words what Purview says when as many jobs run as an organization may have: "Your request
     /// can't be started because the maximum number of jobs for your organization are currently running." Which status and
-    /// code come with it is documented nowhere. Whether words decide is the operator's choice.
+    /// code come with it is documented nowhere (`Upstream-GraphEDiscovery, Limits`). Whether words decide is the operator's choice.
     public static func saysThatJobsAreAtTheirMaximum(_ body: UpstreamErrorBody) -> Bool {
         let words = (body.message ?? "").lowercased()
         return words.contains("maximum number of jobs") && words.contains("currently running")

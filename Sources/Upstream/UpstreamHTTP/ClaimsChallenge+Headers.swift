@@ -11,8 +11,9 @@ extension UpstreamResponse: UpstreamAnswer {}
 extension UpstreamDownload: UpstreamAnswer {}
 
 extension ClaimsChallenge {
-    /// Reads the challenge by which Microsoft's APIs refuse a token whose user has to prove more (`powerbi-entra.md` B5):
-    /// `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base 64>"`. Nil for any other.
+    /// Reads the challenge by which Microsoft's APIs refuse a token whose user has to prove more
+    /// (`Upstream-EntraID, On behalf of`): `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base 64>"`. Nil
+    /// for any other.
     init?(_ headers: UpstreamHeaders) {
         guard let field = headers.all("www-authenticate"), field.utf8.count <= 16_384,
             Self.parameter("error", of: field) == "insufficient_claims",

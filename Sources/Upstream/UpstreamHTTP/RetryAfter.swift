@@ -3,7 +3,8 @@ public import Exports
 
 /// `Retry-After` (RFC 9110, 10.2.3), and what upstreams make of it.
 public enum RetryAfter {
-    /// What is waited where an upstream asks to wait in words that cannot be read. MSAL waits as long for Entra ID.
+    /// What is waited where an upstream asks to wait in words that cannot be read. MSAL waits as long for Entra ID
+    /// (`Upstream-EntraID, Errors`).
     public static let fallback = Duration.seconds(5)
     /// No wait is longer.
     public static let longest = Duration.seconds(86_400)

@@ -106,7 +106,7 @@ public final class UpstreamClient: Sendable {
     /// asked; a further attempt that finds no place gives what came of the former one, and one with a new token does not) or the upstream has asked for a longer silence, `transient` when the call did not reach the
     /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
     /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
-    /// (`powerbi-entra.md` B5), and what the token source throws.
+    /// (`Upstream-EntraID, On behalf of`), and what the token source throws.
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
         let isHarmless = request.method.isIdempotent || request.isHarmless
         var attempt = 1

@@ -18,7 +18,7 @@ public struct UpstreamPage<Entry: Sendable>: Sendable {
         guard let value = json?.member("value")?.array else { return nil }
         entries = value.compactMap(entry)
         unreadable = value.count - entries.count
-        // Microsoft's own page misprints the name without its @.
+        // Microsoft's own page misprints the name without its @ (`Upstream-Graph, Paging`).
         nextLink = json?.text("@odata.nextLink") ?? json?.text("odata.nextLink") ?? json?.text("nextLink")
     }
 

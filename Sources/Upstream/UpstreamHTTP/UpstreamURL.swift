@@ -3,7 +3,7 @@ import Exports
 import Foundation
 
 /// An address at an upstream, kept byte for byte: Graph's `$skiptoken` fails when it is decoded and encoded again
-/// (`graph.md` B6). Printing it leaves the query out, because a query can be a SAS signature.
+/// (`Upstream-Graph, Paging`). Printing it leaves the query out, because a query can be a SAS signature.
 public struct UpstreamURL: Sendable, Hashable {
     public enum Scheme: String, Sendable, Hashable {
         case http, https

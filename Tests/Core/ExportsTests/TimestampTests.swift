@@ -5,7 +5,7 @@ import Testing
 @Suite struct TimestampTests {
     @Test(
         arguments: [
-            // Every length of fraction that Graph sends (`graph.md` D5), and more.
+            // Every length of fraction that Graph sends (`Upstream-Graph, Timestamps`), and more.
             ("2023-06-19T12:06:03Z", 1_687_176_363_000),
             ("2023-06-19T12:06:03.2Z", 1_687_176_363_200),
             ("2023-06-19T12:06:03.23Z", 1_687_176_363_230),

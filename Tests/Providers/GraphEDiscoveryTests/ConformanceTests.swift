@@ -93,7 +93,7 @@ import UpstreamHTTP
 
     @Test func theEDiscoveryDialectKeepsTheContract() async throws {
         try await run(.ediscovery, start: "compliance.export", Self.with(["exportStructure": "pst"])) { harness in
-            // Its list of operations is known to fail (`graph.md` A6.1).
+            // Its list of operations is known to fail (`Upstream-GraphEDiscovery, Listing`).
             harness.observesOneByOne = true
             let token = "sv=2018-03-28&sr=c&sig=c2VjcmV0&sp=rwl"
             harness.secretOptions = .init(

@@ -91,7 +91,7 @@ import UpstreamHTTP
                 at: "/powerBIReportConfiguration/identities/0/identityBlob/value",
                 secret: "blob-secret-5e"
             )
-            // Power BI's own way to say that a token has ended (`powerbi-entra.md` A6).
+            // Power BI's own way to say that a token has ended (`Upstream-PowerBI, Errors`).
             harness.rejectTokens = {
                 bench.sandbox.addRule(SandboxRule(operation: "power-bi.*", fault: .tokenRevoked))
             }

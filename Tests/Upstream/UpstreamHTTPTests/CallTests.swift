@@ -300,7 +300,7 @@ import UpstreamHTTP
         }
     }
 
-    /// Graph's `$skiptoken` fails when it is decoded and encoded again (`graph.md` B6).
+    /// Graph's `$skiptoken` fails when it is decoded and encoded again (`Upstream-Graph, Paging`).
     @Test(arguments: [
         "/", "/a?", "/a//b/./c", "/v1.0/x('y')?$skiptoken=%24a%2fB%2F+%20=&$top=5",
         "/a%2Fb/%C3%A9/%7e%00/../x//y;p=1?q=%FF&r=%7e~!*'();:@&=+$,/?",

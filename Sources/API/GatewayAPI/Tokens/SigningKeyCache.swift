@@ -16,7 +16,7 @@ struct SigningKeyCache: Sendable {
         case unavailable(retryAfter: Duration)
     }
 
-    /// How long keys are used before they are fetched again (`powerbi-entra.md` B7).
+    /// How long keys are used before they are fetched again (`Upstream-EntraID, Access tokens`).
     static let lifetime = Duration.seconds(86_400)
 
     /// How long after a failed fetch there is none, unless the interval is shorter.

@@ -6,7 +6,7 @@ public protocol AuthorityDocuments: Sendable {
     func document(at address: String) async throws -> [UInt8]
 }
 
-/// Who issues the access tokens that let callers in, and for whom (`powerbi-entra.md` B7).
+/// Who issues the access tokens that let callers in, and for whom (`Upstream-EntraID, Access tokens`).
 public struct TokenAuthority: Sendable {
     /// The login host's root, such as `https://login.microsoftonline.com`, without a slash at its end.
     public var url: String

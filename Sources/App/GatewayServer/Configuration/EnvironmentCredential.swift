@@ -2,7 +2,7 @@ import EntraIdentity
 import Exports
 import UpstreamHTTP
 
-/// A credential from the variables that Microsoft's libraries read (azure-identity; `powerbi-entra.md` B8), in their order:
+/// A credential from the variables that Microsoft's libraries read (`Upstream-EntraID, Environment variables`), in their order:
 /// client secret, certificate, federated token, managed identity.
 struct EnvironmentCredential {
     private let environment: OperatorEnvironment
@@ -136,7 +136,8 @@ struct EnvironmentCredential {
     }
 }
 
-/// Where the platform's variables say that managed identities are asked for their tokens (`powerbi-entra.md` B4).
+/// Where the platform's variables say that managed identities are asked for their tokens
+/// (`Upstream-EntraID, Managed identities`).
 struct ManagedIdentityVariables {
     private let environment: OperatorEnvironment
     private let path: String

@@ -154,7 +154,7 @@ public struct ConnectionConfiguration: Sendable {
     var credential: CredentialConfiguration
     var budget: RequestBudget?
     /// Whether a refused start that says in words that too many jobs run is tried again; assumed, because which answer
-    /// Microsoft says it with is documented nowhere.
+    /// Microsoft says it with is documented nowhere (`Upstream-GraphEDiscovery, Limits`).
     var retriesOnCapacityText: Bool
     var adapter: AdapterSettings
 

@@ -2,8 +2,8 @@ import UpstreamHTTP
 
 /// Microsoft's clouds: who signs in where, and where the services are.
 ///
-/// Power BI by `powerbi-entra.md` A8, Graph by Microsoft's list of national cloud deployments (learn.microsoft.com,
-/// graph/deployments). GCC signs in at the worldwide host and has the worldwide Graph.
+/// Power BI by `Upstream-PowerBI, Clouds`, Graph by `Upstream-Graph, Clouds`. GCC signs in at the worldwide host and has the
+/// worldwide Graph.
 enum NationalCloud: String, CaseIterable, Sendable {
     case `public`, gcc, gccHigh, dod, china
 

@@ -31,7 +31,7 @@ extension Response {
         )
     }
 
-    /// Where a redirect-following client ends when its token was not accepted (`graph.md` B7).
+    /// Where a redirect-following client ends when its token was not accepted (`Upstream-GraphEDiscovery, Download`).
     static var signInPage: Response {
         .text(
             .ok,

@@ -3,7 +3,8 @@ import HTTPFields
 /// A request's path in decoded segments, whichever way the caller wrote it.
 ///
 /// Percent-escapes are decoded after splitting, so `%2F` stays inside its segment. An OData key in parentheses becomes a
-/// segment of its own: `cases('x')` reads as `cases/x` (`graph.md` A3, B1). The empty parentheses of a function call fall away.
+/// segment of its own: `cases('x')` reads as `cases/x` (`Upstream-GraphEDiscovery, Calls`). The empty parentheses of a function
+/// call fall away.
 struct RequestPath: Sendable, Equatable {
     var segments: [String]
 

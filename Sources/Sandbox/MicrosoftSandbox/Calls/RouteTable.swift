@@ -59,7 +59,8 @@ struct RouteTable: Sendable {
 }
 
 extension RouteTable {
-    /// Entra ID, Graph and Power BI (`graph.md` A1, B1, C1; `powerbi-entra.md` A1, B1, B4, B7).
+    /// Graph, Power BI and Entra ID (`Upstream-GraphEDiscovery, Calls`, `Upstream-VivaGoals, Calls`, `Upstream-PowerBI, Calls`,
+    /// `Upstream-EntraID, Token endpoint` and `Upstream-EntraID, Managed identities`).
     static let api: RouteTable = {
         var table = RouteTable()
         table.addIdentity()

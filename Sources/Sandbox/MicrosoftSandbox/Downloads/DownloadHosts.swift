@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 
 /// The hosts that Purview's packages come from: the proxy, which wants a token of its own and a header, and the storage
-/// host, which wants neither and refuses the first (`graph.md` B7).
+/// host, which wants neither and refuses the first (`Upstream-GraphEDiscovery, Download hosts`).
 struct DownloadHosts {
     let world: World
     let call: Call

@@ -2,7 +2,8 @@ import HTTPFields
 import Exports
 import SystemCrypto
 
-/// A link on the download proxy: names the operation and the file; the caller's token opens it (`graph.md` B7).
+/// A link on the download proxy: names the operation and the file; the caller's token opens it
+/// (`Upstream-GraphEDiscovery, Download`).
 struct ProxyLink {
     var job: String
     var file: Int
@@ -30,7 +31,8 @@ extension ProxyLink {
     }
 }
 
-/// A pre-signed link on the storage host: whoever holds it may read, until it expires (`graph.md` A5).
+/// A pre-signed link on the storage host: whoever holds it may read, until it expires
+/// (`Upstream-GraphEDiscovery, Pre-signed links`).
 struct BlobLink {
     var job: String
     var file: Int

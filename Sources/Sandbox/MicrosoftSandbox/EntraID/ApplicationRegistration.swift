@@ -5,7 +5,7 @@ import SystemCrypto
 /// What the tenant knows about the application: by what it may prove who it is.
 final class ApplicationRegistration: Sendable {
     /// Whose tokens stand for the application: issuer, subject and audience exactly as written here
-    /// (`powerbi-entra.md` B3).
+    /// (`Upstream-EntraID, Federated tokens`).
     struct FederatedCredential: Sendable {
         var issuer: String
         var subject: String

@@ -2,7 +2,7 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// A token that the application signed with the key of a registered certificate (`powerbi-entra.md` B2).
+/// A token that the application signed with the key of a registered certificate (`Upstream-EntraID, Client assertion`).
 ///
 /// Checked in this order: algorithm, thumbprint, the certificate's dates, signature, `aud`, `iss` and `sub`, `nbf` and
 /// `exp`, `jti`. Entra itself takes one assertion more than once, and MSAL counts on it; this stand-in does so only where

@@ -4,7 +4,7 @@ import HTTPTypes
 import JSON
 import SystemCrypto
 
-/// Whether the application is who it says, by a secret or by an assertion (`powerbi-entra.md` B1, B2, B3).
+/// Whether the application is who it says, by a secret or by an assertion (`Upstream-EntraID, Token endpoint`).
 struct ClientAuthentication {
     let world: World
     let call: Call

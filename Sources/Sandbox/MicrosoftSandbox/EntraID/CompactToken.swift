@@ -17,7 +17,7 @@ struct CompactToken {
     var signature: [UInt8]
 
     /// Nil for anything but three parts of base 64, the first two of them JSON objects. Padding is let pass, as Entra
-    /// does (`powerbi-entra.md` B2).
+    /// does (`Upstream-EntraID, Client assertion`).
     init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         let decoded = parts.map { Base64URL.decode($0, paddingAllowed: true) }

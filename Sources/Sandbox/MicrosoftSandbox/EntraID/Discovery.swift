@@ -4,7 +4,7 @@ import Hummingbird
 import JSON
 
 /// What the authority tells about itself: OpenID Connect's documents in both versions, its keys, and which hosts are one
-/// (`powerbi-entra.md` B7).
+/// (`Upstream-EntraID, Access tokens`).
 struct Discovery {
     let world: World
     let call: Call

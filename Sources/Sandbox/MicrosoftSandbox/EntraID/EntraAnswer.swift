@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import JSON
 
-/// Answers in the token endpoint's form (`powerbi-entra.md` B1, B6).
+/// Answers in the token endpoint's form (`Upstream-EntraID, Token answers` and `Upstream-EntraID, Errors`).
 struct EntraAnswer {
     let world: World
     let call: Call
@@ -18,7 +18,7 @@ struct EntraAnswer {
         return .json(status, value, headers: headers)
     }
 
-    /// Metadata, which may be kept for a day (B7).
+    /// Metadata, which may be kept for a day (`Upstream-EntraID, Access tokens`).
     func metadata(_ value: JSONValue) -> Response {
         .json(.ok, value, headers: [.cacheControl: "max-age=86400, private"])
     }

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Why the token endpoint refuses (`powerbi-entra.md` B6).
+/// Why the token endpoint refuses (`Upstream-EntraID, Errors`).
 struct EntraProblem: Error {
     var status: HTTPResponse.Status = .badRequest
     /// OAuth's word for it.

@@ -2,8 +2,8 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// A token of somebody else's, who vouches for the application (`powerbi-entra.md` B3). Issuer, audience and subject have
-/// to be registered to the letter; then the issuer's key decides.
+/// A token of somebody else's, who vouches for the application (`Upstream-EntraID, Federated tokens`). Issuer, audience and
+/// subject have to be registered to the letter; then the issuer's key decides.
 struct FederatedAssertion {
     let world: World
     let call: Call

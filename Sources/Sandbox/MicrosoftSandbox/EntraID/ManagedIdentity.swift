@@ -4,8 +4,8 @@ import Hummingbird
 import JSON
 import SystemCrypto
 
-/// The endpoints that a machine or an App Service offers to what runs on it (`powerbi-entra.md` B4). The real ones live on
-/// 169.254.169.254 and on a port of the App Service's own; here both are paths of the API listener.
+/// The endpoints that a machine or an App Service offers to what runs on it (`Upstream-EntraID, Managed identities`). The real
+/// ones live on 169.254.169.254 and on a port of the App Service's own; here both are paths of the API listener.
 struct ManagedIdentity {
     let world: World
     let call: Call

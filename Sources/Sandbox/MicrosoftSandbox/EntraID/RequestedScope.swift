@@ -1,4 +1,5 @@
-/// What the `scope` parameter asks for: one resource's permissions (`powerbi-entra.md` B1, B5).
+/// What the `scope` parameter asks for: one resource's permissions (`Upstream-EntraID, Token endpoint` and
+/// `Upstream-EntraID, On behalf of`).
 struct RequestedScope {
     var audience: TokenBook.Audience
     /// The permissions without their resource; empty for an application's token, which carries what it was assigned.

@@ -3,7 +3,7 @@ import JSON
 import Synchronization
 import SystemCrypto
 
-/// What the tenant signs access tokens with, and tells about in its key documents (`powerbi-entra.md` B7).
+/// What the tenant signs access tokens with, and tells about in its key documents (`Upstream-EntraID, Access tokens`).
 ///
 /// The first key is made when it is first asked for: making one takes a good part of a second.
 final class SigningKeys: Sendable {

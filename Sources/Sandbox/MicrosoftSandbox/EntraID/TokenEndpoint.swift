@@ -3,8 +3,8 @@ import HTTPTypes
 import Hummingbird
 import JSON
 
-/// `POST /{tenant}/oauth2/v2.0/token` (`powerbi-entra.md` B1): tokens for the application itself, and for it on behalf
-/// of a user. What is checked comes in Entra's order: tenant, request, client, assertion, scope.
+/// `POST /{tenant}/oauth2/v2.0/token` (`Upstream-EntraID, Token endpoint`): tokens for the application itself, and for it on
+/// behalf of a user. What is checked comes in Entra's order: tenant, request, client, assertion, scope.
 struct TokenEndpoint {
     let world: World
     let call: Call

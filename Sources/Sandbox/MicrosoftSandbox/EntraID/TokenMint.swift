@@ -4,8 +4,8 @@ import SystemCrypto
 
 /// An access token for the application itself, as a caller of it would bring one: `POST /_sandbox/tokens`.
 ///
-/// By default it is what Entra would issue (`powerbi-entra.md` B7); every claim and header field can be set to something
-/// else or, with `null`, left out, and the signature can be wrong in the ways that a verifier must not fall for.
+/// By default it is what Entra would issue (`Upstream-EntraID, Access tokens`); every claim and header field can be set to
+/// something else or, with `null`, left out, and the signature can be wrong in the ways that a verifier must not fall for.
 struct TokenMint {
     /// Who signs, and how honestly.
     enum Signature: String, CaseIterable {

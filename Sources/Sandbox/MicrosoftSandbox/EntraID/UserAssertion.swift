@@ -2,7 +2,8 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// A user's access token for the application, presented to get another one on the user's behalf (`powerbi-entra.md` B5).
+/// A user's access token for the application, presented to get another one on the user's behalf
+/// (`Upstream-EntraID, On behalf of`).
 struct UserAssertion {
     let world: World
     let now: Timestamp

@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import JSON
 
-/// Answers in Graph's form (`graph.md` B4, D1, D2).
+/// Answers in Graph's form (`Upstream-Graph, Errors` and `Upstream-Graph, Throttling`).
 struct GraphAnswer {
     let world: World
     let call: Call
@@ -48,7 +48,7 @@ struct GraphAnswer {
         error(.methodNotAllowed, code: "BadRequest", "Specified HTTP method is not allowed for the request target.")
     }
 
-    /// The generic refusal of a token (`graph.md` A6.5, F2).
+    /// The generic refusal of a token (`Upstream-GraphEDiscovery, Errors`).
     var unauthorized: Response {
         var response = error(
             .unauthorized,

@@ -31,7 +31,7 @@ extension GraphEDiscoveryService {
         return answers.json(.object(members))
     }
 
-    /// Newest first, in pages whose link must come back byte for byte (`graph.md` A6.3, B6).
+    /// Newest first, in pages whose link must come back byte for byte (`Upstream-Graph, Paging`).
     func listOperations() -> Response {
         let jobs = world.jobs.newest(2000) { speaks(of: $0) && $0.isListed(at: call.now) }
         let size = min(call.query["$top"].flatMap(Int.init).map { max(1, $0) } ?? .max, world.settings.pageSize)
@@ -79,7 +79,7 @@ extension GraphEDiscoveryService {
         }
     }
 
-    // MARK: The entity (A4, B5)
+    // MARK: The entity
 
     private func render(_ job: Job) -> [String: JSONValue] {
         var members = job.request.object ?? [:]
@@ -147,7 +147,7 @@ extension GraphEDiscoveryService {
         }
     }
 
-    /// Only the shape of failures is known (`graph.md` F3); the values are the sandbox's own.
+    /// Only the shape of failures is known (`Upstream-GraphEDiscovery, Operation`); the values are the sandbox's own.
     private func resultInfo(of job: Job) -> JSONValue {
         guard job.phase(at: call.now) == .finished else { return .null }
         func info(_ code: Int64, _ message: JSONValue) -> JSONValue {

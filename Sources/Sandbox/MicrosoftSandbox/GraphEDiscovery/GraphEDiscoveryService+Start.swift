@@ -5,7 +5,8 @@ import JSON
 import SystemCrypto
 
 extension GraphEDiscoveryService {
-    /// The starts of exports and estimates: 202, no body, `Location` with keys in parentheses (`graph.md` A3, B4).
+    /// The starts of exports and estimates: 202, no body, `Location` with keys in parentheses
+    /// (`Upstream-GraphEDiscovery, Start`).
     func start(_ kind: Job.Kind) -> Response {
         if let problem = placeProblem(kind) { return answers.notFound(problem) }
         let body = call.json ?? [:]
@@ -37,7 +38,7 @@ extension GraphEDiscoveryService {
     }
 
     private func makeJob(_ kind: Job.Kind, echo: [String: JSONValue]) -> Job {
-        // Review sets give 32 digits, searches a dashed GUID (`graph.md` B4).
+        // Review sets give 32 digits, searches a dashed GUID (`Upstream-GraphEDiscovery, Start`).
         let isOfReviewSet = kind == .legacyExport || kind == .reviewSetExport || kind == .queryExport
         let id = isOfReviewSet ? Hexadecimal.encode(world.random(16)) : world.uuid()
         let name = (echo["outputName"] ?? echo["displayName"])?.string ?? ""
@@ -60,7 +61,7 @@ extension GraphEDiscoveryService {
         return job
     }
 
-    /// The packages that an export leaves (`graph.md` A5, B5).
+    /// The packages that an export leaves (`Upstream-GraphEDiscovery, Files`).
     private func files(_ kind: Job.Kind, id: String, name: String, echo: [String: JSONValue]) -> [FileSpec] {
         let stem = String(name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "_" })
         let size = world.settings.fileSize
@@ -111,7 +112,7 @@ private struct GraphField {
 }
 
 extension GraphEDiscoveryService {
-    /// The bodies of A2 and B3. Members that are not listed are ignored, as upstream does.
+    /// The bodies of `Upstream-GraphEDiscovery, Request bodies`. Members that are not listed are ignored, as upstream does.
     private func fields(of kind: Job.Kind) -> [GraphField] {
         switch kind {
         case .legacyExport:

@@ -4,7 +4,7 @@ import Hummingbird
 import JSON
 
 /// Purview eDiscovery in Graph: the retired dialect below `compliance/ediscovery` and the living one below
-/// `security/cases/ediscoveryCases` (`graph.md` A, B).
+/// `security/cases/ediscoveryCases` (`Upstream-GraphEDiscovery, Two dialects`).
 struct GraphEDiscoveryService {
     let world: World
     let call: Call
@@ -46,7 +46,7 @@ struct GraphEDiscoveryService {
         case .complianceOperation, .securityOperation: getOperation()
         case .securityLastEstimate: lastEstimate()
         case .complianceDownloadURL: downloadURL()
-        // Dead since 30 April 2023 (`graph.md` B9).
+        // Dead since 30 April 2023 (`Upstream-GraphEDiscovery, Two dialects`).
         case .securityDownloadURL:
             answers.badRequest("Specified HTTP method is not allowed for the request target.")
         default: answers.notFound("Resource not found for the request.")

@@ -1,4 +1,5 @@
-/// The enumerations of eDiscovery exports, in the order of their numeric values (`graph.md` B3, B5).
+/// The enumerations of eDiscovery exports, in the order of their numeric values (`Upstream-GraphEDiscovery, Request bodies` and
+/// `Upstream-GraphEDiscovery, Operation`).
 struct GraphEnumeration: Sendable {
     /// In numeric order; what stands behind `unknownFutureValue` is masked from clients that did not ask for it.
     var members: [String]

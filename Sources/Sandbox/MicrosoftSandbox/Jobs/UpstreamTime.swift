@@ -1,6 +1,6 @@
 import Exports
 
-/// Timestamps as Microsoft's services write them (`graph.md` D5, `powerbi-entra.md` A4).
+/// Timestamps as Microsoft's services write them (`Upstream-Graph, Timestamps`; `Upstream-PowerBI, Status`).
 enum UpstreamTime {
     /// The .NET zero date: not set yet.
     static let unset = "0001-01-01T00:00:00Z"

@@ -4,7 +4,7 @@ import Hummingbird
 import JSON
 
 /// Answers in Power BI's form: the recorded header fields on every one, and errors in four shapes
-/// (`powerbi-entra.md` A6).
+/// (`Upstream-PowerBI, Errors`).
 struct PowerBIAnswer {
     let world: World
     let call: Call

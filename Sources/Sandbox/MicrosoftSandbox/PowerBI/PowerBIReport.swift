@@ -30,7 +30,7 @@ struct PowerBIReport: Sendable {
 
     static func with(id: String) -> PowerBIReport? { all.first { $0.id == id.lowercased() } }
 
-    /// The report as `GET reports/{id}` tells it. Paginated reports have no dataset (`powerbi-entra.md` A1).
+    /// The report as `GET reports/{id}` tells it. Paginated reports have no dataset (`Upstream-PowerBI, Calls`).
     var json: JSONValue {
         var members: [String: JSONValue] = [
             "id": .string(id), "name": .string(name), "reportType": .string(kind.rawValue),

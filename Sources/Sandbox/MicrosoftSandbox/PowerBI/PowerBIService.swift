@@ -4,10 +4,10 @@ import HTTPTypes
 import Hummingbird
 import JSON
 
-/// Power BI Export to File and the reads around it (`powerbi-entra.md` A), in a workspace and in My workspace.
+/// Power BI Export to File and the reads around it (`Upstream-PowerBI`), in a workspace and in My workspace.
 ///
-/// My workspace is open to application tokens here, which the real service refuses (A1), so that both forms can be
-/// exercised with the one kind of token that the sandbox issues for Power BI.
+/// My workspace is open to application tokens here, which the real service refuses (`Upstream-PowerBI, Calls`), so that both
+/// forms can be exercised with the one kind of token that the sandbox issues for Power BI.
 struct PowerBIService {
     let world: World
     let call: Call
@@ -66,7 +66,7 @@ struct PowerBIService {
         return answers.json(["value": .array(pages)])
     }
 
-    // MARK: Start (A2, A3)
+    // MARK: Start
 
     private func start(_ report: PowerBIReport) -> Response {
         let request: PowerBIRequest
@@ -109,7 +109,7 @@ struct PowerBIService {
         return response
     }
 
-    /// Of the start's answer and of each status (A3, A4).
+    /// Of the start's answer and of each status (`Upstream-PowerBI, Start` and `Upstream-PowerBI, Status`).
     private var context: JSONValue {
         let workspace = call["group"].isEmpty ? "" : "groups/\(SandboxSeed.groupID)/"
         return .string(
@@ -118,7 +118,7 @@ struct PowerBIService {
         )
     }
 
-    /// Base 64 of `<digit>/BlobIdV2-<guid><secret>.`, ending in `=`, `==` and nothing in turn (A3).
+    /// Base 64 of `<digit>/BlobIdV2-<guid><secret>.`, ending in `=`, `==` and nothing in turn (`Upstream-PowerBI, Start`).
     private func exportID() -> String {
         let turn = world.jobs.count(of: .powerBI)
         let secret = Base64Text.url(world.random(34)).prefix([44, 43, 45][turn % 3])
@@ -135,7 +135,7 @@ struct PowerBIService {
             + "/v1.0/myorg/\(workspace)reports/\(job.place["report"] ?? "")/exports/\(id)"
     }
 
-    // MARK: Status (A4)
+    // MARK: Status
 
     private func job(of report: PowerBIReport) -> Job? {
         guard let job = world.jobs.job(call["export"]), job.place["report"] == report.id,
@@ -189,7 +189,7 @@ struct PowerBIService {
     /// A moment after creation and a day, whatever the job's duration.
     private func expiry(of job: Job) -> Timestamp { job.createdAt + world.settings.downloadLifetime }
 
-    // MARK: File (A5)
+    // MARK: File
 
     private func file(of report: PowerBIReport) -> Response {
         guard let job = job(of: report), let file = job.files.first, job.hasFiles(at: call.now),

@@ -17,7 +17,7 @@ public enum SandboxFault: Sendable, Hashable {
     case echo(status: Int = 400, writing: SandboxWriting = .plain)
     /// The job ends as failed, for good.
     case failed
-    /// The Power BI job ends as `Failed` with `Retry-After`: the service was busy, start again (`powerbi-entra.md` A4).
+    /// The Power BI job ends as `Failed` with `Retry-After`: the service was busy, start again (`Upstream-PowerBI, Status`).
     /// Elsewhere as `failed`.
     case failedBusy(retryAfter: Int)
     /// The eDiscovery job ends as partiallySucceeded, with its files and a resultInfo. Elsewhere as `failed`.
@@ -28,7 +28,7 @@ public enum SandboxFault: Sendable, Hashable {
     case stuck
     /// Put on a start: the job shows this status from then on and never ends. On a status call: this answer only.
     case unknownStatus(String)
-    /// The files of an eDiscovery job appear this long after its success (`graph.md` B5).
+    /// The files of an eDiscovery job appear this long after its success (`Upstream-GraphEDiscovery, Files`).
     case metadataLag(seconds: Int)
     /// The connection breaks in the middle of the body, after exactly this many bytes.
     case cutDownload(afterBytes: Int64)
@@ -72,7 +72,7 @@ public enum SandboxFault: Sendable, Hashable {
     case noETag
     /// `Location` comes inside double quotes.
     case quotedLocation
-    /// The entity comes wrapped in `{"value": …}` (`graph.md` C3).
+    /// The entity comes wrapped in `{"value": …}` (`Upstream-VivaGoals, Job`).
     case wrappedEntity
     /// The job's id holds characters that a path must escape: `+`, `/` and `=`. Power BI and Goals only.
     case idWithReserved

@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import JSON
 
-/// Viva Goals export jobs (`graph.md` C).
+/// Viva Goals export jobs (`Upstream-VivaGoals`).
 struct GoalsService {
     let world: World
     let call: Call
@@ -30,7 +30,7 @@ struct GoalsService {
         }
     }
 
-    // MARK: Calls (C1, C3)
+    // MARK: Calls
 
     private func start() -> Response {
         let body = call.json ?? [:]
@@ -137,7 +137,7 @@ struct GoalsService {
         return FileAnswer(file: file, world: world, call: call).response()
     }
 
-    // MARK: Bodies (C3, C4)
+    // MARK: Bodies
 
     private func render(_ job: Job) -> [String: JSONValue] {
         var members: [String: JSONValue] = [
@@ -163,7 +163,7 @@ struct GoalsService {
         return world.base(.api, for: call) + "/beta/employeeexperience/goals/exportJobs/" + id
     }
 
-    /// In double quotes, as Microsoft's pages print it.
+    /// In double quotes, as Microsoft's pages print it (`Upstream-VivaGoals, Start`).
     private func location(of job: Job) -> String { "\"\(path(of: job))\"" }
 
     private var context: String {
