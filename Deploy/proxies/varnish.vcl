@@ -15,7 +15,7 @@ backend gateway {
 }
 
 sub vcl_recv {
-    # For the links in answers, where server.trustedProxies names this machine. What a stranger says of them ends here.
+    # For the links in answers, where server.trustedProxies names this machine. What a client says of them ends here.
     set req.http.X-Forwarded-Host = req.http.Host;
     set req.http.X-Forwarded-Proto = "https";
     set req.http.X-Forwarded-For = client.ip;

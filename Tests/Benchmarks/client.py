@@ -64,14 +64,14 @@ def fetch(url: str, accept_encoding: str, limit_rate: float = 0, verify: bool = 
     got, tail = len(rest), rest[-16:]
     allowed_since = time.perf_counter()
     while length is None or got < length:
-        room = PIECE
+        size = PIECE
         if limit_rate:
             due = (time.perf_counter() - allowed_since) * limit_rate - got
             if due < 4096:
                 time.sleep(max(0.002, (4096 - due) / limit_rate))
                 continue
-            room = min(PIECE, int(due))
-        count = connection.recv_into(buffer, room, flags)
+            size = min(PIECE, int(due))
+        count = connection.recv_into(buffer, size, flags)
         if not count:
             break
         got += count

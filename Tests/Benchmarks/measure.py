@@ -80,7 +80,7 @@ def measure(scenario, subjects, file, digest, *, client_cores, coding, repetitio
     for _ in range(repetitions):
         for subject, figure in zip(subjects, figures, strict=True):
             before, resident = subject.server.cpu_seconds(), subject.server.resident_bytes()
-            subject.server.forget_peak()
+            subject.server.reset_peak()
             result, figure.client = download(subject.address(file.stem), client_cores, coding, limit_rate)
             figure.cpu_seconds.append(subject.server.cpu_seconds() - before)
             figure.seconds.append(result["seconds"])

@@ -65,7 +65,7 @@ class Server:
             if used - before < 0.05:
                 return
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         for pid in self._pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 

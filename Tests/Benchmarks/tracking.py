@@ -40,7 +40,7 @@ def tracking(run: Run) -> None:
         ))
         server = gateway.server
         time.sleep(max(0, dues[0] - time.time()))
-        server.forget_peak()
+        server.reset_peak()
         written, cpu, size = server.bytes_written(), server.cpu_seconds(), _log_size(ledger)
         seconds = 2 * interval
         result = load(gateway, "0", seconds, rate=READS, paths=[f"/exports/{export}" for export in ids])

@@ -63,7 +63,7 @@ def registered_pem(upstream, days) -> bytes:
     return identity.pem()
 
 
-def forgotten(credential, upstream, directory):
+def unregistered(credential, upstream, directory):
     assert call(upstream.api, "DELETE", "/_sandbox/certificates").status == 204
 
 
@@ -100,7 +100,7 @@ MISTAKES = {
         ["AADSTS7000222", "has expired"],
         1,
     ),
-    "unregistered certificate": (spoiled(certificate, forgotten), ["AADSTS700027", "not registered"], 1),
+    "unregistered certificate": (spoiled(certificate, unregistered), ["AADSTS700027", "not registered"], 1),
     "same key, another certificate": (
         spoiled(certificate, with_file("identity.pem", lambda upstream: same_key_again(upstream))),
         ["AADSTS700027", "not registered"],

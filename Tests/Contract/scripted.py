@@ -1,6 +1,6 @@
 """A scripted Microsoft: Entra ID, Graph eDiscovery, Viva Goals and Power BI on one bare-socket listener.
 
-Without a script, every operation answers well: a start makes a job, the job has succeeded, and its file can be had. A test
+Without a script, every operation answers well: a start makes a job, the job has succeeded, and its file can be downloaded. A test
 says, operation by operation, what is answered instead:
 
     with Scripted() as upstream, scripted_gateway(upstream) as gateway:
@@ -172,8 +172,8 @@ class Scripted(RawUpstream):
         with self._guard:
             return [request for request in self.requests if request.operation == operation]
 
-    def forget(self) -> None:
-        """Forgets the calls so far."""
+    def clear(self) -> None:
+        """Drops the calls so far."""
         with self._guard:
             self.requests.clear()
 

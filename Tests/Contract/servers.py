@@ -92,10 +92,10 @@ class Process:
         return self._memory("VmRSS")
 
     def peak_bytes(self) -> int:
-        """The highest resident memory since the start, or since `forget_peak`; the kernel misses nothing."""
+        """The highest resident memory since the start, or since `reset_peak`; the kernel misses nothing."""
         return self._memory("VmHWM")
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def descriptors(self) -> int:

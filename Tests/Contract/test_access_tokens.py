@@ -106,7 +106,7 @@ def test_bad_tokens(entra, upstream):
     assert listed(entra, token(upstream, kind="user", claims=USER)["token"]).status == 200
 
 
-def test_a_new_key_is_found_and_an_old_one_is_forgotten(entra, upstream):
+def test_a_new_key_is_found_and_an_old_one_is_dropped(entra, upstream):
     old = token(upstream, kind="user", claims=USER)["token"]
     assert listed(entra, old).status == 200
     assert call(upstream.api, "POST", "/_sandbox/signing-keys", body={"withdrawOthers": True}).status == 201

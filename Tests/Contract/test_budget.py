@@ -1,4 +1,4 @@
-"""Room for downloads: what is beyond it is refused at once, and what ends gives it back, however it ends."""
+"""Memory for downloads: what is beyond it is refused at once, and what ends gives it back, however it ends."""
 
 import http.client
 import socket
@@ -71,7 +71,7 @@ def test_a_caller_has_so_many_downloads_at_a_time(upstream, accept):
         assert answer.headers["ratelimit-policy"] == '"downloads-per-caller";q=3;qu="concurrent-requests"'
         assert answer.headers["ratelimit"] == '"downloads-per-caller";r=0;t=5'
         assert len(upstream.account()["calls"]) == calls, "the upstream was called for what was refused"
-        # What sends no file takes no room.
+        # What sends no file takes no memory.
         head = gateway.call("HEAD", path, {"Accept": accept})
         assert head.status == 200
         assert gateway.call("GET", path, {"Accept": accept, "If-None-Match": "*"}).status == 304
@@ -79,16 +79,16 @@ def test_a_caller_has_so_many_downloads_at_a_time(upstream, accept):
 
         # One client leaves, one is served to its end; a third breaks upstream.
         opened[0].close()
-        poll("room", lambda: gateway.metric("export_gateway_downloads_under_way") == 2)
+        poll("reserved memory", lambda: gateway.metric("export_gateway_downloads_under_way") == 2)
         upstream.rule("power-bi.file", {"kind": "cutDownload", "afterBytes": 1000})
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             gateway.download(path, {"Accept": accept})
         upstream.remove_rules()
-        poll("room", lambda: gateway.metric("export_gateway_downloads_under_way") == 2)
+        poll("reserved memory", lambda: gateway.metric("export_gateway_downloads_under_way") == 2)
         assert gateway.download(path, {"Accept": accept}).status == 200
         opened[1].close()
         opened[2].close()
-        poll("room", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
+        poll("reserved memory", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
         poll("memory", lambda: gateway.metric("export_gateway_memory_reserved_bytes", kind="download") == 0)
 
 
@@ -114,7 +114,7 @@ def test_a_client_that_takes_too_little_is_cut(upstream):
         path = large(gateway, upstream)
         stuck = OpenDownload(gateway, path)
         poll("the cut", lambda: gateway.metric("http_server_slow_clients_cut_total") == 1)
-        poll("room", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
+        poll("reserved memory", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
         assert stuck.read() < 64 * MEBIBYTE
         stuck.close()
         (delivery,) = ended_deliveries(lambda: gateway.get(path.replace("/content", "/deliveries")))

@@ -26,7 +26,7 @@ def ways(path: str, tag: str) -> list[tuple[str, str, dict]]:
     return [
         ("GET", path, {}), ("GET", path, {"Cache-Control": "no-cache"}), ("GET", path, {"Prefer": "wait=2"}),
         ("GET", path, {"If-None-Match": tag}), ("GET", path, {"If-None-Match": "*"}),
-        ("GET", path, {"Upstream-Authorization": "Bearer strangers"}), ("DELETE", path, {}),
+        ("GET", path, {"Upstream-Authorization": "Bearer another"}), ("DELETE", path, {}),
         ("GET", f"{path}/files", {}), ("GET", f"{path}/deliveries", {}), ("GET", f"{path}/content", {}),
         ("GET", f"{path}/operation", {}), ("GET", f"{path}/operation", {"If-None-Match": "*"}),
         ("HEAD", f"{path}/content", {}), ("GET", f"{path}/files/1", {}), ("HEAD", f"{path}/files/1", {}),
@@ -37,9 +37,9 @@ def ways(path: str, tag: str) -> list[tuple[str, str, dict]]:
 @pytest.fixture
 def keys():
     """Keys by their callers' ids, and their entries for the configuration."""
-    made = {name: f"{name}-{secrets.token_hex(16)}" for name in ["owner", "stranger", "auditor", "reader"]}
+    made = {name: f"{name}-{secrets.token_hex(16)}" for name in ["owner", "other", "auditor", "reader"]}
     permissions = {
-        "stranger": OWN,
+        "other": OWN,
         "auditor": ["Exports.ReadAll", "Exports.Download"],
         "reader": ["Exports.Read", "Connections.Use:goals"],
     }
@@ -70,12 +70,12 @@ def test_each_sees_its_own(upstream, keys):
         assert call("owner", "GET", f"{path}/content").status == 200
 
         for method, target, headers in ways(path, created.headers["etag"]):
-            assert call("stranger", method, target, headers).status == 404, (method, target, headers)
+            assert call("other", method, target, headers).status == 404, (method, target, headers)
             unknown = target.replace(export["id"], "01981f3e-7c1a-7b52-9d3e-0242ac120002")
-            assert call("stranger", method, unknown, headers).status == 404
-        assert call("stranger", "GET", "/exports").json == {"value": []}
-        assert call("stranger", "GET", "/exports?status=succeeded").json == {"value": []}
-        again = call("stranger", "POST", "/exports", bodies.headers_for(body) | key, body)
+            assert call("other", method, unknown, headers).status == 404
+        assert call("other", "GET", "/exports").json == {"value": []}
+        assert call("other", "GET", "/exports?status=succeeded").json == {"value": []}
+        again = call("other", "POST", "/exports", bodies.headers_for(body) | key, body)
         assert again.status == 202 and again.json["id"] != export["id"] and "idempotency-replayed" not in again.headers
         replayed = call("owner", "POST", "/exports", bodies.headers_for(body) | key, body)
         assert replayed.json["id"] == export["id"] and replayed.headers["idempotency-replayed"] == "true"

@@ -194,16 +194,16 @@ class Planted:
         def said() -> str:
             return process.log.read_bytes()[before:].decode(errors="replace")
 
-        def has_given_way() -> bool:
+        def has_returned() -> bool:
             return "Backtrace took" in said() and not process.children() and not process.handles(number)
 
         process.deadly.add(number)
         process.signal(number)
         name = signal.Signals(number).name
-        # After its trace, Swift's handler gives way for the instruction to fail once more. None did here, so that a second
+        # After its trace, Swift's handler returns, for the instruction to fail once more. None did here, so that a second
         # signal stands for it. Until then the handler reads memory with its own SIGSEGV and SIGBUS handlers, which take
         # any such signal for their own fault, and go astray.
-        poll(f"the trace of {name}", lambda: process.exit_code is not None or has_given_way())
+        poll(f"the trace of {name}", lambda: process.exit_code is not None or has_returned())
         if process.exit_code is None:
             process.signal(number)
         assert process.wait() == -number, name

@@ -17,7 +17,7 @@ import evidence
 import identities
 import servers
 from client import poll
-from credential_mistakes import MISTAKES, forgotten
+from credential_mistakes import MISTAKES, unregistered
 from credentials import (
     KINDS,
     OF_THE_CALLER,
@@ -163,7 +163,7 @@ def test_a_replaced_certificate_is_taken_up_without_a_restart(upstream, tmp_path
     credential = certificate(upstream, tmp_path)
     with gateway(upstream, credential) as server:
         succeeded(server, credential, bodies.report())
-        forgotten(credential, upstream, tmp_path)
+        unregistered(credential, upstream, tmp_path)
         put(tmp_path / "identity.pem", registered(upstream).pem())
         needs_a_new_token(upstream)
         succeeded(server, credential, bodies.report("Second"))
@@ -186,7 +186,7 @@ def test_a_replaced_passphrase_opens_the_replaced_key(upstream, tmp_path):
     credential = Credential(section)
     with gateway(upstream, credential) as server:
         succeeded(server, credential, bodies.report())
-        forgotten(credential, upstream, tmp_path)
+        unregistered(credential, upstream, tmp_path)
         replace("second-password-9f20")
         needs_a_new_token(upstream)
         succeeded(server, credential, bodies.report("Second"))
@@ -249,8 +249,8 @@ CALLERS = 1000
 
 def test_a_thousand_requests_on_a_cold_connection_are_one_token_call(upstream, tmp_path, figure):
     credential = certificate(upstream, tmp_path)
-    room = {"downloads": {"perCaller": CALLERS}, "server": {"memory": 1 << 40, "maximumConnections": CALLERS + 16}}
-    with gateway(upstream, credential, **room) as server:
+    limits = {"downloads": {"perCaller": CALLERS}, "server": {"memory": 1 << 40, "maximumConnections": CALLERS + 16}}
+    with gateway(upstream, credential, **limits) as server:
         export = succeeded(server, credential, bodies.report())
         (job,) = upstream.jobs()
         path = f"{export['href']}/content"

@@ -150,11 +150,11 @@ def test_a_download_under_way_is_told_as_that(gateway, upstream, export):
     upstream.rule("power-bi.download", {"kind": "dripDownload", "bytesPerSecond": SIZE // 2})
     seen = []
 
-    def look(read):
+    def check(read):
         if not seen:
             seen.append(gateway.get(f"{export['href']}/deliveries?requestId=mine").json["value"])
 
-    done = gateway.download(f"{export['href']}/content", {"X-Request-Id": "mine"}, pace=look)
+    done = gateway.download(f"{export['href']}/content", {"X-Request-Id": "mine"}, pace=check)
     ((row,),) = seen
     assert row["outcome"] == "underWay" and row["kind"] == "delivery" and row["caller"] == "black-box"
     assert "endedAt" not in row and "sha256" not in row and "reason" not in row

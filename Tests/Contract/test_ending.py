@@ -89,7 +89,7 @@ def test_sigterm_at_any_moment_of_a_start(figure):
         took = {}
         for moment, has_come in MOMENTS.items():
             for repetition in range(3):
-                upstream.forget()
+                upstream.clear()
                 gateway.start(ready=False)
                 poll(f"{moment} ({repetition})", lambda has_come=has_come: has_come(gateway, upstream), every=0.001)
                 begun = time.monotonic()

@@ -22,7 +22,7 @@ BODY = 262_144
 
 
 class Gateway:
-    """A gateway with a small budget, two callers, and one export whose file can be had."""
+    """A gateway with a small budget, two callers, and one export whose file can be downloaded."""
 
     def __init__(self, gateway: servers.Gateway, other: str, export: dict, running: list[dict]):
         self.gateway = gateway
@@ -39,7 +39,7 @@ class Gateway:
             assert status(wire) == 200
         self.ask()
         self.idle = self.gateway.process.resident_bytes()
-        self.gateway.process.forget_peak()
+        self.gateway.process.reset_peak()
         return wires
 
     def growth(self) -> int:
@@ -122,7 +122,7 @@ def answered(wires) -> list[socket.socket]:
 
 @pytest.mark.fault("D5")
 def test_a_thousand_unfinished_heads(upstream, figure):
-    """Of one field each, or of many: those that are unfinished for longest give way."""
+    """Of one field each, or of many: those that are unfinished for longest are closed."""
     count = 1000
     one = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * HEAD
     many = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 250) for n in range(240))
@@ -143,7 +143,7 @@ def test_a_thousand_unfinished_heads(upstream, figure):
         assert 0 < small.reserved("head") <= BUDGET / 8
         assert small.growth() <= BUDGET
         close([*wires, wire])
-        poll("room", lambda: small.reserved("head") == 0)
+        poll("reserved memory", lambda: small.reserved("head") == 0)
 
 
 @pytest.mark.fault("D5")
@@ -171,7 +171,7 @@ def test_a_thousand_unfinished_bodies_of_one_caller(upstream, figure):
         assert 0 < small.reserved("body") <= BUDGET / 8
         assert small.growth() <= BUDGET
         close(wires)
-        poll("room", lambda: small.reserved("body") == 0)
+        poll("reserved memory", lambda: small.reserved("body") == 0)
 
 
 @pytest.mark.fault("D5")
@@ -237,4 +237,4 @@ def test_four_thousand_held_waits_of_one_caller(upstream, figure, direct):
         assert 0 < held <= BUDGET / 8
         assert small.growth() <= BUDGET
         close([*wires, other])
-        poll("room", lambda: small.reserved("wait") == 0)
+        poll("reserved memory", lambda: small.reserved("wait") == 0)

@@ -128,7 +128,7 @@ def test_a_lost_answer_and_a_late_list_start_one_job(kind, body):
         ended = gateway.succeeded(export, within=60)
         assert len(upstream.jobs) == 1, [job.start.body for job in upstream.jobs]
         assert ended["upstream"]["id"] == upstream.jobs[0].id
-        # More than two looks found nothing, and nothing was concluded from that.
+        # More than two attempts found nothing, and nothing was concluded from that.
         assert len(upstream.calls(f"{kind}.list")) > 3
 
 
@@ -152,7 +152,7 @@ def test_the_only_possible_job_is_taken_where_its_mark_is_not_shown(body):
 
         upstream.script("graph.start", unmarked, stays=True)
         export = gateway.create(body)
-        poll("a look", lambda: len(upstream.calls("graph.list")) >= 3 or gateway.export(export)["status"] == "succeeded", 60)
+        poll("an attempt", lambda: len(upstream.calls("graph.list")) >= 3 or gateway.export(export)["status"] == "succeeded", 60)
         assert len(upstream.calls("graph.start")) == 1
         assert gateway.succeeded(export, within=60)["upstream"]["id"] == upstream.jobs[3].id
         assert len(upstream.calls("graph.start")) == 1
@@ -170,7 +170,7 @@ def test_of_two_possible_jobs_none_is_taken_and_somebody_decides():
 
             upstream.script("graph.start", twice, stays=True)
             export = gateway.create(bodies.search_result())
-            poll("three looks", lambda: len(upstream.calls("graph.list")) >= 3, 60)
+            poll("three attempts", lambda: len(upstream.calls("graph.list")) >= 3, 60)
             assert len(upstream.calls("graph.start")) == 1
             waiting = gateway.watch(export, until=lambda export: "Several jobs" in notice(export).get("detail", ""), within=60)
             assert waiting["status"] == "unknown"
@@ -272,7 +272,7 @@ def test_an_older_job_of_somebody_else_is_not_taken():
 
         upstream.script("goals.start", failed, stays=True)
         export = gateway.create(bodies.goals())
-        poll("three looks", lambda: len(upstream.calls("goals.list")) >= 3 or gateway.export(export)["status"] == "succeeded", 60)
+        poll("three attempts", lambda: len(upstream.calls("goals.list")) >= 3 or gateway.export(export)["status"] == "succeeded", 60)
         latest = gateway.export(export)
         assert latest.get("upstream", {}).get("id") != "j!alices", latest
         assert latest["status"] == "unknown"
@@ -291,7 +291,7 @@ def test_a_job_that_another_export_is_bound_to_is_not_taken():
         upstream.script("goals.list", Reply(200, {"value": []}), Reply(200, {"value": []}), GOOD, stays=True)
         well = gateway.succeeded(gateway.create(body), within=60)
         seen = len(upstream.calls("goals.list"))
-        poll("a look afterwards", lambda: len(upstream.calls("goals.list")) >= max(4, seen + 1), 60)
+        poll("an attempt afterwards", lambda: len(upstream.calls("goals.list")) >= max(4, seen + 1), 60)
         latest = gateway.export(lost)
         assert latest.get("upstream", {}).get("id") != well["upstream"]["id"], latest
         assert latest["status"] == "unknown"

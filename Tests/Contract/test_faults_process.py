@@ -240,7 +240,7 @@ def test_a_start_with_many_unfinished_exports_is_ready_at_once_and_ends_at_once(
 
 
 @pytest.mark.fault("D4")
-def test_silent_connections_give_way_to_others():
+def test_silent_connections_are_closed_for_others():
     limit = 64
     server = {"maximumConnections": limit}
     with servers.gateway(None, connections=[nowhere()], server=server) as gateway:
@@ -364,7 +364,7 @@ def test_a_start_on_a_full_disk_names_the_disk():
         gateway.process.start()
         assert gateway.process.wait(30) == 78
         said = gateway.process.lines()
-        assert "ledger.path" in said and f"The disk of {disk} is full: make room there" in said, said
+        assert "ledger.path" in said and f"The disk of {disk} is full: free space there" in said, said
 
 
 @pytest.mark.fault("D9")

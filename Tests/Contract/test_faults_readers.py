@@ -76,7 +76,7 @@ def test_large_answers_do_not_hold_up_the_probes(figure):
             call(gateway.address, "GET", "/livez")
             held = {"done": False, "worst": 0.0}
 
-            def look():
+            def watch():
                 while not held["done"]:
                     began = time.monotonic()
                     call(gateway.address, "GET", "/livez")
@@ -85,7 +85,7 @@ def test_large_answers_do_not_hold_up_the_probes(figure):
             # The answers to the starts are lost, so that the jobs are looked for in the lists.
             upstream.script("graph.start", started_without_an_answer(upstream), stays=True)
             upstream.script("graph.list", long_list, stays=True)
-            watcher = threading.Thread(target=look)
+            watcher = threading.Thread(target=watch)
             watcher.start()
             try:
                 exports = [gateway.create(bodies.search_result(name, name)) for name in names]
@@ -236,13 +236,13 @@ def test_what_upstreams_say_of_a_failure_is_told(pair, kind):
         upstream.script(start, refusal(shape, 400))
         ended = gateway.watch(gateway.create(make()), within=60)
         wrong.append(("start", told(ended.get("error", {}).get("upstream"), shape)))
-    # A file that cannot be had now.
+    # A file that cannot be opened now.
     export = gateway.succeeded(gateway.create(make()), within=60)
     for shape in SHAPES:
         upstream.script(file, refusal(shape, 500, **{"Retry-After": "1"}))
         problem = fetched(gateway, export).json
         wrong.append(("file", told(problem.get("upstream"), shape)))
-    # A status that cannot be had now.
+    # A status that cannot be read now.
     upstream.script(status, refusal("proxy", 403), stays=True)
     noted = gateway.watch(gateway.create(make()), lambda latest: "notice" in latest, within=60)
     upstream.unscript(status)

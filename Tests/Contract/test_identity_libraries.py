@@ -171,7 +171,7 @@ def test_msal_discovers_the_instance(entra, tls):
     assert counts["entra.instance"] == 1 and counts["entra.configuration"] == 1
 
 
-def test_a_stranger_to_the_authority_is_told_nothing(entra, identity):
+def test_a_client_that_does_not_trust_the_authority_is_told_nothing(entra, identity):
     """Without the certificate authority there is no connection, and so no secret on the way."""
     with pytest.raises(Exception, match="(?i)certificate"):
         msal.ConfidentialClientApplication(

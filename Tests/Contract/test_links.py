@@ -1,4 +1,4 @@
-"""Links lead back to the gateway below any prefix of a proxy, and never to a place that a stranger chose."""
+"""Links lead back to the gateway below any prefix of a proxy, and never to a place that a client chose."""
 
 import json
 from urllib.parse import urljoin

@@ -111,7 +111,7 @@ def test_never_means_never(upstream):
         assert gateway.metric("export_gateway_measurements_total") == 0
         gateway.download(f"{export['href']}/content")
         assert len(upstream.calls("bi.file")) == 1
-        # It is not forgotten: measured as soon as the operator wants it.
+        # It is not lost: measured as soon as the operator wants it.
     with scripted_gateway(upstream, downloads={"measure": "never"}) as gateway:
         export = gateway.succeeded(gateway.create(bodies.paginated_csv()))
         gateway.process.stop()
@@ -178,13 +178,13 @@ def test_a_caller_who_downloads_comes_first(upstream):
         poll("a measurement that has begun", lambda: rows_of(gateway, export))
         seen = threading.Event()
 
-        def look(read):
+        def check(read):
             if not seen.is_set():
                 seen.set()
                 poll("the measurement's end", lambda: rows_of(gateway, export)[0]["outcome"] != "underWay")
 
         # The measurement counts for no caller: one download at a time is what this one may have.
-        download = gateway.download(f"{export['href']}/content", pace=look)
+        download = gateway.download(f"{export['href']}/content", pace=check)
         assert download.sha256 == hashlib.sha256(content).hexdigest()
         row = rows_of(gateway, export)[0]
         assert (row["kind"], row["outcome"], row["reason"]) == ("measurement", "abandoned", "gave-way")

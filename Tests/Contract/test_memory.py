@@ -38,7 +38,7 @@ def test_a_very_large_download_takes_no_more_memory_than_a_small_one(figure):
         gateway.download(f"{small['href']}/content")  # Idle means: has served, and serves nobody.
 
         idle = gateway.process.resident_bytes()
-        gateway.process.forget_peak()
+        gateway.process.reset_peak()
         began = time.monotonic()
         got = gateway.download(f"{large['href']}/content", timeout=60)
         seconds = time.monotonic() - began
@@ -56,7 +56,7 @@ def test_five_hundred_slow_clients_share_little_memory(figure):
         gateway.download(f"{export['href']}/content")
 
         idle = gateway.process.resident_bytes()
-        gateway.process.forget_peak()
+        gateway.process.reset_peak()
         began = time.monotonic()
         clients = [SlowClient(gateway, f"{export['href']}/content") for _ in range(CLIENTS)]
         at_once = read_slowly(clients, began)

@@ -29,7 +29,7 @@ def test_promtool_finds_nothing_to_complain_about(gateway, upstream):
     poll("the download", lambda: gateway.metric("export_gateway_downloads_total", outcome="whole") == 1)
 
 
-def test_a_stranger_makes_no_series(gateway):
+def test_an_unknown_caller_makes_no_series(gateway):
     def strange(number):
         gateway.get(f"/exports/{number}")
         gateway.get(f"/exports/{uuid.uuid4()}")

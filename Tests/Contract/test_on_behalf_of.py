@@ -7,7 +7,7 @@ import re
 import pytest
 
 import bodies
-from credential_mistakes import forgotten
+from credential_mistakes import unregistered
 from credentials import on_behalf_of
 from test_credentials import check, gateway, succeeded
 
@@ -191,7 +191,7 @@ def test_check_tells_a_missing_permission_from_a_refused_credential(upstream, cr
     permitted = check("permission", upstream, credential)
     assert permitted.returncode == 0, permitted
     assert "the application's own credential is good" in permitted.stdout and "consent" in permitted.stdout
-    forgotten(credential, upstream, tmp_path)
+    unregistered(credential, upstream, tmp_path)
     refused = check("refused", upstream, credential)
     assert refused.returncode == 1, refused
     assert "AADSTS700027" in refused.stdout and "not registered" in refused.stdout

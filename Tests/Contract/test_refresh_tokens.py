@@ -167,7 +167,7 @@ def test_a_key_that_is_gone_leaves_the_export_to_its_caller(server, upstream, tm
 
 
 @slowly
-def test_what_is_revoked_is_forgotten_and_the_caller_is_asked(server, upstream):
+def test_what_is_revoked_is_removed_and_the_caller_is_asked(server, upstream):
     export = started(server, upstream)
     # Not before the user's own token has ended, which would get another refresh token.
     poll("the first use", lambda: upstream.tokens().get("refreshToken"))
@@ -180,7 +180,7 @@ def test_what_is_revoked_is_forgotten_and_the_caller_is_asked(server, upstream):
     assert upstream.tokens()["refreshToken"] > used
 
 
-def test_it_is_forgotten_when_the_export_is_canceled(server, upstream):
+def test_it_is_removed_when_the_export_is_canceled(server, upstream):
     export = started(server, upstream)
     assert server.call("DELETE", f"/exports/{export['id']}").status in (200, 202, 204)
     server.watch(export)

@@ -29,7 +29,7 @@ def test_a_minute_of_silent_connections(upstream, figure):
         try:
             poll("the gateway's readiness", lambda: is_ready(secure, context))
             with (
-                silence.Silent(plain.port, 2 * LIMIT) as strangers,
+                silence.Silent(plain.port, 2 * LIMIT) as silent,
                 silence.Silent(secure.port, 2 * LIMIT, silence.HALF_A_HELLO) as half,
                 ThreadPoolExecutor(2) as pool,
             ):
@@ -38,10 +38,10 @@ def test_a_minute_of_silent_connections(upstream, figure):
                     pool.submit(silence.slowest, secure.port, secure.key, SECONDS, context),
                 ]
                 worst = [question.result() for question in questions]
-            figure(f"plain {worst[0]}, TLS {worst[1]}; renewed {strangers.renewed} and {half.renewed} times")
+            figure(f"plain {worst[0]}, TLS {worst[1]}; renewed {silent.renewed} and {half.renewed} times")
             assert all(seconds < 1 for times in worst for seconds in times.values()), worst
             # They were closed for others, and not let be.
-            assert strangers.renewed > LIMIT and half.renewed > LIMIT
+            assert silent.renewed > LIMIT and half.renewed > LIMIT
             assert displaced(plain) > LIMIT
         finally:
             secure.process.stop()
@@ -72,7 +72,7 @@ def test_a_caller_keeps_its_connection_and_a_request_under_way_is_never_cut(upst
             idle.sendall(f"GET /exports?limit=1 {head}\r\n".encode())
             assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
             with silence.Silent(small.port, 2 * limit):
-                poll("many strangers that had to go", lambda: displaced(small) > 4 * limit)
+                poll("many silent connections that were closed", lambda: displaced(small) > 4 * limit)
                 idle.sendall(f"GET /livez {head}\r\n".encode())
                 assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
                 assert waiting.recv(4096).startswith(b"HTTP/1.1 200 ")

@@ -1,4 +1,4 @@
-"""Slow readers: the gateway's memory stays where it was, every byte arrives, and the upstream is not blamed."""
+"""Slow readers: the gateway's memory stays where it was, every byte arrives, and nothing is attributed to the upstream."""
 
 import time
 
@@ -30,7 +30,7 @@ def test_memory_does_not_grow_with_a_slow_reader(coding, figure):
                 time.sleep(max(0.0, read / MEBIBYTE - (time.monotonic() - began)))
 
         idle = gateway.process.resident_bytes()
-        gateway.process.forget_peak()
+        gateway.process.reset_peak()
         got = gateway.download(f"{large['href']}/content", headers, pace=pace, timeout=120)
         peak = gateway.process.peak_bytes()
         seconds = time.monotonic() - began

@@ -19,10 +19,10 @@ FIXED = {bodies.CLIENT_SECRET, bodies.EXPIRED_SECRET, bodies.GOALS_TOKEN, bodies
 
 
 def written() -> list:
-    return [path for path in evidence.EVIDENCE.rglob("*") if looked_at(path)]
+    return [path for path in evidence.EVIDENCE.rglob("*") if is_searched(path)]
 
 
-def looked_at(path) -> bool:
+def is_searched(path) -> bool:
     return path.is_file() and evidence.SECRETS not in path.parents and path.name not in DOWNLOADED
 
 
@@ -52,11 +52,11 @@ def test_a_planted_secret_would_be_found():
         export = gateway.create(bodies.report(name=f"planted {token}"))
         gateway.succeeded(export)
         gateway.kill()
-        files = [path for path in gateway.directory.iterdir() if looked_at(path)]
+        files = [path for path in gateway.directory.iterdir() if is_searched(path)]
         found = {path.rpartition("/")[2] for path, _ in evidence.occurrences(files, {token})}
         assert "answers.log" in found
         assert found & {"ledger.sqlite", "ledger.sqlite-wal"}
-        # It was planted on purpose, and must not be taken for a leak by a later look.
+        # It was planted on purpose, and must not be taken for a leak by a later search.
         for path in files:
             path.unlink()
 

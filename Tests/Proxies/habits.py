@@ -32,7 +32,7 @@ def creating(scene: Scene, side: Side, ask) -> Iterator[str]:
     body = {"provider": "graph-ediscovery", "connection": "graph"}
     body["graphEDiscovery"] = scene.pair.upstream.add_search([Source(b"a,b\r\n")])
     sent = ("-X", "POST", "-H", "Content-Type: application/json", "--data", json.dumps(body))
-    # What a stranger says of where the gateway is has to end at the proxy.
+    # What a client says of where the gateway is has to end at the proxy.
     lies = [f"{name}: {value}" for name, value in (
         ("X-Forwarded-Host", "elsewhere.example"), ("X-Forwarded-Proto", "gopher"), ("X-Forwarded-For", "192.0.2.7"),
         ("Forwarded", "for=192.0.2.7;host=elsewhere.example;proto=gopher"), ("X-Forwarded-Prefix", "/elsewhere"),
@@ -59,7 +59,7 @@ def reading(scene: Scene, ask) -> Iterator[str]:
     if plain.fields.get("content-length") != str(len(CONTENT)) or "content-encoding" in plain.fields:
         yield f"a plain file comes with {plain.fields}"
     if ask(path, "-H", "Accept-Encoding: gzip").fields.get("content-encoding") != "gzip":
-        yield "gzip is not to be had"
+        yield "gzip is not served"
     tag = plain.fields.get("etag", "")
     for named, status in ((None, 206), (tag, 206), ('"another"', 200)):
         condition = ("-H", f"If-Range: {named}") if named else ()

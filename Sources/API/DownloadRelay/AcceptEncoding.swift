@@ -1,21 +1,21 @@
 import HTTPFields
 
-/// What the bytes of a download are wrapped in (RFC 9110, 8.4.1).
+/// The content coding of a download (RFC 9110, 8.4.1).
 enum ContentCoding: String, Sendable, Hashable, CaseIterable {
     case identity
     case gzip
 }
 
-/// Which content codings a client takes (RFC 9110, 12.5.3).
+/// The content codings that a client accepts (RFC 9110, 12.5.3).
 ///
-/// Never fails: elements that are not a coding with an optional weight are left out, as if they had not been sent.
+/// Parsing never fails: elements that are not a coding with an optional weight are ignored.
 struct AcceptEncoding: Sendable, Hashable {
-    /// The weights in thousandths of the codings that matter here; nil where the field does not name them.
+    /// The weights of the relevant codings, in thousandths; nil where the field does not name them.
     private(set) var gzip: Int?
     private(set) var identity: Int?
     private(set) var others: Int?
 
-    /// Reads the joined field lines; nil is a request without the field.
+    /// Reads the joined field lines; nil for a request without the field.
     ///
     /// A coding that is named twice has the lower of its weights. `x-gzip` is `gzip` (RFC 9110, 8.4.1.3).
     init(_ field: String?) {
@@ -30,17 +30,17 @@ struct AcceptEncoding: Sendable, Hashable {
         }
     }
 
-    /// Whether the client asked for gzip, by name or by `*`. Without the field it did not: RFC 9110 would allow any
-    /// coding then, but the programs that send no field are those that cannot decode.
+    /// Whether the client asked for gzip, by name or by `*`. Without the field it did not: RFC 9110 would then allow any
+    /// coding, but programs that send no field usually cannot decode.
     var takesGzip: Bool { (gzip ?? others ?? 0) > 0 }
 
-    /// Whether the client takes the plain bytes: unless it refuses them, by name or by `*;q=0`.
+    /// Whether the client accepts the plain bytes: it does unless it refuses them, by name or by `*;q=0`.
     var takesIdentity: Bool { (identity ?? (others == 0 ? 0 : 1)) > 0 }
 
-    /// The coding to use; nil when the client takes none of the two.
+    /// The coding to use; nil when the client accepts neither.
     ///
-    /// gzip when it is `worthwhile`, taken, and not weighted below a weight that the client gave to `identity`; also when
-    /// it is not worthwhile but the only one taken. Never when it is not `allowed`.
+    /// It is gzip when that is `worthwhile`, accepted, and not weighted below `identity`; also when it is not worthwhile, but
+    /// the only coding that is accepted. Never when it is not `allowed`.
     func selected(worthwhile: Bool, allowed: Bool) -> ContentCoding? {
         let gzipIsOpen = allowed && takesGzip
         guard takesIdentity else { return gzipIsOpen ? .gzip : nil }

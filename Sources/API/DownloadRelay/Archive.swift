@@ -3,22 +3,22 @@ import Exports
 import StoredZip
 import SystemCrypto
 
-/// An export's files as one archive: what is known of it before any upstream is asked.
+/// An export's files as one archive: what is known of it before the upstream is called.
 struct Archive: Sendable {
     struct Member: Sendable {
         var entry: ZipMember
-        /// With its size, where the record or the last opening tells it: the bytes are held against it.
+        /// The file, with its size where the record or the last opening has it: the bytes are compared with it.
         var file: ExportFile
-        /// What is told of it before its bytes; nil where not all of that is confirmed.
+        /// What the archive says of it before its bytes; nil where not all of that is confirmed.
         var content: ZipContent?
     }
 
     let export: Export
     let members: [Member]
-    /// The length of the whole archive; nil where that of a member is not known.
+    /// The length of the whole archive; nil where the length of a member is unknown.
     let length: Int64?
 
-    /// Makes the plan; nil where a name cannot be written, which `ArchiveNames` does not let happen.
+    /// Makes the plan; nil where a name cannot be written, which `ArchiveNames` prevents.
     init?(of export: Export, known: KnownFiles) {
         self.export = export
         let modified = (export.completedAt ?? export.createdAt).milliseconds / 1000
@@ -37,8 +37,8 @@ struct Archive: Sendable {
         length = sizes.count == members.count ? StoredZip.length(of: sizes) : nil
     }
 
-    /// Weak, as those of the members are where nothing vouches for their bytes. Made of the record alone: `HEAD`, `GET` and
-    /// 304 agree.
+    /// The tag of the archive. It is weak, like a member's tag whose bytes are not confirmed. It is made from the record alone,
+    /// so that `HEAD`, `GET` and 304 agree.
     var tag: EntityTag {
         var digest = SHA256()
         for (member, file) in zip(members, export.files) {
@@ -62,7 +62,7 @@ struct Archive: Sendable {
         return EntityTag.list(ifNoneMatch).contains { $0.opaque == tag.opaque }
     }
 
-    /// What a 304 has to repeat (RFC 9110, 15.4.5); part of every answer.
+    /// The fields that a 304 has to repeat (RFC 9110, 15.4.5); part of every answer.
     var validators: [(name: String, value: String)] {
         [("ETag", tag.field), ("Vary", "Accept, Accept-Encoding"), ("Cache-Control", "private, no-transform")]
     }
@@ -80,7 +80,7 @@ struct Archive: Sendable {
 }
 
 extension ExportFile {
-    /// Length and CRC-32, where both are confirmed: the latter is as well known as the digest of the same bytes.
+    /// Length and CRC-32, where both are confirmed. The CRC-32 is confirmed if the digest of the same bytes is.
     fileprivate var confirmedContent: ZipContent? {
         guard let size, let crc32, let length = UInt64(exactly: size), sizeState == .confirmed,
             digestState == .confirmed

@@ -2,9 +2,9 @@ import Exports
 public import NIOCore
 import StoredZip
 
-/// The bytes of an archive on their way: read once.
+/// The bytes of an archive that is being sent, for a single pass.
 ///
-/// Memory: that of one file (see ``DownloadBody``), whatever their number, and what the central directory says of each.
+/// Memory: that of one file (see ``DownloadBody``), whatever the number of files, and the entry of each in the central directory.
 public struct ArchiveBody: DownloadContent {
     private let archive: Archive
     private let first: Handover<FileStream>
@@ -26,11 +26,11 @@ public struct ArchiveBody: DownloadContent {
         self.reservation = reservation
     }
 
-    /// Hands the bytes to `sink`, in order, in pieces of at most 512 KiB, and calls `finish` without trailer fields.
+    /// Passes the bytes to `sink`, in order, in pieces of at most 512 KiB, and calls `finish` without trailer fields.
     ///
-    /// Returns only when every file was sent whole, as `DownloadBody.write` has it for one, and the central directory after
-    /// them. A file that breaks for good breaks the archive: it throws, the central directory is never sent, and the
-    /// connection must be cut. `breakOff` is not called: no reader takes an archive without its directory for whole.
+    /// Returns only when every file was sent whole, as `DownloadBody.write` defines it, and the central directory after them. A
+    /// file that breaks off for good breaks the archive: this throws, the central directory is never sent, and the connection
+    /// must be broken off. `breakOff` is not called, because no reader accepts an archive without its directory.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
         finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
@@ -64,7 +64,7 @@ public struct ArchiveBody: DownloadContent {
                     )
                 }
             } catch let failure as DownloadFailure where [.endedEarly, .ranOver].contains(failure.code) {
-                opener.forget(member.file)
+                opener.discardFacts(of: member.file)
                 throw failure
             }
         }
@@ -82,7 +82,7 @@ public struct ArchiveBody: DownloadContent {
                     }
                     // The length of the archive has been announced, and is another.
                     next.letGo()
-                    opener.forget(member.file)
+                    opener.discardFacts(of: member.file)
                     progress.add(FileReading(of: member.file, size: size, sha256: nil, isDelivered: false))
                     throw DownloadFailure.otherSize(size, of: member.file)
                 case .contradicted(let failure, let reading):

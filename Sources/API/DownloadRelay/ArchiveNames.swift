@@ -1,12 +1,12 @@
 import Exports
 
-/// The names of an export's files in an archive: safe, and each of them once.
+/// The names of an export's files in an archive: sanitized and unique.
 enum ArchiveNames {
-    /// A name for each file, in order; the same files give the same names.
+    /// A name for each file, in order. The same files give the same names.
     ///
-    /// Each is made safe as that of a download is (``ContentDisposition/safeName(_:)``), so that it is one file in the
-    /// folder that is unpacked into. Where two would be the same to a file system that takes upper and lower case for
-    /// equal, the later one gets ` (2)` in front of its extension, or the next number that is free.
+    /// Each name is sanitized like that of a download (``ContentDisposition/safeName(_:)``), so that it is one file in the
+    /// folder that the archive is unpacked into. Where two names would be equal in a case-insensitive file system, the later
+    /// one gets ` (2)` before its extension, or the next free number.
     static func of(_ files: [ExportFile]) -> [String] {
         var taken: Set<String> = []
         var next: [String: Int] = [:]

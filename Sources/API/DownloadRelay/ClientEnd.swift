@@ -1,18 +1,18 @@
 import NIOCore
 
-/// The client's end of one download: counts what it takes, and tells its failures from the upstream's. For one task.
+/// The client's end of one download: counts the bytes that the client takes, and attributes failures to the client or the
+/// upstream. For one task.
 final class ClientEnd {
     private let record: DownloadRecord
     /// Bytes that the client took.
     private(set) var sent: Int64 = 0
-    /// What `sink` or `finish` threw, unless this task was cancelled while it waited for them: that is no wish of the
-    /// client's.
+    /// What `sink` or `finish` threw, unless this task was cancelled while it waited for them: the client did not cause that.
     private var failure: (any Error)?
 
     init(_ record: DownloadRecord) { self.record = record }
 
     func take(_ piece: ByteBuffer, by sink: (ByteBuffer) async throws -> Void) async throws {
-        try await blamed { try await sink(piece) }
+        try await attributed { try await sink(piece) }
         sent += Int64(piece.readableBytes)
         record.delivered(piece.readableBytes)
     }
@@ -21,10 +21,10 @@ final class ClientEnd {
         _ trailers: [(name: String, value: String)] = [],
         by finish: ([(name: String, value: String)]) async throws -> Void
     ) async throws {
-        try await blamed { try await finish(trailers) }
+        try await attributed { try await finish(trailers) }
     }
 
-    /// Has an end before the end written down, and gives the error to throw: the client's own, else a `DownloadFailure`.
+    /// Records a download that ended early. Returns the error to throw: the client's own, otherwise a `DownloadFailure`.
     func ended(by error: any Error, _ progress: DownloadProgress) async -> any Error {
         if let failure {
             await record.ended(.clientLeft(failure), progress)
@@ -35,7 +35,7 @@ final class ClientEnd {
         return broken
     }
 
-    private func blamed(_ work: () async throws -> Void) async throws {
+    private func attributed(_ work: () async throws -> Void) async throws {
         do {
             try await work()
         } catch {

@@ -1,12 +1,12 @@
 import HTTPFields
 import Exports
 
-/// Which files gain by gzip: tables, because the bytes are not there yet when it is decided.
+/// Which files become shorter with gzip. It uses tables, because the bytes have not come yet when this is decided.
 enum CompressibleTypes {
     /// Whether gzip is worth its processor time for this file.
     ///
-    /// The media type and the file name's extension are both asked, because upstreams often send a general type. One
-    /// has to say yes and none may say no: gzip over compressed bytes costs time and makes them longer.
+    /// It checks the media type and the file name's extension, because upstreams often send a general type. One of them must
+    /// say yes, and none may say no: gzip over compressed bytes costs time and makes them longer.
     static func gain(_ file: ExportFile) -> Bool {
         let words = [file.contentType.flatMap(mediaTypeGains), fileExtension(of: file.name).flatMap { extensions[$0] }]
         return words.contains(true) && !words.contains(false)
@@ -28,13 +28,13 @@ enum CompressibleTypes {
         FieldList.trimmed(mediaType.prefix { $0 != ";" }).lowercased()
     }
 
-    /// What follows the last point of a name, in lower case.
+    /// The extension after the last point of a name, in lower case.
     static func fileExtension(of name: String) -> String? {
         guard let point = name.lastIndex(of: ".") else { return nil }
         return name[name.index(after: point)...].lowercased()
     }
 
-    /// Nil where the type says nothing of the bytes, such as `application/octet-stream`.
+    /// Nil where the type says nothing about the bytes, such as `application/octet-stream`.
     private static func mediaTypeGains(_ mediaType: String) -> Bool? {
         let type = essence(of: mediaType)
         if let known = mediaTypes[type] { return known }

@@ -2,7 +2,7 @@
 enum ContentDisposition {
     /// The most bytes of UTF-8 in a file name.
     static let longestName = 150
-    /// The name of a file whose own name has nothing in it that could stand.
+    /// The name of a file whose own name has no valid character.
     static let nameOfLastResort = "download"
 
     /// `attachment` with the file's name in both forms: ASCII for old readers, UTF-8 (RFC 8187) for all others.
@@ -11,13 +11,13 @@ enum ContentDisposition {
         return "attachment; filename=\"\(asciiName(name))\"; filename*=UTF-8''\(extendedValue(name))"
     }
 
-    /// A name that is one file in the reader's own folder on every system, and shows what it is.
+    /// A sanitized name: one file in the reader's own folder on every system, which shows its type.
     ///
-    /// - What separates folders, and what Windows forbids in names, becomes `_`.
+    /// - Path separators, and characters that Windows forbids in names, become `_`.
     /// - Control characters, line separators and invisible formatting characters (among them those that turn the
     ///   direction of writing, so that `exe.csv` is shown for `vsc.exe`) are left out.
-    /// - No points and spaces at either end: hidden files on Unix, dropped by Windows.
-    /// - `CON`, `NUL`, `COM1` and their like, with any extension, get a `_` in front.
+    /// - Points and spaces at either end are removed: they make hidden files on Unix, and Windows drops them.
+    /// - `CON`, `NUL`, `COM1` and similar names, with any extension, get a `_` in front.
     /// - At most 150 bytes; the extension stays.
     static func safeName(_ name: String) -> String {
         var scalars = String.UnicodeScalarView()
@@ -52,7 +52,7 @@ enum ContentDisposition {
         return Substring(scalars)
     }
 
-    /// Whether Windows takes the name for a device, whatever the extension.
+    /// Whether Windows treats the name as a device, whatever the extension.
     private static func isReserved(_ name: Substring) -> Bool {
         // By scalars: a point with an accent on it is another character to Swift, and a point to Windows.
         let stem = trimmed(Substring(name.unicodeScalars.prefix { $0 != "." })).lowercased()
@@ -66,11 +66,11 @@ enum ContentDisposition {
         guard name.utf8.count > longestName else { return name }
         var ending: Substring = ""
         if let point = name.lastIndex(of: "."), name[point...].utf8.count <= 20 { ending = name[point...] }
-        let room = longestName - ending.utf8.count
+        let available = longestName - ending.utf8.count
         var stem = ""
         for character in name.dropLast(ending.count) {
             let text = String(character)
-            guard stem.utf8.count + text.utf8.count <= room else { break }
+            guard stem.utf8.count + text.utf8.count <= available else { break }
             stem += text
         }
         let whole = trimmed(Substring(stem))

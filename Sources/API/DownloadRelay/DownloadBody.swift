@@ -4,12 +4,12 @@ import Exports
 import ParallelGzip
 import Synchronization
 
-/// The bytes of a file on their way: read once.
+/// The bytes of a file that is being sent, for a single pass.
 ///
-/// Memory: one piece of the upstream's, and for gzip the encoder's constant (see `GzipEncoder`), whatever the length.
+/// Memory: one piece of the upstream's bytes, and for gzip the encoder's constant (see `GzipEncoder`), whatever the length.
 public struct DownloadBody: DownloadContent {
     private let stream: Handover<FileStream>
-    /// Nil when the bytes go out as they are.
+    /// Nil when the bytes are sent without a coding.
     private let encoder: GzipEncoder?
     /// Whether the digest is announced as a trailer field.
     private let hasTrailer: Bool
@@ -30,23 +30,22 @@ public struct DownloadBody: DownloadContent {
         self.reservation = reservation
     }
 
-    /// Hands the bytes to `sink`, in order, in pieces of at most 512 KiB, and the trailer fields to `finish`.
+    /// Passes the bytes to `sink`, in order, in pieces of at most 512 KiB, and the trailer fields to `finish`.
     ///
-    /// Returns only when every byte was taken by `sink`, they are the whole of what was asked for, and `finish` returned:
-    /// the upstream ended, and length and SHA-256 are what it and the export's record had announced. The upstream is asked
-    /// for no more than `sink` takes, with gzip than the encoder holds for it, so that a slow reader slows the upstream
-    /// down. An upstream that breaks off is gone on with, unseen by `sink` (see ``Resumption``).
+    /// Returns only when `sink` has taken every byte, the bytes are all that was requested, and `finish` has returned: the
+    /// upstream has ended, and length and SHA-256 are those that the upstream and the export's record had announced. Only as
+    /// much is read from the upstream as `sink` takes (with gzip, as the encoder holds for it), so that a slow reader slows the
+    /// upstream down. When the upstream breaks off, the download is resumed, unseen by `sink` (see ``Resumption``).
     ///
-    /// Throws what `sink` and `finish` throw (the client is gone), and `DownloadFailure` when the upstream ends early, runs
-    /// over, breaks off or stalls for good. Then the connection must be cut, never ended properly: with gzip the trailer
-    /// is missing, and an invalid block was given to `breakOff`; with a known length the last piece is missing. The
-    /// upstream has been let go by then. A cancelled task is a broken download.
+    /// Throws what `sink` and `finish` throw (the client has left), and `DownloadFailure` when the upstream ends early, sends
+    /// too much, breaks off or stalls for good. The connection must then be broken off, never ended properly. With gzip, the
+    /// trailer is missing and an invalid block was passed to `breakOff`; with a known length, the last piece is missing. The
+    /// upstream's connection has been closed by then. A cancelled task counts as a broken download.
     ///
-    /// That it begins has been given to the recipient's `record` before `sink` gets the first byte, and what became of it
-    /// when this returns or throws.
+    /// The recipient's `record` gets the beginning before `sink` gets the first byte, and the outcome before this returns or
+    /// throws.
     ///
-    /// For gzip the work is done on the encoder's own threads, and the upstream is read by a child task while `sink` is
-    /// awaited.
+    /// With gzip, the encoder's own threads do the work, and a child task reads the upstream while `sink` is awaited.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
         finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
@@ -79,10 +78,10 @@ public struct DownloadBody: DownloadContent {
     }
 }
 
-/// Holds a value until its one taker comes.
+/// Holds a value until it is taken, once.
 ///
-/// Unchecked: the value need not be `Sendable`, and is only ever in one hand. The task that fills this forgets it, and
-/// `take` gives it away once.
+/// Unchecked: the value need not be `Sendable`, and is only ever in one hand. The task that fills this keeps no reference to
+/// it, and `take` gives it away once.
 final class Handover<Value>: @unchecked Sendable {
     private let isTaken = Mutex(false)
     private var value: Value?

@@ -4,11 +4,11 @@ import Memory
 import Metrics
 import Synchronization
 
-/// The account of the downloads under way: asked before a download opens its upstream, and told when it has ended.
+/// The limits of downloads under way. A download reserves memory before it opens its upstream, and releases it when it has ended.
 ///
-/// A download reserves the most memory that it takes when many are under way, whatever the length of the file and the pace
-/// of the client: ``plainCost``, and with gzip the encoder's own constant (`GzipEncoder.memoryPerStream`). While few are
-/// under way, upstreams are read in larger pieces, which are 32 MiB more over all downloads at most.
+/// A download reserves the most memory that it uses when many are under way, whatever the length of the file and the speed of
+/// the client: ``plainCost``, and with gzip the encoder's own constant (`GzipEncoder.memoryPerStream`). While few are under
+/// way, upstreams are read in larger pieces, which use at most 32 MiB more over all downloads.
 ///
 /// `HEAD`, 304 and refusals take nothing.
 public final class DownloadBudget: Sendable {
@@ -23,11 +23,11 @@ public final class DownloadBudget: Sendable {
     private let refusedForMemory: Counter
     private let underWay: Meter
 
-    /// Opens an account.
+    /// Makes a budget.
     ///
     /// - Parameters:
     ///   - perCaller: Downloads of one caller at a time.
-    ///   - memory: What all downloads take is reserved there.
+    ///   - memory: The budget for the memory of all downloads.
     init(perCaller: Int, memory: MemoryBudget, metrics: any MetricsFactory) {
         self.memory = memory
         state = Mutex(DownloadAccount(perCaller: perCaller))
@@ -40,11 +40,11 @@ public final class DownloadBudget: Sendable {
         underWay.set(0)
     }
 
-    /// Makes room for one download, until the reservation is let go of.
+    /// Reserves memory for one download, until the reservation is released.
     ///
-    /// Throws `tooManyRequests` with `retryAfter` when the caller has as many downloads as one may have, or there is no
-    /// memory left. The member `quota` tells which limit it is and how many it lets through: of the memory, now, and where all cost
-    /// as much as this one.
+    /// Throws `tooManyRequests` with `retryAfter` when the caller has reached its limit of downloads, or no memory is left. The
+    /// member `quota` says which limit it is, and how many downloads it allows. For the memory, that is the number at present,
+    /// if all cost as much as this one.
     func reserve(_ bytes: Int, for caller: String, of export: ExportID) throws(GatewayError) -> DownloadReservation {
         let limit = state.withLock { account in
             let isTaken = account.take(for: caller, of: export)
@@ -76,7 +76,8 @@ public final class DownloadBudget: Sendable {
         }
     }
 
-    /// Makes room for one measurement; nil while half of the memory for downloads is taken, or a caller downloads of `export`.
+    /// Reserves memory for one measurement; nil while half of the memory for downloads is taken, or a caller downloads of
+    /// `export`.
     func reserveSpare(_ bytes: Int, besides export: ExportID) -> DownloadReservation? {
         let half = memory.maximum(of: .download) / 2
         // In one step: a download of this export that begins meanwhile begins behind it.
@@ -106,7 +107,7 @@ public final class DownloadBudget: Sendable {
         }
     }
 
-    /// Called under the lock, so that an older figure never comes last.
+    /// Called with the lock held, so that an older figure is never stored last.
     private func show(_ account: DownloadAccount) { underWay.set(account.underWay) }
 
     private static func refusal(_ name: String, _ limit: Int, _ detail: String) -> GatewayError {
@@ -123,7 +124,8 @@ public final class DownloadBudget: Sendable {
     }
 }
 
-/// The room that a download or a measurement has in the budget: given back when its body has ended, or when it is let go of before.
+/// The memory that is reserved for a download or a measurement. It is released when its body has ended, or with the last
+/// reference.
 final class DownloadReservation: Sendable {
     private let giveBack: @Sendable () -> Void
     private let isReleased = Mutex(false)
@@ -134,7 +136,7 @@ final class DownloadReservation: Sendable {
 
     deinit { release() }
 
-    /// Gives the room back now; once.
+    /// Releases the memory now; once.
     func release() {
         let isFirst = isReleased.withLock { isReleased in
             defer { isReleased = true }
@@ -158,7 +160,7 @@ struct DownloadAccount: Sendable {
     /// Downloads under way.
     var underWay: Int { callers.values.reduce(0, +) }
 
-    /// Takes one in; false when the caller has as many as one may have, and nothing has changed.
+    /// Adds a download. False, without a change, when the caller has reached its limit.
     mutating func take(for caller: String, of export: ExportID) -> Bool {
         let mine = callers[caller, default: 0]
         guard mine < perCaller else { return false }

@@ -1,7 +1,6 @@
 import Exports
 
-/// Why the bytes of a download cannot be the file: thrown out of `DownloadBody.write`, after which the connection has to
-/// be cut.
+/// Why the bytes of a download are not the file. `DownloadBody.write` throws it, and the connection must then be broken off.
 public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure. The raw value is the metric label: never reused for something else.
     public enum Code: String, Sendable, CaseIterable {
@@ -11,13 +10,13 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case ranOver = "ran-over"
         /// The upstream's stream failed: broke off or stalled; see `cause`.
         case upstreamFailed = "upstream-failed"
-        /// The upstream broke off, and has another file now: the rest is not the rest of what was sent.
+        /// The upstream broke off, and now has another file: its rest does not continue what was sent.
         case upstreamChanged = "upstream-changed"
-        /// The upstream announces another length than the one that the record has: nothing was read.
+        /// The upstream announces another length than the record has. Nothing was read.
         case sizeMismatch = "size-mismatch"
-        /// The file is whole, and is not the one whose SHA-256 the record has.
+        /// The file is whole, but its SHA-256 is not the one in the record.
         case digestMismatch = "digest-mismatch"
-        /// The file does not begin as its format does.
+        /// The file does not begin as its format requires.
         case wrongFormat = "wrong-format"
         /// gzip failed; see `cause`.
         case encoderFailed = "encoder-failed"
@@ -32,10 +31,10 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
     public var code: Code
     /// What happened, with the byte counts. Safe for a client.
     public var detail: String
-    /// The error below this one, for logs only.
+    /// The underlying error, for logs only.
     public var cause: (any Error)?
 
-    /// A name without values in it, fit for a metric's dimension.
+    /// A constant name, for a metric's label.
     public var label: String { code.rawValue }
 
     public var description: String { "\(label): \(detail)" }
@@ -54,7 +53,7 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         )
     }
 
-    /// What an error that ended a download after so many bytes of the file comes to.
+    /// Converts the error that ended a download after this number of bytes of the file.
     init(ending error: any Error, after given: Int64) {
         switch error {
         case let failure as DownloadFailure:
@@ -66,7 +65,7 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the same file may be had whole another time, so that going on can be tried.
+    /// Whether the same file may come whole another time, so that resuming can be tried.
     var isRetryable: Bool {
         switch code {
         case .endedEarly: true

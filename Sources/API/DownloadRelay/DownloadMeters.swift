@@ -1,12 +1,12 @@
 import Metrics
 
-/// How a part of a file was had. The raw value is a metric label.
+/// How a part of a file was read. The raw value is a metric label.
 enum RangeWay: String, Sendable, CaseIterable {
     /// The upstream sent the part.
     case upstream
-    /// The whole file was read, and what lies before the part dropped.
+    /// The whole file was read, and the bytes before the part were skipped.
     case skipping
-    /// The whole file was sent: the part could not be had.
+    /// The whole file was sent: the part was not available.
     case ignored
     /// There is no such part (416).
     case unsatisfiable
@@ -14,11 +14,11 @@ enum RangeWay: String, Sendable, CaseIterable {
 
 /// The relay's counters, made once.
 struct DownloadMeters: Sendable {
-    /// Counted when a body ends, in whatever way. An answer that was refused before its first byte is not a download.
+    /// Counted when a body ends, with any outcome. An answer that was refused before its first byte is not a download.
     let whole: Counter
     let broken: Counter
     let clientGone: Counter
-    /// Bytes that were handed to the client, counted as they go.
+    /// The bytes that were passed to the client, counted while they are sent.
     private let bytes: [DownloadForm: Counter]
     private let resumptions: [ResumptionWay: Counter]
     private let ranges: [RangeWay: Counter]

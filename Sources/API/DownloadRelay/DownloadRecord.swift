@@ -3,7 +3,7 @@ import Logging
 import Metrics
 import SystemCrypto
 
-/// What is counted, logged and written down of one download.
+/// Counts, logs and stores one download.
 struct DownloadRecord: Sendable {
     /// The delivery's.
     let id: ExportID
@@ -54,13 +54,13 @@ struct DownloadRecord: Sendable {
         case whole
         /// The client took no more.
         case clientLeft(any Error)
-        /// The client has a part of what it wanted, and is going to see that.
+        /// The client has only a part of what it requested, and will see that.
         case broke(DownloadFailure)
-        /// Nobody wants the rest of what is measured.
+        /// A measurement was given up.
         case givenUp(reason: String)
     }
 
-    /// The body begins: has that written down before anything is sent, so that it is known of one whose end nobody sees.
+    /// The body begins. This is stored before anything is sent, so that a delivery is known even if the process is killed.
     func began() async {
         await write(delivery(DownloadProgress(), .underWay))
     }
@@ -70,7 +70,7 @@ struct DownloadRecord: Sendable {
         meters.delivered(count, as: form)
     }
 
-    /// The body has ended: counts it, logs it, and has it written down, also in a cancelled task.
+    /// The body has ended. Counts, logs and stores it, also in a cancelled task.
     func ended(_ end: End, _ progress: DownloadProgress) async {
         var delivery = delivery(progress, .broken)
         delivery.endedAt = tools.time.now()
@@ -78,7 +78,7 @@ struct DownloadRecord: Sendable {
         switch end {
         case .whole:
             delivery.outcome = .whole
-            // Also where a part was cut out of the whole: the digest is not that of what was sent.
+            // Also where a part was taken from the whole: the digest is not that of what was sent.
             if part == nil { delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) } }
             if isMeasurement {
                 logger.info("measurement finished", metadata: metadata)
@@ -122,7 +122,7 @@ struct DownloadRecord: Sendable {
 
     private var isMeasurement: Bool { kind == .measurement }
 
-    /// In a task of its own, awaited: what was delivered is written down even if this task has been cancelled.
+    /// Stores it in a task of its own, and awaits it: a delivery is stored even if this task has been cancelled.
     private func write(_ delivery: Delivery) async {
         let record = recipient.record
         await Task { await record(delivery) }.value
@@ -166,16 +166,16 @@ struct DownloadRecord: Sendable {
     }
 }
 
-/// How far a download came.
+/// The progress of a download.
 struct DownloadProgress: Sendable {
-    /// Bytes that the client took, as they were encoded.
+    /// The bytes that the client took, encoded.
     var sent: Int64 = 0
     /// Bytes that upstreams sent.
     private(set) var received: Int64 = 0
-    /// Bytes of files that were given.
+    /// The bytes of files that were passed on.
     private(set) var given: Int64 = 0
     private(set) var resumptions = 0
-    /// What was found of each file.
+    /// The readings of the files.
     private(set) var readings: [FileReading] = []
     /// Of the one file.
     private(set) var sha256: [UInt8]?
@@ -198,11 +198,11 @@ struct DownloadProgress: Sendable {
         if let reading = stream.reading { readings.append(reading) }
     }
 
-    /// A file was not read, because of the length that was announced for it.
+    /// A file was not read, because of its announced length.
     mutating func add(_ reading: FileReading) { readings.append(reading) }
 }
 
-/// What a download is wrapped in. The raw value is that of a delivery's record, and a metric label.
+/// The form of a download. The raw value is stored with a delivery, and is a metric label.
 enum DownloadForm: String, Sendable, CaseIterable {
     case identity
     case gzip
@@ -216,7 +216,7 @@ enum DownloadForm: String, Sendable, CaseIterable {
     }
 }
 
-/// Randomness that was handed in, in Swift's form.
+/// Injected randomness, as a Swift generator.
 struct HandedRandom: RandomNumberGenerator {
     let source: @Sendable () -> UInt64
 

@@ -4,13 +4,13 @@ public import Exports
 extension DownloadRelay {
     /// The answer to a request for all files of `export` as one ZIP archive, its members stored (see `StoredZip`).
     ///
-    /// The caller has made sure that the files may be had and that there are some: `HEAD` and a fulfilled `If-None-Match`
-    /// (304) are answered from the record alone. For a 200 with a body, the first file is opened, and the answer comes back
-    /// after its first bytes did; every failure until then is a `GatewayError`, as of a file. The other files are opened
-    /// one after the other, each when the one before has been sent: never more than one at a time.
+    /// The caller must have checked that the files may be downloaded and that there are some. `HEAD` and a matching
+    /// `If-None-Match` (304) are answered from the record alone. For a 200 with a body, the first file is opened, and this
+    /// returns after its first bytes have come. Every failure until then is a `GatewayError`, as for a file. The other files
+    /// are opened one after the other, each when the one before has been sent: never more than one at a time.
     ///
     /// - `notAcceptable`: the client takes no plain bytes. The archive has no other coding.
-    /// - `tooManyRequests`: there is no room for one more download (see ``DownloadBudget``). Nothing was opened.
+    /// - `tooManyRequests`: there is no memory for one more download (see ``DownloadBudget``). Nothing was opened.
     /// - `preconditionFailed`: there is an `If-Match`, which compares strongly, and the archive's tag is weak.
     ///
     /// `Range` is ignored (`Accept-Ranges: none`). The length is announced where that of each file is known.
@@ -26,7 +26,7 @@ extension DownloadRelay {
         guard AcceptEncoding(request.acceptEncoding).takesIdentity else {
             throw GatewayError(
                 .notAcceptable,
-                "The archive can be had as it is, and the request does not accept that. "
+                "The archive is sent as it is, and the request does not accept that. "
                     + "Send no Accept-Encoding, or one that accepts identity."
             )
         }
@@ -118,7 +118,7 @@ struct MemberOpener: Sendable {
                 try await opening.opened(nil, known: nil)
             }
         } catch {
-            if error.code == .upstreamBroken { forget(file) }
+            if error.code == .upstreamBroken { discardFacts(of: file) }
             throw error
         }
         switch opened {
@@ -126,7 +126,7 @@ struct MemberOpener: Sendable {
             known.note(facts, of: file, in: export)
             return .stream(stream, now)
         case .contradicted(let failure, let reading, _):
-            forget(file)
+            discardFacts(of: file)
             return .contradicted(failure, reading)
         case .beyond:
             throw GatewayError(
@@ -136,8 +136,8 @@ struct MemberOpener: Sendable {
         }
     }
 
-    /// The size that a file was held against may be what an upstream told wrongly before: it is looked for anew next time.
-    func forget(_ file: ExportFile) { known.note(FileFacts(), of: file, in: export) }
+    /// The size that a file was held against may be what an upstream told wrongly before: it is determined anew next time.
+    func discardFacts(of file: ExportFile) { known.note(FileFacts(), of: file, in: export) }
 
     /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
     /// breaks off in the middle of a file.
@@ -157,7 +157,7 @@ struct MemberOpener: Sendable {
                     if let failure = error.cause as? DownloadFailure { throw failure }
                     throw DownloadFailure(
                         .upstreamFailed,
-                        "The file \(file.id) of the archive cannot be had.",
+                        "The file \(file.id) of the archive cannot be downloaded.",
                         cause: error.cause ?? error
                     )
                 }

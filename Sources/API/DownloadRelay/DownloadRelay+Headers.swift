@@ -1,16 +1,16 @@
 import HTTPFields
 import Exports
 
-/// What the header fields of a download are made of.
+/// The values that the header fields of a download are made from.
 struct DownloadHead: Sendable {
     var file: ExportFile
     var export: ExportID
     var coding: ContentCoding
-    /// What the upstream told, now or when the file was last opened.
+    /// What the upstream said, now or when the file was last opened.
     var facts: FileFacts?
     /// The part that is sent; nil is the whole file.
     var part: FilePart?
-    /// The tag that the client named in an `If-Range` which holds: another name for the same bytes.
+    /// The tag that the client sent in a matching `If-Range`: another name for the same bytes.
     var namedTag: EntityTag?
 
     /// The length of the plain file, where it is known.
@@ -20,7 +20,7 @@ struct DownloadHead: Sendable {
         namedTag ?? EntityTag(of: file, in: export, coding: coding, validator: facts?.validator)
     }
 
-    /// What a 304 has to repeat (RFC 9110, 15.4.5); part of every answer.
+    /// The fields that a 304 has to repeat (RFC 9110, 15.4.5); part of every answer.
     var validators: [(name: String, value: String)] {
         [
             ("ETag", tag.field),

@@ -3,14 +3,14 @@ import Logging
 import NIOCore
 
 extension DownloadRelay {
-    /// Reads a file from its first byte to its last, as for a client that takes it plain, and hands the bytes to nobody.
+    /// Reads a file from its first byte to its last, like a client that takes it plain, and drops the bytes.
     ///
-    /// The same is demanded of it as of a download (format, lengths, digest), it is gone on with where it breaks off, and it
-    /// is a delivery of its own kind: given to `record` before the first byte is counted, and with the same id at its end.
-    /// What could not be opened is none. Takes room in the memory for downloads, as long as half of it is left to callers, and
-    /// counts for no caller. Gives way as soon as a caller downloads a file of this export.
+    /// The checks are those of a download (format, lengths, digest), and it is resumed when the upstream breaks off. It is a
+    /// delivery of its own kind: passed to `record` before the first byte is counted, and with the same id at its end. A file
+    /// that could not be opened is no delivery. It uses memory for downloads, as long as half of it is left to callers, and
+    /// counts for no caller. It is ended as soon as a caller downloads a file of this export.
     ///
-    /// Cancelling the task ends it; how it went has been given to `record` when this returns.
+    /// Cancelling the task ends it. The outcome has been passed to `record` when this returns.
     ///
     /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
     func measure(
@@ -37,7 +37,7 @@ extension DownloadRelay {
         let startedAt = tools.time.now()
         if let size = file.size, size > largest { return .tooLarge }
         guard let reservation = budget.reserveSpare(DownloadBudget.plainCost, besides: export.id) else {
-            return .gaveWay
+            return .preempted
         }
         defer { reservation.release() }
         let opening = Opening(
@@ -102,7 +102,7 @@ extension DownloadRelay {
                 try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay) {
                     budget.isServing(export)
                 }
-                if budget.isServing(export) { return await row.givenUp(.gaveWay, DownloadProgress(sent: 0, stream)) }
+                if budget.isServing(export) { return await row.givenUp(.preempted, DownloadProgress(sent: 0, stream)) }
             }
         } catch {
             let progress = DownloadProgress(sent: 0, stream)

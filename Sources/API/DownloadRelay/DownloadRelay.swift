@@ -7,11 +7,11 @@ public import Metrics
 
 import ParallelGzip
 
-/// Answers requests for a file: which coding, which part, which header fields, and bytes that are either exactly what was
-/// asked for or visibly broken. Knows HTTP's semantics, and no HTTP server.
+/// Answers requests for a file. It decides on the coding, the part and the header fields, and sends bytes that are either
+/// exactly what was requested or visibly broken. It knows the semantics of HTTP, but no HTTP server.
 ///
-/// A file is read from the upstream for each request, and nothing of it is kept. An upstream that breaks off is gone on
-/// with where that can be done without ever joining the bytes of two files (see ``Resumption``).
+/// A file is read from the upstream for each request, and nothing of it is stored. When an upstream breaks off, the download is
+/// resumed where that is possible without ever joining the bytes of two files (see ``Resumption``).
 public struct DownloadRelay: Sendable {
     let settings: RelaySettings
     let tools: StreamTools
@@ -19,12 +19,12 @@ public struct DownloadRelay: Sendable {
     let budget: DownloadBudget
     private let encoder: GzipEncoder
 
-    /// Makes a relay; it serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
+    /// Makes a relay. It serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
     ///
     /// - Parameters:
-    ///   - memory: What downloads take is reserved there.
-    ///   - time: Measures waits; the upstream's silence is its client's affair.
-    ///   - random: For the ids of deliveries, and to spread waits.
+    ///   - memory: The budget for the memory of downloads.
+    ///   - time: Measures waits. Timeouts of a silent upstream belong to the upstream's client.
+    ///   - random: For the ids of deliveries, and for jitter.
     public init(
         settings: RelaySettings,
         memory: MemoryBudget,
@@ -52,38 +52,38 @@ public struct DownloadRelay: Sendable {
 
     /// The answer to a request for `file` of `export`.
     ///
-    /// The caller has made sure that the file may be had: `HEAD`, a fulfilled `If-None-Match` (304) and a part beyond the
-    /// end of a file of known size are answered from the record alone, without calling `open`. For a 200 or 206 with a
-    /// body, `open` is called, more than once where the upstream has to be asked differently for a part, and the answer
-    /// comes back after the first bytes did, so that every failure until then is a `GatewayError`:
+    /// The caller must have checked that the file may be downloaded. `HEAD`, a matching `If-None-Match` (304) and a part beyond
+    /// the end of a file of known size are answered from the record alone, without calling `open`. For a 200 or 206 with a
+    /// body, `open` is called, more than once where the upstream has to be asked differently for a part. This returns after the
+    /// first bytes have come, so that every failure until then is a `GatewayError`:
     ///
     /// - `notAcceptable`: the client takes neither the plain bytes nor gzip.
     /// - `preconditionFailed`: an `If-Match` does not hold.
-    /// - `tooManyRequests`: there is no room for one more download (see ``DownloadBudget``). Nothing was opened.
-    /// - `rangeNotSatisfiable`: the part that is asked for lies beyond the end; the member `size` has the file's length.
-    /// - whatever `open` throws, and what a `ProviderError` of the first bytes means to a client.
+    /// - `tooManyRequests`: there is no memory for one more download (see ``DownloadBudget``). Nothing was opened.
+    /// - `rangeNotSatisfiable`: the requested part lies beyond the end; the member `size` has the file's length.
+    /// - whatever `open` throws, and a `ProviderError` of the first bytes, converted for a client.
     /// - `upstreamTimeout`: the first bytes did not come within `firstByteTimeout`, counted from this call.
     /// - `upstreamBroken`: a web page or an error object came instead of the file, it does not begin as its format does, the
     ///   upstream announces another length than the one that is confirmed, or another one each time, the body is shorter
     ///   or longer than announced as far as the first bytes show, or it is in a content coding that was not asked for (gzip
     ///   is decoded).
     ///
-    /// A length that the record only claims yields to one that the upstream announces twice; see ``Opening``.
+    /// A length that the record only claims is replaced by one that the upstream announces twice; see ``Opening``.
     ///
-    /// Later, `open` is called again to go on with an upstream that broke off. Cancelling the task cancels `open` and the
-    /// reading. When the answer is not used, letting go of it closes the upstream.
+    /// Later, `open` is called again to resume after the upstream broke off. Cancelling the task cancels `open` and the
+    /// reading. When the answer is not used, releasing it closes the upstream's connection.
     ///
-    /// Parts (RFC 9110, 14): one range of bytes of the plain file, where its length is known; it goes out as it is, also
-    /// to a client that takes gzip. Several ranges, other units and what is no range are ignored, as `Range` is on `HEAD`.
-    /// `If-Range` holds for a strong tag that is still the file's; otherwise the whole file is sent.
+    /// Parts (RFC 9110, 14): one range of bytes of the plain file, where its length is known. It is sent without a coding, also
+    /// to a client that accepts gzip. Several ranges, other units and invalid ranges are ignored, like `Range` on `HEAD`.
+    /// `If-Range` matches a strong tag that is still the file's; otherwise the whole file is sent.
     ///
     /// Header fields (RFC 9110, RFC 6266): the type is always `application/octet-stream`, so that a browser stores what
     /// an upstream sends and never runs it. `Cache-Control: private, no-cache, no-transform` lets the caller's own cache
-    /// keep the file and ask by its `ETag` whether it holds, and forbids everything in between to keep or re-encode it.
+    /// store the file and revalidate it by its `ETag`, and forbids everything in between to store or re-encode it.
     /// `Vary: Accept-Encoding` is on every answer, whether or not this file would be encoded. `Unencoded-Digest`, for a
     /// part `Repr-Digest`, has the file's SHA-256 when the record has it; the whole file without a coding has `Repr-Digest` too
     /// when that digest is confirmed. Where the length is not announced and the
-    /// client takes trailer fields, the digest of the bytes that were sent follows them.
+    /// client accepts trailer fields, the digest follows the bytes as a trailer field.
     ///
     /// - Parameter open: Opens the file, or the part of it; see `ExportService.open`.
     public func response(
@@ -125,7 +125,7 @@ public struct DownloadRelay: Sendable {
             )
         }
 
-        // Where a part cannot be had, the whole is sent, in the coding of the whole.
+        // Where a part is not available, the whole is sent, in the coding of the whole.
         let reservation = try budget.reserve(
             DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
             for: recipient.caller,
@@ -230,7 +230,7 @@ public struct DownloadRelay: Sendable {
         guard let selected else {
             throw GatewayError(
                 .notAcceptable,
-                "The file can be had as it is or encoded with gzip, and the request accepts neither. "
+                "The file is sent as it is or encoded with gzip, and the request accepts neither. "
                     + "Send no Accept-Encoding, or one that accepts identity or gzip."
             )
         }
@@ -266,7 +266,7 @@ public struct DownloadRelay: Sendable {
         await record.ended(.broke(failure), progress)
         return GatewayError(
             .upstreamBroken,
-            failure.detail + " The record gives way when that is so once more: try again.",
+            failure.detail + " The record is corrected when another download finds the same: try again.",
             retryAfter: .seconds(1),
             upstream: requestID.map { UpstreamErrorInfo(requestId: $0) },
             cause: failure

@@ -2,9 +2,9 @@ import HTTPFields
 public import NIOCore
 public import ParallelGzip
 
-/// What a client asks of a file: the part of the request that decides on the form of the answer.
+/// A request for a file: the fields that decide on the form of the answer.
 public struct DownloadRequest: Sendable {
-    /// The methods that a file has.
+    /// The methods of a file.
     public enum Method: Sendable {
         case get
         case head
@@ -47,7 +47,7 @@ public struct DownloadRequest: Sendable {
         self.cacheControl = cacheControl
     }
 
-    /// Whether the client takes trailer fields (RFC 9110, 6.5.1).
+    /// Whether the client accepts trailer fields (RFC 9110, 6.5.1).
     var takesTrailers: Bool {
         te.map { FieldList.elements(of: $0).contains { $0.lowercased() == "trailers" } } ?? false
     }
@@ -57,7 +57,7 @@ public struct DownloadRequest: Sendable {
 public struct DownloadResponse: Sendable {
     /// 200, 206 or 304.
     public var status: Int
-    /// The fields to send, `Content-Length` not among them; no hop-by-hop field.
+    /// The fields to send, without `Content-Length` and without hop-by-hop fields.
     public var headers: [(name: String, value: String)]
     /// The `Content-Length` to send; nil where the length is not known beforehand.
     public var contentLength: Int64?
@@ -65,15 +65,15 @@ public struct DownloadResponse: Sendable {
     public var body: (any DownloadContent)?
 }
 
-/// The bytes of an answer on their way: read once.
+/// The bytes of an answer that is being sent, for a single pass.
 public protocol DownloadContent: Sendable {
-    /// Hands the bytes to `sink`, in order, and the trailer fields to `finish`; returns when they are all there, and
-    /// throws when they will never be. Then the connection must be cut.
+    /// Passes the bytes to `sink`, in order, and the trailer fields to `finish`. Returns when all were sent, and throws when
+    /// they cannot be sent completely. The connection must then be broken off.
     ///
-    /// Before it throws, `breakOff` may get last bytes, at most 512 KiB, that make the break visible even to who does not
-    /// see how the connection ends: they have to be laid behind what `sink` took, and to be on their way before the
-    /// connection is cut. It is called at most once, not when the client is gone, and in a cancelled task too: it has to end
-    /// soon whatever the client does. A `sink` that throws `CancellationError` has not taken its piece.
+    /// Before it throws, `breakOff` may get last bytes, at most 512 KiB. They make the break visible even to a client that does
+    /// not see how the connection ends. They must follow what `sink` took, and must be sent before the connection is broken
+    /// off. `breakOff` is called at most once, not when the client has left, and also in a cancelled task: it must end soon,
+    /// whatever the client does. A `sink` that throws `CancellationError` has not taken its piece.
     func write(
         _ sink: (ByteBuffer) async throws -> Void,
         finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
@@ -81,27 +81,26 @@ public protocol DownloadContent: Sendable {
     ) async throws
 }
 
-/// How the relay works.
+/// The settings of the relay.
 public struct RelaySettings: Sendable, Hashable {
     /// The effort of gzip.
     public var gzip: GzipLevel
     /// How many threads compress, for all downloads together; nil for one on each core.
     public var gzipThreads: Int?
-    /// Files that are known to be shorter, in bytes, are not encoded: the frame and the work cost more than is gained.
+    /// Files that are known to be shorter, in bytes, are not encoded: framing and work would cost more than is gained.
     public var minimumGzipSize: Int
-    /// From the request to the first byte of the file, everything upstream included.
+    /// The longest time from the request to the first byte of the file, including all calls upstream.
     public var firstByteTimeout: Duration
 
-    /// Where the upstream does not serve parts, a part is served by reading and dropping what lies before it, if that is no
-    /// more than so many bytes; else the whole file is sent.
+    /// Where the upstream serves no parts, a part is served by reading and skipping what lies before it, if that is not more
+    /// than this many bytes. Otherwise the whole file is sent.
     public var rangeSkipLimit: Int64 = 1 << 30
-    /// So many attempts are made to go on with an upstream that broke off, without a mebibyte or more coming between them;
-    /// 0: none.
+    /// The most attempts in a row to resume when the upstream broke off, with less than a mebibyte between them; 0 for none.
     public var resumeAttempts = 6
     /// Downloads of one caller at a time; the default lets five hundred clients of one caller through at once.
     public var perCaller = 512
 
-    /// Makes settings; the defaults are right for most.
+    /// Makes settings; the defaults fit most uses.
     public init(
         gzip: GzipLevel = .adaptive,
         gzipThreads: Int? = nil,

@@ -3,15 +3,15 @@ import Exports
 
 /// The validators of a file's two representations (RFC 9110, 8.8.3).
 ///
-/// Made of the export's and the file's id, of what the ledger holds of the bytes (SHA-256, else the size), and of the
-/// upstream's own strong validator where it is known. What happens to the export besides (its revision) changes nothing.
+/// A tag is made from the export's and the file's id, from what the ledger has of the bytes (SHA-256, otherwise the size), and
+/// from the upstream's own strong validator if it is known. Other changes of the export (its revision) do not change it.
 ///
-/// The plain bytes' tag is strong when a digest or the upstream vouches for them. With the upstream's validator inside,
-/// a client that comes back with `If-Range` brings it along, and the upstream itself decides whether the file is still
-/// the same: after a restart, and from any replica. The tag of the gzip encoding is always weak, for no encoder promises
+/// The tag of the plain bytes is strong when a digest or the upstream guarantees them. It contains the upstream's validator. So
+/// a client that comes back with `If-Range` sends that along, and the upstream itself decides whether the file is still the
+/// same, also after a restart and with any replica. The tag of the gzip coding is always weak, because no encoder guarantees
 /// the same bytes twice.
 extension EntityTag {
-    /// The longest validator of an upstream that is taken into a tag.
+    /// The longest validator of an upstream that a tag contains.
     private static let longestValidator = 96
 
     /// The tag of `file` in `coding`.
@@ -28,7 +28,7 @@ extension EntityTag {
         }
     }
 
-    /// The upstream's validator that the tag of `file` carries; nil where there is none, or it is the tag of another file.
+    /// The upstream's validator in the tag of `file`; nil where there is none, or it is the tag of another file.
     func validator(for file: ExportFile, in export: ExportID) -> String? {
         guard opaque.hasPrefix(TagNames(file, export).stem), let point = opaque.lastIndex(of: ".") else { return nil }
         let carried = opaque[opaque.index(after: point)...]
@@ -77,9 +77,9 @@ extension EntityTag {
 
 /// The parts of a tag that the record alone makes.
 struct TagNames: Sendable {
-    /// What every tag of the file begins with, whatever was known of it then.
+    /// The beginning of every tag of the file, whatever was known of it at the time.
     let stem: String
-    /// With the digest or the size, as far as they are known now.
+    /// The stem with the digest or the size, as far as they are known now.
     let base: String
 
     init(_ file: ExportFile, _ export: ExportID) {

@@ -1,9 +1,9 @@
 import Exports
 
-/// How a file has to begin, by its name or its type: an error or a page that is sent in its place is found before its
-/// first byte goes out. The raw value is the format's name in a sentence.
+/// How a file has to begin, by its name or its type. So an error or a page that an upstream sends instead is found before the
+/// first byte is sent. The raw value is the format's name in a sentence.
 ///
-/// Of a format without a signature only what cannot be it is refused: a CSV may be empty, or a line of words.
+/// For a format without a signature, only what cannot be such a file is refused: a CSV may be empty, or a line of words.
 enum FileFormat: String, Sendable {
     /// APPNOTE.TXT 4.3.7; an empty archive has nothing but its end (4.3.16); a marker may stand before the first file (8.5).
     case zip = "a ZIP archive"
@@ -60,7 +60,7 @@ enum FileFormat: String, Sendable {
         }
     }
 
-    /// Whether a file may begin with these bytes; `isWhole` says that there are no others, or that no more are looked at.
+    /// Whether a file may begin with these bytes. `isWhole` says that there are no others, or that no more are checked.
     func judge(_ bytes: [UInt8], isWhole: Bool, _ substitute: Substitute) -> Judgement {
         switch self {
         case .csv, .text:

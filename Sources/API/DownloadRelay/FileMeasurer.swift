@@ -5,8 +5,8 @@ import Synchronization
 /// Reads files of finished exports once, in the background, so that their length and digest are known before the first
 /// caller asks for them.
 ///
-/// What is to be read is found in the ledger, so that a restart loses nothing. Bounded in the number at once, in size and in
-/// bandwidth (see ``MeasurementSettings``); callers' downloads come first.
+/// The ledger knows what is to be read, so that a restart loses nothing. The number at once, the size and the bandwidth are
+/// limited (see ``MeasurementSettings``), and callers' downloads come first.
 public final class FileMeasurer: Sendable {
     private let service: any MeasurementService
     private let relay: DownloadRelay
@@ -14,7 +14,7 @@ public final class FileMeasurer: Sendable {
     private let pace: ReadingPace
     private let logger: Logger
 
-    /// Makes a measurer; nothing is read before `run()`.
+    /// Makes a measurer. Nothing is read before `run()`.
     public init(
         service: any MeasurementService,
         relay: DownloadRelay,
@@ -29,8 +29,8 @@ public final class FileMeasurer: Sendable {
         self.logger = logger
     }
 
-    /// Measures what is due until the task is cancelled. What is under way is given up then, and given back to the ledger
-    /// before this returns.
+    /// Measures what is due until the task is cancelled. Measurements under way are then given up, and their claims are
+    /// returned to the ledger before this returns.
     public func run() async {
         await withTaskGroup(of: ExportID?.self) { group in
             var running: Set<ExportID> = []
@@ -87,7 +87,7 @@ public final class FileMeasurer: Sendable {
                 }
             )
             outcomes.append(outcome)
-            if [.gaveWay, .queued, .cancelled].contains(outcome) { break }
+            if [.preempted, .queued, .cancelled].contains(outcome) { break }
         }
         let next = settings.next(
             after: outcomes,

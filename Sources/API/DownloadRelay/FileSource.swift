@@ -1,16 +1,16 @@
 import HTTPFields
 import Exports
 
-/// Where a file's bytes come from, as often as they are asked for.
+/// The source of a file's bytes, which can be opened any number of times.
 struct FileSource: Sendable {
     var file: ExportFile
     var export: ExportID
-    /// Opens the file, or the part of it; links are asked for anew each time.
+    /// Opens the file, or the part of it. Download links are requested each time.
     var open: @Sendable (FileRange?) async throws(GatewayError) -> FileBody
 }
 
 extension FileSource {
-    /// What is wrong with an answer from its head on: its coding cannot be read, or it is a web page in the file's place.
+    /// The fault of an answer by its head: an unknown coding, or a web page instead of the file.
     func fault(of head: FileBody.Head) -> String? {
         if isWebPage(head) {
             return "The upstream sent a web page, most likely its sign-in page, instead of the file: it did not accept "
@@ -31,7 +31,7 @@ extension FileSource {
         return CompressibleTypes.isWebPage(mediaType: type) && !CompressibleTypes.isWebPage(file)
     }
 
-    /// What the head alone tells of the file.
+    /// What the head alone says about the file.
     func facts(in head: FileBody.Head) -> FileFacts {
         FileFacts(
             size: Self.size(in: head),
@@ -40,7 +40,7 @@ extension FileSource {
         )
     }
 
-    /// The length of the whole file by the head, where that is another than the record's.
+    /// The length of the whole file by the head, where it differs from the record.
     func otherSize(in head: FileBody.Head) -> Int64? {
         guard let size = file.size else { return nil }
         if let told = Self.size(in: head) { return told == size ? nil : told }
@@ -49,7 +49,7 @@ extension FileSource {
         return nil
     }
 
-    /// The same, of which the record claims nothing. What is confirmed is no claim.
+    /// The same source without the claims of the record. What is confirmed stays.
     var unclaimed: FileSource {
         var source = self
         source.file.size = nil
@@ -82,12 +82,12 @@ extension ContentCoding {
 }
 
 extension GatewayError {
-    /// Whether opening failed for now only, so that the same may go well later.
+    /// Whether opening failed for now only, so that it may succeed later.
     var isWorthAnotherTry: Bool {
         if let cause = cause as? ProviderError { return cause.isRetryable }
         return [.upstreamUnavailable, .upstreamTimeout, .upstreamThrottled, .upstreamBusy].contains(code)
     }
 
-    /// Whether the upstream answered that the part which it was asked for lies beyond the file's end (416).
+    /// Whether the upstream answered that the requested part lies beyond the file's end (416).
     var isRangeRefusal: Bool { (cause as? ProviderError)?.code == .invalid }
 }

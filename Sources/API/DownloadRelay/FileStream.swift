@@ -4,57 +4,57 @@ import NIOCore
 import ParallelGzip
 import SystemCrypto
 
-/// The plain bytes of one file, or of a part of it, for one reader: gone on with when the upstream breaks off, held against
-/// every length and digest that is known, and hashed on the way.
+/// The plain bytes of one file, or of a part of it, for one reader. It resumes when the upstream breaks off, compares the bytes
+/// with every known length and digest, and hashes them.
 ///
-/// The piece that completes the file is held back until the upstream has ended: otherwise a client would have everything
-/// that `Content-Length` promises before it turns out that the bytes run over, or are not those of the digest.
+/// The piece that completes the file is held back until the upstream has ended. Otherwise a client would have everything that
+/// `Content-Length` announces before it is known that the upstream sends too much, or that the digest is wrong.
 ///
-/// Memory: one piece of the upstream's. Not `Sendable`: read it from one task at a time.
+/// Memory: one piece of the upstream's bytes. Not `Sendable`: read it from one task at a time.
 final class FileStream {
-    /// What the first answer and, where it does not tell the length, the record say.
+    /// What the first answer says, and the record's length where the answer has none.
     let facts: FileFacts
-    /// The part that is given; nil is the whole file.
+    /// The part that is read; nil for the whole file.
     let part: FilePart?
     /// The id under which the upstream's support finds the first call.
     let requestID: String?
-    /// How often the upstream broke off and was gone on with.
+    /// How often the upstream broke off and the stream was resumed.
     private(set) var resumptions = 0
-    /// How many bytes of the file were given by `next`.
+    /// How many bytes of the file `next` has returned.
     private(set) var given: Int64 = 0
-    /// How many bytes upstreams have sent in all, as they were encoded, with those that were read twice.
+    /// How many bytes upstreams have sent in all, encoded, including those that were read twice.
     var received: Int64 { receivedBefore + (bytes?.received ?? 0) }
-    /// The digest of the whole file, once it has been read from its first byte to its last and is the right one.
+    /// The digest of the whole file, once it has been read from its first byte to its last and has the expected digest.
     private(set) var sha256: [UInt8]?
-    /// What was found of the file: evidence for what the record claims of it, or against.
+    /// The reading of the file: evidence for or against the claims of the record.
     private(set) var reading: FileReading?
 
     private let source: FileSource
     private let tools: StreamTools
     private var format: FormatCheck?
-    /// Whether the length is the record's claim alone.
+    /// Whether the length is only a claim of the record.
     private let isSizeClaimed: Bool
-    /// Where the upstream has ended properly, short of the length.
+    /// Where the upstream has ended properly, before the expected length.
     private var earlyEnd: Int64?
     private var resumption: Resumption
     private var bytes: PlainBytes?
     private var receivedBefore: Int64 = 0
     /// The place in the file of the next byte of `bytes`.
     private var cursor: Int64
-    /// The place in the file behind all bytes that have been read, ever.
+    /// The place in the file after all bytes that were ever read.
     private var position: Int64
-    /// Over the bytes from where reading began to `position`.
+    /// The hash of the bytes from where reading began to `position`.
     private var hash = SHA256()
-    /// Over the same bytes.
+    /// The CRC-32 of the same bytes.
     private var checksum = CRC32()
-    /// Over the bytes from where reading began to `cursor`, while they are read again.
+    /// The hash of the bytes from where reading began to `cursor`, while they are read again.
     private var proof: SHA256?
     private var piece = ByteBuffer()
     private var isOver = false
 
     /// Reads `body`, which begins at `start` in the file; for a part, at or before it.
     ///
-    /// - Parameter told: By `body`'s head.
+    /// - Parameter told: The facts in `body`'s head.
     init(
         _ source: FileSource,
         _ body: FileBody,
@@ -78,7 +78,7 @@ final class FileStream {
         resumption = Resumption(origin: start, last: last, facts: facts, limits: tools.limits)
     }
 
-    /// Reads the first bytes, as many as show the file's format, so that whatever is wrong from the start can still be told.
+    /// Reads enough first bytes to check the file's format, so that an error at the start can still be answered.
     func begin() async throws(DownloadFailure) {
         do throws(DownloadFailure) {
             while var fresh = try await step() {
@@ -91,9 +91,9 @@ final class FileStream {
         }
     }
 
-    /// The next bytes, never none, at most 512 KiB; nil when everything that was wanted has been given and is right.
+    /// The next bytes, never empty, at most 512 KiB. Nil when everything that was requested has been returned and is correct.
     ///
-    /// After nil and after a failure, the upstream has been let go.
+    /// After nil and after a failure, the upstream's connection has been closed.
     func next() async throws(DownloadFailure) -> ByteBuffer? {
         do throws(DownloadFailure) {
             while piece.readableBytes == 0 {
@@ -109,7 +109,7 @@ final class FileStream {
         }
     }
 
-    /// Closes the upstream. Nothing more is given.
+    /// Closes the upstream's connection. Nothing more is returned.
     func letGo() {
         close()
         piece = ByteBuffer()
@@ -121,7 +121,7 @@ final class FileStream {
         isOver = true
     }
 
-    /// Takes one piece from the upstream and gives what of it belongs to the part, which may be nothing yet.
+    /// Reads one piece from the upstream. Returns the bytes that belong to the part, which may be none yet.
     private func step() async throws(DownloadFailure) -> ByteBuffer? {
         guard !isOver else { return nil }
         guard var fresh = try await pull() else {
@@ -145,7 +145,7 @@ final class FileStream {
         return fresh
     }
 
-    /// The bytes that follow `position`, counted and hashed; nil when the upstream has ended, and where it had to.
+    /// The bytes after `position`, counted and hashed; nil when the upstream has ended at the expected place.
     private func pull() async throws(DownloadFailure) -> ByteBuffer? {
         while bytes != nil {
             do throws(DownloadFailure) {
@@ -188,7 +188,7 @@ final class FileStream {
         cursor = position
     }
 
-    /// Everything came: holds it against what it has to be.
+    /// All bytes have come: compares them with the expected length and digest.
     private func finish() throws(DownloadFailure) {
         if let fault = format?.finish() { throw wrong(fault) }
         guard resumption.origin == 0, sha256 == nil else { return }
@@ -227,8 +227,8 @@ final class FileStream {
         reading?.crc32 = checksum.value
     }
 
-    /// Whether the upstream has ended properly at the same place twice: then it is not going to send more, and the length
-    /// that the record claims is wrong.
+    /// Whether the upstream has ended properly at the same place twice. Then it will not send more, and the length that the
+    /// record claims is wrong.
     private func endsEarlyAgain(_ failure: DownloadFailure) -> Bool {
         guard failure.code == .endedEarly, isSizeClaimed, cursor == position, resumption.origin == 0,
             bytes?.hasEnded == true
@@ -259,7 +259,7 @@ final class FileStream {
 
 // Going on after a break.
 extension FileStream {
-    /// Takes off `fresh` what was read before, and throws unless it is the same.
+    /// Removes from `fresh` the bytes that were read before, and throws unless they are the same.
     private func prove(_ fresh: inout ByteBuffer) throws(DownloadFailure) {
         let count = Int(min(Int64(fresh.readableBytes), position - cursor))
         guard var again = fresh.readSlice(length: count) else { return }
@@ -273,7 +273,7 @@ extension FileStream {
         resumed(.proof)
     }
 
-    /// Has the rest sent by an upstream that broke off; throws when that cannot be.
+    /// Resumes after the upstream broke off; throws when that is not possible.
     private func goOn(after failure: DownloadFailure) async throws(DownloadFailure) {
         receivedBefore = received
         bytes = nil
@@ -314,7 +314,7 @@ extension FileStream {
         }
     }
 
-    /// Whether `body` gives the rest, or may.
+    /// Whether `body` has the rest, or may have it.
     private func accept(_ body: FileBody) throws(DownloadFailure) -> Bool {
         guard !source.isWebPage(body.head) else { return false }
         switch resumption.answered(body.head, at: position) {

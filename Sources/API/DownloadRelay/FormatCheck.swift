@@ -1,12 +1,12 @@
 import Exports
 
-/// Holds the beginning of a file against its format, as the bytes come.
+/// Checks the beginning of a file against its format, while the bytes come.
 struct FormatCheck: Sendable {
     private let format: FileFormat
-    /// Whether the upstream calls the bytes JSON.
+    /// Whether the upstream's media type is JSON.
     private let isCalledJSON: Bool
     private var beginning: [UInt8] = []
-    /// Whether enough was seen.
+    /// Whether enough bytes were checked.
     private(set) var isSettled = false
 
     /// No format needs more bytes.
@@ -19,14 +19,14 @@ struct FormatCheck: Sendable {
         isCalledJSON = type == "application/json" || type.hasSuffix("+json")
     }
 
-    /// Takes the next bytes; gives what is wrong with them.
+    /// Checks the next bytes. Returns the fault, if any.
     mutating func add(_ bytes: some Collection<UInt8>) -> String? {
         guard !isSettled else { return nil }
         beginning += bytes.prefix(Self.longestBeginning - beginning.count)
         return judge(isWhole: false)
     }
 
-    /// There are no more bytes; gives what is wrong with those that there were.
+    /// There are no more bytes. Returns the fault, if any.
     mutating func finish() -> String? { isSettled ? nil : judge(isWhole: true) }
 
     private mutating func judge(isWhole: Bool) -> String? {
@@ -45,9 +45,9 @@ struct FormatCheck: Sendable {
     }
 }
 
-/// What an upstream may send in a file's place, with status 200: an error, or a page.
+/// What an upstream may send instead of a file, with status 200: an error, or a page.
 enum Substitute: Sendable, Hashable {
-    /// `{"error":…}` and its like.
+    /// `{"error":…}` and similar objects.
     case errorObject
     case json
     case webPage
@@ -55,7 +55,7 @@ enum Substitute: Sendable, Hashable {
     case errorDocument
     /// Another document with an XML declaration.
     case xmlDocument
-    /// Another thing, which only a signature tells from the file.
+    /// Something else, which only a signature distinguishes from the file.
     case other
     /// It may become one of the above with more bytes.
     case undecided
@@ -72,7 +72,7 @@ enum Substitute: Sendable, Hashable {
         }
     }
 
-    /// Reads the beginning of a text, or of anything else. `isWhole` says that no more is looked at.
+    /// Reads the beginning of a text, or of anything else. `isWhole` says that no more is checked.
     init(_ bytes: [UInt8], isWhole: Bool, isCalledJSON: Bool) {
         let text = TextBeginning(bytes).lowercased
         switch text.first {
@@ -84,7 +84,7 @@ enum Substitute: Sendable, Hashable {
         }
     }
 
-    /// Members that objects begin with which tell of failures.
+    /// The members that error objects begin with.
     private static let errorMembers: Set = [
         "error", "errors", "code", "message", "odata.error", "fault", "innererror", "statuscode", "status", "type",
         "title", "detail", "exceptiontype", "exceptionmessage", "errorcode", "error_description", "requestid",
@@ -136,7 +136,7 @@ extension Substring {
     fileprivate func range(of text: String) -> Range<Index>? { ranges(of: text).first }
 }
 
-/// The beginning of a text, whatever it is encoded in, as far as markup and JSON need to be told apart.
+/// The beginning of a text in any encoding, as far as needed to distinguish markup and JSON.
 struct TextBeginning {
     /// Without byte order mark and blanks before the first character, in lower case.
     let lowercased: String

@@ -1,7 +1,7 @@
 import Exports
 import Synchronization
 
-/// What an upstream has told of a file's bytes, in the head of an answer.
+/// What the head of an upstream's answer says about a file's bytes.
 struct FileFacts: Sendable, Hashable {
     /// The length of the plain file.
     var size: Int64?
@@ -12,16 +12,16 @@ struct FileFacts: Sendable, Hashable {
 }
 
 extension FileFacts {
-    /// The same, with the length of the record where the upstream tells none.
+    /// The same facts, with the record's length where the upstream sends none.
     init(_ facts: FileFacts, or size: Int64?) {
         self = facts
         self.size = facts.size ?? size
     }
 }
 
-/// What upstreams told of the files that were opened last, so that `HEAD` says what `GET` said.
+/// The facts of the files that were opened last, so that `HEAD` answers like the last `GET`.
 ///
-/// A hint: an opening looks anew. Bounded; the oldest go first.
+/// It is a hint only: each opening determines the facts again. It is bounded, and the oldest entries are evicted.
 final class KnownFiles: Sendable {
     private struct Key: Hashable {
         var export: ExportID
@@ -30,7 +30,7 @@ final class KnownFiles: Sendable {
 
     private struct State {
         var facts: [Key: FileFacts] = [:]
-        /// The keys in the order of their coming, as a ring.
+        /// The keys in the order of insertion, as a ring.
         var order: [Key] = []
         var oldest = 0
     }

@@ -1,6 +1,6 @@
 import Exports
 
-/// Which files are measured, and how much of the process and the network that may take.
+/// Which files are measured, and how much capacity of the process and the network this may use.
 public struct MeasurementSettings: Sendable, Hashable {
     /// Which files of a success are measured.
     public enum Files: Sendable, Hashable {
@@ -11,26 +11,26 @@ public struct MeasurementSettings: Sendable, Hashable {
     }
 
     public var files: Files
-    /// Exports whose files are measured at a time; of each, one file.
+    /// How many exports are measured at a time, each with one file.
     public var atOnce: Int
-    /// Bytes of a file beyond which it is not measured.
+    /// The largest file, in bytes, that is measured.
     public var largest: Int64
-    /// Bytes that all measurements together read in a second; 0: as fast as they come. With n downloads of callers under
-    /// way it is an (n + 1)th of that.
+    /// The bytes a second that all measurements together read; 0 for no limit. With n downloads of callers under way, it is an
+    /// (n + 1)th of that.
     public var rate: Int
-    /// How often a measurement that is broken is tried in all.
+    /// The most attempts of a measurement.
     public var attempts = 5
-    /// The wait after the first attempt, which doubles with each, and the longest one.
+    /// The wait after the first attempt, which doubles with each attempt, and the longest wait.
     public var retryWaits: ClosedRange<Duration> = .seconds(60) ... .seconds(3600)
-    /// The wait after a measurement was given up for a caller's sake.
-    public var giveWayPause = Duration.seconds(30)
-    /// The wait after the gateway's own request budget had no place for it: as the budget says, within these bounds. Whoever
+    /// The wait after a measurement was given up for a caller's download.
+    public var preemptedPause = Duration.seconds(30)
+    /// The limits of the wait after the gateway's own request budget had no place for it. The budget says how long; whoever
     /// comes later has lost its place there.
     public var queuedPauses: ClosedRange<Duration> = .seconds(1) ... .seconds(600)
-    /// The wait after which a claim comes again that a process which was killed has left.
+    /// The time after which a claim of a killed process is due again.
     public var lease = Duration.seconds(600)
 
-    /// Makes settings; the defaults are right for most.
+    /// Makes settings; the defaults fit most uses.
     public init(
         files: Files = .unknownLength,
         atOnce: Int = 2,
@@ -53,8 +53,8 @@ public struct MeasurementSettings: Sendable, Hashable {
         }
     }
 
-    /// When a claim comes again after these outcomes; nil when nothing more is to be done, or nothing more is tried. `comeBackIn` is
-    /// what the request budget said of one that was `queued`; without it, that comes again after a minute.
+    /// When a claim is due again after these outcomes; nil when nothing is left to do, or there are no attempts left.
+    /// `comeBackIn` is the wait that the request budget named for a `queued` one; without it, that is due again after a minute.
     func next(
         after outcomes: [MeasurementOutcome],
         attempts: Int,
@@ -68,7 +68,7 @@ public struct MeasurementSettings: Sendable, Hashable {
                 counts: false
             )
         }
-        if outcomes.contains(.gaveWay) { return MeasurementClaim.Next(after: giveWayPause, counts: false) }
+        if outcomes.contains(.preempted) { return MeasurementClaim.Next(after: preemptedPause, counts: false) }
         guard outcomes.contains(.broken), attempts < self.attempts else { return nil }
         var wait = retryWaits.lowerBound
         for _ in 1..<max(1, attempts) where wait < retryWaits.upperBound { wait *= 2 }
@@ -76,20 +76,20 @@ public struct MeasurementSettings: Sendable, Hashable {
     }
 }
 
-/// What became of a measurement. The raw value is a metric label.
+/// The outcome of a measurement. The raw value is a metric label.
 public enum MeasurementOutcome: String, Sendable, CaseIterable {
-    /// The file was read to its end, and is what it has to be.
+    /// The file was read to its end, and matches the record.
     case whole
-    /// It could not be opened, or broke off for good, or was not the file. May go well another time.
+    /// It could not be opened, or broke off for good, or was not the file. Another attempt may succeed.
     case broken
-    /// It could not be opened, and never will be.
+    /// It could not be opened, and never can be.
     case unreadable
     /// It was given up, because a caller downloads files of this export, or the memory for downloads is half taken.
-    case gaveWay = "gave_way"
+    case preempted = "gave_way"
     /// The gateway's own request budget had no place to open it.
     case queued
-    /// It is longer than may be measured.
+    /// The file is longer than the limit.
     case tooLarge = "too_large"
-    /// The gateway ends.
+    /// The gateway is stopping.
     case cancelled
 }

@@ -1,39 +1,39 @@
 import Exports
 
-/// The part of a file that a client wants, and under which condition.
+/// The part of a file that a client requests, and its condition.
 struct WantedPart: Sendable {
     var range: RangeField
-    /// The upstream's validator under which the part is wanted; with another, the whole file is.
+    /// The upstream's validator under which the part is requested. With another validator, the whole file is requested.
     var validator: String?
-    /// Whether the part is wanted only as long as the record's digest is that of the file.
+    /// Whether the part is requested only if the file still has the record's digest.
     var dependsOnRecord = false
 }
 
-/// A file of which the first bytes have come: what is handed from the task that opened it to the one that sends it.
+/// A file whose first bytes have come: the task that opened it passes it to the task that sends it.
 enum OpenedFile: Sendable {
-    /// `file` is the record's, without the claims that the upstream contradicts.
+    /// `file` is the one in the record, without the claims that the upstream contradicts.
     case stream(Handover<FileStream>, FileFacts, file: ExportFile, part: FilePart?, requestID: String?)
-    /// The part that was wanted lies beyond the file's end.
+    /// The requested part lies beyond the file's end.
     case beyond(size: Int64)
-    /// What the first bytes, or the length that is announced for them, show contradicts the record: nothing has been sent.
+    /// The first bytes, or their announced length, contradict the record. Nothing has been sent.
     case contradicted(DownloadFailure, FileReading, requestID: String?)
 }
 
-/// Opens a file, or the part of it that is wanted, whether or not the upstream serves parts.
+/// Opens a file, or the requested part of it, whether or not the upstream serves parts.
 ///
-/// A length that the record only claims yields to one that the upstream tells in two openings, one after the other: then the
-/// file is opened as if nothing were known of it. One that is confirmed does not: the opening is refused, and what was
-/// told is evidence for the record.
+/// A length that the record only claims is replaced by one that the upstream announces in two successive openings: the file is
+/// then opened as if nothing were known of it. A confirmed length is not replaced: the opening is refused, and the announced
+/// length becomes evidence in the record.
 struct Opening: Sendable {
     let source: FileSource
     let tools: StreamTools
-    /// How many bytes may be dropped to come to a part.
+    /// How many bytes may be skipped to reach a part.
     let skipLimit: Int64
 
-    /// The file from the first byte that is wanted on, after its first bytes have come; the whole file where the part
-    /// cannot be had, or its condition does not hold.
+    /// The file from the first requested byte on, after its first bytes have come. It is the whole file where the part is not
+    /// available, or its condition does not hold.
     ///
-    /// - Parameter known: What the upstream told when the file was last opened.
+    /// - Parameter known: What the upstream said when the file was last opened.
     func opened(_ wanted: WantedPart?, known: FileFacts?) async throws(GatewayError) -> OpenedFile {
         var wanted = wanted
         var source = source
@@ -111,14 +111,14 @@ struct Opening: Sendable {
     private enum Fit {
         /// The part is in the answer.
         case part(FilePart)
-        /// The answer is the whole file, and the whole is to be sent.
+        /// The answer is the whole file, and all of it is to be sent.
         case whole
         case beyond(size: Int64)
-        /// A part that is not the one.
+        /// A part that is not the requested one.
         case useless
     }
 
-    /// What an answer is good for.
+    /// How an answer can be used.
     private func fit(_ head: FileBody.Head, _ facts: FileFacts, _ wanted: WantedPart) -> Fit {
         let isSame = wanted.validator == nil || wanted.validator == facts.validator
         guard let range = head.range else {
@@ -131,7 +131,7 @@ struct Opening: Sendable {
         return .part(part)
     }
 
-    /// Reads the first bytes, so that whatever is wrong from the start can still be told.
+    /// Reads the first bytes, so that an error at the start can still be answered.
     private func begun(
         _ body: FileBody,
         _ source: FileSource,
@@ -155,7 +155,7 @@ struct Opening: Sendable {
         return .stream(Handover(stream), facts, file: source.file, part: part, requestID: requestID)
     }
 
-    /// An upstream that says something else each time.
+    /// The error for an upstream that announces another length each time.
     private func unsteady(_ sizes: [Int64], _ head: FileBody.Head) -> GatewayError {
         var error = broken(
             "The upstream announced \(sizes.map { "\($0)" }.joined(separator: ", then ")) bytes, where the export lists the "
@@ -182,7 +182,7 @@ struct Opening: Sendable {
 }
 
 extension FileRange {
-    /// The part to ask for; nil where the end of the file has to be known first, and is not.
+    /// The part to request; nil where it needs the length of the file, and that is unknown.
     fileprivate init?(_ wanted: WantedPart, size: Int64?) {
         if let size {
             guard let part = wanted.range.resolved(in: size) else { return nil }

@@ -2,16 +2,16 @@ import Exports
 import NIOCore
 import ParallelGzip
 
-/// The bytes of one answer of an upstream, decoded where it sent them with gzip, in bearable pieces.
+/// The bytes of one answer of an upstream, decoded if they came with gzip, in pieces of limited size.
 ///
-/// Upstreams are not asked for gzip. One that sends it all the same is decoded always, also for a client that takes
-/// gzip: what is measured, proved, continued and encoded is the file.
+/// Upstreams are not asked for gzip. If one sends it anyway, it is always decoded, also for a client that accepts gzip:
+/// measuring, proving, resuming and encoding all work on the file itself.
 struct PlainBytes {
-    /// The most bytes that `next` gives at once; larger pieces of the upstream are cut without copying.
+    /// The most bytes that `next` returns at once. Larger pieces of the upstream are split without copying.
     static let largestPiece = 512 << 10
-    /// Files of exports are at 3 to 20. Runs of zeros are at 1000, and a mailbox may begin with one; a gibibyte of that kind
-    /// is a trap.
-    static let gzipLimits = GzipDecoder.Limits(ratio: 200, ratioFloor: 1 << 30)
+    /// Files of exports have ratios of 3 to 20. Runs of zeros have 1000, and a mailbox may begin with one; a gibibyte with such
+    /// a ratio is a decompression bomb.
+    static let gzipLimits = GzipDecoder.Limits(ratio: 200, ratioThreshold: 1 << 30)
 
     private var source: any AsyncIteratorProtocol<ByteBuffer, any Error>
     private let gunzip: Gunzip?
@@ -21,7 +21,7 @@ struct PlainBytes {
     /// Whether the upstream has ended properly.
     private(set) var hasEnded = false
 
-    /// Starts reading; nothing is asked of the upstream before the first `next`.
+    /// Makes a reader. Nothing is read from the upstream before the first `next`.
     init(_ body: FileBody, coding: ContentCoding) throws(DownloadFailure) {
         source = body.bytes.makeAsyncIterator()
         do {
@@ -31,7 +31,7 @@ struct PlainBytes {
         }
     }
 
-    /// The next bytes, never none; nil when the upstream has ended properly.
+    /// The next bytes, never empty; nil when the upstream has ended properly.
     mutating func next() async throws(DownloadFailure) -> ByteBuffer? {
         while true {
             if let plain = try plain() { return plain }
@@ -46,7 +46,7 @@ struct PlainBytes {
         }
     }
 
-    /// What can be had of the piece at hand; nil when there is no more in it.
+    /// What can be read from the current piece; nil when there is no more in it.
     private mutating func plain() throws(DownloadFailure) -> ByteBuffer? {
         guard let gunzip else {
             guard piece.readableBytes > 0 else { return nil }

@@ -1,28 +1,28 @@
 import HTTPFields
 import Exports
 
-/// Under which condition a part of a file is wanted rather than the whole.
+/// The condition under which a client requests a part of a file instead of the whole.
 enum RangeCondition: Sendable, Hashable {
     /// The client set none.
     case none
     /// It does not hold.
     case fails
-    /// It holds by the record: the tag is made of the file's digest.
+    /// It holds by the record: the tag is made from the file's digest.
     case holds(EntityTag)
-    /// It holds if the upstream's validator is the one that the tag carries.
+    /// It holds if the upstream's validator is the one in the tag.
     case upstream(EntityTag, validator: String)
 }
 
-/// What the conditional fields of a request come to, in the order of RFC 9110, 13.2.2, asked of the record alone.
+/// Evaluates the conditional fields of a request, in the order of RFC 9110, 13.2.2, by the record alone.
 ///
-/// A file has no modification date: `If-Modified-Since` and `If-Unmodified-Since` are ignored, a date in `If-Range`
-/// never holds.
+/// A file has no modification date: `If-Modified-Since` and `If-Unmodified-Since` are ignored, and a date in `If-Range` never
+/// matches.
 struct Preconditions: Sendable {
     enum Verdict: Sendable, Hashable {
         case goOn
         /// 304: the client has the file.
         case notModified
-        /// 412: it is not the file that the client means.
+        /// 412: the client means another file.
         case failed
         /// `If-Match` holds if the upstream's validator is one of these.
         case dependsOn([String])
@@ -46,7 +46,7 @@ struct Preconditions: Sendable {
         return match
     }
 
-    /// What `If-Range` comes to, strongly compared (RFC 9110, 13.1.5).
+    /// Evaluates `If-Range`, with strong comparison (RFC 9110, 13.1.5).
     func condition(ifRange: String?) -> RangeCondition {
         guard let ifRange else { return .none }
         guard let tag = EntityTag(ifRange: ifRange), !tag.isWeak else { return .fails }
@@ -65,9 +65,9 @@ struct Preconditions: Sendable {
 
     /// Weak comparison (RFC 9110, 13.1.2).
     ///
-    /// What the record tells of the bytes decides, and a tag that carries a validator besides is not taken to the upstream
-    /// for a 304. As long as the record's word is that of one delivery alone, nothing is "not modified": whoever has those
-    /// bytes gets the file once more, which confirms them or does not.
+    /// Only the record decides: the upstream is not called for a 304, even if the tag contains a validator. As long as only one
+    /// delivery supports the record, nothing is "not modified": a client that has those bytes gets the file once more, which
+    /// confirms them or not.
     private func isNamed(by ifNoneMatch: String, isPart: Bool) -> Bool {
         if EntityTag.isAny(ifNoneMatch) { return true }
         guard file.isVouchedFor else { return false }
@@ -80,6 +80,6 @@ struct Preconditions: Sendable {
 }
 
 extension ExportFile {
-    /// Whether more than one delivery stands for the digest: another one, the upstream, or the length that it told.
+    /// Whether more than one delivery supports the digest: another delivery, the upstream, or the length that it announced.
     var isVouchedFor: Bool { sha256 != nil && (digestState == .confirmed || sizeState == .confirmed) }
 }

@@ -1,14 +1,14 @@
 import HTTPFields
 
-/// The one range that a `Range` field asks for (RFC 9110, 14.1.2).
+/// The range of a `Range` field with one range (RFC 9110, 14.1.2).
 enum RangeField: Sendable, Hashable {
-    /// From a byte to another, itself included, or to the end.
+    /// From one byte to another, inclusive, or to the end.
     case from(Int64, to: Int64?)
-    /// The last so many bytes.
+    /// The last bytes, this many.
     case suffix(Int64)
 
-    /// Reads the joined field lines; nil where the field is to be ignored (RFC 9110, 14.2): another unit, what is no
-    /// range, and several ranges, which nobody needs for one file and which cost a multipart body.
+    /// Reads the joined field lines. Nil where the field is to be ignored (RFC 9110, 14.2): another unit, an invalid range, and
+    /// several ranges, which would need a multipart body and have no use for one file.
     init?(_ field: String?) {
         guard let field else { return nil }
         let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -34,7 +34,7 @@ enum RangeField: Sendable, Hashable {
         }
     }
 
-    /// The bytes of a file of `size` bytes that are meant; nil when there are none: the range cannot be satisfied.
+    /// The part of a file of `size` bytes; nil when the range cannot be satisfied.
     func resolved(in size: Int64) -> FilePart? {
         switch self {
         case .from(let first, let last):
@@ -46,7 +46,7 @@ enum RangeField: Sendable, Hashable {
         }
     }
 
-    /// Digits, at least one; a number that is too large for any file is the largest.
+    /// Reads at least one digit. A number that is too large counts as the largest one.
     private static func number(_ text: Substring) -> Int64? {
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int64(text) ?? .max
@@ -56,7 +56,7 @@ enum RangeField: Sendable, Hashable {
 /// A part of a file of known size.
 struct FilePart: Sendable, Hashable {
     var first: Int64
-    /// Itself included.
+    /// Inclusive.
     var last: Int64
     /// The length of the whole file.
     var size: Int64

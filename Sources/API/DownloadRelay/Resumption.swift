@@ -1,27 +1,26 @@
 import Exports
 
-/// Decides how a file whose bytes broke off is gone on with: no clock, no network, no bytes.
+/// Decides how to resume a file when the upstream broke off. It has no clock, no network and no bytes.
 ///
-/// What was handed on can never be taken back, so that the rest must be of the same bytes. There are two ways to know that:
+/// Bytes that were sent cannot be taken back, so the rest must belong to the same file. There are two ways to know that:
 ///
-/// - the upstream vouches for it: it was asked for the rest, under the strong validator that the first answer had, and its
-///   answer begins where it should, names the same validator and the same complete length;
-/// - the bytes show it: the file is read again from where reading began, and the digest of that part is the digest of what
-///   was read before. Nothing is handed on until then.
+/// - The upstream guarantees it: it was asked for the rest under the strong validator of the first answer, and its answer
+///   begins at the right place, with the same validator and the same complete length.
+/// - The bytes prove it: the file is read again from where reading began, and the digest of that part equals the digest of what
+///   was read before. Nothing is sent until then.
 ///
-/// An upstream that says by its validator or its length that the file is another one is never asked again.
+/// An upstream that says by its validator or its length that the file has changed is never asked again.
 struct Resumption: Sendable {
-    /// How far it goes.
+    /// The limits of resuming.
     struct Limits: Sendable, Hashable {
-        /// So many attempts to go on without enough progress between them, and at most two before the first byte; 0: none
-        /// at all.
+        /// The most attempts without enough progress between them, and at most two before the first byte; 0 for none at all.
         var attempts = 6
-        /// So many new bytes make the attempts count from the beginning; for the second way at least an eighth of what has
-        /// to be read again, so that reading again costs at most a bounded multiple of the file.
+        /// The new bytes after which the attempts are counted from the beginning. When the file has to be read again, it is at
+        /// least an eighth of what is read again, so that the cost is a bounded multiple of the file.
         var minimumProgress: Int64 = 1 << 20
-        /// The wait before the first attempt; each further one doubles it.
+        /// The wait before the first attempt. It doubles with each further one.
         var firstWait = Duration.milliseconds(250)
-        /// No wait is longer; an upstream that asks for a longer one ends it.
+        /// The longest wait. An upstream that asks for a longer one ends the attempts.
         var longestWait = Duration.seconds(30)
     }
 
@@ -34,11 +33,11 @@ struct Resumption: Sendable {
 
     /// What to do with an answer.
     enum Verdict: Sendable, Hashable {
-        /// Its first byte is the one that is wanted next.
+        /// Its first byte is the next one.
         case goOn
-        /// It begins here, at or before the first byte that was ever read: the digest has to tell.
+        /// It begins here, at or before the first byte that was ever read: the digest must prove it.
         case prove(from: Int64)
-        /// It is of no use, but another may be.
+        /// It cannot be used, but another answer may be.
         case refuse
         /// It is another file.
         case changed
@@ -46,14 +45,14 @@ struct Resumption: Sendable {
 
     /// The place in the file of the first byte that was read.
     let origin: Int64
-    /// The place of the last byte that is wanted; nil is the end of the file.
+    /// The place of the last requested byte; nil for the end of the file.
     let last: Int64?
     let facts: FileFacts
     private let limits: Limits
     private var attempts = 0
-    /// How far it had come when the attempts were last counted from the beginning.
+    /// The position when the attempts were last counted from the beginning.
     private var mark: Int64
-    /// Whether the upstream has not yet failed to serve a part as it should.
+    /// Whether the upstream has served all requested parts correctly so far.
     private var trustsRanges = true
 
     init(origin: Int64, last: Int64?, facts: FileFacts, limits: Limits) {
@@ -64,10 +63,10 @@ struct Resumption: Sendable {
         mark = origin
     }
 
-    /// The bytes broke off, or could not be had again, when everything before `position` had been read.
+    /// The bytes broke off, or could not be requested again, when everything before `position` had been read.
     ///
     /// - Parameters:
-    ///   - isRetryable: Whether the same may go well another time.
+    ///   - isRetryable: Whether another attempt may succeed.
     ///   - retryAfter: The wait that the upstream asks for.
     mutating func brokeOff(at position: Int64, isRetryable: Bool, retryAfter: Duration? = nil) -> Step {
         let range = rest(from: position)
@@ -86,7 +85,7 @@ struct Resumption: Sendable {
         return .reopen(range, after: min(wait, limits.longestWait))
     }
 
-    /// The part to ask for; nil asks for the whole file.
+    /// The part to request; nil for the whole file.
     private func rest(from position: Int64) -> FileRange? {
         guard trustsRanges else { return nil }
         let isAtEnd = position == facts.size || last.map { position > $0 } ?? false
@@ -97,7 +96,7 @@ struct Resumption: Sendable {
         return FileRange(first: origin, last: last, validator: facts.validator)
     }
 
-    /// The upstream could not serve the part that it was asked for (416): from now on, the whole file is asked for.
+    /// The upstream could not serve the requested part (416): from now on, the whole file is requested.
     mutating func partWasRefused() { trustsRanges = false }
 
     /// An upstream answered; everything before `position` has been read.

@@ -1,7 +1,7 @@
 import Exports
 import Logging
 
-/// How a break was overcome. The raw value is a metric label.
+/// How a download was resumed. The raw value is a metric label.
 enum ResumptionWay: String, Sendable, CaseIterable {
     /// The upstream sent the rest under the same strong validator.
     case range
@@ -9,7 +9,7 @@ enum ResumptionWay: String, Sendable, CaseIterable {
     case proof
 }
 
-/// What every stream of a file needs besides the file.
+/// The tools that every stream of a file needs.
 struct StreamTools: Sendable {
     var time: any TimeSource
     var limits: Resumption.Limits
@@ -18,7 +18,7 @@ struct StreamTools: Sendable {
     var logger: Logger
     var meters: DownloadMeters
 
-    /// Between a half and one: those whom one break hits do not come back at the same time.
+    /// A factor between a half and one, so that downloads that broke off together do not come back at the same time.
     func jitter() -> Double { 0.5 + Double(random() >> 11) * 0x1p-54 }
 
     func resumed(_ way: ResumptionWay, _ source: FileSource, at position: Int64) {
@@ -35,12 +35,12 @@ struct StreamTools: Sendable {
     private enum Outcome<Value: Sendable>: Sendable {
         case opened(Result<Value, GatewayError>)
         case timedOut
-        /// The clock stopped because the task was cancelled: the work ends by itself.
+        /// The timer ended because the task was cancelled: the work ends by itself.
         case clockStopped
     }
 
-    /// What `work` gives, or `upstreamTimeout` if that takes too long: then `work` is cancelled, and has ended when this
-    /// throws.
+    /// Returns the result of `work`, or throws `upstreamTimeout` if that takes too long. `work` is then cancelled, and has
+    /// ended when this throws.
     func withinFirstByteTimeout<Value: Sendable>(
         _ work: @escaping @Sendable () async throws(GatewayError) -> Value
     ) async throws(GatewayError) -> Value {

@@ -9,7 +9,7 @@ public import Memory
 import NIOCore
 public import ServiceLifecycle
 
-/// The HTTP face of the gateway: `openapi.yaml`, served.
+/// The HTTP API of the gateway, as `openapi.yaml` describes it.
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
     let responder: GatewayResponder
@@ -20,17 +20,17 @@ public struct GatewayAPI: Sendable {
     private let services: [any Service]
     private let logger: Logger
 
-    /// Puts the face together; nothing listens yet.
+    /// Makes the API. Nothing listens yet.
     ///
     /// - Parameters:
-    ///   - service: What the calls are about.
-    ///   - relay: Brings the bytes of files.
-    ///   - memory: What requests take while they come and wait is reserved there.
-    ///   - tls: Who the gateway is in TLS; nil speaks plain HTTP.
+    ///   - service: The service that carries out the calls.
+    ///   - relay: Serves the bytes of files.
+    ///   - memory: The budget for the memory of requests that come in and wait.
+    ///   - tls: The gateway's certificate and key; nil serves plain HTTP.
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
-    ///   - impediments: What makes the gateway refuse new exports for now: `/readyz` then says that it is degraded.
-    ///   - budgets: How the request budgets stand, for `/providers`.
-    ///   - metrics: Gets the figures of the requests, and is what `/metrics` shows.
+    ///   - impediments: Why the gateway refuses new exports at present: `/readyz` then says that it is degraded.
+    ///   - budgets: The state of the request budgets, for `/providers`.
+    ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
         service: any ExportService,
@@ -104,13 +104,13 @@ public struct GatewayAPI: Sendable {
         self.platformResponder = platformResponder
     }
 
-    /// The most connections of the listener for the platform: a few who scrape, and a few who probe.
+    /// The most connections of the platform's listener: for a few scrapers and probes.
     private static let platformConnections = 64
 
     /// The server, as a service to run.
     ///
-    /// Graceful shutdown ends it: requests under way are finished, waits are answered at once, idle connections are
-    /// closed, and no new ones are taken.
+    /// A graceful shutdown ends it: requests under way are finished, waits are answered at once, idle connections are closed,
+    /// and no new ones are accepted.
     ///
     /// - Parameter onServerRunning: Called once with the bound port, when connections are taken.
     public func application(

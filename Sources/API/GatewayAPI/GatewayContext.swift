@@ -1,7 +1,7 @@
 import Hummingbird
 import NIOCore
 
-/// What Hummingbird hands to the responder beside the request.
+/// What Hummingbird passes to the responder with the request.
 struct GatewayContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The connection; asked only for what its `ConnectionHandler` knows.

@@ -5,17 +5,17 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// One HTTP/1.1 connection of a server: Hummingbird's `HTTP1Channel` with a decoder that reads on behind `Upgrade`.
+/// One HTTP/1.1 connection of a server: Hummingbird's `HTTP1Channel` with a decoder that reads on after an `Upgrade` request.
 ///
-/// Every HTTP server of this package listens with it. Java's `HttpClient` and `curl --http2` ask for an upgrade with each
-/// request in plain HTTP.
+/// Every HTTP server of this package uses it. Java's `HttpClient` and `curl --http2` ask for an upgrade with each request in
+/// plain HTTP.
 public struct RequestChannel: ServerChildChannel, HTTPChannelHandler {
     public typealias Value = HTTP1Channel.Value
 
     public let responder: HTTPChannelHandler.Responder
     private let configuration: HTTP1Channel.Configuration
 
-    /// Answers by `responder`; the configuration means what it means to `HTTP1Channel`.
+    /// Answers with `responder`; the configuration is that of `HTTP1Channel`.
     public init(
         responder: @escaping HTTPChannelHandler.Responder,
         configuration: HTTP1Channel.Configuration = .init()

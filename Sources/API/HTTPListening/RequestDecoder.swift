@@ -1,12 +1,12 @@
 import NIOCore
 import NIOHTTP1
 
-/// Reads requests, also behind one that asks for another protocol.
+/// Decodes requests, also after one that asks for another protocol.
 ///
 /// NIO's decoder (`HTTPDecoder` of swift-nio) reads nothing more after a request with `Connection: Upgrade` and `Upgrade`, or
-/// `CONNECT`: it expects that the server changes the protocol. No server here does; a server may ignore `Upgrade`, and the
-/// connection goes on as it was (RFC 9110, 7.8). So the decoder that has stopped is replaced by a new one, which goes on with
-/// the byte behind that request.
+/// after `CONNECT`: it expects that the server changes the protocol. No server here does so. A server may ignore `Upgrade`, and
+/// the connection goes on as before (RFC 9110, 7.8). So the stopped decoder is replaced by a new one, which continues with the
+/// byte after that request.
 final class RequestDecoder: ByteToMessageDecoder {
     typealias InboundOut = HTTPServerRequestPart
 
@@ -14,7 +14,7 @@ final class RequestDecoder: ByteToMessageDecoder {
     private let requests: UpgradeRequests
     private var decoder: HTTPRequestDecoder
 
-    /// - Parameter requests: Told by an `UpgradeWatch` just above what this decoder reads.
+    /// - Parameter requests: Set by an `UpgradeWatch` just above, for each request that this decoder reads.
     init(limits: NIOHTTPDecoderLimitConfiguration, requests: UpgradeRequests) {
         self.limits = limits
         self.requests = requests

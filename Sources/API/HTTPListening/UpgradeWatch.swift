@@ -1,13 +1,13 @@
 import NIOCore
 import NIOHTTP1
 
-/// What the decoder of a connection has to know of the requests that it has read.
+/// What the decoder of a connection has to know about the requests that it has read.
 final class UpgradeRequests {
     /// A request has ended after which NIO's decoder reads nothing more.
     var haveStoppedDecoder = false
 }
 
-/// Sees, just above the decoder, each request that stops it.
+/// Detects, just above the decoder, each request that stops it.
 final class UpgradeWatch: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -30,11 +30,11 @@ final class UpgradeWatch: ChannelInboundHandler, RemovableChannelHandler {
 }
 
 extension HTTPRequestHead {
-    /// Whether NIO's decoder stops behind this request: `CONNECT`, and an `Upgrade` that `Connection` names.
+    /// Whether NIO's decoder stops after this request: `CONNECT`, and an `Upgrade` that `Connection` names.
     ///
-    /// By the rules of llhttp, which NIO reads with, not by those of RFC 9110: `Proxy-Connection` counts as `Connection`, and a
-    /// tab behind the word makes it another one; an empty `Upgrade` is none. A decoder that is replaced although it reads on
-    /// would lose what it has of the next request; a test compares both for thousands of spellings.
+    /// It follows the rules of llhttp, which NIO uses, not those of RFC 9110: `Proxy-Connection` counts as `Connection`, a tab
+    /// after the word makes it another word, and an empty `Upgrade` does not count. A decoder that is replaced although it
+    /// reads on would lose its part of the next request; a test compares both for thousands of spellings.
     var stopsDecoder: Bool {
         if method == .CONNECT { return true }
         guard headers["upgrade"].contains(where: { $0.utf8.contains { $0 != 0x20 && $0 != 0x09 } }) else {

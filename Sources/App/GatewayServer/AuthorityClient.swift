@@ -40,14 +40,14 @@ struct AuthorityClient: AuthorityDocuments {
     }
 }
 
-/// Public documents are had without a token.
+/// Public documents are fetched without a token.
 private struct PublicDocuments: AccessTokenSource {
     func accessToken(
         for scope: TokenScope,
         context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken {
-        throw ProviderError(.unsupported, "Public documents are had without a token.")
+        throw ProviderError(.unsupported, "Public documents are fetched without a token.")
     }
 }
 

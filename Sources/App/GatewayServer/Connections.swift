@@ -41,7 +41,7 @@ struct Connections {
             descriptor: descriptor,
             keepsRefreshTokens: connection.credential.keepsRefreshTokens,
             ambiguousStart: connection.ambiguousStart,
-            leaveLine: { budget?.forget($0) }
+            leaveLine: { budget?.remove($0) }
         )
     }
 

@@ -5,7 +5,7 @@ import Metrics
 import ServiceLifecycle
 import Synchronization
 
-/// Looks every few seconds at whether the ledger can be written, so that it is known before somebody's export is refused, and
+/// Checks every few seconds whether the ledger can be written, so that it is known before somebody's export is refused, and
 /// that it can again.
 final class LedgerWatch: Service, CustomStringConvertible {
     private static let interval = Duration.seconds(5)
@@ -35,19 +35,19 @@ final class LedgerWatch: Service, CustomStringConvertible {
 
     var description: String { "ledger watch" }
 
-    /// What was found at the last look.
+    /// What was found at the last check.
     var impediments: [ServiceImpediment] { present.withLock { $0.map { [$0] } ?? [] } }
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await self.look()
+                await self.check()
                 try await self.time.sleep(for: Self.interval)
             }
         }
     }
 
-    private func look() async {
+    private func check() async {
         do {
             report(try await ledger.impediment())
         } catch {

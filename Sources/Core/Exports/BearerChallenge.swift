@@ -4,7 +4,7 @@ public struct BearerChallenge: Sendable, Hashable {
     public enum Reason: String, Sendable, Hashable, CaseIterable {
         /// It is unknown, expired, or not meant for this gateway.
         case invalidToken = "invalid_token"
-        /// It is good, and not enough for this call: `scope` names what is missing.
+        /// It is valid, but not sufficient for this call: `scope` names what is missing.
         case insufficientScope = "insufficient_scope"
         /// The authority wants to know more of the user: `claims` says what to ask it for (`Upstream-EntraID, On behalf of`).
         case insufficientClaims = "insufficient_claims"
@@ -14,9 +14,9 @@ public struct BearerChallenge: Sendable, Hashable {
     public var reason: Reason?
     /// The permission that is missing.
     public var scope: String?
-    /// The base 64 text of the claims that a new token has to be asked for with.
+    /// The claims to request a new token with, as base 64 text.
     public var claims: String?
-    /// Where to ask for it.
+    /// Where to request a token.
     public var authorizationURI: String?
 
     /// Makes a challenge; without a reason it only asks for a credential.

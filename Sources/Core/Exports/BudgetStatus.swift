@@ -1,16 +1,16 @@
-/// How a request budget stands at a moment: served at `GET /providers`.
+/// The state of a request budget at a moment, as `GET /providers` serves it.
 public struct BudgetStatus: Sendable, Hashable {
     public var provider: ProviderID
     /// The connections that share it.
     public var connections: [String]
     public var budget: RequestBudget
-    /// The calls that are made at most in the budget's time now: fewer than `budget` for a while after a 429.
+    /// The most calls in the budget's time at present: fewer than `budget` allows for a while after a 429.
     public var limit: Int
     /// The places that are taken now.
     public var used: Int
     /// The calls of each class that have no place yet.
     public var queueLength: [CallPriority: Int]
-    /// When a caller's call would find a place.
+    /// How long a caller's call would wait for a place.
     public var nextPlaceIn: Duration
 
     /// Makes a record.

@@ -4,22 +4,22 @@ public enum CallPriority: String, Sendable, Hashable, CaseIterable {
     case caller
     /// It starts a job.
     case start
-    /// The background asks how jobs stand, or looks for one.
+    /// The background polls jobs, or looks for one.
     case poll
 }
 
-/// What keeps its place in the line of a request budget while its call is sent back to come again.
+/// The work that keeps its place in the queue of a request budget while its call is sent back, to come again later.
 public enum PacedWork: Sendable, Hashable {
     /// The work on one export.
     case export(ExportID)
-    /// A question for the exports of a connection, of this name and provider, that are asked for together.
+    /// One poll for several exports of a connection, named by the connection's name and provider.
     case polls(of: String, ProviderID)
 }
 
 /// A caller for whom a call is made, among others.
 public struct CallerShare: Sendable, Hashable {
     public var caller: String
-    /// How many turns the caller has for one of another with the weight 1.
+    /// How many turns the caller gets for each turn of a caller with weight 1.
     public var weight: Int
 
     /// Names a caller.
@@ -28,7 +28,7 @@ public struct CallerShare: Sendable, Hashable {
     }
 }
 
-/// Where a call stands that got no place in a request budget yet.
+/// The place of a call that waits in the queue of a request budget.
 public struct QueuePlace: Sendable, Hashable {
     /// 1 for the next one of its class.
     public var position: Int

@@ -1,11 +1,11 @@
-/// One sending of a file, or of a part of it, to a caller, or one reading of it by the gateway itself: a link in the chain
-/// of custody of what was exported.
+/// One transfer of a file, or of a part of it, to a caller, or one reading of it by the gateway itself. It is a record in the
+/// chain of custody of what was exported.
 public struct Delivery: Sendable, Hashable, Codable {
-    /// Whom the bytes were for.
+    /// Who read the bytes.
     public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
         /// A caller.
         case delivery
-        /// Nobody: the gateway read the file to know its length and digest.
+        /// The gateway itself, to determine the file's length and digest.
         case measurement
     }
 
@@ -13,15 +13,15 @@ public struct Delivery: Sendable, Hashable, Codable {
     public enum Outcome: String, Sendable, Hashable, Codable, CaseIterable {
         /// It has not ended.
         case underWay
-        /// Every byte that was asked for was handed to the caller's connection, and was what it had to be.
+        /// Every requested byte was passed to the caller's connection, and matched the record.
         case whole
-        /// It was broken off, visibly: the upstream failed, or what it sent was not the file.
+        /// It was broken off, visibly for the client: the upstream failed, or what it sent was not the file.
         case broken
-        /// The caller left before the end; or a measurement was given up.
+        /// The caller closed the connection before the end, or a measurement was given up.
         case abandoned
     }
 
-    /// The reason of a delivery whose end nobody saw: the gateway was killed, and found its row when it started again.
+    /// The reason of a delivery that was under way when the gateway was killed. The gateway finds its row at the next start.
     public static let gatewayStopped = "gateway-stopped"
 
     /// The caller in the row of a measurement.
@@ -40,28 +40,28 @@ public struct Delivery: Sendable, Hashable, Codable {
     public var startedAt: Timestamp
     /// When it ended; nil while it is under way.
     public var endedAt: Timestamp?
-    /// What the bytes were wrapped in: `identity`, `gzip`, or `zip` for an archive.
+    /// The coding of the bytes: `identity`, `gzip`, or `zip` for an archive.
     public var coding: String
-    /// The first byte of the part that was asked for; nil for a whole file.
+    /// The first byte of the requested part; nil for a whole file.
     public var rangeFirst: Int64?
-    /// The last byte of the part that was asked for, itself included.
+    /// The last byte of the requested part, inclusive.
     public var rangeLast: Int64?
-    /// Bytes that were sent, as they were encoded.
+    /// The bytes that were sent, encoded.
     public var bytesSent: Int64
-    /// Bytes of the file that they stand for.
+    /// The bytes of the file that they encode.
     public var fileBytes: Int64
     /// Lower-case hexadecimal SHA-256 of the unencoded file; only after a whole file.
     public var sha256: String?
-    /// How often the upstream broke off and was continued without the caller's noticing.
+    /// How often the upstream broke off and the download was resumed, unnoticed by the caller.
     public var resumptions: Int
     public var outcome: Outcome
     /// Why it was broken, or a measurement given up: a metric label, no free text.
     public var reason: String?
-    /// What it found of each file that it read to a proper end, or whose length turned out to be another than the record's.
-    /// Evidence for the export's record; not part of the delivery's row.
+    /// What it found of each file that it read to its proper end, or whose length differs from the record. Evidence for the
+    /// export's record; not part of the delivery's row.
     public var readings: [FileReading]
 
-    /// Makes a record of a delivery; the parts that are nil or 0 here are set as far as they are known.
+    /// Makes a record of a delivery. The values that are nil or 0 here are set when they are known.
     public init(
         id: ExportID,
         exportID: ExportID,
@@ -96,8 +96,8 @@ public struct DeliveryPage: Sendable, Hashable {
     public var hasMore: Bool
     /// How many were left out because their rows cannot be read.
     public var unreadable: Int
-    /// After which delivery the next page begins, where there is more. One that ends in a stretch of deliveries that cannot be read
-    /// has fewer than were asked for, or none.
+    /// The delivery after which the next page begins, if there is more. A page at whose end deliveries cannot be read has fewer
+    /// than were asked for, or none.
     public var next: ExportID?
 
     /// Makes a page. Without `next`, the next one begins after its last delivery.

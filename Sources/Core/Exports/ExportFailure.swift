@@ -1,10 +1,10 @@
-/// What the upstream said of a failure, for a support case: on one line, without what could be a secret.
+/// The upstream's description of a failure, for a support case: on one line, without anything that could be a secret.
 public struct UpstreamErrorInfo: Sendable, Hashable, Codable {
     /// The HTTP status.
     public var status: Int?
     /// The upstream's own error code.
     public var code: String?
-    /// The upstream's own words, cut at 1,024 characters; tokens, signatures and queries of addresses are cut out.
+    /// The upstream's own text, cut at 1,024 characters; tokens, signatures and queries of addresses are redacted.
     public var message: String?
     /// The id under which the upstream's support finds the call.
     public var requestId: String?
@@ -23,7 +23,7 @@ public struct ExportFailure: Sendable, Hashable, Codable {
     public var type: String
     public var title: String
     public var code: ProblemCode
-    /// What happened and what can be done, in the words of this case.
+    /// What happened in this case, and what can be done.
     public var detail: String
     public var upstream: UpstreamErrorInfo?
 

@@ -1,26 +1,28 @@
-/// One file of an export. Where the upstream keeps it is never part of it.
+/// One file of an export. Its address at the upstream is never part of it.
 ///
-/// Its size and digest are claims: one word of the upstream or one delivery may be wrong. Each says who made it and
-/// whether anything independent agrees with it.
+/// Its size and digest are claims: one statement of the upstream, or one delivery, may be wrong. Each claim says who made it,
+/// and whether something independent agrees with it.
 public struct ExportFile: Sendable, Hashable {
-    /// Names the file within its export: `1`, `2`, … in the upstream's order.
+    /// The file's id within its export: `1`, `2`, … in the upstream's order.
     public var id: String
-    /// The file's name as the upstream gives it; make it safe before it goes into a header.
+    /// The file's name as the upstream gives it. It must be sanitized before it is written to a header.
     public var name: String
-    /// Bytes, as far as known.
+    /// The size in bytes, if known.
     public var size: Int64?
-    /// Who told `size`; nil where there is none.
+    /// The source of `size`; nil where there is none.
     public var sizeSource: Source?
     /// How well `size` is known; nil where there is none.
     public var sizeState: State?
     /// The media type of the file itself, when known.
     public var contentType: String?
-    /// Lower-case hexadecimal SHA-256 of the whole file, when known. A later delivery is held against it either way.
+    /// Lower-case hexadecimal SHA-256 of the whole file, when known. Each later delivery is compared with it, claimed or
+    /// confirmed.
     public var sha256: String? {
         // It belongs to these bytes and no others.
         didSet { if sha256 != oldValue { crc32 = nil } }
     }
-    /// CRC-32 of the bytes that `sha256` is of, where the gateway has read them. As well known as that; not shown to callers.
+    /// CRC-32 of the bytes of `sha256`, where the gateway has read them. It has the state of `sha256`, and is not shown to
+    /// callers.
     public var crc32: UInt32?
     /// Who computed `sha256`; nil where there is none.
     public var digestSource: Source?
@@ -29,7 +31,7 @@ public struct ExportFile: Sendable, Hashable {
 
     /// Where a size or a digest comes from.
     public enum Source: String, Sendable, Hashable, Codable, CaseIterable {
-        /// The upstream told it.
+        /// The upstream.
         case upstream
         /// The gateway, from the bytes that it read.
         case gateway
@@ -37,14 +39,15 @@ public struct ExportFile: Sendable, Hashable {
 
     /// How well a size or a digest is known.
     public enum State: String, Sendable, Hashable, Codable, CaseIterable {
-        /// One reading of the file, or one word of the upstream: may be announced, and is dropped when a later body differs.
+        /// One reading of the file, or one statement of the upstream. It may be announced, and is dropped when a later body
+        /// differs.
         case claimed
-        /// Two independent readings agree, or it is the upstream's own digest: one body that differs is broken off, and only
-        /// two that agree with each other replace it.
+        /// Two independent readings agree, or it is the upstream's own digest. One body that differs is broken off; only two that
+        /// agree with each other replace it.
         case confirmed
     }
 
-    /// Describes a file as the upstream does: its word on the size is a claim, its digest is not.
+    /// Describes a file as the upstream does. The upstream's size is only claimed, its digest is confirmed.
     public init(id: String, name: String, size: Int64? = nil, contentType: String? = nil, sha256: String? = nil) {
         self.id = id
         self.name = name
@@ -63,8 +66,8 @@ extension ExportFile: Codable {
         case id, name, size, sizeSource, sizeState, contentType, sha256, crc32, digestSource, digestState
     }
 
-    /// Reads what any version wrote: one that told no states knew the upstream's own digest, and of everything else only
-    /// that it was seen once.
+    /// Reads what any version wrote. Where no states were stored, the upstream's own digest is confirmed, and everything else is
+    /// claimed.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(

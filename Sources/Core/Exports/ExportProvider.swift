@@ -1,14 +1,13 @@
 public import JSON
 
-/// One upstream's way of exporting, on one connection. Adapters translate and classify; they do not wait, retry,
-/// remember or decide: the engine does.
+/// One upstream export API on one connection. An adapter translates and classifies. It does not wait, retry, store or decide:
+/// the engine does.
 ///
-/// Every method but `validate` may call the upstream, honours the task's cancellation, and throws nothing but
-/// `ProviderError` (a cancelled call throws `transient` with `CancellationError` as its cause; a cancelled start does so
-/// only where nothing was sent, and `ambiguous` else).
-/// The methods stand in the order of an export's life.
+/// Every method except `validate` may call the upstream, honours the task's cancellation, and throws only `ProviderError`.
+/// A cancelled call throws `transient` with `CancellationError` as its cause. A cancelled start does so only where nothing was
+/// sent, and throws `ambiguous` otherwise. The methods stand in the order of an export's life.
 public protocol ExportProvider: Sendable {
-    /// What this provider is and can do: the same for every connection.
+    /// What this provider is and what it can do. The same for every connection.
     static var descriptor: ProviderDescriptor { get }
 
     /// Checks the options object of a create request; no network call.
@@ -18,10 +17,10 @@ public protocol ExportProvider: Sendable {
 
     /// Starts the export upstream, once.
     ///
-    /// `secrets` are those that `validate` gave back, by the same pointers. `context.willStart` is called before the first
-    /// byte of the call goes out, and nothing goes out when it throws; `UpstreamClient` does so. Throws `accepted` where the
-    /// upstream took the start, by a 2xx, and the job's id is nowhere in its answer; `ambiguous` where the call may have
-    /// started a job; `conflict` where another job is in the way. With any other error, nothing was started.
+    /// `secrets` are the secrets that `validate` returned, by the same pointers. `context.willStart` is called before the first
+    /// byte of the call is sent, and nothing is sent when it throws; `UpstreamClient` does so. Throws `accepted` where the
+    /// upstream accepted the start with a 2xx but the job's id is nowhere in its answer, `ambiguous` where the call may have
+    /// started a job, and `conflict` where another job prevents the start. With any other error, nothing was started.
     func submit(
         _ plan: ExportPlan,
         secrets: [String: Secret],
@@ -29,14 +28,19 @@ public protocol ExportProvider: Sendable {
         context: CallContext
     ) async throws(ProviderError) -> Submission
 
-    /// Looks for the job of a start whose outcome is not known: after a crash, or an ambiguous start.
+    /// Looks for the job of a start whose outcome is unknown: after a crash, or an ambiguous start.
     ///
-    /// Nil when none is to be seen, which does not mean that there is none: upstreams list late. A job that carries the
-    /// marker is this export's. One without it is this export's only if nothing else is possible: created after the attempt
-    /// began, by the upstream's own clock; by this connection's identity, where the upstream says by whom; asking for the
-    /// same; bound to no other export, and not possibly that of another unconfirmed start (`others`); and alone in all that.
-    /// Throws `ambiguous` where several jobs come into question, or one that may be another export's: an operator has to
-    /// decide. Throws `unsupported` where `reconcile` is not declared.
+    /// Returns nil when the upstream lists no such job. That does not mean that there is none: upstreams list late. A job that
+    /// carries the marker belongs to this export. A job without the marker belongs to this export only if all of this holds:
+    ///
+    /// - The job was created after the attempt began, by the upstream's own clock.
+    /// - The job was created by this connection's identity, where the upstream says who created it.
+    /// - The job was asked for the same.
+    /// - The job is bound to no other export, and cannot belong to another unconfirmed start (`others`).
+    /// - No other job meets these conditions.
+    ///
+    /// Throws `ambiguous` where several jobs are possible, or one that may belong to another export: an operator has to decide.
+    /// Throws `unsupported` where `reconcile` is not declared.
     func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
@@ -44,28 +48,28 @@ public protocol ExportProvider: Sendable {
         context: CallContext
     ) async throws(ProviderError) -> Submission?
 
-    /// The reference to the job that somebody has found upstream under this id. No network call.
+    /// The reference to a job that an operator found upstream under this id. No network call.
     ///
-    /// The same reference as `submit` gives for that id. Throws `invalid`, with the pointer `/upstreamId`, for what cannot be
-    /// the id of a job.
+    /// It is the same reference as `submit` returns for that id. Throws `invalid`, with the pointer `/upstreamId`, for what
+    /// cannot be the id of a job.
     func reference(
         toUpstreamID id: String,
         of plan: ExportPlan,
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference
 
-    /// The ways in which the upstream may have written this id of a job, `id` itself first: an export may be bound to the job
-    /// under any of them. No network call.
+    /// All spellings that the upstream may use for this id of a job, `id` itself first. An export may be bound to the job under
+    /// any of them. No network call.
     func spellings(ofUpstreamID id: String) -> [String]
 
-    /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer: never later than it is. Nil where
-    /// no answer has told.
+    /// The upstream's own time at `now` of our clock, estimated by the `Date` of its last answer. It is never later than the
+    /// upstream's real time. Nil before an answer had a `Date`.
     func upstreamTime(at now: Timestamp) -> Timestamp?
 
-    /// The upstream's present word on each reference. Every reference gets an entry.
+    /// Polls the upstream for the present state of each reference. Every reference gets an entry in the result.
     ///
-    /// Where that takes several calls, they are made for the callers in turn (`context.owners`), and after
-    /// `context.roundLimit` no further one is begun: what was not asked for is `queued`.
+    /// Where this takes several calls, they are made for the callers in turn (`context.owners`). After `context.roundLimit` no
+    /// further call is begun, and the references that are left are `queued`.
     func observe(
         _ references: [UpstreamReference],
         context: CallContext
@@ -74,12 +78,12 @@ public protocol ExportProvider: Sendable {
     /// Stops the job upstream. Throws `unsupported` where `cancel` is not declared.
     func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError)
 
-    /// Opens one file, or the part of it that `range` names: links are asked for anew each time.
+    /// Opens one file, or the part of it that `range` names. Download links are requested anew each time.
     ///
-    /// The head says what came: where `rangeDownload` is not declared, or the upstream has no parts of this file, or its
-    /// validator does not hold any more, that is the whole file. Throws `gone` when this answer says that the file is not
-    /// kept (the engine asks for the job before it believes that), `invalid` when the range lies beyond its end. The body
-    /// must be read to its end, or the task cancelled.
+    /// The head says what came. It is the whole file where `rangeDownload` is not declared, where the upstream serves no parts
+    /// of this file, or where the validator does not match any more. Throws `gone` when the answer says that the file is not
+    /// kept (the engine polls the job before it accepts that), and `invalid` when the range begins beyond the end of the file.
+    /// The caller must read the body to its end, or cancel the task.
     func open(
         _ file: ExportFile,
         of reference: UpstreamReference,
@@ -89,42 +93,42 @@ public protocol ExportProvider: Sendable {
 }
 
 extension ExportProvider {
-    /// Only `id`: it is opaque.
+    /// Only `id`, for an opaque id.
     public func spellings(ofUpstreamID id: String) -> [String] { [id] }
 }
 
-/// What travels with every call to an upstream.
+/// The context that every call to an upstream gets.
 public struct CallContext: Sendable {
     /// Sent as the upstream's correlation id (`client-request-id`), and logged.
     public var requestID: String
-    /// The caller's own upstream token, where it gave one.
+    /// The caller's own upstream token, if it gave one.
     public var authorization: Secret?
-    /// The caller's own token for the hosts that files come from, where it gave one. Only with a caller's own request for a
-    /// file; kept nowhere.
+    /// The caller's own token for the hosts that serve files, if it gave one. Only set for a caller's own request for a file;
+    /// kept nowhere.
     public var downloadAuthorization: Secret?
-    /// Where the refresh token of the export rests that the call is made for. Nil where none is to be kept, and where the
-    /// call is a caller's own request.
+    /// The store of the export's refresh token. Nil where the connection keeps none, and where the call is a caller's own
+    /// request.
     public var refreshToken: (any RefreshTokenStore)?
-    /// What has to be done before the first byte of a call that may start a job goes out; when it throws, none does. May be
-    /// called again, where the call is made again after its token was refused.
+    /// Called before the first byte of a call that may start a job is sent. When it throws, nothing is sent. It may be called
+    /// again, when the call is repeated because its token was refused.
     public var willStart: (@Sendable () async throws(ProviderError) -> Void)?
-    /// What has to be done when such a call has surely started nothing and is going to be made again: its token was refused. It
-    /// waits for another token and for another place in the request budget then, before `willStart`.
+    /// Called when such a call has certainly started nothing and will be repeated, because its token was refused. The call then
+    /// waits for another token and another place in the request budget, before `willStart`.
     public var didNotStart: (@Sendable () async -> Void)?
-    /// How urgent the work is: in which class its calls wait for their place in the request budget.
+    /// How urgent the work is: the class in which its calls wait for a place in the request budget.
     public var priority = CallPriority.caller
-    /// Whose export it is for; the budget's places go to callers in turn. Nil for work that is for many.
+    /// The caller whose export the work is for; callers take turns for the budget's places. Nil for work that is for many.
     public var caller: String?
-    /// How many places the caller gets for one of another with the weight 1, where both wait. At least 1.
+    /// How many places the caller gets for each place of a caller with weight 1, where both wait. At least 1.
     public var weight = 1
-    /// Whose exports each reference is for, where a question is for those of many: its calls are made for them in turn.
+    /// The callers whose exports each reference is for, where one poll is for the exports of many: they take turns for its calls.
     public var owners: [UpstreamReference: [CallerShare]] = [:]
-    /// For how long further calls of one question for many are begun: whoever had the first turn may have the next one before
+    /// How long further calls of one poll for many exports are begun: the caller with the first turn may get the next one before
     /// all others have had theirs. Nil sets no bound.
     public var roundLimit: Duration?
-    /// What it is for: of one caller, exports take turns, and who is sent back keeps its place. Nil keeps none.
+    /// What the work is for: the exports of one caller take turns, and work that is sent back keeps its place. Nil keeps none.
     public var work: PacedWork?
-    /// The piece of work of several calls that this one may be part of.
+    /// The series of calls that this call belongs to, if any.
     public var series: CallSeries?
     /// The longest wait for a place in the budget; nil leaves it to the client.
     public var patience: Duration?
@@ -143,10 +147,10 @@ public struct CallContext: Sendable {
     }
 }
 
-/// A create request that can be carried out.
+/// A create request that was found valid.
 public struct ValidatedExport: Sendable {
     public var plan: ExportPlan
-    /// What must go upstream and be written nowhere, by its JSON Pointer within the options object.
+    /// The secrets, which are sent upstream and written nowhere, by their JSON Pointers within the options object.
     public var secrets: [String: Secret]
 
     /// Makes the outcome of a validation.
@@ -156,13 +160,13 @@ public struct ValidatedExport: Sendable {
     }
 }
 
-/// What is to be exported, fit to be written down: holds no secret.
+/// What is to be exported, in a form that may be stored: it holds no secret.
 public struct ExportPlan: Sendable, Hashable, Codable {
-    /// The options in normal form, secrets left out: `source` of the export, and what `submit` works from.
+    /// The options in normal form, without secrets: the `source` of the export, and the input of `submit`.
     public var source: JSONValue
-    /// What to call the export when the caller gave no name.
+    /// The export's name when the caller gave none.
     public var suggestedName: String
-    /// The caller's own storage, when the files go there: the container's address without its token.
+    /// The caller's own storage, when the files are written there: the container's address without its token.
     public var destination: String?
     /// Whether `submit` needs secrets: they are lost in a crash before the start.
     public var needsSecrets: Bool
@@ -176,14 +180,14 @@ public struct ExportPlan: Sendable, Hashable, Codable {
     }
 }
 
-/// How a job is recognised again, whatever happened in between.
+/// Identifies the job of an export upstream, also after a crash.
 public struct SubmissionMarker: Sendable, Hashable {
     public var exportID: ExportID
     /// The name that the caller gave to the export, or the plan's suggestion.
     public var exportName: String
-    /// When the first attempt to start it was written down: a job that is older is not ours.
+    /// When the first attempt to start it was stored. An older job is not this export's.
     public var notBefore: Timestamp
-    /// The same moment by the upstream's own clock, or a little earlier; nil where that was not known then.
+    /// The same moment by the upstream's own clock, or a little earlier; nil where that was unknown then.
     public var upstreamNotBefore: Timestamp?
 
     /// Makes a marker.
@@ -194,15 +198,15 @@ public struct SubmissionMarker: Sendable, Hashable {
         self.upstreamNotBefore = upstreamNotBefore
     }
 
-    /// The text to leave upstream where there is a free text to leave it in: `export-gateway:<id>`.
+    /// The text to put into a free text field of the upstream's job: `export-gateway:<id>`.
     public var text: String { "export-gateway:\(exportID)" }
 }
 
-/// Where a job is found upstream: kept in the ledger, holds no secret.
+/// Names a job upstream. Stored in the ledger; holds no secret.
 public struct UpstreamReference: Sendable, Hashable, Codable {
     /// The upstream's own id of the job.
     public var id: String
-    /// What else the adapter needs to find it: its case, its workspace, its report.
+    /// What else the adapter needs to find the job: its case, its workspace, its report.
     public var context: [String: String]
 
     /// Makes a reference.
@@ -215,7 +219,7 @@ public struct UpstreamReference: Sendable, Hashable, Codable {
 /// A job that was started.
 public struct Submission: Sendable {
     public var reference: UpstreamReference
-    /// What the upstream's answer told of it already.
+    /// What the upstream's answer already said of the job.
     public var observation: Observation?
 
     /// Makes a record of a start.
@@ -225,9 +229,9 @@ public struct Submission: Sendable {
     }
 }
 
-/// The upstream's present word on a job.
+/// What the upstream said of a job when it was polled.
 public struct Observation: Sendable, Hashable {
-    /// The status in our words; `unknown` for any value never seen before.
+    /// The status in the gateway's terms; `unknown` for any value never seen before.
     public var status: ExportStatus
     /// The status verbatim.
     public var upstreamStatus: String
@@ -242,10 +246,10 @@ public struct Observation: Sendable, Hashable {
     public var failure: ExportFailure?
     /// Failed because the upstream was busy: start it again after this time (`Upstream-PowerBI, Status`).
     public var resubmitAfter: Duration?
-    /// When the upstream wants to be asked next.
+    /// How long the upstream asks to wait before the next poll.
     public var pollAfter: Duration?
 
-    /// Makes an observation; the rest is set as far as the upstream tells.
+    /// Makes an observation; the other values are set as far as the upstream sends them.
     public init(_ status: ExportStatus, upstreamStatus: String) {
         self.status = status
         self.upstreamStatus = upstreamStatus

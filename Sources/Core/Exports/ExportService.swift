@@ -1,27 +1,27 @@
 public import JSON
 
-/// What the HTTP face asks of the engine: everything a caller can do with exports.
+/// What the HTTP API asks of the engine: everything that a caller can do with exports.
 ///
-/// Every method throws nothing but `GatewayError`, ready to be shown.
+/// Every method throws only `GatewayError`, ready to be shown.
 ///
-/// `owner` is the caller whose exports may be seen, nil where all may be. Another caller's export is `notFound`, as one that
-/// does not exist, and nothing is done about it or learned from the call.
+/// `owner` is the caller whose exports may be seen, or nil where all may be. Another caller's export is `notFound`, like an
+/// export that does not exist. The call does nothing about it, and reveals nothing of it.
 public protocol ExportService: Sendable {
     /// The providers and the connections configured for each.
     var providers: [ConfiguredProvider] { get }
 
-    /// Whether exports can be taken and found: the ledger answers. Never depends on an upstream.
+    /// Whether exports can be created and read: the ledger answers. Never depends on an upstream.
     func isReady() async -> Bool
 
-    /// Accepts an export: validated and written down when this returns, started later.
+    /// Accepts an export. It is validated and stored when this returns, and started later.
     func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation
 
-    /// An export as it is known here. The owner's token is kept in memory for the calls that follow; an export that waits
-    /// for one goes on, unless this one was refused a moment ago.
+    /// An export as the gateway knows it. The owner's token is kept in memory for the calls that follow. An export that waits
+    /// for a token goes on, unless this token was refused a moment ago.
     ///
-    /// With `refresh`, the upstream is asked first: callers at the same time share one call, and at most one is made
-    /// in each minimum poll interval. If it fails, the export comes back as known, `stale`. Where the connection runs on
-    /// callers' tokens, it is asked for the owner alone; for others the export comes back as known.
+    /// With `refresh`, the upstream is polled first. Callers at the same time share one call, and at most one call is made in
+    /// each minimum poll interval. If it fails, the export is returned as known, and `stale`. Where the connection runs on
+    /// callers' tokens, the upstream is polled for the owner only; for others the export is returned as known.
     func export(
         _ id: ExportID,
         owner: String?,
@@ -29,24 +29,25 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
-    /// The export where it is at hand, as `export` without a token and without `refresh` would give it. At once: nothing is
-    /// read. Nil where it is not at hand, and for an export that `owner` may not see; `export` tells those apart.
+    /// The export if it is in memory, as `export` without a token and without `refresh` would return it. Returns at once: the
+    /// ledger is not read. Nil where it is not in memory, and for an export that `owner` may not see; `export` tells these apart.
     func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot?
 
-    /// Finds an export as `snapshot` does, in the ledger where it is not at hand, and tells `then`, once, on any thread: with nil
-    /// for an unknown export, for one that `owner` may not see, and where it cannot be read; `export` tells those apart.
+    /// Finds an export like `snapshot`, and reads the ledger where it is not in memory. Calls `then` once, on any thread. It gets
+    /// nil for an unknown export, for one that `owner` may not see, and where it cannot be read; `export` tells these apart.
     func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void)
 
-    /// Tells `then` once, on any thread, as soon as the export's revision is higher than `revision` or it is settled: how it is
-    /// then; nil when nothing is going to change any more, because the gateway stops. After `cancel` nothing is told, unless it
-    /// is being told at that moment. Nil where a service has no such watch; `export(_:owner:changedFrom:within:)` waits then.
+    /// Calls `then` once, on any thread, as soon as the export's revision is higher than `revision`, or the export is settled.
+    /// It gets the export as it is then, or nil when nothing will change any more because the gateway stops. After `cancel` it is
+    /// not called, unless it is being called at that moment. Returns nil where a service has no such watch;
+    /// `export(_:owner:changedFrom:within:)` waits then.
     func watch(
         _ id: ExportID,
         beyond revision: Int64,
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)?
 
-    /// Returns as soon as the export's revision is another than `revision`, or it is settled, or after `timeout`.
+    /// Returns as soon as the export's revision differs from `revision`, or it is settled, or after `timeout`.
     func export(
         _ id: ExportID,
         owner: String?,
@@ -54,25 +55,25 @@ public protocol ExportService: Sendable {
         within timeout: Duration
     ) async throws(GatewayError) -> Export
 
-    /// One page, newest first. The filter says whose.
+    /// One page of exports, newest first. The filter says whose.
     func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
 
-    /// Stops an export: upstream where that can be done, else its tracking here. `cancellation` says which.
-    /// An export that already ended comes back unchanged. Throws `forbidden` where the job would have to be canceled
-    /// upstream with the owner's token, and somebody else asks.
+    /// Stops an export: upstream where that is possible, otherwise only its tracking here. `cancellation` says which.
+    /// An export that has already ended is returned unchanged. Throws `forbidden` where the job would have to be canceled
+    /// upstream with the owner's token, and the caller is not the owner.
     func cancel(
         _ id: ExportID,
         owner: String?,
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
-    /// Says what became of a start that is not confirmed, in the place of the upstream, which does not. The decision is
-    /// carried out, and logged with who made it. The same decision once more changes nothing.
+    /// Decides the outcome of an unconfirmed start, where the upstream does not say it. The decision is carried out, and logged
+    /// with the caller who made it. The same decision once more changes nothing.
     ///
     /// Throws `submissionKnown` for an export whose start is not in question, `upstreamIDInUse` where another export has the
-    /// job, `invalidExport` for an id that cannot be one or that the upstream does not know, `preconditionFailed` when the
-    /// export has another revision than `revision` where one is given. Whether the upstream knows the id is asked with the
-    /// connection's own rights, or with its owner's token; where there is neither, it is found out later.
+    /// job, `invalidExport` for an id that is malformed or that the upstream does not know, and `preconditionFailed` when
+    /// `revision` is given and the export has another one. The upstream is asked for the id with the connection's own
+    /// credential, or with the owner's token. Without either of them, it is checked later.
     func resolve(
         _ id: ExportID,
         owner: String?,
@@ -81,14 +82,15 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export
 
-    /// The file, or the part of it that `range` names if the upstream serves parts, and its bytes from the upstream: the
-    /// head says what came. Throws `notReady`, `noResult`, `deliveredElsewhere`, `expired` or
-    /// `notFound` where there is nothing to be had, and what the upstream said where it failed. One answer that the file is
-    /// not there means little: the upstream is asked for the job, and the file once more where the job stands; what is
-    /// missing only for the moment is `upstreamUnavailable`.
+    /// Opens the file, or the part of it that `range` names if the upstream serves parts. The head says what came. Throws
+    /// `notReady`, `noResult`, `deliveredElsewhere`, `expired` or `notFound` where there is nothing to download, and the
+    /// upstream's error where it failed. One answer that the file is missing proves little: the upstream is polled for the job,
+    /// and asked once more for the file if the job is still there. A file that is missing only for the moment is
+    /// `upstreamUnavailable`.
     ///
-    /// Where the connection runs on callers' tokens, the owner's call is made with the token that it brings, or the last one
-    /// that was kept; anybody else's only with what it brings. Throws `upstreamAuthorizationRequired` where there is none.
+    /// Where the connection runs on callers' tokens, the owner's call uses the token that it brings, or the last one that was
+    /// kept. Another caller's call uses only the token that it brings. Throws `upstreamAuthorizationRequired` where there is
+    /// none.
     func open(
         _ fileID: String,
         of id: ExportID,
@@ -97,14 +99,14 @@ public protocol ExportService: Sendable {
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> FileBody
 
-    /// Writes down that a delivery begins (`underWay`), and with the same id how it went and what it found of the files
-    /// (`readings`): sizes and digests in the export's record are claimed by one reading, confirmed by another that agrees,
-    /// dropped or replaced by those that differ. A whole delivery of a whole file without `readings` is a reading. Never
-    /// throws: what cannot be written is logged, for a download goes on without its row.
+    /// Stores that a delivery begins (`underWay`), and later, with the same id, how it ended and what it found of the files
+    /// (`readings`). Sizes and digests in the export's record are claimed by one reading and confirmed by another that agrees.
+    /// Readings that differ drop or replace them. A whole delivery of a whole file without `readings` counts as a reading. Never
+    /// throws: what cannot be stored is logged, because a download goes on without its row.
     func record(_ delivery: Delivery) async
 
-    /// One page of an export's deliveries, oldest first; of those of one request where `requestID` is given. Throws
-    /// `notFound` for an unknown export.
+    /// One page of an export's deliveries, oldest first. With `requestID`, only the deliveries of that request. Throws `notFound`
+    /// for an unknown export.
     func deliveries(
         of id: ExportID,
         owner: String?,
@@ -115,7 +117,7 @@ public protocol ExportService: Sendable {
 }
 
 extension ExportService {
-    /// Nothing is at hand where a service keeps nothing.
+    /// A service without snapshots in memory finds none.
     public func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? { nil }
 
     public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) { then(nil) }
@@ -127,13 +129,13 @@ extension ExportService {
     ) -> (any ExportWatch)? { nil }
 }
 
-/// Somebody who is to be told of the next change of an export.
+/// A watch for the next change of an export.
 public protocol ExportWatch: Sendable {
-    /// Ends the watch; it must be called, and may be more than once.
+    /// Ends the watch. It must be called, and may be called more than once.
     func cancel()
 }
 
-/// A create request, as far as it is the same for every provider.
+/// The part of a create request that is the same for every provider.
 public struct ExportDraft: Sendable {
     public var provider: ProviderID
     /// The connection's name; nil picks the provider's only one.
@@ -166,24 +168,24 @@ public struct ExportDraft: Sendable {
     }
 }
 
-/// The options are as they came, and may hold secrets until they have been validated.
+/// The options may hold secrets until they have been validated, so they are not printed.
 extension ExportDraft: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "ExportDraft(\(provider), by \(createdBy))" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// What an operator has found out, or decides, about a start whose outcome is not known.
+/// An operator's decision about a start whose outcome is unknown.
 public enum SubmissionDecision: Sendable, Hashable {
-    /// The upstream has started it: this is the job's id there.
+    /// The upstream has started it: this is the id of the job.
     case started(upstreamID: String)
     /// The upstream has not: it is started again.
     case notStarted
-    /// Nobody knows, or cares any more: the export ends as canceled.
+    /// The outcome stays unknown: the export ends as canceled.
     case abandoned
 }
 
-/// How a repeated create request is recognised; keys are each caller's own.
+/// Identifies a repeated create request. Each caller has its own keys.
 public struct Idempotency: Sendable, Hashable {
     public var key: String
     /// A digest of the request body in normal form.
@@ -227,14 +229,14 @@ public struct ExportFilter: Sendable, Hashable {
 
 /// One page of exports, newest first.
 public struct ExportPage: Sendable {
-    /// What callers see of each, ready to be sent where it was sent before.
+    /// The snapshots, with the forms in which they were sent before.
     public var snapshots: [ExportSnapshot]
     /// Whether older exports match too.
     public var hasMore: Bool
     /// How many were left out because their rows cannot be read.
     public var unreadable: Int
-    /// Before which export the next page begins, where there is more. One that ends in a stretch of exports that cannot be read has
-    /// fewer exports than were asked for, or none.
+    /// The export before which the next page begins, if there is more. A page at whose end exports cannot be read has fewer
+    /// exports than were asked for, or none.
     public var next: ExportID?
 
     /// Makes a page. Without `next`, the next one begins before its last export.
@@ -245,7 +247,7 @@ public struct ExportPage: Sendable {
         self.next = hasMore ? next ?? snapshots.last?.export.id : nil
     }
 
-    /// Makes a page of exports of which nothing was sent yet.
+    /// Makes a page of exports that were never sent before.
     public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
         self.init(snapshots: exports.map { ExportSnapshot($0) }, hasMore: hasMore, unreadable: unreadable)
     }

@@ -1,11 +1,11 @@
 public import Synchronization
 
-/// An export as callers see it between two changes, with the forms in which it is sent: each is made once, or by each of those
+/// The latest visible state of an export, with the forms in which it is sent. Each form is made once, or once by each of those
 /// who ask for it first at the same moment.
 public final class ExportSnapshot: Sendable {
     @usableFromInline struct Forms {
         @usableFromInline var made: [any Sendable] = []
-        /// Of the snapshot before this one, where only `observedAt` is another.
+        /// The forms of the snapshot before this one, where only `observedAt` differs.
         @usableFromInline var earlier: [any Sendable] = []
     }
 
@@ -13,13 +13,13 @@ public final class ExportSnapshot: Sendable {
     public let export: Export
     @usableFromInline let forms: Mutex<Forms>
 
-    /// How many forms are kept; those that were made first give way.
+    /// How many forms are kept; those that were made first are evicted.
     public static let formLimit = 4
 
     /// Makes a snapshot.
     ///
-    /// - Parameter earlier: The one that it takes the place of. Where both show the same revision, the forms of the earlier one
-    ///   can be made good for this one.
+    /// - Parameter earlier: The snapshot that this one replaces. Where both have the same revision, the forms of the earlier one
+    ///   can be patched for this one.
     public init(_ export: Export, after earlier: ExportSnapshot? = nil) {
         self.export = export
         var forms = Forms()
@@ -31,9 +31,9 @@ public final class ExportSnapshot: Sendable {
 
     /// The form that `isWanted` picks.
     ///
-    /// Where there is none, `make` makes it and it is kept; `make` gets the same form of the earlier snapshot, if that is of the
-    /// same revision. `isWanted` is called with a lock held: it must not ask this snapshot for another form. `make` is not, because
-    /// the text of an export with many files takes long.
+    /// Where there is none, `make` makes it, and it is kept. `make` gets the same form of the earlier snapshot, if that has the
+    /// same revision. `isWanted` is called with a lock held: it must not ask this snapshot for another form. `make` is called
+    /// without the lock, because encoding an export with many files takes long.
     @inlinable public func form<Form: Sendable>(
         where isWanted: (Form) -> Bool,
         make: (_ earlier: Form?) -> Form

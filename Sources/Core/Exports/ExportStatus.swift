@@ -1,4 +1,4 @@
-/// Where an export stands. Clients must survive values that are added later.
+/// The status of an export. Clients must accept values that are added later.
 public enum ExportStatus: String, Codable, Sendable, CaseIterable {
     /// Accepted here, or waiting at the upstream.
     case notStarted
@@ -6,18 +6,18 @@ public enum ExportStatus: String, Codable, Sendable, CaseIterable {
     case running
     /// Done; its files can be downloaded.
     case succeeded
-    /// Done with losses, which `error` tells; its files can be downloaded.
+    /// Done, but incomplete: `error` says what is missing. Its files can be downloaded.
     case partiallySucceeded
-    /// Ended without a result; `error` tells why.
+    /// Ended without a result; `error` says why.
     case failed
-    /// Ended at the caller's wish.
+    /// Canceled by the caller.
     case canceled
-    /// Its files are no longer kept by the upstream.
+    /// The upstream no longer keeps its files.
     case expired
-    /// The upstream says nothing that we understand, or we cannot know whether the export was started.
+    /// The upstream sent a status that is not known here, or it is unknown whether the export was started.
     case unknown
 
-    /// Whether this status is never left again, but for `expired` after a success.
+    /// Whether this status is final. Only a success can still become `expired`.
     public var isTerminal: Bool {
         switch self {
         case .succeeded, .partiallySucceeded, .failed, .canceled, .expired: true
@@ -25,6 +25,6 @@ public enum ExportStatus: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Whether there are files to be had.
+    /// Whether there are files to download.
     public var hasResult: Bool { self == .succeeded || self == .partiallySucceeded }
 }

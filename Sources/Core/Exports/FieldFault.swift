@@ -1,6 +1,6 @@
 /// One thing that is wrong with a request: where, and what to do about it.
 public struct FieldFault: Sendable, Hashable, Codable {
-    /// What is wrong and how to mend it. Never repeats a secret.
+    /// What is wrong and how to fix it. Never repeats a secret.
     public var detail: String
 
     /// A JSON Pointer (RFC 6901) into the request body, such as `/powerBI/format`.

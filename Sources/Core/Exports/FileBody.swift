@@ -2,7 +2,7 @@ public import NIOCore
 
 /// A file as it comes from the upstream: a head, and bytes that are read once, as fast as the reader takes them.
 public struct FileBody: Sendable {
-    /// What the upstream says of the bytes.
+    /// What the upstream says about the bytes.
     public struct Head: Sendable, Hashable {
         /// The upstream's `Content-Type`, verbatim.
         public var contentType: String?
@@ -12,8 +12,8 @@ public struct FileBody: Sendable {
         public var contentEncoding: String?
         /// The part of the file that the bytes are; nil when they are the whole file.
         public var range: ContentRange?
-        /// What stays the same as long as the file's bytes do: the upstream's `ETag`, verbatim, if it is strong. Sent
-        /// back with ``FileRange/validator``.
+        /// The upstream's `ETag`, verbatim, if it is strong: it stays the same as long as the file's bytes do. Sent back with
+        /// ``FileRange/validator``.
         public var validator: String?
         /// Whether the upstream says that it serves parts of this file (`Accept-Ranges: bytes`, or a 206).
         public var servesRanges: Bool
@@ -42,8 +42,8 @@ public struct FileBody: Sendable {
 
     public var head: Head
 
-    /// The bytes. Single pass. Throws `ProviderError` when the upstream breaks off, stalls, or sends another length
-    /// than it said: what has been read until then is not the file. Letting go of the iterator closes the upstream.
+    /// The bytes, for a single pass. Throws `ProviderError` when the upstream breaks off, stalls, or sends another length than it
+    /// announced; the bytes until then are not the file. Releasing the iterator closes the upstream's connection.
     public var bytes: any AsyncSequence<ByteBuffer, any Error> & Sendable
 
     /// Makes a body.

@@ -1,10 +1,10 @@
-/// The part of a file that is asked of an upstream: from a byte to the end, or to another byte.
+/// The part of a file that is requested from an upstream: from a byte to the end, or to another byte.
 ///
-/// An upstream may answer with the whole file all the same; ``FileBody/Head/range`` tells what came.
+/// An upstream may still answer with the whole file; ``FileBody/Head/range`` says what came.
 public struct FileRange: Sendable, Hashable {
     /// The place of the first byte, counted from 0.
     public var first: Int64
-    /// The place of the last byte, itself included; nil reaches to the end of the file.
+    /// The place of the last byte, inclusive; nil for the end of the file.
     public var last: Int64?
     /// The strong validator that an earlier answer had (``FileBody/Head/validator``): the part is wanted only if the file
     /// is still the same, else the whole (`If-Range`, RFC 9110, 13.1.5).
@@ -21,7 +21,7 @@ public struct FileRange: Sendable, Hashable {
 /// Which part of the file an answer holds (`Content-Range`, RFC 9110, 14.4).
 public struct ContentRange: Sendable, Hashable {
     public var first: Int64
-    /// The last byte, itself included.
+    /// The last byte, inclusive.
     public var last: Int64
     /// The length of the whole file, where the upstream knows it.
     public var completeLength: Int64?

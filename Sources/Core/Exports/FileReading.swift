@@ -1,4 +1,4 @@
-/// What one delivery found a file to be: evidence for what the record claims of it, or against.
+/// What one delivery found out about a file: evidence for or against what the record claims.
 ///
 /// Readings are independent of each other when they belong to different deliveries.
 public struct FileReading: Sendable, Hashable, Codable {
@@ -6,15 +6,15 @@ public struct FileReading: Sendable, Hashable, Codable {
     public var fileID: String
     /// The length of the whole plain file; nil where it is only known to be longer than `claimedSize`.
     public var size: Int64?
-    /// Lower-case hexadecimal SHA-256, where the whole file was read to a proper end; nil where only its length was told.
+    /// Lower-case hexadecimal SHA-256, where the whole file was read to its proper end; nil where only its length is known.
     public var sha256: String?
     /// CRC-32 of the bytes that `sha256` is of.
     public var crc32: UInt32?
-    /// The size that the record had when the file was opened, and the bytes were held against.
+    /// The size in the record when the file was opened, which the bytes were compared with.
     public var claimedSize: Int64?
-    /// The digest that the record had when the file was opened, and the bytes were held against.
+    /// The digest in the record when the file was opened, which the bytes were compared with.
     public var claimedDigest: String?
-    /// Whether the bytes were handed on as the whole file: false where the delivery was broken off because of what was found.
+    /// Whether the bytes were sent as the whole file. False where the delivery was broken off because of what was found.
     public var isDelivered: Bool
 
     /// Makes a reading of the whole file that was opened when the record said `file` of it.

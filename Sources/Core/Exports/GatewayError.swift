@@ -1,13 +1,13 @@
 public import JSON
 
-/// What a client is told when a call fails: becomes a problem document in `GatewayAPI`, and nowhere else.
+/// The error that a client gets when a call fails. Only `GatewayAPI` turns it into a problem document.
 public struct GatewayError: Error, Sendable {
     public var code: ProblemCode
     /// What happened and what can be done. Safe for the client.
     public var detail: String
-    /// What is wrong with which field; pointers into the request body.
+    /// The faults of single fields, with pointers into the request body.
     public var faults: [FieldFault]
-    /// When another try makes sense.
+    /// How long to wait before another attempt.
     public var retryAfter: Duration?
     /// What the upstream said, where it was asked.
     public var upstream: UpstreamErrorInfo?
@@ -15,7 +15,7 @@ public struct GatewayError: Error, Sendable {
     public var members: [String: JSONValue]
     /// What the client's credential lacks, for `unauthenticated` and `forbidden`.
     public var challenge: BearerChallenge?
-    /// The error below this one, for logs only.
+    /// The underlying error, for logs only.
     public var cause: (any Error)?
 
     /// Makes an error for a client.
@@ -39,7 +39,7 @@ public struct GatewayError: Error, Sendable {
         self.cause = cause
     }
 
-    /// What an adapter's error means to a client; the pointers of `faults` get `prefix` before them.
+    /// Converts an adapter's error for a client. The pointers of `faults` get `prefix` before them.
     public init(_ error: ProviderError, faultsBelow prefix: String = "") {
         self.init(
             error.problem,
@@ -60,11 +60,11 @@ public struct GatewayError: Error, Sendable {
     }
 }
 
-/// A mistake of the operator: ends the process before it serves, naming the configuration key.
+/// A mistake in the configuration. It ends the process before it serves, and names the configuration key.
 public struct StartupError: Error, Sendable, CustomStringConvertible {
     /// The configuration key, such as `connections[1].clientSecret`.
     public var key: String
-    /// What is wrong and how to mend it. Never holds a secret.
+    /// What is wrong and how to fix it. Never holds a secret.
     public var detail: String
 
     /// Makes an error about one key.

@@ -75,7 +75,7 @@ public final class ManualTime: TimeSource {
         }
     }
 
-    /// Moves the clock on and wakes whoever is due.
+    /// Advances the clock and wakes whoever is due.
     public func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration

@@ -1,20 +1,20 @@
-/// What the reading of files in the background asks of the engine.
+/// What background measurement of files asks of the engine.
 ///
-/// What the ledger does not take is logged, and found again when the claim has run out.
+/// What the ledger cannot store is logged, and found again when the claim has expired.
 public protocol MeasurementService: Sendable {
-    /// Takes a success whose files are to be looked at now; nil where none is due. The one that became due last comes first,
-    /// because whoever waited for it asks for its files soon. Never one that is among `running`, nor one whose files only a
-    /// caller's token could open.
+    /// Claims a success whose files are to be measured now; nil where none is due. The one that became due last comes first,
+    /// because its caller will probably download its files soon. Never returns one that is among `running`, nor one whose files
+    /// only a caller's token could open.
     ///
-    /// The claim counts as an attempt. It comes again after `lease`, also when this process has ended by then, unless
-    /// something else was said of it with `endMeasurement`.
+    /// The claim counts as an attempt. The export is due again after `lease`, also when this process has ended by then, unless
+    /// `endMeasurement` says otherwise.
     func claimMeasurement(besides running: Set<ExportID>, lease: Duration) async -> MeasurementClaim?
 
-    /// Ends a claim: for good, or until its next turn. Carried out in a cancelled task too.
+    /// Ends a claim: for good, or until `next`. Carried out in a cancelled task too.
     func endMeasurement(_ claim: MeasurementClaim, next: MeasurementClaim.Next?) async
 
-    /// The file, or the part of it that `range` names, opened with the connection's own credential and no caller's token; else
-    /// as `ExportService.open`.
+    /// Opens the file, or the part of it that `range` names, with the connection's own credential and no caller's token.
+    /// Otherwise like `ExportService.open`.
     func openForMeasurement(
         _ fileID: String,
         of id: ExportID,
@@ -28,19 +28,19 @@ public protocol MeasurementService: Sendable {
     func waitForMeasurement(besides running: Set<ExportID>) async
 }
 
-/// A success whose files are to be looked at.
+/// A success whose files are to be measured.
 public struct MeasurementClaim: Sendable, Hashable {
     public var export: Export
-    /// How often it was claimed, this time included, without being given back.
+    /// How often it was claimed and counted, this claim included.
     public var attempts: Int
 
-    /// When a claim comes again.
+    /// When the export is due again.
     public struct Next: Sendable, Hashable {
         public var wait: Duration
-        /// Whether the attempt counts: not one that was given up for others' sake.
+        /// Whether the attempt counts. An attempt that was given up for other work does not.
         public var counts: Bool
 
-        /// Makes a turn.
+        /// Makes the next due time.
         public init(after wait: Duration, counts: Bool) {
             self.wait = wait
             self.counts = counts

@@ -177,7 +177,7 @@ public struct ObjectReader: Sendable {
         return members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// Refuses every member that nobody asked for, with the nearest known name where one is close.
+    /// Refuses every member that was not read, and suggests the nearest known name where one is close.
     ///
     /// At most 32 of them are named, so that the answer to a hostile body stays small.
     public mutating func finish() {

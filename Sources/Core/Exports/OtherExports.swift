@@ -1,10 +1,10 @@
-/// What the engine knows of its other exports on a connection: which upstream jobs are theirs, or may be.
+/// Tells an adapter which upstream jobs belong, or may belong, to other exports of the connection.
 public struct OtherExports: Sendable {
-    /// An export whose own start is under way or unconfirmed, also one that was given up or canceled so.
+    /// An export whose own start is under way or unconfirmed, also when it was given up or canceled in that state.
     public struct Unconfirmed: Sendable, Hashable {
         public var plan: ExportPlan
         public var marker: SubmissionMarker
-        /// Whether the start was made again since the moment that the marker names: its job may be of any later time.
+        /// Whether the start was repeated since the time in the marker: its job may have been created at any later time.
         public var isRepeated: Bool
 
         /// Makes a record.
@@ -15,11 +15,11 @@ public struct OtherExports: Sendable {
         }
     }
 
-    /// What other exports have to do with some jobs.
+    /// The claims of other exports on some jobs.
     public struct Claims: Sendable, Hashable {
-        /// Those of the ids that another export is bound to.
+        /// The ids that another export is bound to.
         public var boundIDs: Set<String>
-        /// A job without a marker may be one of theirs.
+        /// The exports that a job without a marker may belong to.
         public var unconfirmed: [Unconfirmed]
 
         /// Makes an answer.
@@ -31,7 +31,7 @@ public struct OtherExports: Sendable {
 
     private let ask: @Sendable (_ upstreamIDs: [String]) async throws -> Claims
 
-    /// Makes the knowledge of an engine; `ask` answers from one moment.
+    /// Makes a value that asks the engine; `ask` answers from one consistent state.
     public init(_ ask: @escaping @Sendable (_ upstreamIDs: [String]) async throws -> Claims) {
         self.ask = ask
     }
@@ -39,8 +39,8 @@ public struct OtherExports: Sendable {
     /// There are no others.
     public static let none = OtherExports { _ in Claims() }
 
-    /// What others have to do with jobs, by the jobs' ids in every spelling. Asked after the upstream's answer was read: a
-    /// start that was made meanwhile is known by then. Throws `transient` when it cannot be known now.
+    /// The claims of other exports on jobs, by the jobs' ids in every spelling. Ask after the upstream's answer was read, so that
+    /// a start that was made meanwhile is known. Throws `transient` when the claims cannot be read now.
     public func claims(on upstreamIDs: [String]) async throws(ProviderError) -> Claims {
         do {
             return try await ask(upstreamIDs)

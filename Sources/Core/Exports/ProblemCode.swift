@@ -61,7 +61,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case fileChanged = "file-changed"
     case canceled = "canceled"
 
-    // Deciding what became of a start.
+    // Deciding the outcome of a start.
     case submissionKnown = "submission-known"
     case upstreamIDInUse = "upstream-id-in-use"
 

@@ -21,7 +21,7 @@ public struct ProviderID: Hashable, Sendable, Codable, CustomStringConvertible {
     public var description: String { rawValue }
 }
 
-/// So many calls in so much time, over all exports of a connection.
+/// The most calls in a time, over all exports of a connection.
 public struct RequestBudget: Sendable, Hashable {
     public var count: Int
     public var per: Duration
@@ -33,35 +33,35 @@ public struct RequestBudget: Sendable, Hashable {
     }
 }
 
-/// What an adapter can do. Used by the engine, served at `GET /providers`, proved by the conformance suite: what is
-/// declared works, what is not declared is refused without a network call.
+/// What an adapter can do. The engine uses it, `GET /providers` serves it, and the conformance suite proves it: what is declared
+/// works, and what is not declared is refused without a network call.
 public struct ProviderCapabilities: Sendable, Hashable {
     /// A running job can be stopped upstream.
     public var cancel = false
-    /// The upstream tells how far it is.
+    /// The upstream reports the progress of a job.
     public var progress = false
     /// The upstream can list its jobs.
     public var listing = false
-    /// Many exports are observed with one call.
+    /// Many exports can be polled with one call.
     public var batchObserve = false
     /// A job can be found again by the marker it was started with.
     public var reconcile = false
-    /// Parts of a file are asked for where a range is wanted: the upstream serves them, at least from some of its hosts.
+    /// The upstream serves parts of a file, at least from some of its hosts. So ranges are requested.
     public var rangeDownload = false
     /// An export can have more than one file.
     public var multipleFiles = false
     /// A second run of the same export does no harm: an unconfirmed start is repeated, unless the connection's
     /// `ambiguousStart` says `hold`.
     public var resubmitIsHarmless = false
-    /// The caller's own upstream token is needed: the API knows no application permissions.
+    /// The caller's own upstream token is needed: the upstream API has no application permissions.
     public var delegatedOnly = false
-    /// The shortest wait between two polls of one export, when the upstream names none.
+    /// The shortest wait between two polls of one export, unless the upstream asks for another.
     public var minimumPollInterval: Duration
-    /// The calls that the upstream allows in a time, where it says so.
+    /// The calls that the upstream allows in a time, where that is documented.
     public var requestBudget: RequestBudget?
-    /// How long files are kept, where the upstream says so.
+    /// How long files are kept, where that is documented.
     public var downloadLifetime: Duration?
-    /// The formats that can be asked for; empty where there is no choice.
+    /// The formats that can be requested; empty where there is no choice.
     public var formats: [String] = []
 
     /// A record in which nothing is declared.
@@ -70,7 +70,7 @@ public struct ProviderCapabilities: Sendable, Hashable {
     }
 }
 
-/// What there is to know of a provider before any call: served at `GET /providers`.
+/// What is known of a provider before any call, as `GET /providers` serves it.
 public struct ProviderDescriptor: Sendable {
     public var id: ProviderID
     /// The product's name.
@@ -104,7 +104,7 @@ public struct ProviderDescriptor: Sendable {
     }
 }
 
-/// The end of a product.
+/// The retirement of a product.
 public struct ProviderRetirement: Sendable, Hashable, Codable {
     /// The last day, `2025-12-31`.
     public var retiredOn: String

@@ -1,4 +1,4 @@
-/// What an adapter may throw: a closed set, so that the engine needs no adapter's name.
+/// The errors that an adapter may throw. The set is closed, so that the engine needs to know no adapter by name.
 public struct ProviderError: Error, Sendable {
     /// The kinds of failure. The raw value is the metric label: never reused for something else.
     public enum Code: String, Sendable, CaseIterable {
@@ -6,46 +6,46 @@ public struct ProviderError: Error, Sendable {
         case invalid
         /// The credentials are missing, wrong or expired.
         case unauthenticated
-        /// The credentials are good, but not for this.
+        /// The credentials are valid, but not sufficient for this.
         case forbidden
-        /// The upstream does not know the thing.
+        /// The upstream does not know the requested object.
         case notFound
-        /// It was there, and is no longer kept.
+        /// The object existed, and is no longer kept.
         case gone
-        /// Another job stands in the way; `existing` names it.
+        /// Another job prevents the start; `existing` names it.
         case conflict
-        /// Asked to wait; `retryAfter` says how long. Nothing was started.
+        /// The upstream asked to wait; `retryAfter` says how long. Nothing was started.
         case throttled
-        /// Failed for now, nothing was started; worth another try.
+        /// The call failed for now and may be repeated. Nothing was started.
         case transient
-        /// It cannot be known whether the upstream started the job.
+        /// It is unknown whether the upstream started the job.
         case ambiguous
-        /// The upstream accepted the start and does not say under which id its job runs. Never started again.
+        /// The upstream accepted the start, but did not say the id of its job. Never started again.
         case accepted
         /// The provider does not have this. Thrown without a network call.
         case unsupported
-        /// Will fail the same way for ever.
+        /// The call will always fail in the same way.
         case permanent
     }
 
     public var code: Code
-    /// The stable code a client gets to see.
+    /// The stable code that a client sees.
     public var problem: ProblemCode
     /// What happened and what can be done, safe for the client. Never holds a secret.
     public var detail: String
-    /// How long to wait before another try, where the upstream told.
+    /// How long to wait before another attempt, where the upstream said so.
     public var retryAfter: Duration?
-    /// The id of the job in the way, for `conflict`.
+    /// The id of the job that prevents the start, for `conflict`.
     public var existing: String?
     /// What is wrong with which field, for `invalid`; pointers are relative to the provider's options object.
     public var faults: [FieldFault]
     /// What the upstream said.
     public var upstream: UpstreamErrorInfo?
-    /// What a new token of the caller has to prove, where the upstream or its authority says so.
+    /// What a new token of the caller has to prove, where the upstream or the authority requires it.
     public var challenge: ClaimsChallenge?
-    /// Where the call stands, for the problem `queued`: the gateway's own request budget had no place.
+    /// The place of the call in the queue, for the problem `queued`: the gateway's own request budget had no place.
     public var queue: QueuePlace?
-    /// The error below this one, for logs only; its description must not reach a client.
+    /// The underlying error, for logs only. Its description must not reach a client.
     public var cause: (any Error)?
 
     /// Makes an error; `problem` follows from the code where it is not given.
@@ -76,13 +76,13 @@ public struct ProviderError: Error, Sendable {
         ProviderError(.invalid, "The options are not valid: see errors.", problem: .invalidExport, faults: faults)
     }
 
-    /// Whether it is the gateway's own request budget that had no place: the upstream was not asked.
+    /// Whether the gateway's own request budget had no place, so that the upstream was not called.
     public var isOwnWait: Bool { problem == .queued }
 
-    /// Whether the same call may succeed later without anybody's help, and cannot start a second job.
+    /// Whether the same call may succeed later without any change, and cannot start a second job.
     public var isRetryable: Bool { code == .throttled || code == .transient }
 
-    /// A name without values in it, fit for a metric's dimension.
+    /// A constant name, for a metric's label.
     public var label: String { code.rawValue }
 }
 

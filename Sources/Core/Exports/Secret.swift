@@ -2,7 +2,7 @@
 public struct Secret: Sendable, Hashable {
     private let value: String
 
-    /// Takes charge of a secret text.
+    /// Wraps a secret text.
     public init(_ value: String) {
         self.value = value
     }
@@ -25,7 +25,7 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
 public struct SecretBytes: Sendable, Hashable {
     private let bytes: [UInt8]
 
-    /// Takes charge of a key.
+    /// Wraps a key.
     public init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }

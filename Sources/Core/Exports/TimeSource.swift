@@ -1,10 +1,9 @@
-/// Where a module gets the time from, and how it waits: handed in, so that tests own both.
+/// The clock of a module, and its way to wait. It is injected, so that tests control both.
 public protocol TimeSource: Sendable {
     /// The wall clock, UTC.
     func now() -> Timestamp
 
-    /// The time since some moment in the past: it goes on evenly, and setting the wall clock changes nothing about it. For
-    /// durations.
+    /// A monotonic time, for durations: it advances evenly, and setting the wall clock does not change it.
     func elapsed() -> Duration
 
     /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.

@@ -1,6 +1,6 @@
-/// A job in an upstream's list that carries no marker, and is what an unconfirmed start asked for.
+/// A job in an upstream's list that has no marker, and matches what an unconfirmed start asked for.
 public struct UnmarkedJob: Sendable, Hashable {
-    /// The upstream's id, in every spelling that it may have been written down in; the first is the list's own.
+    /// The upstream's id, in every spelling that may be stored for it. The first is the list's own.
     public var ids: [String]
     /// By the upstream's clock.
     public var createdAt: Timestamp
@@ -11,26 +11,26 @@ public struct UnmarkedJob: Sendable, Hashable {
         self.createdAt = createdAt
     }
 
-    /// How much earlier than the beginning of an attempt its job may seem to have been created: a `Date` has whole seconds, and
-    /// an upstream is many machines.
+    /// How much earlier than the beginning of an attempt its job may seem to have been created. A `Date` has whole seconds, and
+    /// an upstream has many machines.
     public static let clockTolerance = Duration.seconds(2)
-    /// How long after the beginning of an attempt its job may be created.
+    /// The longest time from the beginning of an attempt to the creation of its job.
     public static let longestStart = Duration.seconds(900)
 
-    /// Whether an attempt that began at `start`, by the upstream's clock, or one that repeated it can have created the job.
+    /// Whether an attempt that began at `start` (by the upstream's clock), or a repetition of it, can have created the job.
     public func mayComeFrom(attemptAt start: Timestamp, isRepeated: Bool = false) -> Bool {
         createdAt >= start + (.zero - Self.clockTolerance) && (isRepeated || createdAt <= start + Self.longestStart)
     }
 
-    /// The job of an unconfirmed start, where nothing but one of `jobs` can be it. Nil when none comes into question.
+    /// The job of an unconfirmed start, where exactly one of `jobs` is possible. Nil when none is possible.
     ///
-    /// Throws `ambiguous`, naming the jobs, where several come into question, or one that may be the job of another
-    /// unconfirmed start: of one that `wantsTheSame` and began before the job was created. Without `isWholeList` a job may be
-    /// unseen, so that none is known to be the only one.
+    /// Throws `ambiguous`, and names the jobs, where several are possible, or where the only one may belong to another
+    /// unconfirmed start: one that `wantsTheSame` and began before the job was created. Without `isWholeList` the list may lack
+    /// a job, so that no job is known to be the only one.
     ///
     /// - Parameters:
-    ///   - earliest: When the attempt began, by the upstream's clock: an older job is not its own.
-    ///   - upstreamTime: A time of ours by the upstream's clock.
+    ///   - earliest: When the attempt began, by the upstream's clock. An older job does not belong to it.
+    ///   - upstreamTime: Converts a time of our clock to the upstream's clock.
     public static func only(
         of jobs: [UnmarkedJob],
         since earliest: Timestamp,

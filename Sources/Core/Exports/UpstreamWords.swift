@@ -1,11 +1,12 @@
-/// What an upstream wrote, made fit to be logged, kept and shown: one line, without what could be a secret.
+/// Sanitizes texts of an upstream, so that they may be logged, stored and shown: one line, without anything that could be a
+/// secret.
 ///
-/// Upstreams repeat in their messages what they were sent: addresses with a SAS, parts of an assertion.
+/// Upstreams repeat in their messages what they were sent, such as addresses with a SAS, or parts of an assertion.
 enum UpstreamWords {
     /// Control characters become spaces; queries of addresses, signatures, tokens and the values of parameters that hold a
-    /// secret are cut out; no more than `limit` characters.
+    /// secret are redacted; no more than `limit` characters.
     static func clean(_ text: String, limit: Int) -> String {
-        // Longer texts are nobody's message, and are not looked through.
+        // A longer text is no message, and is not searched.
         var bearer = false
         let words = String(text.prefix(8 * limit)).split(omittingEmptySubsequences: true) { $0 == " " || isControl($0) }
             .map { word -> String in

@@ -43,6 +43,6 @@ public enum MemoryRefusal: Error, Sendable, Hashable {
     case caller(limit: Int)
     /// There is nothing left for this kind.
     case full
-    /// The reservation was given up before: nothing more can be had with it.
+    /// The reservation was given up before: nothing more can be reserved with it.
     case released
 }

@@ -10,7 +10,7 @@ import CISAL
 /// Memory: 268 KiB with zlib, 420 KiB with ISA-L, each taken with the first block that needs it, and one block of output.
 final class BlockCompressor {
     /// The most that a block can become: stored, with a header for each of the compressor's own blocks.
-    private static let room = Block.capacity + Block.capacity / 8 + 4096
+    private static let outputCapacity = Block.capacity + Block.capacity / 8 + 4096
 
     private var output: UnsafeMutablePointer<UInt8>?
     private var zlib: ZlibDeflater?
@@ -26,7 +26,7 @@ final class BlockCompressor {
     }
 
     func compress(_ block: Block, _ effort: Effort) throws(GzipError) -> CompressedBlock {
-        let output = self.output ?? .allocate(capacity: Self.room)
+        let output = self.output ?? .allocate(capacity: Self.outputCapacity)
         self.output = output
         let count =
             switch effort.engine {
@@ -48,7 +48,7 @@ final class BlockCompressor {
             zlib = try ZlibDeflater(level: level)
         }
         guard let zlib else { throw GzipError(code: .outOfMemory, status: Z_MEM_ERROR) }
-        return try zlib.deflate(block, to: output, room: Self.room)
+        return try zlib.deflate(block, to: output, outputCapacity: Self.outputCapacity)
     }
 
     #if ISAL
@@ -66,7 +66,7 @@ final class BlockCompressor {
             UInt32(block.historyCount),
             UInt32(block.count),
             output,
-            UInt32(Self.room)
+            UInt32(Self.outputCapacity)
         )
         guard count >= 0 else { throw GzipError(code: .compressorFailed, status: Int32(count)) }
         return Int(count)
@@ -107,7 +107,7 @@ private final class ZlibDeflater {
         stream.deallocate()
     }
 
-    func deflate(_ block: Block, to output: UnsafeMutablePointer<UInt8>, room: Int) throws(GzipError) -> Int {
+    func deflate(_ block: Block, to output: UnsafeMutablePointer<UInt8>, outputCapacity: Int) throws(GzipError) -> Int {
         let input = block.bytes.bindMemory(to: UInt8.self)
         var status = deflateReset(stream)
         if status == Z_OK, level == 6 {
@@ -123,7 +123,7 @@ private final class ZlibDeflater {
         stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
         stream.pointee.avail_in = uInt(input.count)
         stream.pointee.next_out = output
-        stream.pointee.avail_out = uInt(room)
+        stream.pointee.avail_out = uInt(outputCapacity)
         status = CZlib.deflate(stream, Z_SYNC_FLUSH)
         let left = Int(stream.pointee.avail_out)
         stream.pointee.next_in = nil
@@ -131,6 +131,6 @@ private final class ZlibDeflater {
         guard status == Z_OK, stream.pointee.avail_in == 0, left > 0 else {
             throw GzipError(code: .compressorFailed, status: status)
         }
-        return room - left
+        return outputCapacity - left
     }
 }

@@ -31,7 +31,7 @@ public final class Gunzip {
             encoded += Int64(before - input.readableBytes)
             decoded += Int64(output.readableBytes)
             if let length = limits.length, decoded > length { throw GzipError(code: .tooLong, status: 0) }
-            if let ratio = limits.ratio, decoded > limits.ratioFloor,
+            if let ratio = limits.ratio, decoded > limits.ratioThreshold,
                 decoded / Int64(max(ratio, 1)) > encoded
             {
                 throw GzipError(code: .tooDense, status: 0)

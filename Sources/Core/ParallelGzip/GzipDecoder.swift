@@ -19,13 +19,13 @@ public struct GzipDecoder: Sendable {
         /// than 1032, text is at 3 to 20, and rows that repeat are at 100 and more.
         public var ratio: Int?
         /// As many decoded bytes are let through whatever their ratio: a small file of one letter is no attack.
-        public var ratioFloor: Int64
+        public var ratioThreshold: Int64
 
         /// Makes limits; without arguments there are none.
-        public init(length: Int64? = nil, ratio: Int? = nil, ratioFloor: Int64 = 1 << 20) {
+        public init(length: Int64? = nil, ratio: Int? = nil, ratioThreshold: Int64 = 1 << 20) {
             self.length = length
             self.ratio = ratio
-            self.ratioFloor = ratioFloor
+            self.ratioThreshold = ratioThreshold
         }
     }
 

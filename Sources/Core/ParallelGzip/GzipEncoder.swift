@@ -102,13 +102,13 @@ public struct GzipEncoder: Sendable {
 
     private static func read(_ source: Source, into stream: GzipStream) async {
         do {
-            try await stream.room()
+            try await stream.waitForCapacity()
             while var piece = try await source.next() {
                 while piece.readableBytes > 0 {
-                    try await stream.room()
+                    try await stream.waitForCapacity()
                     stream.fill(&piece)
                 }
-                try await stream.room()
+                try await stream.waitForCapacity()
             }
             stream.end()
         } catch {

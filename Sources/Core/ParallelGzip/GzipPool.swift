@@ -9,7 +9,7 @@ public import NIOCore
 /// Memory: at most 1 MiB for each thread, taken with its first block, and a block of 288 KiB for each thread and one more
 /// that wait to be used again.
 ///
-/// A thread is started when there is work and no other is free. All end after the block at hand when the last reference
+/// A thread is started when there is work and no other is free. All end after the current block when the last reference
 /// to the pool is gone.
 public final class GzipPool: Sendable {
     /// The most blocks that are compressed at once.

@@ -31,13 +31,13 @@ final class GzipStream: Sendable {
         var writer: Waiter?
         var watcher: Waiter?
 
-        var hasRoom: Bool { partial != nil || submitted - delivered < pace.depth }
+        var hasCapacity: Bool { partial != nil || submitted - delivered < pace.depth }
         var hasOutput: Bool { blocks[delivered]?.output != nil || (hasEnded && delivered == submitted) }
 
         func isReady(for party: Party) throws -> Bool {
             if let failure { throw failure }
             return switch party {
-            case .reader: hasRoom
+            case .reader: hasCapacity
             case .writer: hasOutput
             case .watcher: partial != nil
             }
@@ -88,12 +88,12 @@ final class GzipStream: Sendable {
 
     // MARK: The reader
 
-    /// Returns when another block may be begun, or the begun one be gone on with.
-    func room() async throws {
+    /// Returns when another block may be begun, or the begun one may be continued.
+    func waitForCapacity() async throws {
         try await wait(for: .reader)
     }
 
-    /// Takes as many bytes off the front of `input` as the present block has place for. There must be room.
+    /// Takes as many bytes off the front of `input` as fit into the present block. There must be capacity.
     func fill(_ input: inout ByteBuffer) {
         let begun = state.withLock { state in state.partial.take() }
         let block = begun ?? freshBlock()
@@ -214,7 +214,7 @@ final class GzipStream: Sendable {
                     blocked: blocked
                 )
             )
-            return state.hasRoom ? state.reader.take() : nil
+            return state.hasCapacity ? state.reader.take() : nil
         }
         reader?.resume()
     }

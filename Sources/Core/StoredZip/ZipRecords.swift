@@ -41,7 +41,7 @@ extension ByteBuffer {
         write(content.length, content.length)
     }
 
-    /// 4.3.12. A ZIP64 extra field holds those values, and only those, that have no room in the header (4.5.3).
+    /// 4.3.12. A ZIP64 extra field holds those values, and only those, that do not fit into the header (4.5.3).
     mutating func writeDirectoryHeader(
         of member: ZipMember,
         content: ZipContent,

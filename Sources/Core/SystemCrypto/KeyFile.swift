@@ -31,7 +31,7 @@ struct KeyFile {
 
     /// What is in it, where the store of this OpenSSL does not read what is good; nil for anything else.
     ///
-    /// Throws `javaKeystore`, `unknownMAC`, and for PKCS#12 without a MAC what its passphrase or its encryption is to blame for.
+    /// Throws `javaKeystore`, `unknownMAC`, and for PKCS#12 without a MAC the error of its passphrase or its encryption.
     func contents(part: KeyMaterialError.Part, passphrase: [UInt8]?) throws(KeyMaterialError) -> StoreContents? {
         // The first bytes of JKS and JCEKS, as of sun.security.provider.JavaKeyStore.
         if [[0xFE, 0xED, 0xFE, 0xED], [0xCE, 0xCE, 0xCE, 0xCE]].contains(Array(bytes.prefix(4))) {

@@ -12,7 +12,7 @@ enum PKCS11Engine {
         var isStarted = false
         /// The `module-path` it was started with.
         var module: String?
-        /// Whether it was ever given a PIN. It cannot be made to forget one, and would try it on any token.
+        /// Whether it was ever given a PIN. It cannot be made to drop one, and would try it on any token.
         var hasPIN = false
     }
 
@@ -30,7 +30,7 @@ enum PKCS11Engine {
     ///
     /// The module is the first `module-path` that comes, else the one of `PKCS11_MODULE_PATH`, else the system's p11-kit.
     /// Throws `moduleUnavailable`; `anotherModule` for a `module-path` that is not the one in use; `passphraseMissing`
-    /// where a token wants a PIN, and also, without a look at the token, where another connection has given its own; and
+    /// where a token wants a PIN, and also, without checking the token, where another connection has given its own; and
     /// `cannotOpen` or `wrongPassphrase` for what the module says.
     static func open(
         _ uri: String,

@@ -73,7 +73,7 @@ public struct SHA256: ~Copyable {
 }
 
 extension SHA256 {
-    /// libcrypto's SHA-256, looked up once: a look-up takes locks and costs more than a short digest.
+    /// libcrypto's SHA-256, looked up once: a lookup takes locks and costs more than a short digest.
     struct Algorithm: @unchecked Sendable {  // An EVP_MD never changes once fetched, and is never freed here.
         let digest: OpaquePointer?
     }

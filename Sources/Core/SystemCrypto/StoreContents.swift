@@ -13,7 +13,7 @@ struct StoreContents {
     /// More objects than this, in a file that is meant to hold a key and a chain, are not read.
     private static let objectLimit = 64
 
-    /// Reads everything that is there. Throws `cannotOpen` when the URI leads nowhere, and what the passphrase is to blame for.
+    /// Reads everything that is there. Throws `cannotOpen` when the URI leads nowhere, and the error of the passphrase.
     static func open(
         _ uri: String,
         part: KeyMaterialError.Part,
@@ -55,7 +55,7 @@ struct StoreContents {
         return passphraseError ?? KeyMaterialError(.noKey, part)
     }
 
-    /// What the passphrase is to blame for: something asked for it, and could not be read.
+    /// The error of the passphrase: something asked for it, and could not be read.
     private var passphraseError: KeyMaterialError? {
         guard prompt.wasAsked, !complaints.isEmpty else { return nil }
         return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
@@ -93,7 +93,7 @@ struct StoreContents {
     }
 }
 
-/// Answers OpenSSL's question for a passphrase, and remembers that it came.
+/// Answers OpenSSL's question for a passphrase, and records that it came.
 final class PassphrasePrompt {
     let passphrase: [UInt8]?
     private(set) var wasAsked = false

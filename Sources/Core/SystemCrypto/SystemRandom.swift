@@ -2,7 +2,7 @@ import COpenSSL
 
 /// `count` unpredictable bytes, fit for keys and tokens.
 ///
-/// Ends the process where there is no randomness to be had: going on with predictable bytes would be worse.
+/// Ends the process where the system has no randomness: going on with predictable bytes would be worse.
 /// ``SystemCrypto/check()`` finds that out at the start.
 public func randomBytes(_ count: Int) -> [UInt8] {
     precondition((0...Int(Int32.max)).contains(count), "a count of random bytes is 0…2^31-1")

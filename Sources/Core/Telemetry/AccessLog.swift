@@ -1,16 +1,16 @@
 public import Exports
 public import Logging
 
-/// What the access log says of one request.
+/// The entry of one request in the access log.
 public struct AccessRecord: Sendable {
     public var requestID: String
     /// One of the methods of the route table, or `other`.
     public var method: String
-    /// The route's pattern, or `none`: never the path, which anybody can make up.
+    /// The route's pattern, or `none`: never the path, which a client can make up.
     public var route: String
     public var status: Int
     public var duration: Duration
-    /// Of the answer's body.
+    /// The bytes of the answer's body.
     public var bytes: Int64
     public var caller: String?
     public var export: ExportID?
@@ -43,11 +43,11 @@ public struct AccessRecord: Sendable {
         self.isComplete = isComplete
     }
 
-    /// `info` for an answer that was sent, `warning` for one that was cut off.
+    /// `info` for an answer that was sent, `warning` for one that was broken off.
     public var level: Logger.Level { isComplete ? .info : .warning }
     public var message: String { isComplete ? "request" : "request cut off" }
 
-    /// The same as metadata of a log event.
+    /// The entry as metadata of a log event.
     public var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = [
             "request_id": .string(requestID),
@@ -64,14 +64,14 @@ public struct AccessRecord: Sendable {
     }
 }
 
-/// Where the line of each request goes. A log handler that is one gets the records of the requests as they are; to all others
-/// they are log events.
+/// The destination of access log entries. A log handler that conforms to it gets the records themselves; all others get log
+/// events.
 public protocol AccessLog: Sendable {
     /// Writes the line of a request. Never waits, never fails.
     func write(_ record: AccessRecord)
 }
 
-/// Requests as events of a logger.
+/// Writes access log entries as events of a logger.
 public struct LoggerAccessLog: AccessLog {
     private let logger: Logger
 

@@ -1,6 +1,6 @@
-/// Names as Prometheus wants them (its data model, and `promtool check metrics`).
+/// Names as Prometheus requires them (its data model, and `promtool check metrics`).
 enum MetricName {
-    /// The name of a metric: characters that may not stand become `_`, and the unit or `_total` comes last.
+    /// The name of a metric: invalid characters become `_`, and the unit or `_total` comes last.
     static func of(_ label: String, kind: MetricKind) -> String {
         var name = sanitised(label, allowsColon: true)
         let suffix =
@@ -32,7 +32,7 @@ enum MetricName {
         }
     }
 
-    /// A help text, which stands without quotes.
+    /// A help text, which has no quotes.
     static func escaped(help: String) -> String {
         help.unicodeScalars.reduce(into: "") { text, scalar in
             switch scalar {
@@ -65,7 +65,7 @@ enum MetricKind: Sendable, Hashable {
     /// A histogram of seconds.
     case timer
 
-    /// Prometheus' word for it.
+    /// The type in Prometheus' terms.
     var type: String {
         switch self {
         case .counter: "counter"

@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// One line, or one group of lines, of `/metrics`: what a handler of swift-metrics adds to.
+/// One line, or one group of lines, of `/metrics`: the storage of a swift-metrics handler.
 final class CounterSeries: CounterHandler, FloatingPointCounterHandler, Sendable {
     private let total = Mutex<Double>(0)
     var value: Double { total.withLock { $0 } }
@@ -27,7 +27,7 @@ final class GaugeSeries: MeterHandler, RecorderHandler, Sendable {
     func record(_ value: Double) { set(value) }
 }
 
-/// How values are spread over buckets.
+/// The distribution of values over buckets.
 final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
     /// The upper bounds of the buckets for seconds.
     static let seconds: [Double] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -35,7 +35,7 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
     static let magnitudes: [Double] = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10]
 
     struct Snapshot {
-        /// Values at most as large as each bound, and all of them last.
+        /// The number of values up to each bound; the last one counts all.
         var cumulative: [UInt64]
         var sum: Double
     }

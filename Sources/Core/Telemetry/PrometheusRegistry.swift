@@ -1,12 +1,12 @@
 public import CoreMetrics
 import Synchronization
 
-/// The backend of swift-metrics that `/metrics` shows: bootstrap it once for the process, or hand it to those who take a
-/// `MetricsFactory`.
+/// The swift-metrics backend that `/metrics` shows. Bootstrap it once for the process, or pass it where a `MetricsFactory` is
+/// taken.
 ///
 /// Counters get `_total`, timers become histograms of seconds, recorders histograms or gauges. A metric keeps the kind
-/// and the label names it was first made with. Each metric holds at most `maxSeries` combinations of label values; what
-/// comes after is dropped and counted in `metrics_dropped_series_total`, so that no caller can fill the memory.
+/// and the label names that it was first made with. Each metric holds at most `maxSeries` combinations of label values. Further
+/// ones are dropped and counted in `metrics_dropped_series_total`, so that no caller can fill the memory.
 public final class PrometheusRegistry: MetricsFactory, Sendable {
     struct Family {
         var kind: MetricKind
@@ -33,7 +33,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
         self.maxSeries = maxSeries
     }
 
-    /// Says what a metric means, by the label it is made with; before or after it is made.
+    /// Sets the help text of a metric, by the label that it is made with, before or after it is made.
     public func describe(_ label: String, _ help: String) {
         state.withLock { $0.helps[label] = help }
     }

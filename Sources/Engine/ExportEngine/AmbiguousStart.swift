@@ -1,8 +1,8 @@
-/// What is done about a start of which it is not known whether it happened.
+/// What the engine does about a start when it is unknown whether the start happened.
 public enum AmbiguousStart: String, Sendable, Hashable, CaseIterable {
-    /// It is not repeated: its job is looked for, and somebody may decide.
+    /// The start is not repeated. The gateway looks for its job, and an operator may decide.
     case hold
-    /// It is repeated, where the job is not to be seen: the operator accepts that the upstream may run it twice. A start that
-    /// the upstream accepted is not repeated.
+    /// The start is repeated where the upstream lists no job for it: the operator accepts that the upstream may run it twice. A
+    /// start that the upstream accepted is not repeated.
     case `repeat`
 }

@@ -1,12 +1,12 @@
 import Exports
 
-/// How long to wait before the next try: doubling, with jitter, so that many exports do not ask in step.
+/// The wait before the next attempt. It doubles, and has jitter, so that many exports do not call at the same moments.
 struct Backoff: Sendable {
     var shortest: Duration
     var longest: Duration
     var factor = 2.0
 
-    /// The wait after `count` earlier waits. `jitter` is in 0..<1 and takes up to a fifth off, never below `shortest`.
+    /// The wait after `count` earlier waits. `jitter` is in 0..<1 and shortens it by up to a fifth, never below `shortest`.
     func wait(after count: Int, jitter: Double) -> Duration {
         let longest = max(shortest, longest)
         var wait = shortest
@@ -20,7 +20,7 @@ struct Backoff: Sendable {
 }
 
 extension Duration {
-    /// The duration, held within bounds: upstreams have sent waits of 0 and of years.
+    /// The duration within bounds: upstreams have sent waits of 0 and of years.
     func clamped(_ bounds: ClosedRange<Duration>) -> Duration {
         min(max(self, bounds.lowerBound), bounds.upperBound)
     }

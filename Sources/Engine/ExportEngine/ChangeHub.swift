@@ -2,26 +2,27 @@ import ExportLedger
 import Exports
 import Synchronization
 
-/// Tells those who wait for an export that its record was written, and how it is now.
+/// Notifies the watchers of an export when its record was written, with the new state.
 final class ChangeHub: Sendable {
     private struct Watcher {
-        /// Told of a write; with nil, that there will be none any more.
+        /// Called with the export after a write, or with nil when no more writes will come.
         var tell: @Sendable (Export?) -> Void
-        /// What the watcher knows: it is told of another revision only, and of the end. Nil is told of every write.
+        /// The revision that the watcher knows: it is notified only of another revision, and of the end. With nil, of every
+        /// write.
         var revision: Int64?
-        /// Whether it is told no more than once.
+        /// Whether it is notified only once.
         var isTransient = false
 
         func wants(_ export: Export) -> Bool {
             guard let revision, !export.isFinal else { return true }
-            // A commit may be told of late; whoever is told once must not be told of that one.
+            // The notification of a commit may come late; a watcher that is notified once must not get an older one.
             return isTransient ? export.revision > revision : export.revision != revision
         }
     }
 
     private struct Topic {
         var watchers: [UInt64: Watcher] = [:]
-        /// The newest record that was told of since somebody watches, and its place among all changes.
+        /// The newest record since the first watcher came, and its place among all changes.
         var latest: (record: LedgerRecord, order: UInt64)?
     }
 
@@ -39,11 +40,11 @@ final class ChangeHub: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether nothing is going to change any more, because the engine has stopped.
+    /// Whether nothing will change any more, because the engine has stopped.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    /// Gives `body` a signal that is fired after each write of this export's record; with `revision`, only where the record
-    /// shows another revision or the export has ended.
+    /// Calls `body` with a signal that is fired after each write of this export's record. With `revision`, it is fired only where
+    /// the record has another revision, or the export has ended.
     func watching<T: Sendable>(
         _ id: ExportID,
         beyond revision: Int64? = nil,
@@ -55,8 +56,8 @@ final class ChangeHub: Sendable {
         return try await body(signal)
     }
 
-    /// Tells `then` once: of a write of this export's record that shows another revision, or that it has ended; nil when the hub
-    /// is closed.
+    /// Calls `then` once: with the export after a write that gives it another revision or ends it, or with nil when the hub is
+    /// closed.
     func watch(_ id: ExportID, beyond revision: Int64, then: @escaping @Sendable (Export?) -> Void) -> HubWatch {
         let key = state.withLock { state in
             state.isClosed ? nil : state.add(Watcher(tell: then, revision: revision, isTransient: true), to: id)
@@ -65,7 +66,7 @@ final class ChangeHub: Sendable {
         return HubWatch(key: key ?? 0, of: id, in: self)
     }
 
-    /// Tells one watcher, if it was not told yet.
+    /// Notifies one watcher, if it was not notified yet.
     fileprivate func tell(_ key: UInt64, of id: ExportID, _ export: Export) {
         remove(key, of: id)?.tell(export)
     }
@@ -80,10 +81,10 @@ final class ChangeHub: Sendable {
         }
     }
 
-    /// The newest record that was told of since somebody watches the export; nil where none was.
+    /// The newest record since the first watcher of the export came; nil where there was no write.
     func latest(of id: ExportID) -> (record: LedgerRecord, order: UInt64)? { state.withLock { $0.topics[id]?.latest } }
 
-    /// A record was written. `order` is its place among all changes: one that comes late is not taken for the newest.
+    /// A record was written. `order` is its place among all changes: one that comes late does not count as the newest.
     func wrote(_ record: LedgerRecord, order: UInt64) {
         let export = record.export
         let told = state.withLock { state -> [Watcher] in
@@ -97,7 +98,7 @@ final class ChangeHub: Sendable {
         for watcher in told { watcher.tell(export) }
     }
 
-    /// Lets everybody go who waits, now and later.
+    /// Ends all present and future watches.
     func close() {
         let watchers = state.withLock { state in
             state.isClosed = true
@@ -113,7 +114,7 @@ final class ChangeHub: Sendable {
     }
 }
 
-/// Somebody who is told once.
+/// A watcher that is notified once.
 struct HubWatch: ExportWatch {
     fileprivate let key: UInt64
     fileprivate let id: ExportID
@@ -123,7 +124,7 @@ struct HubWatch: ExportWatch {
         (self.key, self.id, self.hub) = (key, id, hub)
     }
 
-    /// Tells it, if it was not told yet.
+    /// Notifies it, if it was not notified yet.
     func tell(_ export: Export) { hub.tell(key, of: id, export) }
 
     func cancel() { hub.end(key, of: id) }

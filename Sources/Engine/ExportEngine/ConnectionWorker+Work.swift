@@ -3,13 +3,13 @@ import Exports
 import Logging
 
 extension ConnectionWorker {
-    /// Starts an export upstream: written down before the first byte goes out, written down after.
+    /// Starts an export upstream. The ledger is written before the first byte is sent, and after the answer.
     func submit(_ id: ExportID) async {
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
         let secrets = secrets(of: id)
-        let start = StartUnderWay(record: record, secretsAtHand: secrets != nil, worker: self)
+        let start = StartUnderWay(record: record, secretsInMemory: secrets != nil, worker: self)
         if record.plan.needsSecrets, secrets == nil {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
@@ -17,7 +17,7 @@ extension ConnectionWorker {
         var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in try await start.begin() }
         context.didNotStart = { await start.didNotStart() }
-        // The call that follows one whose token was refused goes on with it, before starts that have not begun.
+        // When a token was refused, the repeated call belongs to the same series: it comes before starts that have not begun.
         context.series = CallSeries()
         let (provider, work) = (connection.provider, context)
         let event: ExportLife.Event
@@ -46,7 +46,7 @@ extension ConnectionWorker {
         await finish(id, tools.record(event, of: id, fence: start.fence, life, held: held(id)))
     }
 
-    /// Whatever an export needs that is neither a start nor a poll.
+    /// Does the follow-up of an export: what is neither a start nor a poll.
     func runFollowUp(_ id: ExportID) async {
         guard let record = await prepare(id, for: .followUp) else { return }
         switch life.step(of: record) {
@@ -74,7 +74,7 @@ extension ConnectionWorker {
                     record.plan,
                     marker: record.marker,
                     others: others(than: record.export),
-                    context: looking(token, at: [record], isAwaited: refresherCount(of: id) > 0, series)
+                    context: pollContext(token, at: [record], isAwaited: refresherCount(of: id) > 0, series)
                 )
             )
         } catch {
@@ -115,10 +115,10 @@ extension ConnectionWorker {
         await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held(id)))
     }
 
-    /// Exports that are asked for together.
+    /// Exports that are polled together.
     private struct Together: Hashable {
         var token: Secret?
-        /// Whether callers wait for them: what others are asked for with them must not take their class.
+        /// Whether callers wait for them. Other exports must not be polled in their class.
         var isAwaited: Bool
     }
 
@@ -135,15 +135,15 @@ extension ConnectionWorker {
             if owners[caller] == nil { owners[caller] = CallerShare(caller, weight: weight(caller)) }
         }
 
-        /// Whose turn it takes; nil for the application's own token, which is for all callers.
+        /// The caller whose turn it takes; nil for the application's own token, which is for all callers.
         var turn: (owner: String?, weight: Int) {
             (token.value == nil ? nil : records.first?.export.createdBy, owners.values.reduce(0) { $0 + $1.weight })
         }
     }
 
-    /// Asks for the status of exports: with one call for all that share a token, which are all but for callers' own. Where
-    /// refresh tokens are kept, `ids` is one export. Tokens take turns by the weights of their callers, in the order of `ids` where
-    /// that decides nothing: whoever comes first takes the place that the request budget has.
+    /// Polls exports, with one call for all that share a token. Only callers' own tokens are not shared. Where refresh tokens
+    /// are kept, `ids` is one export. Tokens take turns by the weights of their callers, and otherwise in the order of `ids`:
+    /// the first one takes the place that the request budget has.
     func observe(_ ids: [ExportID]) async {
         var groups: [Together: Group] = [:]
         var order: [Together] = []
@@ -166,19 +166,19 @@ extension ConnectionWorker {
             guard let group = groups[key] else { continue }
             let rest = max(.zero, end - tools.time.elapsed())
             let calls = await observe(group, isAwaited: key.isAwaited, within: rest)
-            // Where each export has a call of its own, nobody else waits for that.
+            // Where each export has a call of its own, no other caller waits for this one.
             if calls > 0, life.capabilities.batchObserve {
                 hadTurn(group.turn.owner, weight: group.turn.weight, calls: calls)
             }
         }
     }
 
-    /// How many calls were made for them.
+    /// Polls a group. Returns how many calls were made for it.
     private func observe(_ group: Group, isAwaited: Bool, within limit: Duration) async -> Int {
         let (records, token) = (group.records, group.token)
         let series = CallSeries()
-        var context = looking(token, at: records, isAwaited: isAwaited, series)
-        // Two exports can share a job, where an adapter took over one that was in the way.
+        var context = pollContext(token, at: records, isAwaited: isAwaited, series)
+        // Two exports can share a job, where an adapter took over the job that prevented a start.
         var references: [UpstreamReference] = []
         for record in records {
             guard let reference = record.reference, let share = group.owners[record.export.createdBy] else { continue }
@@ -204,7 +204,7 @@ extension ConnectionWorker {
                 }
                 if error.isOwnWait {
                     let wait = error.retryAfter ?? .seconds(1)
-                    // What becomes due meanwhile is asked for with the same call.
+                    // What becomes due meanwhile is polled with the same call.
                     if !isAwaited, wait > .zero { holdObservations(for: wait) }
                     await comeBack(record, as: .observation, after: error, isAwaited: isAwaited)
                     continue
@@ -225,16 +225,16 @@ extension ConnectionWorker {
 
     // MARK: Callers' tokens
 
-    /// What a call may be made with.
+    /// The tokens for a call.
     private struct Authorization: Sendable {
-        /// The caller's token, where there is one.
+        /// The caller's token, if there is one.
         var value: Secret?
-        /// Where refresh tokens are kept.
+        /// The store of the export's refresh token.
         var refreshToken: KeptRefreshToken?
     }
 
-    /// Nil when the caller's token is needed and neither it nor a refresh token is there: that has been written down, and
-    /// the export given back.
+    /// The tokens for a call. Nil when the caller's token is needed, and there is neither that nor a refresh token. The record
+    /// then says so, and the export has been released.
     private func authorization(for record: LedgerRecord, as kind: ConnectionWorkerState.Kind) async -> Authorization? {
         let id = record.export.id
         let store = refreshToken(of: record.export)
@@ -242,7 +242,7 @@ extension ConnectionWorker {
         do {
             isKept = try await store?.load() != nil
         } catch {
-            // Whether the export can go on without its caller is not known.
+            // It is unknown whether the export can go on without its caller.
             postpone(id, as: kind, because: error)
             return nil
         }
@@ -255,7 +255,7 @@ extension ConnectionWorker {
         return nil
     }
 
-    /// The place of an export's refresh token; nil where none are kept.
+    /// The store of an export's refresh token; nil where none are kept.
     func refreshToken(of export: Export) -> KeptRefreshToken? {
         connection.keepsRefreshTokens ? tools.refreshTokens.store(for: export) : nil
     }
@@ -282,8 +282,8 @@ extension ConnectionWorker {
         )
     }
 
-    /// A context for asking how jobs stand, or where one is: urgent where callers wait for that.
-    private func looking(
+    /// The context for a poll or a reconciliation. It is urgent where callers wait for it.
+    private func pollContext(
         _ authorization: Authorization,
         at records: [LedgerRecord],
         isAwaited: Bool,
@@ -295,7 +295,7 @@ extension ConnectionWorker {
             for: records.count == 1 ? records.first?.export : nil,
             patience: isAwaited ? tools.settings.refreshWait : tools.settings.budgetWait
         )
-        // Whoever is among them: together they have one place, and keep it.
+        // The exports of one poll have one place together, and keep it, whichever exports they are.
         let isTogether = life.capabilities.batchObserve && !connection.keepsRefreshTokens && !isAwaited
         if records.first?.phase == .tracking, records.count > 1 || isTogether {
             context.work = .polls(of: connection.name, key.provider)
@@ -305,7 +305,8 @@ extension ConnectionWorker {
         return context
     }
 
-    /// Before the export is written down as waiting: the token that was refused must not set it going again at once.
+    /// Records a refused token, before the record says that the export waits: the same token must not start the work again at
+    /// once.
     private func refuse(_ token: Authorization, of id: ExportID, after error: ProviderError) {
         guard let value = token.value, life.asksForAuthorization(error) else { return }
         tools.tokens.refuse(value, for: id, at: tools.time.now(), pause: tools.settings.refusedTokenPause)
@@ -324,10 +325,10 @@ extension ConnectionWorker {
         )
     }
 
-    /// Gives an export back until its place in the request budget comes. Nothing was asked, and nothing is written down, unless
-    /// the time for it is over, or so much of it was held back that it must not be forgotten. An observation that a caller waited
-    /// for is no longer urgent: it goes back to the polls at once, by its own time, so that a caller who asks again and again does
-    /// not keep it from them.
+    /// Releases an export until its place in the request budget comes. The upstream was not called. Nothing is written, unless
+    /// the export's time is over, or so much of it was held back that it must be stored. A poll that a caller waited for is no
+    /// longer urgent: it goes back to the ordinary polls at once, with its own due time. So a caller who asks again and again
+    /// does not keep the export from being polled.
     private func comeBack(
         _ record: LedgerRecord,
         as kind: ConnectionWorkerState.Kind,
@@ -338,7 +339,7 @@ extension ConnectionWorker {
         let now = tools.time.now()
         let dueTime = record.dueTime(at: now)
         let held = sentBack(id, isDue: dueTime <= now)
-        // What was taken over may have ended while there was no gateway: it is asked for first.
+        // An export that was taken over may have ended while no gateway ran: it is polled first.
         let mayEnd = hasBeenAsked(id)
         let isOverdue = mayEnd && life.isOverdue(record, at: now, held: held)
         if isOverdue || held.isToBeWritten(over: record.progress) {

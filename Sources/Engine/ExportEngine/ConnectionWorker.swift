@@ -4,7 +4,7 @@ import Logging
 import Metrics
 import Synchronization
 
-/// All work on one connection: takes what is due, calls the adapter, and writes down what came of it.
+/// Does all work on one connection: takes what is due, calls the adapter, and stores the outcome.
 final class ConnectionWorker: Sendable {
     let key: ConnectionKey
     let connection: EngineConnection
@@ -31,7 +31,7 @@ final class ConnectionWorker: Sendable {
         waiting = tools.metrics.waiting(key)
         state = Mutex(
             ConnectionWorkerState(
-                // A call has place for one export's refresh token.
+                // A call can carry the refresh token of one export only.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
                 callsAtOnce: max(1, tools.settings.callsAtOnce),
                 weight: { [settings = tools.settings] in settings.weight(of: $0) }
@@ -41,7 +41,7 @@ final class ConnectionWorker: Sendable {
 
     // MARK: From outside
 
-    /// Takes charge of an export that this engine owns by the record's fence.
+    /// Adopts an export that this engine owns by the record's fence.
     func adopt(_ record: LedgerRecord) {
         let next = next(of: record)
         let count = state.withLock { state in
@@ -54,7 +54,7 @@ final class ConnectionWorker: Sendable {
                 at: next.time,
                 held: HeldTime(record.progress)
             )
-            // The record was read before the news: it is read again.
+            // The record was read before the change: it is read again.
             if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
             return state.entries.count
         }
@@ -62,32 +62,32 @@ final class ConnectionWorker: Sendable {
         news.fire()
     }
 
-    /// Everything that former engines left unfinished has been adopted.
+    /// Records that everything that former engines left unfinished has been adopted.
     func endTakeOver() { state.withLock { $0.endTakeOver() } }
 
-    /// Keeps what the start needs, in memory, until the job has been started or the export has ended.
+    /// Keeps the secrets of a start in memory, until the job has been started or the export has ended.
     func keep(_ secrets: [String: Secret], for id: ExportID) { state.withLock { $0.keep(secrets, for: id) } }
 
-    /// Forgets the secrets of an export that did not come to be.
+    /// Drops the secrets of an export that was not created.
     func dropSecrets(of id: ExportID) { state.withLock { $0.dropSecrets(of: id) } }
 
-    /// Has an export looked at again at once.
+    /// Makes an export due at once.
     func wake(_ id: ExportID) {
         state.withLock { $0.wake(id, at: tools.time.now()) }
         news.fire()
     }
 
-    /// What came of asking for newer word.
+    /// The outcome of a refresh.
     enum Refresh {
-        /// None is to be had, or it was asked for a moment ago.
+        /// No refresh is possible, or one was made a moment ago.
         case notMade
-        /// The upstream was asked.
+        /// The upstream was polled.
         case made
         /// The upstream has not answered within `refreshWait`, or the request budget had no place.
         case late
     }
 
-    /// Asks for newer word, and waits for it up to `refreshWait`.
+    /// Polls the upstream for an export, and waits for the answer up to `refreshWait`.
     func refresh(_ id: ExportID, as kind: ConnectionWorkerState.Kind) async -> Refresh {
         let now = tools.time.now()
         guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
@@ -98,7 +98,7 @@ final class ConnectionWorker: Sendable {
         return isLate || wasSentBack ? .late : .made
     }
 
-    /// Ends `run` as soon as starts that are under way have been written down.
+    /// Ends `run` as soon as the outcomes of starts under way have been stored.
     func stop() {
         state.withLock { $0.isStopping = true }
         starts.stop()
@@ -179,7 +179,7 @@ final class ConnectionWorker: Sendable {
         state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
     }
 
-    /// The record, if it asks for this kind of work now. Otherwise the export is given back, and nil returned.
+    /// The record, if it needs this kind of work now. Otherwise the export is released, and nil is returned.
     func prepare(_ id: ExportID, for kind: ConnectionWorkerState.Kind) async -> LedgerRecord? {
         let (fence, isRefresh) = state.withLock { ($0.entries[id]?.fence, $0.takeRefresh(id)) }
         let record: LedgerRecord?
@@ -204,11 +204,11 @@ final class ConnectionWorker: Sendable {
         return record
     }
 
-    /// Gives an export back after an event was written; nil when it is not this engine's any more.
+    /// Releases an export after an event was stored. `record` is nil when the export does not belong to this engine any more.
     func finish(_ id: ExportID, _ record: LedgerRecord?) async {
         var record = record
         if let waiting = record, waiting.progress.awaitsAuthorization, tools.tokens.token(for: id) != nil {
-            // It was brought before the record said that it was waited for: whoever brought it woke nobody.
+            // The token came before the record said that the export waits for it: its arrival woke nothing.
             record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
@@ -216,7 +216,7 @@ final class ConnectionWorker: Sendable {
         release(id, until: next(of: record))
     }
 
-    /// Applies an event before any call was made; gives the export back if the ledger fails.
+    /// Applies an event before any call was made. Releases the export if the ledger fails.
     func begin(_ event: ExportLife.Event, for record: LedgerRecord, as kind: ConnectionWorkerState.Kind) async
         -> LedgerRecord?
     {
@@ -242,7 +242,7 @@ final class ConnectionWorker: Sendable {
         for signal in waiting { signal.fire() }
     }
 
-    /// What a record waits for, and until when.
+    /// The kind of work that a record needs next, and its due time.
     func next(of record: LedgerRecord) -> (kind: ConnectionWorkerState.Kind, time: Timestamp) {
         let kind: ConnectionWorkerState.Kind =
             switch life.step(of: record) {

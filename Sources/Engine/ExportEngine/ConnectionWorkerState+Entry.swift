@@ -1,31 +1,30 @@
 import Exports
 
 extension ConnectionWorkerState {
-    /// An unfinished export. There may be a hundred thousand: what few have at a time is in memory of its own.
+    /// An unfinished export. There may be a hundred thousand, so values that few have at a time are allocated apart.
     struct Entry: Sendable {
-        /// Whose it is: callers take turns.
+        /// The caller who owns it: callers take turns.
         let caller: String
         /// The fence that this engine's write-backs carry.
         var fence: Int64
-        /// When the work that waits or is under way became due.
+        /// When the waiting or running work became due.
         var dueAt: Timestamp?
         var kind: Kind
-        /// For which work it is ready, while it waits for a task.
+        /// The kind of work that it waits to be taken for.
         var readyFor: Kind?
-        /// Whether it stands among those that wait for the one call for many. It keeps its place there while a caller wants newer
-        /// word.
+        /// Whether it waits for the one call that polls many. It keeps this place while a caller asks for a refresh.
         var isListed = false
-        /// Whether a task has it, or is about to.
+        /// Whether a task works on it, or is about to.
         var isBusy = false
-        /// Whether there is news that the task may have missed.
+        /// Whether something changed that the task may have missed.
         var isWoken = false
-        /// Whether the export was taken charge of once more, while a task had it.
+        /// Whether the export was adopted again while a task worked on it.
         var isAdoptedAnew = false
-        /// Whether the upstream has been asked for it since it was taken over. What this process starts is not taken over.
+        /// Whether the upstream was polled for it since it was taken over. What this process starts is not taken over.
         var hasBeenAsked: Bool
-        /// Whether it is to be observed before its time.
+        /// Whether it is to be polled before its time.
         var wantsRefresh = false
-        /// When no refresh is made. A clock that was set back must not prolong it.
+        /// The time in which no refresh is made. A clock that was set back must not prolong it.
         var quiet: Range<Timestamp>?
         private var sparse = Sparse.none
 
@@ -45,12 +44,12 @@ extension ConnectionWorkerState {
             get { rare.sentBackAt }
             set { rare.sentBackAt = newValue }
         }
-        /// How long the request budget has held its work back, and since when it does.
+        /// How long the request budget has held its work back.
         var heldFor: Duration {
             get { rare.heldFor }
             set { rare.heldFor = newValue }
         }
-        /// How long it had done so by the upstream's last answer.
+        /// How long the budget had held it back at the time of the upstream's last answer.
         var heldBeforeAnswer: Duration {
             get { rare.heldBeforeAnswer }
             set { rare.heldBeforeAnswer = newValue }
@@ -59,7 +58,7 @@ extension ConnectionWorkerState {
             get { rare.heldSince }
             set { rare.heldSince = newValue }
         }
-        /// Whether what is given back now is held back, and not waiting for something else.
+        /// Whether the export, when released now, is held back by the budget and does not wait for something else.
         var isHeldBack: Bool {
             get { rare.isHeldBack }
             set { rare.isHeldBack = newValue }

@@ -1,26 +1,26 @@
 import Exports
 
-/// Who is due, who is being worked on, and who waits, on one connection. A plain value: no I/O.
+/// The exports of one connection that are due, in work, or waiting. A plain value: no I/O.
 struct ConnectionWorkerState: Sendable {
-    /// What kind of work an export waits for; each has its own share of the calls at once.
+    /// The kind of work that an export waits for. Each kind has its own limit of concurrent calls.
     enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// A call that starts a job: finished even while the process shuts down.
+        /// A call that starts a job. It is completed even while the process shuts down.
         case submission
-        /// Looking for a job, canceling one, or finding out what there is to do.
+        /// Reconciling a start, canceling a job, or determining what there is to do.
         case followUp
         case observation
-        /// An observation that a caller waits for, where others go into one call.
+        /// A poll that a caller waits for, where the other polls share one call.
         case refresh
     }
 
-    /// What is to be started now. Observations in one list go into one call.
+    /// The work to begin now. The observations in one list share one call.
     struct Work: Sendable {
         var submissions: [ExportID] = []
         var followUps: [ExportID] = []
         var observations: [[ExportID]] = []
-        /// Observations that callers wait for, where others go into one call.
+        /// Observations that callers wait for, where the others share one call.
         var refreshes: [[ExportID]] = []
-        /// By how much each of the observations is late.
+        /// How late each of the observations is.
         var lags: [Duration] = []
 
         var isEmpty: Bool {
@@ -28,10 +28,11 @@ struct ConnectionWorkerState: Sendable {
         }
     }
 
-    /// How many due exports are looked at in one go, and how many are observed with one call, where that takes several.
+    /// How many due exports are taken at once, and how many are polled with one call, where the provider can poll several.
     static let largestBatch = 1000
 
-    /// What would be due so much later goes into the one call for many too, where the request budget had no place for it before.
+    /// Exports that become due within this time are polled with the same call, where the request budget had no place for it
+    /// before.
     static let longestAhead = Duration.seconds(60)
 
     let observesInBatches: Bool
@@ -41,19 +42,19 @@ struct ConnectionWorkerState: Sendable {
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
-    /// When the request budget has no place for the one call that observes many: what becomes due meanwhile goes into it.
+    /// The time in which the request budget has no place for the one call that polls many. What becomes due meanwhile joins it.
     var observationsHeld: Range<Timestamp>?
-    /// The callers whose own tokens exports are asked for with, and, as nil, all who are asked for with the application's.
+    /// The turns of callers whose exports are polled with their own tokens; nil is the application's token, for all others.
     var tokenTurns = FairTurns<String?>()
-    /// What the start needs and must not be written down.
+    /// The secrets of starts, which must not be stored.
     private var secrets: [ExportID: [String: Secret]] = [:]
-    /// Exports of which there was news before they were taken over: what was read of them then may be old.
+    /// Exports that changed before they were adopted: the record that is adopted may be older.
     private var earlyNews: Set<ExportID> = []
     private(set) var isRunning = false
     /// Whether everything that former engines left unfinished has been adopted.
     private(set) var isTakenOver = false
     var isStopping = false
-    /// The latest time that was seen: an earlier one is a clock that was set back.
+    /// The latest time that was seen. An earlier time means that the clock was set back.
     private var latest: Timestamp?
 
     init(
@@ -68,8 +69,8 @@ struct ConnectionWorkerState: Sendable {
 
     // MARK: Exports come and go
 
-    /// Takes charge of an export, or learns of a newer fence. A task that has it is not disturbed.
-    /// `held` is what was written down of the time for which the request budget has held it back.
+    /// Adopts an export, or updates its fence. A task that works on it is not disturbed.
+    /// `held` is the stored time for which the request budget has held it back.
     mutating func adopt(
         _ id: ExportID,
         of caller: String,
@@ -91,7 +92,7 @@ struct ConnectionWorkerState: Sendable {
         entries[id] = entry
     }
 
-    /// Has an export looked at now: something about it changed outside.
+    /// Makes an export due now, because something about it changed outside the worker.
     mutating func wake(_ id: ExportID, at now: Timestamp) {
         guard var entry = entries[id] else {
             if !isTakenOver, !isStopping { earlyNews.insert(id) }
@@ -106,10 +107,10 @@ struct ConnectionWorkerState: Sendable {
         entries[id] = entry
     }
 
-    /// Whether there was news of an export before it was adopted. Asked once.
+    /// Whether an export changed before it was adopted. Reading it resets it.
     mutating func takeEarlyNews(of id: ExportID) -> Bool { earlyNews.remove(id) != nil }
 
-    /// Gives an export back after work on it. Returns those who waited for that.
+    /// Releases an export after work on it. Returns the signals of those who waited for that.
     mutating func release(_ id: ExportID, until next: (kind: Kind, time: Timestamp), at now: Timestamp) -> [Signal] {
         guard var entry = entries[id] else { return [] }
         let refreshers = entry.refreshers
@@ -128,7 +129,7 @@ struct ConnectionWorkerState: Sendable {
         return refreshers
     }
 
-    /// Lets go of an export for good, unless it was taken charge of once more meanwhile. Returns those who waited for it.
+    /// Removes an export for good, unless it was adopted again meanwhile. Returns the signals of those who waited for it.
     mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
         if entries[id]?.isAdoptedAnew == true { return release(id, until: (.followUp, now), at: now) }
         queue.remove(id)
@@ -136,7 +137,7 @@ struct ConnectionWorkerState: Sendable {
         return entries.removeValue(forKey: id)?.refreshers ?? []
     }
 
-    /// Asks for an early observation, or look for the job. Nil when none is going to be made; else fired when it is over.
+    /// Requests an early poll or reconciliation. Nil when none will be made; otherwise a signal that is fired when it is over.
     mutating func refresh(_ id: ExportID, as kind: Kind, at now: Timestamp) -> Signal? {
         guard isRunning, !isStopping, var entry = entries[id], entry.kind == kind else { return nil }
         let waitsForList = observesInBatches && entry.readyFor == .observation
@@ -156,12 +157,12 @@ struct ConnectionWorkerState: Sendable {
         return signal
     }
 
-    /// Somebody waits no longer for an early observation.
+    /// A caller no longer waits for an early poll.
     mutating func giveUp(_ signal: Signal, for id: ExportID) {
         entries[id]?.refreshers.removeAll { $0 === signal }
     }
 
-    /// Starts work on an export: whether it is a refresh, which is not bound to the export's own time.
+    /// Starts work on an export. Returns whether it is a refresh, which is not bound to the export's due time.
     mutating func takeRefresh(_ id: ExportID) -> Bool {
         guard entries[id]?.wantsRefresh == true else { return false }
         entries[id]?.wantsRefresh = false
@@ -179,7 +180,7 @@ struct ConnectionWorkerState: Sendable {
     /// Begins to work.
     mutating func startRunning() { isRunning = true }
 
-    /// Everything that was unfinished has been adopted: what is not here has ended.
+    /// Records that everything unfinished has been adopted: what is not here has ended.
     mutating func endTakeOver() {
         isTakenOver = true
         earlyNews = []
@@ -195,17 +196,17 @@ struct ConnectionWorkerState: Sendable {
 
     // MARK: Work
 
-    /// Takes what is due and can be started, and says when to look again if nothing else happens before.
+    /// Takes the work that is due and can begin. `next` is when to call this again if nothing else happens before.
     mutating func takeWork(at now: Timestamp) -> (work: Work, next: Timestamp?) {
-        // What was due by the former time is looked at now; its own record says whether it can wait.
+        // The clock was set back: everything is checked now, and its own record says whether it can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
             observationsHeld = nil
         }
         latest = now
-        var looked = 0
-        while looked < Self.largestBatch, let time = queue.nextTime(), let id = queue.popDue(at: now) {
-            looked += 1
+        var examined = 0
+        while examined < Self.largestBatch, let time = queue.nextTime(), let id = queue.popDue(at: now) {
+            examined += 1
             guard let entry = entries[id] else { continue }
             entries[id]?.isBusy = true
             entries[id]?.dueAt = time
@@ -233,7 +234,7 @@ struct ConnectionWorkerState: Sendable {
                 }
                 next = queue.nextTime()
             }
-            // Whoever waits for one does not wait for the end of a long list, too.
+            // A caller who waits for a refresh does not wait for the end of a long list, too.
             if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
                 work.refreshes = [batch]
                 inFlight[.refresh, default: 0] += 1
@@ -248,22 +249,23 @@ struct ConnectionWorkerState: Sendable {
     /// How many exports are due and wait for a call.
     func waiting(_ kind: Kind) -> Int { ready[kind]?.count ?? 0 }
 
-    /// One piece of work is over.
+    /// Records that one piece of work is over.
     mutating func workIsDone(_ kind: Kind) { inFlight[kind, default: 1] -= 1 }
 
     private mutating func take(_ kind: Kind) -> [ExportID] {
-        let room = callsAtOnce - inFlight[kind, default: 0]
-        guard room > 0, let taken = ready[kind]?.popFirst(room), !taken.isEmpty else { return [] }
+        let available = callsAtOnce - inFlight[kind, default: 0]
+        guard available > 0, let taken = ready[kind]?.popFirst(available), !taken.isEmpty else { return [] }
         for id in taken { entries[id]?.readyFor = nil }
         inFlight[kind, default: 0] += taken.count
         return taken
     }
 
-    /// Where places are few, a list is for all who would need another one soon, and whom the upstream lets ask already.
+    /// Where places are few, one list call also covers the exports that become due soon, if their minimum poll interval is over.
     private mutating func bringForward(at now: Timestamp) {
-        var room = Self.largestBatch - waiting(.observation)
+        var available = Self.largestBatch - waiting(.observation)
         var others: [(id: ExportID, time: Timestamp)] = []
-        while room > 0, others.count < Self.largestBatch, let time = queue.nextTime(), time <= now + Self.longestAhead,
+        while available > 0, others.count < Self.largestBatch, let time = queue.nextTime(),
+            time <= now + Self.longestAhead,
             let id = queue.popDue(at: time)
         {
             guard var entry = entries[id] else { continue }
@@ -278,17 +280,17 @@ struct ConnectionWorkerState: Sendable {
             if !entry.isListed { ready[.observation]?.append(id, of: entry.caller) }
             entry.isListed = true
             entries[id] = entry
-            room -= 1
+            available -= 1
         }
         for other in others { queue.set(other.id, at: other.time) }
     }
 
-    /// What goes into one call; nil where nothing is ready.
+    /// The exports for one call; nil where none is ready.
     private mutating func takeBatch(_ kind: Kind) -> [ExportID]? {
         var batch: [ExportID] = []
         while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
             if kind == .observation { entries[id]?.isListed = false }
-            // What a caller began to wait for meanwhile is in another queue, too.
+            // An export that a caller began to wait for meanwhile is in another queue, too.
             guard entries[id]?.readyFor == kind else { continue }
             entries[id]?.readyFor = nil
             if kind == .observation { wasHeldWithOthers(id) }

@@ -1,7 +1,7 @@
 import Exports
 import HeapModule
 
-/// Which export is due when: a heap in which the latest word on an export counts.
+/// The due times of exports: a heap in which the latest time of an export counts.
 struct DueQueue: Sendable {
     private struct Item: Sendable, Comparable {
         var time: Timestamp
@@ -15,7 +15,7 @@ struct DueQueue: Sendable {
 
     /// The exports that have a time.
     var count: Int { times.count }
-    /// What is kept, items that were overtaken by a later word included: at most twice as many, and a few.
+    /// The items in the heap, including those that a later time has replaced: at most twice as many, and a few.
     var itemCount: Int { heap.count }
 
     /// Sets or moves the time of an export.
@@ -35,7 +35,7 @@ struct DueQueue: Sendable {
         return heap.min?.time
     }
 
-    /// Takes out the export that is due the longest at `now`; nil when none is.
+    /// Removes and returns the export that has been due for longest at `now`; nil when none is due.
     mutating func popDue(at now: Timestamp) -> ExportID? {
         dropOutdated()
         guard let first = heap.min, first.time <= now else { return nil }

@@ -1,18 +1,18 @@
 public import Exports
 
-/// A configured upstream account, ready to work.
+/// A configured connection, ready to use.
 public struct EngineConnection: Sendable {
     /// Unique among the connections of its provider.
     public var name: String
     public var provider: any ExportProvider
     /// What the provider can do on this connection.
     public var descriptor: ProviderDescriptor
-    /// Whether its exports go on with a refresh token when the caller's own token has ended (`CallContext.refreshToken`).
-    /// Counts only where the engine has keys to seal them with. Each export is then polled by a call of its own.
+    /// Whether exports go on with a refresh token when the caller's own token has expired (`CallContext.refreshToken`).
+    /// Only used where the engine has keys to encrypt the tokens with. Each export is then polled with a call of its own.
     public var keepsRefreshTokens: Bool
-    /// What is done about a start of which it is not known whether it happened.
+    /// What the engine does about a start when it is unknown whether the start happened.
     public var ambiguousStart: AmbiguousStart
-    /// Told when nothing more is to be done about some work: it has no place in the line of a request budget any more.
+    /// Called when some work needs no further calls: it loses its place in the queue of a request budget.
     public var leaveLine: @Sendable (PacedWork) -> Void
 
     /// Makes a connection. Without `ambiguousStart`, the descriptor's `resubmitIsHarmless` decides.

@@ -2,7 +2,7 @@ import Exports
 import Metrics
 import Synchronization
 
-/// What the engine counts. Labels hold no values that a stranger can make up.
+/// What the engine counts. Labels hold no values that a client or an upstream can make up.
 struct EngineMetrics: Sendable {
     let factory: any MetricsFactory
     private let creations = Creations()
@@ -59,7 +59,7 @@ struct EngineMetrics: Sendable {
         )
     }
 
-    /// A delivery that happened and is not in the ledger.
+    /// Counts a delivery that happened but is not in the ledger.
     func unrecordedDelivery(_ outcome: Delivery.Outcome) {
         count("export_gateway_deliveries_unrecorded_total", [("outcome", outcome.rawValue)])
     }
@@ -73,7 +73,7 @@ struct EngineMetrics: Sendable {
         )
     }
 
-    /// By how much polls are late when their call is given to the connection: waiting for its budget comes on top.
+    /// How late polls are when their call begins. The wait for the request budget is not included.
     func pollLag(_ key: ConnectionKey) -> Metrics.Timer {
         Metrics.Timer(
             label: "export_gateway_poll_lag_seconds",
@@ -83,7 +83,7 @@ struct EngineMetrics: Sendable {
         )
     }
 
-    /// How many exports are due and wait for a call, by what they wait for.
+    /// How many exports are due and wait for a call, by kind of work.
     func waiting(_ key: ConnectionKey) -> [ConnectionWorkerState.Kind: Meter] {
         Dictionary(
             uniqueKeysWithValues: ConnectionWorkerState.Kind.allCases.map { kind in

@@ -2,13 +2,13 @@ import ExportLedger
 import Exports
 import Logging
 
-/// What every part of the engine works with.
+/// What every part of the engine uses.
 struct EngineTools: Sendable {
     let ledger: any ExportLedger
     let time: any TimeSource
     let settings: EngineSettings
     let random: @Sendable () -> UInt64
-    /// This engine among all that ever worked on the ledger.
+    /// The id of this engine, unique among all that ever worked on the ledger.
     let owner: String
     let logger: Logger
     let metrics: EngineMetrics
@@ -18,16 +18,16 @@ struct EngineTools: Sendable {
     let refreshTokens: RefreshTokens
     /// Fired when the time of the next expiry may have changed.
     let expiries = Signal()
-    /// Fired when the engine stops; for the take-over.
+    /// Fired when the engine stops: ends the take-over.
     let stops = Signal()
     /// Fired when files may be due for measuring.
     let measurements = Signal()
 
-    /// Applies an event to a record in one transaction, and tells whoever should know.
+    /// Applies an event to a record in one transaction, and notifies all watchers.
     ///
-    /// Carried out to its end even when the task is cancelled: what an upstream has answered must not be lost because
-    /// the process is about to end. `held` is for how long the request budget has held the export back; nil where nothing newer is
-    /// known of that than the record has. Gives back nil when the fence is another's, or the export is unknown.
+    /// It is completed even when the task is cancelled: an upstream's answer must not be lost because the process is about to
+    /// end. `held` is how long the request budget has held the export back; nil where the record has the newest value. Returns
+    /// nil when the fence belongs to another owner, or the export is unknown.
     func apply(
         _ event: ExportLife.Event,
         to id: ExportID,
@@ -61,8 +61,8 @@ struct EngineTools: Sendable {
         }
     }
 
-    /// Applies an event, trying until the ledger takes it. Nil when it has become another's, when its row cannot be read any
-    /// more, or the task is cancelled while the ledger fails.
+    /// Applies an event, and retries until the ledger stores it. Nil when the export has another owner, when its row cannot be
+    /// read any more, or when the task is cancelled while the ledger fails.
     func record(
         _ event: ExportLife.Event,
         of id: ExportID,
@@ -91,7 +91,7 @@ struct EngineTools: Sendable {
         }
     }
 
-    /// Writes down that a delivery begins. False for an unknown export.
+    /// Stores that a delivery begins. False for an unknown export.
     func begin(_ delivery: Delivery) async throws -> Bool {
         let ledger = ledger
         // As in `apply`: a task of its own, awaited here.
@@ -99,9 +99,9 @@ struct EngineTools: Sendable {
         return try await write.value
     }
 
-    /// Writes down how a delivery went, and what it tells of the file, in one transaction. False for an unknown export.
+    /// Stores how a delivery ended, and its readings of the files, in one transaction. False for an unknown export.
     ///
-    /// Carried out to its end even when the task is cancelled, as it is when the caller has left.
+    /// It is completed even when the task is cancelled, which it is when the caller has left.
     func keep(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
         let now = time.now()
         let (ledger, order) = (ledger, ChangeOrder(of: snapshots.orders))
@@ -117,8 +117,8 @@ struct EngineTools: Sendable {
         return true
     }
 
-    /// A context for one piece of work upstream, for one export or, with nil, for many. A call that a caller's request waits
-    /// for has no `refreshToken`. `patience` is the longest wait for a place in the request budget.
+    /// The context for one piece of work upstream, for one export, or with nil for many. A call that a caller's request waits for
+    /// has no `refreshToken`. `patience` is the longest wait for a place in the request budget.
     func context(
         _ priority: CallPriority,
         for export: Export?,
@@ -146,15 +146,15 @@ struct EngineTools: Sendable {
         return ExportID(at: now, random: &generator)
     }
 
-    /// Tells whoever should know of a change that has been written. `order` was taken in its transaction.
+    /// Notifies everything that follows changes that one was committed. `order` was taken in its transaction.
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
-        // Whoever is woken finds the snapshot.
+        // Before the watchers: whoever is woken must find the snapshot.
         snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled
-        // A success without files is not settled yet: they are looked for.
+        // A success without files is not settled yet: its files are polled for.
         if export.status.hasResult, !before.export.status.hasResult { expiries.fire() }
         if isSettledNow, export.status.hasResult { measurements.fire() }
         if after.phase != before.phase || export.status != before.export.status {
@@ -172,17 +172,17 @@ struct EngineTools: Sendable {
             )
         }
         let isExpiredNow = export.status == .expired && before.export.status != .expired
-        if isExpiredNow || (isSettledNow && !export.status.hasResult) { tokens.forget(export.id) }
+        if isExpiredNow || (isSettledNow && !export.status.hasResult) { tokens.remove(export.id) }
     }
 }
 
-/// Another export has the job that a change would bind.
+/// Thrown when another export is bound to the job that a change would bind.
 struct JobTaken: Error {
     var owner: ExportID
 }
 
 extension ExportLife.Event {
-    /// What a job that is another export's means for this one: its own start stays unconfirmed.
+    /// The event for an export when its job belongs to another export: its own start stays unconfirmed.
     fileprivate static func of(_ event: ExportLife.Event, refused error: JobTaken) -> ExportLife.Event {
         if case .reconciled = event { return .reconciled(nil) }
         return .submissionFailed(

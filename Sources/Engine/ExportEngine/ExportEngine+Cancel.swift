@@ -13,7 +13,7 @@ extension ExportEngine {
         let isOthers = life.isOthers(record.export, authorization)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
         if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
-            // The background can cancel with what it keeps, unless that was not good enough before.
+            // The background can cancel with the refresh token, unless that was refused before.
             let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
             guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
                 throw Self.tokenNeeded(worker.connection.descriptor, record)
@@ -26,7 +26,7 @@ extension ExportEngine {
         guard let wished else { return try await knownRecord(id).export }
         if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
         worker(of: record.export)?.wake(id)
-        // A start that is under way comes first; the wish is fulfilled when it is known what became of it.
+        // A start that is under way comes first; the cancellation follows when its outcome is known.
         guard wished.phase == .tracking else { return wished.export }
 
         let after = try await waiting(on: id, until: tools.time.now() + tools.settings.cancelWait) {
@@ -38,7 +38,7 @@ extension ExportEngine {
         return after.export
     }
 
-    /// What an export waits for that cannot go on without its caller: the upstream's own word, where there is one.
+    /// The error for an export that cannot go on without its caller's token: the upstream's own one, where there is one.
     private static func tokenNeeded(_ descriptor: ProviderDescriptor, _ record: LedgerRecord) -> GatewayError {
         guard record.progress.awaitsAuthorization, let notice = record.export.notice else {
             return tokenNeeded(descriptor)

@@ -8,7 +8,7 @@ extension ExportEngine {
         let now = tools.time.now()
         let claimsSince = now + (.zero - tools.settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
-            // Only a short cut for what can be answered without validation: the insertion below arbitrates.
+            // Only a short cut for what can be answered without validation: the insertion below decides.
             let earlier = try await asking {
                 try await self.tools.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
             }
@@ -39,7 +39,7 @@ extension ExportEngine {
             plan: valid.plan,
             leaseOwner: tools.owner
         )
-        // In place before the ledger knows the export: a task may take it up at once.
+        // Kept before the ledger has the export: a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
         if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
         tools.snapshots.creates(id)
@@ -47,18 +47,19 @@ extension ExportEngine {
         defer { tools.snapshots.created(id, created) }
         do {
             let ledger = tools.ledger
-            // Not cut off when the client goes away: what is in the ledger must be in a connection worker. One transaction, awaited.
+            // Not cancelled when the client leaves: what is in the ledger must be in a connection worker. One transaction,
+            // awaited.
             let insertion = Task {
                 try await ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
             let outcome = try await asking { try await insertion.value }
             guard case .created = outcome else {
-                forgetSecrets(of: id, worker)
+                removeSecrets(of: id, worker)
                 return try await creation(outcome, draft)
             }
             created = record.export
         } catch {
-            forgetSecrets(of: id, worker)
+            removeSecrets(of: id, worker)
             throw error
         }
         tools.metrics.created(draft.provider)
@@ -80,9 +81,9 @@ extension ExportEngine {
         )
     }
 
-    private func forgetSecrets(of id: ExportID, _ worker: ConnectionWorker) {
+    private func removeSecrets(of id: ExportID, _ worker: ConnectionWorker) {
         worker.dropSecrets(of: id)
-        tools.tokens.forget(id)
+        tools.tokens.remove(id)
     }
 
     private func creation(_ outcome: InsertOutcome, _ draft: ExportDraft) async throws(GatewayError) -> Creation {

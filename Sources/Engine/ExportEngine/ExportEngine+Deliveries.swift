@@ -15,8 +15,8 @@ extension ExportEngine {
         }
     }
 
-    /// Has deliveries end as broken that were under way when the process before this one ended. To be called before anything
-    /// is served; what the ledger does not take is logged, and done at the next start.
+    /// Marks deliveries as broken that were under way when the process before this one ended. Must be called before anything is
+    /// served. If the ledger fails, that is logged, and done at the next start.
     public func breakDeliveriesUnderWay() async {
         do {
             let count = try await tools.ledger.breakDeliveriesUnderWay(
@@ -45,7 +45,7 @@ extension ExportEngine {
         return page
     }
 
-    /// The log takes what the ledger did not: everything that the row would have held.
+    /// Logs a delivery that the ledger did not store, with everything that the row would have held.
     private func reportUnrecorded(_ delivery: Delivery, because error: String) {
         tools.metrics.unrecordedDelivery(delivery.outcome)
         var metadata: Logger.Metadata = [

@@ -36,7 +36,7 @@ extension ExportEngine: MeasurementService {
         of id: ExportID,
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
-        // Nobody's: the token that an export's owner left is not for this.
+        // No caller: the token that an export's owner left is not for this.
         try await open(fileID, of: id, range: range, authorization: CallerAuthorization(caller: ""))
     }
 
@@ -50,7 +50,7 @@ extension ExportEngine: MeasurementService {
         }
     }
 
-    /// Whether files of an export can be read here by nobody's wish but the gateway's own.
+    /// Whether the gateway can read the files of an export by itself, without a caller.
     private func isMeasurable(_ export: Export, at now: Timestamp) -> Bool {
         guard export.status.hasResult, export.destination == nil, export.expiresAt.map({ $0 > now }) ?? true,
             let worker = worker(of: export)

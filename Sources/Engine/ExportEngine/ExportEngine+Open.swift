@@ -13,7 +13,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
-        // One that was refused a moment ago is tried again here: it is this caller's own wish, and one call.
+        // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if worker.life.capabilities.delegatedOnly && token == nil {
@@ -25,7 +25,7 @@ extension ExportEngine {
             authorization: token,
             downloadAuthorization: authorization.downloadToken
         )
-        // Whoever downloads takes turns, whosever export it is. Nobody waits for a measurement.
+        // The callers who download take turns, whoever created the export. Nobody waits for a measurement.
         context.caller = authorization.caller
         if authorization.caller?.isEmpty == true { context.priority = .poll }
         do {
@@ -36,7 +36,7 @@ extension ExportEngine {
             let word = try await ask(worker, for: fileID, of: reference, record, authorization, context, after: error)
             guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
-        // The upstream says that it is there: the answer may have been of a moment only.
+        // The upstream says that the file is there: the refusal may have been temporary.
         do {
             return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
@@ -46,7 +46,7 @@ extension ExportEngine {
         }
     }
 
-    /// Asks the upstream what it says of the job, and writes that down. Throws `expired` where the files are gone by that.
+    /// Polls the upstream for the job, and stores the answer. Throws `expired` where the files are gone by that answer.
     private func ask(
         _ worker: ConnectionWorker,
         for fileID: String,
@@ -59,13 +59,13 @@ extension ExportEngine {
         let answer = await worker.connection.provider.observe([reference], context: context)[reference]
         let word = answer.map { FileWord($0, of: fileID) } ?? .silent
         tools.logger.notice(
-            "a file could not be had, the job was asked for",
+            "a file could not be opened, the job was polled",
             metadata: [
                 "export": "\(record.export.id)", "file": "\(fileID)", "error": "\(error.label)",
                 "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")", "word": "\(word)",
             ]
         )
-        // What an upstream does not show to somebody else may be there for the owner.
+        // What an upstream does not show to another caller may be there for the owner.
         if worker.life.isOthers(record.export, authorization) { return word }
         let id = record.export.id
         let after = try await asking {
@@ -75,9 +75,9 @@ extension ExportEngine {
         return word
     }
 
-    /// What a client is told of a file that could not be had, where that does not mean that it is gone for good.
+    /// What a client is told of a file that could not be opened, where that does not mean that it is gone for good.
     private static func missing(_ word: FileWord, _ error: ProviderError) -> GatewayError {
-        // The upstream forbids it: no other answer will come until somebody changes that.
+        // The upstream forbids it: the answer stays the same until a permission is granted.
         if error.code == .forbidden { return GatewayError(error) }
         let what =
             switch word {
@@ -144,12 +144,11 @@ extension ExportEngine {
         return (worker, file, reference)
     }
 
-    /// Why the upstream does not take what the caller has brought, with what the caller can do about it.
+    /// Why the upstream refuses the caller's token, and what the caller can do about it.
     ///
-    /// What is kept stays as it was: it may be the token for the download hosts that is missing, or a right that is needed
-    /// there only.
+    /// The kept token stays: perhaps only the token for the download hosts is missing, or a permission that only they need.
     private static func refused(_ error: ProviderError, _ authorization: CallerAuthorization) -> GatewayError {
-        // These say themselves what a new token has to prove, or which one is missing.
+        // These errors already say what a new token has to prove, or which token is missing.
         if error.challenge != nil || error.problem == .upstreamAuthorizationRequired { return GatewayError(error) }
         let advice =
             authorization.downloadToken == nil

@@ -8,12 +8,12 @@ extension ExportEngine {
         refresh: Bool,
         authorization: CallerAuthorization
     ) async throws(GatewayError) -> Export {
-        // Without a token and without a wish for newer word nothing but the visible state counts.
+        // Without a token and without `refresh`, only the visible state counts.
         if !refresh, authorization.token == nil { return try await knownExport(id, owner: owner) }
         let known = try await knownRecord(id, owner: owner)
         let record = try await takeToken(of: authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
-            // Whoever asks is what brings it on: the answer tells what came of that. Not every step shows in the export.
+            // This request drives the export, so its answer has the outcome. Not every step shows in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
                 $0.wasWorkedOn(since: record)
             }
@@ -23,9 +23,9 @@ extension ExportEngine {
         else {
             return record.export
         }
-        // Nobody acts with somebody else's token.
+        // No caller acts with another caller's token.
         guard !worker.life.isOthers(record.export, authorization) else { return record.export }
-        // A kept refresh token is for the background alone: it is not used because somebody asks.
+        // A kept refresh token is for the background only: a caller's request does not use it.
         if worker.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
         let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
         var export = try await knownRecord(id).export
@@ -42,7 +42,7 @@ extension ExportEngine {
         let deadline = tools.time.now() + timeout
         do {
             return try await tools.changes.watching(id, beyond: revision) { signal in
-                // Asked for behind the sign-up: what changes from here on is told.
+                // Read after the watch began: every later change is notified.
                 var export = try await knownExport(id, owner: owner)
                 var isOver = false
                 while export.revision == revision, !export.isFinal, !isOver, !tools.changes.isClosed,
@@ -64,7 +64,7 @@ extension ExportEngine {
     }
 
     public func snapshot(of id: ExportID, owner: String? = nil) -> ExportSnapshot? {
-        tools.snapshots.atHand(id, owner: owner)
+        tools.snapshots.inMemory(id, owner: owner)
     }
 
     public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
@@ -79,7 +79,7 @@ extension ExportEngine {
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)? {
         let watch = tools.changes.watch(id, beyond: revision, then: then)
-        // What has changed before the sign-up is in the snapshot, and what changes from here on is told.
+        // Changes before the watch began are in the snapshot, and every later change is notified.
         tools.snapshots.find(id) { snapshot in
             if let export = snapshot?.export, export.revision > revision || export.isFinal { watch.tell(export) }
         }
@@ -103,8 +103,8 @@ extension ExportEngine {
         return page
     }
 
-    /// The record as soon as `isAwaited` holds; or as it is at `deadline`, when the engine stops, or when the task is
-    /// cancelled. The ledger is read at the beginning, and where it is not certain that what is told is newer.
+    /// The record as soon as `isAwaited` holds, or as it is at `deadline`, when the engine stops, or when the task is
+    /// cancelled. The ledger is read at the beginning, and again where it is not certain that a notified record is newer.
     func waiting(
         on id: ExportID,
         until deadline: Timestamp,
@@ -113,7 +113,7 @@ extension ExportEngine {
         do {
             return try await tools.changes.watching(id) { signal in
                 var record = try await knownRecord(id)
-                // Whatever is changed from now on has a higher one.
+                // Every later change has a higher order.
                 var lastOrder = tools.snapshots.orders.last
                 var isOver = false
                 while true {
@@ -127,7 +127,7 @@ extension ExportEngine {
                     if let latest = tools.changes.latest(of: id), latest.order > lastOrder {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {
-                        // It was under way while the record was read, which may hold it or not.
+                        // The change was under way while the record was read, and may or may not be in it.
                         record = try await knownRecord(id)
                         lastOrder = tools.snapshots.orders.last
                     }
@@ -144,8 +144,8 @@ extension ExportEngine {
         GatewayError(.internalError, "The gateway failed to wait for the export.", cause: error)
     }
 
-    /// Keeps the token that an export's owner brought; an export that waited for one goes on at once. One that was refused a
-    /// moment ago changes nothing: it would be refused again, and each try costs the upstream several calls.
+    /// Keeps the token that an export's owner brought. An export that waited for one goes on at once. A token that was refused a
+    /// moment ago changes nothing: it would be refused again, and each attempt costs the upstream several calls.
     func takeToken(
         of authorization: CallerAuthorization,
         for record: LedgerRecord
@@ -160,14 +160,14 @@ extension ExportEngine {
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
         let isNew = tools.tokens.token(for: id) != token
         guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.phase != .settled else { return record }
-        // Read anew: a task that did not find the token may have written down meanwhile that it is waited for. One that the
-        // worker could find is no reason to read the ledger twice for each question.
+        // Read again: a task that did not find the token may have stored meanwhile that the export waits for it. For a token that
+        // the worker could find, the ledger is not read twice for each request.
         let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id)
         if record.phase == .settled, !record.export.status.hasResult {
-            tools.tokens.forget(id)
+            tools.tokens.remove(id)
             return record
         }
-        // A task may have found it already, and may even have been refused with it.
+        // A task may have used the token already, and may even have been refused with it.
         guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
             let worker = worker(of: record.export)
         else { return record }
@@ -177,7 +177,7 @@ extension ExportEngine {
                 try await self.tools.apply(.authorizationArrived, to: id, fence: nil, worker.life)
             }
         } catch {
-            // Who asks is answered from what is known; the export goes on when it can be written down.
+            // The request is answered from what is known; the export goes on when the ledger can be written.
             guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
             return record
         }
@@ -187,7 +187,7 @@ extension ExportEngine {
 }
 
 extension LedgerRecord {
-    /// Whether a step was taken since `earlier`: it shows in the export, or in when the next one is due.
+    /// Whether a step was taken since `earlier`: it shows in the export, or in the due time of the next one.
     fileprivate func wasWorkedOn(since earlier: LedgerRecord) -> Bool {
         if export.revision != earlier.export.revision || phase == .settled { return true }
         guard let next = nextActionAt else { return false }

@@ -49,7 +49,7 @@ extension ExportEngine {
         return after.export
     }
 
-    /// The decision with what the upstream says of it.
+    /// The decision, completed with the upstream's answer.
     private func carriedOut(
         _ decision: SubmissionDecision,
         _ record: LedgerRecord,
@@ -77,7 +77,7 @@ extension ExportEngine {
             )
         }
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
-        // Nobody acts with somebody else's token: then the next poll finds out.
+        // No caller acts with another caller's token: the next poll finds out.
         let isOwner = authorization.isOwner(of: record.export)
         let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
         if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
@@ -96,7 +96,7 @@ extension ExportEngine {
                 upstream: error.upstream
             )
         case .failure, nil:
-            // It cannot be asked now: the next poll finds out.
+            // The upstream cannot be asked now: the next poll finds out.
             return .started(Submission(reference: reference))
         }
     }

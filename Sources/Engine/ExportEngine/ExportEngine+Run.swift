@@ -6,19 +6,19 @@ public import ServiceLifecycle
 extension ExportEngine: Service, CustomStringConvertible {
     public var description: String { "ExportEngine" }
 
-    /// Works until the task is cancelled or the process shuts down gracefully. Once in an engine's life.
+    /// Works until the task is cancelled or the process shuts down gracefully. Call it once for each engine.
     ///
-    /// Takes over what former engines left unfinished, page by page: the first before anything else, the others beside all
-    /// work, so that a start costs the same however much that is. At a graceful shutdown nothing new is begun, polls are
-    /// cut off, and starts that are under way are waited for and written down. When the task is cancelled, those are
-    /// cut off too; what the upstream has answered is still written down, and the rest is found again at the next
+    /// Takes over what former engines left unfinished, page by page. The first page comes before anything else, the others
+    /// beside all work, so that start-up costs the same for any number of exports. At a graceful shutdown nothing new is begun,
+    /// polls are cancelled, and starts under way are awaited and their outcomes stored. When the task is cancelled, starts are
+    /// cancelled too. An answer that the upstream has already given is still stored, and the rest is found again at the next
     /// start. Throws `LedgerError` when the ledger cannot be used at the beginning.
     public func run() async throws {
         let second: ExportID?
         do {
             second = try await takeOverPage(after: nil)
         } catch is CancellationError {
-            // Ended before it began: what was not taken over is, at the next start.
+            // Ended before it began: the next start takes the rest over.
             return stop()
         }
         try await withTaskCancellationOrGracefulShutdownHandler {
@@ -39,7 +39,7 @@ extension ExportEngine: Service, CustomStringConvertible {
         for worker in workers.values { worker.stop() }
     }
 
-    /// Lets successes expire at their time, and forgets old idempotency keys.
+    /// Lets successes expire at their time, and prunes old idempotency keys.
     private func runMaintenance() async {
         while !Task.isCancelled, !tools.changes.isClosed {
             var next = tools.time.now() + .seconds(3600)
@@ -56,7 +56,7 @@ extension ExportEngine: Service, CustomStringConvertible {
                         }
                         _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
                     } catch let error as LedgerError where error.isAboutOneExport {
-                        // Set aside by the ledger, and not due any more.
+                        // The ledger has set the row aside: it is not due any more.
                         continue
                     }
                 }
@@ -66,14 +66,14 @@ extension ExportEngine: Service, CustomStringConvertible {
                 tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
                 next = tools.time.now() + .seconds(60)
             }
-            // What the upstream's clock does not let expire yet is looked at again.
+            // What has not expired yet by the upstream's clock is checked again.
             if isHeldBack { next = max(next, tools.time.now() + .seconds(1)) }
             await tools.expiries.wait(until: next, of: tools.time)
         }
     }
 
-    /// Whether a time of the upstream's has passed, by its own clock where that is known: an end must not come from a clock
-    /// of ours that runs ahead.
+    /// Whether a time that the upstream named has passed, by its own clock where that is known: a clock of ours that runs ahead
+    /// must not end an export.
     private func hasPassed(_ time: Timestamp?, _ export: Export) -> Bool {
         guard let time, let now = worker(of: export)?.connection.provider.upstreamTime(at: tools.time.now()) else {
             return true

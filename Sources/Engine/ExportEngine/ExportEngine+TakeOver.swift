@@ -3,10 +3,10 @@ import Exports
 import Logging
 
 extension ExportEngine {
-    /// How many exports are taken over in one transaction: others wait for it no longer than for a few commits.
+    /// How many exports are taken over in one transaction. Other writes wait for it no longer than for a few commits.
     private static let takeOverPageSize = 200
 
-    /// Takes over what comes after `last`, until there is nothing more or the engine stops. A ledger that fails is asked again.
+    /// Takes over what comes after `last`, until there is nothing more or the engine stops. Retries when the ledger fails.
     func takeOverRest(after last: ExportID?) async throws {
         var next = last
         while let place = next, !Task.isCancelled, !tools.changes.isClosed {
@@ -24,13 +24,12 @@ extension ExportEngine {
         onTakenOver()
     }
 
-    /// Takes over one page of what former engines left unfinished: where the next one begins; nil after the last.
+    /// Takes over one page of what former engines left unfinished. Returns where the next page begins; nil after the last.
     ///
-    /// What is tracked goes on as it is; starts that were made or under way are what `resumed` makes of them, written down with
-    /// the new owner.
+    /// Exports that are tracked go on as they are. Starts get the event `resumed`, and the result is stored with the new owner.
     func takeOverPage(after last: ExportID?) async throws -> ExportID? {
         let now = tools.time.now()
-        // One for the page: it is one transaction.
+        // One order for the page: it is one transaction.
         let order = ChangeOrder(of: tools.snapshots.orders)
         let page = try await tools.ledger.takeOver(by: tools.owner, after: last, limit: Self.takeOverPageSize) {
             record in
@@ -57,7 +56,8 @@ extension ExportEngine {
         return page.next
     }
 
-    /// The page is this engine's now and is not given out again: whatever fails here, its exports go on.
+    /// Renews the tokens of a page. The page belongs to this engine now and is not read again: whatever fails here, its exports
+    /// go on.
     private func renewTokens(of page: TakeOverPage, after last: ExportID?) async {
         do {
             try await tools.refreshTokens.renew(

@@ -7,26 +7,26 @@ public import SystemCrypto
 
 /// The life of every export: accepted, submitted, tracked, finished, expired.
 ///
-/// What callers ask for is answered from the ledger; all work upstream is done under `run()`, one connection worker for each connection.
-/// After the process ended, however it ended, the next `run()` on the same ledger goes on with everything unfinished.
+/// Callers are answered from the ledger. All work upstream is done in `run()`, by one connection worker for each connection.
+/// However the process ends, the next `run()` on the same ledger goes on with everything unfinished.
 public final class ExportEngine: ExportService {
     public let providers: [ConfiguredProvider]
     let tools: EngineTools
     let workers: [ConnectionKey: ConnectionWorker]
     let onTakenOver: @Sendable () -> Void
 
-    /// Makes an engine; nothing is done upstream before `run()`.
+    /// Makes an engine. Nothing is done upstream before `run()`.
     ///
     /// - Parameters:
-    ///   - ledger: This engine's alone.
-    ///   - connections: The upstream accounts to work on.
-    ///   - sealingKeys: What refresh tokens are sealed with in the ledger; without, none are kept.
-    ///   - descriptors: All adapters, those without a connection included, in the order in which they are listed.
+    ///   - ledger: The ledger, which no other engine may use.
+    ///   - connections: The configured connections.
+    ///   - sealingKeys: The keys that encrypt refresh tokens in the ledger; without them, none are kept.
+    ///   - descriptors: All adapters, including those without a connection, in the order in which they are listed.
     ///   - time: The clock for everything that waits.
-    ///   - settings: Bounds and paces.
-    ///   - random: Uniform 64-bit numbers from a secure source: ids are made from them.
+    ///   - settings: The limits and intervals.
+    ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     ///   - logger: Transitions are logged at `info`, with ids.
-    ///   - metrics: What counters and gauges are made with.
+    ///   - metrics: The factory for counters and gauges.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
         ledger: any ExportLedger,
@@ -79,7 +79,7 @@ public final class ExportEngine: ExportService {
         workers[ConnectionKey(provider: export.provider, name: export.connection)]
     }
 
-    /// The rules for an export; where its connection is gone, those of an upstream that cannot be asked anything.
+    /// The rules for an export. Where its connection is gone, the rules of an upstream that cannot be called.
     func life(of export: Export) -> ExportLife {
         worker(of: export)?.life
             ?? ExportLife(
@@ -89,8 +89,7 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that is not `owner`'s where one is
-    /// given.
+    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `owner` may not see.
     func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
         try await known(id, owner, \.export) {
             let record = try await self.tools.ledger.record(id)
@@ -99,7 +98,7 @@ public final class ExportEngine: ExportService {
         }
     }
 
-    /// What callers see of an export, from memory where it is there. Throws as `knownRecord` does.
+    /// What callers see of an export, from memory if possible. Throws like `knownRecord`.
     func knownExport(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> Export {
         try await known(id, owner, \.export) { try await self.tools.snapshots.current(id) }.export
     }
@@ -117,7 +116,7 @@ public final class ExportEngine: ExportService {
             }
             return value
         } catch {
-            // That there is one whose row cannot be read is its owner's business alone.
+            // Only the owner learns that there is an export whose row cannot be read.
             guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,
                 ledgerError.owner != owner
             else { throw error }
@@ -125,12 +124,12 @@ public final class ExportEngine: ExportService {
         }
     }
 
-    /// Runs a call to the ledger; its errors are the operator's business, and the client's to try again.
+    /// Runs a call to the ledger. Its errors are logged for the operator; the client may try again.
     func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
         do {
             return try await body()
         } catch let error as LedgerError where error.isAboutOneExport {
-            // The ledger has told the operator which row, and which column.
+            // The ledger has logged for the operator which row, and which column.
             throw GatewayError(
                 .internalError,
                 "What the gateway's ledger holds of this export cannot be read. The operator has to repair it; other "

@@ -1,15 +1,15 @@
 import ExportLedger
 import Exports
 
-// The wish to cancel: recorded at once, fulfilled when the upstream confirms it.
-extension ExportLife.Turn {
+// Cancel requests: recorded at once, completed when the upstream confirms them.
+extension ExportLife.Transition {
     mutating func cancelRequested(withOwnersToken: Bool) {
-        // A success whose files are still looked for is a success.
+        // A success whose files are still polled for is a success.
         if record.export.status.isTerminal { return }
-        // Decided here, on the phase of the moment: a start may just have been made.
+        // Decided here, by the record's present phase: a start may just have been made.
         let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
         guard withOwnersToken || !isAskedUpstream else { return }
-        // It was given up before: an end.
+        // It was given up before, so it has already ended.
         guard record.export.completedAt == nil else { return }
         record.progress.cancelRefusal = nil
         record.progress.cancelAttempts = 0
@@ -20,7 +20,7 @@ extension ExportLife.Turn {
         case .submitting:
             record.cancelWished = true
             record.export.cancellation = .requested
-            // Who cannot cancel a job need not find it to cancel the export.
+            // If jobs cannot be canceled, the job need not be found to cancel the export.
             if record.startIsUnconfirmed, !life.capabilities.cancel {
                 settleCanceledUnconfirmed()
                 shutOutOwner()
@@ -35,7 +35,7 @@ extension ExportLife.Turn {
         }
     }
 
-    /// A job runs upstream and is not wanted any more.
+    /// Cancels a job that runs upstream.
     mutating func actOnWish() {
         guard life.capabilities.cancel else { return stopTracking() }
         record.cancelWished = true
@@ -54,7 +54,7 @@ extension ExportLife.Turn {
         record.progress.cancelAttempts += 1
         switch error.code {
         case .throttled, .transient, .ambiguous, .accepted:
-            // The job may have ended meanwhile: look before asking again.
+            // The job may have ended meanwhile: poll before canceling again.
             record.progress.observeBeforeCancel = true
             record.export.notice = ExportNotice(error.problem, error.detail)
             schedule(after: failureWait(error))
@@ -98,6 +98,6 @@ extension ExportLife.Turn {
         )
     }
 
-    /// A task may be in the middle of a call for this export: what it brings back is not wanted any more.
+    /// Invalidates the fence: a task may be in the middle of a call for this export, and its outcome must not be stored.
     private mutating func shutOutOwner() { record.fence += 1 }
 }

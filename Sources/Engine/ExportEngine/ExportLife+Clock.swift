@@ -1,11 +1,11 @@
 import ExportLedger
 import Exports
 
-// A clock can be wrong and be set right: what it wrote down in between lies in the future.
-extension ExportLife.Turn {
-    /// Nothing has begun in the future: waits and bounds that did count from now.
+// A clock can be wrong and be corrected: times that were stored in between may lie in the future.
+extension ExportLife.Transition {
+    /// Corrects times in the future: waits and limits that began there count from now.
     mutating func correctTimes() {
-        // Read off `scheduledAt` before that is corrected.
+        // Uses `scheduledAt`, before that is corrected.
         if record.nextActionAt != nil { record.nextActionAt = record.dueTime(at: now) }
         func correct(_ time: inout Timestamp?) { time = time.map { min($0, now) } }
         record.progress.acceptedSince = min(record.progress.acceptedSince, now)
@@ -19,12 +19,12 @@ extension ExportLife.Turn {
 }
 
 extension LedgerRecord {
-    /// How far two readings of a clock may be apart the wrong way around without one of them being a mistake.
+    /// How far an earlier time may lie after a later one without counting as a mistake.
     private static var clockTolerance: Duration { .seconds(1) }
-    /// Earlier versions did not write down when a time was set; theirs is not waited for any longer.
+    /// Earlier versions did not store when a time was set. Such a time is waited for no longer than this.
     private static var longestWaitOfOldRows: Duration { .seconds(3600) }
 
-    /// When something is to be done next, as seen at `now`: at once where the time was set by a clock that ran ahead.
+    /// The due time of the next step, as seen at `now`: at once where a clock that ran ahead has set the time.
     func dueTime(at now: Timestamp) -> Timestamp {
         guard let nextActionAt else { return now }
         guard let scheduledAt else { return min(nextActionAt, now + Self.longestWaitOfOldRows) }

@@ -1,9 +1,9 @@
 import ExportLedger
 import Exports
 
-// Every end: a success, or an end with a time and a reason.
-extension ExportLife.Turn {
-    /// Ends the export. Any end but a success has an error: where none is given, the status says why.
+// Every end of an export: a success, or an end with a time and a reason.
+extension ExportLife.Transition {
+    /// Ends the export. Every end except a success has an error: without `error`, one is made from the status.
     mutating func settle(_ status: ExportStatus, error: ExportFailure? = nil, notice: ExportNotice? = nil) {
         record.phase = .settled
         record.nextActionAt = nil
@@ -12,7 +12,7 @@ extension ExportLife.Turn {
         record.export.status = status
         record.export.notice = notice
         record.export.stale = false
-        // It ended before the upstream could be asked to stop it.
+        // It ended before the upstream could be asked to cancel it.
         if status != .canceled, record.export.cancellation == .requested, record.progress.cancelAttempts == 0 {
             record.export.cancellation = nil
         }
@@ -23,7 +23,7 @@ extension ExportLife.Turn {
     /// The files of a success are no longer kept.
     mutating func expire() {
         guard record.export.status.hasResult else { return }
-        if record.phase == .tracking { stopLooking() }
+        if record.phase == .tracking { settleWithoutFiles() }
         let losses = record.export.error
         record.export.status = .expired
         record.export.error = ExportFailure(

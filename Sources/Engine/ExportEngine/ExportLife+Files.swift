@@ -1,20 +1,20 @@
 import ExportLedger
 import Exports
 
-/// What an upstream says of a job whose file it did not give: nothing is concluded from the one answer to a download.
+/// What the upstream says about a job whose file it did not serve. The one answer to the download proves nothing.
 enum FileWord: Sendable, Hashable {
-    /// The job stands, and has the file.
+    /// The job exists, and lists the file.
     case listed
-    /// The job stands, and does not list the file.
+    /// The job exists, and does not list the file.
     case notListed
-    /// It knows no such job: which upstreams also say of jobs that they do know, for moments.
+    /// The upstream knows no such job. Upstreams also say this, for moments, about jobs that exist.
     case unknownJob
-    /// Its own word that the files are no longer kept.
+    /// The upstream says that the files are no longer kept.
     case gone
-    /// It said nothing that could be used.
+    /// The upstream gave no usable answer.
     case silent
 
-    /// What the answer to a question for the job says of the file of this id.
+    /// What the answer to a poll of the job says about the file with this id.
     init(_ answer: Result<Observation, ProviderError>, of fileID: String) {
         switch answer {
         case .success(let observation) where observation.status == .expired: self = .gone
@@ -28,8 +28,8 @@ enum FileWord: Sendable, Hashable {
     }
 }
 
-// The files of a success: what is known of them, and whether they are still there.
-extension ExportLife.Turn {
+// The files of a success: what is known of them, and whether the upstream still keeps them.
+extension ExportLife.Transition {
     mutating func filesAsked(_ word: FileWord) {
         guard record.export.status.hasResult else { return }
         switch word {
@@ -40,14 +40,14 @@ extension ExportLife.Turn {
         }
     }
 
-    /// A succeeded job that the upstream does not know: gone once it has not known it for long enough.
+    /// The upstream does not know a succeeded job. The files count as gone when this has lasted long enough.
     private mutating func jobIsMissing() {
         let since = record.progress.filesMissingSince ?? now
         record.progress.filesMissingSince = since
         if now >= since + settings.missingBound { expire() }
     }
 
-    /// What a delivery found of the files: claims are made, confirmed and dropped.
+    /// Applies what a delivery found of the files: claims are made, confirmed and dropped.
     mutating func delivered(_ delivery: Delivery) {
         for reading in readings(of: delivery) {
             guard let index = record.export.files.firstIndex(where: { $0.id == reading.fileID }) else { continue }
@@ -98,14 +98,14 @@ extension ExportLife.Turn {
 
     // MARK: Files that are listed late
 
-    /// Until when files that are not listed are looked for: as long as the upstream would keep them.
-    var lookingDeadline: Timestamp {
+    /// Until when the engine polls for files that are not listed: as long as the upstream would keep them.
+    var filesDeadline: Timestamp {
         record.export.expiresAt
             ?? (record.export.completedAt ?? now) + settings.longestFileLag
     }
 
-    /// The upstream says that the job succeeded and lists no file. For a short time that is taken as "not finished"; then
-    /// as the success that it is, and the files are looked for until the upstream would not keep them any more.
+    /// The upstream says that the job succeeded, but lists no file. For a short time that counts as "not finished". Then it
+    /// counts as a success, and the files are polled for until the upstream would not keep them any more.
     ///
     /// - Returns: Whether the export goes on as `running`.
     mutating func filesAreLate() -> Bool {
@@ -126,26 +126,26 @@ extension ExportLife.Turn {
         return true
     }
 
-    /// Keeps on looking for the files of a success.
-    mutating func lookForFiles() {
+    /// Schedules the next poll for the files of a success.
+    mutating func awaitFiles() {
         record.cancelWished = false
         record.export.stale = false
         record.export.notice = Self.filesMissing
-        guard now < lookingDeadline else { return stopLooking() }
+        guard now < filesDeadline else { return settleWithoutFiles() }
         let since = record.progress.filesPendingSince ?? now
-        // The longer they are missing, the less likely is it that the next look finds them.
+        // The longer they are missing, the less likely the next poll finds them.
         let wait = ((now - since) * 0.125).clamped(settings.fileLagInterval...settings.longestFileLagInterval)
-        schedule(after: wait * (1 - 0.2 * jitter), notAfter: lookingDeadline)
+        schedule(after: wait * (1 - 0.2 * jitter), notAfter: filesDeadline)
     }
 
-    /// Gives up looking.
-    mutating func stopLooking() {
+    /// Ends the polls for files that are not listed.
+    mutating func settleWithoutFiles() {
         record.phase = .settled
         record.nextActionAt = nil
         record.progress.awaitsAuthorization = false
     }
 
-    /// What is said later of a job that had succeeded without files.
+    /// Handles a later observation of a job that had succeeded without files.
     mutating func observedAfterSuccess(_ observation: Observation) -> Bool {
         guard record.export.status.hasResult else { return false }
         switch observation.status {
@@ -155,38 +155,38 @@ extension ExportLife.Turn {
         case .succeeded, .partiallySucceeded:
             return false
         case .notStarted, .running, .failed, .canceled, .unknown:
-            // A success is not taken back.
-            lookForFiles()
+            // A success stays a success.
+            awaitFiles()
             return true
         }
     }
 
-    /// The job that had succeeded without files could not be asked for.
-    mutating func lookingFailed(_ error: ProviderError) -> Bool {
+    /// Handles a failed poll of a job that had succeeded without files.
+    mutating func filesPollFailed(_ error: ProviderError) -> Bool {
         guard record.export.status.hasResult else { return false }
         switch error.code {
         case .gone: expire()
         case .notFound:
             jobIsMissing()
-            if record.phase == .tracking { lookForFiles() }
+            if record.phase == .tracking { awaitFiles() }
         case _ where life.asksForAuthorization(error):
             record.progress.awaitsAuthorization = true
-            record.nextActionAt = lookingDeadline
+            record.nextActionAt = filesDeadline
         default:
-            lookForFiles()
+            awaitFiles()
         }
         return true
     }
 
-    /// Whoever could look for the files has no token for it: goes on when one is brought, until it is too late.
-    mutating func lookingAwaitsAuthorization() -> Bool {
+    /// There is no token to poll for the files: the export goes on when one is brought, until `filesDeadline`.
+    mutating func filesAwaitAuthorization() -> Bool {
         guard record.phase == .tracking, record.export.status.hasResult else { return false }
-        guard now < lookingDeadline else {
-            stopLooking()
+        guard now < filesDeadline else {
+            settleWithoutFiles()
             return true
         }
         record.progress.awaitsAuthorization = true
-        record.nextActionAt = lookingDeadline
+        record.nextActionAt = filesDeadline
         return true
     }
 
@@ -198,7 +198,7 @@ extension ExportLife.Turn {
 }
 
 extension ExportFile {
-    /// What is claimed, for a sentence.
+    /// The claimed size and digest, for a sentence.
     fileprivate var words: String {
         let size = size.map { "\($0) bytes" } ?? "no length"
         return sha256.map { "\(size), SHA-256 \($0)" } ?? size

@@ -1,18 +1,18 @@
 import ExportLedger
 import Exports
 
-// Accepted → submitting → tracking, and what can come between.
-extension ExportLife.Turn {
+// From accepted to submitting to tracking, with all failures on the way.
+extension ExportLife.Transition {
     private var submissionDeadline: Timestamp { record.progress.acceptedSince + settings.submissionDeadline }
 
-    /// The time in which the gateway did not run counts for no bound on starts.
+    /// Handles a restart of the gateway. The time in which it did not run does not count for the limits on starts.
     mutating func resumed() {
         switch record.phase {
         case .accepted:
             record.progress.acceptedSince = now
         case .submitting:
             record.progress.acceptedSince = now
-            // A job that is being looked for is looked for as before.
+            // The reconciliation of an unconfirmed start goes on as before.
             if !record.startIsUnconfirmed || !life.capabilities.reconcile { becomeUnconfirmed(Self.interrupted) }
             if record.phase == .submitting { record.export.status = .unknown }
         case .tracking, .settled:
@@ -20,8 +20,8 @@ extension ExportLife.Turn {
         }
     }
 
-    mutating func beginSubmission(secretsAtHand: Bool, upstreamTime: Timestamp?) {
-        if record.plan.needsSecrets && !secretsAtHand {
+    mutating func beginSubmission(secretsInMemory: Bool, upstreamTime: Timestamp?) {
+        if record.plan.needsSecrets && !secretsInMemory {
             return settle(
                 .failed,
                 error: ExportFailure(
@@ -46,13 +46,13 @@ extension ExportLife.Turn {
         record.nextActionAt = nil
     }
 
-    /// Only a start that is under way: nothing is known of an unconfirmed one.
+    /// Handles a start whose call certainly started nothing. Only for a start under way: of an unconfirmed one nothing is known.
     mutating func startRefused() {
         guard record.nextActionAt == nil else { return }
         record.phase = .accepted
         record.progress.submissionAttempts -= 1
-        forgetAttempt()
-        // It counts as waiting from now on; nobody else is to begin it meanwhile but an engine that finds it.
+        clearAttempt()
+        // It counts as waiting from now on. Only an engine that takes it over may begin it meanwhile.
         record.nextActionAt = now
         if record.cancelWished { settleCanceledBeforeStart() }
     }
@@ -90,17 +90,17 @@ extension ExportLife.Turn {
             becomeUnconfirmed(error)
         case .unauthenticated where life.asksForAuthorization(error):
             record.phase = .accepted
-            forgetAttempt()
+            clearAttempt()
             record.cancelWished ? settleCanceledBeforeStart() : awaitAuthorization(after: error)
         case .unauthenticated, .invalid, .forbidden, .notFound, .gone, .conflict, .unsupported, .permanent:
             settle(.failed, error: ExportFailure(error))
         }
     }
 
-    /// Tried again, within the time for starts: nothing was started, or the operator accepts a second run.
+    /// Retries the start, within the deadline for starts: nothing was started, or the operator accepts a second run.
     mutating func startAgainLater(after wait: Duration, because error: ProviderError) {
         record.phase = .accepted
-        forgetAttempt()
+        clearAttempt()
         if record.cancelWished { return settleCanceledBeforeStart() }
         guard now + wait <= submissionDeadline else {
             return record.progress.recoveringSince != nil
@@ -112,10 +112,10 @@ extension ExportLife.Turn {
         record.export.notice = ExportNotice(error.problem, error.detail, upstream: error.upstream)
     }
 
-    /// The gateway's own request budget has no place yet: that is no failure, and no time of the upstream's.
+    /// The gateway's own request budget has no place yet. That is no failure, and its time does not count as the upstream's.
     private mutating func waitForBudget(_ error: ProviderError) {
         record.phase = .accepted
-        forgetAttempt()
+        clearAttempt()
         if record.cancelWished { return settleCanceledBeforeStart() }
         record.export.status = .notStarted
         var notice = ExportNotice(
@@ -128,8 +128,8 @@ extension ExportLife.Turn {
         schedule(after: error.retryAfter ?? .seconds(1))
     }
 
-    /// The deadline for starts is for what the upstream puts off: the time in which a start waited here, for a task or for
-    /// its place in the request budget, does not count.
+    /// Takes the gateway's own waiting off the deadline for starts. The deadline is for what the upstream defers: the time in
+    /// which a start waited for a task, or for its place in the request budget, does not count.
     private mutating func excuseWaiting() {
         let isQueued = record.export.notice?.code == .queued
         let since = (isQueued ? record.scheduledAt : record.nextActionAt) ?? record.progress.acceptedSince
@@ -137,8 +137,8 @@ extension ExportLife.Turn {
         record.progress.acceptedSince = min(now, record.progress.acceptedSince + waited)
     }
 
-    /// An attempt that surely started nothing has no job, and none that is older than the next attempt is that one's.
-    private mutating func forgetAttempt() {
+    /// Removes an attempt that certainly started nothing. So no job that is older than the next attempt counts as its job.
+    private mutating func clearAttempt() {
         guard record.progress.recoveringSince == nil else { return }
         record.submittingSince = nil
         record.upstreamSubmittingSince = nil

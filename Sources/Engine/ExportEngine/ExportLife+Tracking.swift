@@ -1,8 +1,8 @@
 import ExportLedger
 import Exports
 
-// Tracking → settled.
-extension ExportLife.Turn {
+// From tracking to settled.
+extension ExportLife.Transition {
     var trackingDeadline: Timestamp {
         (record.progress.trackingSince ?? record.export.createdAt) + bound(settings.trackingDeadline)
     }
@@ -69,7 +69,7 @@ extension ExportLife.Turn {
         let wait = pace.wait(after: record.progress.polls, jitter: jitter)
         record.progress.polls += 1
         schedule(after: wanted?.clamped(.seconds(1) ... .seconds(3600)) ?? wait, notAfter: trackingDeadline)
-        // A wish that came while the upstream was asked must not wait for the next poll.
+        // A cancel request that came during the poll must not wait for the next one.
         if record.cancelWished && record.progress.cancelAttempts == 0 { record.nextActionAt = now }
     }
 
@@ -90,9 +90,9 @@ extension ExportLife.Turn {
             notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
         )
         guard lacksFiles else { return }
-        // It has ended for those who wait for it, and is not given up.
+        // It has ended for its watchers, but the polls for its files go on.
         record.phase = .tracking
-        lookForFiles()
+        awaitFiles()
     }
 
     private mutating func failed(_ observation: Observation) {
@@ -135,9 +135,9 @@ extension ExportLife.Turn {
     mutating func observationFailed(_ error: ProviderError) {
         passOverHeldTime()
         record.progress.observeBeforeCancel = false
-        if lookingFailed(error) { return }
+        if filesPollFailed(error) { return }
         if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
-        // Other failures in between say nothing of whether the job exists.
+        // Other failures in between say nothing about whether the job exists.
         if error.code == .notFound || error.code == .gone {
             let since = record.progress.missingSince ?? now
             record.progress.missingSince = since
@@ -151,7 +151,7 @@ extension ExportLife.Turn {
     }
 
     private mutating func settleMissing(_ error: ProviderError) {
-        // Somebody has named the job, and the upstream has never known it: the start is as unconfirmed as before.
+        // An operator named the job, and the upstream has never known it: the start is as unconfirmed as before.
         if let reference = record.reference, record.export.observedAt == nil,
             record.progress.decision == SubmissionDecision.started(upstreamID: reference.id).text
         {
@@ -176,12 +176,12 @@ extension ExportLife.Turn {
         )
     }
 
-    /// Nothing can be done without the caller's token: waits for one, within the time for what is to be done.
+    /// Nothing can be done without the caller's token. The export waits for one, within the deadline of its next step.
     ///
-    /// Why it is so goes to the caller in the notice, until it is known better; a challenge too, because only the caller's
-    /// sign-in can answer it.
+    /// The notice tells the caller the reason, until there is a newer state. It also has the challenge, because only the caller's
+    /// sign-in can answer that.
     mutating func awaitAuthorization(after error: ProviderError? = nil) {
-        if lookingAwaitsAuthorization() { return }
+        if filesAwaitAuthorization() { return }
         let deadline =
             switch record.phase {
             case .tracking: trackingDeadline
@@ -193,8 +193,8 @@ extension ExportLife.Turn {
         guard record.phase != .settled else { return }
         let isKnownWhy = record.progress.awaitsAuthorization && record.export.notice?.asksForAuthorization == true
         record.progress.awaitsAuthorization = true
-        // A start that was given up is looked for when a token comes, as long as it would be without.
-        record.nextActionAt = isLate ? lastLook : deadline
+        // A start that was given up is reconciled when a token comes, for as long as it would be with one.
+        record.nextActionAt = isLate ? lastReconcile : deadline
         guard !isLate else { return }
         record.export.stale = record.phase != .accepted
         if let error {

@@ -1,12 +1,12 @@
 import ExportLedger
 import Exports
 
-// A start of which it is not known whether it happened: its job is looked for, and nothing is started meanwhile.
-extension ExportLife.Turn {
+// Unconfirmed starts: the engine looks for the job, and starts nothing meanwhile.
+extension ExportLife.Transition {
     private var recoveringSince: Timestamp { record.progress.recoveringSince ?? now }
     var reconcileDeadline: Timestamp { recoveringSince + bound(settings.reconcileDeadline) }
-    /// A job may appear after the export was given up.
-    var lastLook: Timestamp { recoveringSince + bound(settings.reconcileDeadline * 8) }
+    /// The time of the last attempt: a job may appear after the export was given up.
+    var lastReconcile: Timestamp { recoveringSince + bound(settings.reconcileDeadline * 8) }
 
     private var mayRepeat: Bool { life.ambiguousStart == .repeat && !record.progress.startIsAccepted }
 
@@ -15,7 +15,7 @@ extension ExportLife.Turn {
         record.progress.recoveringSince = record.progress.recoveringSince ?? now
         record.progress.startIsAccepted = error.code == .accepted
         record.progress.reconcileMisses = 0
-        // Who cannot cancel a job need not find it to cancel the export.
+        // If jobs cannot be canceled, the job need not be found to cancel the export.
         if record.cancelWished, !life.capabilities.reconcile || !life.capabilities.cancel {
             return settleCanceledUnconfirmed()
         }
@@ -39,8 +39,8 @@ extension ExportLife.Turn {
         if let submission { return bind(submission) }
         record.progress.reconcileMisses += 1
         record.progress.failures = 0
-        guard mayRepeat else { return lookAgain(after: nil) }
-        // Upstreams list late: one answer that there is none is not enough even where doubles are accepted.
+        guard mayRepeat else { return scheduleReconcile(after: nil) }
+        // Upstreams list late: one answer without the job is not enough, even where a second run is accepted.
         guard record.progress.reconcileMisses >= 2 else { return schedule(after: settings.reconcileDelay) }
         startAgainLater(after: .zero, because: Self.notToBeSeen)
     }
@@ -55,27 +55,27 @@ extension ExportLife.Turn {
         }
         record.progress.failures += 1
         if record.export.completedAt == nil { record.export.notice = Self.unconfirmed(because: error) }
-        lookAgain(after: error)
+        scheduleReconcile(after: error)
     }
 
-    private mutating func lookAgain(after error: ProviderError?) {
+    private mutating func scheduleReconcile(after error: ProviderError?) {
         if now >= reconcileDeadline { giveUp(because: error) }
         guard record.phase == .submitting else { return }
         let pace = Backoff(
             shortest: max(.milliseconds(100), settings.reconcileDelay),
             longest: max(settings.reconcileDelay, settings.maximumReconcileInterval)
         )
-        // The first look came after the shortest wait.
-        let looks = record.progress.reconcileMisses + record.progress.failures
-        let wait = max(pace.wait(after: looks, jitter: jitter), error?.retryAfter ?? .zero)
+        // The first attempt came after the shortest wait.
+        let attempts = record.progress.reconcileMisses + record.progress.failures
+        let wait = max(pace.wait(after: attempts, jitter: jitter), error?.retryAfter ?? .zero)
         if record.export.completedAt == nil {
             schedule(after: wait, notAfter: reconcileDeadline)
         } else {
-            schedule(after: max(wait, settings.reconcileDeadline / 4), notAfter: lastLook)
+            schedule(after: max(wait, settings.reconcileDeadline / 4), notAfter: lastReconcile)
         }
     }
 
-    /// The export ends for its caller; its job is still bound if it appears.
+    /// The export ends for its caller. Its job is still bound to it if it appears later.
     mutating func giveUp(because error: ProviderError?) {
         if record.cancelWished { return settleCanceledUnconfirmed() }
         let failure = ExportFailure(
@@ -84,7 +84,7 @@ extension ExportLife.Turn {
                 + (error.map { " " + $0.detail } ?? ""),
             upstream: error?.upstream
         )
-        if now >= lastLook { return settle(.unknown, error: record.export.error ?? failure) }
+        if now >= lastReconcile { return settle(.unknown, error: record.export.error ?? failure) }
         record.export.status = .unknown
         record.export.completedAt = record.export.completedAt ?? now
         record.export.error = record.export.error ?? failure
@@ -92,14 +92,14 @@ extension ExportLife.Turn {
         record.export.stale = false
     }
 
-    /// Nothing that the gateway could do would tell more: only somebody's decision.
+    /// Ends the reconciliation: only an operator's decision can tell more.
     mutating func giveUpForGood(_ error: ProviderError, _ detail: String) {
         settle(.unknown, error: ExportFailure(.submissionUnconfirmed, detail, upstream: error.upstream))
     }
 
     mutating func decided(_ decision: ExportLife.Decision) {
         guard record.startIsUnconfirmed else { return }
-        // What had ended begins anew, under a fence of its own.
+        // A settled export begins again, under a new fence.
         if record.phase == .settled { record.fence += 1 }
         record.progress.decision = decision.asked.text
         switch decision {
@@ -143,7 +143,7 @@ extension ExportLife.Turn {
 }
 
 extension ExportLife.Decision {
-    /// What somebody asked for.
+    /// The decision as it was requested.
     var asked: SubmissionDecision {
         switch self {
         case .started(let submission): .started(upstreamID: submission.reference.id)
@@ -154,7 +154,7 @@ extension ExportLife.Decision {
 }
 
 extension SubmissionDecision {
-    /// As the ledger remembers it, to recognise the same one.
+    /// As the ledger stores it, to recognise the same one.
     var text: String {
         switch self {
         case .started(let upstreamID): "started " + upstreamID
@@ -165,7 +165,7 @@ extension SubmissionDecision {
 }
 
 extension LedgerRecord {
-    /// Whether it is not known if the present start happened: no call is under way that would tell.
+    /// Whether the present start is unconfirmed: it is unknown whether it happened, and no call is under way that would tell.
     var startIsUnconfirmed: Bool {
         switch phase {
         case .submitting: progress.recoveringSince != nil && nextActionAt != nil

@@ -1,12 +1,15 @@
 import ExportLedger
 import Exports
 
-/// The life of an export as a state machine: a record and an event in, the next record out. No I/O, no clock, no
-/// randomness of its own, so that every turn of it can be tested with plain values.
+/// The life of an export as a state machine: it takes a record and an event, and returns the next record. It has no I/O, no clock
+/// and no randomness of its own, so that every transition can be tested with plain values.
 ///
-/// What must hold: an end is not left, but for `expired` after a success and for an unconfirmed start that is found or
-/// decided after all; a start is written down before it is made; nothing is started twice unless the first start surely did
-/// not happen, or the operator accepts that.
+/// The invariants:
+///
+/// - A final status stays, except that a success may become `expired`, and that an unconfirmed start may be found or decided
+///   later.
+/// - A start is stored before it is made.
+/// - Nothing is started twice, unless the first start certainly did not happen, or the operator accepts a second run.
 struct ExportLife: Sendable {
     let capabilities: ProviderCapabilities
     var ambiguousStart = AmbiguousStart.hold
@@ -14,33 +17,32 @@ struct ExportLife: Sendable {
 
     /// What happens to an export.
     enum Event: Sendable {
-        /// A start is about to be made: it is, if the record's phase is `submitting` after this.
-        case submissionBegins(secretsAtHand: Bool, upstreamTime: Timestamp? = nil)
+        /// A start is about to be made. It is made if the record's phase is `submitting` after this.
+        case submissionBegins(secretsInMemory: Bool, upstreamTime: Timestamp? = nil)
         case submitted(Submission)
-        /// The call has surely started nothing, and is going to be made again: its token was refused.
+        /// The call certainly started nothing, and will be repeated, because its token was refused.
         case startRefused
         case submissionFailed(ProviderError)
-        /// The gateway has started anew and found the export unfinished.
+        /// The gateway was restarted and found the export unfinished.
         case resumed
         case reconciled(Submission?)
         case reconcileFailed(ProviderError)
-        /// Somebody says what became of a start that is not confirmed.
+        /// An operator decides the outcome of an unconfirmed start.
         case decided(Decision)
         case observed(Observation)
         case observationFailed(ProviderError)
-        /// The gateway's own request budget has no place to ask the upstream. Where `mayEnd`, the export ends when the time for that
-        /// is over.
+        /// The gateway's own request budget has no place for the call. Where `mayEnd`, the export ends when its time is over.
         case heldBack(ProviderError, mayEnd: Bool)
-        /// The caller's token is needed and not at hand, or still not.
+        /// The caller's token is needed, and is not in memory.
         case authorizationMissing
         case authorizationArrived
-        /// `withOwnersToken` says whether it may be wished upstream too, where that takes the owner's token.
+        /// `withOwnersToken` says whether the job may be canceled upstream too, where that needs the owner's token.
         case cancelRequested(withOwnersToken: Bool)
         case canceledUpstream
         case cancelFailed(ProviderError)
-        /// The time of the files is over.
+        /// The files have expired.
         case filesGone
-        /// A file could not be had, and the upstream was asked what it says of the job.
+        /// A file could not be opened, and the upstream was polled for the job.
         case filesAsked(FileWord)
         /// A file, or a part of it, was sent to a caller.
         case delivered(Delivery)
@@ -48,25 +50,25 @@ struct ExportLife: Sendable {
         case connectionMissing
     }
 
-    /// What is said of a start that is not confirmed.
+    /// An operator's decision about an unconfirmed start.
     enum Decision: Sendable {
         case started(Submission)
         case notStarted
         case abandoned
     }
 
-    /// What is to be done next, at the record's `nextActionAt`.
+    /// The next step of an export, due at the record's `nextActionAt`.
     enum Step: Sendable, Hashable {
         case submit
         case reconcile
         case observe
         case cancel
-        /// Wait for a caller's token; give up when the time has come.
+        /// Wait for a caller's token, and give up when the time is over.
         case awaitAuthorization
         case nothing
     }
 
-    /// What a record asks for. A `submitting` record of a start that is still under way must not be asked.
+    /// The next step of a record. Must not be called for a `submitting` record whose start is still under way.
     func step(of record: LedgerRecord) -> Step {
         if record.phase == .settled { return .nothing }
         if record.progress.awaitsAuthorization { return .awaitAuthorization }
@@ -78,19 +80,19 @@ struct ExportLife: Sendable {
         }
     }
 
-    /// Whether an error says that the caller's own token is missing or not good, and a new one would help.
+    /// Whether an error says that the caller's own token is missing or not valid, so that a new one would help.
     func asksForAuthorization(_ error: ProviderError) -> Bool {
         error.code == .unauthenticated
             && (capabilities.delegatedOnly || error.problem == .upstreamAuthorizationRequired)
     }
 
-    /// Whether the export runs on the token of somebody else than who asks.
+    /// Whether the export runs on the token of another caller than the one who asks.
     func isOthers(_ export: Export, _ authorization: CallerAuthorization) -> Bool {
         capabilities.delegatedOnly && !authorization.isOwner(of: export)
     }
 
-    /// Applies an event. Events that do not fit the record's phase change nothing. `jitter` is in 0..<1. `held` is for how long
-    /// the gateway's own request budget has held the export's work back; nil for what was written down of it.
+    /// Applies an event. An event that does not fit the record's phase changes nothing. `jitter` is in 0..<1. `held` is how
+    /// long the gateway's own request budget has held the export's work back; nil takes the stored value.
     func apply(
         _ event: Event,
         to record: inout LedgerRecord,
@@ -101,11 +103,11 @@ struct ExportLife: Sendable {
         let before = record.export
         let scheduled = record.nextActionAt
         let held = held ?? HeldTime(record.progress)
-        var turn = Turn(life: self, record: record, now: now, jitter: jitter, held: held)
-        turn.correctTimes()
-        turn.take(event)
-        turn.writeHeldTime(after: event)
-        record = turn.record
+        var transition = Transition(life: self, record: record, now: now, jitter: jitter, held: held)
+        transition.correctTimes()
+        transition.take(event)
+        transition.writeHeldTime(after: event)
+        record = transition.record
         record.scheduledAt =
             record.nextActionAt == nil ? nil : scheduled == record.nextActionAt ? record.scheduledAt : now
         record.export.tracking = record.tracking
@@ -115,17 +117,17 @@ struct ExportLife: Sendable {
         }
     }
 
-    /// Whether an export that is held back by the request budget has come to the end of its time all the same.
+    /// Whether the time of an export is over although the request budget holds it back.
     func isOverdue(_ record: LedgerRecord, at now: Timestamp, held: HeldTime) -> Bool {
-        Turn(life: self, record: record, now: now, jitter: 0, held: held).isOverdue
+        Transition(life: self, record: record, now: now, jitter: 0, held: held).isOverdue
     }
 
     private func wishIsDue(_ record: LedgerRecord) -> Bool {
         record.cancelWished && !record.progress.observeBeforeCancel
     }
 
-    /// The record in the middle of one event.
-    struct Turn {
+    /// A transition: one event applied to a record.
+    struct Transition {
         let life: ExportLife
         var record: LedgerRecord
         let now: Timestamp
@@ -141,15 +143,15 @@ struct ExportLife: Sendable {
             case (.settled, .filesAsked(let word)), (.tracking, .filesAsked(let word)): filesAsked(word)
             case (.settled, .delivered(let delivery)): delivered(delivery)
             case (.settled, _): break
-            case (.accepted, .submissionBegins(let secretsAtHand, let upstreamTime)):
-                beginSubmission(secretsAtHand: secretsAtHand, upstreamTime: upstreamTime)
+            case (.accepted, .submissionBegins(let secretsInMemory, let upstreamTime)):
+                beginSubmission(secretsInMemory: secretsInMemory, upstreamTime: upstreamTime)
             case (.accepted, .submitted(let submission)), (.submitting, .submitted(let submission)): bind(submission)
             case (.submitting, .startRefused): startRefused()
             case (.accepted, .submissionFailed(let error)), (.submitting, .submissionFailed(let error)):
                 submissionFailed(error)
             case (_, .resumed): resumed()
             case (.submitting, .reconciled(let submission)): reconciled(submission)
-            // Somebody decided that it was not started, while the look was under way that has found it.
+            // An operator decided that it was not started, while the reconciliation was under way that has found it.
             case (.accepted, .reconciled(.some(let submission))): bind(submission)
             case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
             case (.tracking, .observed(let observation)): observed(observation)
@@ -171,13 +173,13 @@ struct ExportLife: Sendable {
             record.nextActionAt = deadline.map { max(now, min(time, $0)) } ?? time
         }
 
-        /// The wait after one more failure in a row: as the upstream says, else backing off.
+        /// The wait after one more failure in a row: what the upstream asks for, otherwise a backoff.
         mutating func failureWait(_ error: ProviderError) -> Duration {
             let backoff = Backoff(shortest: .seconds(2), longest: settings.maximumPollInterval)
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
             guard let asked = error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) else { return wait }
-            // Up to an eighth later: all that were refused at once must not come back at once.
+            // Up to an eighth later: exports that were refused at the same time must not come back at the same time.
             return asked + asked * (jitter / 8)
         }
 
@@ -194,14 +196,14 @@ struct ExportLife: Sendable {
 }
 
 extension ExportFailure {
-    /// An adapter's error as the end of an export.
+    /// Converts an adapter's error to the error of an export.
     init(_ error: ProviderError) {
         self.init(error.problem, error.detail, upstream: error.upstream)
     }
 }
 
 extension Export {
-    /// Whether a client would see a difference, `observedAt` aside.
+    /// Whether a client would see a difference, except in `observedAt`.
     fileprivate func isVisiblyOther(than other: Export) -> Bool {
         var copy = other
         copy.observedAt = observedAt

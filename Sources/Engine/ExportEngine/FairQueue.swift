@@ -1,10 +1,10 @@
 import DequeModule
 
-/// Waiting elements of several owners: each owner's come in their order, and the owners take turns, so that one with a
-/// thousand holds up another's only one for one turn and not for a thousand.
+/// A queue of elements of several owners. The elements of one owner stay in their order, and the owners take turns. So an owner
+/// with a thousand elements delays another owner's only element by one turn, not by a thousand.
 ///
-/// Deficit round robin in which every element costs the same: an owner's turn is as many elements as its weight, and what it
-/// has no element for is lost. Putting in and taking out cost the same however many wait.
+/// Deficit round robin in which every element costs the same: an owner's turn is as many elements as its weight, and unused ones
+/// are lost. Adding and removing take constant time.
 struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
     private let weight: @Sendable (Owner) -> Int
     private var queues: [Owner: Deque<Element>] = [:]
@@ -14,7 +14,7 @@ struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
     private var rest: Int?
     private(set) var count = 0
 
-    /// Makes an empty queue; `weight` is asked at the beginning of each turn, and what is below 1 counts as 1.
+    /// Makes an empty queue. `weight` is called at the beginning of each turn; a value below 1 counts as 1.
     init(weight: @escaping @Sendable (Owner) -> Int = { _ in 1 }) { self.weight = weight }
 
     var isEmpty: Bool { count == 0 }
@@ -28,7 +28,7 @@ struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
         }
     }
 
-    /// Takes out the next element of the owner whose turn it is; nil when nothing waits.
+    /// Removes and returns the next element of the owner whose turn it is; nil when the queue is empty.
     mutating func popFirst() -> Element? {
         guard let owner = turns.first, let element = queues[owner]?.popFirst() else { return nil }
         count -= 1
@@ -46,7 +46,7 @@ struct FairQueue<Owner: Hashable & Sendable, Element: Sendable>: Sendable {
         return element
     }
 
-    /// Takes out the next elements, at most `limit`.
+    /// Removes and returns the next elements, at most `limit`.
     mutating func popFirst(_ limit: Int) -> [Element] {
         var taken: [Element] = []
         while taken.count < limit, let next = popFirst() { taken.append(next) }

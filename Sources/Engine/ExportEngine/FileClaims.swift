@@ -1,26 +1,26 @@
 import ExportLedger
 import Exports
 
-/// What is known of one file's bytes, and by which evidence: what callers see and a new reading in, what they see next
-/// out. No I/O, no clock.
+/// What is known of one file's bytes, and by which evidence. It takes what callers see and a new reading, and returns what
+/// callers see next. No I/O, no clock.
 ///
 /// The rules:
-/// - one whole reading claims a size and a digest; the upstream's list claims a size.
-/// - what two independent readings agree on is confirmed, wherever others lie between them as long as it was not
-///   confirmed before. The upstream's own digest is.
-/// - a reading that differs from a claim ends the claim. If its bytes were delivered whole nevertheless (it was opened before
-///   the claim was made, or the upstream told its length twice), it becomes the claim itself; unless three readings differ
-///   from each other: then the upstream makes the file anew each time, and nothing is claimed until two agree.
-/// - a reading that differs from what is confirmed ends nothing. The next one that agrees with it, and not with what is
-///   confirmed, replaces that. In between, one that agrees with what is confirmed makes the former count for nothing.
+/// - One whole reading claims a size and a digest. The upstream's list claims a size.
+/// - What two independent readings agree on is confirmed, also with other readings between them, unless something else was
+///   confirmed before. The upstream's own digest is confirmed.
+/// - A reading that differs from a claim ends the claim. If its bytes were still delivered whole (it was opened before the
+///   claim was made, or the upstream announced its length twice), it becomes the claim. This does not hold if three readings
+///   differ from each other: then the upstream generates the file anew each time, and nothing is claimed until two agree.
+/// - A reading that differs from what is confirmed ends nothing. The next reading that agrees with it, and not with what is
+///   confirmed, replaces what is confirmed. A reading in between that agrees with what is confirmed cancels the first one.
 struct FileClaims: Sendable, Hashable {
-    /// What became of the claims.
+    /// How the claims changed.
     enum Change: Sendable, Hashable {
-        /// Nothing was learned, or something that contradicts nothing.
+        /// Nothing new, or nothing that contradicts a claim.
         case none
-        /// A confirmed size or digest stands against one reading.
+        /// One reading contradicts a confirmed size or digest.
         case disputed
-        /// A claim has fallen; another may have come in its place.
+        /// A claim was dropped; another may have replaced it.
         case dropped
         /// Something confirmed was replaced by what two readings agree on.
         case replaced
@@ -31,7 +31,7 @@ struct FileClaims: Sendable, Hashable {
     /// The readings that may still agree with a later one, oldest first.
     private(set) var readings: [KeptReading]
 
-    /// More than so many are not kept: a file of which nine readings differ has no content to agree on.
+    /// The most readings that are kept. If nine readings of a file differ, there is no content to agree on.
     static let mostReadings = 8
 
     init(_ file: ExportFile, readings: [KeptReading]) {
@@ -39,10 +39,10 @@ struct FileClaims: Sendable, Hashable {
         self.readings = readings
     }
 
-    /// Takes what the delivery of this id found. A second reading of the same delivery is none.
+    /// Applies what the delivery with this id found. A second reading of the same delivery does not count.
     mutating func take(_ reading: FileReading, by delivery: ExportID) -> Change {
         guard reading.fileID == file.id, !readings.contains(where: { $0.delivery == delivery }) else { return .none }
-        // It is only known to be longer than a claim that is not made any more.
+        // It is only known to be longer than a claim that is not valid any more.
         if reading.size == nil, file.size == nil || reading.claimedSize != file.size { return .none }
         let kept = KeptReading(
             fileID: file.id,
@@ -54,7 +54,7 @@ struct FileClaims: Sendable, Hashable {
         let sameDigest = file.sha256 != nil && kept.sha256 == file.sha256
         let otherSize = file.size != nil && kept.size != file.size
         if otherSize && sameDigest {
-            // The bytes are those of the digest: the word on their number was wrong.
+            // The bytes match the digest, so the size was wrong.
             claim(kept, size: .confirmed, digest: .confirmed)
             return .dropped
         }
@@ -63,9 +63,9 @@ struct FileClaims: Sendable, Hashable {
         return .none
     }
 
-    /// Takes a reading that contradicts nothing.
+    /// Applies a reading that contradicts nothing.
     private mutating func agree(_ reading: KeptReading) {
-        // A length alone that is as expected is no news.
+        // An expected length alone says nothing new.
         guard reading.size != nil, let digest = reading.sha256 else { return }
         if file.sha256 == digest || readings.contains(where: { $0.sha256 == digest }) {
             return claim(reading, size: .confirmed, digest: .confirmed)
@@ -82,7 +82,7 @@ struct FileClaims: Sendable, Hashable {
             if reading.sha256 != nil, twin.sha256 != nil {
                 claim(reading, size: .confirmed, digest: .confirmed)
             } else if let read = [reading, twin].first(where: { $0.sha256 != nil }) {
-                // Of one only the length is known, or no more than that it is longer.
+                // Of one of them only the length is known, or only that it is longer.
                 let isSameSize = reading.size != nil && twin.size != nil
                 claim(read, size: isSameSize ? .confirmed : .claimed, digest: .claimed)
                 readings = [read]
@@ -110,10 +110,10 @@ struct FileClaims: Sendable, Hashable {
         return .dropped
     }
 
-    /// Whether the latest reading may be the one that holds: no more than one other differs from it.
+    /// Whether the latest reading may become the claim: no more than one other reading differs from it.
     private var isWorthAClaim: Bool { Set(readings.compactMap(\.sha256)).count <= 2 }
 
-    /// Makes the reading what callers see. What is confirmed needs no evidence any more.
+    /// Makes the reading what callers see. A confirmed reading needs no further evidence.
     private mutating func claim(_ reading: KeptReading, size: ExportFile.State, digest: ExportFile.State) {
         if file.size != reading.size { (file.size, file.sizeSource) = (reading.size, .gateway) }
         if file.sha256 != reading.sha256 { (file.sha256, file.digestSource) = (reading.sha256, .gateway) }
@@ -133,8 +133,8 @@ struct FileClaims: Sendable, Hashable {
 }
 
 extension KeptReading {
-    /// Whether two readings that contradict a size of so many bytes may be of the same bytes, as far as both tell. One without
-    /// a size is of more bytes than that.
+    /// Whether two readings that contradict the claimed size may be of the same bytes, as far as both say. A reading without a
+    /// size is longer than the claimed size.
     fileprivate func agrees(with other: KeptReading, against claimed: Int64?) -> Bool {
         if size == nil || other.size == nil {
             guard let claimed else { return false }

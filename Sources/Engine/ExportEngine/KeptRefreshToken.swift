@@ -2,13 +2,13 @@ import Exports
 import Logging
 import SystemCrypto
 
-/// The place of one export's refresh token.
+/// The store of one export's refresh token.
 struct KeptRefreshToken: RefreshTokenStore {
     let exportID: ExportID
     let sealing: Sealing
     let tokens: RefreshTokens
 
-    /// As `token`, but throws what the ledger throws: there being none and not knowing it are different things.
+    /// Like `token`, but throws what the ledger throws: a missing token is different from a ledger that cannot be read.
     func load() async throws -> Secret? { try await tokens.token(of: self) }
 
     func token() async -> Secret? {
@@ -24,10 +24,10 @@ struct KeptRefreshToken: RefreshTokenStore {
     }
 
     func keep(_ token: Secret) async { await tokens.keep(token, in: self) }
-    func forget(_ token: Secret) async { await tokens.forget(token, in: self) }
+    func remove(_ token: Secret) async { await tokens.remove(token, in: self) }
 }
 
-/// How an export's refresh token is sealed: what was sealed for one export does not open for another, nor on another
+/// Encrypts an export's refresh token. A token that was encrypted for one export cannot be decrypted for another, nor on another
 /// connection.
 struct Sealing: Sendable {
     let keys: SealingKeys

@@ -1,24 +1,24 @@
 import Exports
 
-/// What a `SnapshotMap` takes in of the exports that lists show.
+/// Decides which exports of lists a `SnapshotMap` keeps, and where.
 struct ListFilling: Sendable {
-    /// Where an export goes that only a list asked for.
+    /// The place for an export that only a list asked for.
     enum Place: Sendable, Hashable {
-        /// Nowhere: there is no room for such.
+        /// Nowhere: there is no capacity for such an entry.
         case none
-        /// Somewhere else than the others.
+        /// A new place.
         case new
-        /// Where the one is that came first of them.
+        /// The place of the oldest of them.
         case taken(Int)
     }
 
-    /// More changes than this while lists are read are not told apart: nothing is taken in then.
+    /// With more changes than this while lists are read, nothing is kept: they are not tracked one by one.
     private static let changeLimit = 10_000
 
     private var running = 0
-    /// What was changed while lists are read: they may show it as it was before.
+    /// The exports that changed while lists are read: the lists may show their former state.
     private var changed: Set<ExportID> = []
-    /// Where the exports are, and which of them came first.
+    /// The places of the exports, and the oldest of them.
     private var places: [Int] = []
     private var oldest = 0
 
@@ -29,31 +29,31 @@ struct ListFilling: Sendable {
         if running == 0 { changed.removeAll() }
     }
 
-    /// A change was told of.
+    /// Records a change.
     mutating func wrote(_ id: ExportID) {
         if running > 0, changed.count <= Self.changeLimit { changed.insert(id) }
     }
 
-    /// Whether what a list has read of an export is sure to be no older than what was told of it.
+    /// Whether the state that a list has read is certainly not older than any committed change.
     func mayKeep(_ id: ExportID) -> Bool {
         running > 0 && changed.count <= Self.changeLimit && !changed.contains(id)
     }
 
-    /// Where the next export goes, when there may be so many.
+    /// The place for the next export, with this limit.
     func oldestPlace(limit: Int) -> Place {
         if places.count < limit { return .new }
         return places.isEmpty ? .none : .taken(places[oldest])
     }
 
-    /// It went to a place of its own.
+    /// Records a new place.
     mutating func append(_ place: Int) { places.append(place) }
 
-    /// It went to another place than the one that came first, which counts no more.
+    /// Records another place instead of the oldest one.
     mutating func replace(_ place: Int) {
         places[oldest] = place
         advance()
     }
 
-    /// It went where the one was that came first.
+    /// Records that the oldest place was used again.
     mutating func advance() { oldest = (oldest + 1) % places.count }
 }

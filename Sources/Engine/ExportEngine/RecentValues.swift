@@ -1,16 +1,16 @@
 import Exports
 
-/// Values by export, at most `capacity` of them: those that came first give way.
+/// Values by export, at most `capacity` of them: those that came first are evicted.
 struct RecentValues<Value: Sendable>: Sendable {
     private struct Place: Sendable {
         var id: ExportID
-        /// Which coming it was: an export whose value was taken away may come again.
+        /// Numbers the insertions: an export whose value was removed may come again.
         var number: UInt64
     }
 
     private let capacity: Int
     private var values: [ExportID: (number: UInt64, value: Value)] = [:]
-    /// Oldest first; holds places whose value is gone, too.
+    /// Oldest first, including places whose value is gone.
     private var order: [Place] = []
     private var count: UInt64 = 0
 
@@ -38,7 +38,7 @@ struct RecentValues<Value: Sendable>: Sendable {
         }
     }
 
-    /// How much is remembered, for tests.
+    /// How many entries are kept, for tests.
     var placesHeld: Int { order.count }
 
     private func stands(_ place: Place) -> Bool { values[place.id]?.number == place.number }

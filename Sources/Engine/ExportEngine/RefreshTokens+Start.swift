@@ -4,11 +4,11 @@ import Logging
 import SystemCrypto
 
 extension RefreshTokens {
-    /// Looks at what rests in the ledger for `exports`, before any work on them: what was sealed with an older key is sealed
-    /// with the current one, what cannot be opened or is not wanted any more is removed.
+    /// Renews the tokens in the ledger of `exports`, before any work on them. A token that was encrypted with an older key is
+    /// encrypted with the current one. A token that cannot be decrypted, or is not used any more, is removed.
     ///
-    /// `exports` are those that have just been taken over; their ids come after `after` and, where that is given, not after
-    /// `through`. Throws what the ledger throws, and `CryptoError` when nothing can be sealed.
+    /// `exports` are those that have just been taken over. Their ids come after `after` and, where that is given, not after
+    /// `through`. Throws what the ledger throws, and `CryptoError` when nothing can be encrypted.
     func renew(
         for exports: [ExportID: Export],
         after: ExportID? = nil,
@@ -21,7 +21,7 @@ extension RefreshTokens {
             guard let end = page.last else { return }
             for resting in page {
                 if let through, resting.exportID > through { return }
-                // One that came a moment ago is sealed with the current key.
+                // A token that came a moment ago is encrypted with the current key.
                 guard let export = exports[resting.exportID] else { continue }
                 if let keys, isWanted(export) {
                     try await renew(resting, Sealing(keys: keys, export: export))

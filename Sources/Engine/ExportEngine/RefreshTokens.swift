@@ -4,10 +4,10 @@ import Logging
 import Synchronization
 import SystemCrypto
 
-/// The refresh tokens of exports that have not ended: sealed in the ledger, and in memory those that were used lately.
+/// The refresh tokens of exports that have not ended: all of them encrypted in the ledger, and the recently used ones in memory.
 ///
-/// The ledger lets go of a token with the update that settles its export, and takes none afterwards. The memory is a copy,
-/// let go of when the connection worker lets go of the export.
+/// The ledger deletes a token with the update that settles its export, and accepts none afterwards. The copy in memory is removed
+/// when the connection worker releases the export for good.
 final class RefreshTokens: Sendable {
     private struct Kept: Equatable {
         var token: Secret
@@ -17,7 +17,7 @@ final class RefreshTokens: Sendable {
 
     private struct State {
         var kept: RecentValues<Kept>
-        /// How often something was let go of: what was read from the ledger before may be gone since.
+        /// The number of removals: a token that was read from the ledger before a removal may be deleted since.
         var removals: UInt64 = 0
 
         mutating func remove(_ id: ExportID) {
@@ -32,7 +32,7 @@ final class RefreshTokens: Sendable {
     let logger: Logger
     private let state: Mutex<State>
 
-    /// Keeps at most `capacity` tokens in memory: the oldest give way.
+    /// Keeps at most `capacity` tokens in memory: the oldest are evicted.
     init(ledger: any ExportLedger, keys: SealingKeys?, logger: Logger, capacity: Int = 10_000) {
         self.ledger = ledger
         self.keys = keys
@@ -40,19 +40,19 @@ final class RefreshTokens: Sendable {
         state = Mutex(State(kept: RecentValues(capacity: capacity)))
     }
 
-    /// The place of an export's token. Nil where no tokens are kept.
+    /// The store of an export's token. Nil where no tokens are kept.
     func store(for export: Export) -> KeptRefreshToken? {
         keys.map { KeptRefreshToken(exportID: export.id, sealing: Sealing(keys: $0, export: export), tokens: self) }
     }
 
-    /// The token; nil where there is none that opens. Throws what the ledger throws.
+    /// The token; nil where there is none that can be decrypted. Throws what the ledger throws.
     ///
-    /// Read to its end even when the task is cancelled.
+    /// The read is completed even when the task is cancelled.
     func token(of store: KeptRefreshToken) async throws -> Secret? {
         let id = store.exportID
         let (kept, removals) = state.withLock { ($0.kept[id], $0.removals) }
         if let kept {
-            // The ledger has not taken it so far.
+            // The ledger does not have it yet.
             if !kept.isWritten { await write(kept.token, store) }
             return kept.token
         }
@@ -84,8 +84,8 @@ final class RefreshTokens: Sendable {
         if isNew { await write(token, store) }
     }
 
-    /// Forgets a token that was refused, unless a newer one has come.
-    func forget(_ token: Secret, in store: KeptRefreshToken) async {
+    /// Removes a token that was refused, unless a newer one has come.
+    func remove(_ token: Secret, in store: KeptRefreshToken) async {
         let id = store.exportID
         state.withLock { if $0.kept[id]?.token == token { $0.remove(id) } }
         let ledger = ledger
@@ -93,7 +93,7 @@ final class RefreshTokens: Sendable {
         let removal = Task {
             try await ledger.updateRefreshToken(of: id) { sealed in
                 guard let resting = sealed else { return }
-                // What does not open is of no use either.
+                // A token that cannot be decrypted is of no use either.
                 let isNewer = (try? store.sealing.open(resting)).map { $0 != token } ?? false
                 if !isNewer { sealed = nil }
             }
@@ -101,7 +101,7 @@ final class RefreshTokens: Sendable {
         do {
             _ = try await removal.value
         } catch {
-            // It is refused again at its next use, and forgotten then.
+            // It is refused again at its next use, and removed then.
             logger.error(
                 "a refused refresh token could not be removed from the ledger",
                 metadata: ["export": "\(id)", "error": "\(error)"]
@@ -109,7 +109,7 @@ final class RefreshTokens: Sendable {
         }
     }
 
-    /// Lets go of what is in memory: the export has ended, or is another's.
+    /// Drops what is in memory: the export has ended, or is another's.
     func letGo(of id: ExportID) { state.withLock { $0.remove(id) } }
 
     private func write(_ token: Secret, _ store: KeptRefreshToken) async {
@@ -118,7 +118,7 @@ final class RefreshTokens: Sendable {
         // As in `token`: a task of its own, awaited here.
         let write = Task {
             try await ledger.updateRefreshToken(of: id) { sealed in
-                // Whatever is the newest when the ledger's turn comes: in whatever order two writes come, the last token stays.
+                // The newest token at the time of the write: in whatever order two writes come, the last token stays.
                 let newest = self.state.withLock { $0.kept[id]?.token } ?? token
                 sealed = try store.sealing.seal(newest)
             }
@@ -126,7 +126,7 @@ final class RefreshTokens: Sendable {
         do {
             let isKept = try await write.value
             state.withLock { state in
-                // The export has ended meanwhile: nobody needs it.
+                // The export has ended meanwhile: the token is not needed.
                 if !isKept { return state.remove(id) }
                 if state.kept[id]?.token == token { state.kept[id]?.isWritten = true }
             }

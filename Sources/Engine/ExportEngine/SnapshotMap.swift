@@ -1,21 +1,21 @@
 import Exports
 
-/// The latest visible state of some exports, at most `capacity` of them: what `Snapshots` decides, without its lock and its
+/// The snapshots of some exports, at most `capacity` of them. It makes the decisions of `Snapshots`, without its lock and its
 /// ledger.
 ///
-/// Values come from two sides: from commits, and from reads of the ledger. Commits of one export have an order, but may be told
-/// of in another; a read shows every commit before it and may show those that were not told of yet. So of two values the newer
-/// one is found like this:
+/// Values come from two sides: from commits, and from reads of the ledger. Commits of one export have an order, but their
+/// notifications may come in another order. A read shows every commit before it, and may show commits that were not notified yet.
+/// So the newer one of two values is determined like this:
 ///
-/// - of two commits, by their order;
-/// - of a read and a commit whose change was made after the read had ended, it is the commit;
-/// - else it is the one with the higher revision, and with the later `observedAt` where the revisions are equal.
+/// - Of two commits, it is the one with the higher order.
+/// - Of a read and a commit that was made after the read had ended, it is the commit.
+/// - Otherwise it is the one with the higher revision, or with the later `observedAt` where the revisions are equal.
 struct SnapshotMap: Sendable {
-    /// Where a value comes from.
+    /// The origin of a value.
     enum Origin: Sendable, Hashable {
-        /// A commit: its order.
+        /// A commit, with its order.
         case commit(UInt64)
-        /// A read: the highest order that had been given out when it ended.
+        /// A read, with the highest order that had been assigned when it ended.
         case read(UInt64)
     }
 
@@ -23,7 +23,7 @@ struct SnapshotMap: Sendable {
         var id: ExportID
         var snapshot: ExportSnapshot
         var origin: Origin
-        /// Whether somebody asked for it since the last search for one that can give way.
+        /// Whether it was read since the last search for an entry to evict.
         var isUsed: Bool
         /// Whether only lists asked for it.
         var isListed = false
@@ -37,9 +37,9 @@ struct SnapshotMap: Sendable {
     let capacity: Int
     private var entries: [Entry] = []
     private var places: [ExportID: Int] = [:]
-    /// Where the search for an entry that can give way goes on ("clock": an entry that was used is passed over once).
+    /// Where the search for an entry to evict goes on ("clock": an entry that was used is passed over once).
     private var hand = 0
-    /// Reads under way, with the newest value that was told of meanwhile.
+    /// Reads under way, with the newest committed value since they began.
     private var reads: [ExportID: Value?] = [:]
     private var lists = ListFilling()
 
@@ -49,22 +49,22 @@ struct SnapshotMap: Sendable {
 
     var count: Int { entries.count }
 
-    /// The snapshot of an export, if there is one that was not only read for a list: a list reads a part of the row, and what else
-    /// is in it may be beyond reading.
+    /// The snapshot of an export, unless it was only read for a list: a list reads a part of the row, and the rest of the row
+    /// may be unreadable.
     mutating func find(_ id: ExportID) -> ExportSnapshot? {
         guard let place = places[id], !entries[place].isListed else { return nil }
         entries[place].isUsed = true
         return entries[place].snapshot
     }
 
-    /// A commit was told of. An export that nobody asked for is not taken in, nor from a list that may have read it before: its
-    /// `observedAt` would go back.
+    /// Applies a commit. An export that nobody asked for is not added, also not from a list that may have read it before the
+    /// commit: its `observedAt` would go back.
     mutating func wrote(_ export: Export, order: UInt64) {
         lists.wrote(export.id)
         take(Value(export: export, origin: .commit(order)))
     }
 
-    /// A record was read for another reason: whoever gets it must not see an older one afterwards.
+    /// Applies a record that was read for another reason: a caller who got it must not see an older one afterwards.
     mutating func saw(_ export: Export, lastOrder: UInt64) {
         take(Value(export: export, origin: .read(lastOrder)))
     }
@@ -76,15 +76,15 @@ struct SnapshotMap: Sendable {
         reads.updateValue(value, forKey: id)
     }
 
-    /// A read of the ledger begins, or the creation of the export; false where one is under way.
+    /// Begins a read of the ledger, or the creation of the export. False where one is under way.
     mutating func beginRead(_ id: ExportID) -> Bool {
         guard reads[id] == nil else { return false }
         reads.updateValue(nil, forKey: id)
         return true
     }
 
-    /// The read ends. Gives back what is to be shown: what was read, or what was told of meanwhile. Nil where there is
-    /// nothing: a failure and an unknown export are not kept.
+    /// Ends the read. Returns the snapshot to show: what was read, or a newer commit. Nil where there is nothing: a failure and
+    /// an unknown export are not kept.
     mutating func endRead(_ id: ExportID, _ export: Export?, lastOrder: UInt64) -> ExportSnapshot? {
         let told = reads.removeValue(forKey: id) ?? nil
         let read = export.map { Value(export: $0, origin: .read(lastOrder)) }
@@ -108,19 +108,19 @@ struct SnapshotMap: Sendable {
 
     // MARK: Lists
 
-    /// A list is about to be read.
+    /// Begins to read a list.
     mutating func beginList() { lists.begin() }
 
     mutating func endList() { lists.end() }
 
-    /// The snapshot of an export, if there is one of this revision. That a list shows it makes it no more in demand.
+    /// The snapshot of an export, if there is one of this revision. A list does not count as a use of it.
     func known(_ id: ExportID, revision: Int64) -> ExportSnapshot? {
         guard let place = places[id], entries[place].snapshot.export.revision == revision else { return nil }
         return entries[place].snapshot
     }
 
-    /// A list that has begun shows an export. Gives back the snapshot that is to be shown: the one that is kept, where it shows
-    /// the same revision. What is not kept is taken in, unless it was changed since the list began.
+    /// Applies an export that a list has read. Returns the snapshot to show: the kept one, if it has the same revision. An export
+    /// that is not kept is added, unless it changed since the list began.
     mutating func listed(_ snapshot: ExportSnapshot, lastOrder: UInt64) -> ExportSnapshot {
         let export = snapshot.export
         if let kept = known(export.id, revision: export.revision), kept === snapshot { return kept }
@@ -137,14 +137,14 @@ struct SnapshotMap: Sendable {
         case .taken(let place) where entries[place].isListed:
             put(entry, at: place)
             lists.advance()
-        // Somebody asked for it since, or another has its place.
+        // It was read since, or another export has its place.
         case .taken: lists.replace(put(entry, at: freePlace()))
         }
         return snapshot
     }
 
-    /// One place in so many is for what only lists asked for: a client that goes through all exports does not drive out what others
-    /// come back for.
+    /// One in so many places is for exports that only lists asked for: a client that goes through all exports does not evict
+    /// what others come back for.
     private static let listedShare = 4
 
     private mutating func replace(_ place: Int, by value: Value) {
@@ -157,7 +157,7 @@ struct SnapshotMap: Sendable {
         entries[place].origin = value.origin
     }
 
-    /// Puts an entry at a place; what was there gives way.
+    /// Puts an entry at a place; what was there is evicted.
     @discardableResult
     private mutating func put(_ entry: Entry, at place: Int) -> Int {
         if place == entries.count {
@@ -170,7 +170,7 @@ struct SnapshotMap: Sendable {
         return place
     }
 
-    /// A place that is free, or whose entry can give way. There must be a capacity.
+    /// A place that is free, or whose entry is evicted. The capacity must not be zero.
     private mutating func freePlace() -> Int {
         if entries.count < capacity { return entries.count }
         while entries[hand].isUsed {

@@ -3,13 +3,14 @@ import Exports
 import Metrics
 import Synchronization
 
-/// What callers see of the exports that they ask for, in memory: fed by every commit, read from the ledger where it is missing.
+/// The snapshots in memory of the exports that callers ask for. Every commit updates them, and a missing one is read from the
+/// ledger.
 ///
-/// All who miss the same export together share one read. Failures are not kept.
+/// All who miss the same export at the same time share one read. Failures are not kept.
 final class Snapshots: Sendable {
-    /// Who is to be told what a read of the ledger finds.
+    /// A waiter for a read of the ledger.
     private enum Asker {
-        /// Told nil where there is no such export, and where the ledger fails: it asks again then, for the reason.
+        /// Called with nil where there is no such export, and where the ledger fails: it then asks again, for the reason.
         case finder(@Sendable (ExportSnapshot?) -> Void)
         case task(CheckedContinuation<ExportSnapshot?, any Error>)
 
@@ -25,12 +26,12 @@ final class Snapshots: Sendable {
 
     private struct State {
         var map: SnapshotMap
-        /// Reads that are under way.
+        /// The reads under way, with their waiters.
         var askers: [ExportID: [Asker]] = [:]
-        /// How many of those who were told that there is no such export may come and ask for the reason: they know it already.
+        /// How many callers that were told that there is no such export may still ask for the reason: they need no second read.
         var absent: [ExportID: Int] = [:]
 
-        /// What is at hand, or is done to find it: the asker waits for a read that is under way, and for one that must begin.
+        /// The snapshot in memory, or what is done to find it: the asker waits for a read that is under way, or that must begin.
         mutating func asks(_ asker: Asker, _ id: ExportID) -> Found {
             if let snapshot = map.find(id) { return .snapshot(snapshot) }
             if askers[id]?.append(asker) != nil { return .isBeingRead }
@@ -41,7 +42,7 @@ final class Snapshots: Sendable {
 
         mutating func areToldOfAbsence(_ count: Int, _ id: ExportID) {
             guard count > 0 else { return }
-            // Some have left instead.
+            // Some of them never asked.
             if absent.count >= Snapshots.mostAbsent { absent.removeAll() }
             absent[id, default: 0] += count
         }
@@ -57,20 +58,20 @@ final class Snapshots: Sendable {
 
     private enum Found {
         case snapshot(ExportSnapshot)
-        /// The asker waits, and will be told.
+        /// The asker waits, and will be called.
         case isBeingRead, mustBeRead
-        /// Nobody can know its id yet.
+        /// No caller can know its id yet.
         case isBeingCreated
     }
 
     private let ledger: any ExportLedger
     private let state: Mutex<State>
-    /// Gives out the places of changes.
+    /// Assigns the order of changes.
     let orders = ChangeOrders()
     private let hits: Counter
     private let misses: Counter
 
-    /// Keeps at most `capacity` exports; 0 keeps none, and every question is one to the ledger.
+    /// Keeps at most `capacity` exports. With 0 it keeps none, and every request reads the ledger.
     init(ledger: any ExportLedger, capacity: Int, metrics: any MetricsFactory) {
         self.ledger = ledger
         state = Mutex(State(map: SnapshotMap(capacity: capacity)))
@@ -81,8 +82,8 @@ final class Snapshots: Sendable {
         misses = counter("miss")
     }
 
-    /// The snapshot, where it is at hand and `owner`'s; nil sees everybody's.
-    func atHand(_ id: ExportID, owner: String?) -> ExportSnapshot? {
+    /// The snapshot, where it is in memory and `owner` may see it; nil sees everybody's.
+    func inMemory(_ id: ExportID, owner: String?) -> ExportSnapshot? {
         guard let found = state.withLock({ $0.map.find(id) }), owner == nil || found.export.createdBy == owner else {
             return nil
         }
@@ -90,13 +91,13 @@ final class Snapshots: Sendable {
         return found
     }
 
-    /// Tells `then` the snapshot, whosever it is, at once or when it is read; nil where there is none, and where the ledger fails.
-    /// Who then asks `current` why there is none causes no second read.
+    /// Calls `then` with the snapshot, whoever owns it, at once or when it is read. It gets nil where there is none, and where
+    /// the ledger fails. A caller who then asks `current` for the reason causes no second read.
     func find(_ id: ExportID, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
         ask(id, .finder(then))
     }
 
-    /// The snapshot, whosever it is; nil for an unknown export. Throws what the ledger throws.
+    /// The snapshot, whoever owns it; nil for an unknown export. Throws what the ledger throws.
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
         let (snapshot, isAbsent) = state.withLock { state in
             let found = state.map.find(id)
@@ -129,7 +130,7 @@ final class Snapshots: Sendable {
     private func wasRead(_ id: ExportID, _ result: Result<Export?, any Error>) {
         let (shown, askers) = state.withLock { state -> (Result<ExportSnapshot?, any Error>, [Asker]) in
             let askers = state.askers.removeValue(forKey: id) ?? []
-            // One that fails may have been told of a change meanwhile; but what is not certain is asked for again.
+            // A read that fails may have been followed by a change; but what is not certain is read again.
             let shown = state.map.endRead(id, (try? result.get()) ?? nil, lastOrder: orders.last)
             if case .success(.none) = result, shown == nil {
                 state.areToldOfAbsence(askers.count(where: \.isFinder), id)
@@ -141,15 +142,15 @@ final class Snapshots: Sendable {
 
     // MARK: Lists
 
-    /// A list is about to be read; `endList` must follow.
+    /// Begins to read a list; `endList` must follow.
     func beginList() { state.withLock { $0.map.beginList() } }
 
-    /// The snapshot, where it is at hand and of this revision.
+    /// The snapshot, where it is in memory and of this revision.
     func known(_ id: ExportID, revision: Int64) -> ExportSnapshot? {
         state.withLock { $0.map.known(id, revision: revision) }
     }
 
-    /// What is shown of the exports of a list, some of which were at hand: what was read is kept for the next one.
+    /// The snapshots to show for a list, some of which were in memory. What was read is kept for the next list.
     func listed(_ snapshots: [ExportSnapshot]) -> [ExportSnapshot] {
         state.withLock { state in
             snapshots.map { state.map.listed($0, lastOrder: orders.last) }
@@ -160,16 +161,15 @@ final class Snapshots: Sendable {
 
     // MARK: Changes
 
-    /// A change was committed.
+    /// Applies a committed change.
     func wrote(_ export: Export, order: UInt64) {
         state.withLock { $0.map.wrote(export, order: order) }
     }
 
-    /// Callers were shown what the ledger holds.
+    /// Applies a record that was read and shown to a caller.
     func saw(_ export: Export) { state.withLock { $0.map.saw(export, lastOrder: orders.last) } }
 
-    /// An export is about to be written down for the first time; `created` must follow. What is done about it in between is
-    /// taken note of.
+    /// Begins the creation of an export; `created` must follow. Changes in between are recorded.
     func creates(_ id: ExportID) {
         state.withLock { state in
             state.absent[id] = nil
@@ -177,35 +177,35 @@ final class Snapshots: Sendable {
         }
     }
 
-    /// It was, or, with nil, was not.
+    /// Ends the creation of an export. With nil, it was not created.
     func created(_ id: ExportID, _ export: Export?) {
-        // Nothing was changed before.
+        // No change came before.
         _ = state.withLock { $0.map.endRead(id, export, lastOrder: 0) }
     }
 }
 
-/// The places of changes among all others: taken in the transactions that make them, so that of two commits of one export the
-/// later one has the higher.
+/// Assigns the order of changes. A change takes its order inside its transaction, so that of two commits of one export the later
+/// one has the higher order.
 final class ChangeOrders: Sendable {
     private let value = Atomic<UInt64>(0)
 
-    /// The highest that was given out.
+    /// The highest order that was assigned.
     var last: UInt64 { value.load(ordering: .sequentiallyConsistent) }
 
     func next() -> UInt64 { value.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue }
 }
 
-/// The place of one change.
+/// The order of one change.
 final class ChangeOrder: Sendable {
     private let value = Atomic<UInt64>(0)
     private let orders: ChangeOrders
 
-    /// Holds nothing of the ledger: a transaction that ends must not be what closes it.
+    /// Keeps no reference to the ledger: the end of a transaction must not close it.
     init(of orders: ChangeOrders) {
         self.orders = orders
     }
 
-    /// To be called in the transaction. One that is begun anew takes a new place: the last one counts.
+    /// Call this inside the transaction. A transaction that is retried takes a new order: the last one counts.
     func take() { value.store(orders.next(), ordering: .sequentiallyConsistent) }
 
     var number: UInt64 { value.load(ordering: .sequentiallyConsistent) }

@@ -2,50 +2,50 @@ import ExportLedger
 import Exports
 import Synchronization
 
-/// One call that starts a job, from the connection worker's point of view: what was written down before its first byte went out.
+/// One call that starts a job, as the connection worker sees it, with what was stored before its first byte was sent.
 final class StartUnderWay: Sendable {
     /// Why nothing was sent.
     enum Refusal: Sendable {
         /// The export ended, or has another owner.
         case withdrawn
-        /// The gateway is about to end.
+        /// The gateway is stopping.
         case stopped
         case ledger(any Error)
     }
 
     private struct State {
-        /// From here on it is carried out to its end.
+        /// Whether the call has begun: from then on it is completed.
         var isBeginning = false
         var begun: LedgerRecord?
-        /// Whether the ledger may say that it is not begun: the write that says so has failed, and may be found all the same after
-        /// an end of the process.
+        /// Whether the ledger may say that the start has not begun: the write that says so has failed, but may still be found
+        /// after the process has ended.
         var isUncertain = false
         var refusal: Refusal?
     }
 
     private let record: LedgerRecord
-    private let secretsAtHand: Bool
+    private let secretsInMemory: Bool
     private let worker: ConnectionWorker
     private let state = Mutex(State())
 
-    init(record: LedgerRecord, secretsAtHand: Bool, worker: ConnectionWorker) {
+    init(record: LedgerRecord, secretsInMemory: Bool, worker: ConnectionWorker) {
         self.record = record
-        self.secretsAtHand = secretsAtHand
+        self.secretsInMemory = secretsInMemory
         self.worker = worker
     }
 
     var event: ExportLife.Event {
         .submissionBegins(
-            secretsAtHand: secretsAtHand,
+            secretsInMemory: secretsInMemory,
             upstreamTime: worker.connection.provider.upstreamTime(at: worker.tools.time.now())
         )
     }
 
     var refusal: Refusal? { state.withLock { $0.refusal } }
-    /// What the write-back of the outcome carries.
+    /// The fence for storing the outcome.
     var fence: Int64 { state.withLock { $0.begun?.fence } ?? record.fence }
 
-    /// Ends the start if nothing of it was sent or written down: whether that is so.
+    /// Ends the start if nothing of it was sent or stored. Returns whether that was so.
     func stop() -> Bool {
         state.withLock { state in
             guard !state.isBeginning, state.refusal == nil else { return false }
@@ -54,7 +54,7 @@ final class StartUnderWay: Sendable {
         }
     }
 
-    /// Writes down that the call is about to be made. Throws when it must not be.
+    /// Stores that the call is about to be made. Throws when it must not be made.
     func begin() async throws(ProviderError) {
         let refusal = state.withLock { state -> Refusal? in
             if state.refusal == nil { state.isBeginning = true }
@@ -71,16 +71,17 @@ final class StartUnderWay: Sendable {
         } catch let error as ProviderError {
             throw error
         } catch  where isUncertain {
-            // A failed call, which is written down until that is done: the row may say that the start is under way.
+            // Handled like a failed call, which is stored again and again until that succeeds: the row may say that the start
+            // is under way.
             throw Self.notMade
         } catch {
             try refuse(.ledger(error))
         }
     }
 
-    /// The call that was written down has started nothing, and waits to be made again: it is written down as not begun, so that an
-    /// end of the gateway in that time leaves no start of which nobody knows whether it happened. Where the ledger fails, it is
-    /// begun, and written down as begun once more before the next call.
+    /// The call that was stored has started nothing, and waits to be repeated. It is stored as not begun, so that an end of the
+    /// gateway in that time leaves no unconfirmed start. Where the ledger fails, the start stays begun, and is stored as begun
+    /// once more before the next call.
     func didNotStart() async {
         guard let begun = state.withLock({ $0.begun }) else { return }
         do {
@@ -88,7 +89,7 @@ final class StartUnderWay: Sendable {
         } catch {
             return state.withLock { $0.isUncertain = true }
         }
-        // Whatever has become of the record: `begin` finds out.
+        // `begin` finds out what has happened to the record.
         state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
         worker.starts.waitsAgain(self)
     }
@@ -105,8 +106,8 @@ final class StartUnderWay: Sendable {
     )
 }
 
-/// The starts of a connection that are under way. Those that still wait for their place in the request budget are given up
-/// when the connection's work ends; the others are carried out.
+/// The starts of a connection that are under way. When the connection's work ends, starts that still wait for their place in the
+/// request budget are given up; the others are completed.
 final class StartsUnderWay: Sendable {
     private struct State {
         var isStopped = false
@@ -115,7 +116,7 @@ final class StartsUnderWay: Sendable {
 
     private let state = Mutex(State())
 
-    /// Gives up what waits, now and from now on.
+    /// Gives up all starts that wait, now and later.
     func stop() {
         let waiting = state.withLock { state in
             state.isStopped = true
@@ -124,14 +125,14 @@ final class StartsUnderWay: Sendable {
         for (start, signal) in waiting where start.stop() { signal.fire() }
     }
 
-    /// A start that was begun waits for its place again: it is given up if everything is stopped.
+    /// A start that was begun waits for a place again: it is given up if everything is stopped.
     func waitsAgain(_ start: StartUnderWay) {
         let stopped = state.withLock { $0.isStopped ? $0.waiting[ObjectIdentifier(start)] : nil }
         if let stopped, start.stop() { stopped.signal.fire() }
     }
 
-    /// Makes a start; cancels it when everything is stopped and nothing of it was sent. Then it throws what a start throws that
-    /// was cancelled before anything was sent, and the start's `refusal` is `stopped`.
+    /// Makes a start, and cancels it when everything is stopped and nothing of it was sent. It then throws the error of a start
+    /// that was cancelled before anything was sent, and the start's `refusal` is `stopped`.
     func untilStopped(
         _ start: StartUnderWay,
         _ make: @escaping @Sendable () async throws(ProviderError) -> Submission
@@ -151,11 +152,11 @@ final class StartsUnderWay: Sendable {
                 await signal.wait()
                 return nil
             }
-            // Of the two, the start gives the outcome; the signal, or the end of the whole task, cancels it.
+            // The start gives the outcome; the signal, or the end of the whole task, cancels it.
             var outcome: Result<Submission, ProviderError>?
             for await result in group {
                 if let result { outcome = result }
-                // The signal's end by the whole task's cancellation has cancelled the start too.
+                // A signal that ended because the whole task was cancelled has cancelled the start too.
                 group.cancelAll()
             }
             return outcome

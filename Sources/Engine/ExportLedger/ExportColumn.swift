@@ -1,6 +1,6 @@
 import GRDB
 
-/// What is remembered of an export, column by column, in the order in which it is read: first what lists show.
+/// What is stored of an export, column by column, in the order in which it is read: first what lists show.
 enum ExportColumn: Int, Sendable, CaseIterable {
     case id, revision, provider, connection, name, status, percentComplete
     case createdAt, updatedAt, completedAt, expiresAt, observedAt, stale, createdBy

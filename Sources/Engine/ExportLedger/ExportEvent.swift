@@ -1,24 +1,24 @@
 public import Exports
 
-/// One change of an export that callers could see: that it was created, or that it got another revision.
+/// One visible change of an export: it was created, or got another revision.
 ///
-/// It tells what became of the export then, so that whoever follows exports can be told of each change in turn, also when they
-/// come back later. The rest is read from the export, which may have changed again.
+/// It has the export's state after the change, so that a client that follows exports gets each change in order, also when it
+/// comes back later. Everything else is read from the export, which may have changed again.
 public struct ExportEvent: Sendable, Hashable {
-    /// Its place: greater than that of every change that was committed before. Some numbers may be nobody's.
+    /// Its sequence number: greater than that of every change that was committed before. Some numbers may be unused.
     public var sequence: Int64
     public var exportID: ExportID
-    /// The caller whose export it is.
+    /// The caller who owns the export.
     public var createdBy: String
-    /// The export's revision since then.
+    /// The export's revision after the change.
     public var revision: Int64
     public var status: ExportStatus
     public var percentComplete: Int?
-    /// Whether the export had ended then.
+    /// Whether the export had ended after the change.
     public var isFinal: Bool
-    /// Why it ended as it did, or what held it up.
+    /// Why it ended, or what delayed it.
     public var code: ProblemCode?
-    /// When it was changed: the export's `updatedAt`.
+    /// The time of the change: the export's `updatedAt`.
     public var time: Timestamp
 
     /// Makes the event of an export's present revision.
@@ -57,10 +57,10 @@ public struct ExportEvent: Sendable, Hashable {
     }
 }
 
-/// What stands at one place in the order of changes.
+/// One entry in the order of changes.
 public enum RecordedEvent: Sendable, Hashable {
     case change(ExportEvent)
-    /// What stands here cannot be read. Whoever follows exports must be told that a change is missing.
+    /// The entry cannot be read. A client that follows exports must be told that a change is missing.
     case unreadable(sequence: Int64)
 
     public var sequence: Int64 {

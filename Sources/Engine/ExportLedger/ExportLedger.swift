@@ -1,21 +1,21 @@
 public import Exports
 
-/// What is remembered: the truth about every export, of which all else is a copy.
+/// The store of every export: what it says is authoritative, and everything else is a copy.
 ///
-/// Each operation is done as a whole or not at all, and durable when it returns, but for what `update` says of polls;
-/// several may share one transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled, in which case nothing was changed.
+/// Each operation is atomic, and durable when it returns, except for what `update` says about polls. Several may share one
+/// transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
 public protocol ExportLedger: Sendable {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
 
-    /// What keeps the ledger from being written now, found out by writing something that changes nothing; nil where nothing
-    /// does. Throws when it cannot even be read.
+    /// Why the ledger cannot be written now; nil where it can. It is determined by a write that changes nothing. Throws when the
+    /// ledger cannot even be read.
     func impediment() async throws -> ServiceImpediment?
 
-    /// Writes a new export down, and with it the claim on its idempotency key, where it has one.
+    /// Stores a new export, together with the claim on its idempotency key, if it has one.
     ///
-    /// The claim is arbitrated by the storage: of any number of calls with one key, from any number of processes, one
-    /// creates and the others get its export. Claims made before `claimsSince` count as forgotten.
+    /// The storage decides between claims: of any number of calls with one key, from any number of processes, one creates the
+    /// export and the others get it. Claims made before `claimsSince` count as pruned.
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
@@ -29,16 +29,16 @@ public protocol ExportLedger: Sendable {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome?
 
-    /// Tells `answer` the record of an export; nil for an unknown id. Once, on a thread of the ledger's, which it must not hold up:
-    /// those that are asked for at the same time may be read together.
+    /// Calls `answer` once with the record of an export, or with nil for an unknown id. It is called on a thread of the ledger
+    /// and must not block it. Records that are requested at the same time may be read together.
     func record(_ id: ExportID, then answer: @escaping RecordAnswer)
 
-    /// Takes over exports that are not settled and that another engine than `owner` has, in the order of their ids: at most
+    /// Takes over exports that are not settled and belong to another engine than `owner`, in the order of their ids: at most
     /// `limit` of those after `after`.
     ///
-    /// Each gets `owner` for its `leaseOwner`, a higher `leaseEpoch` and a higher fence, so that write-backs of its former owner change nothing, and
-    /// is given to `change`, all in one transaction. `change` must alter neither id, fence nor owner. What cannot be read is
-    /// left as it is.
+    /// Each export gets `owner` as its `leaseOwner`, a higher `leaseEpoch` and a higher fence, so that write-backs of its
+    /// former owner change nothing. Then it is passed to `change`. All this is one transaction. `change` must not change id,
+    /// fence or owner. A row that cannot be read is left as it is.
     func takeOver(
         by owner: String,
         after: ExportID?,
@@ -46,25 +46,25 @@ public protocol ExportLedger: Sendable {
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> TakeOverPage
 
-    /// Reads a record, lets `change` alter it, and writes it back, in one transaction.
+    /// Reads a record, calls `change` on it, and writes it back, in one transaction.
     ///
-    /// With a `fence`, the record must still carry it (`stale` otherwise: a normal outcome, nothing changed, the work
-    /// belongs to another or has ended). Without one, the change is made whoever owns the export. `change` may raise
-    /// `fence` to shut the present owner out; it must not change the id. What the export was asked for (`source`, `plan`) is never
-    /// written again: a change that alters it is not made, and throws `LedgerError` (`corrupt`). A job is one export's: a change that binds a
-    /// reference whose id another export of the connection has is not made (`jobTaken`).
+    /// With a `fence`, the record must still have it. Otherwise the outcome is `stale`: that is normal, nothing was changed,
+    /// and the work belongs to another owner or has ended. Without a fence, the change is made whoever owns the export.
+    /// `change` may raise `fence` to exclude the present owner. It must not change the id. The request of the export (`source`,
+    /// `plan`) is never written again: a change that alters it is not made, and throws `LedgerError` (`corrupt`). A job belongs
+    /// to one export: a change that binds a job of another export of the connection is not made (`jobTaken`).
     ///
-    /// Of a tracked export, progress that only says when it is polled (`observedAt`, `nextActionAt`, `scheduledAt`, `polls`,
-    /// `failures`, `fileLagAttempts`) may be kept in memory, as long as it is read back by every operation and written with
-    /// the next other change. What a kill loses of it must not let the export be polled later than it would have been.
+    /// For a tracked export, progress that only says when it is polled (`observedAt`, `nextActionAt`, `scheduledAt`, `polls`,
+    /// `failures`, `fileLagAttempts`) may be kept in memory, if every operation reads it back, and the next other change writes
+    /// it. If a kill loses it, the export must not be polled later than it would have been.
     func update(
         _ id: ExportID,
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
 
-    /// What other exports than `id` of the connection have to do with these upstream jobs, all as of one moment. Unconfirmed
-    /// are those that may have a job which nobody knows (`mayHaveUnknownJob`).
+    /// The claims of exports of the connection other than `id` on these upstream jobs, in one consistent state. Unconfirmed are
+    /// those that may have an unknown job (`mayHaveUnknownJob`).
     func claims(
         on upstreamIDs: [String],
         of provider: ProviderID,
@@ -74,9 +74,9 @@ public protocol ExportLedger: Sendable {
 
     /// One page, newest first: exports that match and are older than `before`, at most `limit`.
     ///
-    /// Order and the filter by time follow the ids, which hold the time of creation. Of each that matches, `known` is asked for a
-    /// snapshot of the revision that the ledger has; where it gives one, the export is not read. It is called while the ledger is
-    /// read, so that it must not wait.
+    /// Order and the filter by time follow the ids, which contain the time of creation. For each match, `known` is called for a
+    /// snapshot with the ledger's revision; where it returns one, the export is not read. It is called while the ledger is
+    /// read, so it must not wait.
     func exports(
         matching filter: ExportFilter,
         before: ExportID?,
@@ -87,26 +87,26 @@ public protocol ExportLedger: Sendable {
     /// The ids of successes whose files expired at `time` or before, at most `limit`.
     func expired(at time: Timestamp, limit: Int) async throws -> [ExportID]
 
-    /// When the next success expires; nil when none is going to.
+    /// When the next success expires; nil when none will.
     func nextExpiry() async throws -> Timestamp?
 
-    /// Writes down that a delivery begins. False for an unknown export: nothing is written.
+    /// Stores that a delivery begins. Returns false for an unknown export, and stores nothing.
     ///
-    /// Throws `LedgerError` when a delivery with this id was written before. The export's record is not read: callers wait
-    /// for this before each download.
+    /// Throws `LedgerError` when a delivery with this id was stored before. The export's record is not read, because callers
+    /// wait for this before each download.
     func begin(_ delivery: Delivery) async throws -> Bool
 
-    /// Writes down how a delivery went, whether or not it was written down that it began, and in the same transaction lets
-    /// `change` alter its export's record.
+    /// Stores how a delivery ended, whether or not its beginning was stored. In the same transaction it calls `change` on the
+    /// export's record.
     ///
-    /// Throws `LedgerError` when the end of a delivery with this id was written before. Nothing is written for an unknown
-    /// export: `notFound`; never `stale`.
+    /// Throws `LedgerError` when the end of a delivery with this id was stored before. For an unknown export nothing is stored,
+    /// and the outcome is `notFound`. Never `stale`.
     func insert(
         _ delivery: Delivery,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
 
-    /// Has every delivery that is still under way end at `time` as broken, with this reason, and gives their number: none of
+    /// Ends every delivery that is still under way as broken, at `time` and with this reason. Returns their number. None of
     /// them belongs to this process yet. The rest of their rows stays as it was.
     func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int
 
@@ -119,53 +119,51 @@ public protocol ExportLedger: Sendable {
         limit: Int
     ) async throws -> DeliveryPage?
 
-    /// Takes the success whose files are to be measured and that became due last, by `now`; nil where none is due but those
-    /// among `running`. It is due again at `retryAt`, and its attempts are one more.
+    /// Claims the success whose files are to be measured and that became due last, at `now` or before. Nil where none is due
+    /// except those among `running`. It is due again at `retryAt`, and its attempts are increased by one.
     ///
-    /// With the update that settles a success it is due, with that in which it expires never again.
+    /// The update that settles a success makes it due. The update that lets it expire ends that.
     func claimMeasurement(
         at now: Timestamp,
         retryAt: Timestamp,
         besides running: Set<ExportID>
     ) async throws -> MeasurementClaim?
 
-    /// Has the files of an export be due for measuring at `dueAt`, or never again where that is nil. Nothing happens where
-    /// they are due no more.
+    /// Sets when the files of an export are due for measurement; nil for never again. Changes nothing where they are not due any
+    /// more.
     func setMeasurement(of id: ExportID, dueAt: Timestamp?, attempts: Int) async throws
 
-    /// When the next measurement is due but for those among `running`; nil where there is none.
+    /// When the next measurement is due, except those among `running`; nil where there is none.
     func nextMeasurement(besides running: Set<ExportID>) async throws -> Timestamp?
 
-    /// The refresh token that is kept for an export, sealed; nil where there is none.
+    /// The encrypted refresh token of an export; nil where there is none.
     func refreshToken(of id: ExportID) async throws -> [UInt8]?
 
-    /// Reads the sealed refresh token of an export that is not settled, lets `change` replace or remove it, and writes it
+    /// Reads the encrypted refresh token of an export that is not settled, calls `change` to replace or remove it, and writes it
     /// back, in one transaction.
     ///
-    /// False for an unknown export and for one that is settled: `change` is not called. With the update that settles an
-    /// export its token is gone, so that there never is one of a settled export. What `change` throws is thrown here, and
-    /// nothing was changed.
+    /// Returns false for an unknown export and for a settled one, and does not call `change`. The update that settles an export
+    /// deletes its token, so that a settled export never has one. What `change` throws is thrown here, and nothing was changed.
     func updateRefreshToken(
         of id: ExportID,
         _ change: @escaping @Sendable (inout [UInt8]?) throws -> Void
     ) async throws -> Bool
 
-    /// The refresh tokens that are kept, in the order of their exports' ids: those after `after`, at most `limit`.
+    /// The stored refresh tokens, in the order of their exports' ids: those after `after`, at most `limit`.
     func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken]
 
-    /// The changes that callers could see, in the order in which they were committed: those after `sequence`, at most `limit`.
+    /// The visible changes, in the order in which they were committed: those after `sequence`, at most `limit`.
     ///
-    /// Each is written in the transaction that makes the change: both are there, or neither. None is passed over: in the place of
-    /// what cannot be read there is word of that. Nothing is known of changes that earlier versions made.
+    /// Each is stored in the transaction that makes the change: both are stored, or neither. None is skipped: an entry that
+    /// cannot be read is reported as such. Changes that earlier versions made are not stored.
     func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent]
 
-    /// Forgets idempotency keys that were claimed before `time`.
+    /// Deletes idempotency keys that were claimed before `time`.
     func pruneClaims(before time: Timestamp) async throws
 }
 
 extension ExportLedger {
-    /// The record of an export; nil for an unknown id. What is being read is read to its end: the task's cancellation is looked at
-    /// before.
+    /// The record of an export; nil for an unknown id. A read that has begun is completed: cancellation is checked before it.
     public func record(_ id: ExportID) async throws -> LedgerRecord? {
         try Task.checkCancellation()
         return try await withCheckedThrowingContinuation { continuation in
@@ -173,35 +171,35 @@ extension ExportLedger {
         }
     }
 
-    /// One page, all of it read from the ledger.
+    /// One page, read completely from the ledger.
     public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
         try await exports(matching: filter, before: before, limit: limit) { _, _ in nil }
     }
 }
 
-/// Is told a record, nil for an unknown export, or why it could not be read.
+/// Called with a record, with nil for an unknown export, or with the error of the read.
 public typealias RecordAnswer = @Sendable (Result<LedgerRecord?, any Error>) -> Void
 
-/// What became of an insertion.
+/// The outcome of an insertion.
 public enum InsertOutcome: Sendable, Hashable {
     case created(LedgerRecord)
-    /// The same request came before: this is its export.
+    /// The same request came before, and created this export.
     case replayed(LedgerRecord)
     /// The key was used before, with another request.
     case keyReused
 }
 
-/// What became of an update.
+/// The outcome of an update.
 public enum UpdateOutcome: Sendable, Hashable {
     case written(before: LedgerRecord, after: LedgerRecord)
-    /// The fence was another: the record is as it was.
+    /// The record has another fence, and was not changed.
     case stale
-    /// Another export has the job: the record is as it was.
+    /// Another export has the job. The record was not changed.
     case jobTaken(by: ExportID)
     case notFound
 }
 
-/// A part of the exports that an engine takes over.
+/// One page of the exports that an engine takes over.
 public struct TakeOverPage: Sendable, Hashable {
     /// An export before and after it was taken over.
     public struct Item: Sendable, Hashable {
@@ -211,7 +209,7 @@ public struct TakeOverPage: Sendable, Hashable {
 
     /// In the order of their ids.
     public var items: [Item]
-    /// The last export that was looked at: the next page comes after it. Nil when there is no next page.
+    /// The last export of the page: the next page comes after it. Nil when there is no next page.
     public var next: ExportID?
 
     /// Makes a page.
@@ -221,7 +219,7 @@ public struct TakeOverPage: Sendable, Hashable {
     }
 }
 
-/// A refresh token as it rests. What opens it is not in the ledger.
+/// An encrypted refresh token. The key is not in the ledger.
 public struct SealedRefreshToken: Sendable, Hashable {
     public var exportID: ExportID
     public var sealed: [UInt8]

@@ -12,37 +12,39 @@ import Musl
 import Darwin
 #endif
 
-/// Goes along with the writes of a group: keeps what is to hold only if they are committed. Called on the writer queue.
+/// Follows the writes of a group, for state that is valid only if they are committed. Called on the writer queue.
 protocol GroupParticipant: Sendable {
     /// The next write of the group begins.
     func writeBegins()
-    /// What the write that began last has done is undone.
+    /// The last write is rolled back.
     func writeIsUndone()
     func groupEnds(isCommitted: Bool)
 }
 
-/// Commits writes in groups. What is asked for while one commit is being forced to the disk is written with the next one, so
-/// that many callers share the time that a disk takes.
+/// Commits writes in groups (group commit). Writes that come while one commit is being synced to the disk are written with the
+/// next one, so that many callers share the time of the disk.
 ///
-/// A write is a closure over the database. Those of a group run one after the other in one transaction, each in a savepoint
-/// of its own: one that throws is undone alone, and its caller gets its error. Callers are answered after the commit. When
-/// that fails, all of the group get the error, and nothing was changed. A group that changes nothing writes nothing.
+/// A write is a closure over the database. The writes of a group run one after the other in one transaction, each in its own
+/// savepoint. A write that throws is rolled back alone, and its caller gets the error. Callers are answered after the commit.
+/// When the commit fails, all callers of the group get the error, and nothing was changed. A group that changes nothing writes
+/// nothing.
 ///
-/// It runs on GRDB's writer queue, which is serial, so that it takes turns with everything else that writes.
+/// It runs on GRDB's writer queue, which is serial, so that it takes turns with all other writes.
 final class GroupCommitter: Sendable {
     struct Limits: Sendable, Hashable {
         /// The most writes of one group.
         var group = 128
-        /// The most writes that wait for their group; a further one is refused as `unavailable`.
+        /// The most writes that wait for a group. A further one is refused as `unavailable`.
         var queue = 8192
-        /// Microseconds for which a group is gathered when the one before had at least `company` writes: whoever writes alone is
-        /// not held up, and of many more share what a commit costs.
+        /// How many microseconds a group is gathered when the one before had at least `company` writes. A single writer is not
+        /// delayed, and many writers share the cost of a commit.
         var gathering: UInt32 = 300
         var company = 4
     }
 
     enum Kind: Sendable {
-        /// A caller waits for a new export: first in its group. A quarter of each group's places is for the others.
+        /// A caller waits for a new export: these writes come first in a group. A quarter of each group's places is for the
+        /// others.
         case creation
         case change
     }
@@ -50,7 +52,7 @@ final class GroupCommitter: Sendable {
     private struct Pending: Sendable {
         var number: UInt64
         var kind: Kind
-        /// Does the work in the open transaction, and gives back what is done after the commit.
+        /// Does the work in the open transaction, and returns what to do after the commit.
         var work: @Sendable (Database) throws -> @Sendable () -> Void
         var fail: @Sendable (any Error) -> Void
     }
@@ -86,7 +88,7 @@ final class GroupCommitter: Sendable {
     private let duration: Metrics.Timer
     private let size: Recorder
 
-    /// - Parameter mayCreate: Asked once for each group with new exports; what it throws, their callers get.
+    /// - Parameter mayCreate: Called once for each group with new exports. If it throws, their callers get the error.
     init(
         _ database: any DatabaseWriter,
         limits: Limits = Limits(),
@@ -112,14 +114,14 @@ final class GroupCommitter: Sendable {
         )
     }
 
-    /// How many writes wait for their group.
+    /// How many writes wait for a group.
     var waiting: Int { state.withLock { $0.count } }
 
-    /// Runs `body` in a group's transaction, and returns when that is on the disk.
+    /// Runs `body` in a group's transaction, and returns when the transaction is on the disk.
     ///
-    /// Throws what `body` throws, the `DatabaseError` of a commit that failed, `LedgerError` (`unavailable`) when too many
-    /// wait or the ledger is closed, and `CancellationError` when the task is cancelled before its turn: nothing was
-    /// changed then. A write that has begun is carried out.
+    /// Throws what `body` throws, the `DatabaseError` of a failed commit, `LedgerError` (`unavailable`) when too many writes
+    /// wait or the ledger is closed, and `CancellationError` when the task is cancelled before its turn. Nothing was changed
+    /// then. A write that has begun is completed.
     func commit<Value: Sendable>(
         _ kind: Kind,
         _ body: @escaping @Sendable (Database) throws -> Value
@@ -150,7 +152,7 @@ final class GroupCommitter: Sendable {
         }
     }
 
-    /// Refuses what waits, and everything that comes later.
+    /// Refuses all waiting writes, and all later ones.
     func close() {
         let refused = state.withLock { state in
             state.isClosed = true
@@ -201,7 +203,7 @@ final class GroupCommitter: Sendable {
 
     private static let releases = DispatchQueue(label: "export-gateway.ledger.releases")
 
-    /// The writes of a group, until they are let go of.
+    /// The writes of a group, until they are released.
     private final class Group: Sendable {
         private let kept: Mutex<[Pending]>
 
@@ -229,7 +231,7 @@ final class GroupCommitter: Sendable {
         if isMore { schedule() }
     }
 
-    /// Gives back what was not begun, because the transaction was at an end before.
+    /// Runs the writes. Returns those that were not begun because the transaction had already ended.
     private func commit(_ group: [Pending], _ database: Database) -> ArraySlice<Pending> {
         let start = ContinuousClock.now
         var begun: [(pending: Pending, outcome: Result<@Sendable () -> Void, any Error>)] = []

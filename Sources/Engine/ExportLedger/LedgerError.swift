@@ -1,14 +1,14 @@
 public import Exports
 
-/// The storage failed. For the operator: its description must not reach a client.
+/// A failure of the storage. It is for the operator: its description must not reach a client.
 public struct LedgerError: Error, CustomStringConvertible {
-    /// The kinds of failure; the raw value is fit for a metric's dimension.
+    /// The kinds of failure. The raw value may be a metric's label.
     public enum Code: String, Sendable {
         /// The storage cannot be read or written now.
         case unavailable
-        /// What is stored cannot be understood.
+        /// A stored value cannot be read.
         case corrupt
-        /// The storage can be read, and takes no writes; ``impediment`` says why.
+        /// The storage can be read but not written; ``impediment`` says why.
         case unwritable
     }
 
@@ -17,7 +17,7 @@ public struct LedgerError: Error, CustomStringConvertible {
     public var cause: (any Error)?
     /// Why nothing can be written.
     public var impediment: ServiceImpediment?
-    /// Whose the export is whose row cannot be read, where that much can be; with `corrupt` only.
+    /// The owner of the export whose row cannot be read, if at least the owner can be read. Only with `corrupt`.
     public var owner: String?
     /// The row that cannot be read.
     var row: UnreadableRow?

@@ -8,11 +8,11 @@ import Musl
 import Darwin
 #endif
 
-/// The ledger's file and those that SQLite keeps beside it, as the file system shows them.
+/// The ledger's file and the files that SQLite keeps beside it, as the file system shows them.
 struct LedgerFiles: Sendable, Hashable {
     let path: String
 
-    /// Which files they are: the same numbers as long as nobody removes or replaces one.
+    /// Identifies the files: the numbers stay the same unless one is removed or replaced.
     struct Identity: Sendable, Hashable {
         var ledger: UInt64
         var log: UInt64
@@ -35,7 +35,7 @@ struct LedgerFiles: Sendable, Hashable {
     /// The number of the ledger's file; nil where there is none.
     var number: UInt64? { Self.status(path).map { UInt64($0.st_ino) } }
 
-    /// Whether so few bytes are left that the disk is what is wrong.
+    /// Whether so little space is left that a full disk is the cause of a failure.
     var isDiskFull: Bool {
         var space = statvfs()
         guard statvfs(directory, &space) == 0 else { return false }
@@ -45,7 +45,7 @@ struct LedgerFiles: Sendable, Hashable {
     /// Whether there is a write-ahead log with something in it.
     var hasLog: Bool { (Self.status(logPath)?.st_size ?? 0) > 0 }
 
-    /// Refuses a ledger of which a part is gone. Must be called before SQLite opens it: a `-wal` beside an empty file is deleted
+    /// Refuses a ledger with a missing part. Must be called before SQLite opens it: a `-wal` beside an empty file is deleted
     /// by SQLite, and the exports with it. Throws `StartupError` for `ledger.path`.
     func refuseRemains(_ marker: LedgerMarker?) throws {
         guard let ledger = Self.status(path), ledger.st_size > 0 else {
@@ -57,7 +57,7 @@ struct LedgerFiles: Sendable, Hashable {
                     ? "\(path) \(what), but \(logPath) beside it holds what was written last: starting now would destroy it. "
                         + "Put the ledger's file back, or restore both from a backup. To begin with an empty ledger, move "
                         + "\(logPath) and \(path).lock away."
-                    : "\(path) \(what), but \(path).lock says that there was a ledger, whose exports would be forgotten. "
+                    : "\(path) \(what), but \(path).lock says that there was a ledger, whose exports would be lost. "
                         + "Put the file back, or restore it from a backup. To begin with an empty ledger, remove \(path).lock."
             )
         }
@@ -71,7 +71,7 @@ struct LedgerFiles: Sendable, Hashable {
         )
     }
 
-    /// Makes the ledger's file where there is none, for its user alone. SQLite gives the others the same mode.
+    /// Creates the ledger's file if there is none, accessible to its user only. SQLite gives the other files the same mode.
     func create() {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
@@ -80,7 +80,7 @@ struct LedgerFiles: Sendable, Hashable {
         close(descriptor)
     }
 
-    /// Takes away what others may do with the files.
+    /// Removes the access of other users to the files.
     func makePrivate() {
         for path in [path, logPath, path + "-shm"] {
             if let status = Self.status(path), status.st_mode & 0o777 != 0o600 { chmod(path, 0o600) }

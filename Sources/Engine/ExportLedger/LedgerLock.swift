@@ -10,9 +10,8 @@ import Darwin
 
 /// The right to work on a ledger file: an exclusive lock on the file beside it, held as long as this object lives.
 ///
-/// The system lets go of it when the process ends, however it ends. `flock` rather than `fcntl`, because SQLite's own
-/// locks are of the latter kind, and closing any descriptor would lose those. What stands in the file is a
-/// ``LedgerMarker``.
+/// The system releases it when the process ends, however it ends. It uses `flock` and not `fcntl`, because SQLite's own locks are
+/// `fcntl` locks, and closing any descriptor would lose those. The file contains a ``LedgerMarker``.
 final class LedgerLock: Sendable {
     private let descriptor: CInt
     private let lockPath: String
@@ -29,7 +28,7 @@ final class LedgerLock: Sendable {
                 "ledger.path",
                 "\(lockPath) cannot be opened for writing (\(Self.reason(code))). "
                     + (code == ENOSPC || code == EDQUOT
-                        ? "Make room on the disk of \(directory), then start again."
+                        ? "Free space on the disk of \(directory), then start again."
                         : "The directory must exist and belong to the user that runs the gateway.")
             )
         }
@@ -52,14 +51,15 @@ final class LedgerLock: Sendable {
         close(descriptor)
     }
 
-    /// What was last written; nil in a new file, one of a version that wrote none, and one that was written half.
+    /// The marker in the file; nil in a new file, in a file of a version without markers, and in a file that was not written
+    /// completely.
     var marker: LedgerMarker? {
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = pread(descriptor, &bytes, bytes.count, 0)
         return count > 0 ? LedgerMarker(text: String(decoding: bytes.prefix(count), as: UTF8.self)) : nil
     }
 
-    /// Writes the marker, and the directory's list of files, to the disk. Throws `StartupError` for `ledger.path`.
+    /// Syncs the marker and the directory to the disk. Throws `StartupError` for `ledger.path`.
     func mark(_ marker: LedgerMarker) throws {
         // Always of one length: no moment at which the old text is gone and the new one is not there yet.
         let bytes = Array(marker.text.utf8)
@@ -78,10 +78,10 @@ final class LedgerLock: Sendable {
     private static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }
 }
 
-/// What the lock file says of the ledger beside it: that there is one, which, and how the last gateway left it.
+/// What the lock file says about the ledger beside it: that it exists, which file it is, and how the last gateway left it.
 struct LedgerMarker: Hashable {
     enum State: String, CaseIterable {
-        /// A gateway works on it, or did until it was ended without a chance to close it: then there is a `-wal`.
+        /// A gateway uses it, or used it until it was killed: then there is a `-wal`.
         case open
         /// The gateway was about to close it: the `-wal` is there, or its content is in the file.
         case closing
@@ -89,7 +89,7 @@ struct LedgerMarker: Hashable {
         case closed
     }
 
-    /// The number of the ledger's file in its file system: a copy has another.
+    /// The inode number of the ledger's file: a copy has another.
     var file: UInt64
     var state: State
 

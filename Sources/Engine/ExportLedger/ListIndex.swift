@@ -1,11 +1,11 @@
 import Exports
 import GRDB
 
-/// The indexes that answer lists: together, every combination of filters, by ranges of ids that hold nothing but matches.
+/// The indexes for lists. Together they answer every combination of filters, by ranges of ids that contain only matches.
 ///
-/// Each begins with columns that a filter can fix and ends with the id. What a filter leaves open is enumerated, which takes
-/// one look into the index for each value that occurs: of statuses there are eight, of providers a few, of providers for one
-/// connection hardly ever more than one. Connections and callers may be many, and are never enumerated.
+/// Each index begins with columns that a filter can fix, and ends with the id. The values of columns that a filter leaves open
+/// are enumerated, with one lookup in the index for each value that occurs. There are eight statuses, a few providers, and
+/// hardly ever more than one provider for a connection. Connections and callers may be many, and are never enumerated.
 enum ListIndex: String, CaseIterable {
     case id = "export_by_id"
     case provider = "export_by_provider_status"

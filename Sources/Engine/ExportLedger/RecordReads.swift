@@ -3,15 +3,16 @@ import Exports
 import GRDB
 import Synchronization
 
-/// Reads records together: those that are asked for while others are read share the next transaction, and so the thread and the
-/// connection that it takes.
+/// Reads records in groups: records that are requested while others are read share the next transaction, with its thread and its
+/// connection.
 ///
-/// Each is read by a transaction that begins after it was asked for, in the order in which they were asked for. One that cannot
-/// be read costs no other. As many wait as there are requests and tasks of the engine, each of which waits for its answer.
+/// Each record is read by a transaction that begins after the request, in the order of the requests. A record that cannot be
+/// read does not affect others. The number of waiting reads is bounded by the requests and the tasks of the engine, each of
+/// which waits for its answer.
 final class RecordReads: Sendable {
-    /// The most records of one transaction: who is told waits for no more than these.
+    /// The most records of one transaction: a waiter waits for no more than these.
     static let limit = 16
-    /// The most transactions at once: when more than one's records wait, another begins.
+    /// The most transactions at once: another one begins when more records wait than fit into one.
     static let mostAtOnce = 3
 
     private struct State {
@@ -28,7 +29,7 @@ final class RecordReads: Sendable {
             return true
         }
 
-        /// The next group; empty where nobody waits: the reader has ended then.
+        /// The next group. It is empty where none waits; the reader has ended then.
         mutating func take() -> [(id: ExportID, answer: RecordAnswer)] {
             let taken = Array(waiting.prefix(RecordReads.limit))
             waiting.removeFirst(taken.count)
@@ -55,7 +56,7 @@ final class RecordReads: Sendable {
         if state.withLock({ $0.ask(id, answer) }) { queue.async { self.readAll() } }
     }
 
-    /// Returns when no transaction is under way. Who waits, and who asks later, is told that the ledger is closed.
+    /// Returns when no transaction is under way. Waiting and later reads get the error that the ledger is closed.
     func close() {
         isClosed.withLock { $0 = true }
         underWay.wait()

@@ -2,17 +2,17 @@ import Exports
 import GRDB
 import Synchronization
 
-/// Writes exports' rows, and with each change that callers can see the row that tells of it. Nothing else writes either, but for
-/// scheduling progress, of which callers see nothing.
+/// Writes the rows of exports, and with each visible change the row of its event. Nothing else writes them, except for scheduling
+/// progress, which callers do not see.
 ///
-/// What the create request said is written once. Of everything else a change writes the columns that changed, so that an index
-/// over other columns is left alone: by one statement for each set of columns that occurred, up to a limit; past it a statement
-/// is prepared for its one use.
+/// The create request is written once. A change writes only the columns that changed, so that indexes over other columns stay
+/// untouched. There is one cached statement for each set of columns that occurred, up to a limit; beyond it, statements are
+/// prepared for a single use.
 final class RecordWriter: Sendable {
     private static let limit = 256
     private let texts = Mutex<[UInt64: String]>([:])
 
-    /// Writes a new export down.
+    /// Stores a new export.
     func insert(_ record: LedgerRecord, in database: Database) throws {
         let values = try ExportColumn.ofExport.map { try record.value(of: $0) }
         try database.cachedStatement(sql: ExportColumn.insert).execute(arguments: StatementArguments(values))
@@ -21,8 +21,8 @@ final class RecordWriter: Sendable {
         try ExportEvent.insert(record.export, in: database)
     }
 
-    /// Writes what `record` has beyond the row. When that settles the export, its refresh token is removed. Throws `LedgerError`
-    /// (`corrupt`) for a record in which the request is another.
+    /// Writes the columns in which `record` differs from the row. When that settles the export, its refresh token is deleted.
+    /// Throws `LedgerError` (`corrupt`) for a record in which the request is another.
     func write(_ record: LedgerRecord, over stored: LedgerRecord, in database: Database) throws {
         guard record.plan == stored.plan, record.export.source == stored.export.source else {
             throw LedgerError(.corrupt, "a change may not alter what an export was asked for")

@@ -17,15 +17,15 @@ public final class SQLiteLedger: Sendable {
     private let identity: LedgerFiles.Identity?
     private let isClosed = Atomic(false)
 
-    /// Opens the file at `path`, makes it where there is none, and brings its schema up to date.
+    /// Opens the file at `path`, creates it if there is none, and migrates its schema.
     ///
-    /// The file is this object's alone while it lives, and can be read by its user only. Throws `StartupError` for
+    /// The file belongs to this object while it lives, and only its user can read it. Throws `StartupError` for
     /// `ledger.path` when another process has it, when the directory is missing or cannot be written, when the disk is full,
-    /// when the file is no ledger or a newer version's, and when a part of the ledger is gone.
+    /// when the file is no ledger or belongs to a newer version, and when a part of the ledger is missing.
     ///
     /// - Parameters:
-    ///   - logger: Rows that cannot be read are named to it, at `error`.
-    ///   - metrics: Their number is a gauge; the time that a commit takes and the number of writes in it are histograms.
+    ///   - logger: Rows that cannot be read are logged at `error`.
+    ///   - metrics: The number of such rows is a gauge; the time of a commit and the number of its writes are histograms.
     public init(
         path: String,
         logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
@@ -58,7 +58,7 @@ public final class SQLiteLedger: Sendable {
                 "ledger.path",
                 "\(path) cannot be used as the ledger (SQLite: \(error.extendedResultCode)). "
                     + (isFull
-                        ? "The disk of \(files.directory) is full: make room there, then start again."
+                        ? "The disk of \(files.directory) is full: free space there, then start again."
                         : "It must be a file that the gateway made, on a local disk, writable with its directory.")
             )
         }
@@ -98,7 +98,7 @@ public final class SQLiteLedger: Sendable {
         committer = GroupCommitter(database, participant: progress, metrics: NOOPMetricsHandler.instance)
     }
 
-    /// A ledger that is gone with the object: for tests and trials.
+    /// A ledger that exists as long as the object: for tests and trials.
     public static func inMemory() throws -> SQLiteLedger {
         try SQLiteLedger(inMemory: Configuration())
     }
@@ -108,8 +108,8 @@ public final class SQLiteLedger: Sendable {
 
     deinit { close() }
 
-    /// Closes the ledger, when nothing is under way any more: everything is in its file then, and the lock file says so. What is
-    /// asked later fails.
+    /// Closes the ledger when nothing is under way any more. Everything is then in its file, and the lock file says so. Later
+    /// calls fail.
     public func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         committer.close()
@@ -147,7 +147,7 @@ public final class SQLiteLedger: Sendable {
         try database.close()
     }
 
-    /// Throws `LedgerError` when the files are not those that were opened: what is written now is gone with the process.
+    /// Throws `LedgerError` when the files are not those that were opened: what is written now would be lost with the process.
     func checkPlace() throws {
         guard let files else { return }
         try Self.check(identity, of: files)
@@ -178,7 +178,7 @@ public final class SQLiteLedger: Sendable {
         }
     }
 
-    /// Writes in a transaction of its own: what changes many rows, and what must not depend on how many wait.
+    /// Writes in a transaction of its own: for changes of many rows, and for those that must not depend on the queue.
     func writeAlone<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         do {
             return try await database.write(body)
@@ -233,7 +233,7 @@ extension SQLiteLedger {
         }
     }
 
-    /// What was read of some rows.
+    /// The values that were read from some rows.
     struct Page<Value: Sendable>: Sendable {
         var values: [Value] = []
         var leftOut: [UnreadableRow] = []

@@ -21,9 +21,9 @@ struct UnreadableRow: Sendable, Hashable {
     var column: String
 }
 
-/// The rows that were set aside because they cannot be read: the operator is told of each once, and their number is a metric.
+/// The rows that were set aside because they cannot be read. Each is logged once for the operator, and their number is a metric.
 ///
-/// They stay in the ledger as they are, to be repaired; what is read again is not set aside any more.
+/// They stay in the ledger unchanged, to be repaired. A row that can be read again is not set aside any more.
 final class UnreadableRows: Sendable {
     private struct Key: Hashable {
         var table: UnreadableRow.Table

@@ -2,18 +2,19 @@ import Exports
 import GRDB
 import Synchronization
 
-/// The scheduling progress of tracked exports that is kept in memory: what a poll changes of which callers see nothing.
+/// The scheduling progress of tracked exports that is kept in memory: what a poll changes without a visible change.
 ///
-/// Kept is when the upstream was asked last (`observedAt`), when it is asked next, the counts that only say how long to wait
-/// (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the request
-/// budget has held the export back: for one export each, so that there are at most as many as unfinished exports.
+/// It is the time of the last poll (`observedAt`), the time of the next poll, the counts that only decide how long to wait
+/// (`polls`, `failures`, `fileLagAttempts`), and up to `ExportProgress.mostUnwrittenHeldSeconds` of the time for which the
+/// request budget has held the export back. There is one entry for an export, so there are at most as many as unfinished
+/// exports.
 ///
-/// It is written with the next change of the export's row, or, of up to 10,000 exports, when the ledger is closed. A kill loses it:
-/// the export is polled again earlier than it would have been, and its deadlines are nearer by the held time that was not written;
-/// nothing else. So a next time that is *earlier* than the one in the row is written at once, and so is every first time, every
-/// phase, every bound that begins or ends, every attempt.
+/// It is written with the next change of the export's row, or, for up to 10,000 exports, when the ledger is closed. A kill
+/// loses it. Then the export is polled again earlier than it would have been, and its deadlines are nearer by the held time
+/// that was not written; nothing else is lost. So a next time that is *earlier* than the one in the row is written at once, and
+/// so is every first time, every phase, every limit that begins or ends, and every attempt.
 ///
-/// What is kept holds for the row that it was read from. As soon as that has other progress in it, it counts no more.
+/// An entry is valid for the row that it was read from. When the row has other progress, the entry does not count any more.
 final class UnwrittenProgress: Sendable {
     /// The progress of a tracked record that has a value everywhere.
     struct Values: Sendable, Hashable {
@@ -75,8 +76,8 @@ final class UnwrittenProgress: Sendable {
         var mark = 0
         /// How many lists are being read.
         var lists = 0
-        /// What was kept since the first of them began and has been written since, or has given way to what another row has: a list
-        /// may still see the row that it belongs to.
+        /// What was kept since the first of them began and has been written since, or was replaced by what another row has: a
+        /// list may still see the row that it belongs to.
         var former: [ExportID: [Entry]] = [:]
         var formerCount = 0
 

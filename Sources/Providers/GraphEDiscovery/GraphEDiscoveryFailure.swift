@@ -82,7 +82,7 @@ enum GraphEDiscoveryFailure {
         }
     }
 
-    /// The error of a success whose body makes no sense: worth another look.
+    /// The error of a success whose body makes no sense: worth another poll.
     static func unreadable(_ response: UpstreamResponse, _ what: String) -> ProviderError {
         ProviderError(
             .transient,

@@ -4,8 +4,8 @@ import UpstreamHTTP
 
 /// Finding the operation of a start whose answer was lost.
 extension GraphEDiscoveryProvider {
-    /// So many operations that the list shows in part are looked at one by one.
-    private static var closerLooks: Int { 5 }
+    /// So many operations that the list shows in part are read one by one.
+    private static var singleReads: Int { 5 }
 
     /// Looks through the case's operations for the marker. Lists are known to come without descriptions: where an operation
     /// tells none, it is ours if it is the only one of this kind and name that was created after the attempt began, by this
@@ -36,9 +36,9 @@ extension GraphEDiscoveryProvider {
                 $0.mayAnswer(request, marker, since: earliest) && identity?.mayBe($0.createdBy) ?? true
             }
             let unclear = possible.filter { !$0.tellsAll }
-            isWholeList = isWholeList && unclear.count <= Self.closerLooks
+            isWholeList = isWholeList && unclear.count <= Self.singleReads
             unmarked = possible.filter(\.tellsAll)
-            for entry in unclear.prefix(Self.closerLooks) {
+            for entry in unclear.prefix(Self.singleReads) {
                 let whole = try await operation(request.reference(to: entry.id), context: context).operation
                 if whole.carries(marker) {
                     marked.append(whole)

@@ -10,7 +10,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
     let settings: GraphEDiscoverySettings
     let client: UpstreamClient
     let recent = RecentOperations()
-    let looks = ObservationTurns()
+    let turns = ObservationTurns()
 
     /// Makes the provider of one connection. The client must allow `settings.bearerHosts` and `settings.openHosts`.
     public init(settings: GraphEDiscoverySettings, client: UpstreamClient) {
@@ -81,7 +81,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         recent.dropExpired(at: client.now)
         let begun = client.elapsed
         var results: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        var waiting = looks.inTurn(parts(of: references), owners: context.owners)
+        var waiting = turns.inTurn(parts(of: references), owners: context.owners)
         var next = 0
         var context = context
         while next < waiting.count {
@@ -89,7 +89,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
             let (answers, calls, unclear) = await answers(to: part, context: context)
             results.merge(answers) { $1 }
             var refusal = answers.values.compactMap(\.ownWait).first
-            looks.asked(part, calls: calls, isOver: refusal == nil, owners: context.owners)
+            turns.asked(part, calls: calls, isOver: refusal == nil, owners: context.owners)
             if refusal == nil {
                 next += 1
                 waiting += unclear.map { .one($0) }
@@ -114,7 +114,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         retryAfter: .zero
     )
 
-    /// What is asked for with one look each.
+    /// What is asked for with one poll each.
     private func parts(of references: [UpstreamReference]) -> [ObservationPart] {
         var cases: [String: [UpstreamReference]] = [:]
         var order: [String] = []
@@ -127,14 +127,14 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         return order.flatMap { caseID -> [ObservationPart] in
             let members = cases[caseID] ?? []
             // The list told too little of these when it was read last.
-            let unclear = members.filter { looks.isUnclear($0) }
-            let listed = members.filter { !looks.isUnclear($0) }
+            let unclear = members.filter { turns.isUnclear($0) }
+            let listed = members.filter { !turns.isUnclear($0) }
             let isListed = settings.dialect == .security && !caseID.isEmpty && listed.count > 1
             return (isListed ? [.list(caseID, listed)] : listed.map { .one($0) }) + unclear.map { .one($0) }
         }
     }
 
-    /// What a look tells, with how many calls, and which operations need one of their own.
+    /// What a poll tells, with how many calls, and which operations need one of their own.
     private func answers(
         to part: ObservationPart,
         context: CallContext
@@ -148,7 +148,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
         case .list(let caseID, let members):
             let (answers, pages) = await observeTogether(members, in: caseID, context: context)
             let unclear = members.filter { answers[$0] == nil }
-            looks.areUnclear(unclear)
+            turns.areUnclear(unclear)
             return (answers, pages, unclear)
         }
     }
@@ -202,7 +202,7 @@ public struct GraphEDiscoveryProvider: ExportProvider {
                 // A fresh link would not help.
                 if error.isRetryable || error.code == .invalid { throw error }
             }
-            recent.forget(reference, context.authorization)
+            recent.remove(reference, context.authorization)
         }
         let first = try await link(to: file, of: reference, context: context)
         if case .body(let body) = try await fetch(first, range: range, context: context) { return body }

@@ -1,7 +1,7 @@
 import Exports
 import Synchronization
 
-/// What is asked for with one look: the list of a case, or one operation.
+/// What is asked for with one poll: the list of a case, or one operation.
 enum ObservationPart: Sendable {
     case list(_ caseID: String, [UpstreamReference])
     case one(UpstreamReference)
@@ -14,15 +14,15 @@ enum ObservationPart: Sendable {
     }
 }
 
-/// Whose turn it is to be asked for: first callers take turns by their weights, then what is asked for one of them. A look that
+/// Whose turn it is to be asked for: first callers take turns by their weights, then what is asked for one of them. A poll that
 /// finds no place in the request budget is made the next time, and not another one in its stead.
 ///
 /// Within a caller, what was asked for least recently comes first; what was never asked for counts from its first coming, so that
 /// who has ever new cases does not keep the old ones from being asked for. What came at the same time goes in the order in which
 /// it was handed in.
 final class ObservationTurns: Sendable {
-    /// What is remembered of parts is in two halves, each of so many.
-    static let remembered = 4096
+    /// The entries are kept in two halves, each of so many.
+    static let capacity = 4096
 
     private enum Key: Hashable {
         case list(String)
@@ -53,7 +53,7 @@ final class ObservationTurns: Sendable {
         func entry(_ key: Key) -> Entry? { newer[key] ?? older[key] }
 
         mutating func set(_ key: Key, _ entry: Entry) {
-            if newer.count >= ObservationTurns.remembered, newer[key] == nil { (older, newer) = (newer, [:]) }
+            if newer.count >= ObservationTurns.capacity, newer[key] == nil { (older, newer) = (newer, [:]) }
             newer[key] = entry
         }
     }

@@ -48,7 +48,7 @@ final class RecentOperations: Sendable {
         }
     }
 
-    /// Forgets the links and tokens whose time is over. Asked with each download and each look.
+    /// Drops the links and tokens whose time is over. Called with each download and each poll.
     func dropExpired(at now: Timestamp) {
         entries.withLock { entries in
             guard !entries.isEmpty else { return }
@@ -60,7 +60,7 @@ final class RecentOperations: Sendable {
     /// How many operations are kept.
     var count: Int { entries.withLock { $0.count } }
 
-    func forget(_ reference: UpstreamReference, _ authorization: Secret?) {
+    func remove(_ reference: UpstreamReference, _ authorization: Secret?) {
         entries.withLock { $0[Key(reference: reference, authorization: authorization)] = nil }
     }
 }

@@ -138,7 +138,7 @@ enum PowerBIFailure {
     }
 
     private static func byStatus(_ response: UpstreamResponse, _ step: UpstreamStep, _ asked: Asked) -> ProviderError {
-        // A file that may not be had and one that is no longer there look alike: who opens it asks for the export then.
+        // A file that may not be read and one that is no longer there look alike: who opens it asks for the export then.
         if response.status == 403, step == .file { return ProviderError(.gone, noFile) }
         let code = AnswerTable.meaning(of: response, during: step)
         return ProviderError(code, detail(of: code, response, step, asked))

@@ -29,7 +29,7 @@ struct PowerBIFormat: Sendable {
     var fileExtension: String?
     /// The keys of `formatSettings` that are documented for it.
     var settings: [String] = []
-    /// Whether Microsoft's list of its keys is longer than the one at hand, so that other keys must pass.
+    /// Whether Microsoft's list of its keys is longer than the one known here, so that other keys must pass.
     var hasFurtherSettings = false
 
     /// Every format, in the order of Microsoft's enum.

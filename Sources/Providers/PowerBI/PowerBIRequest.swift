@@ -89,10 +89,10 @@ struct PowerBIRequest {
         let possible = PowerBIFormat.names(for: type).joined(separator: ", ")
         switch type {
         case .powerBIReport:
-            return "\(format.name) cannot be had of a Power BI report: it can be exported as \(possible); "
+            return "\(format.name) is not a format of a Power BI report: it can be exported as \(possible); "
                 + "data formats such as CSV, XLSX and XML are for paginated reports only"
         case .paginatedReport:
-            return "\(format.name) cannot be had of a paginated report: it can be exported as \(possible); "
+            return "\(format.name) is not a format of a paginated report: it can be exported as \(possible); "
                 + "for pictures use IMAGE with formatSettings.OutputFormat"
         }
     }

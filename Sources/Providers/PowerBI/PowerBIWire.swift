@@ -25,7 +25,7 @@ enum PowerBIWire {
         guard !body.hasEmptyBlob else {
             throw ProviderError(
                 .permanent,
-                "The token of identityBlob is no longer at hand: create the export again.",
+                "The token of identityBlob is no longer in memory: create the export again.",
                 problem: .secretLost
             )
         }

@@ -12,7 +12,7 @@ public struct SandboxAccount: Sendable {
         fileprivate var digests: FileDigests
 
         /// The SHA-256 of its bytes, in hexadecimal. Computed on the first reading (about a second for a gibibyte), then
-        /// remembered.
+        /// kept.
         public var sha256: String { digests.sha256(of: spec) }
     }
 

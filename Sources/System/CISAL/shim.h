@@ -24,10 +24,10 @@ static inline void *CISAL_new(void) {
 }
 
 // Raw deflate of `count` bytes at `input`, which follow the `history` bytes before `input`, ended by a sync flush.
-// Gives the number of bytes written to `output`, or one of ISA-L's negative codes; STATELESS_OVERFLOW where `room` is
+// Gives the number of bytes written to `output`, or one of ISA-L's negative codes; STATELESS_OVERFLOW where `capacity` is
 // too small.
 static inline int64_t CISAL_deflate(
-    void *memory, uint32_t level, const uint8_t *input, uint32_t history, uint32_t count, uint8_t *output, uint32_t room
+    void *memory, uint32_t level, const uint8_t *input, uint32_t history, uint32_t count, uint8_t *output, uint32_t capacity
 ) {
     struct CISAL_state *state = (struct CISAL_state *)memory;
     struct isal_zstream *stream = &state->stream;
@@ -43,7 +43,7 @@ static inline int64_t CISAL_deflate(
     stream->next_in = (uint8_t *)input;
     stream->avail_in = count;
     stream->next_out = output;
-    stream->avail_out = room;
+    stream->avail_out = capacity;
     status = isal_deflate(stream);
     if (status != COMP_OK) return status;
     // A full output may hide that more was to come.

@@ -62,7 +62,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
     /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required` when the caller has brought
     /// nothing, or something that has ended, and no refresh token stands in for it; with `upstream-claims-required` and
     /// the challenge when the user has to prove more; and `forbidden` with `upstream-consent-required` when the
-    /// application lacks a permission. A refresh token is forgotten when only the user can help, and for no other reason.
+    /// application lacks a permission. A refresh token is removed when only the user can help, and for no other reason.
     public func accessToken(
         for scope: TokenScope,
         context: CallContext,
@@ -133,7 +133,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
             do throws(ProviderError) {
                 grant = try await endpoint.requestToken(for: asked(scope), .refreshToken(kept), context: context)
             } catch  where error.saysThatTheUserHasToComeBack {
-                await store.forget(kept)
+                await store.remove(kept)
                 throw error
             }
             if let next = grant.refreshToken { await store.keep(next) }
@@ -161,7 +161,7 @@ extension ProviderError {
     }
 }
 
-/// The last so many digests: the oldest give way.
+/// The last so many digests: the oldest are evicted.
 private struct RecentDigests {
     private var digests: Set<[UInt8]> = []
     private var order: [[UInt8]] = []

@@ -9,10 +9,10 @@ import UpstreamHTTP
 final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     private struct Entry {
         var cache = TokenCache()
-        var waiters: [UInt64: CheckedContinuation<Turn, Never>] = [:]
+        var waiters: [UInt64: CheckedContinuation<Outcome, Never>] = [:]
         /// When it was last asked for, in questions.
         var usedAt: UInt64 = 0
-        /// Whatever has less gives way first.
+        /// The entry with the lowest standing is evicted first.
         var standing: (Int, UInt64) { (cache.hasToken ? 1 : 0, usedAt) }
     }
 
@@ -24,9 +24,9 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         /// What the authority asked for holds for all keys (`Upstream-EntraID, Errors`).
         var held: Refusal?
 
-        /// Forgets keys until one more fits: those without a token first, or whoever brings many bad ones would push out
-        /// everybody's good ones; then the longest unused. Whatever is being fetched stays.
-        mutating func makeRoom(_ capacity: Int) {
+        /// Evicts keys until one more fits: those without a token first, or a caller who brings many bad ones would evict
+        /// everybody's good ones; then those unused for longest. Keys whose token is being fetched stay.
+        mutating func evict(below capacity: Int) {
             while entries.count >= capacity {
                 let last = entries.lazy.filter { !$0.value.cache.isFetching }
                     .min { $0.value.standing < $1.value.standing }
@@ -36,7 +36,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    private enum Turn: Sendable {
+    private enum Outcome: Sendable {
         case use(AccessToken)
         case fail(ProviderError)
         case askAgain
@@ -47,7 +47,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     private let capacity: Int
     private let state = Mutex(State())
 
-    /// Keeps the tokens of `capacity` keys: those that nobody has asked for the longest give way.
+    /// Keeps the tokens of `capacity` keys: those that are unused for longest are evicted.
     init(time: any TimeSource, capacity: Int) {
         self.time = time
         self.capacity = capacity
@@ -69,7 +69,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
             case .refuse(let error): throw error
             case .fetch: return try await settled(key, fetch)
             case .wait:
-                switch await turn(of: key) {
+                switch await outcome(of: key) {
                 case .use(let token): return token
                 case .fail(let error): throw error
                 case .askAgain: break
@@ -89,7 +89,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     private func requested(_ key: Key, replacing rejected: AccessToken?) -> TokenCache.Action {
         state.withLock { state in
             state.questions += 1
-            if state.entries[key] == nil { state.makeRoom(capacity) }
+            if state.entries[key] == nil { state.evict(below: capacity) }
             var entry = state.entries[key] ?? Entry()
             entry.usedAt = state.questions
             let now = time.now()
@@ -121,7 +121,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
                     return (nil, .askAgain)
                 }
                 let kept = cache.failed(error, at: now)
-                return (kept, kept.map(Turn.use) ?? .fail(error))
+                return (kept, kept.map(Outcome.use) ?? .fail(error))
             }
             if let kept { return kept }
             throw error
@@ -129,29 +129,29 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Tells the cache an outcome, and everybody who waits for it.
-    private func settle<Result>(_ key: Key, _ event: (inout TokenCache) -> (Result, Turn)) -> Result {
-        let (result, turn, waiters) = state.withLock { state in
+    private func settle<Result>(_ key: Key, _ event: (inout TokenCache) -> (Result, Outcome)) -> Result {
+        let (result, outcome, waiters) = state.withLock { state in
             var entry = state.entries[key] ?? Entry()
-            let (result, turn) = event(&entry.cache)
+            let (result, outcome) = event(&entry.cache)
             let waiters = Array(entry.waiters.values)
             entry.waiters = [:]
             state.entries[key] = entry
-            return (result, turn, waiters)
+            return (result, outcome, waiters)
         }
-        for waiter in waiters { waiter.resume(returning: turn) }
+        for waiter in waiters { waiter.resume(returning: outcome) }
         return result
     }
 
-    private func turn(of key: Key) async -> Turn {
+    private func outcome(of key: Key) async -> Outcome {
         let id = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
         }
-        // A cancellation that comes after the turn leaves its mark behind.
+        // A cancellation that comes after the outcome leaves its mark: it is removed here.
         defer { state.withLock { _ = $0.cancelled.remove(id) } }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let immediate = state.withLock { state -> Turn? in
+                let immediate = state.withLock { state -> Outcome? in
                     if state.cancelled.remove(id) != nil { return .cancelled }
                     // The fetch may have ended between the question and this line: then ask again.
                     guard var entry = state.entries[key], entry.cache.isFetching else { return .askAgain }
@@ -162,7 +162,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
                 if let immediate { continuation.resume(returning: immediate) }
             }
         } onCancel: {
-            let waiter = state.withLock { state -> CheckedContinuation<Turn, Never>? in
+            let waiter = state.withLock { state -> CheckedContinuation<Outcome, Never>? in
                 guard let waiter = state.entries[key]?.waiters.removeValue(forKey: id) else {
                     state.cancelled.insert(id)
                     return nil

@@ -1,7 +1,7 @@
 import Exports
 import Metrics
 
-/// What is counted of a budget. `budget` is its name, `priority` the class of a call.
+/// The metrics of a budget. `budget` is its name, `priority` the class of a call.
 struct BudgetMetrics: Sendable {
     struct Figures: Sendable {
         var queueLength: [CallPriority: Int]
@@ -14,7 +14,7 @@ struct BudgetMetrics: Sendable {
     enum Reason: String, CaseIterable {
         /// The budget has no place in time.
         case queued
-        /// The upstream asked for silence.
+        /// The upstream asked for a pause (`Retry-After`).
         case held
     }
 

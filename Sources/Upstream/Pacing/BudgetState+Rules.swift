@@ -1,8 +1,8 @@
 import Exports
 
-// Who may call now, who waits, and who comes back later.
+// Which calls are admitted now, which wait, and which come back later.
 extension BudgetState {
-    /// How many calls of other classes go before one of this class that waits.
+    /// How many calls of other classes may be admitted before a waiting call of this class.
     private static func mostBefore(_ priority: CallPriority) -> Int {
         switch priority {
         case .caller: .max
@@ -13,39 +13,39 @@ extension BudgetState {
 
     private static let order = CallPriority.allCases
 
-    /// Why a call does not even wait.
+    /// Why a call is refused at once; nil when it may wait.
     mutating func refusal(of call: PacedCall, _ ticket: UInt64, at now: Int64) -> Outcome? {
         if let end = holds[call.host], end - now > call.patience.milliseconds {
             return held(call, ticket, until: end, now)
         }
         guard window != nil else {
-            return hasRoom(for: call, at: now)
+            return hasCapacity(for: call, at: now)
                 ? nil : .held(.milliseconds(max(1, (holds[call.host] ?? now) - now)))
         }
         queued[call.priority]?.sweep(at: now, grace: max(30_000, 2 * (window?.interval ?? 0)))
-        // Everyone is told first how long it takes.
+        // A call that comes for the first time is told how long the wait takes.
         let isBack = call.work.flatMap { queued[call.priority]?.order(of: $0) } != nil || call.work == nil
         let index = index(of: call)
         let earliest = earliest(call, index: index, at: now)
         let isTooLong = earliest - now > call.patience.milliseconds
         let isNext = isNext(call, index: index) && isBack
-        guard isTooLong && !isNext || !hasRoom(for: call, at: now) else { return nil }
+        guard isTooLong && !isNext || !hasCapacity(for: call, at: now) else { return nil }
         return sentBack(call, ticket, index: index, earliest: earliest, at: now)
     }
 
-    /// Whether one more call of a class may wait. Where as many do as may, the caller with the most of them by its weight has the
-    /// one that came last sent back, for a caller with fewer: who makes many calls at once shuts nobody else out.
-    private mutating func hasRoom(for call: PacedCall, at now: Int64) -> Bool {
-        // Work that is under way is bounded by who does it.
+    /// Whether one more call of a class may wait. In a full queue, the last call of the caller with the most calls (by its
+    /// weight) is evicted for a caller with fewer: a caller who makes many calls at once does not shut others out.
+    private mutating func hasCapacity(for call: PacedCall, at now: Int64) -> Bool {
+        // Work under way is bounded by the code that does it.
         guard call.continues == nil, waiting(call.priority) >= Self.waitersPerClass else { return true }
-        guard let waiter = lines[call.priority]?.givesWay(to: call) else { return false }
+        guard let waiter = lines[call.priority]?.waiterToEvict(for: call) else { return false }
         _ = lines[call.priority]?.remove(waiter.ticket)
-        outcomes[waiter.ticket] = turnedAway(waiter, at: now)
+        outcomes[waiter.ticket] = refused(waiter, at: now)
         return true
     }
 
-    /// Whether a call is one of the first in line, which wait here. A poll does where work that is under way goes before it: it would
-    /// miss its turn else.
+    /// Whether a call is one of the first in the queue, which wait here. A poll waits here where work under way comes before it:
+    /// otherwise it would miss its turn.
     private func isNext(_ call: PacedCall, index: Int) -> Bool {
         switch call.priority {
         case .caller: false
@@ -56,7 +56,7 @@ extension BudgetState {
 
     func isUnderWay(_ priority: CallPriority) -> Bool { priority == .poll && continuing(priority) > 0 }
 
-    /// How many of those that wait go on with work that is under way.
+    /// How many waiting calls continue work under way.
     private func continuing(_ priority: CallPriority) -> Int {
         lines[priority]?.waiters.count { $0.call.continues != nil } ?? 0
     }
@@ -67,7 +67,7 @@ extension BudgetState {
             return lines[call.priority]?.waiters.count { $0.call.continues.map { $0 < call.continues ?? 0 } ?? false }
                 ?? 0
         }
-        // Whoever has many calls waits for its own; another's one call does not.
+        // A caller with many calls waits for its own calls; another caller's only call does not.
         guard let queued = queued[call.priority] else { return lines[call.priority]?.before(call) ?? 0 }
         return waitingWithoutOrder(call.priority) + queued.before(call.work, of: call.caller, weight: call.weight)
     }
@@ -76,9 +76,9 @@ extension BudgetState {
         max(window?.time(of: index, for: call.priority, at: now) ?? now, holds[call.host] ?? now)
     }
 
-    /// Keeps the place of a call in the line, and gives the order of its first coming.
+    /// Keeps the place of a call in the queue. Returns the order in which it came first.
     mutating func keep(_ call: PacedCall, _ ticket: UInt64, until comesBackAt: Int64?) -> UInt64 {
-        // Work that is under way needs none: it goes first.
+        // Work under way needs no place: it comes first.
         guard window != nil, call.continues == nil, let work = call.work, queued[call.priority] != nil else {
             return ticket
         }
@@ -88,7 +88,7 @@ extension BudgetState {
     }
 
     private mutating func held(_ call: PacedCall, _ ticket: UInt64, until end: Int64, _ now: Int64) -> Outcome {
-        // Whoever is held comes back a little later than it may.
+        // A held call comes back a little later than it may.
         _ = keep(call, ticket, until: end + (end - now) / 4)
         return .held(.milliseconds(end - now))
     }
@@ -100,7 +100,7 @@ extension BudgetState {
         earliest: Int64,
         at now: Int64
     ) -> Outcome {
-        // A little before its place comes, so that it is there then; whoever is next waits here.
+        // A little before its place comes, so that it is back in time; the next call waits here.
         let isNext = isNext(call, index: index)
         let longest = max(Self.longestAway.milliseconds, Int64(queueLength(call.priority)) * Self.awayForEach)
         let away = max(1000, min(earliest - call.patience.milliseconds / 2 - now, longest))
@@ -110,7 +110,7 @@ extension BudgetState {
         return .queued(
             QueuePlace(
                 position: index + 1,
-                // Where other classes wait too, they get their share.
+                // Other classes that wait too get their share.
                 estimatedWait: .milliseconds((earliest - now) * Int64(2 + others) / 2)
             ),
             comeBackIn: .milliseconds(comesBackAt - now)
@@ -129,7 +129,7 @@ extension BudgetState {
         for priority in Self.order where (lines[priority]?.count ?? 0) > 0 { refuseWaiters(of: priority, at: now) }
     }
 
-    /// Whose turn it is: a class that others were preferred to often enough, else the most urgent.
+    /// The class and the call whose turn it is: a class that was passed over often enough, otherwise the most urgent one.
     private mutating func nextToGo(at now: Int64) -> (CallPriority, WaitingLine.Waiter)? {
         for priority in Self.order.filter(isOverdue) + Self.order {
             guard let line = lines[priority], line.count > 0,
@@ -145,7 +145,7 @@ extension BudgetState {
         waiting(priority) > 0 && passedOver[priority, default: 0] >= Self.mostBefore(priority)
     }
 
-    /// The even pace leaves room for callers. Where they take all of it, the background still gets its share.
+    /// The even pace leaves places for callers. Where callers take all of them, the background still gets its share.
     mutating func nextPlace(for priority: CallPriority, at now: Int64) -> Int64 {
         let isPaced = !(isOverdue(priority) && waiting(.caller) > 0)
         return window?.nextTime(for: isPaced ? priority : .caller, at: now) ?? now
@@ -157,11 +157,11 @@ extension BudgetState {
             .removeAll { waiter in
                 waiter.deadline <= now || (holds[waiter.call.host] ?? now) - now > waiter.call.patience.milliseconds
             }
-        for waiter in over ?? [] { outcomes[waiter.ticket] = turnedAway(waiter, at: now) }
+        for waiter in over ?? [] { outcomes[waiter.ticket] = refused(waiter, at: now) }
     }
 
-    /// What a call is told that waits no longer, and has no place.
-    private mutating func turnedAway(_ waiter: WaitingLine.Waiter, at now: Int64) -> Outcome {
+    /// The outcome of a call that stops waiting without a place.
+    private mutating func refused(_ waiter: WaitingLine.Waiter, at now: Int64) -> Outcome {
         let call = waiter.call
         if let end = holds[call.host], end > now { return held(call, waiter.order, until: end, now) }
         let index = index(of: call)

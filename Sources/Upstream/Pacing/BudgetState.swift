@@ -1,46 +1,47 @@
 public import Exports
 
-/// One request budget as a state machine: who may call now, who waits, and who has to come back later.
+/// One request budget as a state machine: which calls are admitted now, which wait, and which have to come back later.
 ///
-/// - In any time of the budget's length, the upstream receives at most so many calls as it allows (`BudgetWindow`).
-/// - Classes wait apart: `caller` comes before `start` before `poll`, but two calls of other classes at most go before a start
-///   that waits, and three or four before a poll: where all wait, they get 4, 3 and 2 of nine places. Starts and polls use half
-///   of the budget at once and the rest at an even pace, which leaves room for callers.
-/// - Within a class callers take turns by their weights, and within a caller its exports.
-/// - Work of several calls that is under way goes on before other work of its class, the oldest first, in two of three places at
-///   least. So one piece of it comes to its end, however few places there are.
-/// - What the upstream asks for with `Retry-After` holds the calls to that host only.
-/// - Everything is bounded: `waitersPerClass` calls of a class wait, each until its patience ends; where more would, those of
-///   callers with many give way to those of callers with few. Whoever cannot get a place
-///   in time is told so at once. Starts and polls keep their place in the line from their first coming until they are made,
-///   also while they are sent back. When they come back, the first `startsThatWait` starts wait however long it takes,
-///   `longestWait` at most.
+/// - In any period of the budget's length, the upstream receives at most as many calls as it allows (`BudgetWindow`).
+/// - Each class has its own queue. `caller` comes before `start`, and `start` before `poll`. But at most two calls of other
+///   classes go before a waiting start, and at most three or four before a waiting poll. Where all classes wait, they get 4, 3
+///   and 2 of nine places. Starts and polls use half of the budget at once and the rest at an even pace, which leaves places
+///   for callers.
+/// - Within a class, callers take turns by their weights; within a caller, its exports take turns.
+/// - Work of several calls that is under way comes before other work of its class, the oldest first, in at least two of three
+///   places. So each piece of work is completed, however few places there are.
+/// - A `Retry-After` of the upstream holds only the calls to that host.
+/// - Everything is bounded. At most `waitersPerClass` calls of a class wait, each until its patience ends. Beyond that, calls
+///   of callers with many are evicted for those of callers with few. A call that cannot get a place in time is told so at once.
+///   Starts and polls keep their place in the queue from their first coming until they are made, also while they are sent back.
+///   When they come back, the first `startsThatWait` starts wait however long it takes, up to `longestWait`.
 ///
-/// No clock and no I/O: every event says what time it is. A clock that is set back makes nothing longer.
+/// No clock and no I/O: every event has its time. A clock that is set back makes nothing longer.
 public struct BudgetState: Sendable {
-    /// How many calls of a class wait at once.
+    /// The most calls of a class that wait at once.
     public static let waitersPerClass = 256
-    /// So many starts wait for their place where the wait is long; the others, and all polls, come back when it has come nearer.
+    /// How many starts wait for their place when the wait is long. The others, and all polls, come back when their place is
+    /// nearer.
     public static let startsThatWait = 2
-    /// For how long those wait before they come back too, and for how long a call waits that goes on with work under way. By then
-    /// a poll has had two places even at one call a minute, where callers and starts wait too.
+    /// How long these starts wait before they come back too, and how long a call waits that continues work under way. In this
+    /// time a poll has had two places even with one call a minute, where callers and starts wait too.
     public static let longestWait = Duration.seconds(600)
-    /// After this time at the latest whoever was sent back comes again, however far away its place is: others may leave the line.
-    /// Where more than 6,000 wait, 20 ms for each, because each time costs a write.
+    /// A call that was sent back comes again after this time at the latest, however far away its place is, because others may
+    /// leave the queue. With more than 6,000 waiting calls it is 20 ms for each of them, because each time costs a write.
     public static let longestAway = Duration.seconds(120)
     static let awayForEach: Int64 = 20
-    /// For how long a host is held at most, whatever it asks for.
+    /// How long a host is held at most, whatever it asks for.
     public static let longestHold = Duration.seconds(3600)
-    /// How many hosts are held at once; of more, those are kept that are held longest.
+    /// How many hosts are held at once. Beyond that, those that are held longest are kept.
     static let heldHosts = 64
 
-    /// What becomes of a call.
+    /// The outcome of a call.
     public enum Outcome: Sendable, Hashable {
-        /// It may be made: its place.
+        /// It may be made, with this place.
         case admitted(UInt64)
-        /// No place within its patience: where it stands, and when it makes sense to ask again.
+        /// No place within its patience. It has the call's place in the queue, and when to ask again.
         case queued(QueuePlace, comeBackIn: Duration)
-        /// The upstream asked for silence that is longer than its patience.
+        /// The upstream asked for a pause that is longer than the call's patience.
         case held(Duration)
     }
 
@@ -50,19 +51,19 @@ public struct BudgetState: Sendable {
     var holds: [String: Int64] = [:]
     var outcomes: [UInt64: Outcome] = [:]
     private var nextTicket: UInt64 = 1
-    /// For each class, how many calls of others were admitted since its turn while it waited: also by calls that were sent back
-    /// since, because polls come and go.
+    /// For each class, how many calls of other classes were admitted since its last turn while it waited. It counts calls that
+    /// were sent back since too, because polls come and go.
     var passedOver: [CallPriority: Int] = [:]
-    /// The budget's own time: it goes on with the clock, and never back.
+    /// The budget's own time: it advances with the clock, and never goes back.
     private var elapsed: Int64 = 0
     private var latest: Timestamp?
 
-    /// Makes the state of a budget; nil bounds nothing, so that only holds make calls wait.
+    /// Makes the state of a budget. With nil there is no limit: calls wait only for holds.
     public init(_ budget: RequestBudget?) { window = budget.map { BudgetWindow($0) } }
 
     // MARK: Calls
 
-    /// Asks for a place: a ticket, with which `outcome(of:)` gives the answer, at once or later.
+    /// Asks for a place. Returns a ticket: `outcome(of:)` has the answer, at once or later.
     public mutating func ask(_ call: PacedCall, at time: Timestamp) -> UInt64 {
         let now = clock(time)
         settle(now)
@@ -81,20 +82,20 @@ public struct BudgetState: Sendable {
         return ticket
     }
 
-    /// What has become of a call, once; nil while it waits.
+    /// Takes the outcome of a call, once; nil while it waits.
     public mutating func outcome(of ticket: UInt64) -> Outcome? { outcomes.removeValue(forKey: ticket) }
 
-    /// Who has an answer that was not taken yet.
+    /// The tickets whose outcome was not taken yet.
     var answeredTickets: [UInt64] { Array(outcomes.keys) }
 
-    /// Whether a call may go without any place: nothing bounds calls to its host.
+    /// Whether a call needs no place: there is no limit and no hold for its host.
     func isUnbounded(_ call: PacedCall) -> Bool { window == nil && holds[call.host] == nil }
 
-    /// A call is not wanted any more: it leaves the line, and its place if it has got one.
+    /// Withdraws a call: it leaves the queue, and gives back its place if it has one.
     public mutating func leave(_ ticket: UInt64, at time: Timestamp) {
         let now = clock(time)
         for priority in CallPriority.allCases {
-            // Work that goes on has no place of its own: what is kept for it is that of its next first call.
+            // A continuing call has no place of its own: the kept one is for the next first call of its work.
             guard let waiter = lines[priority]?.remove(ticket), waiter.call.continues == nil,
                 let work = waiter.call.work
             else { continue }
@@ -104,15 +105,15 @@ public struct BudgetState: Sendable {
         settle(now)
     }
 
-    /// Nothing more is to be done about some work: it loses its place in the line.
-    public mutating func forget(_ work: PacedWork) {
+    /// Removes the place of some work in the queue: it needs no further calls.
+    public mutating func remove(_ work: PacedWork) {
         for priority in Array(queued.keys) { queued[priority]?.remove(work) }
     }
 
-    /// Gives places to whoever may go now, and an answer to whoever has waited for too long.
+    /// Admits the calls that may be made now, and refuses those that have waited too long.
     public mutating func settle(at time: Timestamp) { settle(clock(time)) }
 
-    /// When to settle again if nothing else happens; nil while nobody waits.
+    /// How long until `settle` must be called again if nothing else happens; nil while nothing waits.
     public mutating func nextChange(at time: Timestamp) -> Duration? {
         let now = clock(time)
         var next: Int64?
@@ -128,13 +129,13 @@ public struct BudgetState: Sendable {
 
     // MARK: Places
 
-    /// The call goes out only now.
+    /// The call is sent only now.
     public mutating func sending(_ place: UInt64, at time: Timestamp) {
         let now = clock(time)
         window?.sending(place, at: now)
     }
 
-    /// The upstream has answered the call, or it will not any more.
+    /// The upstream has answered the call, or no answer will come any more.
     public mutating func answered(_ place: UInt64, at time: Timestamp) {
         let now = clock(time)
         window?.answered(place, at: now)
@@ -148,13 +149,13 @@ public struct BudgetState: Sendable {
         settle(now)
     }
 
-    /// The upstream has refused the call as one too many (429). Before `answered`.
+    /// The upstream has refused the call with 429. Call this before `answered`.
     public mutating func throttled(_ place: UInt64, at time: Timestamp) {
         let now = clock(time)
         window?.slowDown(place, at: now)
     }
 
-    /// A host asked for silence, for `longestHold` at most.
+    /// A host asked for a pause; it lasts at most `longestHold`.
     public mutating func hold(_ host: String, for duration: Duration, at time: Timestamp) {
         let now = clock(time)
         holds = holds.filter { $0.value > now }
@@ -163,7 +164,7 @@ public struct BudgetState: Sendable {
         settle(now)
     }
 
-    /// For how long a host is still to be left alone; nil for one that may be called.
+    /// How long a host must not be called yet; nil for one that may be called.
     public mutating func hold(of host: String, at time: Timestamp) -> Duration? {
         let now = clock(time)
         return holds[host].flatMap { $0 > now ? .milliseconds($0 - now) : nil }
@@ -171,7 +172,7 @@ public struct BudgetState: Sendable {
 
     // MARK: What is shown
 
-    /// How the budget stands.
+    /// The usage of the budget.
     public mutating func usage(at time: Timestamp) -> BudgetUsage {
         let now = clock(time)
         let used = window?.used(at: now) ?? 0
@@ -186,16 +187,16 @@ public struct BudgetState: Sendable {
     /// How many calls of a class wait.
     func waiting(_ priority: CallPriority) -> Int { lines[priority]?.count ?? 0 }
 
-    /// How many calls of a class have no place yet: those that wait, and those that come back later.
+    /// How many calls of a class have no place yet: those that wait and those that come back later.
     func queueLength(_ priority: CallPriority) -> Int { waitingWithoutOrder(priority) + (queued[priority]?.count ?? 0) }
 
-    /// How many of those that wait have no place of their own among `queued`.
+    /// How many waiting calls have no place of their own in `queued`.
     func waitingWithoutOrder(_ priority: CallPriority) -> Int {
         guard let queued = queued[priority] else { return waiting(priority) }
         return lines[priority]?.waiters.count { $0.call.work.map { queued.order(of: $0) == nil } ?? true } ?? 0
     }
 
-    /// The budget's own time: of a clock that is set back, what goes on from there counts.
+    /// The budget's own time. When the clock is set back, the time goes on from where it was.
     private mutating func clock(_ time: Timestamp) -> Int64 {
         if let latest { elapsed += max(0, (time - latest).milliseconds) }
         latest = time

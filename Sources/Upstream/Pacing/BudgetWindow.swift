@@ -1,22 +1,23 @@
 import Exports
 
-/// The calls of the last `per`: never more than `count` of them reach the upstream in any such time.
+/// The calls of the last period `per`: never more than `count` of them reach the upstream in any such period.
 ///
-/// A call has a place from its admission until `per` after its answer has come, or after it is known that none comes: the
-/// upstream received it before that, however long it was on its way. All times are milliseconds of the budget's own clock.
+/// A call has a place from its admission until `per` after its answer, or after it is known that no answer comes. The upstream
+/// received it before that, however long it was on its way. All times are milliseconds of the budget's own clock.
 struct BudgetWindow: Sendable {
     let count: Int
     let per: Int64
-    /// What is added to `per`: clocks are read in whole milliseconds, and the upstream's may run a little slower.
+    /// Added to `per`, because clocks are read in whole milliseconds, and the upstream's clock may run a little slower.
     let slack: Int64
-    /// How long a call mostly takes from its admission until its answer, at most: what is said of the next place goes by that.
+    /// The longest usual time from a call's admission to its answer: the estimate of the next place uses it.
     let usualDuration: Int64
-    /// The calls that are admitted now: `count`, or fewer for a while after a 429.
+    /// The present limit of calls: `count`, or fewer for a while after a 429.
     private(set) var limit: Int
     private var limitChangedAt: Int64 = .min
-    /// When the calls without an answer were admitted. How many they are is bounded by `count`, and their time by who makes them.
+    /// When the calls without an answer were admitted. Their number is bounded by `count`, and their time by the code that
+    /// makes them.
     private var inFlight: [UInt64: Int64] = [:]
-    /// When the places of answered calls are free again, in order, from `firstAnswered` on.
+    /// When the places of answered calls become free again, in order, from `firstAnswered` on.
     private var answered: [Int64] = []
     private var firstAnswered = 0
     private var latestAdmission: Int64 = .min
@@ -32,7 +33,7 @@ struct BudgetWindow: Sendable {
 
     /// The time between two calls at an even pace.
     var interval: Int64 { (per + slack + Int64(limit) - 1) / Int64(limit) }
-    /// So many calls of the background are made at once; beyond that they keep `interval`, so that a caller finds a place soon.
+    /// How many background calls are made at once. Beyond that they keep `interval`, so that a caller finds a place soon.
     private var burst: Int { (limit + 1) / 2 }
 
     /// The places that are taken.
@@ -46,26 +47,26 @@ struct BudgetWindow: Sendable {
         return inFlight.count + answered.count - firstAnswered
     }
 
-    /// When the next call of a class may go, if nobody else takes the place: not before `now`.
+    /// When the next call of a class may be made, if no other takes the place. Not before `now`.
     mutating func nextTime(for priority: CallPriority, at now: Int64) -> Int64 { time(of: 0, for: priority, at: now) }
 
-    /// When the call may go that has `index` others of its class before it: the earliest time, if no other class takes a place.
+    /// The earliest time of the call that has `index` others of its class before it, if no other class takes a place.
     mutating func time(of index: Int, for priority: CallPriority, at now: Int64) -> Int64 {
         let used = used(at: now)
-        // Each place comes again after its time.
+        // Each place becomes free again after its time.
         let (round, inRound) = index.quotientAndRemainder(dividingBy: limit)
         var time = now
         if inRound >= limit - used { time = timeOfTaken(inRound - (limit - used), at: now) }
         time += Int64(round) * (per + slack)
         guard priority != .caller else { return time }
-        let roomAtOnce = burst - used
-        guard index >= roomAtOnce else { return time }
+        let availableAtOnce = burst - used
+        guard index >= availableAtOnce else { return time }
         let spaced = max(now, latestAdmission == .min ? now : latestAdmission + interval)
-        return max(time, spaced + Int64(index - max(0, roomAtOnce)) * interval)
+        return max(time, spaced + Int64(index - max(0, availableAtOnce)) * interval)
     }
 
-    /// When the taken place is free that has `index` others before it, fewer than are taken. Of those that nobody has answered yet
-    /// it is an estimate: as if the answers came in their usual time, or now.
+    /// When the taken place that has `index` others before it becomes free; `index` must be less than the taken places. For calls
+    /// without an answer it is an estimate, as if the answers came in their usual time, or now.
     private func timeOfTaken(_ index: Int, at now: Int64) -> Int64 {
         let next = firstAnswered + index
         if next < answered.count { return answered[next] }
@@ -81,12 +82,12 @@ struct BudgetWindow: Sendable {
         return id
     }
 
-    /// The call goes out only now.
+    /// The call is sent only now.
     mutating func sending(_ id: UInt64, at now: Int64) {
         if inFlight[id] != nil { inFlight[id] = now }
     }
 
-    /// The upstream has answered, or it will not any more.
+    /// The upstream has answered, or no answer will come any more.
     mutating func answered(_ id: UInt64, at now: Int64) {
         guard inFlight.removeValue(forKey: id) != nil else { return }
         answered.append(now + per + slack)
@@ -95,15 +96,15 @@ struct BudgetWindow: Sendable {
     /// The call was not made: its place is free.
     mutating func giveBack(_ id: UInt64) { inFlight[id] = nil }
 
-    /// The upstream has refused a call, 429: others may draw on the same budget. Half of the calls are made from now on;
-    /// those that were under way meanwhile count as one refusal.
+    /// The upstream has refused a call with 429: other clients may use the same budget. The limit is halved. Calls that were
+    /// under way at the same time count as one refusal.
     mutating func slowDown(_ id: UInt64, at now: Int64) {
         if let admittedAt = inFlight[id], admittedAt < limitChangedAt, limit < count { return }
         limit = max(1, limit / 2)
         limitChangedAt = now
     }
 
-    /// A tenth of the budget comes back for each `per` without a refusal.
+    /// Raises the limit again by a tenth of the budget for each period without a refusal.
     private mutating func recover(at now: Int64) {
         guard limit < count, now - limitChangedAt >= per else { return }
         let steps = (now - limitChangedAt) / per

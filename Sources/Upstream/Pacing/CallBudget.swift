@@ -2,15 +2,15 @@ public import Exports
 public import Metrics
 import Synchronization
 
-/// A request budget that calls wait for: `BudgetState` with a clock and with tasks that wait.
+/// A request budget that calls wait for: `BudgetState` with a clock and with waiting tasks.
 ///
-/// All connections that draw on what one upstream allows share one. There is no task of its own: of those that wait, one sleeps
-/// until the next change and wakes whoever has got an answer.
+/// All connections that use the same limit of an upstream share one budget. It has no task of its own: one of the waiting tasks
+/// sleeps until the next change, and wakes the others that have an outcome.
 public final class CallBudget: Sendable {
-    /// A place that a call has. Every place ends with `answered` or `giveBack`.
+    /// The place of a call. Every place must end with `answered` or `giveBack`.
     public struct Place: Sendable {
         fileprivate var id: UInt64
-        /// In which order the places of a budget were taken; 0 for a call that nothing bounds.
+        /// The order in which the places of a budget were taken; 0 for a call without a limit.
         public var order: UInt64 { id }
         /// How long the call has waited for it.
         public fileprivate(set) var waited = Duration.zero
@@ -18,21 +18,21 @@ public final class CallBudget: Sendable {
 
     /// Why a call has no place.
     public enum Refusal: Error, Sendable, Hashable {
-        /// The budget has none within the call's patience.
+        /// The budget has no place within the call's patience.
         case queued(QueuePlace, comeBackIn: Duration)
-        /// The upstream asked for a longer silence.
+        /// The upstream asked for a longer pause.
         case held(Duration)
-        /// The task was cancelled. Nothing is taken.
+        /// The task was cancelled. No place is taken.
         case cancelled
     }
 
     private struct State {
         var budget: BudgetState
         var signals: [UInt64: Signal] = [:]
-        /// Who sleeps for all.
+        /// The ticket of the task that sleeps for all.
         var sleeper: UInt64?
 
-        /// Somebody waits no longer; another one sleeps for all then.
+        /// A task waits no longer: another one then sleeps for all.
         mutating func end(_ ticket: UInt64) {
             signals[ticket] = nil
             if sleeper == ticket { sleeper = nil }
@@ -48,7 +48,7 @@ public final class CallBudget: Sendable {
 
     /// The name in metrics.
     public let name: String
-    /// What is configured; nil bounds nothing.
+    /// The configured budget; nil for no limit.
     public let budget: RequestBudget?
     private let time: any TimeSource
     private let metrics: BudgetMetrics
@@ -63,7 +63,7 @@ public final class CallBudget: Sendable {
         state = Mutex(State(budget: BudgetState(budget)))
     }
 
-    /// Waits for a place. Throws when none is to be had in time, at once where that is known at once, and when the task is
+    /// Waits for a place. Throws when there is none in time (at once where that is known at once), and when the task is
     /// cancelled.
     public func place(for call: PacedCall) async throws(Refusal) -> Place {
         let started = time.elapsed()
@@ -93,40 +93,40 @@ public final class CallBudget: Sendable {
         }
     }
 
-    /// The call goes out only now: something was done first.
+    /// The call is sent only now, because something was done first.
     public func sending(_ place: Place) { change(place) { $0.sending(place.id, at: $1) } }
 
-    /// The upstream has answered, or it will not any more.
+    /// The upstream has answered, or no answer will come any more.
     public func answered(_ place: Place) { change(place) { $0.answered(place.id, at: $1) } }
 
-    /// The upstream refused the call as one too many (429): fewer calls are made for a while.
+    /// The upstream refused the call with 429: fewer calls are made for a while.
     public func throttled(_ place: Place) { change(place) { $0.throttled(place.id, at: $1) } }
 
-    /// Surely nothing of the call was sent.
+    /// Nothing of the call was sent: gives the place back.
     public func giveBack(_ place: Place) { change(place) { $0.giveBack(place.id, at: $1) } }
 
-    /// A host asked for silence: the calls to it wait, and no others.
+    /// A host asked for a pause: the calls to it wait, and no others.
     public func hold(_ host: String, for duration: Duration) {
         change { $0.budget.hold(host, for: duration, at: now) }
     }
 
-    /// For how long a host is still to be left alone.
+    /// How long a host must not be called yet; nil for one that may be called.
     public func hold(of host: String) -> Duration? { state.withLock { $0.budget.hold(of: host, at: now) } }
 
-    /// How it stands.
+    /// The usage of the budget.
     public var usage: BudgetUsage { state.withLock { $0.budget.usage(at: now) } }
 
-    /// Nothing more is to be done about some work: it loses its place in the line.
-    public func forget(_ work: PacedWork) {
+    /// Removes the place of some work in the queue: it needs no further calls.
+    public func remove(_ work: PacedWork) {
         guard budget != nil else { return }
-        change { $0.budget.forget(work) }
+        change { $0.budget.remove(work) }
     }
 
-    /// Minutes are counted by a clock that nobody sets: one that is set forward would make room that there is not.
+    /// The monotonic clock: a wall clock that is set forward would free places that are not free.
     private var now: Timestamp { Timestamp(milliseconds: time.elapsed().milliseconds) }
 
     private func change(_ place: Place, _ body: (inout BudgetState, Timestamp) -> Void) {
-        // The place of a call that nothing bounds.
+        // The place of a call without a limit.
         guard place.id != 0 else { return }
         change { body(&$0.budget, now) }
     }
@@ -142,7 +142,7 @@ public final class CallBudget: Sendable {
             }
             if let outcome = state.budget.outcome(of: ticket) {
                 state.end(ticket)
-                // The place may have been given a while ago, by somebody else's turn.
+                // The call may have been admitted a while ago, when another task settled the budget.
                 if case .admitted(let place) = outcome { state.budget.sending(place, at: now) }
                 return .done(outcome)
             }
@@ -152,15 +152,15 @@ public final class CallBudget: Sendable {
         }
     }
 
-    /// Changes the state, and wakes whoever has an answer now, and the one that sleeps for all: the next change may come
-    /// sooner than it thinks. Who makes the change looks itself.
+    /// Changes the state. Wakes the tasks that have an outcome now, and the one that sleeps for all, because the next change
+    /// may come sooner. The task that makes the change reads its own outcome.
     private func change<Value: Sendable>(by own: UInt64? = nil, _ body: (inout State) -> Value) -> Value {
         let (value, woken) = state.withLock { state in
             let value = body(&state)
             var tickets = state.budget.answeredTickets
             if let sleeper = state.sleeper ?? state.signals.keys.first { tickets.append(sleeper) }
             let woken = tickets.compactMap { $0 == own ? nil : state.signals[$0] }
-            // Plain stores; outside, an older figure could come last and stay.
+            // Plain stores, under the lock: without it, an older figure could be stored last.
             metrics.set(BudgetMetrics.Figures(state.budget))
             return (value, woken)
         }

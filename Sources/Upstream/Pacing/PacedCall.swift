@@ -1,19 +1,19 @@
 public import Exports
 
-/// A call that wants a place in a budget.
+/// A call that needs a place in a budget.
 public struct PacedCall: Sendable {
     public var priority: CallPriority
-    /// Which host is called: what it asks for, a hold, is for its own calls.
+    /// The host that is called. A hold of the host is for its own calls only.
     public var host: String
-    /// For whom: calls of one class are made for each caller in turn.
+    /// The caller: callers take turns within a class.
     public var caller: String?
-    /// How many of the caller's calls are made for one of another with the weight 1.
+    /// How many calls of the caller are made for each call of a caller with weight 1.
     public var weight: Int
-    /// For what: calls for one caller are made for each of its exports in turn. Keeps its place while it is sent back.
+    /// The work: the exports of a caller take turns. Work keeps its place while it is sent back.
     public var work: PacedWork?
-    /// The longest wait. A start that is next waits longer than that; see `BudgetState`.
+    /// The longest wait. The next start waits longer than that; see `BudgetState`.
     public var patience: Duration
-    /// The order of the piece of work that this call goes on with; nil for the first call of one.
+    /// The order of the work under way that this call continues; nil for the first call of some work.
     public var continues: UInt64?
 
     /// Describes a call.

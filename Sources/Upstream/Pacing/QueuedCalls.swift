@@ -1,10 +1,10 @@
 import DequeModule
 import Exports
 
-/// Which work of one class comes before which: each piece keeps its place in the line from its first coming until its call is
-/// made, whether it waits or was sent back meanwhile; callers take turns by their weights.
+/// The order of the work of one class. Each piece of work keeps its place in the queue from its first coming until its call is
+/// made, whether it waits or was sent back meanwhile. Callers take turns by their weights.
 ///
-/// Work that was sent back and does not come again in time has lost its place: its export has ended, or has another owner.
+/// Work that was sent back and does not come again in time loses its place: its export has ended, or has another owner.
 struct QueuedCalls: Sendable {
     private struct Place: Sendable {
         var caller: String?
@@ -31,7 +31,7 @@ struct QueuedCalls: Sendable {
         }
     }
 
-    /// How many are remembered, some 10 MB. More of them have no place of their own and come after all others.
+    /// How many places are kept, some 10 MB. Further work has no place of its own and comes after all others.
     static let limit = 100_000
     private static let sweepInterval: Int64 = 10_000
 
@@ -41,28 +41,28 @@ struct QueuedCalls: Sendable {
 
     var count: Int { places.count }
 
-    /// The order in which it came first; nil for what has no place.
+    /// The order in which some work came first; nil for work without a place.
     func order(of work: PacedWork) -> UInt64? { places[work]?.order }
 
-    /// How many calls come before this one of a caller, whether it is in the line or new.
+    /// How many calls come before this one of a caller, whether it is in the queue or new.
     func before(_ work: PacedWork?, of caller: String?, weight: Int) -> Int {
         let line = lines[caller]?.orders ?? Deque()
         let order = work.flatMap { places[$0]?.order }
         let index = order.map { Self.index(of: $0, in: line) } ?? line.count
         var before = index
         for (other, their) in lines where other != caller {
-            // Theirs with the number n has its turn at (n + 1) / their weight; this one at `turn` / its own.
+            // Their call number n has its turn at (n + 1) / their weight; this one at `turn` / its own weight.
             let turn = (index + 1) * their.weight
             let earlier = (turn - 1) / weight
             before += min(earlier, their.orders.count)
-            // Of those with the same turn, whoever came first.
+            // Of calls with the same turn, the one that came first.
             let isTie = turn % weight == 0 && earlier < their.orders.count
             if isTie, their.orders[earlier] < order ?? .max { before += 1 }
         }
         return before
     }
 
-    /// Keeps a place until it comes again; with nil, until it is removed.
+    /// Keeps a place until the work should come again; with nil, until it is removed.
     mutating func keep(_ work: PacedWork, of caller: String?, weight: Int, order: UInt64, until comesBackAt: Int64?) {
         if places[work] != nil {
             places[work]?.comesBackAt = comesBackAt
@@ -78,7 +78,7 @@ struct QueuedCalls: Sendable {
         if lines[place.caller]?.remove(place.order) == 0 { lines[place.caller] = nil }
     }
 
-    /// Forgets what should have come again `grace` ago; looks now and then.
+    /// Drops work that should have come again more than `grace` ago. Checks now and then only.
     mutating func sweep(at now: Int64, grace: Int64) {
         guard now >= nextSweep else { return }
         nextSweep = now + Self.sweepInterval
@@ -87,7 +87,7 @@ struct QueuedCalls: Sendable {
         }
     }
 
-    /// Where `order` stands in a sorted line that holds it.
+    /// The index of `order` in a sorted line that contains it.
     private static func index(of order: UInt64, in line: Deque<UInt64>) -> Int {
         var (low, high) = (0, line.count)
         while low < high {

@@ -1,14 +1,14 @@
 import Exports
 
-/// The waiting calls of one class: work that is under way goes on first, then callers take turns by their weights, and within a
-/// caller its exports do.
+/// The waiting calls of one class. Work under way comes first. Then callers take turns by their weights, and within a caller its
+/// exports take turns.
 struct WaitingLine: Sendable {
     struct Waiter: Sendable {
         var ticket: UInt64
-        /// When it came first: a call that was sent back and came again keeps it.
+        /// The order in which it came first. A call that was sent back and came again keeps it.
         var order: UInt64
         var call: PacedCall
-        /// When it is told that there is no place.
+        /// When the call is refused if it has no place by then.
         var deadline: Int64
     }
 
@@ -17,17 +17,17 @@ struct WaitingLine: Sendable {
         var work: PacedWork?
     }
 
-    /// After so many calls of work that is under way, the next place goes to whoever's turn it is: other work must not wait
-    /// until all pages of a long list are read.
+    /// How many calls of work under way are made in a row before the next place goes to the caller whose turn it is: other work
+    /// must not wait until all pages of a long list are read.
     static let continuedInARow = 2
 
     private(set) var waiters: [Waiter] = []
     private var callers = FairTurns<String?>()
-    /// When each piece of work was served last, counted in turns. What is not in here was served long ago, or never.
+    /// When each piece of work was served last, counted in turns. Work that is missing was served long ago, or never.
     private var workServed: [WorkTurn: UInt64] = [:]
     private var turns: UInt64 = 0
     private var continued = 0
-    private static let remembered = 4096
+    private static let capacity = 4096
 
     var count: Int { waiters.count }
 
@@ -44,11 +44,11 @@ struct WaitingLine: Sendable {
         return over
     }
 
-    /// Whose turn it is, among those that may go.
+    /// The call whose turn it is, among those that `mayGo`.
     func next(where mayGo: (Waiter) -> Bool) -> Waiter? {
         let ready = waiters.filter(mayGo)
         if continued < Self.continuedInARow,
-            // The oldest first, so that one of them comes to its end however many there are.
+            // The oldest first, so that each of them is completed, however many there are.
             let oldest = ready.filter({ $0.call.continues != nil })
                 .min(by: { ($0.call.continues ?? 0, $0.ticket) < ($1.call.continues ?? 0, $1.ticket) })
         {
@@ -63,8 +63,8 @@ struct WaitingLine: Sendable {
         return best?.waiter
     }
 
-    /// How many of those that wait have their turn before a call that begins to wait now: the other calls of its caller, and those
-    /// of others up to its own turn by their weights.
+    /// How many waiting calls have their turn before a call that begins to wait now: the other calls of its caller, and the
+    /// calls of other callers up to its own turn, by their weights.
     func before(_ call: PacedCall) -> Int {
         let begun = waiters.filter { $0.call.continues != nil }.count
         let others = Dictionary(grouping: waiters.filter { $0.call.continues == nil }, by: \.call.caller)
@@ -72,15 +72,15 @@ struct WaitingLine: Sendable {
         let turn = callers.begin(call.caller) + Double(own) / Double(call.weight)
         return others.reduce(begun + own) { before, other in
             guard other.key != call.caller, let weight = other.value.first?.call.weight else { return before }
-            // Of those with the same turn, whoever came first. Thirds do not add up to one in binary.
+            // Of calls with the same turn, the one that came first. Thirds do not add up to one in binary.
             let turns = (turn - callers.begin(other.key) + 1e-6) * Double(weight)
             return turns < 0 ? before : before + Int(min(turns + 1, Double(other.value.count)))
         }
     }
 
-    /// Which call waits no longer, for one more of a caller who has fewer by its weight than another one would have then: the last
-    /// of the caller who has the most. Nil where nobody has more.
-    func givesWay(to call: PacedCall) -> Waiter? {
+    /// The call to evict for one more call of a caller: the last call of the other caller with the most calls by its weight. Nil
+    /// where no other caller has more than this caller would have then.
+    func waiterToEvict(for call: PacedCall) -> Waiter? {
         let others = Dictionary(grouping: waiters.filter { $0.call.continues == nil }, by: \.call.caller)
         let last = others.filter { $0.key != call.caller }
             .compactMap { _, theirs in
@@ -95,14 +95,14 @@ struct WaitingLine: Sendable {
         return most.waiter
     }
 
-    /// Notes that it was this call's turn.
+    /// Records that it was this call's turn.
     mutating func served(_ call: PacedCall) {
         continued = call.continues == nil || continued >= Self.continuedInARow ? 0 : continued + 1
         turns += 1
-        // Work under way that went first does not move the turns of the others on.
+        // Work under way that came first does not advance the turns of the others.
         callers.served(call.caller, weight: call.weight, movesOthersOn: call.continues == nil)
         workServed[WorkTurn(caller: call.caller, work: call.work)] = turns
-        let oldest = turns > UInt64(Self.remembered / 2) ? turns - UInt64(Self.remembered / 2) : 0
-        if workServed.count > Self.remembered { workServed = workServed.filter { $0.value > oldest } }
+        let oldest = turns > UInt64(Self.capacity / 2) ? turns - UInt64(Self.capacity / 2) : 0
+        if workServed.count > Self.capacity { workServed = workServed.filter { $0.value > oldest } }
     }
 }

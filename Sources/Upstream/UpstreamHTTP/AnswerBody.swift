@@ -17,7 +17,7 @@ public enum AnswerLimit {
     public static let error = 64 << 10
 }
 
-/// The body of an answer as it came, and what is made of it: gzip decoded, secrets cut out, JSON read.
+/// The body of an answer as it came, and what is made of it: gzip decoded, secrets redacted, JSON read.
 struct AnswerBody: Sendable {
     var bytes: [UInt8]
     var json: JSONValue?
@@ -25,7 +25,7 @@ struct AnswerBody: Sendable {
     var fault: String?
 
     /// Decodes at most `limit` bytes of a body in gzip, whether or not the head says so: none of what upstreams send otherwise
-    /// begins like it. `sent` is cut out.
+    /// begins like it. `sent` is redacted.
     init(_ encoded: [UInt8], headers: UpstreamHeaders, limit: Int, without sent: SentSecrets?, isError: Bool) {
         bytes = encoded
         if Self.isGzip(encoded) {
@@ -36,7 +36,7 @@ struct AnswerBody: Sendable {
                 ["gzip", "x-gzip"].contains(coding.lowercased())
                 ? nil : "is in the coding \"\(UpstreamText.cut(coding, to: 32))\", which was not asked for"
         }
-        if let sent { bytes = sent.cutOut(of: bytes, isError: isError) }
+        if let sent { bytes = sent.redacted(bytes, isError: isError) }
         json = try? JSONParser.parse(bytes, .lenient)
         if json != nil { fault = nil }
     }

@@ -55,7 +55,7 @@ public enum AnswerTable {
         return passes && step.isAfterSuccess ? RetryAfter.fallback : nil
     }
 
-    /// The error of a start that was refused for want of room: worth another try, within the time for starts. Nil for other
+    /// The error of a start that was refused for want of capacity: worth another try, within the time for starts. Nil for other
     /// refusals, and for 429, which is throttling whatever its code. `trustsWords` says whether the words alone decide.
     public static func busy(
         _ response: UpstreamResponse,
@@ -82,7 +82,7 @@ public enum AnswerTable {
     }
 
     /// Whether a refused start says by its code that the upstream has too much to do: then nothing was started, and there may be
-    /// room later. Microsoft documents `activityLimitReached` for Graph
+    /// capacity later. Microsoft documents `activityLimitReached` for Graph
     /// (https://learn.microsoft.com/graph/errors) and `CapacityLimitExceeded` and `TooManyRequestsForCapacity` for Fabric
     /// (https://learn.microsoft.com/fabric/enterprise/throttling).
     public static func isBusy(_ body: UpstreamErrorBody) -> Bool { busyCodes.contains { body.has($0) } }

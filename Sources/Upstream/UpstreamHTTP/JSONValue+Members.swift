@@ -6,7 +6,7 @@ extension JSONValue {
     /// The exact spelling goes before others.
     public func member(_ name: String) -> JSONValue? {
         guard let object else { return nil }
-        // Objects with more members are none of Microsoft's, and would make each look-up a search.
+        // Objects with more members are none of Microsoft's, and would make each lookup a search.
         return object[name] ?? (object.count <= 256 ? object.first { Self.isSame($0.key, name) }?.value : nil)
     }
 

@@ -15,7 +15,7 @@ struct SecretWritings: Sendable {
     }
 
     /// The text with `<redacted>` in place of each of `secrets`; with `andBeginnings`, also where one is cut short.
-    static func cut(_ secrets: [SecretWritings], outOf text: [UInt8], andBeginnings: Bool) -> [UInt8] {
+    static func redact(_ secrets: [SecretWritings], in text: [UInt8], andBeginnings: Bool) -> [UInt8] {
         guard !secrets.isEmpty else { return text }
         var isStart = [Bool](repeating: false, count: 256)
         for secret in secrets { secret.markStarts(&isStart) }

@@ -2,8 +2,8 @@ import HTTPFields
 import Exports
 import Foundation
 
-/// The secrets that went out with one call. They are cut out of its answer before anybody reads it: authorities, services
-/// and proxies repeat in their errors what they were sent.
+/// The secrets that went out with one call. They are redacted in its answer before anything reads it, because
+/// authorities, services and proxies repeat in their errors what they were sent.
 struct SentSecrets: Sendable {
     /// What must not be read anywhere in the answer.
     private let values: [SecretWritings]
@@ -22,25 +22,25 @@ struct SentSecrets: Sendable {
         ofTheAddress = query.map { [$0] + Self.signatures(in: $0) }?.compactMap { SecretWritings($0) } ?? []
     }
 
-    /// A body as it may be read. Of an error, beginnings of values are cut out too; a success may hold signed links and
+    /// A body without its secrets. In an error, beginnings of values are redacted too; a success may hold signed links and
     /// tokens that only begin alike.
-    func cutOut(of body: [UInt8], isError: Bool) -> [UInt8] {
-        SecretWritings.cut(values + ofTheAddress, outOf: body, andBeginnings: isError)
+    func redacted(_ body: [UInt8], isError: Bool) -> [UInt8] {
+        SecretWritings.redact(values + ofTheAddress, in: body, andBeginnings: isError)
     }
 
-    /// Header fields as they may be read.
-    func cutOut(of fields: [(name: String, value: String)]) -> [(name: String, value: String)] {
+    /// Header fields without their secrets.
+    func redacted(_ fields: [(name: String, value: String)]) -> [(name: String, value: String)] {
         fields.map { field in
             let isLocation = field.name.lowercased() == "location"
-            return (field.name, cut(values + (isLocation ? [] : ofTheAddress), outOf: field.value))
+            return (field.name, redact(values + (isLocation ? [] : ofTheAddress), in: field.value))
         }
     }
 
     /// A text that stood in the answer in a coding of its own.
-    func cutOut(of text: String) -> String { cut(values + ofTheAddress, outOf: text) }
+    func redacted(_ text: String) -> String { redact(values + ofTheAddress, in: text) }
 
-    private func cut(_ values: [SecretWritings], outOf text: String) -> String {
-        String(decoding: SecretWritings.cut(values, outOf: Array(text.utf8), andBeginnings: false), as: UTF8.self)
+    private func redact(_ values: [SecretWritings], in text: String) -> String {
+        String(decoding: SecretWritings.redact(values, in: Array(text.utf8), andBeginnings: false), as: UTF8.self)
     }
 
     /// The values in a query that sign it, or are long enough to. What a SAS only asks the storage to say of the file

@@ -2,7 +2,7 @@ import NIOSSL
 
 /// The certificate authorities that upstreams' certificates are checked against, in place of the system's own.
 ///
-/// For networks whose way out ends TLS itself, and for upstreams inside a house.
+/// For networks whose outgoing proxy terminates TLS, and for upstreams inside an organization.
 public struct TrustedAuthorities: Sendable {
     let certificates: [NIOSSLCertificate]
 

@@ -311,6 +311,6 @@ extension UpstreamClient {
 extension UpstreamHeaders {
     init(_ headers: HTTPHeaders, without sent: SentSecrets? = nil) {
         let fields = headers.map { (name: $0.name, value: $0.value) }
-        self.init(sent?.cutOut(of: fields) ?? fields)
+        self.init(sent?.redacted(fields) ?? fields)
     }
 }

@@ -290,7 +290,7 @@ extension UpstreamClient {
         _ token: AccessToken
     ) throws(ProviderError) {
         guard tokens.actsForUsers, answer.status == 401, var challenge = ClaimsChallenge(answer.headers) else { return }
-        challenge.claims = SentSecrets(request, token: token).cutOut(of: challenge.claims)
+        challenge.claims = SentSecrets(request, token: token).redacted(challenge.claims)
         throw ProviderError(
             .unauthenticated,
             "\(request.url.host) wants more of the user. Sign in again with the claims given here, and send the new token in the header that the former one came in.",

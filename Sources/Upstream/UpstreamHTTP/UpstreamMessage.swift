@@ -27,10 +27,10 @@ public struct UpstreamRequest: Sendable {
     public var form: [FormField]?
     /// Header fields with secrets in them.
     public var secretHeaders: [(name: String, value: Secret)] = []
-    /// What is secret of the body. With the token, the header fields and the form, it is cut out of the answer, whatever the
+    /// What is secret of the body. With the token, the header fields and the form, it is redacted in the answer, whatever the
     /// upstream repeats; but not of a success to a form, which may grant the same again.
     public var secrets: [Secret] = []
-    /// Whether the query of the address lets in whoever has it: then it is cut out of the answer too.
+    /// Whether the query of the address lets in whoever has it: then it is redacted in the answer too.
     public var isSignedLink = false
     /// The scope of the bearer token to send; nil sends none.
     public var bearer: TokenScope?
@@ -74,7 +74,7 @@ public struct UpstreamRequest: Sendable {
 public struct FormField: Sendable {
     public var name: String
     public var value: Secret
-    /// Whether the value is cut out of whatever the upstream answers.
+    /// Whether the value is redacted in whatever the upstream answers.
     public var isSecret: Bool
 
     /// Makes a parameter that must not be read.

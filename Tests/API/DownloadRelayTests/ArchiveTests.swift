@@ -267,7 +267,7 @@ import Testing
 
     /// Whether or not the upstream says now how long the file is.
     @Test(arguments: [(Int64?(1), Int64(7)), (nil, 7), (nil, 0)])
-    func aWrongSizeThatAnUpstreamToldOnceIsForgotten(announced: Int64?, wrong: Int64) async throws {
+    func aWrongSizeThatAnUpstreamToldOnceIsDiscarded(announced: Int64?, wrong: Int64) async throws {
         let (scene, export, _) = world([("a", nil, [])])
         scene.relay.known.note(FileFacts(size: wrong), of: export.files[0], in: export.id)
         /// What went wrong, before or after the first bytes.
@@ -287,7 +287,7 @@ import Testing
         #expect(await archived() == nil)
     }
 
-    /// The length of an archive that was announced cannot change any more: the record gives way for the next one.
+    /// The length of an archive that was announced cannot change any more: the record is corrected for the next one.
     @Test func anotherLengthInTheMiddleBreaksTheArchiveAndIsEvidence() async throws {
         let (scene, export, _) = world([("a", 1, []), ("b", 3, [])])
         let ledger = scene.ledger
@@ -308,7 +308,7 @@ import Testing
         #expect(row.readings.map(\.isDelivered) == [true, false])
     }
 
-    @Test func whatIsKnownOfAFileStaysWhenItMayNotBeHad() async throws {
+    @Test func whatIsKnownOfAFileStaysWhenItMayNotBeRead() async throws {
         let (scene, export, _) = world([("a", nil, [])])
         scene.relay.known.note(FileFacts(size: 7), of: export.files[0], in: export.id)
         let recipient = Recipient(caller: "auditor", requestID: "r-1") { _ in }
@@ -338,7 +338,7 @@ import Testing
         await #expect(throws: DownloadFailure.self) { try await body.write { _ in } }
     }
 
-    @Test func roomIsTakenForWhatIsSentOnly() async throws {
+    @Test func memoryIsTakenForWhatIsSentOnly() async throws {
         let (scene, export, opened) = world(
             [("a", 1, bytes("x")), ("b", 1, bytes("y"))],
             perCaller: 1

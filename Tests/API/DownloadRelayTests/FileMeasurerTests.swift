@@ -64,7 +64,7 @@ import Testing
         let service = FakeMeasurementService(exports, bytes: [.silence])
         await run(service, MeasurementSettings(atOnce: 2, rate: 0)) { service.opened.count == 2 }
         // What was given up is given back, and is no attempt.
-        #expect(service.ended.map { $0.next } == [turn(0, counts: false), turn(0, counts: false)])
+        #expect(service.ended.map { $0.next } == [pause(0, counts: false), pause(0, counts: false)])
         #expect(service.opened.count == 2)
         let hurried = FakeMeasurementService(exports)
         await run(hurried, MeasurementSettings(atOnce: 2, rate: 0)) { hurried.ended.count == 5 }
@@ -84,21 +84,21 @@ import Testing
         #expect(waits == [.seconds(60), .seconds(120), .seconds(240), .seconds(480), nil, nil])
     }
 
-    @Test func whatIsSaidOfTheNextTurn() {
+    @Test func whatIsSaidOfTheNextAttempt() {
         let settings = MeasurementSettings()
         func next(_ outcomes: [MeasurementOutcome], _ attempts: Int = 1) -> MeasurementClaim.Next? {
             settings.next(after: outcomes, attempts: attempts)
         }
         #expect(next([]) == nil)
         #expect(next([.whole, .tooLarge, .unreadable]) == nil)
-        #expect(next([.whole, .broken, .whole]) == turn(60, counts: true))
-        #expect(next([.broken, .gaveWay], 5) == turn(30, counts: false))
-        #expect(next([.whole, .queued], 5) == turn(60, counts: false))
-        #expect(next([.broken, .cancelled], 5) == turn(0, counts: false))
+        #expect(next([.whole, .broken, .whole]) == pause(60, counts: true))
+        #expect(next([.broken, .preempted], 5) == pause(30, counts: false))
+        #expect(next([.whole, .queued], 5) == pause(60, counts: false))
+        #expect(next([.broken, .cancelled], 5) == pause(0, counts: false))
         #expect(next([.broken], 5) == nil)
         var patient = settings
         patient.attempts = 100
-        #expect(patient.next(after: [.broken], attempts: 99) == turn(3600, counts: true))
+        #expect(patient.next(after: [.broken], attempts: 99) == pause(3600, counts: true))
     }
 
     @Test("fault C4: what the request budget sends back comes again when its place does")
@@ -106,11 +106,11 @@ import Testing
         for (asked, expected) in [(7, 7), (90, 90), (0, 1), (86_400, 600)] {
             let service = FakeMeasurementService([export([csv])], queuedFor: .seconds(asked))
             await run(service, MeasurementSettings(rate: 0)) { service.ended.count == 1 }
-            #expect(service.ended.map { $0.next } == [turn(expected, counts: false)])
+            #expect(service.ended.map { $0.next } == [pause(expected, counts: false)])
         }
     }
 
-    private func turn(_ seconds: Int, counts: Bool) -> MeasurementClaim.Next {
+    private func pause(_ seconds: Int, counts: Bool) -> MeasurementClaim.Next {
         MeasurementClaim.Next(after: .seconds(seconds), counts: counts)
     }
 

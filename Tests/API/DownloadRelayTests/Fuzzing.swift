@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Feeds a check with values made from a seed, so that a run can be had again.
+/// Feeds a check with values made from a seed, so that a run can be repeated.
 ///
 /// As many as `executions` in an ordinary run. With `FUZZ_MINUTES` in the environment it goes on for that long, with
 /// another seed each time, and prints how often the check ran.

@@ -72,7 +72,7 @@ import Testing
         #expect(refused == [.broken, .broken])
         #expect(await scene.ledger.all.isEmpty)
 
-        // A claimed length gives way to what the upstream announces now, as in a download.
+        // A claimed length is replaced by what the upstream announces now, as in a download.
         var sized = ExportFile(id: "1", name: "a.csv", size: 7)
         #expect(await measure(sized, head: FileBody.Head(contentLength: 100_000)) == .whole)
         #expect(await scene.ledger.all.map(\.fileBytes) == [100_000])
@@ -125,7 +125,7 @@ import Testing
         // While one is under way, no measurement of the same export begins.
         let download = try await scene.get(csv, bytes: ScriptedBytes(Self.bytes, piece: 9999))
         let refused = await measure { _ throws(GatewayError) in throw GatewayError(.internalError, "It was opened.") }
-        #expect(refused == .gaveWay)
+        #expect(refused == .preempted)
         _ = await download.body?.collected()
         #expect(await measure() == .whole)
 
@@ -137,7 +137,7 @@ import Testing
         let second = try await scene.get(csv, bytes: ScriptedBytes(Self.bytes, piece: 9999))
         #expect(relay.budget.isServing(export.id))
         time.advance(by: .seconds(60))
-        #expect(await outcome == .gaveWay)
+        #expect(await outcome == .preempted)
         _ = await second.body?.collected()
         let row = try #require(await scene.ledger.all.first { $0.reason != nil })
         #expect(row.kind == .measurement && row.outcome == .abandoned && row.reason == "gave-way")

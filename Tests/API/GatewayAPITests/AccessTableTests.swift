@@ -21,7 +21,7 @@ import Testing
         var wantsRunning = false
     }
 
-    /// A gateway with one export, and everything about that export that a stranger must not learn.
+    /// A gateway with one export, and everything about that export that another caller must not learn.
     private struct Scene {
         let gateway: TestGateway
         let export: Export
@@ -75,10 +75,10 @@ import Testing
         Way(name: "plain, while it runs", wantsRunning: true),
         Way(name: "any version known", headers: [.ifNoneMatch: "*"]),
         Way(name: "asked anew", headers: [.cacheControl: "no-cache"]),
-        Way(name: "with an upstream token", headers: [.upstreamAuthorization: "Bearer strangers-token"]),
+        Way(name: "with an upstream token", headers: [.upstreamAuthorization: "Bearer another-callers-token"]),
         Way(
             name: "with a token for downloads",
-            headers: [.upstreamDownloadAuthorization: "Bearer strangers-token"],
+            headers: [.upstreamDownloadAuthorization: "Bearer another-callers-token"],
             isForDownloads: true
         ),
         Way(name: "waiting", headers: [.prefer: "wait=5"], wantsRunning: true),
@@ -237,10 +237,10 @@ import Testing
         let page = try await list("owner", "?limit=1")
         let cursor = try #require(page.json["nextCursor"]?.string)
         #expect(try await list("owner", "?limit=5&cursor=\(cursor)").json["value"]?.array?.count == 2)
-        #expect(try await list("stranger", "?cursor=\(cursor)").status == 400)
+        #expect(try await list("other", "?cursor=\(cursor)").status == 400)
         #expect(try await list("auditor", "?cursor=\(cursor)").status == 400)
         #expect(try await list("auditor", "").json["value"]?.array?.count == 3)
-        #expect(try await list("stranger", "").json["value"]?.array?.isEmpty == true)
+        #expect(try await list("other", "").json["value"]?.array?.isEmpty == true)
     }
 
     @Test func whatIsMissingIsNamed() async throws {

@@ -8,19 +8,19 @@ import Testing
 
     private static func at(_ milliseconds: Int64) -> NIODeadline { .uptimeNanoseconds(1) + .milliseconds(milliseconds) }
 
-    @Test func nobodyGoesWhileThereIsRoom() {
+    @Test func noneIsClosedBelowTheLimit() {
         var register = Register(limit: 2)
         register.opened(1, at: Self.at(0))
         register.opened(2, at: Self.at(0))
         #expect(register.next(at: Self.at(10_000)) == .nothing)
     }
 
-    @Test func theStrangerThatIsSilentForLongestGoesFirst() {
+    @Test func theUnauthenticatedOneThatIsIdleForLongestIsClosedFirst() {
         var register = Register(limit: 2)
         for id in 1...4 { register.opened(id, at: Self.at(Int64(id))) }
         #expect(register.next(at: Self.at(5000)) == .close(1))
         #expect(register.next(at: Self.at(5000)) == .close(2))
-        // They have been told; as soon as they are gone there is room.
+        // They have been told; as soon as they are gone there are not too many.
         #expect(register.next(at: Self.at(5000)) == .nothing)
         register.closed(1)
         register.closed(2)
@@ -69,7 +69,7 @@ import Testing
         #expect(register.next(at: Self.at(5000)) == .close(1))
     }
 
-    @Test func callersGoAfterStrangers() {
+    @Test func authenticatedOnesAreClosedLast() {
         var register = Register(limit: 1)
         for id in 1...2 {
             register.opened(id, at: Self.at(0))
@@ -78,14 +78,14 @@ import Testing
             register.ended(id, at: Self.at(2))
         }
         register.opened(3, at: Self.at(100))
-        // The stranger came last, and gets its time.
+        // The unauthenticated one came last, and gets its time.
         #expect(register.next(at: Self.at(200)) == .wait)
         #expect(register.next(at: Self.at(300)) == .close(3))
         #expect(register.next(at: Self.at(300)) == .close(1))
         #expect(register.next(at: Self.at(300)) == .nothing)
     }
 
-    @Test func aStrangerThatBecomesACallerIsNoneAnyMore() {
+    @Test func aRequestOfAKnownCallerAuthenticatesItsConnection() {
         var register = Register(limit: 1)
         register.opened(1, at: Self.at(0))
         register.opened(2, at: Self.at(1))
@@ -93,7 +93,7 @@ import Testing
         #expect(register.next(at: Self.at(5000)) == .close(2))
     }
 
-    @Test func whatIsRememberedIsBounded() {
+    @Test func theQueuesAreBounded() {
         var register = Register(limit: 1)
         register.opened(1, at: Self.at(0))
         register.opened(2, at: Self.at(0))
@@ -101,7 +101,7 @@ import Testing
             register.began(2)
             register.ended(2, at: Self.at(Int64(turn)))
         }
-        #expect(register.remembered < 200)
+        #expect(register.queued < 200)
         #expect(register.next(at: Self.at(20_000)) == .close(1))
     }
 }

@@ -34,7 +34,7 @@ import Testing
     ])
     func theFileMayBeLikedBetter(_ accept: String) {
         #expect(ContentForm(accept: accept, files: one) == .file)
-        // Of several, nothing else is to be had.
+        // Of several, nothing else is served.
         #expect(ContentForm(accept: accept, files: several) == .archive)
     }
 }

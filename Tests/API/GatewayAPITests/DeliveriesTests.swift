@@ -161,8 +161,8 @@ import Testing
         let post = try await gateway.call(.post, "/exports/01981f3e-7c1a-7b52-9d3e-0242ac120002/deliveries")
         #expect(post.status == 405)
         let (locked, _) = TestGateway.locked()
-        let stranger = try await locked.call(.get, "/exports/01981f3e-7c1a-7b52-9d3e-0242ac120002/deliveries")
-        #expect(stranger.status == 401)
+        let unauthenticated = try await locked.call(.get, "/exports/01981f3e-7c1a-7b52-9d3e-0242ac120002/deliveries")
+        #expect(unauthenticated.status == 401)
     }
 
     @Test func aFileTellsWhoseDigestItHas() async throws {

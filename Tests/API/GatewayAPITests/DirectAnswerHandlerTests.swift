@@ -8,7 +8,7 @@ import Testing
 @testable import GatewayAPI
 
 @Suite struct DirectAnswerHandlerTests {
-    @Test func whatIsAtHandIsAnsweredAndGoesNoFurther() throws {
+    @Test func whatIsInMemoryIsAnsweredAndGoesNoFurther() throws {
         let connection = try DirectConnection()
         let id = connection.export.id
         try connection.send(

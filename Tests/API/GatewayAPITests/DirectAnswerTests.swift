@@ -24,7 +24,7 @@ import Testing
                 return TestGateway(service: service, logger: Logger(label: "tests") { _ in log }) { settings in
                     settings.directAnswers = direct
                     settings.trustedProxies = [loopback]
-                    settings.apiKeys = ["owner", "stranger"].map { Self.key($0, .ownExports) }
+                    settings.apiKeys = ["owner", "other"].map { Self.key($0, .ownExports) }
                     settings.apiKeys.append(Self.key("auditor", Permissions([.readAll])))
                     settings.apiKeys.append(Self.key("powerless", Permissions([])))
                 }
@@ -70,9 +70,9 @@ import Testing
         #expect(figures[0] == figures[1], "seed \(seed)")
     }
 
-    @Test(arguments: [true, false]) func halfAConnectionGetsItsWholeAnswer(isAtHand: Bool) async throws {
+    @Test(arguments: [true, false]) func halfAConnectionGetsItsWholeAnswer(isInMemory: Bool) async throws {
         let service = FakeExportService(time: SystemTime())
-        service.state.withLock { $0.keepsSnapshots = isAtHand }
+        service.state.withLock { $0.keepsSnapshots = isInMemory }
         let export = service.put(.succeeded) { export in
             export.files = (0..<100).map { ExportFile(id: "\($0)", name: String(repeating: "n", count: 400)) }
         }
@@ -174,7 +174,7 @@ private struct RequestDraft {
             "/Exports/\(id)", "/exports/\(id)/Operation", "/livez",
         ])
         var lines = ["host: x"]
-        let credential = random.of(["owner", "owner", "owner", "stranger", "auditor", "powerless", "wrong", ""])
+        let credential = random.of(["owner", "owner", "owner", "other", "auditor", "powerless", "wrong", ""])
         if !credential.isEmpty {
             lines.append(
                 "authorization: \(random.of(["Bearer", "Bearer", "Bearer", "bearer", "Basic"])) key-of-\(credential)"

@@ -175,7 +175,7 @@ import Testing
         #expect(file.body == "a,b\n1,2\n" && file.headers[.vary] == "Accept-Encoding")
     }
 
-    @Test func whatThereIsNoRoomForIsRefused() async throws {
+    @Test func whatThereIsNoMemoryForIsRefused() async throws {
         let gateway = TestGateway(
             service: FakeExportService(time: ManualTime()) { _ throws(GatewayError) in fileBody(["x"], contentLength: 1)
             },

@@ -51,7 +51,7 @@ import Testing
     }
 
     /// Who may not call learns that first.
-    @Test func strangersAreRefusedAsEver() async throws {
+    @Test func unauthenticatedClientsAreRefusedAsEver() async throws {
         let (gateway, _) = TestGateway.locked()
         #expect(try await gateway.call(.get, "/exports", headers: Self.headers).status == 401)
     }

@@ -79,7 +79,7 @@ import Testing
         #expect(try await TestGateway().call(.get, "/livez?").status == 200)
     }
 
-    /// Whoever keeps `/metrics` from strangers in front of the gateway compares paths as they come.
+    /// A proxy that protects `/metrics` in front of the gateway compares paths as they come.
     @Test func aPathHasOneSpelling() async throws {
         let gateway = TestGateway()
         for target in ["/%6Civez", "/%6detrics", "/metric%73", "/%65xports", "/exports%2F1", "/METRICS"] {

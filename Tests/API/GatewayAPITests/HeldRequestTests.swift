@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func whatTheLedgerHasIsAnswered() throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         #expect(try connection.sent().isEmpty)
         #expect(active(connection)?.hasSuffix(" 1") == true)
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func whatTheLedgerDoesNotHaveIsPassedOn() throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         // Behind it, in its turn.
         try connection.ask("DELETE")
@@ -60,10 +60,10 @@ import Testing
         #expect(active(connection)?.hasSuffix(" 0") == true)
     }
 
-    @Test(arguments: [true, false]) func aChangeEndsTheWait(isAtHand: Bool) throws {
-        let connection = try DirectConnection(.running, atHand: isAtHand)
+    @Test(arguments: [true, false]) func aChangeEndsTheWait(isInMemory: Bool) throws {
+        let connection = try DirectConnection(.running, inMemory: isInMemory)
         try connection.ask("GET", nil, ["prefer: wait=5"])
-        if !isAtHand {
+        if !isInMemory {
             try find(ExportSnapshot(connection.export), connection)
         }
         #expect(try connection.sent().isEmpty)
@@ -150,7 +150,7 @@ import Testing
         connection.channel.pipeline.fireChannelInactive()
         #expect(try #require(watches(connection).first).isCancelled)
         #expect(active(connection)?.hasSuffix(" 0") == true)
-        let other = try DirectConnection(atHand: false)
+        let other = try DirectConnection(inMemory: false)
         try other.ask()
         let find = try #require(finders(other).first)
         other.channel.pipeline.fireChannelInactive()
@@ -161,7 +161,7 @@ import Testing
 
     /// Nobody hears of it before the request is where it is answered.
     @Test(arguments: [true, false]) func whatIsPassedOnComesBeforeTheEnd(isClient: Bool) throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         try connection.ask("DELETE")
         let event: any Sendable = isClient ? ChannelEvent.inputClosed : ChannelShouldQuiesceEvent()
@@ -185,7 +185,7 @@ import Testing
 
     /// What HTTP/1.0 gets is another answer than what waited before it.
     @Test func eachRequestIsOfItsOwnVersion() throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         try connection.send("DELETE /exports/x HTTP/1.0\r\nhost: x\r\n\r\n")
         try find(nil, connection)
@@ -197,7 +197,7 @@ import Testing
 
     /// Who closes because the client has said its last word does not know of what is answered here.
     @Test func theConnectionIsClosedBehindTheAnswer() throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         let closed = connection.channel.close()
         #expect(connection.channel.isActive)
@@ -208,7 +208,7 @@ import Testing
     }
 
     @Test func aWaitIsNotIdle() throws {
-        let connection = try DirectConnection(atHand: false)
+        let connection = try DirectConnection(inMemory: false)
         try connection.ask()
         connection.channel.embeddedEventLoop.advanceTime(by: .seconds(300))
         #expect(connection.channel.isActive)

@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func whatIsAtHandIsAnsweredAsWhatIsRead() async throws {
+    @Test func whatIsInMemoryIsAnsweredAsWhatIsRead() async throws {
         let (ready, read) = (TestGateway(), TestGateway())
         let export = put(ready)
         read.service.state.withLock { $0.exports[export.id] = export }
@@ -45,7 +45,7 @@ import Testing
         #expect(read.service.state.withLock { $0.authorizations.count } == 16)
     }
 
-    @Test func newerWordIsNotHadFromWhatIsAtHand() async throws {
+    @Test func newerWordIsNotHadFromWhatIsInMemory() async throws {
         let gateway = TestGateway()
         let export = put(gateway)
         _ = try await gateway.call(.get, "/exports/\(export.id)", headers: [.cacheControl: "no-cache"])

@@ -110,7 +110,7 @@ import Testing
         let sent = try connection.sent()
         #expect(sent.hasPrefix("HTTP/1.1 200 ") && !sent.contains("Preference-Applied"))
         // One that the ledger is asked for first.
-        let other = try DirectConnection(.running, atHand: false, memory: Self.total)
+        let other = try DirectConnection(.running, inMemory: false, memory: Self.total)
         let more = try others(.wait, in: other.gateway)
         try other.ask("GET", nil, ["prefer: wait=5"])
         let finder = try #require(other.gateway.service.state.withLock { $0.finders }.first)

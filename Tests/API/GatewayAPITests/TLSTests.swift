@@ -126,18 +126,18 @@ import Testing
                 let now = SystemTime().now()
                 // Half of it is there: the certificate and the key do not fit, and everything stays as it was.
                 try workshop.replace("server.pem", by: "renewed.pem")
-                guard case .unusable(let error) = identity.look(at: now) else {
+                guard case .unusable(let error) = identity.reload(at: now) else {
                     Issue.record("a key that is another's was taken")
                     return
                 }
                 #expect(error.key == "server.tls.key")
-                guard case .unchanged = identity.look(at: now) else {
+                guard case .unchanged = identity.reload(at: now) else {
                     Issue.record("the same mistake is told twice")
                     return
                 }
                 #expect(try await isServed(server, former))
                 try workshop.replace("server.key", by: "renewed.key")
-                guard case .replaced = identity.look(at: now) else {
+                guard case .replaced = identity.reload(at: now) else {
                     Issue.record("the new certificate was not taken")
                     return
                 }
@@ -157,20 +157,20 @@ import Testing
         try workshop.replace("server.key", by: "renewed.key")
         let now = SystemTime().now()
         let before = now + .seconds(-86_400)
-        guard case .unusable(let error) = identity.look(at: before) else {
+        guard case .unusable(let error) = identity.reload(at: before) else {
             Issue.record("it was taken too early")
             return
         }
         #expect(error.detail.contains("not valid before"))
-        guard case .unchanged = identity.look(at: before + .seconds(5)) else {
+        guard case .unchanged = identity.reload(at: before + .seconds(5)) else {
             Issue.record("the same refusal is told twice")
             return
         }
-        guard case .replaced = identity.look(at: now) else {
+        guard case .replaced = identity.reload(at: now) else {
             Issue.record("it was not taken")
             return
         }
-        guard case .unchanged = identity.look(at: now) else {
+        guard case .unchanged = identity.reload(at: now) else {
             Issue.record("it was taken twice")
             return
         }
@@ -182,7 +182,7 @@ import Testing
         try workshop.replace("good.pem", by: "server.pem")
         func isTold(_ text: String) throws -> Bool {
             try workshop.write(text, as: "server.pem")
-            if case .unusable = identity.look(at: now) { return true }
+            if case .unusable = identity.reload(at: now) { return true }
             return false
         }
         #expect(try isTold("one"))
@@ -190,7 +190,7 @@ import Testing
         // The same words of other files.
         #expect(try isTold("two"))
         try workshop.replace("server.pem", by: "good.pem")
-        guard case .unchanged = identity.look(at: now) else {
+        guard case .unchanged = identity.reload(at: now) else {
             Issue.record("the files in use are those in use")
             return
         }
@@ -214,20 +214,20 @@ import Testing
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            func look() async {
+            func reload() async {
                 await time.sleepers(atLeast: 1)
                 time.advance(by: TLSReloading.interval)
                 await time.sleepers(atLeast: 1)
             }
-            await look()
+            await reload()
             #expect(!registry.text().contains("tls_reloads_total"))
             try workshop.issue("renewed")
             try workshop.write("no certificate", as: "server.pem")
-            await look()
+            await reload()
             #expect(registry.text().contains("tls_reloads_total{outcome=\"unusable\"} 1\n"))
             try workshop.replace("server.pem", by: "renewed.pem")
             try workshop.replace("server.key", by: "renewed.key")
-            await look()
+            await reload()
             #expect(registry.text().contains("tls_reloads_total{outcome=\"replaced\"} 1\n"))
             let end = identity.expiresAt.milliseconds / 1000
             #expect(registry.text().contains("tls_certificate_expires_at_seconds \(end)\n"))

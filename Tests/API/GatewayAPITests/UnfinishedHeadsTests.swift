@@ -49,11 +49,11 @@ import Testing
         #expect(left.all.isEmpty && memory.reserved(.head) == 1000)
         #expect(try heads.reserve(600, two, for: second) === two)
         #expect(left.all == [1] && memory.reserved(.head) == 600)
-        // Who had to give way gets nothing more.
+        // Whoever was closed gets nothing more.
         #expect(throws: MemoryRefusal.released) { try heads.reserve(1, one, for: first) }
     }
 
-    @Test func whoHasGoneIsForgotten() throws {
+    @Test func whoHasGoneIsDropped() throws {
         let heads = UnfinishedHeads(memory: memory)
         for _ in 0..<1000 {
             let channel = channel()

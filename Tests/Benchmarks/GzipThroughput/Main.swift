@@ -110,15 +110,15 @@ actor Client {
 
     func take(_ bytes: Int) async throws {
         count += bytes
-        try await wait(room: Self.buffer)
+        try await wait(buffered: Self.buffer)
     }
 
-    func drain() async throws { try await wait(room: 0) }
+    func drain() async throws { try await wait(buffered: 0) }
 
-    private func wait(room: Double) async throws {
+    private func wait(buffered: Double) async throws {
         guard let rate else { return }
         let now = ContinuousClock.now
-        let due = begin + .seconds((Double(count) - room) / rate)
+        let due = begin + .seconds((Double(count) - buffered) / rate)
         // A client that waited did not store up speed.
         if now > begin + .seconds(Double(count) / rate) { begin = now - .seconds(Double(count) / rate) }
         if due > now { try await Task.sleep(until: due, clock: .continuous) }

@@ -12,7 +12,7 @@ import Testing
         "https://login.example/#access_token=abcDEF123456", "?sv=2020&SIG=abcDEF123456", "se=1&sig%3DabcDEF123456",
         "client_secret=abcDEF123456", "AccountKey=abcDEF123456;", "password=abcDEF123456", "refresh_token=abcDEF123456",
     ])
-    func secretsAreCutOut(text: String) throws {
+    func secretsAreRedacted(text: String) throws {
         let clean = try #require(message(text))
         #expect(clean.contains("<redacted>"))
         #expect(!clean.contains("abcDEF123456") && !clean.contains("eyJ") && !clean.contains("c2lnbmF0dXJl"))

@@ -89,7 +89,7 @@ import Testing
         #expect(try await decode(encoded, cut: 1 << 20, .init(ratio: ratio * 2)) == plain)
         let error = await #expect(throws: GzipError.self) { try await decode(encoded, cut: 100, .init(ratio: 20)) }
         #expect(error?.code == .tooDense)
-        // Below the floor nothing is an attack.
+        // Below the threshold nothing is an attack.
         let small = [UInt8](repeating: 7, count: 1 << 20)
         #expect(try await decode(try await encode(small), cut: 100, .init(ratio: 20)) == small)
     }

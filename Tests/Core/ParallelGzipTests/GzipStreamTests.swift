@@ -27,7 +27,7 @@ import Testing
             furthestAhead = max(furthestAhead, pulled.load(ordering: .relaxed) * Self.block - delivered)
         }
         #expect(delivered > 24 * Self.block)
-        // The piece at hand is the caller's own.
+        // The current piece is the caller's own.
         #expect(furthestAhead <= encoder.memoryPerStream + Self.block)
     }
 

@@ -111,7 +111,7 @@ import SystemCrypto
         }
     }
 
-    @Test func aPassphraseIsNotBlamedForWhatItOpened() throws {
+    @Test func noErrorIsAttributedToAPassphraseThatOpenedTheFile() throws {
         try OpenSSLCommand.with { openssl in
             try openssl.makePair()
             try openssl.run("pkcs12 -export -nokeys -in certificate.pem -passout pass:s3same -out keyless.pfx")

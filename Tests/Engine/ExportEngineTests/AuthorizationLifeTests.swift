@@ -22,7 +22,7 @@ import Testing
     @Test func theExportTellsWhatBringsItOn() {
         var life = Life { $0.delegatedOnly = true }
         #expect(life.export.tracking == .background)
-        life.take(.submissionBegins(secretsAtHand: true), .submitted(Life.submission))
+        life.take(.submissionBegins(secretsInMemory: true), .submitted(Life.submission))
         #expect(life.export.tracking == .background)
         life.take(.authorizationMissing)
         #expect(life.export.tracking == .onRequest)

@@ -119,7 +119,7 @@ import Testing
         first.provider.set {
             $0.onCall = { _, context in
                 if context.authorization != nil { return await context.refreshToken?.keep(Secret("2")) ?? () }
-                if let token = await context.refreshToken?.token() { await context.refreshToken?.forget(token) }
+                if let token = await context.refreshToken?.token() { await context.refreshToken?.remove(token) }
             }
             $0.onObserve = {
                 $0 == 1

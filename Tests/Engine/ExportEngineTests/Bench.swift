@@ -167,7 +167,7 @@ struct Bench: Sendable {
     }
 
     /// The record as soon as it meets `condition`. The clock moves on by `step` whenever the engine has nothing to do
-    /// but wait for it: the house and the connection worker sleep.
+    /// but wait for it: the maintenance and the connection worker sleep.
     func drive(
         _ id: ExportID,
         by step: Duration = .seconds(1),

@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func unansweredCancelIsTriedAgainAfterALook() {
+    @Test func unansweredCancelIsTriedAgainAfterAPoll() {
         var life = Life.tracked { $0.cancel = true }
         life.take(.cancelRequested(withOwnersToken: true))
         #expect(life.step == .cancel)
@@ -127,7 +127,7 @@ import Testing
         #expect(life.wait == .zero)
     }
 
-    @Test func refusedCancelIsForgotten() {
+    @Test func refusedCancelIsDropped() {
         var life = Life.tracked { $0.cancel = true }
         life.take(.cancelRequested(withOwnersToken: true), .cancelFailed(Life.error(.conflict)))
         #expect(life.export.cancellation == nil)

@@ -176,7 +176,7 @@ import Testing
             }
             let second = try first.restarted()
             let settled = try await second.running {
-                // The first engine's house sleeps on the same clock.
+                // The first engine's maintenance sleeps on the same clock.
                 try await second.drive(id)
             }
             #expect(settled.export.status == .succeeded)

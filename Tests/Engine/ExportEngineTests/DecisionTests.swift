@@ -35,7 +35,7 @@ import Testing
             let waiting = try await bench.drive(id) { $0.progress.reconcileMisses == 1 }
             #expect(waiting.export.status == .unknown)
             #expect(waiting.export.notice?.code == .submissionUnconfirmed)
-            // A moment after a look there is no other.
+            // A moment after an attempt there is no other.
             _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
             #expect(bench.provider.count(.reconcile) == 1)
             bench.time.advance(by: .seconds(11))

@@ -267,11 +267,11 @@ import Testing
         let unrecorded = "export_gateway_deliveries_unrecorded_total"
         #expect(dead.counter(unrecorded, [("outcome", "whole")]) == 1)
 
-        let stranger = bench.engine.tools.newID(at: bench.time.now())
-        await bench.engine.record(delivery(bench, of: stranger, outcome: .broken))
+        let unknown = bench.engine.tools.newID(at: bench.time.now())
+        await bench.engine.record(delivery(bench, of: unknown, outcome: .broken))
         #expect(bench.counter(unrecorded, [("outcome", "broken")]) == 1)
         let error = await #expect(throws: GatewayError.self) {
-            try await bench.engine.deliveries(of: stranger, after: nil, limit: 9)
+            try await bench.engine.deliveries(of: unknown, after: nil, limit: 9)
         }
         #expect(error?.code == .notFound)
         let silent = await #expect(throws: GatewayError.self) {

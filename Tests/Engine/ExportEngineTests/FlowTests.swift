@@ -67,7 +67,7 @@ import Testing
         bench.provider.set {
             $0.onSubmit = { _ in ProviderError(.ambiguous, "No answer.") }
             $0.failedSubmitStarts = true
-            // The first look comes too early.
+            // The first attempt comes too early.
             $0.onReconcile = { $0 == 1 ? .success(nil) : nil }
         }
         let record = try await bench.running {
@@ -94,7 +94,7 @@ import Testing
         #expect(bench.provider.jobs.count == 1)
     }
 
-    @Test func ambiguousStartWithoutALookIsUnknown() async throws {
+    @Test func ambiguousStartWithoutReconcileIsUnknown() async throws {
         let bench = try Bench()
         bench.provider.set { $0.onSubmit = { _ in ProviderError(.ambiguous, "No answer.") } }
         let record = try await bench.running {

@@ -86,7 +86,7 @@ import Testing
         #expect(answers.withLock { $0.strays } == 3)
     }
 
-    @Test func aLookThatNeverFindsAPlaceEnds() async throws {
+    @Test func aReconciliationThatNeverFindsAPlaceEnds() async throws {
         var settings = EngineSettings()
         settings.reconcileDeadline = .seconds(1800)
         let bench = try Bench(settings: settings) { $0.reconcile = true }

@@ -6,7 +6,7 @@ import Testing
 
 /// For how long the request budget has held an export back is known after a restart, and counts for all of its deadlines.
 @Suite(.timeLimit(.minutes(2))) struct HeldTimeTests {
-    @Test("fault C2: held time is not forgotten by a restart")
+    @Test("fault C2: held time is not lost by a restart")
     func heldTimeOutlivesTheProcess() async throws {
         var settings = EngineSettings()
         settings.trackingDeadline = .seconds(3600)
@@ -108,7 +108,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "t")
             _ = try await bench.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(400) }
-            bench.engine.tools.tokens.forget(id)
+            bench.engine.tools.tokens.remove(id)
             let record = try await bench.drive(id, by: .seconds(10)) { $0.progress.awaitsAuthorization }
             let deadline = try #require(record.nextActionAt)
             #expect(deadline - begun >= .seconds(3600 + 380))

@@ -60,13 +60,13 @@ struct Life {
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) -> Life {
         var life = Life(plan: plan, declare)
-        life.take(.submissionBegins(secretsAtHand: true), .submitted(submission))
+        life.take(.submissionBegins(secretsInMemory: true), .submitted(submission))
         return life
     }
 
     static func submitting(_ declare: (inout ProviderCapabilities) -> Void = { _ in }) -> Life {
         var life = Life(declare)
-        life.take(.submissionBegins(secretsAtHand: false))
+        life.take(.submissionBegins(secretsInMemory: false))
         return life
     }
 }
@@ -75,7 +75,7 @@ struct Life {
     @Test func startIsWrittenDownBeforeItIsMade() {
         var life = Life()
         #expect(life.step == .submit)
-        life.take(.submissionBegins(secretsAtHand: false), after: .seconds(3))
+        life.take(.submissionBegins(secretsInMemory: false), after: .seconds(3))
         #expect(life.record.phase == .submitting)
         #expect(life.record.submittingSince == Life.start + .seconds(3))
         #expect(life.record.progress.submissionAttempts == 1)
@@ -113,7 +113,7 @@ struct Life {
         var life = Life()
         var waits: [Duration?] = []
         for _ in 0..<7 {
-            life.take(.submissionBegins(secretsAtHand: false), .submissionFailed(Life.error(.transient)))
+            life.take(.submissionBegins(secretsInMemory: false), .submissionFailed(Life.error(.transient)))
             waits.append(life.wait)
             life.take(after: life.wait ?? .zero)
         }
@@ -125,11 +125,11 @@ struct Life {
     @Test func triesEndAtTheDeadline() {
         var life = Life()
         life.take(
-            .submissionBegins(secretsAtHand: false),
+            .submissionBegins(secretsInMemory: false),
             .submissionFailed(Life.error(.throttled, retryAfter: .seconds(3595)))
         )
         life.take(
-            .submissionBegins(secretsAtHand: false),
+            .submissionBegins(secretsInMemory: false),
             .submissionFailed(Life.error(.throttled, retryAfter: .seconds(60))),
             after: .seconds(3595)
         )
@@ -161,17 +161,17 @@ struct Life {
         }
         // What the upstream puts off counts, without what the budget took in between.
         life.take(
-            .submissionBegins(secretsAtHand: false),
+            .submissionBegins(secretsInMemory: false),
             .submissionFailed(Life.error(.throttled, retryAfter: .seconds(3000)))
         )
         #expect(life.export.notice?.code == .upstreamThrottled)
         life.take(.submissionFailed(Self.ownWait(1, comeBackIn: .seconds(600))), after: .seconds(3500))
-        life.take(.submissionBegins(secretsAtHand: false), after: .seconds(700))
+        life.take(.submissionBegins(secretsInMemory: false), after: .seconds(700))
         #expect(life.export.notice == nil)
         life.take(.submissionFailed(Life.error(.throttled, retryAfter: .seconds(500))))
         #expect(life.export.status == .notStarted)
         life.take(
-            .submissionBegins(secretsAtHand: false),
+            .submissionBegins(secretsInMemory: false),
             .submissionFailed(Life.error(.throttled, retryAfter: .seconds(101))),
             after: .seconds(500)
         )
@@ -201,7 +201,7 @@ struct Life {
 
     @Test func lostSecretEndsIt() {
         var life = Life(plan: ExportPlan(source: [:], suggestedName: "n", needsSecrets: true))
-        life.take(.submissionBegins(secretsAtHand: false))
+        life.take(.submissionBegins(secretsInMemory: false))
         #expect(life.export.status == .failed)
         #expect(life.export.error?.code == .secretLost)
         #expect(life.record.progress.submissionAttempts == 0)
@@ -221,7 +221,7 @@ struct Life {
         var life = Life.submitting { $0.resubmitIsHarmless = true }
         life.take(.submissionFailed(Life.error(.ambiguous)))
         #expect(life.step == .submit)
-        life.take(.submissionBegins(secretsAtHand: false), .resumed)
+        life.take(.submissionBegins(secretsInMemory: false), .resumed)
         #expect(life.step == .submit)
     }
 
@@ -245,7 +245,7 @@ struct Life {
     @Test func timeWithoutAGatewayDoesNotCount() {
         var life = Life()
         life.take(.resumed, after: .seconds(100_000))
-        life.take(.submissionBegins(secretsAtHand: false), .submissionFailed(Life.error(.transient)))
+        life.take(.submissionBegins(secretsInMemory: false), .submissionFailed(Life.error(.transient)))
         #expect(life.step == .submit)
     }
 }

@@ -12,7 +12,7 @@ import Testing
         return try await bench.engine.exports(matching: filter, before: nil, limit: 9).snapshots
     }
 
-    @Test func aListShowsWhatIsAtHand() async throws {
+    @Test func aListShowsWhatIsInMemory() async throws {
         let bench = try Bench()
         let id = try await bench.create()
         let shown = try await list(bench)
@@ -20,8 +20,8 @@ import Testing
         #expect(shown.first === bench.engine.snapshot(of: id))
     }
 
-    /// Another process of this gateway has nothing at hand: the first list reads, and the next one has it.
-    @Test func whatAListHasReadIsAtHand() async throws {
+    /// Another process of this gateway has nothing in memory: the first list reads, and the next one has it.
+    @Test func whatAListHasReadIsInMemory() async throws {
         let bench = try Bench()
         let id = try await bench.create()
         let later = try bench.restarted()
@@ -69,7 +69,7 @@ import Testing
         #expect(later.engine.tools.snapshots.known(id, revision: 1) == nil)
     }
 
-    @Test func withoutRoomEveryListIsRead() async throws {
+    @Test func withoutCapacityEveryListIsRead() async throws {
         var settings = EngineSettings()
         settings.snapshotLimit = 0
         let ledger = try StagedLedger()

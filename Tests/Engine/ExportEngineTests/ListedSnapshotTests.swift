@@ -69,7 +69,7 @@ import Testing
         #expect(map.known(old.export.id, revision: 1)?.export.observedAt == polled.observedAt)
     }
 
-    @Test func aListDrivesOutAQuarterAtMost() {
+    @Test func aListEvictsAQuarterAtMost() {
         var map = SnapshotMap(capacity: 40)
         for number in 1...40 { Self.ask(UInt64(number), of: &map) }
         Self.list(1_000..<2_000, in: &map)
@@ -88,7 +88,7 @@ import Testing
         for number in 28..<30 { #expect(Self.holds(UInt64(number), map)) }
     }
 
-    @Test func aMapWithoutRoomKeepsNothing() {
+    @Test func aMapWithoutCapacityKeepsNothing() {
         for capacity in [0, 3] {
             var map = SnapshotMap(capacity: capacity)
             Self.list([1, 2], in: &map)
@@ -110,7 +110,7 @@ import Testing
         #expect(Self.holds(1, map))
     }
 
-    @Test func whatWasDrivenOutSinceItChangedIsNotKept() {
+    @Test func whatWasEvictedSinceItChangedIsNotKept() {
         var map = SnapshotMap(capacity: 4)
         Self.ask(1, of: &map)
         map.beginList()

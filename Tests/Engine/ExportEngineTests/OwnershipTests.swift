@@ -9,10 +9,10 @@ import Testing
     private static let ways: [(String, @Sendable (Bench, ExportID, String?) async throws -> Void)] = [
         (
             "get",
-            { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: .bringing("stranger's", $2)) }
+            { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: .bringing("another's", $2)) }
         ),
         ("wait", { _ = try await $0.engine.export($1, owner: $2, changedFrom: 0, within: .seconds(9)) }),
-        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: .bringing("stranger's", $2)) }),
+        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: .bringing("another's", $2)) }),
         (
             "open",
             {
@@ -21,14 +21,14 @@ import Testing
                     of: $1,
                     owner: $2,
                     range: nil,
-                    authorization: .bringing("stranger's", $2)
+                    authorization: .bringing("another's", $2)
                 )
             }
         ),
         ("deliveries", { _ = try await $0.engine.deliveries(of: $1, owner: $2, after: nil, limit: 9) }),
     ]
 
-    @Test func aStrangerFindsNothingAndChangesNothing() async throws {
+    @Test func anotherCallerFindsNothingAndChangesNothing() async throws {
         let bench = try Bench { $0.cancel = true }
         try await bench.running {
             let id = try await bench.create(token: "alice's")
@@ -36,12 +36,12 @@ import Testing
             let calls = bench.provider.state.withLock { $0.tokens.count }
             for (name, way) in Self.ways {
                 let refusal = await #expect(throws: GatewayError.self, "\(name)") { try await way(bench, id, "bob") }
-                let stranger = bench.engine.tools.newID(at: bench.time.now())
-                let unknown = await #expect(throws: GatewayError.self) { try await way(bench, stranger, "bob") }
+                let other = bench.engine.tools.newID(at: bench.time.now())
+                let unknown = await #expect(throws: GatewayError.self) { try await way(bench, other, "bob") }
                 #expect(refusal?.code == .notFound)
                 // The same words as for an id that was never given out.
                 #expect(
-                    refusal?.detail.replacing("\(id)", with: "") == unknown?.detail.replacing("\(stranger)", with: "")
+                    refusal?.detail.replacing("\(id)", with: "") == unknown?.detail.replacing("\(other)", with: "")
                 )
             }
             #expect(try await bench.record(id) == before)

@@ -108,7 +108,7 @@ import Testing
         #expect(state.takeWork(at: now).work.submissions == [ids[9]])
     }
 
-    @Test func newsDuringWorkIsLookedAtAfterwards() {
+    @Test func newsDuringWorkIsReadAfterwards() {
         var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)
@@ -224,19 +224,19 @@ import Testing
         #expect(tokens.keep(Secret("bad"), for: ids[0], at: now + .seconds(-1)))
     }
 
-    @Test func whatIsForgottenIsForgottenWhole() {
+    @Test func whatIsRemovedIsRemovedWhole() {
         let (tokens, id) = (CallerTokens(), ids(1)[0])
         refuse("bad", tokens, id)
-        tokens.forget(id)
+        tokens.remove(id)
         #expect(tokens.keep(Secret("bad"), for: id, at: now))
     }
 
-    @Test func oldestGiveWay() {
+    @Test func oldestAreEvicted() {
         let tokens = CallerTokens(capacity: 10)
         let ids = ids(100)
         for id in ids {
             _ = tokens.keep(Secret("x"), for: id, at: now)
-            if id != ids[99], id < ids[50] || id > ids[50] { tokens.forget(id) }
+            if id != ids[99], id < ids[50] || id > ids[50] { tokens.remove(id) }
         }
         for id in ids.suffix(10) { _ = tokens.keep(Secret("y"), for: id, at: now) }
         #expect(tokens.token(for: ids[50]) == nil)

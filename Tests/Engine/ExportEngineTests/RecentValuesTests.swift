@@ -10,7 +10,7 @@ import Testing
         ids = try (1...5).map { try #require(ExportID("00000000-0000-7000-8000-00000000000\($0)")) }
     }
 
-    @Test func theOldestGiveWay() {
+    @Test func theOldestAreEvicted() {
         var values = RecentValues<Int>(capacity: 2)
         for (number, id) in ids.enumerated() { values[id] = number }
         #expect(ids.map { values[$0] } == [nil, nil, nil, 3, 4])
@@ -30,7 +30,7 @@ import Testing
         #expect(ids.map { values[$0] } == [2, nil, 3, nil, nil])
     }
 
-    @Test func comingAndGoingTakesNoRoom() {
+    @Test func comingAndGoingTakesNoCapacity() {
         var values = RecentValues<Int>(capacity: 2)
         for number in 0..<1000 {
             values[ids[0]] = number

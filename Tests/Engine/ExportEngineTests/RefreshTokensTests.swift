@@ -62,19 +62,19 @@ import Testing
         #expect(ledger.reads == 1)
     }
 
-    @Test func refusedOnesAreForgottenAndNewerOnesStay() async throws {
+    @Test func refusedOnesAreRemovedAndNewerOnesStay() async throws {
         let store = try store()
         await store.keep(Secret("2"))
-        await store.forget(Secret("1"))
+        await store.remove(Secret("1"))
         #expect(await store.token() == Secret("2"))
         #expect(try await self.store().load() == Secret("2"))
         // Known to another store, not to this one.
         let other = try self.store()
-        await other.forget(Secret("1"))
+        await other.remove(Secret("1"))
         #expect(try await ledger.refreshToken(of: export.id) != nil)
-        await other.forget(Secret("2"))
+        await other.remove(Secret("2"))
         #expect(try await ledger.refreshToken(of: export.id) == nil)
-        await store.forget(Secret("2"))
+        await store.remove(Secret("2"))
         #expect(await store.token() == nil)
     }
 
@@ -169,10 +169,10 @@ import Testing
         let store = try store()
         await store.keep(Secret("1"))
         ledger.set { $0.beforeWrite = { throw StagedLedger.failure } }
-        await store.forget(Secret("1"))
+        await store.remove(Secret("1"))
         #expect(await store.token() == Secret("1"))
         ledger.set { $0.beforeWrite = {} }
-        await store.forget(Secret("1"))
+        await store.remove(Secret("1"))
         #expect(await store.token() == nil)
         #expect(try await ledger.refreshToken(of: export.id) == nil)
     }
@@ -186,7 +186,7 @@ import Testing
             await store.keep(Secret("1"))
             let later = try self.store()
             #expect(await later.token() == Secret("1"))
-            await later.forget(Secret("1"))
+            await later.remove(Secret("1"))
         }
         task.cancel()
         leave.finish()

@@ -194,7 +194,7 @@ import Testing
             ),
             plan: ExportPlan(source: [:], suggestedName: "n")
         )
-        life.apply(.submissionBegins(secretsAtHand: false), to: &record, at: now, jitter: 0)
+        life.apply(.submissionBegins(secretsInMemory: false), to: &record, at: now, jitter: 0)
         life.apply(.submissionFailed(ProviderError(.ambiguous, "504")), to: &record, at: now, jitter: 0)
         let before = record
         life.apply(.startRefused, to: &record, at: now, jitter: 0)

@@ -3,7 +3,7 @@ import JSON
 import NIOCore
 import Synchronization
 
-/// An upstream that does what a test tells it to, and remembers what it was asked.
+/// An upstream that does what a test tells it to, and records what it was asked.
 final class ScriptedProvider: ExportProvider {
     typealias Answer<T> = Result<T, ProviderError>
 

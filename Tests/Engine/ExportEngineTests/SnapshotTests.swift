@@ -16,7 +16,7 @@ import Testing
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
         let id = try await bench.create()
-        // Another process of this gateway: nothing is at hand.
+        // Another process of this gateway: nothing is in memory.
         let later = try bench.restarted()
         let gate = Gate()
         ledger.set { $0.beforeRecord = { gate.pass($0) } }
@@ -33,7 +33,7 @@ import Testing
         #expect(ledger.recordReads - before == 1)
     }
 
-    @Test func whoCreatesFindsItAtHand() async throws {
+    @Test func whoCreatesFindsItInMemory() async throws {
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
         let id = try await bench.create()
@@ -53,7 +53,7 @@ import Testing
         #expect(try await known(later, id).id == id)
     }
 
-    @Test func whatDoesNotExistIsNotRemembered() async throws {
+    @Test func whatDoesNotExistIsNotKept() async throws {
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
         let id = bench.engine.tools.newID(at: bench.time.now())
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// Who is not answered at hand asks again, for the reason.
+    /// Who is not answered from memory asks again, for the reason.
     @Test func whoIsToldOfNoneAndAsksWhyCausesOneRead() async throws {
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)

@@ -10,7 +10,7 @@ struct StartHarness {
     struct Outcome {
         /// Jobs beyond the first of an export.
         var doubles = 0
-        /// Exports that got the job of another, or of a stranger.
+        /// Exports that got the job of another, or of somebody else.
         var mistaken = 0
         /// Exports that did not succeed, though somebody decided where the gateway could not.
         var lost = 0
@@ -20,7 +20,7 @@ struct StartHarness {
 
     private struct Job {
         var id: String
-        /// Which export it was started for; nil for a stranger's.
+        /// Which export it was started for; nil for somebody else's.
         var export: Int?
         var view: Int
         /// By the upstream's clock.
@@ -153,14 +153,14 @@ struct StartHarness {
     private mutating func step(_ export: Int) async {
         switch life.step(of: records[export]) {
         case .submit: submit(export)
-        case .reconcile: await look(export)
+        case .reconcile: await reconcile(export)
         case .observe: observe(export)
         case .cancel, .awaitAuthorization, .nothing: break
         }
     }
 
     private mutating func submit(_ export: Int) {
-        apply(.submissionBegins(secretsAtHand: true, upstreamTime: now + lead), to: export)
+        apply(.submissionBegins(secretsInMemory: true, upstreamTime: now + lead), to: export)
         var wrong: Wrong?
         if wrongLeft > 0, random.below(4) > 0 {
             wrongLeft -= 1
@@ -179,7 +179,7 @@ struct StartHarness {
         answers.append((now + .milliseconds(1500 + random.below(20_000)), export, event))
     }
 
-    private mutating func look(_ export: Int) async {
+    private mutating func reconcile(_ export: Int) async {
         if random.below(6) == 0 { return apply(.reconcileFailed(ProviderError(.transient, "500")), to: export) }
         // A list of a server that is behind.
         let seen = random.below(6) == 0 ? now + .seconds(-600) : now

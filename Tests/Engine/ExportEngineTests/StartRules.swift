@@ -2,7 +2,7 @@ import ExportEngine
 
 /// How it is decided what became of a start.
 struct StartRules: Sendable {
-    /// Whether two looks that find nothing mean that nothing happened.
+    /// Whether two attempts that find nothing mean that nothing happened.
     var ambiguousStart: AmbiguousStart
     /// Whether a 2xx is an acceptance although it names no job.
     var successIsAcceptance: Bool

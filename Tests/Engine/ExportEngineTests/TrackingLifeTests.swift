@@ -106,7 +106,7 @@ import Testing
             .observed(.succeeded()),
             .observationFailed(Life.error(.transient)),
             .cancelRequested(withOwnersToken: true),
-            .submissionBegins(secretsAtHand: true),
+            .submissionBegins(secretsInMemory: true),
             .submitted(Life.submission),
             .reconciled(nil),
             .resumed,
@@ -212,7 +212,7 @@ import Testing
             #expect(life.export.notice?.code == .upstreamBusy)
             #expect(life.record.progress.resubmissions == number)
             let startedAt = life.now + .seconds(20)
-            life.take(.submissionBegins(secretsAtHand: false), .submitted(Life.submission), after: .seconds(20))
+            life.take(.submissionBegins(secretsInMemory: false), .submitted(Life.submission), after: .seconds(20))
             // A job of an earlier run is not this one.
             #expect(life.record.submittingSince == startedAt)
         }
@@ -260,19 +260,19 @@ import Testing
         late.filesPending = true
         var life = withoutFiles()
         let completedAt = life.export.completedAt
-        var looks = 0
+        var polls = 0
         var waits: [Duration] = []
-        while life.record.phase == .tracking, looks < 10_000 {
+        while life.record.phase == .tracking, polls < 10_000 {
             let wait = try #require(life.wait)
             waits.append(wait)
-            looks += 1
+            polls += 1
             life.take(.observed(late), after: wait)
             #expect(life.export.status == .succeeded)
             #expect(life.export.completedAt == completedAt)
         }
         #expect(waits.first.map { $0 <= .seconds(8) } == true)
         #expect(waits.max().map { $0 <= .seconds(600) } == true)
-        #expect(looks < 2500)
+        #expect(polls < 2500)
         #expect(life.now >= (completedAt ?? life.now) + .seconds(14 * 86_400))
         #expect(life.export.notice?.code == .filesMissing)
     }

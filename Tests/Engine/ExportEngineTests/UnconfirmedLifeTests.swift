@@ -34,15 +34,15 @@ import Testing
         #expect(life.export.completedAt == life.now)
         #expect(life.export.tracking == .background)
         // Its caller may stop asking; it is looked for all the same, four times a day, for seven days.
-        var looks = 0
+        var attempts = 0
         while life.record.phase == .submitting {
             #expect(life.step == .reconcile)
             #expect(life.wait == .seconds(6 * 3600))
             life.take(after: life.wait ?? .zero)
             life.take(.reconciled(nil))
-            looks += 1
+            attempts += 1
         }
-        #expect(looks == 28)
+        #expect(attempts == 28)
         #expect(life.record.phase == .settled)
         #expect(life.export.status == .unknown)
         #expect(life.record.progress.submissionAttempts == 1)
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func failedLooksAreToldAndBackOff() {
+    @Test func failedAttemptsAreToldAndBackOff() {
         var life = Self.unconfirmed()
         var error = Life.error(.ambiguous)
         error.detail = "Two jobs: a, b."
@@ -103,7 +103,7 @@ import Testing
         life.take(.reconciled(nil), after: .seconds(10))
         #expect(life.step == .submit)
         #expect(life.wait == .zero)
-        life.take(.submissionBegins(secretsAtHand: false))
+        life.take(.submissionBegins(secretsInMemory: false))
         // A job of either attempt is ours.
         #expect(life.record.submittingSince == began)
     }
@@ -144,7 +144,7 @@ import Testing
             #expect(again.wait == .zero)
             #expect(again.export.status == .notStarted)
             #expect(again.export.completedAt == nil && again.export.error == nil && again.export.notice == nil)
-            again.take(.submissionBegins(secretsAtHand: false))
+            again.take(.submissionBegins(secretsInMemory: false))
             #expect(again.record.submittingSince == again.now)
 
             var over = life
@@ -154,7 +154,7 @@ import Testing
             #expect(over.export.completedAt != nil)
             #expect(over.step == .nothing)
         }
-        // A look that was under way finds the job after all.
+        // An attempt that was under way finds the job after all.
         waiting.take(.decided(.notStarted), .reconciled(Life.submission))
         #expect(waiting.step == .observe)
     }
@@ -214,7 +214,7 @@ import Testing
 
     @Test func theMarkerKnowsTheUpstreamsClock() {
         var life = Life()
-        life.take(.submissionBegins(secretsAtHand: false, upstreamTime: Life.start + .seconds(100)))
+        life.take(.submissionBegins(secretsInMemory: false, upstreamTime: Life.start + .seconds(100)))
         #expect(life.record.marker.upstreamNotBefore == Life.start + .seconds(100))
         life.take(.submissionFailed(Life.error(.transient)))
         #expect(life.record.marker.upstreamNotBefore == nil)

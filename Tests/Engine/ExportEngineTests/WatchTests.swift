@@ -33,13 +33,13 @@ import Testing
         ledger.set { $0.beforeRecord = { gate.pass($0) } }
         let told = (0..<1000).map { _ in Told<ExportSnapshot>() }
         for one in told { later.engine.find(id, owner: "alice", then: one.tell) }
-        let stranger = Told<ExportSnapshot>()
-        later.engine.find(id, owner: "mallory", then: stranger.tell)
+        let other = Told<ExportSnapshot>()
+        later.engine.find(id, owner: "mallory", then: other.tell)
         gate.open()
         for one in told { #expect(await one.first()?.export.id == id) }
-        #expect(await stranger.first() == nil)
+        #expect(await other.first() == nil)
         #expect(ledger.recordReads == 1)
-        // At hand by now: told before the call returns.
+        // In memory by now: told before the call returns.
         let next = Told<ExportSnapshot>()
         later.engine.find(id, owner: "alice", then: next.tell)
         #expect(next.all.count == 1)

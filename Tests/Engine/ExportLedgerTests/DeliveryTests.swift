@@ -18,9 +18,9 @@ import Testing
     }
 
     @Test func unknownExportsHaveNone() async throws {
-        let stranger = Fixture.delivery(of: Fixture.id())
-        #expect(try await ledger.insert(stranger) { $0.fence += 1 } == .notFound)
-        #expect(try await ledger.deliveries(of: stranger.exportID, after: nil, limit: 9) == nil)
+        let unknown = Fixture.delivery(of: Fixture.id())
+        #expect(try await ledger.insert(unknown) { $0.fence += 1 } == .notFound)
+        #expect(try await ledger.deliveries(of: unknown.exportID, after: nil, limit: 9) == nil)
         let rows = try await ledger.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM delivery") }
         #expect(rows == 0)
     }

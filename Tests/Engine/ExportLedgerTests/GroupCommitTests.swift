@@ -110,7 +110,7 @@ import Testing
         #expect(try await gate.stored() == [1, 3])
     }
 
-    @Test func creationsComeFirstAndLeaveRoom() async throws {
+    @Test func creationsComeFirstAndLeaveCapacity() async throws {
         let gate = try Gate(GroupCommitter.Limits(group: 4))
         let creations = (0..<5).map { number in { @Sendable in try await gate.add(number, .creation) } }
         let changes = (10..<12).map { number in { @Sendable in try await gate.add(number) } }

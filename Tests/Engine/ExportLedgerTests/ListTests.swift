@@ -86,7 +86,7 @@ import Testing
         let newest = records.map(\.export).sorted { $0.id > $1.id }
         var known: [ExportID: ExportSnapshot] = [:]
         for export in newest where Bool.random(using: &generator) { known[export.id] = ExportSnapshot(export) }
-        let atHand = known
+        let inMemory = known
         for _ in 0..<400 {
             var filter = ExportFilter()
             filter.provider = [nil, "a", "b", "x"].randomElement(using: &generator)?.map { ProviderID($0) }
@@ -111,7 +111,7 @@ import Testing
             #expect(page.hasMore == (matches.count > limit), "\(filter)")
             // Half of them known.
             let some = try await ledger.exports(matching: filter, before: before, limit: limit) { id, revision in
-                atHand[id].flatMap { $0.export.revision == revision ? $0 : nil }
+                inMemory[id].flatMap { $0.export.revision == revision ? $0 : nil }
             }
             #expect(some.exports == page.exports && some.hasMore == page.hasMore, "\(filter)")
         }

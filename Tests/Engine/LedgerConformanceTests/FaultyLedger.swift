@@ -34,13 +34,13 @@ final class FaultyLedger: ExportLedger {
     ) async throws -> InsertOutcome {
         var (key, since) = (idempotency, claimsSince)
         switch fault {
-        case .forgetsNewExports: return .created(record)
+        case .losesNewExports: return .created(record)
         case .answersBeforeTheCommit where key == nil:
             unwritten.withLock { $0.append(record) }
             return .created(record)
         case .ignoresKeys: key = nil
         case .ignoresFingerprints: key = key.map { Idempotency(key: $0.key, fingerprint: "") }
-        case .remembersKeysForEver: since = Timestamp(milliseconds: 0)
+        case .keepsKeysForEver: since = Timestamp(milliseconds: 0)
         case .ignoresCancellation:
             let outcome = try await Task {
                 try await self.ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
@@ -64,7 +64,7 @@ final class FaultyLedger: ExportLedger {
     func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {
         var (key, since, caller) = (idempotency, claimsSince, caller)
         if fault == .ignoresFingerprints { key = Idempotency(key: key.key, fingerprint: "") }
-        if fault == .remembersKeysForEver { since = Timestamp(milliseconds: 0) }
+        if fault == .keepsKeysForEver { since = Timestamp(milliseconds: 0) }
         if fault == .sharesKeysBetweenCallers { caller = "alice" }
         return try await ledger.claimed(key, by: caller, claimsSince: since)
     }
@@ -86,7 +86,7 @@ final class FaultyLedger: ExportLedger {
                 result.map { record in
                     var record = record
                     if fault == .losesAField { record?.progress.decision = nil }
-                    if fault == .forgetsPolls { record?.progress.polls = 0 }
+                    if fault == .losesPolls { record?.progress.polls = 0 }
                     return record
                 }
             )
@@ -171,8 +171,8 @@ final class FaultyLedger: ExportLedger {
     ) async throws -> OtherExports.Claims {
         var claims = try await ledger.claims(on: upstreamIDs, of: provider, connection: connection, except: id)
         switch fault {
-        case .forgetsUnconfirmedStarts: claims.unconfirmed = []
-        case .forgetsEndedJobs: claims.boundIDs.remove("over")
+        case .losesUnconfirmedStarts: claims.unconfirmed = []
+        case .losesEndedJobs: claims.boundIDs.remove("over")
         case .takesEveryConnectionForOne:
             let other = try await ledger.claims(on: upstreamIDs, of: provider, connection: "other", except: id)
             claims.boundIDs.formUnion(other.boundIDs)

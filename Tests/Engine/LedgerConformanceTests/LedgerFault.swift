@@ -1,10 +1,10 @@
 /// What a faulty ledger does wrong.
 enum LedgerFault: String, Sendable, CaseIterable {
-    case forgetsNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, remembersKeysForEver
+    case losesNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, keepsKeysForEver
     case leavesTheExportOfAReplay, prunesTooMuch
     case mixesReadsUp, losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
-    case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, forgetsPolls, listsWithoutPolls
-    case bindsAJobTwice, takesEveryConnectionForOne, forgetsUnconfirmedStarts, forgetsEndedJobs
+    case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, losesPolls, listsWithoutPolls
+    case bindsAJobTwice, takesEveryConnectionForOne, losesUnconfirmedStarts, losesEndedJobs
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
     case neverHasMore, showsOldSnapshots, includesTheEndOfTheTime
     case expiresEarly, expiresAnything
@@ -19,21 +19,21 @@ enum LedgerFault: String, Sendable, CaseIterable {
     /// The case of the suite that has to find it.
     var foundBy: String {
         switch self {
-        case .forgetsNewExports, .losesAField: "a new export is there"
+        case .losesNewExports, .losesAField: "a new export is there"
         case .ignoresKeys, .leavesTheExportOfAReplay: "the same request gives the same export"
         case .ignoresFingerprints: "a key belongs to one request"
         case .sharesKeysBetweenCallers: "a key belongs to one caller"
-        case .remembersKeysForEver, .prunesTooMuch: "old keys are forgotten"
+        case .keepsKeysForEver, .prunesTooMuch: "old keys are pruned"
         case .tellsTheFormerRecord: "an update writes every field"
         case .mixesReadsUp: "reads at once get each its own record"
         case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
         case .takesOverItsOwn, .takesOverWithoutAFence, .takesOverWhatIsSettled, .leavesTheEpoch:
             "an engine takes over what others have"
         case .losesUpdatesAtOnce: "updates at once lose nothing"
-        case .forgetsPolls, .listsWithoutPolls: "what is polled is read back everywhere"
+        case .losesPolls, .listsWithoutPolls: "what is polled is read back everywhere"
         case .bindsAJobTwice: "a job is bound to one export"
-        case .takesEveryConnectionForOne, .forgetsEndedJobs: "bound jobs are told"
-        case .forgetsUnconfirmedStarts: "unconfirmed starts are told"
+        case .takesEveryConnectionForOne, .losesEndedJobs: "bound jobs are told"
+        case .losesUnconfirmedStarts: "unconfirmed starts are told"
         case .listsTheOldestFirst: "the newest come first"
         case .ignoresTheStatus, .ignoresTheCreator, .includesTheEndOfTheTime: "filters combine in every way"
         case .includesTheLastOfThePage, .ignoresTheLimit, .neverHasMore: "pages follow one another"
@@ -57,7 +57,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .tellsOfRefusedChanges: "a full disk leaves no event without its change"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
-        case .hidesTheFullDisk: "a full disk refuses and forgets nothing"
+        case .hidesTheFullDisk: "a full disk refuses and loses nothing"
         }
     }
 }

@@ -28,7 +28,7 @@ import Testing
         request.target.contains("skiptoken") ? Int(request.target.split(separator: "=").last ?? "") ?? 1 : 1
     }
 
-    @Test("fault C3: a look for a job through several pages comes to its end")
+    @Test("fault C3: a search for a job through several pages comes to its end")
     func reconcileOfSeveralPages() async throws {
         try await Workbench.run(budget: Self.budget, time: HastyTime()) { bench async throws in
             let origin = bench.graph.origin
@@ -76,8 +76,8 @@ import Testing
         return (known, .max)
     }
 
-    @Test("fault C3: a list and the closer looks that it leaves open come to their end, and the list is known at once")
-    func closerLooks() async throws {
+    @Test("fault C3: a list and the single reads that it leaves open come to their end, and the list is known at once")
+    func singleReads() async throws {
         let references = ["a1", "b2", "c3", "d4", "e5"].map { Workbench.reference($0) }
         let time = HastyTime()
         try await Workbench.run(budget: Self.budget, time: time) { bench async throws in
@@ -97,7 +97,7 @@ import Testing
             #expect(try first[references[0]]?.get().status == .running)
             #expect(try first[references[1]]?.get().status == .running)
             #expect(first.values.compactMap(\.waits).count == 3)
-            // The running ones are due again each time: the list does not take the place of the closer looks for ever.
+            // The running ones are due again each time: the list does not take the place of the single reads for ever.
             var unknown = Set(references.dropFirst(2))
             for _ in 0..<12 where !unknown.isEmpty {
                 time.advance(by: .seconds(20))

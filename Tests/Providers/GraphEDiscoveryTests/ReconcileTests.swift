@@ -39,12 +39,12 @@ import Testing
                 Self.unmarked(Self.ids[1], created: "2026-07-02T09:14:00Z"),
                 Self.operation("c1", created: "2026-07-02T09:15:05Z"),
             ]
-            let strangers =
+            let foreign =
                 others.dropLast() + [
                     .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["outputName": "Another"]) { $1 }),
                     .object((Self.unmarked(Self.ids[1]).object ?? [:]).merging(["action": "exportResult"]) { $1 }),
                 ]
-            bench.graph.script { _ in .json(["value": .array(strangers + [Self.unmarked(Self.ids[0])])]) }
+            bench.graph.script { _ in .json(["value": .array(foreign + [Self.unmarked(Self.ids[0])])]) }
             let found = try await reconcile(bench)
             #expect(found?.reference.id == Self.ids[0])
             #expect(bench.graph.requests.count == 1)
@@ -166,9 +166,9 @@ import Testing
 
     @Test func aPageAtAnotherHostIsNotAskedFor() async throws {
         try await Workbench.run { bench async throws in
-            let stranger = bench.blob.origin
+            let otherOrigin = bench.blob.origin
             bench.graph.script { _ in
-                .json(["value": [], "@odata.nextLink": .string("\(stranger)/v1.0/more?$skiptoken=1")])
+                .json(["value": [], "@odata.nextLink": .string("\(otherOrigin)/v1.0/more?$skiptoken=1")])
             }
             let error = try await providerError { _ = try await reconcile(bench) }
             #expect(error.code == .permanent)

@@ -76,12 +76,12 @@ import Testing
         #expect(turns.inTurn(parts).map(Self.id) == ["c1-1", "c2-1", "c0-1"])
     }
 
-    /// What is remembered is bounded, and what is in use is not what is forgotten.
-    @Test func whatIsInUseIsRemembered() {
+    /// What is kept is bounded, and what is in use is not what is evicted.
+    @Test func whatIsInUseIsKept() {
         let turns = ObservationTurns()
         let kept = Self.reference(1, in: "kept")
         turns.areUnclear([kept])
-        for number in 0..<(3 * ObservationTurns.remembered) {
+        for number in 0..<(3 * ObservationTurns.capacity) {
             if number.isMultiple(of: 1000) { _ = turns.inTurn([.one(kept)]) }
             turns.asked(.one(Self.reference(number, in: "passing")))
         }

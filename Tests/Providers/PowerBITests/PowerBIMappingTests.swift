@@ -6,7 +6,7 @@ import Testing
 
 @testable import PowerBI
 
-/// The table in the documentation against the page that it speaks of: no property is forgotten, none is invented.
+/// The table in the documentation against the page that it speaks of: no property is left out, none is invented.
 @Suite struct PowerBIMappingTests {
     /// The rows of each table, by the heading above it.
     private func tables() throws -> [String: [(property: String, ours: String)]] {

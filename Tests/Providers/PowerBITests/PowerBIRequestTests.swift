@@ -70,7 +70,10 @@ import UpstreamHTTP
         #expect(configured.plan.source["reportType"] == "PaginatedReport")
     }
 
-    @Test("data formats of a Power BI report are refused with what can be had instead", arguments: ["CSV", "XLSX"])
+    @Test(
+        "data formats of a Power BI report are refused with the formats that are possible instead",
+        arguments: ["CSV", "XLSX"]
+    )
     func dataOfPowerBIReport(format: String) {
         for members in [
             ["reportType": "PowerBIReport"], ["powerBIReportConfiguration": ["pages": [["pageName": "ReportSection"]]]],

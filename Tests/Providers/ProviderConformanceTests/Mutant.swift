@@ -56,14 +56,14 @@ enum WithAFormatMissingInTheSchema: Shape {
 /// What is wrong with a mutant's behaviour.
 enum Mutation: Sendable, Hashable, CaseIterable {
     case none
-    case callsInValidate, forgetsFaults, acceptsAnyMember, writesTheSecretDown, goesOnWithoutTheSecret
+    case callsInValidate, omitsFaults, acceptsAnyMember, writesTheSecretDown, goesOnWithoutTheSecret
     case startsTwice, answersWithAnotherReference, losesTheMarker, findsAnyJob, losesEndedJobs, callsForUnsupported
     case cancelsNothing, cancelsAll, repeatsABrokenStart, callsABrokenStartTransient
-    case forgetsMissingJobs, inventsMissingJobs, asksForEach, failsAllForOne
+    case omitsMissingJobs, inventsMissingJobs, asksForEach, failsAllForOne
     case succeedsEarly, goesBack, tellsWrongProgress, showsFilesEarly, hidesFailures, takesUnknownForSuccess
     case reordersFiles, invertsIDs, dropsTheLastByte, servesOnce, endsQuietly, deliversGarbageAtTheBreak
-    case servesNoParts, shiftsParts, forgetsTheRange, endsPartsEarly, ignoresTheValidator, ignoresTheEnd
-    case callsExpiredTransient, forgetsRetryAfter, callsServerErrorsPermanent, callsRefusedTokensTransient
+    case servesNoParts, shiftsParts, omitsTheRange, endsPartsEarly, ignoresTheValidator, ignoresTheEnd
+    case callsExpiredTransient, omitsRetryAfter, callsServerErrorsPermanent, callsRefusedTokensTransient
     case ignoresCancellation, startsThoughCancelled, printsTheToken
     case takesAnyID, startsUnasked
 }
@@ -92,7 +92,7 @@ struct Mutant<Form: Shape>: ExportProvider {
         case .callsInValidate:
             base.upstream.arrive()
             return try base.validate(options)
-        case .forgetsFaults:
+        case .omitsFaults:
             do throws(ProviderError) {
                 return try base.validate(options)
             } catch {
@@ -220,7 +220,7 @@ struct Mutant<Form: Shape>: ExportProvider {
             case .success(let observation): answers[reference] = .success(changed(observation))
             case .failure(let error):
                 switch mutation {
-                case .forgetsMissingJobs where error.code == .notFound: answers[reference] = nil
+                case .omitsMissingJobs where error.code == .notFound: answers[reference] = nil
                 case .inventsMissingJobs where error.code == .notFound:
                     answers[reference] = .success(Observation(.running, upstreamStatus: "working"))
                 case .failsAllForOne where error.code == .notFound:
@@ -310,7 +310,7 @@ struct Mutant<Form: Shape>: ExportProvider {
         switch mutation {
         case .shiftsParts: part = MemoryBytes(bytes: part.bytes.dropFirst() + [0], end: part.end)
         case .endsPartsEarly: part = MemoryBytes(bytes: part.bytes.dropLast(), end: part.end - 1)
-        case .forgetsTheRange: head.range = nil
+        case .omitsTheRange: head.range = nil
         default: break
         }
         return FileBody(head: head, bytes: part)
@@ -330,7 +330,7 @@ struct Mutant<Form: Shape>: ExportProvider {
         var error = error
         switch mutation {
         case .callsExpiredTransient where error.code == .gone: error.code = .transient
-        case .forgetsRetryAfter: error.retryAfter = nil
+        case .omitsRetryAfter: error.retryAfter = nil
         case .callsServerErrorsPermanent where error.code == .transient && error.upstream != nil:
             error.code = .permanent
         case .callsRefusedTokensTransient where error.code == .unauthenticated: error.code = .transient

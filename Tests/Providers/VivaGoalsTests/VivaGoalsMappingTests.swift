@@ -6,7 +6,7 @@ import Testing
 
 @testable import VivaGoals
 
-/// The table in the documentation against the page that it speaks of: no property is forgotten, none is invented.
+/// The table in the documentation against the page that it speaks of: no property is left out, none is invented.
 @Suite struct VivaGoalsMappingTests {
     /// The first cell of each row that begins with a name in backquotes.
     private func names(in lines: some Sequence<Substring>) -> [String] {

@@ -77,9 +77,9 @@ import Testing
             let key = TestIdentity.jwk(try TestIdentity.key.get(), id: "k1")
             let set = try await lab.control("issuer-keys", ["issuer": .string(Self.issuer), "keys": [key]])
             #expect(set.status == 204)
-            let stranger = try TestIdentity.otherKey.get()
+            let otherKey = try TestIdentity.otherKey.get()
             let wrong = [
-                try assertion(lab, key: stranger), try assertion(lab, header: ["kid": "k2"]),
+                try assertion(lab, key: otherKey), try assertion(lab, header: ["kid": "k2"]),
             ]
             for assertion in wrong { #expect(try await lab.tokenReply(assertion: assertion).entraCode == 50_012) }
             let unsupported = try assertion(lab, header: ["alg": "PS256"], .ps256)
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test func theControlPlaneListsAndForgets() async throws {
+    @Test func theControlPlaneListsAndDeletes() async throws {
         try await withLab { lab in
             try await register(lab)
             let url = "\(lab.addresses.api)/_sandbox/federated-credentials"

@@ -39,9 +39,9 @@ import Testing
             #expect(bare.json["error"] == "bad_request_102")
             let incomplete = try await lab.get(imds(lab), headers: Self.metadata)
             #expect(incomplete.json["error"] == "invalid_request")
-            let stranger = try await lab.get(url + "&client_id=\(SandboxSeed.clientID)", headers: Self.metadata)
-            #expect(stranger.status == 400)
-            #expect(stranger.json["error_description"] == "Identity not found")
+            let unknown = try await lab.get(url + "&client_id=\(SandboxSeed.clientID)", headers: Self.metadata)
+            #expect(unknown.status == 400)
+            #expect(unknown.json["error_description"] == "Identity not found")
             let scope = try await lab.get(imds(lab) + "&resource=\(Self.graph)/.default", headers: Self.metadata)
             #expect(scope.json["error"] == "invalid_resource")
         }

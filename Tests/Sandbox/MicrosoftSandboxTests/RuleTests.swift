@@ -10,7 +10,7 @@ import Testing
         try await lab.post("\(lab.addresses.api)/_sandbox/rules", rule)
     }
 
-    private func look(_ lab: Lab) async throws -> Reply { try await lab.get(lab.goals, token: GoalsTests.user) }
+    private func read(_ lab: Lab) async throws -> Reply { try await lab.get(lab.goals, token: GoalsTests.user) }
 
     @Test func rulesCountAfterAndTimes() async throws {
         try await withLab { lab in
@@ -22,7 +22,7 @@ import Testing
                 .status == 204
             )
             var seen: [Int] = []
-            for _ in 0..<4 { seen.append(try await look(lab).status) }
+            for _ in 0..<4 { seen.append(try await read(lab).status) }
             #expect(seen == [200, 503, 503, 200])
         }
     }
@@ -30,11 +30,11 @@ import Testing
     @Test func deletedRulesAreOutOfForce() async throws {
         try await withLab { lab in
             _ = try await rule(lab, ["fault": ["kind": "status", "status": 500, "body": ["Message": "x"]]])
-            let broken = try await look(lab)
+            let broken = try await read(lab)
             #expect(broken.status == 500)
             #expect(broken.json == ["Message": "x"])
             #expect(try await lab.send(.DELETE, "\(lab.addresses.api)/_sandbox/rules").status == 204)
-            #expect(try await look(lab).status == 200)
+            #expect(try await read(lab).status == 200)
         }
     }
 
@@ -50,7 +50,7 @@ import Testing
                     ],
                 ]
             )
-            let reply = try await look(lab)
+            let reply = try await read(lab)
             #expect(reply.text == "later")
             #expect(reply.headers.first(name: "Retry-After") == "120")
             #expect(reply.headers.first(name: "X-A") == "b")
@@ -64,12 +64,12 @@ import Testing
                 ["operation": "*.list", "times": 1, "fault": ["kind": "throttled", "retryAfter": "2.128"]]
             )
             _ = try await rule(lab, ["operation": "*.list", "fault": ["kind": "throttled", "withoutHeader": true]])
-            let first = try await look(lab)
+            let first = try await read(lab)
             #expect(first.status == 429)
             #expect(first.headers.first(name: "Retry-After") == "2.128")
             #expect(first.json["error"]?["code"] == "TooManyRequests")
             #expect(first.json["error"]?["innerError"]?["status"] == "429")
-            let second = try await look(lab)
+            let second = try await read(lab)
             #expect(second.status == 429)
             #expect(!second.headers.contains(name: "Retry-After"))
         }
@@ -187,7 +187,7 @@ import Testing
     @Test func slowAnswersWaitOnTheSandboxClock() async throws {
         try await withLab { lab in
             lab.sandbox.addRule(SandboxRule(operation: "*", times: 1, fault: .slow(milliseconds: 30_000)))
-            let reply = Task { try await look(lab) }
+            let reply = Task { try await read(lab) }
             await lab.time.sleepers(atLeast: 1)
             lab.time.advance(by: .seconds(30))
             let status = try await reply.value.status

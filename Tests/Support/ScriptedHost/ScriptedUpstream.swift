@@ -16,7 +16,7 @@ public struct Script: Sendable {
     }
 }
 
-/// A server on loopback that answers what a test tells it to, and remembers what it was asked.
+/// A server on loopback that answers what a test tells it to, and records what it was asked.
 public final class ScriptedUpstream: Sendable {
     /// A request as it came.
     public struct Request: Sendable {

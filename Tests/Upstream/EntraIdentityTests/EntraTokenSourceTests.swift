@@ -176,7 +176,7 @@ extension EntraTokenSource {
                 time.advance(by: .seconds(10))
             }
             #expect(try await error.code == .transient)
-            // It is not remembered.
+            // It is not kept.
             async let token = source.token()
             await server.call(3).grant("one")
             #expect(try await token.secret == Secret("one"))

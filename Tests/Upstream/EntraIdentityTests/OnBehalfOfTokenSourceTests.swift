@@ -61,13 +61,13 @@ extension OnBehalfOfTokenSource {
         }
     }
 
-    @Test func onlySoManyUsersAreRemembered() async throws {
+    @Test func onlySoManyUsersAreKept() async throws {
         try await TokenServer.onBehalfOf(capacity: 3) { server, source, _ async throws in
             for (index, user) in ["a", "b", "c", "d"].enumerated() {
                 async let token = source.token(of: user)
                 await server.call(index).grant("for-" + user)
                 #expect(try await token.secret == Secret("for-" + user))
-                // "a" is asked for again and again, so that "b" is the one that gives way.
+                // "a" is asked for again and again, so that "b" is the one that is evicted.
                 if user != "d" { #expect(try await source.token(of: "a").secret == Secret("for-a")) }
             }
             #expect(try await source.token(of: "a").secret == Secret("for-a"))

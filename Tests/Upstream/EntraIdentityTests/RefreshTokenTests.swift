@@ -11,7 +11,7 @@ private let asked = "https://graph.microsoft.com/.default offline_access"
 /// Where one export's refresh token rests, in memory; counts what would have been written.
 final class Store: RefreshTokenStore {
     let exportID: ExportID
-    private let state: Mutex<(token: Secret?, kept: [String], forgotten: [String])>
+    private let state: Mutex<(token: Secret?, kept: [String], removed: [String])>
 
     init(_ token: String? = nil, of export: Int64 = 1) {
         var generator = SystemRandomNumberGenerator()
@@ -28,15 +28,15 @@ final class Store: RefreshTokenStore {
         }
     }
 
-    func forget(_ token: Secret) async {
+    func remove(_ token: Secret) async {
         state.withLock {
-            $0.forgotten.append(token.reveal())
+            $0.removed.append(token.reveal())
             if $0.token == token { $0.token = nil }
         }
     }
 
     var kept: [String] { state.withLock { $0.kept } }
-    var forgotten: [String] { state.withLock { $0.forgotten } }
+    var removed: [String] { state.withLock { $0.removed } }
 }
 
 extension OnBehalfOfTokenSource {
@@ -115,7 +115,7 @@ extension TokenServer.Call {
                     #expect(error.retryAfter == .seconds(60))
                     #expect(error.detail.contains("operator"))
                 }
-                #expect(store.forgotten.isEmpty)
+                #expect(store.removed.isEmpty)
             }
             #expect(server.calls.isEmpty)
         }
@@ -234,7 +234,7 @@ extension TokenServer.Call {
         (50_076, "interaction_required", false, .upstreamAuthorizationRequired),
         (50_079, "interaction_required", true, .upstreamClaimsRequired),
     ])
-    func whatOnlyTheUserCanMendIsForgotten(
+    func whatOnlyTheUserCanMendIsRemoved(
         _ number: Int,
         _ error: String,
         _ claims: Bool,
@@ -248,7 +248,7 @@ extension TokenServer.Call {
             #expect(error.code == .unauthenticated)
             #expect(error.problem == problem)
             #expect((error.challenge != nil) == claims)
-            #expect(store.forgotten == ["r-0"])
+            #expect(store.removed == ["r-0"])
             // Without it nobody is asked.
             #expect(try await source.refusal(nil, store).problem == .upstreamAuthorizationRequired)
             #expect(server.calls.count == 1)
@@ -264,7 +264,7 @@ extension TokenServer.Call {
         }
     }
 
-    @Test func whatPassesOrIsTheOperatorsForgetsNothing() async throws {
+    @Test func whatPassesOrIsTheOperatorsRemovesNothing() async throws {
         try await TokenServer.onBehalfOf(keepsRefreshTokens: true) { server, source, time async throws in
             let store = Store("r-0")
             let answers: [(Int, String, ProviderError.Code)] = [
@@ -280,7 +280,7 @@ extension TokenServer.Call {
                 #expect(try await refused.code == code)
                 time.advance(by: .seconds(3600))
             }
-            #expect(store.forgotten.isEmpty)
+            #expect(store.removed.isEmpty)
             async let token = source.token(nil, store)
             await server.call(answers.count).grant("a-1")
             #expect(try await token.secret == Secret("a-1"))
@@ -295,7 +295,7 @@ extension TokenServer.Call {
             await server.call(0).refuse(50_079, "interaction_required", claims: true)
             #expect(try await refused.problem == .upstreamClaimsRequired)
             #expect(server.calls.count == 1)
-            #expect(store.forgotten.isEmpty)
+            #expect(store.removed.isEmpty)
         }
     }
 

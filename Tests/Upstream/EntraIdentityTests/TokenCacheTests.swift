@@ -123,14 +123,14 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
         #expect(cache.requested(at: start + .seconds(7)) == .fetch)
     }
 
-    @Test func aBrokenConnectionIsNotRemembered() {
+    @Test func aBrokenConnectionIsNotKept() {
         var cache = TokenCache()
         #expect(cache.requested(at: start) == .fetch)
         #expect(cache.failed(ProviderError(.transient, "refused"), at: start) == nil)
         #expect(cache.requested(at: start) == .fetch)
     }
 
-    @Test func aSuccessForgetsTheRefusal() throws {
+    @Test func aSuccessDropsTheRefusal() throws {
         var cache = TokenCache()
         #expect(cache.requested(at: start) == .fetch)
         #expect(cache.failed(ProviderError(.unauthenticated, "no"), at: start) == nil)

@@ -49,7 +49,7 @@ import Testing
         #expect(place(state.outcome(of: ticket)) != nil)
     }
 
-    @Test func theBackgroundLeavesRoomForCallers() {
+    @Test func theBackgroundLeavesPlacesForCallers() {
         var state = BudgetState(RequestBudget(5, per: .seconds(60)))
         for _ in 0..<3 { #expect(place(state.now(call(.start), at: start).outcome) != nil) }
         let (poll, outcome) = state.now(call(.poll), at: start)

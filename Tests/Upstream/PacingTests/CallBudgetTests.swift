@@ -67,7 +67,7 @@ import Testing
     }
 
     /// A minute is a minute, whatever the wall clock is set to.
-    @Test("fault C1: a wall clock that is set forward makes no room")
+    @Test("fault C1: a wall clock that is set forward frees no place")
     func theWallClockCountsForNothing() async throws {
         let budget = budget(1)
         budget.answered(try await budget.place(for: call(.caller)))

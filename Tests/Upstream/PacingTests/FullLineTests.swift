@@ -28,7 +28,7 @@ import Testing
         let one = state.ask(waiter(.caller, "one"), at: start)
         #expect(state.outcome(of: one) == nil)
         guard case .queued(let place, _) = state.outcome(of: many[Self.most - 1]) else {
-            Issue.record("nobody gave way")
+            Issue.record("no call was evicted")
             return
         }
         #expect(place.position > 1)
@@ -67,7 +67,7 @@ import Testing
         #expect(state.now(waiter(.caller, "many"), at: start).outcome == .held(.seconds(60)))
     }
 
-    @Test func workUnderWayGivesWayToNobody() {
+    @Test func workUnderWayIsNeverEvicted() {
         var state = full()
         for order in 0..<Self.most {
             _ = state.ask(call(.poll, caller: "many", continues: UInt64(order + 1)), at: start)

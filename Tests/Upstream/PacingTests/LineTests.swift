@@ -291,7 +291,7 @@ private struct Players {
             #expect(place.position == number + 1 && place.estimatedWait >= .seconds(60) * number)
         }
         // What is let go of leaves its place to the others.
-        for number in 0..<499 { state.forget(.export(id(UInt64(number)))) }
+        for number in 0..<499 { state.remove(.export(id(UInt64(number)))) }
         #expect(state.queueLength(.start) == 1)
         let last = PacedCall(.start, host: "h", caller: "c", work: .export(id(499)), patience: .seconds(5))
         let ticket = state.ask(last, at: start + .seconds(1))

@@ -116,7 +116,7 @@ struct ReceiveBufferTests {
     }
 
     @Test("a share is never less than what is worth a call")
-    func floor() async throws {
+    func smallestShare() async throws {
         let budget = ReceiveBudget()
         let server = try await RawServer.start { _, _ in [] }
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)

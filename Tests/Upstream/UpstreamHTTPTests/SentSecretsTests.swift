@@ -7,10 +7,10 @@ import Testing
 
 /// An upstream that repeats what it was sent is read without it.
 @Suite struct SentSecretsTests {
-    private static func cut(_ secret: String, outOf text: String, andBeginnings: Bool = false) -> String {
+    private static func redact(_ secret: String, in text: String, andBeginnings: Bool = false) -> String {
         let secrets = [SecretWritings(secret)].compactMap { $0 }
         return String(
-            decoding: SecretWritings.cut(secrets, outOf: Array(text.utf8), andBeginnings: andBeginnings),
+            decoding: SecretWritings.redact(secrets, in: Array(text.utf8), andBeginnings: andBeginnings),
             as: UTF8.self
         )
     }
@@ -36,25 +36,25 @@ import Testing
         ("a+/=b", "a%2B%2", "a%2B%2"), ("a+/=b", #"a\u00"#, #"a\u00"#), ("abc", "abc", "abc"), ("", "x", "x"),
     ])
     func aSecretIsFoundInEveryWriting(_ secret: String, _ text: String, _ shown: String) {
-        #expect(Self.cut(secret, outOf: text) == shown)
+        #expect(Self.redact(secret, in: text) == shown)
     }
 
-    @Test func ofAnErrorBeginningsAreCutOutToo() {
+    @Test func ofAnErrorBeginningsAreRedactedToo() {
         let secret = "abcdefghijklmnopqrstuvwxyz"
         let text = "see 'abcdefghijklmnop...' and 'abcdefghijklmno...'"
-        #expect(Self.cut(secret, outOf: text) == text)
+        #expect(Self.redact(secret, in: text) == text)
         #expect(
-            Self.cut(secret, outOf: text, andBeginnings: true) == "see '<redacted>...' and 'abcdefghijklmno...'"
+            Self.redact(secret, in: text, andBeginnings: true) == "see '<redacted>...' and 'abcdefghijklmno...'"
         )
     }
 
-    @Test func theLongestIsCutOut() {
+    @Test func theLongestIsRedacted() {
         let secrets = ["abcd", "abcdef"].compactMap { SecretWritings($0) }
-        let cut = SecretWritings.cut(secrets, outOf: Array("abcdefg".utf8), andBeginnings: false)
-        #expect(String(decoding: cut, as: UTF8.self) == "<redacted>g")
+        let redacted = SecretWritings.redact(secrets, in: Array("abcdefg".utf8), andBeginnings: false)
+        #expect(String(decoding: redacted, as: UTF8.self) == "<redacted>g")
     }
 
-    /// Whatever bytes an upstream sends, nothing but secrets is taken out.
+    /// Whatever bytes an upstream sends, nothing but secrets is redacted.
     @Test func bytesThatAreNoTextStay() {
         var generator = SystemRandomNumberGenerator()
         let secrets = ["a%+\\é \"z"].compactMap { SecretWritings($0) }
@@ -65,7 +65,7 @@ import Testing
                     Bool.random(using: &generator)
                         ? special.randomElement(using: &generator) ?? 0 : UInt8.random(in: 0...255, using: &generator)
                 }
-            #expect(SecretWritings.cut(secrets, outOf: bytes, andBeginnings: true) == bytes)
+            #expect(SecretWritings.redact(secrets, in: bytes, andBeginnings: true) == bytes)
         }
     }
 

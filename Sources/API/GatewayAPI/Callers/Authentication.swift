@@ -3,14 +3,14 @@ import HTTPTypes
 import NIOCore
 import SystemCrypto
 
-/// Who calls: `Authorization: Bearer` with an API key, against the digests of the configured ones, or with an access token;
-/// without that field, the client certificate of the connection.
+/// Authenticates callers: by `Authorization: Bearer` with an API key, whose digest is compared with the configured ones, or
+/// with an access token. Without that field, by the client certificate of the connection.
 struct Authentication: Sendable {
     let keys: [APIKey]
     let tokens: AccessTokenVerifier?
     let certificates: PeerCertificates
 
-    /// Whether everybody is let in.
+    /// Whether every client is accepted without a credential.
     private var isOpen: Bool { keys.isEmpty && tokens == nil && certificates.callers.isEmpty }
 
     /// The caller. Throws `unauthenticated` for a missing, unreadable or wrong credential, and `unavailable` where a token
@@ -43,8 +43,8 @@ struct Authentication: Sendable {
         )
     }
 
-    /// The caller, where that can be told at once: everybody where nobody needs a credential, else the holder of an API key. Nil
-    /// where it takes more, and where `caller` would throw.
+    /// The caller, where that is known at once: `anonymous` where no credential is needed, or the holder of an API key. Nil where
+    /// more has to be checked, and where `caller` would throw.
     ///
     /// - Parameter line: The only line of `Authorization`.
     func callerAtOnce(authorization line: String?) -> Caller? {
@@ -53,7 +53,7 @@ struct Authentication: Sendable {
         return Caller(id: key.id, kind: .apiKey, permissions: key.permissions)
     }
 
-    /// What is wanted of callers.
+    /// The credentials that callers need, for an error message.
     private var words: String {
         let kinds = [keys.isEmpty ? nil : "an API key", tokens.map { _ in "an access token" }].compactMap { $0 }
         return kinds.isEmpty ? "nothing, but come with a client certificate" : kinds.joined(separator: " or ")

@@ -1,11 +1,11 @@
 import Exports
 import JSON
 
-/// Who calls, as far as it was proved.
+/// An authenticated caller.
 public struct Caller: Sendable, Hashable {
     /// How a caller proved who it is.
     public enum Kind: String, Sendable, Hashable {
-        /// Nobody has to, because the gateway has no credentials configured.
+        /// Without a credential, because the gateway has none configured.
         case anonymous
         case apiKey
         /// A TLS client certificate.
@@ -16,9 +16,9 @@ public struct Caller: Sendable, Hashable {
         case application
     }
 
-    /// Stable for ever, and never a name that somebody can take over: the key's or the certificate's configured id, or tenant
-    /// and object id (`user:<tid>:<oid>`), or tenant and application id (`app:<tid>:<appid>`). Owner of the exports it
-    /// creates (`createdBy`), and in the access log and every delivery.
+    /// A permanent id, never a name that another caller could take over: the configured id of the key or the certificate, or
+    /// tenant and object id (`user:<tid>:<oid>`), or tenant and application id (`app:<tid>:<appid>`). It is the owner of the
+    /// exports that the caller creates (`createdBy`), and is in the access log and in every delivery.
     public var id: String
     public var kind: Kind
     public var permissions: Permissions
@@ -30,10 +30,10 @@ public struct Caller: Sendable, Hashable {
         self.permissions = permissions
     }
 
-    /// Everybody, where no credentials are configured: may do everything.
+    /// The caller where no credentials are configured: may do everything.
     static let anonymous = Caller(id: "anonymous", kind: .anonymous, permissions: .everything)
 
-    /// Whose exports it gets to see; nil for everybody's.
+    /// The owner whose exports the caller may see; nil for all.
     var owner: String? { permissions.allow(.readAll) ? nil : id }
 
     /// Throws `forbidden`, naming the permission, where it is not granted.
@@ -48,10 +48,10 @@ extension Caller {
         provider.connections.filter { permissions.allow(.useConnection($0)) }
     }
 
-    /// The connection that it creates an export on; nil leaves the choice to the service, which knows them all.
+    /// The connection that the caller creates an export on; nil leaves the choice to the service, which knows them all.
     ///
-    /// Throws `forbidden` for a connection that it may not use, whether there is one of that name or not, and
-    /// `invalidExport` where one of several has to be named. Names none but those it may use.
+    /// Throws `forbidden` for a connection that the caller may not use, whether it exists or not, and `invalidExport` where one
+    /// of several has to be named. The error names only connections that the caller may use.
     func connection(_ wanted: String?, of provider: ConfiguredProvider) throws(GatewayError) -> String? {
         if let wanted { try require(.useConnection(wanted)) }
         if permissions.allow(.useEveryConnection) { return wanted }

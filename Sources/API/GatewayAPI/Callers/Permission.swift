@@ -1,12 +1,12 @@
-/// What a caller may do, by the names that the configuration, and the roles and scopes of tokens, have for it.
+/// A permission of a caller, with the name that the configuration, and the roles and scopes of tokens, use for it.
 public enum Permission: Sendable, Hashable, CustomStringConvertible {
     case create
     case read
     case download
     case cancel
-    /// The other permissions hold for every caller's exports, where else they hold for the caller's own; includes `read`.
+    /// The other permissions apply to every caller's exports, not only to the caller's own. Includes `read`.
     case readAll
-    /// What became of a start that is not confirmed may be decided: never implied, because a wrong decision starts a job twice.
+    /// The outcome of an unconfirmed start may be decided. Never implied, because a wrong decision starts a job twice.
     case resolve
     /// Exports may be created on this connection.
     case useConnection(String)
@@ -18,7 +18,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
         .create, .read, .download, .cancel, .readAll, .resolve, .useEveryConnection,
     ]
 
-    /// The names there are; `Connections.Use:*` stands for the name of any connection too.
+    /// All names. `Connections.Use:*` also stands for the name of any connection.
     public static let names = plain.map(\.description)
 
     /// Reads a name such as `Exports.Create` or `Connections.Use:purview`, letters in the case given; nil for any other text.
@@ -46,7 +46,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// All that one caller may do.
+/// All permissions of one caller.
 public struct Permissions: Sendable, Hashable {
     private let granted: Set<Permission>
 
@@ -55,7 +55,8 @@ public struct Permissions: Sendable, Hashable {
         self.granted = Set(granted)
     }
 
-    /// Everything a caller can do with its own exports, on every connection: what a key has whose permissions are not listed.
+    /// Everything that a caller can do with its own exports, on every connection. A key whose permissions are not configured has
+    /// these.
     public static let ownExports = Permissions([.create, .read, .download, .cancel, .useEveryConnection])
 
     /// Everything, with every caller's exports.

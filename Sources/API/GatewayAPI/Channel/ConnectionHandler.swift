@@ -8,38 +8,38 @@ import NIOHTTPTypesHTTP1
 import NIOSSL
 import SystemCrypto
 
-/// What Hummingbird leaves to do on a connection, just below it:
+/// Does what Hummingbird does not do on a connection, just below it in the pipeline:
 ///
-/// - `Expect: 100-continue` is answered when, and only when, a route wants the body.
-/// - An answer that comes before the upload has ended says `Connection: close`; what still comes in is read and dropped
-///   for a short while, so that the client gets to read the answer, and then the connection is closed.
-/// - Bytes that are no HTTP request are answered with a problem document, as everything else.
-/// - A client of HTTP/1.0 gets the plain bytes and their length, or is told to come with HTTP/1.1; then the connection ends.
+/// - `Expect: 100-continue` is answered only when a route reads the body.
+/// - An answer before the end of the upload says `Connection: close`. The rest of the upload is read and dropped for a short
+///   time, so that the client can read the answer. Then the connection is closed.
+/// - Bytes that are no HTTP request are answered with a problem document, like every other error.
+/// - An HTTP/1.0 client gets the plain bytes and their length, or an error that asks for HTTP/1.1. Then the connection ends.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
-/// - Those who wait are told when the client has left.
-/// - Little of an answer waits in memory for a slow client: what the socket does not take holds the writer up.
+/// - Waiting code is notified when the client has left.
+/// - Little of an answer waits in memory for a slow client: when the socket is full, the writer waits.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    /// The outbound event by which a route says that it is going to read the body.
+    /// The outbound event of a route that is going to read the body.
     struct BodyWanted: Sendable {
-        /// Whether the client waits to hear of it before it sends the body.
+        /// Whether the client waits for `100 Continue` before it sends the body.
         var isExpected: Bool
     }
 
-    /// The outbound event that tells who the caller of a request with a long head is. It fails with `MemoryRefusal` where there is
-    /// no memory for that head.
+    /// The outbound event that names the caller of a request with a long head. It fails with `MemoryRefusal` where there is no
+    /// memory for that head.
     struct CallerKnown: Sendable {
         var caller: String
     }
 
-    /// How long an upload that was answered is still read, so that closing does not destroy the answer on its way.
+    /// How long an upload is still read after its answer, because closing at once could destroy the answer in transit.
     private static let linger = TimeAmount.seconds(2)
 
-    /// One piece of a download waits here, however small it is, and not a second one.
+    /// Only one piece of a download waits here, however small it is.
     private static let waitingBytes = ChannelOptions.Types.WriteBufferWaterMark(low: 2 << 10, high: 4 << 10)
 
     private let limits: RequestLimits
@@ -49,17 +49,17 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let direct: ((ConnectionHandler) -> DirectAnswerHandler)?
     private let bytes: RequestBytesHandler?
     private var exchange = Exchange()
-    /// Of the request whose head comes next.
+    /// The version of the request whose head comes next.
     var version = HTTPVersion.http1_1
-    /// The answer under way was refused: its parts go nowhere.
+    /// The answer under way was refused: its parts are dropped.
     private var isRefusing = false
 
     /// - Parameters:
-    ///   - limits: What those are told whose heads are too long.
-    ///   - onUnreadable: Told the status with which bytes that are no request were answered.
-    ///   - onHandshakeFailure: Told that a connection ended before TLS was agreed on.
-    ///   - bytes: Counts what the connection holds of requests; nobody does by default.
-    ///   - direct: Makes what answers some requests before they come here; none by default.
+    ///   - limits: The limits that are named in errors about long heads.
+    ///   - onUnreadable: Called with the status of the answer to bytes that are no request.
+    ///   - onHandshakeFailure: Called when a connection ended before the TLS handshake was complete.
+    ///   - bytes: Counts the bytes of requests that the connection holds; not counted by default.
+    ///   - direct: Makes the handler that answers some requests before they come here; none by default.
     init(
         limits: RequestLimits,
         onUnreadable: @escaping @Sendable (Int) -> Void,
@@ -74,10 +74,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.direct = direct
     }
 
-    /// Whether no request is under way here, and the next one may be answered: by whoever stands before this handler.
+    /// Whether no request is under way here, so that a handler before this one may answer the next.
     var isIdle: Bool { exchange.isIdle }
 
-    /// Whether what the connection holds could be counted for this caller, whose request is being answered before this handler.
+    /// Whether the bytes that the connection holds could be charged to this caller, whose request is answered before this
+    /// handler.
     func isCharged(to caller: String?) -> Bool {
         guard let bytes, let caller else { return true }
         return (try? bytes.charge(to: caller)) != nil
@@ -234,7 +235,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if !isRefusing { onUnreadable(Int(status.code)) }
     }
 
-    /// Ends our half of the connection, and the rest of it when the client has had time to read.
+    /// Closes the connection's output, and its input when the client has had time to read.
     private func closeAfter(_ sent: EventLoopFuture<Void>, _ context: ChannelHandlerContext) {
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         sent.whenComplete { _ in

@@ -1,10 +1,10 @@
 import NIOCore
 
-/// Which connections there are, and which has to give way when there are too many: the decisions of `ConnectionTable`, without
+/// Which connections there are, and which one is closed when there are too many: the decisions of `ConnectionTable`, without
 /// its channels.
 ///
-/// Whoever says nothing gives way to whoever comes next: first the connection without a known caller that is idle for longest,
-/// then the caller's that is. One with a request under way never does.
+/// An idle connection is closed for a new one: first the unauthenticated connection that is idle for longest, then the
+/// authenticated one that is idle for longest. A connection with a request under way is never closed for another.
 struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
     private struct Entry {
         /// Requests whose answers have not ended.
@@ -21,30 +21,30 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
     enum Decision: Hashable {
         /// Nothing: there are not too many, or all are busy.
         case nothing
-        /// This one has to go.
+        /// Close this connection.
         case close(ID)
-        /// Ask again after ``grace``: those without a caller are so new that they had no time to say anything.
+        /// Ask again after ``grace``: the unauthenticated connections are so new that they had no time to send anything.
         case wait
     }
 
-    /// How long a connection without a known caller may be silent, however many there are.
+    /// How long an unauthenticated connection may be idle, however many connections there are.
     static var grace: TimeAmount { .milliseconds(200) }
 
-    /// At most so many stay.
+    /// The most connections that stay open.
     let limit: Int
     private var entries: [ID: Entry] = [:]
-    private var strangers = IdleQueue<ID>()
+    private var unauthenticated = IdleQueue<ID>()
     private var callers = IdleQueue<ID>()
     private var lastPlace = 0
-    /// Those that were told to go and are still there.
+    /// Those that were chosen to be closed and are still open.
     private var told = 0
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    /// The places in the queues, those that do not count any more included.
-    var remembered: Int { strangers.count + callers.count }
+    /// The entries of both queues, including those that do not count any more.
+    var queued: Int { unauthenticated.count + callers.count }
 
     /// A connection was taken.
     mutating func opened(_ id: ID, at now: NIODeadline) {
@@ -69,27 +69,27 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
         if entry.underWay == 1 { becameIdle(id, at: now) }
     }
 
-    /// A request on it was a known caller's.
+    /// A request on it was authenticated.
     mutating func authenticated(_ id: ID, at now: NIODeadline) {
         guard let entry = entries[id], !entry.isAuthenticated else { return }
         entries[id]?.isAuthenticated = true
         if entry.underWay == 0 { becameIdle(id, at: now) }
     }
 
-    /// One that was told to go stays: a request came in before it heard of it.
+    /// A connection that was chosen to be closed stays: a request came in before it was closed.
     mutating func spared(_ id: ID) {
         guard entries[id]?.isTold == true else { return }
         entries[id]?.isTold = false
         told -= 1
     }
 
-    /// The connection that has to go now.
+    /// The connection to close now.
     mutating func next(at now: NIODeadline) -> Decision {
         guard entries.count - told > limit else { return .nothing }
-        drop(from: \.strangers, authenticated: false)
+        drop(from: \.unauthenticated, authenticated: false)
         drop(from: \.callers, authenticated: true)
-        if let stranger = strangers.first, let entry = entries[stranger] {
-            return entry.idleSince + Self.grace <= now ? tell(stranger) : .wait
+        if let oldest = unauthenticated.first, let entry = entries[oldest] {
+            return entry.idleSince + Self.grace <= now ? tell(oldest) : .wait
         }
         return callers.first.map { tell($0) } ?? .nothing
     }
@@ -105,7 +105,7 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
         lastPlace += 1
         entries[id]?.place = lastPlace
         entries[id]?.idleSince = now
-        let queue: WritableKeyPath<Self, IdleQueue<ID>> = entry.isAuthenticated ? \.callers : \.strangers
+        let queue: WritableKeyPath<Self, IdleQueue<ID>> = entry.isAuthenticated ? \.callers : \.unauthenticated
         self[keyPath: queue].add(id, place: lastPlace)
         if self[keyPath: queue].count > 4 * entries.count + 64 {
             let entries = entries
@@ -127,8 +127,8 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
     }
 }
 
-/// Ids in the order in which they became idle. Those that did something since stay in it until it is their turn, or until they
-/// are many.
+/// Ids in the order in which the connections became idle. Those that were active since stay in the queue until they come to its
+/// front, or until they are many.
 struct IdleQueue<ID: Sendable>: Sendable {
     private var items: [(id: ID, place: Int)] = []
     private var head = 0

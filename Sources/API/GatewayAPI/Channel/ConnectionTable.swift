@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import Synchronization
 
-/// The open connections of a listener. When there are too many, those that say nothing give way: see `ConnectionRegister`.
+/// The open connections of a listener. When there are too many, idle ones are closed: see `ConnectionRegister`.
 final class ConnectionTable: Sendable {
     private struct State {
         var register: ConnectionRegister<ObjectIdentifier>
@@ -20,17 +20,17 @@ final class ConnectionTable: Sendable {
 
     /// - Parameters:
     ///   - limit: The most connections that stay.
-    ///   - onDisplaced: Told of each connection that is closed to make room.
+    ///   - onDisplaced: Called for each connection that is closed for another.
     init(limit: Int, onDisplaced: @escaping @Sendable () -> Void) {
         self.limit = limit
         self.onDisplaced = onDisplaced
         state = Mutex(State(register: .init(limit: limit)))
     }
 
-    /// Lets in one connection more than the limit: what comes next decides whether another gives way to it.
+    /// Accepts one connection more than the limit: `ConnectionRegister` decides which one is closed for it.
     var delegate: some AvailableConnectionsDelegate { Accepting(limit: limit) }
 
-    /// A connection was taken; to be called before anything else is in its pipeline.
+    /// A connection was accepted. Must be called before anything else is in its pipeline.
     func opened(_ channel: any Channel, isSecure: Bool) throws {
         let id = ObjectIdentifier(channel)
         if isSecure {
@@ -47,7 +47,7 @@ final class ConnectionTable: Sendable {
                 state.register.closed(id)
             }
         }
-        makeRoom()
+        closeExcess()
     }
 
     /// A request came in on a connection.
@@ -58,10 +58,10 @@ final class ConnectionTable: Sendable {
     /// An answer has ended.
     func ended(_ channel: any Channel) {
         state.withLock { $0.register.ended(ObjectIdentifier(channel), at: .now()) }
-        makeRoom()
+        closeExcess()
     }
 
-    /// A request on a connection was a known caller's. Says whether memory was reserved for its head.
+    /// A request on a connection was authenticated. Says whether memory was reserved for its head.
     @discardableResult
     func authenticated(_ channel: any Channel) -> Bool {
         let id = ObjectIdentifier(channel)
@@ -83,7 +83,7 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// Known callers' requests on a connection were answered past `RequestCountHandler`, up to now.
+    /// Records that authenticated requests on a connection were answered without passing `RequestCountHandler`.
     func answered(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
         state.withLock { state in
@@ -91,10 +91,10 @@ final class ConnectionTable: Sendable {
             state.register.began(id)
             state.register.ended(id, at: .now())
         }
-        makeRoom()
+        closeExcess()
     }
 
-    private func makeRoom() {
+    private func closeExcess() {
         while true {
             let (victim, waits) = state.withLock { state -> ((any Channel)?, (any Channel)?) in
                 switch state.register.next(at: .now()) {
@@ -109,7 +109,7 @@ final class ConnectionTable: Sendable {
             if let waits {
                 waits.eventLoop.scheduleTask(in: ConnectionRegister<ObjectIdentifier>.grace) {
                     self.state.withLock { $0.isAskedAgain = false }
-                    self.makeRoom()
+                    self.closeExcess()
                 }
             }
             guard let victim else { return }
@@ -123,13 +123,13 @@ final class ConnectionTable: Sendable {
             let idle = try? victim.pipeline.syncOperations.handler(type: IdleConnectionHandler.self)
             guard idle?.isBusy != true else {
                 self.state.withLock { $0.register.spared(ObjectIdentifier(victim)) }
-                return self.makeRoom()
+                return self.closeExcess()
             }
             self.close(victim)
         }
     }
 
-    /// Closes a connection to make room for others; to be called on its event loop.
+    /// Closes a connection for others; to be called on its event loop.
     func close(_ victim: any Channel) {
         // Below TLS: its farewell would wait for an answer from who says nothing. Below all that may put it off, in any case.
         let pipeline = victim.pipeline.syncOperations

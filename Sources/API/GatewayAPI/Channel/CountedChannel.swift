@@ -4,11 +4,10 @@ import Logging
 import NIOCore
 import NIOSSL
 
-/// HTTP/1.1, over TLS where there is an identity, on a connection that the table knows of from its first moment: one that never
-/// gets as far as TLS counts too.
+/// HTTP/1.1, over TLS where there is an identity. The table knows a connection from its first moment, so that one that never
+/// completes TLS counts too.
 ///
-/// Each connection gets the certificate that is good when it comes; Hummingbird's own TLS channel keeps that of the start for
-/// good.
+/// Each new connection gets the current certificate. Hummingbird's own TLS channel would always use the first one.
 struct CountedChannel: ServerChildChannel {
     let table: ConnectionTable
     let identity: TLSIdentity?

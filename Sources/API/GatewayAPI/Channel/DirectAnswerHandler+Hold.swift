@@ -13,7 +13,7 @@ extension DirectAnswerHandler {
         answers.began()
     }
 
-    /// Asks the ledger for what is not at hand.
+    /// Asks the ledger for an export that is not in memory.
     func find(_ request: StatusRequest, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         begin(Hold(request: request, head: head), context)
         let (number, loop) = (holdNumber, context.eventLoop)
@@ -34,7 +34,7 @@ extension DirectAnswerHandler {
         wait(beyond: snapshot, context)
     }
 
-    /// Waits for a state after `snapshot`.
+    /// Waits for a newer state than `snapshot`.
     func wait(beyond snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
         guard let hold, let limit = hold.request.wait else { return }
         guard connection.isCharged(to: hold.request.entry.caller),
@@ -57,7 +57,7 @@ extension DirectAnswerHandler {
         }
     }
 
-    /// - Parameter export: What it has changed to; nil where the time is over.
+    /// - Parameter export: The new state; nil where the time is over.
     private func end(_ number: Int, _ export: Export?, _ context: ChannelHandlerContext) {
         guard number == holdNumber, let hold, let known = hold.snapshot else { return }
         let latest = answers.latest(hold.request, known: known, news: export)
@@ -66,7 +66,7 @@ extension DirectAnswerHandler {
         finish(with: latest, context)
     }
 
-    /// Nobody waits any more: the client has gone, or the server is about to.
+    /// Ends the wait: the client has left, or the server is stopping.
     func endWait(_ context: ChannelHandlerContext) {
         isLeaving = true
         end(holdNumber, nil, context)
@@ -79,13 +79,13 @@ extension DirectAnswerHandler {
         goOn(context)
     }
 
-    /// It is answered by whoever answers everything else.
+    /// Passes the request on, to be answered like all others.
     private func release(passingOn head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard endHold(context) != nil else { return }
         answers.abandoned()
         guard encoder != nil else { return table.ended(context.channel) }
         passOn(whole: head, context)
-        // Behind it: in between the connection would be one that is idle, and may have to give way.
+        // After that: in between, the connection would count as idle and might be closed.
         table.ended(context.channel)
         context.fireChannelReadComplete()
         goOn(context)
@@ -100,7 +100,7 @@ extension DirectAnswerHandler {
         return hold
     }
 
-    /// Takes what came in meanwhile.
+    /// Handles the parts that came in meanwhile.
     private func goOn(_ context: ChannelHandlerContext) {
         var isRead = false
         while hold == nil, let next = pending.popFirst() {

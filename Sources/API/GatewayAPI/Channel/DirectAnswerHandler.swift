@@ -5,13 +5,13 @@ import NIOHTTP1
 
 /// Answers on the event loop what `DirectAnswers` can answer, and passes everything else on.
 ///
-/// It stands before the codec that makes Hummingbird's requests and answers of NIO's, and writes whole answers past NIO's encoder:
-/// those two cost several times what an answer costs. The handlers that it passes by are told what they have to know. It answers
-/// only where nothing is under way behind it, so that answers keep the order of their requests, and only as fast as the client
-/// takes them.
+/// It is placed before the codec that converts between NIO's and Hummingbird's requests and answers, and writes whole answers
+/// without NIO's encoder: these two cost several times as much as an answer. The handlers that it bypasses are notified. It
+/// answers only where no request is under way behind it, so that answers keep the order of their requests, and only as fast as
+/// the client reads them.
 ///
-/// A request may have to wait, for the ledger or for a change: it is held here without a task. What the client sends meanwhile
-/// waits too, and is not read on when it is more than `mostPending` parts.
+/// A request that has to wait, for the ledger or for a change, is held here without a task. What the client sends meanwhile waits
+/// too, and nothing more is read when it is more than `mostPending` parts.
 final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -21,7 +21,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// A request that waits.
     struct Hold {
         var request: StatusRequest
-        /// What is passed on where it turns out that it cannot be answered here.
+        /// The head to pass on if the request cannot be answered here.
         var head: HTTPRequestHead
         /// The state that the client is to wait beyond; nil while the ledger is asked.
         var snapshot: ExportSnapshot?
@@ -42,36 +42,36 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let slow: SlowReaderHandler
     let idle: IdleConnectionHandler
     let table: ConnectionTable
-    /// Where whole answers are written: behind it there is no handler that knows HTTP.
+    /// The context where whole answers are written: no handler after it knows HTTP.
     var encoder: ChannelHandlerContext?
     /// A request that may be answered here, as soon as it has ended.
     private var opened: (head: HTTPRequestHead, target: DirectAnswers.Target, fields: StatusFields)?
     var hold: Hold?
-    /// Told apart by it: what comes too late for one must not end another.
+    /// Numbers the waits: a late event for one must not end another.
     var holdNumber = 0
     var pending = CircularBuffer<Pending>()
     private static let mostPending = 16
     var isReadWanted = false
-    /// The client has said its last word, or the server is about to end: nobody waits.
+    /// The client has closed its output, or the server is stopping: no request waits any more.
     var isLeaving = false
-    /// Answers from here that the socket has not taken, and how many of them there may be.
+    /// The answers from here that the socket has not taken yet.
     private var unsent = 0
     private static let mostUnsent = 64
-    /// Bytes that were written since the last flush. TLS keeps what is not flushed, and does not say that it is much.
+    /// The bytes written since the last flush. TLS keeps unflushed bytes, and does not report how many.
     private var unflushed = 0
     private static let mostUnflushed = 16 << 10
-    /// When the table was last told of the connection's requests.
+    /// When the table was last notified of the connection's requests.
     private var told: NIODeadline?
-    /// A request was passed on that ends the connection: what comes behind it is not answered (RFC 9112, 9.6).
+    /// A request that ends the connection was passed on: requests after it are not answered (RFC 9112, 9.6).
     private var hasPassedLast = false
-    /// Who wants the connection closed, when those answers are out. Nothing that comes in is looked at any more.
+    /// The close requests to carry out when these answers were sent. Nothing that comes in is read any more.
     private var closing: [(mode: CloseMode, promise: EventLoopPromise<Void>?)] = []
 
     /// - Parameters:
-    ///   - connection: Knows what is under way behind this handler.
-    ///   - slow: Told how much was written.
-    ///   - idle: Told that the connection is in use.
-    ///   - table: Told that the connection is a known caller's, and, each second at the most, that it is in use.
+    ///   - connection: Knows which requests are under way behind this handler.
+    ///   - slow: Notified of the bytes that were written.
+    ///   - idle: Notified that the connection is in use.
+    ///   - table: Notified that the connection is authenticated and, at most once a second, that it is in use.
     init(
         answers: DirectAnswers,
         connection: ConnectionHandler,
@@ -123,7 +123,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// What was not answered goes the way of all others.
+    /// Passes on what was not answered here.
     private func passOn(_ context: ChannelHandlerContext) {
         guard let (head, _, _) = opened else { return }
         opened = nil
@@ -142,7 +142,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(wrapInboundOut(.end(nil)))
     }
 
-    /// Whether the client takes what it is sent.
+    /// Whether the client reads fast enough for another answer.
     private func isReady(_ context: ChannelHandlerContext) -> Bool {
         if unflushed > Self.mostUnflushed || !context.channel.isWritable { flush() }
         return context.channel.isWritable && unsent < Self.mostUnsent
@@ -155,7 +155,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answer(_ request: StatusRequest, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard let snapshot = answers.atHand(request) else { return find(request, head, context) }
+        guard let snapshot = answers.inMemory(request) else { return find(request, head, context) }
         guard answers.isSmall(snapshot) else { return passOn(whole: head, context) }
         guard isLeaving || !request.waits(for: snapshot) else {
             begin(Hold(request: request, head: head, snapshot: snapshot), context)
@@ -222,9 +222,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
-    /// Hummingbird closes when the client has said its last word, and does not know of answers from here: closing would drop what
-    /// the socket has not taken, and so would closing its output, which is all that is open then. Whoever is too slow or silent for
-    /// too long is not waited for.
+    /// Hummingbird closes the channel when the client has closed its output, and does not know the answers from here. Closing the
+    /// channel, or its output, would drop what the socket has not taken yet, so it waits for that. It does not wait for a client
+    /// that is too slow or was idle for too long.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if mode != .input { endWait(context) }
         guard mode != .input, unsent > 0 || hold != nil, !slow.hasCut, !idle.hasCut else {

@@ -5,7 +5,7 @@ import NIOHTTP1
 import NIOSSL
 
 extension Exchange.Failure {
-    /// What an error on the way of a request means; nil for those of the connection itself.
+    /// Converts an error of the pipeline; nil for an error of the connection itself.
     init?(of error: any Error) {
         switch error {
         case HTTPParserError.headerOverflow: self = .headerTooLarge
@@ -20,7 +20,7 @@ extension Exchange.Failure {
         }
     }
 
-    /// What the client is told.
+    /// The error for the client.
     func error(_ limits: RequestLimits) -> GatewayError {
         switch self {
         case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")

@@ -1,10 +1,9 @@
-/// What is going on between a client and us on one HTTP/1.1 connection: the decisions of `ConnectionHandler`, without its
-/// channel.
+/// The state of the requests and answers on one HTTP/1.1 connection: the decisions of `ConnectionHandler`, without its channel.
 struct Exchange {
     /// A request that was read and not yet answered.
     private struct Request {
         var isHead: Bool
-        /// HTTP/1.0: the connection ends with the answer, and nothing may come in chunks.
+        /// HTTP/1.0: the connection ends with the answer, which must not be chunked.
         var isOld: Bool
     }
 
@@ -14,9 +13,9 @@ struct Exchange {
     private var isReading = false
     /// The connection ends with the answer under way.
     private var isClosing = false
-    /// What was wrong with bytes that are no request; answered when its turn comes.
+    /// The fault of bytes that are no request. It is answered after the requests before it.
     private var failure: Failure?
-    /// Nothing that comes in is looked at any more.
+    /// Nothing that comes in is read any more.
     private var isBroken = false
 
     /// Bytes that could not be read as a request.
@@ -25,9 +24,9 @@ struct Exchange {
         case headerTooLarge
         /// There is no memory to read on.
         case noMemory
-        /// The body comes in a coding that is not understood.
+        /// The transfer coding of the body is unknown.
         case unknownTransferCoding
-        /// No bytes at all, but an answer that HTTP/1.0 cannot carry.
+        /// Not a fault of the request: an answer that HTTP/1.0 cannot carry.
         case needsHTTP11
     }
 
@@ -38,7 +37,7 @@ struct Exchange {
     enum ReadAction: Hashable {
         case forward
         case drop
-        /// Forward it, then close: the upload that was answered early has ended.
+        /// Forward it, then close: an upload that was answered early has ended.
         case forwardAndClose
     }
 
@@ -62,9 +61,9 @@ struct Exchange {
         return isClosing && unanswered.isEmpty ? .forwardAndClose : .forward
     }
 
-    /// Bytes came that are no request. Says what to answer now, if anything.
+    /// Bytes came that are no request. Returns what to answer now, if anything.
     ///
-    /// With `inBody`, the error belongs to the request that is being handled: it must be forwarded.
+    /// With `inBody`, the error belongs to the request that is being handled, and must be forwarded.
     mutating func readFailure(_ failure: Failure) -> (answerNow: Failure?, inBody: Bool) {
         if isBroken { return (nil, false) }
         if isReading { return (nil, true) }
@@ -79,17 +78,17 @@ struct Exchange {
 
     /// What to do at the beginning of an answer.
     struct HeadAction: Hashable {
-        /// It must say that the connection ends with it.
+        /// The answer must say that it ends the connection.
         var closes: Bool
-        /// It must not be sent.
+        /// The answer must not be sent.
         var isRefused = false
     }
 
-    /// A final answer begins. The connection ends with it when the request is old, and when the rest of an upload is still
-    /// coming that nobody wants: that is not read for ever.
+    /// A final answer begins. The connection ends with it when the request is HTTP/1.0, and when an unread upload is still
+    /// coming, because that is not read without end.
     ///
-    /// Without a length it would go out in chunks, which HTTP/1.0 does not know: its client would take their marks for
-    /// the file's bytes, and without them could not tell the end from a break (RFC 9112, 6.1 and 6.3).
+    /// An answer without a length would be chunked, which HTTP/1.0 does not know. Its client would take the chunk sizes for
+    /// bytes of the file, and without chunks could not tell the end from a broken connection (RFC 9112, 6.1 and 6.3).
     mutating func writeHead(hasLength: Bool = true) -> HeadAction {
         let isOld = unanswered.first?.isOld ?? false
         if unanswered.count == 1, isReading { isClosing = true }
@@ -99,7 +98,7 @@ struct Exchange {
 
     /// What to do at the end of an answer.
     struct EndAction: Hashable {
-        /// Answers to `HEAD` have no end on the wire: NIO's encoder would write that of a chunked body.
+        /// An answer to `HEAD` has no end on the wire: NIO's encoder would write the end of a chunked body.
         var isHead: Bool
         var closes: Bool
         /// The answer to what came after the last request.

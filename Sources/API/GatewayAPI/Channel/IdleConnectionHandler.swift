@@ -1,9 +1,9 @@
 import NIOCore
 import NIOHTTPTypes
 
-/// Closes a connection that is idle for too long: on which no request is being answered, and nothing comes in.
+/// Closes a connection that is idle for too long: no request is being answered on it, and nothing comes in.
 ///
-/// In the place of the timeout of Hummingbird's `HTTPConnectionStateHandler`, which cannot be told of answers that go past it.
+/// It replaces the timeout of Hummingbird's `HTTPConnectionStateHandler`, which does not see answers that bypass it.
 final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -16,10 +16,10 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var lastActive = NIODeadline.now()
     /// Requests whose answers have not ended.
     private(set) var underWay = 0
-    /// The body of the newest request is still coming: its client must go on sending.
+    /// The body of the newest request is still coming: its client must keep sending.
     private var isReading = false
     private var check: Scheduled<Void>?
-    /// Told of each answer that has ended and was not made at once.
+    /// Called for each answer that has ended and was not made at once.
     var onEnded: (() -> Void)?
 
     /// Whether a request is being answered.
@@ -30,7 +30,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         self.timeout = timeout
     }
 
-    /// A request is being answered past this handler; `endedBeside` must follow.
+    /// A request is being answered without passing this handler; `endedBeside` must follow.
     func beganBeside() { underWay += 1 }
 
     /// It was answered.
@@ -40,7 +40,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         onEnded?()
     }
 
-    /// A request was answered past this handler, at once.
+    /// A request was answered at once, without passing this handler.
     func answeredBeside(at now: NIODeadline) { lastActive = now }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -77,11 +77,11 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     private func schedule(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         check = context.eventLoop.scheduleTask(deadline: max(lastActive, context.eventLoop.now - timeout) + timeout) {
-            bound.value.handler.look(bound.value.context)
+            bound.value.handler.checkIdle(bound.value.context)
         }
     }
 
-    private func look(_ context: ChannelHandlerContext) {
+    private func checkIdle(_ context: ChannelHandlerContext) {
         check = nil
         let now = context.eventLoop.now
         if underWay > 0, !isReading {

@@ -1,16 +1,15 @@
 import NIOCore
 import NIOHTTPTypes
 
-/// The last bytes of an answer that is about to be cut.
+/// Sends the last bytes of an answer before its connection is broken off.
 enum LastBytes {
-    /// How long the client has to take them, together with what waits for it; what it has not taken then is dropped with the
-    /// connection.
+    /// How long the client has to read them, together with what waits before them. The rest is dropped with the connection.
     static let patience = TimeAmount.seconds(5)
 
-    /// Writes `bytes` behind everything of the answer under way that was written, and returns when the socket has taken
-    /// them, the client has gone or `patience` is over, in a cancelled task too.
+    /// Writes `bytes` after everything that was written of the answer under way. Returns when the socket has taken them, the
+    /// client has left, or `patience` is over, also in a cancelled task.
     ///
-    /// Past Hummingbird's writer, which takes nothing in a cancelled task; and waited for, because closing the channel drops
+    /// It bypasses Hummingbird's writer, which writes nothing in a cancelled task. It waits, because closing the channel drops
     /// what the socket has not taken.
     static func send(_ bytes: ByteBuffer, on channel: any Channel) async {
         let isOver = channel.eventLoop.makePromise(of: Void.self)
@@ -20,13 +19,13 @@ enum LastBytes {
         timer.cancel()
     }
 
-    /// How long an answer lasts at the least before it is cut.
+    /// The shortest time of an answer before it is broken off.
     static let shortestAnswer = TimeAmount.seconds(1)
 
-    /// Returns when `shortestAnswer` has passed since an answer of unknown length was begun, in a cancelled task too.
+    /// Returns when `shortestAnswer` has passed since an answer of unknown length was begun, also in a cancelled task.
     ///
-    /// A proxy that gets head, bytes and cut in one moment may tell its client the length of what it got: half a file is
-    /// whole then. One that has passed the head on cannot.
+    /// A proxy that gets head, bytes and the break at the same moment may send its client the length of what it got. Half a
+    /// file then looks whole. A proxy that has already passed on the head cannot do so.
     static func wait(since begun: NIODeadline, on channel: any Channel) async {
         guard begun + shortestAnswer > .now() else { return }
         try? await channel.eventLoop.scheduleTask(deadline: begun + shortestAnswer) {}.futureResult.get()

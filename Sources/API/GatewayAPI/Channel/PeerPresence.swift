@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Whether the other end of a connection is still there: Hummingbird does not tell a handler that waits.
+/// Whether the client of a connection is still there: Hummingbird does not notify a handler that waits.
 final class PeerPresence: Sendable {
     private struct State {
         var isGone = false
@@ -10,7 +10,7 @@ final class PeerPresence: Sendable {
 
     private let state = Mutex(State())
 
-    /// The peer will send nothing more: it closed the connection, or its half of it.
+    /// The client will send nothing more: it closed the connection, or its half of it.
     func leave() {
         let waiting = state.withLock { state in
             state.isGone = true
@@ -20,7 +20,7 @@ final class PeerPresence: Sendable {
         for tell in waiting { tell() }
     }
 
-    /// Runs `body`; `tell` is called once when the peer is gone while it runs, at once where it is gone already.
+    /// Runs `body`. `tell` is called once if the client leaves while it runs, or at once if it has already left.
     func whileHere<Value: Sendable>(
         onLeave tell: @escaping @Sendable () -> Void,
         _ body: () async throws -> Value

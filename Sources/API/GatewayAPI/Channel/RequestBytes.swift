@@ -1,21 +1,21 @@
 import NIOHTTP1
 
-/// What a connection holds of what its client has sent: the decisions of `RequestBytesHandler`, without its channel.
+/// The bytes of requests that a connection holds: the decisions of `RequestBytesHandler`, without its channel.
 ///
-/// Bytes count from when they come until the request is answered that they belong to, except for bodies that somebody reads: those
-/// count there. Where several requests are under way, all count until the last of them is answered.
+/// Bytes count from their arrival until their request is answered. A body that a route reads is counted by its reader instead.
+/// Where several requests are under way, all bytes count until the last of them is answered.
 struct RequestBytes: Sendable {
-    /// So many are part of what any connection takes, and are not charged.
+    /// The bytes that belong to the cost of any connection, and are not charged.
     static let allowance = 4 << 10
-    /// So many are read of a body that nobody has asked for yet, and of what comes behind requests under way; about.
+    /// About how many bytes are read of a body that no route reads yet, and of what follows requests under way.
     static let readAhead = 16 << 10
-    /// Bytes of memory for each byte that came: what is decoded, what it is decoded from, which grows by doubling, and the
-    /// allocator's slack. Measured, see the design.
+    /// The memory for each byte that came: for the decoded text, for the buffer that it is decoded from, which grows by
+    /// doubling, and for the allocator's slack. Measured, see the design.
     static let cost = 3
-    /// Each part counts as so many bytes at least: one that waits takes memory, however little is in it.
+    /// The least bytes that a part counts: a waiting part takes memory, however short it is.
     static let leastOfPart = 64
 
-    /// What came out of the decoder.
+    /// The parts that the decoder has made.
     struct Seen: Sendable, Hashable {
         enum Part: Sendable {
             case head, body, end
@@ -38,11 +38,11 @@ struct RequestBytes: Sendable {
         }
     }
 
-    /// Of a head that has not ended.
+    /// The bytes of a head that has not ended.
     private(set) var unfinished = 0
-    /// Of the head of the first request under way.
+    /// The bytes of the head of the first request under way.
     private var first = 0
-    /// Of what came behind it.
+    /// The bytes of what came after it.
     private var behind = 0
     private var isBusy = false
     /// A head came whose request has not ended.
@@ -51,21 +51,21 @@ struct RequestBytes: Sendable {
     /// There was no memory for all of it.
     private(set) var isShort = false
 
-    /// What is to be reserved: nothing for most connections, most of the time.
+    /// The memory to reserve: nothing for most connections, most of the time.
     var charge: Int {
         let held = unfinished + first + behind
         return held <= Self.allowance ? 0 : held * Self.cost
     }
 
-    /// Whether no more is to be read until something is answered, or asked for.
+    /// Whether nothing more is read until a request is answered, or a body is asked for.
     var isFull: Bool {
         isBusy && !isBodyComing && behind + unfinished > (isShort ? 0 : Self.readAhead)
     }
 
-    /// Whether it is a head alone that is held: nobody is answered on this connection.
+    /// Whether only an unfinished head is held, and no request is being answered on this connection.
     var isHeadAlone: Bool { !isBusy && unfinished > 0 }
 
-    /// Whether the trailers of a body that is read are more than is held of them.
+    /// Whether the trailers of a body are longer than what is held of them.
     var isTrailerTooLong: Bool { isBodyComing && behind > Self.readAhead }
 
     private var isBodyComing: Bool { isBodyWanted && isInRequest }
@@ -73,7 +73,7 @@ struct RequestBytes: Sendable {
     /// Bytes came.
     ///
     /// - Parameters:
-    ///   - seen: What the decoder made of them and of those before.
+    ///   - seen: The parts that the decoder made of these bytes and of those before.
     ///   - isBusy: Whether a request is being answered now.
     mutating func read(_ count: Int, _ seen: Seen, isBusy: Bool) {
         let wasBusy = self.isBusy
@@ -96,18 +96,18 @@ struct RequestBytes: Sendable {
         }
     }
 
-    /// Somebody reads the body of the newest request, and counts it.
+    /// A route reads the body of the newest request, and counts it.
     mutating func wantBody() {
         isBodyWanted = isInRequest
         behind = 0
         isShort = false
     }
 
-    /// There is memory for all that is held, or not: then no more is held.
+    /// Records whether there is memory for everything that is held. If not, nothing more is held.
     mutating func reserved(all: Bool) { isShort = !all }
 
-    /// A request may have begun since bytes came: one that had to wait.
-    mutating func look(isBusy: Bool) { self.isBusy = isBusy }
+    /// Updates whether a request is being answered: one that had to wait may have begun.
+    mutating func update(isBusy: Bool) { self.isBusy = isBusy }
 
     /// Nothing that comes is held any more.
     mutating func stop(isBusy: Bool) {

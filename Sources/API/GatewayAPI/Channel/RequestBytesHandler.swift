@@ -2,22 +2,22 @@ import Memory
 import NIOCore
 import NIOHTTP1
 
-/// Counts what a connection holds of requests, reserves memory for what is much, and reads no further where enough waits.
+/// Counts the bytes of requests that a connection holds, reserves memory where they are many, and stops reading where enough
+/// waits.
 ///
-/// Just below the decoder. What comes whole and is answered at once is never reserved: after each round of reads, a connection that
-/// holds little is done with one comparison.
+/// It is just below the decoder. Nothing is reserved for a request that comes whole and is answered at once: after each round of
+/// reads, a connection that holds little costs one comparison.
 final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
-    /// The most that is read at once. Of a request that has ended, nothing is counted of the head that begins in the same piece:
-    /// pieces are short.
+    /// The most bytes of one read. A head that begins in the same piece as the end of a request is not counted: pieces are short.
     private static let buffer = AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 2 << 10, maximum: 16 << 10)
     private static let piece = RequestBytes.allowance
 
-    /// Sees what the decoder makes of the bytes.
+    /// Sees the parts that the decoder makes of the bytes.
     var heads: RequestHeadHandler?
     private let idle: IdleConnectionHandler
     private let memory: UnfinishedHeads
@@ -29,13 +29,13 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isHeadAlone = false
     private var isReadWanted = false
     private var isSettling = false
-    /// Nothing that comes is looked at any more: there was no memory, or what came is no request.
+    /// Nothing that comes is read any more: there was no memory, or what came is no request.
     private var isOver = false
 
     /// - Parameters:
     ///   - idle: Knows whether a request is being answered.
-    ///   - memory: Where memory is reserved.
-    ///   - table: Closes a connection whose head does not end, when others need its memory; told of long heads.
+    ///   - memory: The memory to reserve from.
+    ///   - table: Closes a connection whose head does not end, when others need its memory. Notified of long heads.
     init(idle: IdleConnectionHandler, memory: UnfinishedHeads, table: ConnectionTable) {
         self.idle = idle
         self.memory = memory
@@ -96,7 +96,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         settle(context)
     }
 
-    /// The caller of the request that is being answered is known: what is held counts for that one from now on.
+    /// Charges the bytes that are held to the caller of the request that is being answered.
     ///
     /// Throws `MemoryRefusal` where there is no memory for its head.
     func charge(to caller: String) throws(MemoryRefusal) {
@@ -117,7 +117,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         settle(context)
     }
 
-    /// What comes from now on is no request, and is dropped.
+    /// Drops everything that comes from now on: it is no request.
     func stop() {
         isOver = true
         bytes.stop(isBusy: idle.isBusy)
@@ -150,7 +150,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Reserves what is held now.
     private func charge(_ context: ChannelHandlerContext) {
-        bytes.look(isBusy: idle.isBusy)
+        bytes.update(isBusy: idle.isBusy)
         guard !isOver || !bytes.isHeadAlone else { return }
         if bytes.isTrailerTooLong, !isOver {
             stop()
@@ -201,12 +201,12 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireErrorCaught(refusal)
     }
 
-    /// What was reserved went to another connection. Where the head has ended meanwhile, its request is answered all the same.
+    /// The reservation was given to another connection. If the head has ended meanwhile, its request is still answered.
     private func displaced(_ lost: MemoryReservation, _ context: ChannelHandlerContext) {
         guard reservation === lost, self.context != nil else { return }
         reservation = nil
         isHeadAlone = false
-        bytes.look(isBusy: idle.isBusy)
+        bytes.update(isBusy: idle.isBusy)
         guard bytes.isHeadAlone else { return settle(context) }
         isOver = true
         table.close(context.channel)

@@ -1,25 +1,25 @@
 import NIOCore
 import NIOHTTP1
 
-/// Looks at what the codec above does not pass on of a request's head: the version of HTTP, how many hosts were named, and how
-/// the body is coded for the way.
+/// Checks what the codec above does not pass on of a request's head: the HTTP version, the number of `Host` fields, and the
+/// transfer coding of the body.
 ///
-/// HTTP/1.1 wants exactly one `Host`, and 400 for anything else (RFC 9112, 3.2): two of them are read in two ways by two
-/// servers in a row.
+/// HTTP/1.1 requires exactly one `Host`, and 400 for anything else (RFC 9112, 3.2): a proxy and a server could read two of them
+/// differently.
 final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
-    /// The body comes in a transfer coding that is not understood (RFC 9112, 6.1).
+    /// The transfer coding of the body is unknown (RFC 9112, 6.1).
     struct UnknownTransferCoding: Error {}
 
     private let onHead: (HTTPVersion) -> Void
-    /// What came is no request: nothing that comes is looked at any more.
+    /// What came is no request: nothing that comes is read any more.
     private(set) var isOver = false
-    /// What came through since somebody set it back.
+    /// The parts that came through since it was reset.
     var seen = RequestBytes.Seen()
 
-    /// - Parameter onHead: Told the version of each request, just before its head is passed on.
+    /// - Parameter onHead: Called with the version of each request, just before its head is passed on.
     init(onHead: @escaping (HTTPVersion) -> Void) {
         self.onHead = onHead
     }
@@ -50,10 +50,10 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.fireErrorCaught(error)
     }
 
-    /// What is wrong with the transfer codings of a body; nil for none, and for `chunked` alone. The parser below takes that as the
-    /// last of several, and leaves the others to whoever reads the body.
+    /// The error of the transfer codings of a body; nil for no coding, and for `chunked` alone. The parser below also accepts
+    /// `chunked` as the last of several codings, and leaves the others to the reader of the body.
     ///
-    /// Where it is not the last, or stands twice, and in HTTP/1.0, nobody knows where the body ends (RFC 9112, 6.1 and 6.3).
+    /// Where `chunked` is not the last or occurs twice, and in HTTP/1.0, the end of the body is unknown (RFC 9112, 6.1 and 6.3).
     private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
         // Most have none.
         guard head.headers.contains(name: "transfer-encoding") else { return nil }
@@ -93,7 +93,7 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
 }
 
 extension HTTPVersion {
-    /// Older than HTTP/1.1: no chunks, and a connection for each request.
+    /// Older than HTTP/1.1: no chunked bodies, and a connection for each request.
     var isOld: Bool { (major, minor) < (1, 1) }
 }
 

@@ -5,10 +5,10 @@ import NIOHTTPTypes
 import Glibc
 #endif
 
-/// Closes a connection whose client takes the answer that is waiting for it too slowly, or not at all.
+/// Closes a connection whose client reads the answer that is waiting for it too slowly, or not at all.
 ///
-/// The idle timeout looks at what is read; a client that asks for a file and then sits there would hold its
-/// download, and the upstream's, for ever. How slow is too slow is said by `ReaderPace`.
+/// The idle timeout only watches what the client sends. A client that requests a file and then reads nothing would otherwise hold
+/// its download, and the upstream's connection, without end. `ReaderPace` decides what is too slow.
 final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -22,13 +22,13 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private(set) var hasCut = false
     private let onCut: @Sendable () -> Void
 
-    /// - Parameter onCut: Told when a connection is closed for its client's slowness.
+    /// - Parameter onCut: Called when a connection is closed because its client is too slow.
     init(pace: ReaderPace, onCut: @escaping @Sendable () -> Void) {
         self.pace = pace
         self.onCut = onCut
     }
 
-    /// Bytes of an answer were written past this handler.
+    /// Bytes of an answer were written without passing this handler.
     func wroteBeside(_ count: Int) {
         // Only of a client that fell behind it is of interest.
         pace.willWrite(count, isUpToDate: check != nil && context.map(Self.queued) == 0)
@@ -73,13 +73,14 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Bytes that the kernel has not taken.
+    /// The bytes that the kernel has not taken.
     private static func queued(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    /// Bytes that the client's system has not acknowledged: those in the kernel's queue too, which may be megabytes, and
-    /// which takes more only when a third of it is free. A slow client would seem to take nothing for minutes.
+    /// The bytes that the client's system has not acknowledged, including those in the kernel's queue. The queue may hold
+    /// megabytes, and takes more only when a third of it is free: without it, a slow client would seem to read nothing for
+    /// minutes.
     private static func waiting(_ context: ChannelHandlerContext) -> Int {
         var inKernel: CInt = 0
         #if canImport(Glibc)

@@ -2,10 +2,10 @@ import Memory
 import NIOCore
 import Synchronization
 
-/// The memory that connections reserve for what they hold of requests. Where there is none left, connections are closed on which
-/// nothing came but a head that does not end: first the one whose head is unfinished for longest.
+/// The memory that connections reserve for the requests that they hold. When there is none left, connections are closed that have
+/// only an unfinished head: first the one whose head is unfinished for longest.
 ///
-/// Most heads are whole within moments; those that are unfinished for longest keep others out.
+/// Most heads are complete within moments; those that are unfinished for longest would keep others out.
 final class UnfinishedHeads: Sendable {
     private struct Entry {
         var place: Int
@@ -40,17 +40,17 @@ final class UnfinishedHeads: Sendable {
         self.memory = memory
     }
 
-    /// Half of the most that heads can take: where a request is under way, no more is reserved beside its head when so much is.
+    /// Half of the most that heads can take. For requests under way, nothing more than their heads is reserved beyond this.
     var half: Int { memory.maximum(of: .head) / 2 }
 
-    /// Counts a refusal that a client is told of.
+    /// Counts a refusal that is answered to a client.
     func count(_ refusal: MemoryRefusal) { memory.count(refusal, of: .head) }
 
-    /// Reserves so many bytes in all for what a connection holds; others may be closed for it, but not where there is a `ceiling`.
+    /// Reserves this number of bytes in all for a connection. Other connections may be closed for it, but not with a `ceiling`.
     ///
     /// Throws `MemoryRefusal`, which is not counted.
     ///
-    /// - Parameter ceiling: The most bytes that are reserved of all heads afterwards.
+    /// - Parameter ceiling: The most bytes that may be reserved for all heads afterwards.
     func reserve(
         _ bytes: Int,
         _ reservation: MemoryReservation?,
@@ -75,7 +75,7 @@ final class UnfinishedHeads: Sendable {
         }
     }
 
-    /// From now on this connection may be closed for others: its reservation is released then, and `displaced` is called, on any
+    /// From now on this connection may be closed for others. Its reservation is then released, and `displaced` is called on any
     /// thread. The head may have ended by then.
     func began(
         _ channel: any Channel,
@@ -94,7 +94,7 @@ final class UnfinishedHeads: Sendable {
         }
     }
 
-    /// Not any more: its head has ended, or the connection has.
+    /// The connection may not be closed for others any more: its head has ended, or the connection has.
     func ended(_ channel: any Channel) {
         state.withLock { $0.entries[ObjectIdentifier(channel)] = nil }
     }

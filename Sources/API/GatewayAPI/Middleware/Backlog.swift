@@ -1,10 +1,10 @@
 import NIOCore
 import Synchronization
 
-/// What of a body has been handed to the connection's event loop and not been looked at by it.
+/// The bytes of a body that were passed to the connection's event loop and not yet handled by it.
 ///
-/// Hummingbird's writer waits only once the event loop has found the socket full. Until the loop gets to run, which on a
-/// busy machine can be long, it takes any amount, and a fast upstream would fill the memory.
+/// Hummingbird's writer waits only when the event loop has found the socket full. Until the loop runs, which can take long on a
+/// busy machine, the writer accepts any amount, and a fast upstream would fill the memory.
 final class Backlog: Sendable {
     /// How much may wait besides the last piece.
     static let allowance = 64 << 10
@@ -18,7 +18,7 @@ final class Backlog: Sendable {
         self.channel = channel
     }
 
-    /// Returns when there is place for another piece, after one of `bytes` was written.
+    /// Returns when another piece may be written, after one of `bytes` was.
     func wrote(_ bytes: Int) async throws {
         let total = handed.wrappingAdd(bytes, ordering: .relaxed).newValue
         // What waits for a client that has gone is dropped, and the next write says so.

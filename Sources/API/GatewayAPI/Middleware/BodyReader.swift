@@ -6,21 +6,21 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Reads a whole request body within a length, a time and the memory for bodies.
+/// Reads a whole request body, within limits of length, time and memory.
 struct BodyReader: Sendable {
     var limit: Int
-    /// Of trailers.
+    /// The limits of trailers.
     var limits: RequestLimits
     var timeout: Duration
     var time: any TimeSource
-    /// What bodies take until they are read is reserved there. Short ones are not: they come with their heads.
+    /// The budget for the memory of bodies until they are read. Short bodies are not reserved: they come with their heads.
     var memory: MemoryBudget
 
-    /// Bytes of memory besides the body's own: its tasks, their timer, and what is on its way from the connection.
+    /// The bytes of memory besides the body's own: its tasks, their timer, and the bytes on the way from the connection.
     static let plainCost = 32 << 10
 
-    /// What a body takes of which so many bytes have come: its buffer grows by doubling, and the allocator keeps some of what was
-    /// too small. Measured, see the design.
+    /// The memory of a body of which this number of bytes has come: its buffer grows by doubling, and the allocator keeps some
+    /// of the former buffers. Measured, see the design.
     static func cost(of bytes: Int) -> Int {
         var capacity = 16 << 10
         while capacity < bytes { capacity *= 2 }
@@ -29,10 +29,10 @@ struct BodyReader: Sendable {
 
     /// The body's bytes.
     ///
-    /// Throws `contentTooLarge`, `requestTimeout`, `headerFieldsTooLarge` for its trailers, or `malformedRequest` for a body whose
-    /// framing is broken; `tooManyRequests` where this caller's bodies take as much memory as one caller's may, and `unavailable`
-    /// where all together do: of a body that was not begun, nothing is read then. Only here is `Expect: 100-continue` answered: a
-    /// request that is refused by its head never gets its body sent.
+    /// Throws `contentTooLarge`, `requestTimeout`, `headerFieldsTooLarge` for its trailers, or `malformedRequest` for a body
+    /// with broken framing. Throws `tooManyRequests` where this caller's bodies use the memory of one caller, and `unavailable`
+    /// where all bodies use all memory; nothing is read then of a body that was not begun. Only here `Expect: 100-continue` is
+    /// answered: a client whose head is refused does not send its body.
     func bytes(of call: Call) async throws -> [UInt8] {
         let length = call.request.headers[.contentLength].flatMap { Int64($0) }
         if let length, length > Int64(limit) { throw tooLarge }
@@ -89,7 +89,7 @@ struct BodyReader: Sendable {
         try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted(isExpected: isExpected)).get()
     }
 
-    /// - Parameter reservation: Grows with what comes; nil for a body that is too short for that.
+    /// - Parameter reservation: Grows with the body; nil for a short body.
     private func collect(_ body: RequestBody, _ reservation: MemoryReservation?) async throws -> Outcome {
         var collected = ByteBuffer()
         var reserved = Self.cost(of: 0)

@@ -4,7 +4,7 @@ import Hummingbird
 import Logging
 import NIOCore
 
-/// A request that found its route and was let in.
+/// A request that matched a route, from an authorized caller.
 struct Call: Sendable {
     var request: Request
     var route: Route
@@ -22,7 +22,7 @@ struct Call: Sendable {
     /// The request's header fields.
     var fields: RequestFields { RequestFields(request.headers) }
 
-    /// The export in the path. Throws `notFound` for a text that is no id of ours.
+    /// The export in the path. Throws `notFound` for a text that is no export id.
     func exportID() throws(GatewayError) -> ExportID {
         guard let id = parameters["id"].flatMap({ ExportID($0) }) else { throw .noSuchExport }
         return id

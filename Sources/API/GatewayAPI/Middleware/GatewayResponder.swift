@@ -8,10 +8,11 @@ import Memory
 import NIOCore
 import SystemCrypto
 
-/// The way of a request, top to bottom: name it, limit it, find its route, let it in, answer it, write it down.
+/// Handles a request from beginning to end: assigns its id, checks its limits, finds its route, authenticates and authorizes the
+/// caller, answers, and logs.
 ///
-/// The route table is matched here and not by Hummingbird's router, because every wrong method must be told from an
-/// unknown path, and because all of it must pass through one place that turns errors into problem documents.
+/// It matches the route table itself and does not use Hummingbird's router, because a wrong method must be distinguished from an
+/// unknown path, and because every error must pass through one place that turns it into a problem document.
 struct GatewayResponder: HTTPResponder {
     typealias Context = GatewayContext
 
@@ -25,7 +26,7 @@ struct GatewayResponder: HTTPResponder {
     let providers: ProviderRoutes
     let operations: OperationsRoutes
 
-    /// What is answered before a request comes here; nil on the listener for the platform, which knows no exports.
+    /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
     var direct: DirectAnswers? {
         guard listener.has(.getExport) else { return nil }
         return DirectAnswers(
@@ -107,7 +108,7 @@ struct GatewayResponder: HTTPResponder {
         return record.tracked(response, entry, on: context.channel)
     }
 
-    /// A long head counts for its caller as long as its request is under way.
+    /// Charges a long head to its caller as long as its request is under way.
     private static func charge(to caller: Caller, on channel: any Channel) async throws {
         do {
             try await channel.triggerUserOutboundEvent(ConnectionHandler.CallerKnown(caller: caller.id)).get()
@@ -136,7 +137,7 @@ struct GatewayResponder: HTTPResponder {
         }
     }
 
-    /// The answer with its fields and no content, which would go over the wire and be read as the next answer.
+    /// The answer with its fields and without content: content would be sent and read as the next answer.
     private static func withoutContent(_ response: Response) -> Response {
         var head = response
         head.body = .init()
@@ -175,14 +176,14 @@ struct GatewayResponder: HTTPResponder {
         }
     }
 
-    /// Faults of the gateway and of upstreams go to the log with their cause; a client's own mistakes do not.
+    /// Logs faults of the gateway and of upstreams with their cause. A client's own mistakes are not logged.
     private func report(_ problem: GatewayError, _ logger: Logger) {
         guard ProblemDocument.status(of: problem.code).code >= 500 else { return }
         var metadata: Logger.Metadata = ["code": .string(problem.code.rawValue)]
         if let id = problem.upstream?.requestId { metadata["upstream_request_id"] = .string(id) }
         switch problem.cause {
         case let cause as ProviderError: metadata["cause"] = .string(cause.label)
-        // The type alone: the description of a stranger's error may hold an address with a signature in it.
+        // The type alone: the description of a library's error may hold an address with a signature in it.
         case .some(let cause): metadata["cause"] = .string(String(reflecting: type(of: cause)))
         case nil: break
         }

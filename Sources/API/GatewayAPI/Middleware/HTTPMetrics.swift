@@ -4,9 +4,9 @@ import Exports
 import HTTPTypes
 import Synchronization
 
-/// The figures of the requests. Every label value is from a fixed list: nothing that a client sends becomes one.
+/// The metrics of requests. Every label value is from a fixed list: nothing that a client sends becomes one.
 struct HTTPMetrics: Sendable {
-    /// The `route` of a request whose path is none of ours.
+    /// The `route` of a request whose path matches no route.
     static let noRoute = "none"
 
     private let registry: PrometheusRegistry
@@ -29,7 +29,7 @@ struct HTTPMetrics: Sendable {
         registry.describe("http.server.tls_handshakes_failed", "Connections that ended before TLS was agreed on.")
         registry.describe(
             "http.server.connections_displaced",
-            "Connections closed to make room for others: idle ones, and those with a head that does not end."
+            "Connections closed for others: idle ones, and those with a head that does not end."
         )
         displacements = Counter(label: "http.server.connections_displaced", factory: registry)
         failedHandshakes = Counter(label: "http.server.tls_handshakes_failed", factory: registry)
@@ -49,10 +49,10 @@ struct HTTPMetrics: Sendable {
     /// A request's head was read.
     func began() { active.increment() }
 
-    /// It is answered elsewhere, where it begins anew.
+    /// The request is answered elsewhere, and counted there.
     func abandoned() { active.decrement() }
 
-    /// A request was answered, or its answer was cut off.
+    /// A request was answered, or its answer was broken off.
     func answered(method: String, route: String, status: Int, duration: Duration) {
         active.decrement()
         let meters = answers.of(AnswerMeters.Key(method: method, route: route, status: status), in: registry)
@@ -60,13 +60,13 @@ struct HTTPMetrics: Sendable {
         meters.duration.recordNanoseconds(duration.milliseconds * 1_000_000)
     }
 
-    /// A connection was closed because its client took too little of an answer.
+    /// A connection was closed because its client read an answer too slowly.
     func cutSlowClient() { slowClients.increment() }
 
-    /// A connection ended before TLS was agreed on.
+    /// A connection ended before the TLS handshake was complete.
     func failedHandshake() { failedHandshakes.increment() }
 
-    /// A connection was closed to make room for another.
+    /// A connection was closed for another.
     func displaced() { displacements.increment() }
 
     /// Bytes came that are no request.
@@ -80,7 +80,7 @@ struct HTTPMetrics: Sendable {
     }
 }
 
-/// The series of the answers, each looked up in the registry once. As few as there are methods, routes and statuses.
+/// The series of the answers, each looked up in the registry once. There are only as many as methods, routes and statuses.
 private final class AnswerMeters: Sendable {
     struct Key: Hashable {
         var method: String

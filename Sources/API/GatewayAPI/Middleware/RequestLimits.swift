@@ -9,10 +9,10 @@ struct RequestLimits: Sendable {
     /// Trailers included.
     var maxHeaderFields: Int
 
-    /// Name, colon, space, value and line end, as they came over the wire.
+    /// The bytes of name, colon, space, value and line end on the wire.
     static func bytes(of field: HTTPField) -> Int { bytes(ofName: field.name.rawName, value: field.value) }
 
-    /// As above.
+    /// The same for a name and a value.
     static func bytes(ofName name: String, value: String) -> Int { name.utf8.count + value.utf8.count + 4 }
 
     /// The bytes of the target and of all fields. Throws `uriTooLong` or `headerFieldsTooLarge`.
@@ -25,7 +25,7 @@ struct RequestLimits: Sendable {
         return bytes + (head.path?.utf8.count ?? 0)
     }
 
-    /// The fields, or the trailers, are more than one request may have.
+    /// The error for more fields or trailers than a request may have.
     var tooLarge: GatewayError {
         GatewayError(
             .headerFieldsTooLarge,
@@ -34,7 +34,7 @@ struct RequestLimits: Sendable {
         )
     }
 
-    /// There is no memory for a head.
+    /// The error when there is no memory for a head.
     static func refusal(_ refusal: MemoryRefusal) -> GatewayError {
         switch refusal {
         case .caller:

@@ -5,20 +5,20 @@ import Hummingbird
 import Logging
 import NIOCore
 
-/// What is written down of each request once it is answered: one line in the access log, and its figures.
+/// Records each request once it is answered: one line in the access log, and its metrics.
 struct RequestRecord: Sendable {
     let metrics: HTTPMetrics
     let time: any TimeSource
     let log: any AccessLog
 
-    /// - Parameter logger: Gets the lines; by itself, where its handler is an `AccessLog`.
+    /// - Parameter logger: Gets the lines; its handler gets them directly if it is an `AccessLog`.
     init(metrics: HTTPMetrics, time: any TimeSource, logger: Logger) {
         self.metrics = metrics
         self.time = time
         log = logger.handler as? any AccessLog ?? LoggerAccessLog(logger: logger)
     }
 
-    /// The response as it came, its body made to report when it was sent.
+    /// The same response, with a body that reports when it was sent.
     func tracked(_ response: Response, _ entry: Entry, on channel: any Channel) -> Response {
         // A body in one buffer is sent in one write together with the head; it is not worth a second one to know when.
         guard response.body.contentLength == nil || entry.isStream else {
@@ -40,7 +40,7 @@ struct RequestRecord: Sendable {
         return response
     }
 
-    /// Writes down a request whose answer has ended.
+    /// Records a request whose answer has ended.
     func finish(_ entry: Entry, status: HTTPResponse.Status, bytes: Int64, complete: Bool) {
         let duration = time.elapsed() - entry.start
         let status = Int(status.code)
@@ -64,11 +64,11 @@ struct RequestRecord: Sendable {
     /// What is known of a request when its answer begins.
     struct Entry: Sendable {
         var requestID: String
-        /// As `TimeSource.elapsed` tells.
+        /// A time of `TimeSource.elapsed`.
         var start: Duration
         /// One of the methods of the route table, or `other`.
         var method: String
-        /// The route's pattern, or `none`: never the path, which anybody can make up.
+        /// The route's pattern, or `none`: never the path, which a client can make up.
         var route: String
         var caller: String?
         var export: ExportID?

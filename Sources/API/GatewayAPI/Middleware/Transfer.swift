@@ -3,10 +3,10 @@ import Hummingbird
 import NIOCore
 import Synchronization
 
-/// A response body on its way: counts its bytes and reports once how it ended.
+/// A response body that is being sent: counts its bytes and reports once how it ended.
 ///
-/// A body that is let go of was cut off, even before its first byte: Hummingbird does not begin with a body when the client
-/// has gone before the head.
+/// A body that is released without an end was broken off, even before its first byte: Hummingbird does not begin a body when the
+/// client has left before the head.
 final class Transfer: Sendable {
     private struct State {
         var bytes: Int64 = 0
@@ -36,7 +36,7 @@ final class Transfer: Sendable {
     }
 }
 
-/// Passes a response body on, counts its bytes, and waits where too many of them do.
+/// Passes a response body on, counts its bytes, and waits when too many bytes are pending.
 struct CountingWriter: ResponseBodyWriter {
     var parent: any ResponseBodyWriter
     let transfer: Transfer

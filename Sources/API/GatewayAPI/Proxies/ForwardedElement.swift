@@ -1,7 +1,7 @@
 import HTTPFields
 import NIOCore
 
-/// One element of `Forwarded` (RFC 7239, 4): what one proxy says of the request that it got.
+/// One element of `Forwarded` (RFC 7239, 4): what one proxy says about the request that it received.
 struct ForwardedElement: Hashable {
     /// By lower-case name: `for`, `by`, `host`, `proto`, and whatever else a proxy adds.
     var parameters: [String: String] = [:]
@@ -22,7 +22,7 @@ struct ForwardedElement: Hashable {
 
     /// The elements of all lines of the field, the first proxy's first. Nil when any of it is malformed.
     ///
-    /// There is no reading half of it: an open quotation mark of a stranger's would swallow what a proxy appends.
+    /// It is read as a whole or not at all: an open quotation mark of a client would swallow what a proxy appends.
     static func all(_ lines: [String]) -> [ForwardedElement]? {
         var elements: [ForwardedElement] = []
         for line in lines {

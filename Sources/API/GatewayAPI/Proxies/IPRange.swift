@@ -1,8 +1,8 @@
 public import NIOCore
 
-/// Internet addresses that begin alike, such as `10.0.0.0/8` (RFC 4632, 3.1) or `2001:db8::/32`, or a single one.
+/// A range of internet addresses, such as `10.0.0.0/8` (RFC 4632, 3.1) or `2001:db8::/32`, or a single address.
 public struct IPRange: Sendable, Hashable, CustomStringConvertible {
-    /// Why a text is no range. `description` says how to mend it.
+    /// Why a text is no range. `description` says how to fix it.
     public enum Fault: Error, Sendable, Hashable, CustomStringConvertible {
         case notAnAddress
         case notAPrefix(longest: Int)
@@ -44,7 +44,7 @@ public struct IPRange: Sendable, Hashable, CustomStringConvertible {
         guard network == address else { throw .bitsBehindPrefix(description) }
     }
 
-    /// Whether the address lies in it. An IPv4 address that an IPv6 socket shows (`::ffff:10.0.0.1`) is that IPv4 address.
+    /// Whether the address is in the range. An IPv4 address that an IPv6 socket shows (`::ffff:10.0.0.1`) is that IPv4 address.
     public func contains(_ address: SocketAddress) -> Bool {
         guard let bytes = address.ipBytes, bytes.count == network.count else { return false }
         return Self.masked(bytes, prefix) == network

@@ -3,13 +3,13 @@ import Exports
 import HTTPTypes
 import NIOCore
 
-/// Under which address clients reach the gateway: as the operator told, or as a proxy tells that the operator trusts. Never as
-/// the request itself says: its `Host` and its fields are anybody's.
+/// The address under which clients reach the gateway: as configured, or as a trusted proxy says. Never as the request itself
+/// says, because a client can send any `Host` and any field.
 ///
-/// A trusted proxy has to set or remove all of `Forwarded`, `X-Forwarded-Host`, `X-Forwarded-Proto` and
-/// `X-Forwarded-Prefix`: what it passes on of a client's is taken for its own word.
+/// A trusted proxy has to set or remove all of `Forwarded`, `X-Forwarded-Host`, `X-Forwarded-Proto` and `X-Forwarded-Prefix`:
+/// what it passes on from a client counts as the proxy's own statement.
 struct PublicAddress: Sendable {
-    /// Without a slash at its end; nil where the operator told none.
+    /// Without a slash at its end; nil where none is configured.
     private let configured: String?
     private let trustedProxies: [IPRange]
 
@@ -18,11 +18,11 @@ struct PublicAddress: Sendable {
         self.trustedProxies = trustedProxies
     }
 
-    /// The address in front of `/exports`, such as `https://exports.contoso.com/gateway`; nil when it is not known.
+    /// The address before `/exports`, such as `https://exports.contoso.com/gateway`; nil when it is not known.
     ///
     /// - Parameters:
-    ///   - fields: The request's.
-    ///   - peer: Who opened the connection.
+    ///   - fields: The fields of the request.
+    ///   - peer: The other end of the connection.
     func base(of fields: HTTPFields, from peer: SocketAddress?) -> String? {
         if let configured { return configured }
         guard let peer, isTrusted(peer), let origin = origin(of: fields) else { return nil }
@@ -31,8 +31,8 @@ struct PublicAddress: Sendable {
         return Self.path(last).map { origin + $0 }
     }
 
-    /// Scheme and host. `Forwarded` and `X-Forwarded-*` must say the same where both come: a proxy that knows one of them passes the
-    /// other on, whoever wrote it.
+    /// Scheme and host. Where both come, `Forwarded` and `X-Forwarded-*` must agree: a proxy that knows only one of them passes
+    /// the other on, whoever wrote it.
     private func origin(of fields: HTTPFields) -> String? {
         // Some proxies can only empty a field.
         let lines = fields[values: .forwarded].filter { !$0.isEmpty }
@@ -43,8 +43,8 @@ struct PublicAddress: Sendable {
         return hosts.isEmpty && schemes.isEmpty || forwarded == named ? forwarded : nil
     }
 
-    /// What the outermost of the trusted proxies says. The last element is the nearest proxy's; the one before it counts only where
-    /// the last names a trusted proxy as its client.
+    /// The statement of the outermost trusted proxy. The last element is from the nearest proxy; the element before it counts
+    /// only where the last one names a trusted proxy as its client.
     private func origin(ofForwarded lines: [String]) -> String? {
         guard let elements = ForwardedElement.all(lines), var outermost = elements.last else { return nil }
         for element in elements.dropLast().reversed() {
@@ -56,7 +56,7 @@ struct PublicAddress: Sendable {
 
     private func isTrusted(_ address: SocketAddress) -> Bool { trustedProxies.contains { $0.contains(address) } }
 
-    /// The nearest proxy's word in a field that proxies append to.
+    /// The nearest proxy's value in a field that proxies append to.
     private static func lastElement(_ lines: [String]) -> String? {
         lines.last?.split(separator: ",", omittingEmptySubsequences: false).last.map { String(FieldList.trimmed($0)) }
     }
@@ -67,7 +67,7 @@ struct PublicAddress: Sendable {
         return "\(scheme)://\(host)"
     }
 
-    /// A path without a slash at its end, fit to stand in an address; nil for anything else.
+    /// A valid path without a slash at its end; nil for anything else.
     private static func path(_ text: String) -> String? {
         let steps = text.split(separator: "/", omittingEmptySubsequences: false)
         guard text.utf8.count <= 256, steps.first?.isEmpty == true else { return nil }

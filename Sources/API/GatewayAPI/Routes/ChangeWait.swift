@@ -5,7 +5,7 @@ import Synchronization
 
 /// Holds a request until its export changes: `Prefer: wait` (RFC 7240, 4.3).
 struct ChangeWait: Sendable {
-    /// A wait that somebody may cut short.
+    /// A wait that can be ended early.
     private final class Cut: Sendable {
         private let isMade = Atomic(false)
         let wait: Task<Export, any Error>
@@ -22,18 +22,18 @@ struct ChangeWait: Sendable {
         }
     }
 
-    /// Bytes of memory that a request takes while it waits here: its tasks, and what `DirectAnswers.waitCost` counts. Measured, see
-    /// the design.
+    /// The bytes of memory that a request uses while it waits here: its tasks, and what `DirectAnswers.waitCost` counts.
+    /// Measured, see the design.
     static let cost = 64 << 10
 
     let service: any ExportService
     let memory: MemoryBudget
 
-    /// The export as it is after a change, or as it was: when the time is over, when the client is gone, and when the
-    /// gateway drains, so that no wait holds a shutdown up. Nil at once where there is no memory left for it: a preference may be
-    /// left aside (RFC 7240, 2).
+    /// Returns the export after a change. Returns the former state when the time is over, when the client has left, and when the
+    /// gateway drains, so that no wait delays a shutdown. Returns nil at once where there is no memory for the wait: a server may
+    /// ignore a preference (RFC 7240, 2).
     ///
-    /// Thousands may wait at a time: there is one task more for each, and none for each reason to end.
+    /// Thousands may wait at a time, so there is one more task for each wait, and none for each reason to end it.
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
         guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
         defer { reservation.release() }

@@ -7,31 +7,31 @@ import NIOHTTP1
 import NIOHTTPTypesHTTP1
 import SystemCrypto
 
-/// Answers what is asked for most without a task: `GET` and `HEAD` of an export, or of its operation.
+/// Answers the most frequent requests without a task: `GET` and `HEAD` of an export, or of its operation.
 ///
-/// The answers, the figures and the line in the log are those of `GatewayResponder`, to the byte. It knows only what it is
-/// certain of: everything else, a request with a field that is not listed in `StatusFields` among it, is the responder's.
+/// The answers, the metrics and the log line are those of `GatewayResponder`, to the byte. It answers only where it is certain.
+/// Everything else is left to the responder, such as a request with a field that is not listed in `StatusFields`.
 struct DirectAnswers: Sendable {
-    /// One answer, and what is to be written down of it.
+    /// One answer, and its record for log and metrics.
     struct Answer: Sendable {
-        /// Head and body, as they are sent.
+        /// The bytes of head and body.
         var bytes: ByteBuffer
         fileprivate var status: HTTPResponse.Status
         fileprivate var bodyBytes: Int
         fileprivate var entry: RequestRecord.Entry
     }
 
-    /// What the first line of a request asks for.
+    /// The target in the first line of a request.
     struct Target: Sendable {
         var id: ExportID
         var isOperation: Bool
     }
 
-    /// Bytes of memory that a request takes while it waits here for a change: its head, its timer, its place among those who
-    /// watch the export, and what it is answered with. Measured, see the design.
+    /// The bytes of memory that a request uses while it waits here for a change: its head, its timer, its watch of the export,
+    /// and its answer. Measured, see the design.
     static let waitCost = 8 << 10
 
-    /// Longer ones are sent piece by piece, as the client takes them: those of exports with more files.
+    /// Exports with more files have longer answers, which are sent piece by piece as the client reads them.
     private static let mostFiles = 100
 
     let authentication: Authentication
@@ -43,8 +43,8 @@ struct DirectAnswers: Sendable {
     let memory: MemoryBudget
     let date = DateField()
 
-    /// What a request asks for that may be one to be answered here, by its first line alone: `/exports/{id}` and
-    /// `/exports/{id}/operation`, spelled as here and without a query. Nil for all others.
+    /// The target of a request that may be answered here, by its first line alone: `/exports/{id}` and `/exports/{id}/operation`,
+    /// spelled exactly so and without a query. Nil for all others.
     static func target(of head: HTTPRequestHead) -> Target? {
         guard head.method == .GET || head.method == .HEAD else { return nil }
         var path = head.uri
@@ -60,9 +60,9 @@ struct DirectAnswers: Sendable {
         }
     }
 
-    /// The request that a head without a body is; nil for one that is not answered here: nothing has happened then.
+    /// The request of a head without a body; nil for one that is not answered here, and nothing has happened then.
     ///
-    /// - Parameter peer: Who opened the connection: asked only where it matters, for that is a question to the system.
+    /// - Parameter peer: The other end of the connection. Called only where it is needed, because it is a system call.
     func request(
         _ head: HTTPRequestHead,
         _ target: Target,
@@ -93,17 +93,17 @@ struct DirectAnswers: Sendable {
         )
     }
 
-    /// The export where it is at hand, and the caller's to see.
-    func atHand(_ request: StatusRequest) -> ExportSnapshot? {
+    /// The export where it is in memory and the caller may see it.
+    func inMemory(_ request: StatusRequest) -> ExportSnapshot? {
         answers.service.snapshot(of: request.id, owner: request.owner)
     }
 
-    /// Finds the export in the ledger, and tells `then`; see `ExportService.find`.
+    /// Finds the export in the ledger, and calls `then`; see `ExportService.find`.
     func find(_ request: StatusRequest, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
         answers.service.find(request.id, owner: request.owner, then: then)
     }
 
-    /// Waits for a state after `snapshot`, and tells `then`; see `ExportService.watch`.
+    /// Waits for a newer state than `snapshot`, and calls `then`; see `ExportService.watch`.
     func watch(
         _ request: StatusRequest,
         beyond snapshot: ExportSnapshot,
@@ -112,7 +112,7 @@ struct DirectAnswers: Sendable {
         answers.service.watch(request.id, beyond: snapshot.export.revision, then: then)
     }
 
-    /// The memory for a request that waits for a change; nil where there is none left for it.
+    /// Reserves the memory for a request that waits for a change; nil where there is none left.
     func memoryToWait(_ request: StatusRequest) -> MemoryReservation? {
         try? memory.reserve(Self.waitCost, .wait, for: request.entry.caller)
     }
@@ -120,10 +120,12 @@ struct DirectAnswers: Sendable {
     /// Whether the answer is short enough to be made, and sent at once, on an event loop.
     func isSmall(_ snapshot: ExportSnapshot) -> Bool { snapshot.export.files.count <= Self.mostFiles }
 
-    /// The newest of what is known of an export: what is at hand, or `news`, or else `known`.
+    /// The newest snapshot of an export: the one in memory, or `news`, or else `known`.
     func latest(_ request: StatusRequest, known: ExportSnapshot, news: Export?) -> ExportSnapshot {
         let newest = news.flatMap { $0.revision > known.export.revision ? ExportSnapshot($0) : nil } ?? known
-        guard let snapshot = atHand(request), snapshot.export.revision >= newest.export.revision else { return newest }
+        guard let snapshot = inMemory(request), snapshot.export.revision >= newest.export.revision else {
+            return newest
+        }
         return snapshot
     }
 
@@ -155,10 +157,10 @@ struct DirectAnswers: Sendable {
     /// A request is being answered here.
     func began() { record.metrics.began() }
 
-    /// It is not, after all.
+    /// The request is not answered here.
     func abandoned() { record.metrics.abandoned() }
 
-    /// Writes an answer down, when it is sent.
+    /// Records an answer when it is sent.
     func sent(_ answer: Answer) {
         record.finish(answer.entry, status: answer.status, bytes: Int64(answer.bodyBytes), complete: true)
     }

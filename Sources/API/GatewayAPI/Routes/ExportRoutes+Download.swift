@@ -17,7 +17,7 @@ extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization, looksForFiles: method == .get)
+        let export = try await export(of: call, authorization, pollsForFiles: method == .get)
         let wanted = call.parameters["fileId"]
         try Self.checkResult(of: export)
         guard let file = export.files.first(where: { $0.id == wanted }) else {
@@ -29,7 +29,7 @@ extension ExportRoutes {
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization, looksForFiles: method == .get)
+        let export = try await export(of: call, authorization, pollsForFiles: method == .get)
         try Self.checkResult(of: export)
         guard let file = export.files.first else {
             throw GatewayError(.noResult, "The export ended without files.")
@@ -51,19 +51,19 @@ extension ExportRoutes {
         return response
     }
 
-    /// The export; with `looksForFiles`, a success whose files the upstream did not list is looked at anew.
+    /// The export; with `pollsForFiles`, a success whose files the upstream did not list is polled.
     func export(
         of call: Call,
         _ authorization: CallerAuthorization,
-        looksForFiles: Bool
+        pollsForFiles: Bool
     ) async throws(GatewayError) -> Export {
         let id = try call.exportID()
         let known = try await service.export(id, owner: call.caller.owner, refresh: false, authorization: authorization)
-        guard looksForFiles, known.lacksFiles else { return known }
+        guard pollsForFiles, known.lacksFiles else { return known }
         return try await service.export(id, owner: call.caller.owner, refresh: true, authorization: authorization)
     }
 
-    /// Whether there is something to be had, asked of the record: `HEAD` must not call the upstream.
+    /// Checks by the record alone whether there is something to download: `HEAD` must not call the upstream.
     private static func checkResult(of export: Export) throws(GatewayError) {
         switch export.status {
         case _ where !export.isFinal:
@@ -84,7 +84,7 @@ extension ExportRoutes {
         case _ where export.lacksFiles:
             throw GatewayError(
                 .notReady,
-                "The upstream says that the export succeeded, and does not list its files yet. They are looked for; try again.",
+                "The upstream says that the export succeeded, and does not list its files yet. The gateway polls for them; try again.",
                 retryAfter: .seconds(30)
             )
         case .succeeded, .partiallySucceeded:
@@ -192,6 +192,6 @@ extension ExportRoutes {
 }
 
 extension Export {
-    /// Whether it succeeded and its files are still looked for.
+    /// Whether it succeeded and its files are still polled for.
     fileprivate var lacksFiles: Bool { status.hasResult && files.isEmpty && tracking != nil }
 }

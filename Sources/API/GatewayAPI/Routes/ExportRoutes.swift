@@ -77,7 +77,7 @@ struct ExportRoutes: Sendable {
         try await present(call, as: .operation)
     }
 
-    /// The export of the call as it is now, or when it has changed, as far as the client does not have it.
+    /// Answers with the export as it is now, or after a change; with 304 where the client already has it.
     private func present(_ call: Call, as document: ReadyAnswer.Document) async throws -> Response {
         let id = try call.exportID()
         let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
@@ -87,8 +87,8 @@ struct ExportRoutes: Sendable {
         let answers = ReadyAnswers(service: service)
         var answer: ReadyAnswer
         var export: Export
-        if !refresh, authorization.token == nil, let atHand = answers.atHand(id, owner: owner, as: document) {
-            (answer, export) = atHand
+        if !refresh, authorization.token == nil, let inMemory = answers.inMemory(id, owner: owner, as: document) {
+            (answer, export) = inMemory
         } else {
             export = try await service.export(id, owner: owner, refresh: refresh, authorization: authorization)
             answer = answers.answer(export, as: document)
@@ -100,9 +100,9 @@ struct ExportRoutes: Sendable {
             } else {
                 wait = nil
             }
-            // Many may have waited for it: they share what is at hand.
-            if let atHand = answers.atHand(id, owner: owner, as: document), atHand.1.revision >= export.revision {
-                answer = atHand.0
+            // Many may have waited for it: they share what is in memory.
+            if let inMemory = answers.inMemory(id, owner: owner, as: document), inMemory.1.revision >= export.revision {
+                answer = inMemory.0
             } else {
                 answer = answers.answer(export, as: document)
             }
@@ -130,7 +130,7 @@ struct ExportRoutes: Sendable {
         )
     }
 
-    /// The body is JSON, as it is.
+    /// Checks that the body is JSON without a content coding.
     static func checkType(of call: Call) throws(GatewayError) {
         guard MediaType.isJSON(contentType: try call.fields.single(.contentType)) else {
             throw GatewayError(.unsupportedMediaType, "The body must be application/json, in UTF-8.")
@@ -142,12 +142,12 @@ struct ExportRoutes: Sendable {
 
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
-        let export = try await export(of: call, authorization(of: call), looksForFiles: true)
+        let export = try await export(of: call, authorization(of: call), pollsForFiles: true)
         return JSONAnswer.perCaller(ExportDocument(links: call.links).bytes(ofFilesOf: export))
     }
 
-    /// What the request brings for the upstream. The service is told whose it is: who sees others' exports brings it for
-    /// its own call only, and not to take the place of the owner's.
+    /// The upstream tokens of the request, with its caller. A caller who may see others' exports brings a token for its own
+    /// call only: it must not replace the owner's token.
     func authorization(of call: Call) throws(GatewayError) -> CallerAuthorization {
         CallerAuthorization(
             caller: call.caller.kind == .anonymous ? nil : call.caller.id,

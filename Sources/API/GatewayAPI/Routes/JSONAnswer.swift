@@ -2,11 +2,11 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Answers that are one JSON text.
+/// Answers whose body is one JSON text.
 enum JSONAnswer {
-    /// An answer for this caller alone, to be asked for again each time: it changes, and belongs to whoever has the key.
+    /// An answer for this caller only. It must be revalidated each time, because it changes.
     ///
-    /// With a validator the caller may keep it and ask whether it still holds; without one keeping it is of no use.
+    /// With a validator, the caller may store it and revalidate it. Without a validator, storing it is of no use.
     static func perCaller(
         _ bytes: [UInt8],
         status: HTTPResponse.Status = .ok,
@@ -27,7 +27,7 @@ enum JSONAnswer {
         return response
     }
 
-    /// An answer that says how it may be kept.
+    /// An answer with its own `Cache-Control`.
     static func plain(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, cacheControl: String) -> Response {
         plain(ByteBuffer(bytes: bytes), status: status, cacheControl: cacheControl)
     }

@@ -1,10 +1,10 @@
-/// Which operations an address serves: the rest is not there, as if nobody had ever thought of it.
+/// Which operations a listener serves. All others answer 404.
 enum Listener: Sendable {
-    /// The only one: everything.
+    /// The only listener: everything.
     case everything
-    /// The one for callers, beside one for the platform.
+    /// The listener for callers, beside one for the platform.
     case callers
-    /// The one for the platform alone: probes and metrics, and no caller's business.
+    /// The listener for the platform: only probes and metrics.
     case platform
 
     func has(_ operation: Operation) -> Bool {

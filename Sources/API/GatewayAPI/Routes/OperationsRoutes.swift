@@ -3,7 +3,7 @@ import Telemetry
 import Exports
 import Hummingbird
 
-/// What the platform asks for: `/livez`, `/readyz`, `/metrics`, `/openapi.yaml`.
+/// The routes for the platform: `/livez`, `/readyz`, `/metrics`, `/openapi.yaml`.
 struct OperationsRoutes: Sendable {
     let service: any ExportService
     let readiness: @Sendable () -> Bool
@@ -14,8 +14,8 @@ struct OperationsRoutes: Sendable {
     /// `getLiveness`
     func liveness() -> Response { passes }
 
-    /// `getReadiness`: `pass`, or `degraded` where new exports are refused and the rest goes on. Throws `unavailable` while the
-    /// process starts or drains, and when the ledger does not answer.
+    /// `getReadiness`: `pass`, or `degraded` where new exports are refused and everything else works. Throws `unavailable`
+    /// while the process starts or drains, and when the ledger does not answer.
     func readiness() async throws -> Response {
         guard readiness() else {
             throw Self.notReady("starting-or-stopping", "The gateway is starting or shutting down.")

@@ -1,8 +1,8 @@
 import Exports
 import Hummingbird
 
-/// `/providers`: fixed for the life of the process, but for how the request budgets stand. A caller sees the connections only
-/// that it may use.
+/// `/providers`: fixed for the life of the process, except for the state of the request budgets. A caller sees only the
+/// connections that it may use.
 struct ProviderRoutes: Sendable {
     let service: any ExportService
     let budgets: @Sendable () -> [BudgetStatus]

@@ -4,9 +4,9 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The answer about one state of an export, encoded once for all who ask for it.
+/// The answer about one state of an export, encoded once for all requests.
 final class ReadyAnswer: Sendable {
-    /// What is answered.
+    /// The kind of document.
     enum Document: Sendable, Hashable {
         /// `GET /exports/{id}`: its links begin at an absolute address, or at the path of this very route.
         case export(base: String?)
@@ -19,17 +19,17 @@ final class ReadyAnswer: Sendable {
     let tagField: String
     private let tag: EntityTag
     let body: ByteBuffer
-    /// The beginnings of a 200 and of a 304 as they are sent: the first line and the fields.
+    /// The heads of a 200 and of a 304 as they are sent: the first line and the fields.
     let (head, headOfUnchanged): ([UInt8], [UInt8])
     private let retryAfter: Int64?
-    /// Where the value of `observedAt` stands in the body; nil where there is none.
+    /// The place of the value of `observedAt` in the body; nil where there is none.
     private let observedAt: Range<Int>?
 
     /// Encodes an export.
     ///
     /// - Parameters:
-    ///   - retryAfter: Whole seconds until another look makes sense; nil for an export that has ended.
-    ///   - earlier: The answer about the state before this one, where only `observedAt` is another.
+    ///   - retryAfter: Whole seconds until another poll makes sense; nil for an export that has ended.
+    ///   - earlier: The answer about the state before this one, where only `observedAt` differs.
     init(to document: Document, about export: Export, retryAfter: Int64?, after earlier: ReadyAnswer? = nil) {
         self.document = document
         self.retryAfter = retryAfter
@@ -58,7 +58,7 @@ final class ReadyAnswer: Sendable {
         field == tagField || tag.isNamed(by: field)
     }
 
-    /// The fields of a 200, its length included. Made anew each time: there are thousands of answers in memory.
+    /// The fields of a 200, including its length. Made each time, because there are thousands of answers in memory.
     var fields: HTTPFields { Self.fields(body, tagField, retryAfter) }
 
     /// The fields of a 304.
@@ -83,7 +83,7 @@ final class ReadyAnswer: Sendable {
         return Array(text.utf8)
     }
 
-    /// The body with another time in it; nil where it cannot be had from this one.
+    /// The body with another `observedAt`; nil where it cannot be made from this one.
     private func patched(to time: Timestamp?) -> ByteBuffer? {
         if document == .operation { return body }
         guard let observedAt, let text = time?.description, text.utf8.count == observedAt.count else { return nil }
@@ -93,16 +93,16 @@ final class ReadyAnswer: Sendable {
     }
 }
 
-/// Makes the answers about exports, and finds those that are made.
+/// Makes the answers about exports, and finds those that were made before.
 struct ReadyAnswers: Sendable {
     let service: any ExportService
 
-    /// The answer about an export that is at hand; nil where it is not, or not `owner`'s.
-    func atHand(_ id: ExportID, owner: String?, as document: ReadyAnswer.Document) -> (ReadyAnswer, Export)? {
+    /// The answer about an export that is in memory; nil where it is not, and where `owner` may not see it.
+    func inMemory(_ id: ExportID, owner: String?, as document: ReadyAnswer.Document) -> (ReadyAnswer, Export)? {
         service.snapshot(of: id, owner: owner).map { (answer($0, as: document), $0.export) }
     }
 
-    /// The answer about an export of which there is no snapshot.
+    /// The answer about an export without a snapshot.
     func answer(_ export: Export, as document: ReadyAnswer.Document) -> ReadyAnswer {
         ReadyAnswer(to: document, about: export, retryAfter: retryAfter(export))
     }
@@ -117,7 +117,7 @@ struct ReadyAnswers: Sendable {
         }
     }
 
-    /// Whole seconds until another look makes sense, as long as the export goes on: nothing new comes faster than the upstream is
+    /// Whole seconds until another poll makes sense, as long as the export goes on: nothing new comes faster than the upstream is
     /// polled.
     func retryAfter(_ export: Export) -> Int64? {
         guard !export.isFinal else { return nil }

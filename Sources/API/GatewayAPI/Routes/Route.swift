@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// One line of the route table: a method on a path, and everything `openapi.yaml` says of it that the server needs.
+/// One line of the route table: a method on a path, and what the server needs of its description in `openapi.yaml`.
 struct Route: Sendable {
     /// One step of a pattern.
     private enum Step: Sendable {
@@ -13,13 +13,13 @@ struct Route: Sendable {
     let pattern: String
     private let steps: [Step]
     var operation: Operation
-    /// Every status that this operation itself answers; `RouteTable.statusesOfAnyRoute` come on top.
+    /// Every status that this operation itself answers; `RouteTable.statusesOfAnyRoute` are added.
     var statuses: Set<Int>
-    /// Whether it must be known who calls, where credentials are configured.
+    /// Whether the caller must be authenticated, where credentials are configured.
     var needsCaller: Bool
-    /// What the caller must be allowed; nil where every caller may call.
+    /// The permission that the caller needs; nil where every caller may call.
     var permission: Permission?
-    /// The one media type of its success, where the client's `Accept` is heard.
+    /// The only media type of its success, where the client's `Accept` is checked.
     var negotiates: MediaType?
     /// Whether the query may hold anything at all.
     var takesQuery: Bool
@@ -47,13 +47,13 @@ struct Route: Sendable {
             .map { $0.first == "{" ? .name(String($0.dropFirst().dropLast())) : .text($0) }
     }
 
-    /// Whether it is about the bytes of files.
+    /// Whether it serves the bytes of files.
     var isDownload: Bool { permission == .download }
 
     /// The values of the pattern's names, percent-decoded, when the segments of a path match it.
     ///
-    /// The steps that are not names stand in the path as they stand here: a proxy that keeps a path from strangers compares it
-    /// as it comes, and must not be passed by in another spelling.
+    /// The fixed steps must be spelled in the path exactly as here: a proxy that protects a path compares it as it comes, and
+    /// must not be bypassed with another spelling.
     func match(_ segments: [RequestTarget.Segment]) -> [String: String]? {
         guard steps.count == segments.count else { return nil }
         for (step, segment) in zip(steps, segments) {

@@ -1,8 +1,8 @@
 import HTTPTypes
 
-/// Every route there is: the only list. A test compares it with `openapi.yaml`, both ways.
+/// All routes. A test compares this list with `openapi.yaml`, both ways.
 enum RouteTable {
-    /// What can become of a request on any route: described by `default` in `openapi.yaml`.
+    /// The statuses that any route can answer: `default` in `openapi.yaml` describes them.
     static let statusesOfAnyRoute: Set<Int> = [400, 414, 431, 500]
 
     static let routes: [Route] = [
@@ -99,7 +99,7 @@ enum RouteTable {
     private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
         // `Accept` chooses between file and archive, and leaves nothing out: a client that asks for the file's own type
         // means this file. 406 is for `Accept-Encoding`.
-        // A part of a file is had with GET only (RFC 9110, 14.2), and only what is sent takes room.
+        // Only GET serves parts of a file (RFC 9110, 14.2), and only what is sent takes memory.
         let ofGET: Set = method == .get ? [206, 416, 426, 429] : []
         return Route(
             method: method,
@@ -110,7 +110,7 @@ enum RouteTable {
         )
     }
 
-    /// What a method on a path leads to.
+    /// The result of a lookup.
     enum Match: Sendable {
         case route(Route, parameters: [String: String])
         /// The path is known, the method is not; `Allow` lists those that are.
@@ -120,8 +120,8 @@ enum RouteTable {
 
     /// Finds the route of `method` on a path, among those of one listener.
     ///
-    /// Where there is GET there is HEAD (RFC 9110, 9.3.2): downloads have routes of their own for it, and everything else
-    /// is asked as with GET, and its content not sent.
+    /// Each route with GET also has HEAD (RFC 9110, 9.3.2): downloads have routes of their own for it, and everything else is
+    /// handled like GET, without sending the content.
     static func match(
         _ method: HTTPRequest.Method,
         _ segments: [RequestTarget.Segment],

@@ -2,20 +2,20 @@ import HTTPFields
 import Exports
 import NIOHTTP1
 
-/// A request for the state of an export, as far as its answer depends on it.
+/// The parts of a request for the state of an export that its answer depends on.
 struct StatusRequest: Sendable {
     var id: ExportID
     var document: ReadyAnswer.Document
     /// Whether only the head is answered.
     var isHead: Bool
-    /// Whose exports the caller gets to see; nil for everybody's.
+    /// The owner whose exports the caller may see; nil for all.
     var owner: String?
     var ifNoneMatch: String?
-    /// How long it may wait for a change; nil where it does not say.
+    /// How long it may wait for a change; nil where the request does not say so.
     var wait: Duration?
     var entry: RequestRecord.Entry
 
-    /// Whether the answer is one after `snapshot`, because the client has this one and is willing to wait.
+    /// Whether the request waits for a newer state than `snapshot`, because the client already has this one.
     func waits(for snapshot: ExportSnapshot) -> Bool {
         guard let wait, wait > .zero, !snapshot.export.isFinal else { return false }
         return ifNoneMatch.map(EntityTag(of: snapshot.export).isNamed) ?? true
@@ -25,19 +25,19 @@ struct StatusRequest: Sendable {
 /// The fields of a request for the state of an export.
 struct StatusFields: Sendable {
     private(set) var authorization: String?
-    /// All lines, as one list.
+    /// All lines of `Accept`, as one list.
     private(set) var accept: String?
     private(set) var ifNoneMatch: String?
-    /// All lines, as one list.
+    /// All lines of `Prefer`, as one list.
     private(set) var prefer: String?
     /// Nil where it came twice.
     private(set) var requestID: String?
-    /// Whether a proxy says under which address it was reached.
+    /// Whether a proxy says under which address the gateway was reached.
     private(set) var isForwarded = false
-    /// As `RequestLimits` counts them.
+    /// The bytes of all fields, as `RequestLimits` counts them.
     private(set) var bytes = 0
 
-    /// Nil where a field may mean something that is not understood here.
+    /// Reads the fields. Nil where a field is not known here.
     init?(_ headers: HTTPHeaders) {
         var requestIDs = 0
         for (name, value) in headers {

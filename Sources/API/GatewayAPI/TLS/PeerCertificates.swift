@@ -3,15 +3,15 @@ import NIOCore
 import NIOSSL
 import SystemCrypto
 
-/// Who calls, by the client certificate of the connection.
+/// Authenticates callers by the client certificate of the connection.
 struct PeerCertificates: Sendable {
     let callers: [ClientCertificate]
     let time: any TimeSource
 
-    /// The caller; nil on a connection without a client certificate, and for one that is nobody's or is not valid now.
+    /// The caller; nil on a connection without a client certificate, and for one that belongs to no caller or is not valid now.
     ///
-    /// A certificate that does not come from a configured authority ended its connection before the first request. Its
-    /// validity is compared at each request: connections last, and are resumed without a look at it.
+    /// A connection with a certificate that is not from a configured authority has ended before the first request. The
+    /// certificate's validity is checked at each request: connections last long, and are resumed without checking it.
     func caller(on channel: any Channel) async -> Caller? {
         guard !callers.isEmpty, let der = await Self.peerCertificate(on: channel),
             let certificate = try? Certificate(der: der), isValid(certificate)

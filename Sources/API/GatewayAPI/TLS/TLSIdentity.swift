@@ -9,15 +9,15 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Who the gateway is in TLS: what stood in its files when they were last looked at and good.
+/// The certificate and key of the gateway: what stood in its files when they were last read and valid.
 public final class TLSIdentity: Sendable {
-    /// What a look at the files brought.
-    enum Look: Sendable {
-        /// The files are those in use, or are as unusable as at the last look.
+    /// The outcome of reading the files again.
+    enum Reload: Sendable {
+        /// The files are those in use, or as unusable as at the last reload.
         case unchanged
         /// New connections get the new certificate.
         case replaced
-        /// They hold nothing that could be used: everything stays as it was.
+        /// The files cannot be used: the former certificate stays.
         case unusable(StartupError)
     }
 
@@ -26,7 +26,7 @@ public final class TLSIdentity: Sendable {
         var expiresAt: Timestamp
         /// The digest of the files in use.
         var digest: [UInt8]
-        /// Why those that stand there now are not used.
+        /// Why the present files are not used.
         var refusal: Refusal?
     }
 
@@ -51,12 +51,12 @@ public final class TLSIdentity: Sendable {
     /// When the certificate expires.
     public var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
 
-    /// What new connections are set up with.
+    /// The TLS context for new connections.
     var context: NIOSSLContext { state.withLock { $0.context } }
 
-    /// Looks at the files, and takes over what is new in them. What is refused is judged again at each look, because a
-    /// certificate that is not valid yet will be, and is told once.
-    func look(at now: Timestamp) -> Look {
+    /// Reads the files again, and uses what is new in them. Refused files are checked again at each reload, because a
+    /// certificate that is not valid yet will be. Each refusal is returned once.
+    func reload(at now: Timestamp) -> Reload {
         var digest: [UInt8]?
         do throws(StartupError) {
             let files = try TLSFiles(settings)
@@ -119,12 +119,12 @@ public final class TLSIdentity: Sendable {
     }
 }
 
-/// What stands in the files of one moment.
+/// The contents of the files at one moment.
 private struct TLSFiles {
     private let certificate: [UInt8]
     private let key: [UInt8]
     private let clientAuthority: [UInt8]?
-    /// Tells these files from others.
+    /// The digest of the files' contents.
     let digest: [UInt8]
 
     init(_ settings: TLSSettings) throws(StartupError) {
@@ -145,7 +145,7 @@ private struct TLSFiles {
         }
     }
 
-    /// The gateway's certificate first; at least that one.
+    /// The chain, with the gateway's certificate first; never empty.
     func chain() throws(StartupError) -> [NIOSSLCertificate] { try Self.certificates(certificate, "certificate") }
 
     func configuration(

@@ -3,9 +3,9 @@ import Exports
 import Logging
 import ServiceLifecycle
 
-/// Looks at the files of the gateway's certificate again and again: whoever renews it only has to replace them.
+/// Reloads the files of the gateway's certificate at intervals: whoever renews it only has to replace them.
 struct TLSReloading: Service, CustomStringConvertible {
-    /// How long it may take until a new certificate is shown.
+    /// The longest time until a new certificate is used.
     static let interval = Duration.seconds(5)
 
     let identity: TLSIdentity
@@ -21,13 +21,13 @@ struct TLSReloading: Service, CustomStringConvertible {
             while !Task.isCancelled {
                 // Cancelled at the end: there is nothing to tell.
                 do { try await time.sleep(for: Self.interval) } catch { return }
-                look()
+                reload()
             }
         }
     }
 
-    private func look() {
-        switch identity.look(at: time.now()) {
+    private func reload() {
+        switch identity.reload(at: time.now()) {
         case .unchanged: break
         case .replaced:
             count("replaced")

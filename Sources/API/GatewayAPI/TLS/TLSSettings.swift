@@ -1,10 +1,10 @@
-/// A caller that a client certificate proves.
+/// A caller that authenticates with a client certificate.
 public struct ClientCertificate: Sendable, Hashable {
-    /// What tells the certificate.
+    /// What identifies the certificate.
     public enum Mark: Sendable, Hashable {
-        /// SHA-256 of its DER form: this one and no other.
+        /// SHA-256 of its DER form: only this certificate.
         case thumbprint([UInt8])
-        /// Its subject as RFC 2253 writes it, such as `CN=reports,O=Contoso`: whatever the authority issues to it.
+        /// Its subject as RFC 2253 writes it, such as `CN=reports,O=Contoso`: every certificate that the authority issues to it.
         case subject(String)
     }
 
@@ -13,7 +13,7 @@ public struct ClientCertificate: Sendable, Hashable {
     public var mark: Mark
     public var permissions: Permissions
 
-    /// Names a certificate's caller.
+    /// Maps a certificate to its caller.
     public init(id: String, mark: Mark, permissions: Permissions = .ownExports) {
         self.id = id
         self.mark = mark
@@ -23,20 +23,20 @@ public struct ClientCertificate: Sendable, Hashable {
 
 /// TLS on the gateway's own port. Files are PEM.
 public struct TLSSettings: Sendable {
-    /// The least version that is spoken.
+    /// The lowest TLS version that is accepted.
     public enum Version: String, Sendable, CaseIterable {
         case v12 = "1.2"
         case v13 = "1.3"
     }
 
-    /// The gateway's certificate, and those that lead from it to a root.
+    /// The gateway's certificate and its chain to a root.
     public var certificateFile: String
     /// Its private key, without a passphrase.
     public var keyFile: String
     public var minimumVersion = Version.v12
-    /// The authorities whose client certificates are taken; nil asks for none.
+    /// The authorities whose client certificates are accepted; nil requests none.
     public var clientAuthorityFile: String?
-    /// Whether a connection needs a client certificate. Otherwise one that is shown must be good, and none is fine.
+    /// Whether a connection needs a client certificate. Otherwise a certificate that is sent must be valid, but none is needed.
     public var requiresClientCertificate = false
 
     /// Names the files; the rest is set as needed.

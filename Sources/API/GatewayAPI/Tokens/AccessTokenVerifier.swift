@@ -6,7 +6,7 @@ import SystemCrypto
 
 /// Who calls, by an Entra access token for the gateway's own application (`Upstream-EntraID, Access tokens`).
 ///
-/// Names, addresses and groups in a token decide nothing: they can change, and pass to somebody else.
+/// Names, addresses and groups in a token decide nothing: they can change, and can be given to another person.
 struct AccessTokenVerifier: Sendable {
     private let authority: TokenAuthority
     private let keys: [String: SigningKeys]
@@ -36,8 +36,8 @@ struct AccessTokenVerifier: Sendable {
         refreshing = KeyRefreshing(keys: Array(keys.values), time: time)
     }
 
-    /// The caller whose token this is. Throws `unauthenticated`, or `unavailable` while it is not known whether the authority
-    /// has the token's key.
+    /// The caller of a token. Throws `unauthenticated`, or `unavailable` while it is unknown whether the authority has the
+    /// token's key.
     func caller(_ text: some StringProtocol) async throws(GatewayError) -> Caller {
         do throws(TokenRefusal) {
             return try await verified(text)
@@ -96,7 +96,7 @@ struct AccessTokenVerifier: Sendable {
         }
     }
 
-    /// One audience, or a list of which one is ours; a list with nothing in it is for nobody.
+    /// Checks the audience: one value, or a list that contains ours. An empty list is refused.
     private func checkAudience(of claims: JSONValue) throws(TokenRefusal) {
         let audiences: [JSONValue] =
             switch claims["aud"] {
@@ -136,7 +136,7 @@ struct AccessTokenVerifier: Sendable {
         return Caller(id: "app:\(tenantID):\(applicationID)", kind: .application, permissions: permissions(names))
     }
 
-    /// The permissions among the names; the others are somebody else's business.
+    /// The permissions among the names; all other names are ignored.
     private static func permissions(_ names: [some StringProtocol]) -> Permissions {
         Permissions(names.compactMap { Permission($0) })
     }

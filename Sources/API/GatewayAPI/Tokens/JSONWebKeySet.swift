@@ -2,24 +2,24 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// A key that the authority signs with.
+/// A signing key of the authority.
 struct SigningKey: Sendable {
     let key: PublicKey
-    /// The only algorithm it may be used with; nil for any of ours. Entra's keys name none.
+    /// The only algorithm that it may be used with; nil for any supported one. Entra's keys name none.
     let algorithm: SignatureAlgorithm?
-    /// Whose tokens it signs; `{tenantid}` stands for any tenant.
+    /// The issuer whose tokens it signs; `{tenantid}` stands for any tenant.
     let issuer: String?
 }
 
-/// The keys of an authority (RFC 7517), as far as they are of use here.
+/// The usable keys of an authority (RFC 7517).
 enum JSONWebKeySet {
-    /// More keys than this are not looked at. Entra has fewer than ten.
+    /// The most keys that are read. Entra has fewer than ten.
     private static let maxKeys = 100
 
-    /// The keys by their `kid`; of two with one `kid`, the first. Nil for what is no key set.
+    /// The keys by their `kid`. Of two keys with the same `kid`, the first one counts. Nil for a document that is no key set.
     ///
-    /// Read key by key: one of another kind, for encryption, without `kid`, of a forbidden algorithm or with numbers that are no
-    /// RSA key is left out and spoils none of the others.
+    /// Unusable keys are skipped, and the others stay usable: keys of another type, for encryption, without `kid`, for a
+    /// forbidden algorithm, or whose numbers are no RSA key.
     static func signingKeys(_ bytes: [UInt8]) -> [String: SigningKey]? {
         guard let elements = try? JSONParser.parse(bytes)["keys"]?.array else { return nil }
         let pairs = elements.prefix(maxKeys)

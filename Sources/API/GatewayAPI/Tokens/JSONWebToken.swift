@@ -2,23 +2,23 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// A JWT in its compact form (RFC 7519, RFC 7515), taken apart; nothing in it is true before its signature was checked.
+/// A JWT in its compact form (RFC 7519, RFC 7515), parsed. Nothing in it is trusted before its signature was verified.
 ///
-/// Strict: three parts, base 64 in its one form, JSON without a member that stands twice. The algorithm is one of a fixed list
-/// before anything else is looked at, and is never chosen by what a key or a former token said.
+/// The parser is strict: three parts, canonical base 64, JSON without duplicate members. The algorithm must be one of a fixed
+/// list, which is checked first. It is never chosen by a key or a former token.
 struct JSONWebToken: Sendable {
-    /// The longest token that is looked at. Entra's are 1 to 3 KiB.
+    /// The longest token that is parsed. Entra's are 1 to 3 KiB.
     static let maxBytes = 16_384
 
     let algorithm: SignatureAlgorithm
-    /// Which of the authority's keys it is signed with, as it says.
+    /// The id of the signing key, as the token names it.
     let keyID: String
     let claims: JSONValue
-    /// What the signature is of.
+    /// The bytes that are signed.
     let signedBytes: [UInt8]
     let signature: [UInt8]
 
-    /// Whether a credential has a token's form, as no API key that we make has.
+    /// Whether a credential has the form of a token. No API key that the gateway makes has it.
     static func isLikely(_ text: some StringProtocol) -> Bool {
         text.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2
     }

@@ -1,9 +1,9 @@
 import Exports
 import ServiceLifecycle
 
-/// Fetches the authority's keys anew each day, in the background: no token waits for that.
+/// Fetches the authority's keys again each day, in the background, so that no token waits for it.
 struct KeyRefreshing: Service, CustomStringConvertible {
-    /// How long keys may be used beyond their time.
+    /// How long after their time keys are fetched again at the latest.
     static let interval = Duration.seconds(60)
 
     let keys: [SigningKeys]

@@ -3,7 +3,7 @@ import Exports
 import Logging
 import Synchronization
 
-/// One tenant's keys. However many ask at a time, they are fetched once.
+/// One tenant's keys. Concurrent requests share one fetch.
 final class SigningKeys: Sendable {
     private struct State {
         var cache: SigningKeyCache
@@ -37,8 +37,8 @@ final class SigningKeys: Sendable {
         state = Mutex(State(cache: SigningKeyCache(interval: authority.keyRefreshInterval)))
     }
 
-    /// The key of this name. Throws `unknownKey` where the authority was asked and has none, and `keysUnavailable` where it
-    /// did not answer, or may not be asked yet.
+    /// The key with this id. Throws `unknownKey` where the authority has none, and `keysUnavailable` where the authority did not
+    /// answer, or may not be called yet.
     func key(_ keyID: String) async throws(TokenRefusal) -> SigningKey {
         let answer: SigningKeyCache.Answer
         switch step(for: keyID) {
@@ -56,7 +56,8 @@ final class SigningKeys: Sendable {
         }
     }
 
-    /// Fetches keys that were had a day ago or before; returns when others came, or did not. Cancelled, it ends the fetch.
+    /// Fetches keys again that were fetched a day ago or before; returns when others came, or did not. Cancelled, it ends the
+    /// fetch.
     func refresh() async {
         let now = time.now()
         let fetch = state.withLock { state in

@@ -2,12 +2,13 @@ import Exports
 import JSON
 
 extension TokenAuthority {
-    /// What an authority sent is not what it has to be.
+    /// A document of the authority is not valid.
     public struct UnusableDocument: Error {}
 
     /// How many keys a tenant's tokens can be checked with now, at least one.
     ///
-    /// Throws what the documents throw, and `UnusableDocument` for metadata of another issuer and for keys that are of no use.
+    /// Throws what `documents` throws, and `UnusableDocument` for metadata of another issuer and for a key set without a usable
+    /// key.
     public func keyCount(of tenantID: String) async throws -> Int { try await signingKeys(of: tenantID).count }
 
     /// A tenant's keys, from the authority's metadata (OpenID Connect Discovery 1.0, 4).

@@ -2,7 +2,7 @@
 public protocol AuthorityDocuments: Sendable {
     /// The body of the 200 answer at an https address of the authority, at most 256 KiB.
     ///
-    /// Throws where there is none, within a time limit of its own; what it throws is logged by its type only.
+    /// Throws where there is none. It must have its own time limit. Only the type of the error is logged.
     func document(at address: String) async throws -> [UInt8]
 }
 
@@ -10,15 +10,15 @@ public protocol AuthorityDocuments: Sendable {
 public struct TokenAuthority: Sendable {
     /// The login host's root, such as `https://login.microsoftonline.com`, without a slash at its end.
     public var url: String
-    /// The tenants whose tokens are taken, lower-case UUIDs.
+    /// The tenants whose tokens are accepted, as lower-case UUIDs.
     public var tenantIDs: [String]
-    /// What may stand in `aud`: the gateway's own application id, and its id URIs.
+    /// The accepted values of `aud`: the gateway's own application id, and its id URIs.
     public var audiences: [String]
-    /// By how much the authority's clock may differ from ours.
+    /// How much the authority's clock may differ from ours.
     public var clockSkew: Duration
-    /// The least time between two fetches of a tenant's keys, whatever callers send.
+    /// The shortest time between two fetches of a tenant's keys, whatever callers send.
     public var keyRefreshInterval: Duration
-    /// Where keys and metadata come from.
+    /// The source of keys and metadata.
     public var documents: any AuthorityDocuments
 
     /// Names an authority.

@@ -1,9 +1,9 @@
 import Exports
 
-/// An access token is not taken.
+/// The refusal of an access token.
 struct TokenRefusal: Error {
     let reason: Reason
-    /// When it is worth another try; nil where the token stays as bad as it is.
+    /// When to try again; nil where the token will never be accepted.
     let retryAfter: Duration?
 
     init(_ reason: Reason, retryAfter: Duration? = nil) {
@@ -11,7 +11,7 @@ struct TokenRefusal: Error {
         self.retryAfter = retryAfter
     }
 
-    /// What a client gets to see.
+    /// The error for the client.
     var problem: GatewayError {
         if let retryAfter { return GatewayError(.unavailable, reason.detail, retryAfter: retryAfter) }
         return GatewayError(.unauthenticated, reason.detail, challenge: BearerChallenge(.invalidToken))
@@ -33,10 +33,10 @@ extension TokenRefusal {
         case audience
         case identity
         case powerless
-        /// Not the token's fault, as far as is known: its key could not be had from the authority yet.
+        /// Perhaps the token is valid: its key could not be fetched from the authority yet.
         case keysUnavailable = "keys-unavailable"
 
-        /// What the caller is told. Repeats nothing of the token.
+        /// The detail for the caller. Repeats nothing of the token.
         fileprivate var detail: String {
             switch self {
             case .malformed: "The access token is not a signed JWT that can be read."
@@ -51,7 +51,7 @@ extension TokenRefusal {
             case .audience: "The access token is for another audience: ask for one for this gateway's own application."
             case .identity: "The access token does not say which user or application it is of."
             case .powerless: "The access token has neither scopes nor roles: an administrator must grant some."
-            case .keysUnavailable: "The key to check this access token with cannot be had from the authority now."
+            case .keysUnavailable: "The key to check this access token with cannot be fetched from the authority now."
             }
         }
     }

@@ -16,7 +16,7 @@ enum ChallengeField {
             .joined(separator: ", ")
     }
 
-    /// What may stand between quotes without an escape: an authority's text is not ours to trust.
+    /// The characters that may stand between quotes without an escape: an authority's text is not trusted.
     private static func quotable(_ text: String) -> String {
         String(decoding: text.utf8.filter { (0x20...0x7E).contains($0) && !"\"\\".utf8.contains($0) }, as: UTF8.self)
     }

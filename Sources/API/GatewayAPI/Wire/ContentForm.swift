@@ -1,19 +1,19 @@
 import HTTPFields
 import Exports
 
-/// In which form a client wants the content of an export: as it is, or as an archive (RFC 9110, 12.5.1).
+/// The form in which a client requests the content of an export: the file itself, or an archive (RFC 9110, 12.5.1).
 enum ContentForm: Sendable, Hashable {
     /// The bytes of the only file.
     case file
     /// All files in one ZIP.
     case archive
 
-    /// What an `Accept` field comes to.
+    /// The form that an `Accept` field asks for.
     ///
-    /// An archive is for those who name `application/zip`: what takes everything wants the file, as without the field. Where
-    /// there is one file, its bytes and an archive of it are weighed against each other; with equal weight, the archive
-    /// wins over what stands in a range (`*/*`), and the file where the client named its type too. Where there are
-    /// several, only the archive is to be had.
+    /// Only a client that names `application/zip` gets an archive: `*/*` means the file, like no field. Where there is one
+    /// file, the weights of the file's type and of the archive are compared. With equal weights, the archive wins over a range
+    /// (`*/*`), and the file wins where the client named its type too. Where there are several files, only the archive is
+    /// served.
     init(accept field: String?, files: [ExportFile]) {
         let ranges = FieldList.elements(of: field ?? "")
             .map { element in

@@ -2,7 +2,7 @@ import Exports
 import JSON
 import SystemCrypto
 
-/// The body of `POST /exports`: what is the same for every provider is read here, the options object is handed on.
+/// The body of `POST /exports`. The members that every provider shares are read here; the options object is passed on.
 struct CreateBody: Sendable {
     var provider: ProviderID
     var connection: String?

@@ -1,11 +1,11 @@
 import Exports
 import SystemCrypto
 
-/// The place between two pages: the last entry shown, sealed together with the list it belongs to.
+/// The place between two pages: the last entry shown, authenticated together with the list that it belongs to.
 ///
-/// `base64url(id ‖ HMAC-SHA256)`: it cannot be made up, and not be used with another list. It holds no rights.
+/// `base64url(id ‖ HMAC-SHA256)`: it cannot be made up, and cannot be used with another list. It grants no rights.
 struct Cursor: Sendable {
-    /// What is paged through.
+    /// The list that is paged.
     enum List {
         case exports(ExportFilter)
         case deliveries(of: ExportID, requestID: String?)
@@ -25,7 +25,7 @@ struct Cursor: Sendable {
 
     private let key: SecretBytes
 
-    /// Seals with a key that all replicas share.
+    /// Uses a key that all replicas share.
     init(key: SecretBytes) {
         self.key = key
     }
@@ -36,7 +36,7 @@ struct Cursor: Sendable {
         return Base64URL.encode(payload + code(payload, list))
     }
 
-    /// The entry to go on after. Throws `invalidParameter` for a cursor that we did not make for this list.
+    /// The entry to continue after. Throws `invalidParameter` for a cursor that the gateway did not make for this list.
     func open(_ text: String, in list: List) throws(GatewayError) -> ExportID {
         let bytes = text.utf8.count <= 512 ? Base64URL.decode(text) ?? [] : []
         guard bytes.count == 16 + SHA256.byteCount,

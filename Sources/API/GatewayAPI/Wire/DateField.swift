@@ -12,7 +12,7 @@ final class DateField: Sendable {
     private let time: any TimeSource
     private let state = Mutex(State())
 
-    /// By the machine's own clock, as Hummingbird's `Date` is, unless told otherwise.
+    /// Uses the machine's own clock by default, like Hummingbird's `Date`.
     init(time: any TimeSource = SystemTime()) {
         self.time = time
     }

@@ -19,7 +19,7 @@ enum OperationDocument {
     /// What the status of an export is to them.
     ///
     /// A partial success is a success: there are files, and the export itself says what is missing. An expired one is none: there
-    /// is nothing to be had any more. One that was given up as `unknown` has failed, as far as anybody can tell.
+    /// is nothing to download any more. One that was given up as `unknown` has failed, as far as anybody can tell.
     static func status(of export: Export) -> Status {
         switch export.status {
         case .notStarted: .notStarted

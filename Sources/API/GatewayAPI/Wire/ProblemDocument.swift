@@ -36,7 +36,7 @@ enum ProblemDocument {
         case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken,
             .fileChanged:
             .badGateway
-        // The client did nothing wrong and may come again: not 429, which would blame it.
+        // The client did nothing wrong and may come again: not 429, which would say that it sent too much.
         case .unavailable, .queued, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout
         }

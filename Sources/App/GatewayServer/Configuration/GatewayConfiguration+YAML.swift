@@ -226,8 +226,8 @@ extension ConnectionConfiguration {
             ? adapter.descriptor.capabilities.requestBudget
             : perMinute == 0 ? nil : RequestBudget(perMinute, per: .seconds(60))
         retriesOnCapacityText = try section.bool("retryOnCapacityText", default: false)
-        let floor = adapter.descriptor.capabilities.minimumPollInterval
-        pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: floor)
+        let shortest = adapter.descriptor.capabilities.minimumPollInterval
+        pollInterval = try section.duration("pollInterval", in: .milliseconds(10) ... .seconds(3600), default: shortest)
         ambiguousStart = try section.choice(
             "ambiguousStart",
             AmbiguousStart.self,

@@ -55,11 +55,11 @@ extension LedgerCase {
             examination.expect(claimed == nil, "another caller's key is unknown")
             examination.expect(try await ledger.add(bobs, key) == .created(bobs), "another caller creates with it")
         },
-        LedgerCase("old keys are forgotten") { examination in
+        LedgerCase("old keys are pruned") { examination in
             let (ledger, second) = (examination.ledger, Sample.record(1))
             _ = try await ledger.add(Sample.record(), key)
             let late = try await ledger.claimed(key, by: "alice", claimsSince: Sample.time(1))
-            examination.expect(late == nil, "a claim before the time counts as forgotten")
+            examination.expect(late == nil, "a claim before the time counts as pruned")
             let again = try await ledger.insert(second, idempotency: key, claimsSince: Sample.time(1))
             examination.expect(again == .created(second), "the key can be used again")
             try await ledger.pruneClaims(before: Sample.time(1))

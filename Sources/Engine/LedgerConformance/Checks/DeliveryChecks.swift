@@ -37,9 +37,9 @@ extension LedgerCase {
             examination.expect(try await ledger.deliveries(of: export) == [ended], "a second end leaves the row")
         },
         LedgerCase("an unknown export has no deliveries") { examination in
-            let (ledger, stranger) = (examination.ledger, Sample.delivery(of: Sample.id()))
-            examination.expect(try await !ledger.begin(Sample.begun(stranger)), "none begins")
-            let outcome = try await ledger.insert(stranger) { $0.fence += 1 }
+            let (ledger, unknown) = (examination.ledger, Sample.delivery(of: Sample.id()))
+            examination.expect(try await !ledger.begin(Sample.begun(unknown)), "none begins")
+            let outcome = try await ledger.insert(unknown) { $0.fence += 1 }
             examination.expect(outcome == .notFound, "none ends")
         },
         LedgerCase("a delivery's end does not ask for the fence") { examination in

@@ -87,7 +87,7 @@ extension LedgerCase {
                 "a bound that begins is written, with all progress"
             )
         },
-        LedgerCase("a full disk refuses and forgets nothing", needs: .fullDisk) { examination in
+        LedgerCase("a full disk refuses and loses nothing", needs: .fullDisk) { examination in
             let (ledger, record) = (examination.ledger, Sample.record())
             let id = try await ledger.id(of: record)
             try await examination.setFull(true)
@@ -107,7 +107,7 @@ extension LedgerCase {
             examination.expect(try await ledger.all().map(\.id) == [id], "the refused export is not there")
             try await examination.setFull(false)
             _ = try await ledger.update(id, fence: nil) { $0.export.name = big }
-            examination.expect(try await ledger.record(id)?.export.name == big, "with room again, it goes on")
+            examination.expect(try await ledger.record(id)?.export.name == big, "with space again, it goes on")
         },
     ]
 }

@@ -160,7 +160,7 @@ extension LedgerCase {
             try await examination.setFull(false)
             _ = try await ledger.update(id, fence: nil) { $0.export.revision += 1 }
             let events = try await ledger.changes()
-            examination.expect(events.map(\.revision) == [1, 2], "with room again, it goes on")
+            examination.expect(events.map(\.revision) == [1, 2], "with space again, it goes on")
         },
     ]
 }

@@ -87,7 +87,7 @@ public final class MemoryUpstream: Sendable {
     /// Ends every job that is under way.
     public func finishJobs() { change { if !$0.isCanceled { $0.progress = 100 } } }
 
-    /// Forgets the files of every job that has ended.
+    /// Deletes the files of every job that has ended.
     public func expireFiles() { change { $0.isExpired = $0.progress == 100 } }
 
     /// Jobs started from now on fail.

@@ -2,7 +2,7 @@ import NIOCore
 import Synchronization
 import SystemCrypto
 
-/// The SHA-256 of generated files, computed when somebody asks and then remembered.
+/// The SHA-256 of generated files, computed at the first request and then kept.
 final class FileDigests: Sendable {
     let generator: ContentGenerator
     private let known = Mutex<[FileSpec: String]>([:])

@@ -58,7 +58,7 @@ final class ApplicationRegistration: Sendable {
 
     // MARK: Assertions
 
-    /// Whether this id is new. It is remembered until `end`.
+    /// Whether this id is new. It is kept until `end`.
     func isFirstUse(ofAssertion id: String, until end: Timestamp, at now: Timestamp) -> Bool {
         state.withLock {
             $0.assertions = $0.assertions.filter { $0.value > now }

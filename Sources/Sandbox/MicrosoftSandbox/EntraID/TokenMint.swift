@@ -61,8 +61,8 @@ struct TokenMint {
     /// The token, and what is in it. `authority` is the login host that v2 tokens name as their issuer.
     func token(world: World, authority: String) throws(CryptoError) -> JSONValue {
         let current = try world.signingKeys.current()
-        let isStranger = signature == .unknownKey || signature == .otherKey
-        let signer = try isStranger ? SigningKeys.makeKey() : current
+        let isForeignKey = signature == .unknownKey || signature == .otherKey
+        let signer = try isForeignKey ? SigningKeys.makeKey() : current
         let header = headerFields(id: signature == .unknownKey ? signer.id : current.id)
         let claims = claimSet(at: world.time.now(), id: world.uuid(), authority: authority)
         let text = try CompactToken.text(header: header, claims: claims) { input throws(CryptoError) -> [UInt8] in

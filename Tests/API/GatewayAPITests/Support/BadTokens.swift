@@ -31,7 +31,7 @@ enum BadTokens {
         for alg: JSONValue? in [nil, .null, "", "rs256", "RS384", "RS512", "ES256", "EdDSA", 256, ["RS256"]] {
             tokens.append(("alg \(alg.map { "\($0)" } ?? "absent")", try user.withHeader("alg", alg).signed()))
         }
-        // The public key as the secret of a symmetric algorithm, in the forms in which it is at hand.
+        // The public key as the secret of a symmetric algorithm, in the forms in which it is published.
         let key = try TestAuthority.signers.get()[0].publicKey
         for (name, secret) in [
             ("modulus", key.modulus), ("n", Array(Base64URL.encode(key.modulus).utf8)), ("kid", Array("key-0".utf8)),
@@ -47,7 +47,7 @@ enum BadTokens {
     }
 
     private static func keys() throws -> [(name: String, token: String)] {
-        let strangers = try TestAuthority.key(2)
+        let foreign = try TestAuthority.key(2)
         return [
             ("another key under a published name", try user.signed(by: 2)),
             ("a key that is not published", try user.withHeader("kid", "key-2").signed(by: 2)),
@@ -56,7 +56,7 @@ enum BadTokens {
             ("a kid that is a number", try user.withHeader("kid", 0).signed()),
             ("a long kid", try user.withHeader("kid", .string(String(repeating: "k", count: 257))).signed()),
             ("a kid that is a path", try user.withHeader("kid", "../../dev/null").signed()),
-            ("its own key", try user.withHeader("jwk", strangers).signed(by: 2)),
+            ("its own key", try user.withHeader("jwk", foreign).signed(by: 2)),
             ("its own key set", try user.withHeader("jku", "https://evil.example/keys").signed(by: 2)),
             ("its own certificate", try user.withHeader("x5c", ["MIIC"]).signed(by: 2)),
             ("something critical", try user.withHeader("crit", ["b64"]).withHeader("b64", true).signed()),

@@ -54,10 +54,10 @@ extension Visitor {
             holder("the owner's certificate, expired", showing: "archive", nil, after: .seconds(3 * 86_400)),
             holder("the owner's certificate and a wrong key", showing: "archive", nil, key: "not-a-key"),
             holder(
-                "the owner's certificate and a stranger's key",
+                "the owner's certificate and another caller's key",
                 showing: "archive",
                 .ownExports,
-                key: "key-of-stranger"
+                key: "key-of-other"
             ),
             holder("owning certificate", showing: "archive", .ownExports, isOwner: true),
             holder("other certificate", showing: "reports", .ownExports),

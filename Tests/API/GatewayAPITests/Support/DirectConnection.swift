@@ -22,10 +22,10 @@ struct DirectConnection {
     private let last = EventCounter()
 
     /// - Parameter memory: Bytes of the budget.
-    init(_ status: ExportStatus = .succeeded, files: Int = 1, atHand: Bool = true, memory: Int = 1 << 30) throws {
+    init(_ status: ExportStatus = .succeeded, files: Int = 1, inMemory: Bool = true, memory: Int = 1 << 30) throws {
         gateway = TestGateway(memory: memory)
         gateway.service.state.withLock { state in
-            state.keepsSnapshots = atHand
+            state.keepsSnapshots = inMemory
             state.holds = true
         }
         export = gateway.service.put(status) { export in

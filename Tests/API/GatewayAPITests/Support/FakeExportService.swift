@@ -10,7 +10,7 @@ final class FakeExportService: ExportService {
         var drafts: [ExportDraft] = []
         var keys: [String: (fingerprint: String, id: ExportID)] = [:]
         var refreshes = 0
-        /// Whether exports are at hand, as those are that the engine was asked for before.
+        /// Whether exports are in memory, as those are that the engine was asked for before.
         var keepsSnapshots = false
         var snapshots: [ExportID: ExportSnapshot] = [:]
         /// Whether `find` and `watch` wait until the test tells them.
@@ -21,7 +21,7 @@ final class FakeExportService: ExportService {
         var isReady = true
         var failure: GatewayError?
         var decisions: [SubmissionDecision] = []
-        /// What was opened, canceled or asked for anew: everything that a stranger must not bring about.
+        /// What was opened, canceled or asked for anew: everything that another caller must not bring about.
         var effects: [String] = []
         var random = SystemRandomNumberGenerator()
     }
