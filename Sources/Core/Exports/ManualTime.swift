@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A clock that stands still until it is told to move: for tests and simulations.
+/// A clock that only moves when it is advanced: for tests and simulations.
 ///
-/// `advance(by:)` wakes every sleeper whose time has come, in the order of their deadlines and of their coming.
+/// `advance(by:)` wakes every sleeper that is due, in the order of their deadlines, and then of their arrival.
 public final class ManualTime: TimeSource {
     private struct Sleeper {
         var id: UInt64
@@ -12,7 +12,7 @@ public final class ManualTime: TimeSource {
 
     private struct Watcher {
         var count: Int
-        /// Only those that are due then or before count.
+        /// Only sleepers that are due then or before count.
         var due: Timestamp
         var continuation: CheckedContinuation<Void, Never>
 
@@ -88,7 +88,7 @@ public final class ManualTime: TimeSource {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
-    /// Sets the wall clock, as an operator or a time server does. No time passes, and nobody is woken.
+    /// Sets the wall clock, like an operator or a time server. No time passes, and no sleeper is woken.
     public func set(to now: Timestamp) {
         state.withLock { state in
             let step = now - state.now
@@ -103,7 +103,7 @@ public final class ManualTime: TimeSource {
     /// How many tasks sleep on this clock.
     public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
-    /// Returns once at least `count` tasks sleep on this clock; with `duration`, once so many of them are due within it from
+    /// Returns once at least `count` tasks sleep on this clock. With `duration`, once this many of them are due within it from
     /// now on.
     public func sleepers(atLeast count: Int, dueWithin duration: Duration? = nil) async {
         await withCheckedContinuation { continuation in

@@ -13,13 +13,13 @@ public struct ObjectReader: Sendable {
     /// The pointer of this object in its document; empty for the root.
     public let pointer: String
 
-    /// What was found wrong so far, in the order of reading.
+    /// The faults so far, in the order of reading.
     public private(set) var faults: [FieldFault] = []
 
     private let members: [String: JSONValue]
     private var known: Set<String> = []
 
-    /// Reads `value`, which stands at `pointer`. Anything but an object is itself a fault.
+    /// Reads `value`, which is at `pointer`. Anything but an object is itself a fault.
     public init(_ value: JSONValue, at pointer: String = "") {
         self.pointer = pointer
         if case .object(let members) = value {
@@ -30,18 +30,18 @@ public struct ObjectReader: Sendable {
         }
     }
 
-    /// Notes a fault of the member `name`.
+    /// Adds a fault of the member `name`.
     public mutating func fault(_ name: String, _ detail: String) {
         faults.append(FieldFault(pointer + JSONPointer.step(name), detail))
     }
 
-    /// Takes over faults that were found in a nested value and already carry whole pointers.
+    /// Adds the faults of a nested value, whose pointers are already complete.
     public mutating func adopt(_ nested: [FieldFault]) { faults += nested }
 
-    /// Whether the member is there.
+    /// Whether the member is present.
     public func has(_ name: String) -> Bool { members[name] != nil }
 
-    /// The member as it came; `null` counts as a fault, because absent is the way to say nothing.
+    /// The member's value. `null` is a fault, because an absent member is the way to give no value.
     public mutating func value(_ name: String) -> JSONValue? {
         known.insert(name)
         guard let value = members[name] else { return nil }
@@ -52,7 +52,7 @@ public struct ObjectReader: Sendable {
         return value
     }
 
-    /// A text with `length` in Unicode scalars and no control characters but tab and line ends.
+    /// A text with `length` in Unicode scalars, and without control characters except tab and line ends.
     public mutating func string(_ name: String, length: ClosedRange<Int> = 1...1024) -> String? {
         guard let value = value(name) else { return nil }
         guard case .string(let text) = value else {
@@ -78,7 +78,7 @@ public struct ObjectReader: Sendable {
         return text
     }
 
-    /// A text that must be there.
+    /// A required text.
     public mutating func requiredString(_ name: String, length: ClosedRange<Int> = 1...1024) -> String? {
         guard require(name) else { return nil }
         return string(name, length: length)
@@ -94,7 +94,7 @@ public struct ObjectReader: Sendable {
         return text.lowercased()
     }
 
-    /// A UUID that must be there.
+    /// A required UUID.
     public mutating func requiredUUID(_ name: String) -> String? {
         guard require(name) else { return nil }
         return uuid(name)
@@ -110,7 +110,7 @@ public struct ObjectReader: Sendable {
         return flag
     }
 
-    /// One of `allowed`, told apart without regard to case and given back as spelled in `allowed`.
+    /// One of `allowed`, compared without regard to case and returned as spelled in `allowed`.
     public mutating func choice(_ name: String, among allowed: [String]) -> String? {
         guard let text = string(name) else { return nil }
         guard let match = allowed.first(where: { $0.lowercased() == text.lowercased() }) else {
@@ -123,7 +123,7 @@ public struct ObjectReader: Sendable {
         return match
     }
 
-    /// One of `allowed` that must be there.
+    /// A required one of `allowed`.
     public mutating func requiredChoice(_ name: String, among allowed: [String]) -> String? {
         guard require(name) else { return nil }
         return choice(name, among: allowed)
@@ -171,7 +171,7 @@ public struct ObjectReader: Sendable {
         return ObjectReader(value, at: pointer + JSONPointer.step(name))
     }
 
-    /// All members of an object whose names are free, sorted by name.
+    /// All members of an object with arbitrary names, sorted by name.
     public mutating func takeAllMembers() -> [(name: String, value: JSONValue)] {
         known.formUnion(members.keys)
         return members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

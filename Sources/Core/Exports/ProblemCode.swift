@@ -1,6 +1,6 @@
-/// Every way in which a call or an export can fail: the `code` of a problem document (RFC 9457), stable for ever.
+/// The ways in which a call or an export can fail: the `code` of a problem document (RFC 9457). Codes are permanent.
 ///
-/// One list for the API, the ledger, the metrics and the documentation. The title is constant for each code.
+/// It is the only list, for the API, the ledger, the metrics and the documentation. Each code has a constant title.
 public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     // The request.
     case malformedRequest = "malformed-request"
@@ -124,6 +124,6 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         }
     }
 
-    /// The problem's `type`: a name, not an address, equal for ever.
+    /// The problem's `type`: a permanent name, not an address.
     public var type: String { "urn:export-gateway:problem:\(rawValue)" }
 }

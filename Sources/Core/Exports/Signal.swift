@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Wakes one waiting task. A signal that nobody waits for is kept until the next wait; several become one.
+/// Wakes one waiting task. A signal without a waiter is kept until the next wait; several signals become one.
 package final class Signal: Sendable {
     private struct State {
         var isFired = false
@@ -11,7 +11,7 @@ package final class Signal: Sendable {
 
     package init() {}
 
-    /// Whether it was fired and nobody has waited for it since.
+    /// Whether it was fired and no task has waited for it since.
     package var isFired: Bool { state.withLock { $0.isFired } }
 
     package func fire() {
@@ -48,7 +48,8 @@ package final class Signal: Sendable {
         }
     }
 
-    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled: whether it was the deadline.
+    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled. The result is whether it was the
+    /// deadline.
     @discardableResult
     package func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
         guard let deadline else {

@@ -2,12 +2,12 @@ import Dispatch
 import HeapModule
 import Synchronization
 
-/// Those who sleep, and the one timer of the system that wakes them.
+/// Sleeping tasks, and the one system timer that wakes them.
 ///
 /// `Task.sleep` keeps the task and the timer of a sleep that was cancelled until its time would have come: some 900 bytes each
 /// (Swift 6.3 on Linux). Most sleeps here are the limits of calls that end long before, thousands in a second.
 final class SleepTimers: Sendable {
-    /// Who sleeps, and until when: a plain value, times as `ContinuousClock` since the timers were made.
+    /// The sleepers and their deadlines. A plain value; times are `ContinuousClock` durations since the timers were made.
     struct Sleepers<Sleeper> {
         private struct Item: Comparable {
             var deadline: Duration
@@ -20,7 +20,7 @@ final class SleepTimers: Sendable {
         private var sleepers: [UInt64: (sleeper: Sleeper, deadline: Duration)] = [:]
 
         var count: Int { sleepers.count }
-        /// What is kept, those that were woken early included: at most twice as many, and a few.
+        /// The items in the heap, including sleepers that were woken early: at most twice as many, and a few.
         var itemCount: Int { heap.count }
 
         mutating func add(_ number: UInt64, _ sleeper: Sleeper, until deadline: Duration) {
@@ -28,7 +28,7 @@ final class SleepTimers: Sendable {
             heap.insert(Item(deadline: deadline, number: number))
         }
 
-        /// Takes out one that sleeps no longer; nil where it is not there.
+        /// Removes a sleeper that sleeps no longer; nil where it is not there.
         mutating func remove(_ number: UInt64) -> Sleeper? {
             guard let (sleeper, _) = sleepers.removeValue(forKey: number) else { return nil }
             if heap.count > 2 * sleepers.count + 64 {
@@ -37,7 +37,7 @@ final class SleepTimers: Sendable {
             return sleeper
         }
 
-        /// Takes out all whose time has come.
+        /// Removes and returns all sleepers that are due.
         mutating func due(at now: Duration) -> [Sleeper] {
             var due: [Sleeper] = []
             while let first = heap.min, first.deadline <= now || sleepers[first.number] == nil {
@@ -47,7 +47,7 @@ final class SleepTimers: Sendable {
             return due
         }
 
-        /// When the next one has to be woken, or has been woken already.
+        /// The deadline of the next sleeper, which may have been woken already.
         var next: Duration? { heap.min?.deadline }
     }
 
@@ -55,7 +55,7 @@ final class SleepTimers: Sendable {
         var sleepers = Sleepers<UnsafeContinuation<Void, any Error>>()
         var lastNumber: UInt64 = 0
         var timer: (any DispatchSourceTimer)?
-        /// When the timer fires; nil when it does not.
+        /// When the timer fires; nil when it is not set.
         var set: Duration?
     }
 
@@ -94,8 +94,8 @@ final class SleepTimers: Sendable {
         state.withLock { $0.sleepers.remove(number) }?.resume(throwing: CancellationError())
     }
 
-    /// Sets the timer where the next one has to be woken earlier than it fires, or where it should have fired: the time that a
-    /// machine was suspended counts for those who sleep, and not for the timer.
+    /// Sets the timer if the next sleeper is due before it fires, or if it should have fired already: the time in which the
+    /// machine was suspended counts for the sleepers, but not for the timer.
     private func setTimer(_ state: inout State) {
         let now = ContinuousClock.now - start
         guard let next = state.sleepers.next, state.set.map({ next < $0 || $0 <= now }) ?? true else { return }

@@ -1,4 +1,4 @@
-/// Any JSON value (RFC 8259), for what has no fixed shape: a provider's options, a source, a schema.
+/// Any JSON value (RFC 8259), for data without a fixed structure: a provider's options, a source, a schema.
 public indirect enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -42,7 +42,7 @@ extension JSONValue {
     /// The members of an object.
     public var object: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
 
-    /// What kind of value this is, in JSON Schema's words.
+    /// The type of the value, in JSON Schema's terms.
     public var kind: String {
         switch self {
         case .null: "null"

@@ -1,7 +1,7 @@
 import ExportLedger
 import Synchronization
 
-/// The suite that every ledger must pass: what `ExportLedger` promises, asked of a real one.
+/// The conformance suite that every implementation of `ExportLedger` must pass.
 ///
 ///     let findings = await LedgerConformance(harness).run()
 ///     #expect(findings == [])
@@ -18,7 +18,7 @@ public struct LedgerConformance: Sendable {
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
 
-    /// The names of the cases that this harness makes possible.
+    /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }
 
     private var possible: [LedgerCase] {
@@ -32,8 +32,8 @@ public struct LedgerConformance: Sendable {
         }
     }
 
-    /// Runs every possible case on a ledger of its own, one after the other, and tells every finding. None means that the
-    /// ledger keeps its contract. With a `name`, only the case of this name is run; where there is none, that is a finding.
+    /// Runs every possible case on a ledger of its own, one after the other, and returns all findings. No finding means that the
+    /// ledger keeps its contract. With a `name`, only the case with this name is run; an unknown name is a finding.
     public func run(only name: String? = nil) async -> [LedgerFinding] {
         var findings: [LedgerFinding] = []
         let chosen = possible.filter { $0.name == name ?? $0.name }
@@ -55,7 +55,7 @@ public struct LedgerConformance: Sendable {
     }
 }
 
-/// One question to a ledger.
+/// One case of the suite.
 struct LedgerCase: Sendable {
     enum Need: Sendable { case nothing, kill, fullDisk, damage }
 
@@ -74,7 +74,7 @@ struct LedgerCase: Sendable {
     }
 }
 
-/// A ledger that is examined.
+/// The examination of one ledger.
 struct LedgerExamination: Sendable {
     let ledger: any ExportLedger
     let harness: LedgerHarness

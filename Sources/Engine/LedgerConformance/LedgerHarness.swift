@@ -1,15 +1,15 @@
 public import ExportLedger
 
-/// What the suite must be able to do with a kind of ledger.
+/// What the suite needs to examine an implementation of a ledger.
 public struct LedgerHarness: Sendable {
-    /// A ledger with nothing in it. Each case has its own.
+    /// Makes an empty ledger. Each case gets its own.
     public var makeLedger: @Sendable () async throws -> any ExportLedger
-    /// The ledger as the next process finds it when this one is killed now. Nil where nothing outlives the process: the cases
-    /// that need it are skipped.
+    /// Returns the ledger as the next process finds it when this one is killed now. Nil where nothing outlives the process; the
+    /// cases that need it are then skipped.
     public var afterKill: (@Sendable (any ExportLedger) async throws -> any ExportLedger)?
-    /// Has the storage take nothing more, as a full disk does, or as much as before. Nil where that cannot be arranged.
+    /// Makes the storage refuse writes, like a full disk, or accept them again. Nil where this is not possible.
     public var setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)?
-    /// Makes what is stored of the event with this number unreadable. Nil where that cannot be arranged.
+    /// Makes the stored event with this number unreadable. Nil where this is not possible.
     public var damageEvent: (@Sendable (any ExportLedger, Int64) async throws -> Void)?
 
     /// Makes a harness.
@@ -30,7 +30,7 @@ public struct LedgerHarness: Sendable {
 public struct LedgerFinding: Sendable, Hashable, CustomStringConvertible {
     /// The name of the case.
     public var name: String
-    /// What the contract asks for and the ledger did not do.
+    /// What the contract requires and the ledger did not do.
     public var expected: String
 
     public var description: String { "\(name): expected that \(expected)" }

@@ -47,7 +47,7 @@ enum Sample {
         return record
     }
 
-    /// A record in which every field differs from what `record` has, but the id and what the export was asked for.
+    /// A record in which every field differs from `record`, except the id and the request.
     static func changed(_ record: LedgerRecord) -> LedgerRecord {
         var changed = full(record.export.id)
         changed.export.source = record.export.source
@@ -55,7 +55,7 @@ enum Sample {
         return changed
     }
 
-    /// A record in which every field differs from what a new one has.
+    /// A record in which every field differs from a new one.
     static func full(_ id: ExportID) -> LedgerRecord {
         var record = record()
         record.export.id = id
@@ -136,7 +136,7 @@ enum Sample {
         )
     }
 
-    /// The same as it is written when it begins.
+    /// The same delivery, as it is stored when it begins.
     static func begun(_ delivery: Delivery) -> Delivery {
         var begun = delivery
         begun.endedAt = nil
@@ -150,7 +150,7 @@ extension ExportLedger {
         try await insert(record, idempotency: key, claimsSince: Sample.since)
     }
 
-    /// Writes a record down and gives its id.
+    /// Stores a record and returns its id.
     func id(of record: LedgerRecord) async throws -> ExportID {
         _ = try await add(record)
         return record.export.id

@@ -2,7 +2,7 @@ import ExportLedger
 import Exports
 
 extension LedgerCase {
-    /// What is told of an export now, at whatever place.
+    /// The event of an export's present revision, with any sequence number.
     private static func told(_ record: LedgerRecord?) -> ExportEvent? {
         record.map { ExportEvent(sequence: 0, $0.export) }
     }
