@@ -76,8 +76,8 @@ import Testing
             let strange = try await lab.form(lab.tokenURL, body.replacing(refresh, with: "sbxr.strange"))
             #expect(strange.json["error"] == "invalid_grant")
             #expect(strange.entraCode == 70_000)
-            let refused = try await lab.form(lab.tokenURL, body.replacing(SandboxSeed.clientSecret, with: "wrong"))
-            #expect(refused.entraCode == 7_000_215)
+            let wrongSecret = try await lab.form(lab.tokenURL, body.replacing(SandboxSeed.clientSecret, with: "wrong"))
+            #expect(wrongSecret.entraCode == 7_000_215)
             #expect(lab.sandbox.account.tokens == ["onBehalfOf": 1, "refreshToken": 2])
         }
     }
