@@ -176,9 +176,7 @@ let package = Package(
             "UpstreamHTTP",
             [
                 "Exports", "JSON", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging,
-                .metrics,
-                .nioCore,
-                .nioHTTP1, .nioPosix, .nioSSL,
+                .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
@@ -189,13 +187,12 @@ let package = Package(
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
         module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .logging, .metrics]),
-        module("Engine", "LedgerConformance", ["Exports", "ExportLedger"]),
+        module("Engine", "LedgerConformance", ["Exports", "JSON", "ExportLedger"]),
         module(
             "Engine",
             "ExportEngine",
             [
                 "Exports", "JSON", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics,
-                .nioCore,
                 .serviceLifecycle,
             ]
         ),
@@ -204,8 +201,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics,
-                .nioCore,
+                "Exports", "JSON", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging,
+                .metrics, .nioCore,
             ]
         ),
         module(
@@ -219,11 +216,9 @@ let package = Package(
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
-                "Exports", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay", "HTTPListening",
-                .coreMetrics,
-                .httpTypes,
-                .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .nioHTTP1, .nioHTTPTypes,
-                .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                "Exports", "JSON", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
+                "HTTPListening", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
 
@@ -232,8 +227,7 @@ let package = Package(
             "MicrosoftSandbox",
             [
                 "Exports", "JSON", "HTTPFields", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird,
-                .hummingbirdCore,
-                .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
+                .hummingbirdCore, .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
 
@@ -242,9 +236,8 @@ let package = Package(
             "GatewayServer",
             [
                 "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
-                "UpstreamHTTP",
-                "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger", "ExportEngine",
-                "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .coreMetrics, .logging, .metrics, .nioCore,
+                "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger",
+                "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .logging, .metrics, .nioCore,
                 .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
@@ -280,7 +273,7 @@ let package = Package(
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "Memory", ["Memory", .metricsTestKit]),
-        tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics, .metrics]),
+        tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
@@ -306,8 +299,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
         tests(
@@ -334,7 +326,7 @@ let package = Package(
             "Engine",
             "ExportLedger",
             fixtures: true,
-            ["Exports", "ExportLedger", .grdb, .logging, .metrics, .metricsTestKit]
+            ["Exports", "JSON", "ExportLedger", .grdb, .metrics, .metricsTestKit]
         ),
         tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
         tests("Core", "ParallelGzip", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
@@ -351,9 +343,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip",
-                "CZlib", .logging,
-                .metrics, .metricsTestKit, .nioCore,
+                "Exports", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip",
+                "CZlib", .logging, .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
@@ -361,12 +352,9 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "JSON", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory",
-                "DownloadRelay",
-                .coreMetrics,
-                .hummingbird,
-                .hummingbirdTesting, .httpTypes, .inMemoryLogging, .logging, .metrics, .nioCore, .nioEmbedded,
-                .nioHTTPTypes, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Exports", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
+                .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(
