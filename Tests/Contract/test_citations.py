@@ -10,7 +10,7 @@ ARTICLE = """# What is known
 
 ## Status
 
-A <doc:Other>, a part of it (<doc:Other#In-short>), and `Other, In short`.
+A <doc:Other>, a part of it (<doc:Other#In-short>), and `Other, In short`. <doc:Inner> is in a folder.
 """
 
 GOOD = """
@@ -22,9 +22,10 @@ GOOD = """
 def check(root, comment):
     """What the check says of a project with one article, one other and one comment."""
     catalog = root / "Sources/App/Server/Documentation.docc"
-    catalog.mkdir(parents=True)
+    (catalog / "Folder").mkdir(parents=True)
     (catalog / "Upstream-Facts.md").write_text(ARTICLE)
     (catalog / "Other.md").write_text("# Other\n\n## In short\n")
+    (catalog / "Folder/Inner.md").write_text("# Inner\n\n## Part\n\nBack to <doc:Other>.\n")
     (root / "Sources/App/Server/Server.swift").write_text(comment)
     run = subprocess.run([evidence.ROOT / "Tests/citations", root], capture_output=True, text=True, timeout=60)
     assert run.stderr == ""
@@ -33,7 +34,7 @@ def check(root, comment):
 
 def test_good_citations_pass(tmp_path):
     code, output = check(tmp_path, GOOD)
-    assert (code, output) == (0, "citations: 3, of 2 articles; 0 problems\n")
+    assert (code, output) == (0, "citations: 3, of 3 articles; 0 problems\n")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def test_good_citations_pass(tmp_path):
         ("/// (`Upstream-Facts,\n/// Status`)", "Upstream-Facts is not cited as"),
         ("/// `notes.md` A5", "there is no file notes.md in the repository"),
         ("/// Documentation.docc/Elsewhere.md", "there is no file Documentation.docc/Elsewhere.md in the repository"),
+        ("/// `Inner, Whole`", 'the article Inner has no section "Whole"'),
         ("/// <doc:Nowhere>", "there is no article Nowhere"),
         ("/// <doc:Other#At-length>", 'the article Other has no section "At-length"'),
         ("/// [as there](doc:Nowhere)", "there is no article Nowhere"),
