@@ -25,7 +25,7 @@ import identities
 import servers
 from client import Answer, poll
 
-# As README has it for traces that show no memory.
+# As `Operations, Crashes` has it for traces that show no memory.
 TRACES = "enable=yes,color=no,registers=none,images=none"
 DEADLY = [signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP, signal.SIGFPE]
 

@@ -48,7 +48,7 @@ def server(upstream, credential, tmp_path):
 
 
 def sealing(directory, *ids: str) -> dict:
-    """The section with these keys, made as the README says where they are new. The last one seals."""
+    """The section with these keys, made as `Identity-Upstream, Refresh tokens` says where they are new. The last one seals."""
     entries = []
     for id in ids:
         file = directory / f"sealing-{id}"

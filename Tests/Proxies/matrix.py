@@ -27,7 +27,7 @@ from curl import Curl
 from proxies import Place, Proxy
 from raw_upstream import certificate
 
-# The cells that cannot be made right with the files of Deploy/proxies, as (proxy, kind, break); README says why.
+# The cells that cannot be made right with the files of Deploy/proxies, as (proxy, kind, break). The article `Proxies` says why.
 WRONG = {
     ("caddy", "gzip", "gateway killed"),
     ("caddy", "unknown length", "upstream cut"),
@@ -60,11 +60,11 @@ def check(cells: list[Cell], variants: set[str]) -> Iterator[str]:
             yield f"{cell}: the whole file came, and nothing was broken"
         elif cell.is_wrong and cell.side.name not in variants and (cell.side.name, cell.kind, cell.end) not in WRONG:
             yield f"{cell}: curl ended with 0, and has {cell.size} of {len(CONTENT)} bytes"
-    # What is said of a proxy has to be so: else its file or README can be made better.
+    # What is said of a proxy has to be so: else its file or the article can be made better.
     for name, kind, end in WRONG:
         of_it = [cell for cell in cells if (cell.side.name, cell.kind, cell.end) == (name, kind, end)]
         if of_it and not any(cell.is_wrong for cell in of_it):
-            yield f"{name}, {kind}, {end}: right, though README says that it cannot be"
+            yield f"{name}, {kind}, {end}: right, though the article Proxies says that it cannot be"
     for name in variants:
         if not any(cell.is_wrong for cell in cells if cell.side.name == name):
             yield f"{name}: right, though its file leaves HTTP/2 off"

@@ -10,7 +10,7 @@ struct RequestBytes: Sendable {
     /// About how many bytes are read of a body that no route reads yet, and of what follows requests under way.
     static let readAhead = 16 << 10
     /// The memory for each byte that came: for the decoded text, for the buffer that it is decoded from, which grows by
-    /// doubling, and for the allocator's slack. Measured, see the design.
+    /// doubling, and for the allocator's slack. Measured (`Capacity, Memory`).
     static let cost = 3
     /// The least bytes that a part counts: a waiting part takes memory, however short it is.
     static let leastOfPart = 64

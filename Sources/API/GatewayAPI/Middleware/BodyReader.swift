@@ -20,7 +20,7 @@ struct BodyReader: Sendable {
     static let plainCost = 32 << 10
 
     /// The memory of a body of which this number of bytes has come: its buffer grows by doubling, and the allocator keeps some
-    /// of the former buffers. Measured, see the design.
+    /// of the former buffers. Measured (`Capacity, Memory`).
     static func cost(of bytes: Int) -> Int {
         var capacity = 16 << 10
         while capacity < bytes { capacity *= 2 }

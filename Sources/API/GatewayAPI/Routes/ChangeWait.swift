@@ -23,7 +23,7 @@ struct ChangeWait: Sendable {
     }
 
     /// The bytes of memory that a request uses while it waits here: its tasks, and what `DirectAnswers.waitCost` counts.
-    /// Measured, see the design.
+    /// Measured (`Capacity, Memory`).
     static let cost = 64 << 10
 
     let service: any ExportService

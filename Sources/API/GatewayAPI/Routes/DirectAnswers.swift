@@ -28,7 +28,7 @@ struct DirectAnswers: Sendable {
     }
 
     /// The bytes of memory that a request uses while it waits here for a change: its head, its timer, its watch of the export,
-    /// and its answer. Measured, see the design.
+    /// and its answer. Measured (`Capacity, Memory`).
     static let waitCost = 8 << 10
 
     /// Exports with more files have longer answers, which are sent piece by piece as the client reads them.
