@@ -44,9 +44,6 @@ enum ExportColumn: Int, Sendable, CaseIterable {
     static let selectListed = """
         SELECT \(listed) FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN export ON id = wanted \(requests)
         """
-    static let insert = """
-        INSERT INTO export (\(list(ofExport))) VALUES (\(ofExport.map { _ in "?" }.joined(separator: ", ")))
-        """
     static let insertRequest = "INSERT INTO export_request (key, source, plan) VALUES (last_insert_rowid(), ?, ?)"
 }
 

@@ -10,14 +10,28 @@ import Synchronization
 /// prepared for a single use.
 final class RecordWriter: Sendable {
     private static let limit = 256
-    private let texts = Mutex<[UInt64: String]>([:])
+    private let texts = Mutex<[Key: String]>([:])
 
     /// Stores a new export.
     func insert(_ record: LedgerRecord, in database: Database) throws {
-        let values = try ExportColumn.ofExport.map { try record.value(of: $0) }
-        try database.cachedStatement(sql: ExportColumn.insert).execute(arguments: StatementArguments(values))
-        let request = try [record.value(of: .source), record.value(of: .plan)]
-        try database.cachedStatement(sql: ExportColumn.insertRequest).execute(arguments: StatementArguments(request))
+        // Most columns of a new export are null, which is their default, or 0: to bind them takes as long as to store them.
+        var (zeros, columns): ([ExportColumn], [ExportColumn]) = ([], [])
+        // Of this type, because GRDB reads any other through a key path, which takes longer than to bind them.
+        var values: [(any DatabaseValueConvertible)?] = []
+        for column in ExportColumn.ofExport {
+            let value = try record.value(of: column)
+            switch value.storage {
+            case .null: break
+            case .int64(0): zeros.append(column)
+            default:
+                columns.append(column)
+                values.append(value)
+            }
+        }
+        try statement(.insert(zeros: Self.set(zeros)), columns, in: database)
+            .execute(arguments: StatementArguments(values))
+        try database.cachedStatement(sql: ExportColumn.insertRequest)
+            .execute(arguments: [record.value(of: .source), record.value(of: .plan)])
         try ExportEvent.insert(record.export, in: database)
     }
 
@@ -29,11 +43,10 @@ final class RecordWriter: Sendable {
         }
         let changes = try record.changes(since: stored)
         if !changes.isEmpty {
-            let (text, isKept) = text(for: changes.map(\.column))
-            let statement = try isKept ? database.cachedStatement(sql: text) : database.makeStatement(sql: text)
-            try statement.execute(
-                arguments: StatementArguments(changes.map(\.value) + [stored.export.id.description.databaseValue])
-            )
+            try statement(.update, changes.map(\.column), in: database)
+                .execute(
+                    arguments: StatementArguments(changes.map(\.value) + [stored.export.id.description.databaseValue])
+                )
         }
         if record.export.revision != stored.export.revision { try ExportEvent.insert(record.export, in: database) }
         if record.phase == .settled, stored.phase != .settled {
@@ -41,14 +54,43 @@ final class RecordWriter: Sendable {
         }
     }
 
-    private func text(for columns: [ExportColumn]) -> (text: String, isKept: Bool) {
-        let key = columns.reduce(into: UInt64(0)) { $0 |= 1 << $1.rawValue }
-        return texts.withLock { texts in
+    private func statement(_ kind: Kind, _ columns: [ExportColumn], in database: Database) throws -> Statement {
+        let key = Key(kind: kind, columns: Self.set(columns))
+        let (text, isKept) = texts.withLock { texts in
             if let text = texts[key] { return (text, true) }
-            let text = "UPDATE export SET \(columns.map { "\($0.name) = ?" }.joined(separator: ", ")) WHERE id = ?"
+            let text = kind.text(columns)
             guard texts.count < Self.limit else { return (text, false) }
             texts[key] = text
             return (text, true)
         }
+        return try isKept ? database.cachedStatement(sql: text) : database.makeStatement(sql: text)
+    }
+
+    private static func set(_ columns: [ExportColumn]) -> UInt64 {
+        columns.reduce(into: 0) { $0 |= 1 << $1.rawValue }
+    }
+
+    private enum Kind: Hashable {
+        /// A new row; `zeros` is the set of the columns that are 0.
+        case insert(zeros: UInt64)
+        case update
+
+        func text(_ columns: [ExportColumn]) -> String {
+            switch self {
+            case .insert(let zeros):
+                let zeros = ExportColumn.ofExport.filter { zeros & 1 << $0.rawValue != 0 }
+                let values = columns.map { _ in "?" } + zeros.map { _ in "0" }
+                return "INSERT INTO export (\((columns + zeros).map(\.name).joined(separator: ", "))) "
+                    + "VALUES (\(values.joined(separator: ", ")))"
+            case .update:
+                return "UPDATE export SET \(columns.map { "\($0.name) = ?" }.joined(separator: ", ")) WHERE id = ?"
+            }
+        }
+    }
+
+    /// A kind of statement, and the set of the columns whose values it binds.
+    private struct Key: Hashable {
+        var kind: Kind
+        var columns: UInt64
     }
 }
