@@ -46,13 +46,10 @@ extension ExportEngine {
         var created: Export?
         defer { tools.snapshots.created(id, created) }
         do {
-            let ledger = tools.ledger
-            // Not cancelled when the client leaves: what is in the ledger must be in a connection worker. One transaction,
-            // awaited.
-            let insertion = Task {
-                try await ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
+            // Not cancelled when the client leaves: what is in the ledger must be in a connection worker.
+            let outcome = try await asking {
+                try await self.tools.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
-            let outcome = try await asking { try await insertion.value }
             guard case .created = outcome else {
                 removeSecrets(of: id, worker)
                 return try await creation(outcome, draft)

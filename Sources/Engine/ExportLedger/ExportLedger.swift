@@ -16,6 +16,8 @@ public protocol ExportLedger: Sendable {
     ///
     /// The storage decides between claims: of any number of calls with one key, from any number of processes, one creates the
     /// export and the others get it. Claims made before `claimsSince` count as pruned.
+    ///
+    /// It is carried out even in a task that is cancelled: the caller must learn of every export that was stored.
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,

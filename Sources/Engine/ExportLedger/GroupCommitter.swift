@@ -36,9 +36,10 @@ final class GroupCommitter: Sendable {
         var group = 128
         /// The most writes that wait for a group. A further one is refused as `unavailable`.
         var queue = 8192
-        /// How many microseconds a group is gathered when the one before had at least `company` writes. A single writer is not
-        /// delayed, and many writers share the cost of a commit.
+        /// When the group before had at least `company` writes, a group is gathered in steps of so many microseconds, as long as
+        /// writes come, for at most so many steps. A single writer is not delayed, and many writers share the cost of a commit.
         var gathering: UInt32 = 300
+        var gatheringSteps = 10
         var company = 4
     }
 
@@ -50,11 +51,27 @@ final class GroupCommitter: Sendable {
     }
 
     private struct Pending: Sendable {
+        /// Names a change, so that it can be cancelled.
         var number: UInt64
         var kind: Kind
         /// Does the work in the open transaction, and returns what to do after the commit.
         var work: @Sendable (Database) throws -> @Sendable () -> Void
         var fail: @Sendable (any Error) -> Void
+
+        init<Value: Sendable>(
+            number: UInt64,
+            _ kind: Kind,
+            _ body: @escaping @Sendable (Database) throws -> Value,
+            _ continuation: CheckedContinuation<Value, any Error>
+        ) {
+            self.number = number
+            self.kind = kind
+            work = { database in
+                let value = try body(database)
+                return { continuation.resume(returning: value) }
+            }
+            fail = { continuation.resume(throwing: $0) }
+        }
     }
 
     private struct State {
@@ -120,35 +137,30 @@ final class GroupCommitter: Sendable {
     /// Runs `body` in a group's transaction, and returns when the transaction is on the disk.
     ///
     /// Throws what `body` throws, the `DatabaseError` of a failed commit, `LedgerError` (`unavailable`) when too many writes
-    /// wait or the ledger is closed, and `CancellationError` when the task is cancelled before its turn. Nothing was changed
-    /// then. A write that has begun is completed.
+    /// wait or the ledger is closed, and, for a change, `CancellationError` when the task is cancelled before its turn. Nothing was
+    /// changed then. A write that has begun is completed, and a creation is not cancelled at all.
     func commit<Value: Sendable>(
         _ kind: Kind,
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
-        try Task.checkCancellation()
-        let number = state.withLock { state in
-            state.lastNumber += 1
-            return state.lastNumber
-        }
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                add(
-                    Pending(
-                        number: number,
-                        kind: kind,
-                        work: { database in
-                            let value = try body(database)
-                            return { continuation.resume(returning: value) }
-                        },
-                        fail: { continuation.resume(throwing: $0) }
-                    )
-                )
-                // The cancellation may have come before there was something to take away.
-                if Task.isCancelled { cancel(number) }
+        switch kind {
+        case .creation:
+            return try await withCheckedThrowingContinuation { add(Pending(number: 0, kind, body, $0)) }
+        case .change:
+            try Task.checkCancellation()
+            let number = state.withLock { state in
+                state.lastNumber += 1
+                return state.lastNumber
             }
-        } onCancel: {
-            cancel(number)
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    add(Pending(number: number, kind, body, continuation))
+                    // The cancellation may have come before there was something to take away.
+                    if Task.isCancelled { cancel(number) }
+                }
+            } onCancel: {
+                cancel(number)
+            }
         }
     }
 
@@ -181,23 +193,28 @@ final class GroupCommitter: Sendable {
 
     private func cancel(_ number: UInt64) {
         let pending = state.withLock { state -> Pending? in
-            if let index = state.creations.firstIndex(where: { $0.number == number }) {
-                return state.creations.remove(at: index)
-            }
-            return state.changes.firstIndex { $0.number == number }.map { state.changes.remove(at: $0) }
+            state.changes.firstIndex { $0.number == number }.map { state.changes.remove(at: $0) }
         }
         pending?.fail(CancellationError())
     }
 
     private func schedule() {
         database.asyncWriteWithoutTransaction { database in
-            if self.state.withLock({ $0.lastSize >= self.limits.company && $0.count < self.limits.group }) {
-                usleep(self.limits.gathering)
-            }
+            self.gather()
             let group = Group(self.state.withLock { $0.takeGroup(of: self.limits.group) })
             self.commitGroup(group.writes, database)
             // What a write holds may be the last that holds the ledger, which cannot be closed on this queue.
             Self.releases.async { group.release() }
+        }
+    }
+
+    private func gather() {
+        var (count, isDone) = state.withLock { ($0.count, $0.lastSize < limits.company || $0.count >= limits.group) }
+        for _ in 0..<limits.gatheringSteps where !isDone {
+            usleep(limits.gathering)
+            let now = waiting
+            isDone = now == count || now >= limits.group
+            count = now
         }
     }
 

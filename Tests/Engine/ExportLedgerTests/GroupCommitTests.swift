@@ -175,6 +175,23 @@ import Testing
         #expect(try await gate.stored() == [1])
     }
 
+    @Test func aCreationIsCarriedOutInACancelledTask() async throws {
+        let gate = try Gate()
+        gate.hold()
+        let waits = Task { try await gate.add(1, .creation) }
+        await gate.waiting(1)
+        waits.cancel()
+        let cancelled = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await gate.add(2, .creation)
+        }
+        await gate.waiting(2)
+        gate.open()
+        try await waits.value
+        try await cancelled.value
+        #expect(try await gate.stored() == [1, 2])
+    }
+
     @Test func whatHasBegunIsCarriedOut() async throws {
         let gate = try Gate()
         let (begun, goOn) = (AsyncStream.makeStream(of: Void.self), DispatchSemaphore(value: 0))

@@ -38,6 +38,7 @@ final class FaultyLedger: ExportLedger {
         case .answersBeforeTheCommit where key == nil:
             unwritten.withLock { $0.append(record) }
             return .created(record)
+        case .cancelsInsertions: try Task.checkCancellation()
         case .ignoresKeys: key = nil
         case .ignoresFingerprints: key = key.map { Idempotency(key: $0.key, fingerprint: "") }
         case .keepsKeysForEver: since = Timestamp(milliseconds: 0)

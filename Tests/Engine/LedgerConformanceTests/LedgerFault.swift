@@ -14,7 +14,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case changesWhatWasAskedFor, leavesTheEpoch
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
-    case answersBeforeTheCommit, ignoresCancellation, hidesTheFullDisk
+    case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
     var foundBy: String {
@@ -57,6 +57,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .tellsOfRefusedChanges: "a full disk leaves no event without its change"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
+        case .cancelsInsertions: "an insertion is carried out in a cancelled task"
         case .hidesTheFullDisk: "a full disk refuses and loses nothing"
         }
     }

@@ -20,6 +20,18 @@ extension LedgerCase {
                 }
             }
         },
+        LedgerCase("an insertion is carried out in a cancelled task") { examination in
+            let ledger = examination.ledger
+            let record = Sample.record()
+            let write = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return try await ledger.add(record)
+            }
+            let outcome = try? await write.value
+            examination.expect(outcome == .created(record), "the outcome is told")
+            let stored = try await ledger.record(record.export.id)
+            examination.expect(stored == record, "the export is there")
+        },
         LedgerCase("what was answered outlives a kill", needs: .kill) { examination in
             let ledger = examination.ledger
             let key = Idempotency(key: "k", fingerprint: "f")
