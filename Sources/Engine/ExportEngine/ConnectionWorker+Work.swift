@@ -5,6 +5,7 @@ import Logging
 extension ConnectionWorker {
     /// Starts an export upstream. The ledger is written before the first byte is sent, and after the answer.
     func submit(_ id: ExportID) async {
+        defer { startEnds(id) }
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
@@ -15,8 +16,13 @@ extension ConnectionWorker {
             return await finish(id, ended)
         }
         var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
-        context.willStart = { () async throws(ProviderError) in try await start.begin() }
-        context.didNotStart = { await start.didNotStart() }
+        context.willStart = { () async throws(ProviderError) in
+            self.startBegins(id)
+            try await start.begin()
+        }
+        context.didNotStart = {
+            await start.didNotStart()
+        }
         // When a token was refused, the repeated call belongs to the same series: it comes before starts that have not begun.
         context.series = CallSeries()
         let (provider, work) = (connection.provider, context)
@@ -33,7 +39,7 @@ extension ConnectionWorker {
             case .withdrawn, .stopped: return letGo(of: id)
             case .ledger(let error): return postpone(id, as: .submission, because: error)
             }
-            if !error.isOwnWait { tools.metrics.submission(key.provider, error) }
+            if error.isOwnWait { holdStarts() } else { tools.metrics.submission(key.provider, error) }
             if Task.isCancelled, error.code == .ambiguous {
                 // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
                 tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])

@@ -44,7 +44,7 @@ final class ConnectionWorker: Sendable {
     /// Adopts an export that this engine owns by the record's fence.
     func adopt(_ record: LedgerRecord) {
         let next = next(of: record)
-        let count = state.withLock { state in
+        let (count, isUrgent) = state.withLock { state in
             let id = record.export.id
             state.adopt(
                 id,
@@ -55,11 +55,13 @@ final class ConnectionWorker: Sendable {
                 held: HeldTime(record.progress)
             )
             // The record was read before the change: it is read again.
-            if state.takeEarlyNews(of: id) { state.wake(id, at: tools.time.now()) }
-            return state.entries.count
+            let now = tools.time.now()
+            let isWoken = state.takeEarlyNews(of: id)
+            if isWoken { state.wake(id, at: now) }
+            return (state.entries.count, isWoken || next.kind != .submission || state.canStart(at: now))
         }
         unfinished.set(count)
-        news.fire()
+        if isUrgent { news.fire() }
     }
 
     /// Records that everything that former engines left unfinished has been adopted.
@@ -171,6 +173,9 @@ final class ConnectionWorker: Sendable {
         state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
     }
     func hasBeenAsked(_ id: ExportID) -> Bool { state.withLock { $0.entries[id]?.hasBeenAsked ?? false } }
+    func holdStarts() { state.withLock { $0.holdStarts(at: tools.time.now()) } }
+    func startBegins(_ id: ExportID) { state.withLock { $0.startBegins(id) } }
+    func startEnds(_ id: ExportID) { state.withLock { $0.startEnds(id) } }
     func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
     func hadTurn(_ owner: String?, weight: Int, calls: Int) {
         state.withLock { $0.tokenTurns.served([(owner, weight)], cost: calls) }

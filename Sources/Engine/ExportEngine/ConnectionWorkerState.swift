@@ -42,6 +42,10 @@ struct ConnectionWorkerState: Sendable {
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
+    /// The starts in work whose calls have no place in the request budget yet, and since when.
+    private var attempts: [ExportID: Timestamp] = [:]
+    /// Until when the request budget is expected to have no place for a start.
+    private var startsHeldUntil: Timestamp?
     /// The time in which the request budget has no place for the one call that polls many. What becomes due meanwhile joins it.
     var observationsHeld: Range<Timestamp>?
     /// The turns of callers whose exports are polled with their own tokens; nil is the application's token, for all others.
@@ -219,8 +223,8 @@ struct ConnectionWorkerState: Sendable {
             ready[kind, default: FairQueue(weight: weight)].append(id, of: entry.caller)
         }
         var work = Work()
-        work.submissions = take(.submission)
-        work.followUps = take(.followUp)
+        work.submissions = take(.submission, at: now)
+        work.followUps = take(.followUp, at: now)
         var next = queue.nextTime()
         if observesInBatches {
             let heldUntil = observationsHeld.flatMap { $0.upperBound > now ? $0.upperBound : nil }
@@ -240,10 +244,44 @@ struct ConnectionWorkerState: Sendable {
                 inFlight[.refresh, default: 0] += 1
             }
         } else {
-            work.observations = take(.observation).map { [$0] }
+            work.observations = take(.observation, at: now).map { [$0] }
+        }
+        if let attempt = newAttempts(at: now).min() {
+            let end = attempt + Self.longestAttempt
+            next = min(next ?? end, end)
         }
         work.lags = work.observations.joined().compactMap { entries[$0]?.dueAt.map { max(.zero, now - $0) } }
         return (work, next)
+    }
+
+    /// A start that has taken so long without a place waits in the request budget: it reads and writes nothing.
+    static let longestAttempt = Duration.milliseconds(50)
+
+    /// Records that the request budget had no place for a start. For a moment, starts are begun one at a time: each of them only
+    /// takes its place in the budget's queue, and a thousand of them must not delay the callers who create the next ones.
+    mutating func holdStarts(at now: Timestamp) { startsHeldUntil = now + .seconds(1) }
+
+    /// Records that the call of a start has its place.
+    mutating func startBegins(_ id: ExportID) {
+        attempts[id] = nil
+        startsHeldUntil = nil
+    }
+
+    /// Records that a start is in work no longer.
+    mutating func startEnds(_ id: ExportID) { attempts[id] = nil }
+
+    /// Whether a start that is due now could be begun at once. If not, `takeWork` is called again when it can.
+    func canStart(at now: Timestamp) -> Bool { available(.submission, at: now) > 0 }
+
+    /// The starts that are looking for a place.
+    private func newAttempts(at now: Timestamp) -> [Timestamp] {
+        attempts.values.filter { now - $0 < Self.longestAttempt }
+    }
+
+    private func available(_ kind: Kind, at now: Timestamp) -> Int {
+        let available = callsAtOnce - inFlight[kind, default: 0]
+        guard kind == .submission, startsHeldUntil.map({ $0 > now }) ?? false else { return available }
+        return min(available, 1 - newAttempts(at: now).count)
     }
 
     /// How many exports are due and wait for a call.
@@ -252,10 +290,13 @@ struct ConnectionWorkerState: Sendable {
     /// Records that one piece of work is over.
     mutating func workIsDone(_ kind: Kind) { inFlight[kind, default: 1] -= 1 }
 
-    private mutating func take(_ kind: Kind) -> [ExportID] {
-        let available = callsAtOnce - inFlight[kind, default: 0]
+    private mutating func take(_ kind: Kind, at now: Timestamp) -> [ExportID] {
+        let available = available(kind, at: now)
         guard available > 0, let taken = ready[kind]?.popFirst(available), !taken.isEmpty else { return [] }
-        for id in taken { entries[id]?.readyFor = nil }
+        for id in taken {
+            entries[id]?.readyFor = nil
+            if kind == .submission { attempts[id] = now }
+        }
         inFlight[kind, default: 0] += taken.count
         return taken
     }

@@ -108,6 +108,36 @@ import Testing
         #expect(state.takeWork(at: now).work.submissions == [ids[9]])
     }
 
+    @Test func whileTheBudgetHasNoPlaceStartsAreBegunOneAtATime() {
+        var state = state(batches: false, .submission)
+        #expect(state.takeWork(at: now).work.submissions.count == 4)
+        #expect(!state.canStart(at: now))
+        state.holdStarts(at: now)
+        for id in ids.prefix(4) {
+            _ = state.release(id, until: (.submission, now + .seconds(60)), at: now)
+            state.startEnds(id)
+            state.workIsDone(.submission)
+        }
+        let (work, next) = state.takeWork(at: now)
+        #expect(work.submissions == [ids[4]])
+        #expect(state.takeWork(at: now).work.isEmpty && !state.canStart(at: now))
+        // It waits in the budget: the next one is begun beside it.
+        let later = now + ConnectionWorkerState.longestAttempt
+        #expect(next == later)
+        #expect(state.takeWork(at: later).work.submissions == [ids[5]])
+        #expect(state.takeWork(at: later).work.isEmpty)
+        // A place came free: as many as before may begin.
+        state.startBegins(ids[5])
+        #expect(state.takeWork(at: later).work.submissions.count == 2)
+    }
+
+    @Test func startsAreHeldForASecond() {
+        var state = state(batches: false, .submission)
+        state.holdStarts(at: now)
+        #expect(state.takeWork(at: now).work.submissions.count == 1)
+        #expect(state.takeWork(at: now + .seconds(1)).work.submissions.count == 3)
+    }
+
     @Test func newsDuringWorkIsReadAfterwards() {
         var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
