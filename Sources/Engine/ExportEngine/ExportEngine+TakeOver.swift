@@ -3,15 +3,23 @@ import Exports
 import Logging
 
 extension ExportEngine {
-    /// How many exports are taken over in one transaction. Other writes wait for it no longer than for a few commits.
-    private static let takeOverPageSize = 200
+    /// How many exports are taken over in one transaction. On a machine with one core, callers wait for the end of it: Linux lets
+    /// a thread go on for some 3 ms, and a page takes less than one.
+    private static let takeOverPageSize = 5
+
+    /// How long the taking over rests after each page, as a multiple of the time that the page took: three quarters of a core are
+    /// left to callers.
+    private static let takeOverRest = 3
 
     /// Takes over what comes after `last`, until there is nothing more or the engine stops. Retries when the ledger fails.
     func takeOverRest(after last: ExportID?) async throws {
         var next = last
         while let place = next, !Task.isCancelled, !tools.changes.isClosed {
             do {
+                let start = tools.time.elapsed()
                 next = try await takeOverPage(after: place)
+                let rest = (tools.time.elapsed() - start) * Self.takeOverRest
+                if next != nil, rest > .zero { await tools.stops.wait(until: tools.time.now() + rest, of: tools.time) }
             } catch is CancellationError {
                 return
             } catch let error as LedgerError {
