@@ -113,7 +113,9 @@ public struct ObjectReader: Sendable {
     /// One of `allowed`, compared without regard to case and returned as spelled in `allowed`.
     public mutating func choice(_ name: String, among allowed: [String]) -> String? {
         guard let text = string(name) else { return nil }
-        guard let match = allowed.first(where: { $0.lowercased() == text.lowercased() }) else {
+        if allowed.contains(text) { return text }
+        let folded = text.lowercased()
+        guard let match = allowed.first(where: { $0.lowercased() == folded }) else {
             fault(
                 name,
                 "must be one of \(allowed.joined(separator: ", "))" + Self.suggestion(for: text, among: allowed)
@@ -181,8 +183,10 @@ public struct ObjectReader: Sendable {
     ///
     /// At most 32 of them are named, so that the answer to a hostile body stays small.
     public mutating func finish() {
+        let unknown = members.keys.filter { !known.contains($0) }
+        guard !unknown.isEmpty else { return }
         let allowed = known.sorted()
-        for name in members.keys.filter({ !known.contains($0) }).sorted().prefix(32) {
+        for name in unknown.sorted().prefix(32) {
             fault(
                 name,
                 "is not a member here" + Self.suggestion(for: name, among: allowed)

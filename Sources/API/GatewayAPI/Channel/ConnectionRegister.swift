@@ -105,12 +105,17 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
         lastPlace += 1
         entries[id]?.place = lastPlace
         entries[id]?.idleSince = now
-        let queue: WritableKeyPath<Self, IdleQueue<ID>> = entry.isAuthenticated ? \.callers : \.unauthenticated
-        self[keyPath: queue].add(id, place: lastPlace)
-        if self[keyPath: queue].count > 4 * entries.count + 64 {
-            let entries = entries
-            self[keyPath: queue].keep { entries[$0]?.place == $1 }
+        // Once for each answer: a key path would take longer than the rest.
+        if entry.isAuthenticated {
+            Self.add(id, place: lastPlace, to: &callers, entries)
+        } else {
+            Self.add(id, place: lastPlace, to: &unauthenticated, entries)
         }
+    }
+
+    private static func add(_ id: ID, place: Int, to queue: inout IdleQueue<ID>, _ entries: [ID: Entry]) {
+        queue.add(id, place: place)
+        if queue.count > 4 * entries.count + 64 { queue.keep { entries[$0]?.place == $1 } }
     }
 
     /// Drops those at the front of a queue that are not idle, or that are in the other one by now.

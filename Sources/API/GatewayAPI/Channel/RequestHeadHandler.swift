@@ -29,11 +29,6 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         let part = unwrapInboundIn(data)
         seen.note(part)
         if case .head(let head) = part {
-            guard Self.namesItsHost(head) else {
-                isOver = true
-                context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
-                return
-            }
             if let refusal = Self.refusal(of: head) {
                 isOver = true
                 context.fireErrorCaught(refusal)
@@ -50,28 +45,34 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.fireErrorCaught(error)
     }
 
+    /// The error of a head; nil for one without a fault.
+    private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
+        var (hosts, hasCoding) = (0, false)
+        // One pass for both: each field costs the copies of two texts.
+        for (name, value) in head.headers {
+            switch name.utf8.count {
+            case "host".utf8.count where name.lowercased() == "host":
+                hosts += 1
+                guard hosts == 1, isHost(value) else { return HTTPParserError.invalidHeaderToken }
+            case "transfer-encoding".utf8.count where name.lowercased() == "transfer-encoding": hasCoding = true
+            default: break
+            }
+        }
+        guard hosts == 1 || head.version.isOld else { return HTTPParserError.invalidHeaderToken }
+        return hasCoding ? refusalOfCodings(of: head) : nil
+    }
+
     /// The error of the transfer codings of a body; nil for no coding, and for `chunked` alone. The parser below also accepts
     /// `chunked` as the last of several codings, and leaves the others to the reader of the body.
     ///
     /// Where `chunked` is not the last or occurs twice, and in HTTP/1.0, the end of the body is unknown (RFC 9112, 6.1 and 6.3).
-    private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
-        // Most have none.
-        guard head.headers.contains(name: "transfer-encoding") else { return nil }
+    private static func refusalOfCodings(of head: HTTPRequestHead) -> (any Error)? {
         let codings = head.headers[canonicalForm: "transfer-encoding"].filter { !$0.isEmpty }.map { $0.lowercased() }
         guard !codings.isEmpty else { return nil }
         guard codings.firstIndex(of: "chunked") == codings.count - 1, !head.version.isOld else {
             return HTTPParserError.invalidHeaderToken
         }
         return codings.count == 1 ? nil : UnknownTransferCoding()
-    }
-
-    private static func namesItsHost(_ head: HTTPRequestHead) -> Bool {
-        var hosts = 0
-        for (name, value) in head.headers where name.utf8.count == 4 && name.lowercased() == "host" {
-            hosts += 1
-            guard hosts == 1, isHost(value) else { return false }
-        }
-        return hosts == 1 || head.version.isOld
     }
 
     /// RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
