@@ -347,7 +347,7 @@ let package = Package(
                 "CZlib", .logging, .metricsTestKit, .nioCore,
             ]
         ),
-        tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1]),
+        tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
         tests(
             "API",
             "GatewayAPI",

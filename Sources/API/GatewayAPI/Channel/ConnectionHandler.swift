@@ -93,6 +93,14 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             .get()
     }
 
+    /// Whether the bodies of all requests under way have come to their ends. False where that is not known at once: on a channel
+    /// without this handler, and to a caller who is not on its event loop.
+    static func hasWholeBodies(on channel: any Channel) -> Bool {
+        guard channel.eventLoop.inEventLoop else { return false }
+        let handler = try? channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
+        return handler?.exchange.isBetweenRequests ?? false
+    }
+
     func handlerAdded(context: ChannelHandlerContext) {
         // A channel that is closed by now has nothing to wait for.
         try? context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.waitingBytes)

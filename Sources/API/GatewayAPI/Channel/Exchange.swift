@@ -33,6 +33,9 @@ struct Exchange {
     /// Whether everything that came in was answered, and more may come.
     var isIdle: Bool { unanswered.isEmpty && !isReading && !isClosing && !isBroken && failure == nil }
 
+    /// Whether everything that has come in ends with the end of a request.
+    var isBetweenRequests: Bool { !isReading }
+
     /// What to do with a part that came in.
     enum ReadAction: Hashable {
         case forward

@@ -37,7 +37,7 @@ struct BodyReader: Sendable {
         let length = call.request.headers[.contentLength].flatMap { Int64($0) }
         if let length, length > Int64(limit) { throw tooLarge }
         let isExpected = call.request.headers[.expect]?.lowercased() == "100-continue"
-        let isShort = length.map { $0 <= Int64(RequestBytes.allowance) } ?? false
+        let isShort = call.hasShortBody
         var reservation: MemoryReservation?
         if !isShort {
             do throws(MemoryRefusal) {
@@ -48,6 +48,10 @@ struct BodyReader: Sendable {
         }
         defer { reservation?.release() }
         if isExpected || !isShort { await want(call, isExpected: isExpected) }
+        // It has come with its head, nearly always: then there is nothing to wait for, and no limit of time.
+        if isShort, ConnectionHandler.hasWholeBodies(on: call.channel) {
+            return try await bytes(of: collect(call.request.body, nil))
+        }
         let progress = Progress()
         let reserved = reservation
         let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
@@ -70,6 +74,10 @@ struct BodyReader: Sendable {
             for try await case let outcome? in group { return outcome }
             return .tooLate
         }
+        return try bytes(of: outcome)
+    }
+
+    private func bytes(of outcome: Outcome) throws(GatewayError) -> [UInt8] {
         switch outcome {
         case .body(let buffer): return Array(buffer.readableBytesView)
         case .tooLarge: throw tooLarge

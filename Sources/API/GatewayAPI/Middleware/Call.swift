@@ -22,6 +22,14 @@ struct Call: Sendable {
     /// The request's header fields.
     var fields: RequestFields { RequestFields(request.headers) }
 
+    /// Whether the body is so short that it counts as a part of the head, and nearly always comes with it.
+    var hasShortBody: Bool {
+        request.headers[.contentLength].flatMap { Int64($0) }.map { $0 <= Int64(RequestBytes.allowance) } ?? false
+    }
+
+    /// Whether the answer needs no more than some microseconds of computation.
+    var isShort: Bool { route.operation == .createExport && hasShortBody }
+
     /// The export in the path. Throws `notFound` for a text that is no export id.
     func exportID() throws(GatewayError) -> ExportID {
         guard let id = parameters["id"].flatMap({ ExportID($0) }) else { throw .noSuchExport }

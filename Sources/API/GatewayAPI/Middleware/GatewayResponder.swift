@@ -153,7 +153,14 @@ struct GatewayResponder: HTTPResponder {
         }
     }
 
+    /// Most answers are made on Swift's thread pool. Short ones stay on the event loop of the connection, as the rest of
+    /// `RequestChannel` does: to hand them over would cost more than to make them.
     private func answer(_ call: Call) async throws -> Response {
+        if call.isShort { return try await answerHere(call) }
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) { try await answerHere(call) }
+    }
+
+    private func answerHere(_ call: Call) async throws -> Response {
         switch call.route.operation {
         case .createExport: try await exports.create(call)
         case .listExports: try await exports.list(call)

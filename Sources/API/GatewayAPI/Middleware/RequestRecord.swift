@@ -33,7 +33,10 @@ struct RequestRecord: Sendable {
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
+            // Not on the event loop: what is hashed, compressed or archived on the way would hold up other connections.
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
+            }
             transfer.end(complete: true)
         }
         response.headers[.contentLength] = length

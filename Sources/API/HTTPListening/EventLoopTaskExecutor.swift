@@ -1,0 +1,18 @@
+import NIOCore
+
+/// Runs the asynchronous code of a connection on the connection's event loop.
+///
+/// Without it, each step of a request is handed from the event loop to Swift's thread pool and back, and both threads are woken
+/// for it. Code that takes long must leave the loop: see `withTaskExecutorPreference`.
+final class EventLoopTaskExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) {
+        self.loop = loop
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
