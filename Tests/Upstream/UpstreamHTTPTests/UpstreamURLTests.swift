@@ -155,6 +155,37 @@ import Testing
         #expect(!Self.blob.matches(try #require(UpstreamURL(text))))
     }
 
+    @Test(arguments: [
+        "https://a0702files.blob.core.windows.net/c/x.zip?se=1", "https://Westus01FILES.Blob.Core.Windows.NET/",
+        "https://x-files.blob.core.windows.net:443/",
+    ])
+    func everyHostOfAnEnding(_ text: String) throws {
+        #expect(try Self.files.matches(try #require(UpstreamURL(text))))
+    }
+
+    @Test(arguments: [
+        "https://files.blob.core.windows.net/", "https://a.files.blob.core.windows.net/",
+        "https://a.b.files.blob.core.windows.net/", "https://a.bfiles.blob.core.windows.net/",
+        "https://.files.blob.core.windows.net/", "https://afiles.blob.core.windows.net./",
+        "https://afiles.blob.core.windows.net.attacker.example/", "https://afilesblob.core.windows.net/",
+        "https://attacker.example/afiles.blob.core.windows.net", "http://afiles.blob.core.windows.net/",
+        "https://afiles.blob.core.windows.net:444/", "https://[::1]/",
+    ])
+    func noHostWithoutTheEnding(_ text: String) throws {
+        #expect(try !Self.files.matches(try #require(UpstreamURL(text))))
+    }
+
+    private static var files: HostRule {
+        get throws { try #require(HostRule.hosts(ending: "Files.blob.core.windows.net")) }
+    }
+
+    @Test(arguments: [
+        "", "com", "example.com", "a..example.com", ".a.example.com", "a.example.com:8443", "a.example.com/x",
+    ])
+    func endingsThatOthersCouldComplete(_ ending: String) {
+        #expect(HostRule.hosts(ending: ending) == nil)
+    }
+
     @Test func anOriginIsSchemeHostAndPort() throws {
         let rule = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:8090/x?y")))
         #expect(rule.matches(try #require(UpstreamURL("http://127.0.0.1:8090/z"))))
@@ -167,6 +198,7 @@ import Testing
 
     @Test(arguments: [
         ("Graph.microsoft.com", "graph.microsoft.com"), ("*.blob.core.windows.net", "*.blob.core.windows.net"),
+        ("*Files.blob.core.windows.net", "*files.blob.core.windows.net"),
         ("http://127.0.0.1:8090", "http://127.0.0.1:8090"), ("https://a.example/", "https://a.example"),
     ])
     func isReadAndPrinted(_ text: String, _ printed: String) {
@@ -176,6 +208,7 @@ import Testing
     @Test(arguments: [
         "", "*", "*.", "*.*.example", "a.*.example", "a.example:8443", "a.example/x", "https://a.example/x",
         "https://a.example/?q", "https://user@a.example", "a b", "a.example?x", "[::1]", "*.*", ".example/..",
+        "*example.com", "**a.example.com", "*a.example.com/x", "*a..example.com", "a*.b.example.com",
     ])
     func refuses(_ text: String) {
         #expect(HostRule(parsing: text) == nil)

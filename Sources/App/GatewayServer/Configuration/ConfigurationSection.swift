@@ -167,7 +167,10 @@ struct ConfigurationSection {
         var rules: [HostRule] = []
         for element in sequence {
             guard let text = element.string, let rule = HostRule(parsing: text) else {
-                throw error(name, "must list hosts such as files.example.com, *.example.com or https://host:8443")
+                throw error(
+                    name,
+                    "must list hosts such as files.example.com, *.example.com, *files.blob.example.com or https://host:8443"
+                )
             }
             guard allowPlainHTTP || !text.hasPrefix("http://") else {
                 throw error(name, "must be https hosts. allowPlainHTTP: true is for the sandbox only")
