@@ -246,6 +246,8 @@ public struct Observation: Sendable, Hashable {
     public var failure: ExportFailure?
     /// Failed because the upstream was busy: start it again after this time (`Upstream-PowerBI, Status`).
     public var resubmitAfter: Duration?
+    /// How the job is replaced where it does not end, or failed; nil where a new job would be no better.
+    public var replacement: JobReplacement?
     /// How long the upstream asks to wait before the next poll.
     public var pollAfter: Duration?
 
@@ -253,5 +255,20 @@ public struct Observation: Sendable, Hashable {
     public init(_ status: ExportStatus, upstreamStatus: String) {
         self.status = status
         self.upstreamStatus = upstreamStatus
+    }
+}
+
+/// When a job is given up for a new one. For upstreams whose jobs fail, or stop for good, at random, while another job of the same
+/// export succeeds (`Upstream-Intune, Stuck jobs`). The job that is given up is not stopped: its file is for nobody.
+public struct JobReplacement: Sendable, Hashable {
+    /// A job of this age that has not ended is replaced. One that failed is replaced at any age.
+    public var age: Duration
+    /// The most jobs of one export, the first included. The last one is not replaced.
+    public var mostJobs: Int
+
+    /// Makes a rule for one export's jobs.
+    public init(age: Duration, mostJobs: Int) {
+        self.age = age
+        self.mostJobs = mostJobs
     }
 }

@@ -1,4 +1,4 @@
-/// The limits and intervals of the engine. The defaults fit the three upstreams.
+/// The limits and intervals of the engine. The defaults fit the upstreams that there are.
 public struct EngineSettings: Sendable, Hashable {
     /// The wait before the engine looks for a job that may have been started. It doubles from attempt to attempt.
     public var reconcileDelay: Duration = .seconds(10)

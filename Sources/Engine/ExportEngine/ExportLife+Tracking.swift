@@ -22,7 +22,7 @@ extension ExportLife.Transition {
         if observation.status != .unknown { record.progress.unknownSince = nil }
 
         switch observation.status {
-        case .notStarted, .running: goOn(as: observation.status, pollAfter: observation.pollAfter)
+        case .notStarted, .running: goOn(observation)
         case .unknown: goOnUnknown(pollAfter: observation.pollAfter)
         case .succeeded, .partiallySucceeded: succeeded(observation)
         case .failed: failed(observation)
@@ -37,10 +37,12 @@ extension ExportLife.Transition {
         }
     }
 
-    private mutating func goOn(as status: ExportStatus, pollAfter: Duration?) {
+    private mutating func goOn(_ observation: Observation) {
         guard now < trackingDeadline else { return settleTimedOut() }
-        record.export.status = status
-        schedulePoll(after: pollAfter)
+        if replaced(observation) { return }
+        record.export.status = observation.status
+        record.export.notice = observation.replacement.flatMap { noticeOfReplacement($0) }
+        schedulePoll(after: observation.pollAfter)
     }
 
     private mutating func goOnUnknown(pollAfter: Duration?) {
@@ -98,7 +100,7 @@ extension ExportLife.Transition {
     private mutating func failed(_ observation: Observation) {
         record.export.completedAt = observation.completedAt
         guard let wait = observation.resubmitAfter else {
-            return settle(.failed, error: observation.failure)
+            return replaced(observation) ? () : settle(.failed, error: observation.failure)
         }
         if record.cancelWished {
             record.export.cancellation = .confirmed
@@ -114,22 +116,14 @@ extension ExportLife.Transition {
                 )
             )
         }
-        record.progress.resubmissions += 1
-        record.progress.acceptedSince = now
-        record.progress.polls = 0
-        record.phase = .accepted
-        record.reference = nil
-        record.submittingSince = nil
-        record.upstreamSubmittingSince = nil
-        record.export.completedAt = nil
-        record.export.percentComplete = nil
-        record.export.status = .notStarted
-        record.export.notice = ExportNotice(
-            .upstreamBusy,
-            "The upstream was too busy. The export is started again "
-                + "(\(record.progress.resubmissions) of \(settings.resubmissionLimit))."
+        startNewJob(
+            after: wait,
+            ExportNotice(
+                .upstreamBusy,
+                "The upstream was too busy. The export is started again "
+                    + "(\(record.progress.resubmissions + 1) of \(settings.resubmissionLimit))."
+            )
         )
-        schedule(after: wait.clamped(.seconds(1) ... .seconds(3600)))
     }
 
     mutating func observationFailed(_ error: ProviderError) {

@@ -104,6 +104,8 @@ extension ExportLife.Transition {
         record.progress.decision = decision.asked.text
         switch decision {
         case .started(let submission):
+            // Somebody means this job: its age counts from here, so that it is not replaced because it was found late.
+            record.submittingSince = now
             bind(submission)
         case .abandoned:
             settleCanceledUnconfirmed()

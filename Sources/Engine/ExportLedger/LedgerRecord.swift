@@ -87,7 +87,7 @@ public struct LedgerRecord: Sendable, Hashable {
 public struct ExportProgress: Sendable, Hashable {
     /// Calls that could have started a job.
     public var submissionAttempts = 0
-    /// How often the export was started again because the upstream was too busy.
+    /// How often the export was started again because the upstream was too busy, or its job failed or did not end.
     public var resubmissions = 0
     /// How often a reconciliation did not find the job.
     public var reconcileMisses = 0

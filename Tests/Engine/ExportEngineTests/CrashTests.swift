@@ -27,16 +27,15 @@ import Testing
     /// create with the same key, as it should after a call that failed.
     private func liveThrough(
         _ death: Death,
+        onObserve: @escaping @Sendable (Int) -> ScriptedProvider.Answer<Observation> = {
+            $0 < 2 ? .success(Observation(.running, upstreamStatus: "Running")) : .success(.succeeded())
+        },
         _ declare: (inout ProviderCapabilities) -> Void
     ) async throws -> (LedgerRecord, ScriptedProvider) {
         let ledger = try SQLiteLedger.inMemory()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
         let first = try Bench(settings: Self.settings, ledger: dying, declare)
-        first.provider.set {
-            $0.onObserve = {
-                $0 < 2 ? .success(Observation(.running, upstreamStatus: "Running")) : .success(.succeeded())
-            }
-        }
+        first.provider.set { $0.onObserve = onObserve }
         let draft = first.draft(key: Idempotency(key: "k", fingerprint: "f"))
         // A ledger that fails at the very beginning ends the run with its error, as it should.
         _ = try? await first.running {
@@ -89,6 +88,32 @@ import Testing
     func harmlessJobAlwaysSucceeds(death: Death) async throws {
         let (record, _) = try await liveThrough(death) { $0.resubmitIsHarmless = true }
         #expect(record.export.status == .succeeded)
+    }
+
+    /// The first job does not end and is replaced, and the process dies at any instant of that. No start is repeated whose outcome
+    /// is not known: there are never more jobs than may be, and the record names one that is there, or that none is known.
+    @Test(arguments: (0..<12).flatMap { [Death(writes: $0, keepsLast: false), Death(writes: $0, keepsLast: true)] })
+    func replacedJobIsAccountedFor(death: Death) async throws {
+        let (record, provider) = try await liveThrough(death, onObserve: Self.runningUntilTheFourth) { _ in }
+        let jobs = provider.jobs
+        #expect(jobs.count <= 2)
+        #expect(jobs.count == provider.count(.submit))
+        if record.export.status == .succeeded {
+            let id = try #require(record.reference?.id)
+            #expect(jobs[id]?.exportID == record.export.id)
+            #expect(jobs.count == record.progress.resubmissions + 1)
+        } else {
+            #expect(record.export.status == .unknown)
+            #expect(record.export.error?.code == .submissionUnconfirmed)
+            #expect(jobs.count <= record.progress.resubmissions + 1)
+        }
+    }
+
+    private static let runningUntilTheFourth: @Sendable (Int) -> ScriptedProvider.Answer<Observation> = {
+        guard $0 < 4 else { return .success(.succeeded()) }
+        var observation = Observation(.running, upstreamStatus: "Running")
+        observation.replacement = JobReplacement(age: .seconds(10), mostJobs: 2)
+        return .success(observation)
     }
 
     /// A user's export, whose refresh token is kept: after the kill nobody brings the user's token but where there is no
