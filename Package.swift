@@ -184,6 +184,7 @@ let package = Package(
         module("Providers", "GraphEDiscovery", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "VivaGoals", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "PowerBI", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
         module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .logging, .metrics]),
@@ -226,7 +227,7 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "JSON", "HTTPFields", "SystemCrypto", "HTTPListening", .httpTypes, .hummingbird,
+                "Exports", "JSON", "HTTPFields", "SystemCrypto", "StoredZip", "HTTPListening", .httpTypes, .hummingbird,
                 .hummingbirdCore, .hummingbirdTLS, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
@@ -236,9 +237,9 @@ let package = Package(
             "GatewayServer",
             [
                 "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
-                "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "ExportLedger",
-                "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .logging, .metrics, .nioCore,
-                .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
+                "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
+                "ExportLedger", "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .logging, .metrics,
+                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
         program(
@@ -319,6 +320,14 @@ let package = Package(
             [
                 "Exports", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
+            ]
+        ),
+        tests(
+            "Providers",
+            "Intune",
+            [
+                "Exports", "JSON", "HTTPFields", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
+                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
         tests("Providers", "ProviderConformance", ["Exports", "JSON", "ProviderConformance", .nioCore]),

@@ -1,5 +1,6 @@
 import Exports
 import GraphEDiscovery
+import Intune
 import PowerBI
 import UpstreamHTTP
 import VivaGoals
@@ -12,7 +13,7 @@ struct Adapter: Sendable {
             AdapterSettings
 
     /// Every provider that the gateway has. The one place that names them all.
-    static let all: [Adapter] = [graphEDiscovery, vivaGoals, powerBI]
+    static let all: [Adapter] = [graphEDiscovery, vivaGoals, powerBI, intune]
 }
 
 /// A connection's settings, as far as they are the provider's own.
@@ -22,6 +23,8 @@ struct AdapterSettings: Sendable {
     var scopes: [TokenScope]
     var bearerHosts: [TokenScope: [HostRule]]
     var openHosts: [HostRule]
+    /// The calls that the upstream allows one user in a time, where that is documented and is less than for the application.
+    var userBudget: RequestBudget?
     var make: @Sendable (UpstreamClient) -> any ExportProvider
 
     /// The scope of the hosts that files come from, where it is not the API's own.
@@ -90,6 +93,42 @@ extension Adapter {
             bearerHosts: settings.bearerHosts,
             openHosts: settings.openHosts
         ) { PowerBIProvider(settings: settings, client: $0) }
+    }
+
+    private static let intune = Adapter(descriptor: IntuneProvider.descriptor) {
+        section,
+        cloud,
+        allowPlainHTTP throws(StartupError) in
+        var settings = IntuneSettings()
+        settings.apiRoot = try section.url("apiRoot", default: cloud.graphRoot, allowPlainHTTP: allowPlainHTTP)
+        settings.version = try section.choice(
+            "version",
+            IntuneSettings.Version.self,
+            default: settings.version
+        )
+        settings.keyForm = try section.choice("keyForm", IntuneSettings.KeyForm.self, default: settings.keyForm)
+        settings.scope = try section.scope("scope", default: cloud.graphScope)
+        settings.blobHosts =
+            try section.hosts(
+                "blobHosts",
+                default: IntuneSettings.blobHosts(storage: cloud.blobDomain),
+                allowPlainHTTP: allowPlainHTTP
+            ) ?? []
+        settings.stuckAfter = try section.duration(
+            "stuckAfter",
+            in: .seconds(1) ... .seconds(48 * 3600),
+            default: settings.stuckAfter
+        )
+        settings.maximumJobs = try section.integer("maximumJobs", in: 1...20, default: settings.maximumJobs)
+        settings.countsPolls = try section.bool("countPolls", default: settings.countsPolls)
+        let read = settings
+        return AdapterSettings(
+            scopes: [read.scope],
+            bearerHosts: read.bearerHosts,
+            openHosts: read.openHosts,
+            // (`Upstream-Intune, Limits`)
+            userBudget: RequestBudget(8, per: .seconds(60))
+        ) { IntuneProvider(settings: read, client: $0) }
     }
 }
 

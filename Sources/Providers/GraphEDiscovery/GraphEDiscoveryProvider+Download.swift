@@ -1,4 +1,3 @@
-import HTTPFields
 import Exports
 import Foundation
 import UpstreamHTTP
@@ -168,22 +167,5 @@ extension GraphEDiscoveryProvider {
             "\(url.host) sent a web page instead of the file. Perhaps it is a sign-in page.",
             upstream: UpstreamErrorInfo(status: 200, requestId: headers.requestID)
         )
-    }
-}
-
-/// When a download link with a SAS (`Upstream-GraphEDiscovery, Pre-signed links`) is no longer good.
-enum LinkExpiry {
-    /// Whether the answer to `url` means that its time is over: 403 with Azure's `AuthenticationFailed`, or with the
-    /// link's own end (`se`) in the past.
-    static func hasExpired(_ url: UpstreamURL, according response: UpstreamResponse) -> Bool {
-        guard response.status == 403 else { return false }
-        if response.errorBody.has("AuthenticationFailed") { return true }
-        return end(of: url).map { $0 <= response.receivedAt } ?? false
-    }
-
-    /// The end that the link's query tells.
-    static func end(of url: UpstreamURL) -> Timestamp? {
-        let value = url.query?.split(separator: "&").first { $0.hasPrefix("se=") }?.dropFirst(3)
-        return value.flatMap { PercentEncoding.decode($0) }.flatMap { Timestamp(rfc3339: $0) }
     }
 }

@@ -397,4 +397,45 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
         let proxy = try #require(UpstreamURL("https://nam.proxyservice.ediscovery.svc.cloud.microsoft/f"))
         #expect(adapter.bearerHosts.values.joined().contains { $0.matches(proxy) })
     }
+
+    // MARK: Intune
+
+    @Test func intuneFilesComeFromTheCloudsOwnStorage() throws {
+        for (cloud, domain) in [
+            (NationalCloud.public, "windows.net"), (.gcc, "windows.net"), (.gccHigh, "usgovcloudapi.net"),
+            (.dod, "usgovcloudapi.net"), (.china, "chinacloudapi.cn"),
+        ] {
+            let adapter = try connection("{ type: passThrough }", "cloud: \(cloud.rawValue)", provider: "intune")
+                .adapter
+            #expect(adapter.openHosts.map(\.description) == ["*repexpstorage.blob.core." + domain])
+            #expect(adapter.scopes == [cloud.graphScope])
+        }
+        let given = "blobHosts: [\"*files.blob.example.com\"]"
+        let adapter = try connection("{ type: passThrough }", given, provider: "intune").adapter
+        #expect(adapter.openHosts == [HostRule.hosts(ending: "files.blob.example.com")])
+        let error = #expect(throws: StartupError.self) {
+            try connection("{ type: passThrough }", "blobHosts: [\"*example.com\"]", provider: "intune")
+        }
+        #expect(error?.key == "connections[0].blobHosts")
+    }
+
+    @Test func usersHaveASmallerBudgetWhereThatIsDocumented() throws {
+        let credential = "{ type: clientSecret, \(registration), clientSecret: env:S }"
+        func budget(_ credential: String, _ more: String = "") throws -> Int? {
+            try connection(credential, more, provider: "intune", variables: ["S": "x"]).budget?.count
+        }
+        #expect(try budget(credential) == 48)
+        #expect(try budget("{ type: passThrough }") == 8)
+        #expect(try budget("{ type: clientSecret, \(registration), clientSecret: env:S, onBehalfOf: true }") == 8)
+        #expect(try budget("{ type: passThrough }", "requestsPerMinute: 20") == 20)
+        #expect(try budget("{ type: passThrough }", "requestsPerMinute: 0") == nil)
+    }
+
+    @Test(arguments: ["stuckAfter: 0s", "maximumJobs: 0", "maximumJobs: 21", "keyForm: dots", "countPolls: maybe"])
+    func whatIntuneDoesNotTake(line: String) {
+        let error = #expect(throws: StartupError.self) {
+            try connection("{ type: passThrough }", line, provider: "intune")
+        }
+        #expect(error?.key == "connections[0]." + line.prefix { $0 != ":" })
+    }
 }

@@ -243,6 +243,7 @@ extension ConnectionConfiguration {
         )
         self.adapter = try adapter.read(&section, cloud, allowPlainHTTP)
         try section.finish()
+        if perMinute < 0, needsCallerToken, let userBudget = self.adapter.userBudget { budget = userBudget }
         if adapter.descriptor.capabilities.delegatedOnly, !needsCallerToken {
             throw StartupError(
                 path + ".credential.type",

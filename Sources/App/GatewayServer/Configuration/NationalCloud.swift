@@ -30,6 +30,16 @@ enum NationalCloud: String, CaseIterable, Sendable {
 
     var graphScope: TokenScope { TokenScope(graphRoot + "/.default") }
 
+    /// The domain of Azure Storage's blobs (https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure,
+    /// https://learn.microsoft.com/azure/china/resources-developer-guide).
+    var blobDomain: String {
+        switch self {
+        case .public, .gcc: "blob.core.windows.net"
+        case .gccHigh, .dod: "blob.core.usgovcloudapi.net"
+        case .china: "blob.core.chinacloudapi.cn"
+        }
+    }
+
     var powerBIRoot: String {
         switch self {
         case .public: "https://api.powerbi.com"
