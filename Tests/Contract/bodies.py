@@ -62,6 +62,11 @@ def paginated_csv(name="Ledger"):
     return report(name, reportId=PAGINATED_REPORT, format="CSV", reportType="PaginatedReport")
 
 
+def intune(name="Devices", **options):
+    """Intune: a report as CSV, in a zip."""
+    return {"provider": "intune", "name": name, "intune": {"reportName": "DeviceCompliance"} | options}
+
+
 def headers_for(body: dict) -> dict[str, str]:
     """What a caller of this export has to send besides."""
     return dict(GOALS_CALLER) if body["provider"] == "viva-goals" else {}

@@ -369,6 +369,18 @@ def knows_measuring() -> bool:
     return "downloads.measure" not in checked.stdout + checked.stderr
 
 
+@functools.cache
+def knows_intune() -> bool:
+    """Whether the executable has the provider `intune`, as `knows_measuring`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        # Read up to the first mistake, which is the provider or what its connection lacks.
+        file.write("ledger: {path: unused}\nconnections: [{name: devices, provider: intune}]\n")
+        file.flush()
+        checked = run("check", "--config", file.name)
+    assert checked.returncode != 0, checked.stdout
+    return "connections[0].provider" not in checked.stdout + checked.stderr
+
+
 def connections(upstream: Sandbox) -> list[dict]:
     """One connection for each provider on the sandbox, and `purview-former` for the former eDiscovery dialect."""
     application = {
@@ -389,8 +401,30 @@ def connections(upstream: Sandbox) -> list[dict]:
         ediscovery | {"name": "purview", "dialect": "security"},
         ediscovery | {"name": "purview-former", "dialect": "ediscovery"},
         common | {"name": "goals", "provider": "viva-goals", "credential": {"type": "passThrough"}},
+        *([intune_connection(upstream)] if knows_intune() else []),
         common | {"name": "bi", "provider": "power-bi", "credential": application},
     ]
+
+
+def intune_connection(upstream: Sandbox, **more) -> dict:
+    """The connection of Intune; `more` goes into it."""
+    application = {
+        "type": "clientSecret",
+        "authority": upstream.api,
+        "tenantId": bodies.TENANT,
+        "clientId": bodies.CLIENT,
+        "clientSecret": "env:SANDBOX_CLIENT_SECRET",
+    }
+    return {
+        "name": "devices",
+        "provider": "intune",
+        "apiRoot": upstream.api,
+        "blobHosts": [upstream.blob],
+        "allowPlainHTTP": True,
+        "requestsPerMinute": 0,
+        "pollInterval": "200ms",
+        "credential": application,
+    } | more
 
 
 def free_port() -> int:

@@ -90,7 +90,7 @@ def test_each_sees_its_own(upstream, keys):
 
         assert call("reader", "POST", "/exports", bodies.headers_for(body), body).problem(403, "forbidden")
         shown = {entry["id"]: entry["connections"] for entry in call("reader", "GET", "/providers").json["value"]}
-        assert shown == {"graph-ediscovery": [], "viva-goals": ["goals"], "power-bi": []}
+        assert shown == {"graph-ediscovery": [], "viva-goals": ["goals"], "power-bi": [], "intune": []}
 
 
 def openssl(directory, *arguments):

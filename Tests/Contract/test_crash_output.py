@@ -57,6 +57,7 @@ class Planted:
             "purview": certificate | {"certificate": pkcs12, "passphrase": "env:KEY_PASSPHRASE"},
             "purview-former": certificate | {"certificate": pem},
             "goals": {"type": "passThrough"},
+            "devices": application | {"type": "clientSecret", "clientSecret": "env:SANDBOX_CLIENT_SECRET"},
             "bi": application | {"type": "clientSecret", "clientSecret": "env:SANDBOX_CLIENT_SECRET"},
         }
         connections = [

@@ -30,7 +30,7 @@ def test_the_configuration_for_the_sandbox_serves_every_provider():
         gateway = servers.Gateway(configuration, environment, KEY)
         try:
             gateway.start()
-            for body in (bodies.search_result(), bodies.goals(), bodies.report()):
+            for body in (bodies.search_result(), bodies.goals(), bodies.report(), bodies.intune()):
                 gateway.succeeded(gateway.create(body))
             gateway.close()
         finally:

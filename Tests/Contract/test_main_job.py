@@ -15,6 +15,7 @@ KINDS = {
     "viva-goals": bodies.goals,
     "power-bi": bodies.report,
     "power-bi-paginated": bodies.paginated_csv,
+    "intune": bodies.intune,
 }
 
 
@@ -157,7 +158,7 @@ def test_an_idempotency_key_makes_one_export(gateway, upstream):
 
 def test_a_cancelled_export_says_what_became_of_the_wish(gateway, upstream):
     upstream.rule("*", {"kind": "stuck"})
-    # None of the three can stop a running job upstream: the answer does not claim it.
+    # None of them can stop a running job upstream: the answer does not claim it.
     for body in (bodies.report(), bodies.goals(), bodies.search_result()):
         export = gateway.watch(gateway.create(body), until=lambda export: export["status"] == "running")
         answer = gateway.call("DELETE", export["href"], bodies.headers_for(body))

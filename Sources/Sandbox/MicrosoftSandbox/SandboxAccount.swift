@@ -18,7 +18,7 @@ public struct SandboxAccount: Sendable {
 
     /// One job.
     public struct Job: Sendable {
-        /// `graph-ediscovery`, `viva-goals` or `power-bi`.
+        /// `graph-ediscovery`, `viva-goals`, `power-bi` or `intune`.
         public var service: String
         /// The service's id of it.
         public var id: String
@@ -40,7 +40,7 @@ public struct SandboxAccount: Sendable {
         public var method: String
         /// The path as it came, without the query.
         public var path: String
-        /// `entra-id`, `managed-identity`, `graph-ediscovery`, `viva-goals`, `power-bi` or `download`.
+        /// `entra-id`, `managed-identity`, `graph-ediscovery`, `viva-goals`, `power-bi`, `intune` or `download`.
         public var service: String
         /// The name that rules use.
         public var operation: String
@@ -96,6 +96,7 @@ extension Job {
         switch kind {
         case .goals: "viva-goals"
         case .powerBI: "power-bi"
+        case .intune: "intune"
         default: "graph-ediscovery"
         }
     }
@@ -111,8 +112,8 @@ extension Job {
         switch (phase(at: now), outcome) {
         case (.notStarted, _): "notStarted"
         case (.running, .unknown(let value)): value
-        case (.running, _): "running"
-        case (.finished, .succeeded): "succeeded"
+        case (.running, _): kind == .intune ? "inProgress" : "running"
+        case (.finished, .succeeded): kind == .intune ? "completed" : "succeeded"
         case (.finished, .partiallySucceeded) where isEDiscovery: "partiallySucceeded"
         case (.finished, .submissionFailed) where isEDiscovery: "submissionFailed"
         case (.finished, _): "failed"

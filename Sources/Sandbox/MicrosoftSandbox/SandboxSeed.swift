@@ -52,6 +52,9 @@ public enum SandboxSeed {
     /// The paginated report "Quarterly Ledger".
     public static let paginatedReportID = "c0ffee00-2222-4333-8444-555566667777"
 
+    /// An Intune report without a required filter.
+    public static let intuneReport = "DeviceCompliance"
+
     /// The application id of MicrosoftPurviewEDiscovery, the resource of download tokens
     /// (`Upstream-GraphEDiscovery, Download`).
     public static let purviewApplicationID = "b26e684c-5068-4120-a679-64a5d2c909d9"

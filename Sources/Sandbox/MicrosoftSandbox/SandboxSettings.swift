@@ -23,7 +23,8 @@ public struct SandboxSettings: Sendable {
     public var certificates: [Certificate] = []
     /// Whether an assertion with a known `jti` is taken again, as Entra does and MSAL expects.
     public var acceptsRepeatedAssertions = false
-    /// How long files can be fetched: from the start of a Goals or Power BI export, and from the minting of a link.
+    /// How long files can be fetched: from the start of a Goals or Power BI export, and from the minting of a link. Intune's
+    /// links are good for six hours at most.
     public var downloadLifetime: Duration = .seconds(24 * 3600)
 
     /// The host name written into `Location` and download URLs, with the bound ports behind it; without it, the name

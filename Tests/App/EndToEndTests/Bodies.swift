@@ -6,6 +6,7 @@ import MicrosoftSandbox
 enum Bodies {
     static let all: [(body: JSONValue, authorization: String?)] = [
         (reviewSet, nil), (search, nil), (legacy, nil), (goals, SandboxSeed.delegatedToken), (report, nil), (csv, nil),
+        (intune, nil),
     ]
 
     static let reviewSet: JSONValue = [
@@ -56,5 +57,10 @@ enum Bodies {
             "groupId": .string(SandboxSeed.groupID), "reportId": .string(SandboxSeed.paginatedReportID),
             "format": "CSV",
         ],
+    ]
+
+    static let intune: JSONValue = [
+        "provider": "intune",
+        "intune": ["reportName": .string(SandboxSeed.intuneReport), "select": ["DeviceId", "DeviceName"]],
     ]
 }

@@ -59,6 +59,20 @@ import Testing
         }
     }
 
+    @Test func jobThatDoesNotEndIsReplaced() async throws {
+        try await World.run { world in
+            world.sandbox.addRule(SandboxRule(operation: "intune.start", times: 1, fault: .stuck))
+            let export = try await world.finished(try await world.create(Bodies.intune))
+            #expect(export["status"] == "succeeded", "\(export.text)")
+            let jobs = world.sandbox.account.jobs
+            #expect(jobs.map(\.status) == ["inProgress", "completed"])
+            #expect(export["upstream"]?["id"]?.string == jobs.last?.id)
+            let answer = try await world.call("GET", "/exports/\(export.id)/content")
+            #expect(Hexadecimal.encode(SHA256.hash(answer.body)) == jobs.last?.files.first?.sha256)
+            #expect(world.log.text.contains("the job is given up"))
+        }
+    }
+
     @Test func textIsEncodedOnTheWay() async throws {
         try await World.run { world in
             let export = try await world.finished(try await world.create(Bodies.csv))

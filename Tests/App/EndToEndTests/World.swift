@@ -64,6 +64,9 @@ struct World: Sendable {
         let purview =
             "\(common), proxyHosts: [\"\(sandbox.proxy)\"], blobHosts: [\"\(sandbox.blob)\"], requestsPerMinute: 0, "
             + "credential: \(credential)"
+        let intune =
+            "\(common), blobHosts: [\"\(sandbox.blob)\"], requestsPerMinute: 0, stuckAfter: 1s, maximumJobs: 2, "
+            + "credential: \(credential)"
         return """
             server:
               port: 0
@@ -76,6 +79,7 @@ struct World: Sendable {
               - { name: legacy, provider: graph-ediscovery, dialect: ediscovery, \(purview) }
               - { name: goals, provider: viva-goals, \(common), credential: { type: passThrough } }
               - { name: reports, provider: power-bi, \(common), credential: \(credential) }
+              - { name: devices, provider: intune, \(intune) }
             """
     }
 }

@@ -127,6 +127,7 @@ import Testing
             ["kind": "location", "place": "body"], ["kind": "emptyBody"], ["kind": "listLag", "seconds": 1],
             ["kind": "listedSize", "differsBy": -1], ["kind": "leadingBytes", "hex": "efbbbf"], ["kind": "gzip"],
             ["kind": "framing", "head": "lengthTwice"], ["kind": "status", "status": 500, "started": true],
+            ["kind": "report", "rows": 0, "members": 2, "uneven": true],
             ["kind": "cutConnection", "reset": true],
         ]
         #expect(Set(faults.compactMap { $0["kind"]?.string }) == Set(SandboxFault.kinds))

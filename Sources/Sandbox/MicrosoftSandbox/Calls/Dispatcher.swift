@@ -108,8 +108,9 @@ struct Dispatcher: HTTPResponder {
             world.jobs.job(call["operation"])
         case .goalsGet, .goalsContent: world.jobs.job(call["job"])
         case .powerBIStatus, .powerBIFile: world.jobs.job(call["export"])
+        case .intuneStatus: world.jobs.job(call["job"])
         case .proxyDownload: ProxyLink(path: call["file"]).flatMap { world.jobs.job($0.job) }
-        case .blobDownload: BlobLink(call).flatMap { world.jobs.job($0.job) }
+        case .blobDownload: (BlobLink(call)?.job ?? IntuneLink(call)?.job).flatMap { world.jobs.job($0) }
         default: nil
         }
     }
@@ -128,6 +129,7 @@ struct Dispatcher: HTTPResponder {
         case "graph-ediscovery": return GraphEDiscoveryService(world: world, call: call).answer()
         case "viva-goals": return GoalsService(world: world, call: call).answer()
         case "power-bi": return PowerBIService(world: world, call: call).answer()
+        case "intune": return IntuneService(world: world, call: call).answer()
         case "download": return DownloadHosts(world: world, call: call).answer()
         default: return GraphAnswer(world: world, call: call).notFound("Resource not found for the request.")
         }

@@ -50,6 +50,10 @@ enum Operation: String, Sendable, CaseIterable {
     case powerBIDatasources = "power-bi.datasources"
     case powerBICapacities = "power-bi.capacities"
 
+    case intuneStart = "intune.start"
+    case intuneStatus = "intune.status"
+    case intuneList = "intune.list"
+
     case proxyDownload = "download.proxy"
     case blobDownload = "download.blob"
 
@@ -72,10 +76,12 @@ extension Operation {
         switch self {
         case .token, .imds, .appService: .token
         case .complianceExport, .securityExport, .securityQueryExport, .securityExportReport, .securityExportResult,
-            .securityEstimate, .goalsStart, .powerBIStart:
+            .securityEstimate, .goalsStart, .powerBIStart, .intuneStart:
             .start
-        case .complianceOperation, .securityOperation, .securityLastEstimate, .goalsGet, .powerBIStatus: .status
-        case .complianceOperations, .securityOperations, .goalsList: .list
+        case .complianceOperation, .securityOperation, .securityLastEstimate, .goalsGet, .powerBIStatus,
+            .intuneStatus:
+            .status
+        case .complianceOperations, .securityOperations, .goalsList, .intuneList: .list
         case .complianceDownloadURL, .securityDownloadURL: .link
         case .goalsContent, .powerBIFile, .proxyDownload, .blobDownload: .download
         default: .read

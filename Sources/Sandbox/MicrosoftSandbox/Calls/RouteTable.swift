@@ -60,7 +60,7 @@ struct RouteTable: Sendable {
 
 extension RouteTable {
     /// Graph, Power BI and Entra ID (`Upstream-GraphEDiscovery, Calls`, `Upstream-VivaGoals, Calls`, `Upstream-PowerBI, Calls`,
-    /// `Upstream-EntraID, Token endpoint` and `Upstream-EntraID, Managed identities`).
+    /// `Upstream-Intune, Calls`, `Upstream-EntraID, Token endpoint` and `Upstream-EntraID, Managed identities`).
     static let api: RouteTable = {
         var table = RouteTable()
         table.addIdentity()
@@ -68,6 +68,7 @@ extension RouteTable {
         table.addSecurity()
         table.addGoals()
         table.addPowerBI()
+        table.addIntune()
         return table
     }()
 
@@ -136,6 +137,13 @@ extension RouteTable {
         add("GET \(root)", .goalsList)
         add("GET \(root)/{job}", .goalsGet)
         add("GET \(root)/{job}/content", .goalsContent)
+    }
+
+    private mutating func addIntune() {
+        let root = "v1.0|beta/deviceManagement/reports/exportJobs"
+        add("POST \(root)", .intuneStart)
+        add("GET \(root)", .intuneList)
+        add("GET \(root)/{job}", .intuneStatus)
     }
 
     private mutating func addPowerBI() {

@@ -40,11 +40,20 @@ struct DownloadHosts {
         guard call.headers[.authorization] == nil else {
             return .text(.unauthorized, "Mise failed with error: ''", contentType: "text/plain")
         }
-        guard let link = BlobLink(call), link.isGenuine(world), !link.isExpired(at: call.now),
-            !call.faults.has(.expiredLink)
-        else { return Response(status: .forbidden, headers: [.storageErrorCode: "AuthenticationFailed"]) }
-        guard let file = file(of: link.job, link.file) else { return Response(status: .notFound) }
+        guard let (job, index) = signedFile, !call.faults.has(.expiredLink) else {
+            return Response(status: .forbidden, headers: [.storageErrorCode: "AuthenticationFailed"])
+        }
+        guard let file = file(of: job, index) else { return Response(status: .notFound) }
         return FileAnswer(file: file, world: world, call: call, isStorage: true).response()
+    }
+
+    /// The file that a link with a good signature leads to, within its time.
+    private var signedFile: (job: String, index: Int)? {
+        if let link = BlobLink(call) {
+            return link.isGenuine(world) && !link.isExpired(at: call.now) ? (link.job, link.file) : nil
+        }
+        guard let link = IntuneLink(call), link.isGood(at: call.now, world) else { return nil }
+        return (link.job, 0)
     }
 
     private func file(of id: String, _ index: Int) -> FileSpec? {

@@ -11,7 +11,11 @@ final class TokenBook: Sendable {
         /// What a user's token with `.default` carries: everything that this tenant has consented to.
         var consentedScopes: [String] {
             switch self {
-            case .graph: ["eDiscovery.ReadWrite.All", "Goals-Export.ReadWrite.All"]
+            case .graph:
+                [
+                    "eDiscovery.ReadWrite.All", "Goals-Export.ReadWrite.All",
+                    "DeviceManagementManagedDevices.ReadWrite.All",
+                ]
             case .powerBI: ["Dataset.Read.All", "Report.Read.All", "Workspace.Read.All"]
             case .purviewDownload: ["eDiscovery.Download.Read"]
             }

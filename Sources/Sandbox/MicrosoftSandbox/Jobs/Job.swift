@@ -12,6 +12,7 @@ struct Job: Sendable {
         case estimate
         case goals
         case powerBI
+        case intune
     }
 
     /// How the job ends, if it does.
@@ -83,7 +84,7 @@ extension Job {
         return outcome == .succeeded || (outcome == .partiallySucceeded && isEDiscovery)
     }
 
-    var isEDiscovery: Bool { kind != .goals && kind != .powerBI }
+    var isEDiscovery: Bool { kind != .goals && kind != .powerBI && kind != .intune }
 
     /// Whether lists have it by now.
     func isListed(at now: Timestamp) -> Bool { now >= createdAt + listLag }
@@ -119,6 +120,8 @@ extension Job {
         if faults.has(.preAuthorizedLink) { preAuthorizedLinks = true }
         if case .fileContent(let bytes, let kind) = faults[.content], let first = files.first {
             files[0] = first.replaced(bytes: bytes, kind: kind)
+            // An Intune job's own archive stands there.
+            if self.kind == .intune { files[0].lead = [] }
         }
         if case .leadingBytes(let bytes) = faults[.lead], !files.isEmpty { files[0].lead = bytes }
     }

@@ -19,6 +19,7 @@ extension SandboxFault {
         case "listedSize": parseListedSize(&reader)
         case "leadingBytes": parseLead(&reader)
         case "gzip": .gzip
+        case "report": parseReport(&reader)
         case "framing":
             reader.requiredChoice("head", among: SandboxFraming.allCases.map(\.rawValue))
                 .flatMap(SandboxFraming.init).map { .framing($0) }
@@ -69,6 +70,21 @@ extension SandboxFault {
             return nil
         }
         return .listedSize(differsBy: difference)
+    }
+
+    private static func parseReport(_ reader: inout ObjectReader) -> SandboxFault? {
+        let members = reader.count("members") ?? 1
+        if members > 16 { reader.fault("members", "must be at most 16") }
+        return .report(
+            SandboxReport(
+                rows: reader.count("rows").map { Int(min($0, 100_000)) },
+                members: Int(min(members, 16)),
+                byteOrderMark: reader.bool("byteOrderMark") ?? true,
+                carriageReturns: reader.bool("carriageReturns") ?? false,
+                uneven: reader.bool("uneven") ?? false,
+                wrapped: reader.bool("wrapped") ?? false
+            )
+        )
     }
 
     private static func parseLead(_ reader: inout ObjectReader) -> SandboxFault? {

@@ -37,7 +37,7 @@ extension SandboxFault {
             .answer
         case .failed, .failedBusy, .partiallySucceeded, .submissionFailed, .stuck, .unknownStatus: .outcome
         case .metadataLag: .lag
-        case .fileContent: .content
+        case .fileContent, .report: .content
         case .cutDownload, .stallDownload, .shortDownload, .wrongLength: .ending
         case .dripDownload: .pace
         case .noContentLength, .framing: .framing
@@ -74,6 +74,7 @@ extension SandboxFault {
             }
         case .outcome: role == .start || (role == .status && jobIsOpen)
         case .lag: role == .start || role == .status
+        case .content where isReport: role == .start
         case .content, .lead: role == .start || role == .status || role == .download
         case .framing: self != .noContentLength || role == .download
         case .ending, .pace, .ranges, .version, .validator: role == .download
@@ -84,4 +85,6 @@ extension SandboxFault {
         case .link: role == .start || role == .status
         }
     }
+
+    private var isReport: Bool { if case .report = self { true } else { false } }
 }

@@ -28,7 +28,8 @@ public enum SandboxFault: Sendable, Hashable {
     case stuck
     /// Put on a start: the job shows this status from then on and never ends. On a status call: this answer only.
     case unknownStatus(String)
-    /// The files of an eDiscovery job appear this long after its success (`Upstream-GraphEDiscovery, Files`).
+    /// The files of an eDiscovery job appear this long after its success (`Upstream-GraphEDiscovery, Files`), the link of an Intune
+    /// job so long after its completion (`Upstream-Intune, Status`).
     case metadataLag(seconds: Int)
     /// The connection breaks in the middle of the body, after exactly this many bytes.
     case cutDownload(afterBytes: Int64)
@@ -57,6 +58,8 @@ public enum SandboxFault: Sendable, Hashable {
     case cutConnection(started: Bool, reset: Bool = false)
     /// The job's first file has this size and kind; the kind is `content` on the control plane.
     case fileContent(bytes: Int64, kind: SandboxFileKind)
+    /// The report in an Intune job's archive is written like this. On a start.
+    case report(SandboxReport)
     /// The body comes chunked, without `Content-Length`.
     case noContentLength
     /// The body comes at this pace on the sandbox's clock.
@@ -74,7 +77,7 @@ public enum SandboxFault: Sendable, Hashable {
     case quotedLocation
     /// The entity comes wrapped in `{"value": …}` (`Upstream-VivaGoals, Job`).
     case wrappedEntity
-    /// The job's id holds characters that a path must escape: `+`, `/` and `=`. Power BI and Goals only.
+    /// The job's id holds characters that a path must escape: `+`, `/` and `=`. Not in eDiscovery.
     case idWithReserved
     /// The job's files are handed out as pre-signed links on the storage host.
     case preAuthorizedLink

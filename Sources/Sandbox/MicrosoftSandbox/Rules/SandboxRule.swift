@@ -1,6 +1,6 @@
 /// When a fault happens.
 public struct SandboxRule: Sendable, Hashable {
-    /// Which calls: an operation (`power-bi.start`), a service's calls (`graph.*`, `viva-goals.*`), a role everywhere
+    /// Which calls: an operation (`power-bi.start`), a service's calls (`graph.*`, `viva-goals.*`, `intune.*`), a role everywhere
     /// (`*.download`) or `*`. Roles are token, start, status, list, link, download and read.
     public var operation: String
     /// A text that the path, or the name, description or report id of the export spoken of, must contain.
