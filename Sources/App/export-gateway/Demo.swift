@@ -6,7 +6,7 @@ struct Demo: AsyncParsableCommand {
         abstract: "Runs sandbox and gateway in one process, and one export on each provider to its end."
     )
 
-    @Flag(help: "End after the three exports instead of serving on.")
+    @Flag(help: "End after one export on each provider instead of serving on.")
     var once = false
     @Option(help: "The gateway's port; 0 takes any free one.")
     var port = 8080

@@ -48,6 +48,14 @@ struct DemoConfiguration {
             pollInterval: 500ms
             allowPlainHTTP: true
             credential: \(credential)
+          - name: devices
+            provider: intune
+            apiRoot: \(sandbox.api)
+            blobHosts: ["\(sandbox.blob)"]
+            requestsPerMinute: 0
+            pollInterval: 500ms
+            allowPlainHTTP: true
+            credential: \(credential)
         """
     }
 

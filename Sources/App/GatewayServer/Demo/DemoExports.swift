@@ -105,6 +105,16 @@ struct DemoExports {
                 ],
                 gzip: true
             ),
+            Plan(
+                provider: "intune",
+                body: [
+                    "provider": "intune", "name": "Device compliance",
+                    "intune": [
+                        "reportName": .string(SandboxSeed.intuneReport),
+                        "select": ["DeviceId", "DeviceName", "ComplianceState"],
+                    ],
+                ]
+            ),
         ]
     }
 }
