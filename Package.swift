@@ -181,7 +181,7 @@ let package = Package(
         ),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
 
-        module("Providers", "GraphEDiscovery", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
+        module("Providers", "GraphEDiscovery", ["Exports", "JSON", "UpstreamHTTP"]),
         module("Providers", "VivaGoals", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "PowerBI", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
@@ -326,8 +326,8 @@ let package = Package(
             "Providers",
             "Intune",
             [
-                "Exports", "JSON", "HTTPFields", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
+                "Exports", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
         tests("Providers", "ProviderConformance", ["Exports", "JSON", "ProviderConformance", .nioCore]),
