@@ -5,7 +5,7 @@ import Logging
 extension ExportEngine {
     /// How many exports are taken over in one transaction. On a machine with one core, callers wait for the end of it: Linux lets
     /// a thread go on for some 3 ms, and a page takes less than one.
-    private static let takeOverPageSize = 5
+    static let takeOverPageSize = 5
 
     /// How long the taking over rests after each page, as a multiple of the time that the page took: three quarters of a core are
     /// left to callers.

@@ -110,24 +110,26 @@ import Testing
 
     @Test func whileTheBudgetHasNoPlaceStartsAreBegunOneAtATime() {
         var state = state(batches: false, .submission)
-        #expect(state.takeWork(at: now).work.submissions.count == 4)
+        let first = state.takeWork(at: now).work.submissions
+        #expect(first.count == 4)
         #expect(!state.canStart(at: now))
         state.holdStarts(at: now)
-        for id in ids.prefix(4) {
+        for id in first {
             _ = state.release(id, until: (.submission, now + .seconds(60)), at: now)
             state.startEnds(id)
             state.workIsDone(.submission)
         }
         let (work, next) = state.takeWork(at: now)
-        #expect(work.submissions == [ids[4]])
+        #expect(work.submissions.count == 1)
         #expect(state.takeWork(at: now).work.isEmpty && !state.canStart(at: now))
         // It waits in the budget: the next one is begun beside it.
         let later = now + ConnectionWorkerState.longestAttempt
         #expect(next == later)
-        #expect(state.takeWork(at: later).work.submissions == [ids[5]])
+        let second = state.takeWork(at: later).work.submissions
+        #expect(second.count == 1)
         #expect(state.takeWork(at: later).work.isEmpty)
         // A place came free: as many as before may begin.
-        state.startBegins(ids[5])
+        for id in second { state.startBegins(id) }
         #expect(state.takeWork(at: later).work.submissions.count == 2)
     }
 

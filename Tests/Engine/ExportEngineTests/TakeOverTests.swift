@@ -70,14 +70,15 @@ import Testing
 
     @Test("fault D3: an engine that stops leaves the rest") func anEngineThatStopsLeavesTheRest() async throws {
         let bench = try Bench()
-        let ids = try await leave(450, in: bench)
+        let page = ExportEngine.takeOverPageSize
+        let ids = try await leave(3 * page, in: bench)
         // Closed before it runs, as by a signal right at the start.
         bench.engine.tools.changes.close()
         for worker in bench.engine.workers.values { worker.stop() }
         try await bench.running {
             while try await bench.record(ids[0]).fence == 1 { await Task.yield() }
         }
-        #expect(try await bench.record(ids[199]).fence == 2)
-        #expect(try await bench.record(ids[200]).fence == 1)
+        #expect(try await bench.record(ids[page - 1]).fence == 2)
+        #expect(try await bench.record(ids[page]).fence == 1)
     }
 }
