@@ -1,7 +1,7 @@
 import ExportLedger
 import Exports
 
-/// How long the gateway's own request budget has held an export's work back.
+/// How long an export's work has waited for a place in the gateway's own request budget.
 struct HeldTime: Sendable, Hashable {
     static let none = HeldTime()
 

@@ -47,8 +47,8 @@ public enum AnswerTable {
         }
     }
 
-    /// The wait that an answer asks for; where one passes that says nothing of it and comes after a success, `RetryAfter.fallback`,
-    /// so that callers are told when to come back.
+    /// The wait that an answer asks for. An answer without `Retry-After` that means "not yet" after a success gets
+    /// `RetryAfter.fallback`, so that callers are told when to come back. Nil for all others.
     public static func wait(after response: UpstreamResponse, during step: UpstreamStep) -> Duration? {
         if let wait = response.retryAfter { return wait }
         let passes = meaning(of: response, during: step) == .transient && response.status < 500

@@ -58,7 +58,8 @@ extension UpstreamClient {
         return try await budget.place(for: call)
     }
 
-    /// What it means to have no place. Only a hold is the upstream's own word.
+    /// The error of a call that has no place. With `held`, the upstream has asked to wait; with `queued`, the gateway's own
+    /// budget is used up.
     private func refused(_ refusal: CallBudget.Refusal, _ request: UpstreamRequest) -> ProviderError {
         switch refusal {
         case .queued(let place, let wait):
@@ -80,7 +81,7 @@ extension UpstreamClient {
         ProviderError(.throttled, "\(request.url.host) has asked to wait before the next call.", retryAfter: rest)
     }
 
-    /// What a `Retry-After` holds: the calls of one kind to one host.
+    /// The name of the calls that a `Retry-After` delays: those of one kind to one host.
     static func hold(_ request: UpstreamRequest) -> String {
         (request.isPaced ? "api " : "files ") + request.url.origin
     }

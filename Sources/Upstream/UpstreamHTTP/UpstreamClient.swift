@@ -102,11 +102,18 @@ public final class UpstreamClient: Sendable {
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out. Of a call that starts
     /// a job, `didNotStart` of the context is called in between, and `willStart` again before the second one.
     /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
-    /// Throws `throttled` when the budget has no place within the patience (with the problem `queued`: the upstream was not
-    /// asked; a further attempt that finds no place gives what came of the former one, and one with a new token does not) or the upstream has asked for a longer silence, `transient` when the call did not reach the
-    /// upstream or is harmless to repeat, `ambiguous` when a POST may have been carried out, `permanent` for a host that
-    /// may not be called, `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
-    /// (`Upstream-EntraID, On behalf of`), and what the token source throws.
+    /// Where the budget has no place for a further attempt, the outcome of the attempt before is returned or thrown.
+    ///
+    /// Throws:
+    /// - `throttled` with the problem `queued` when the budget has no place within the patience: the upstream was not asked. A
+    ///   call with a new token that has no place throws it too.
+    /// - `throttled` when the upstream has asked for a longer silence than the patience.
+    /// - `transient` when the call did not reach the upstream or is harmless to repeat.
+    /// - `ambiguous` when a POST may have been carried out.
+    /// - `permanent` for a host that may not be called.
+    /// - `unauthenticated` with the challenge when the upstream wants more of the user whose token it is
+    ///   (`Upstream-EntraID, On behalf of`).
+    /// - What the token source throws.
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
         let isHarmless = request.method.isIdempotent || request.isHarmless
         var attempt = 1
@@ -127,7 +134,7 @@ public final class UpstreamClient: Sendable {
                 }
                 former = .success(response)
             } catch {
-                // The upstream's own word says more than that there is no place to ask it again.
+                // What the upstream answered to the attempt before says more than that there is no place for another.
                 if error.isOwnWait, let former { return try former.get() }
                 guard isHarmless, attempt < request.attempts, error.code == .transient,
                     error.retryAfter == nil, !Task.isCancelled
