@@ -5,7 +5,6 @@ import Logging
 extension ConnectionWorker {
     /// Starts an export upstream. The ledger is written before the first byte is sent, and after the answer.
     func submit(_ id: ExportID) async {
-        defer { startEnds(id) }
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
@@ -17,12 +16,10 @@ extension ConnectionWorker {
         }
         var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in
-            self.startBegins(id)
+            self.startBegins()
             try await start.begin()
         }
-        context.didNotStart = {
-            await start.didNotStart()
-        }
+        context.didNotStart = { await start.didNotStart() }
         // When a token was refused, the repeated call belongs to the same series: it comes before starts that have not begun.
         context.series = CallSeries()
         let (provider, work) = (connection.provider, context)

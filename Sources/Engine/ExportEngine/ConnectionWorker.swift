@@ -174,8 +174,7 @@ final class ConnectionWorker: Sendable {
     }
     func hasBeenAsked(_ id: ExportID) -> Bool { state.withLock { $0.entries[id]?.hasBeenAsked ?? false } }
     func holdStarts() { state.withLock { $0.holdStarts(at: tools.time.now()) } }
-    func startBegins(_ id: ExportID) { state.withLock { $0.startBegins(id) } }
-    func startEnds(_ id: ExportID) { state.withLock { $0.startEnds(id) } }
+    func startBegins() { state.withLock { $0.startBegins() } }
     func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
     func hadTurn(_ owner: String?, weight: Int, calls: Int) {
         state.withLock { $0.tokenTurns.served([(owner, weight)], cost: calls) }

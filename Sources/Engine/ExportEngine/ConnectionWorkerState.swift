@@ -42,8 +42,8 @@ struct ConnectionWorkerState: Sendable {
     private var queue = DueQueue()
     private var ready: [Kind: FairQueue<String, ExportID>] = [:]
     private var inFlight: [Kind: Int] = [:]
-    /// The starts in work whose calls have no place in the request budget yet, and since when.
-    private var attempts: [ExportID: Timestamp] = [:]
+    /// When starts were begun last.
+    private var lastStart: Timestamp?
     /// Until when the request budget is expected to have no place for a start.
     private var startsHeldUntil: Timestamp?
     /// The time in which the request budget has no place for the one call that polls many. What becomes due meanwhile joins it.
@@ -246,42 +246,37 @@ struct ConnectionWorkerState: Sendable {
         } else {
             work.observations = take(.observation, at: now).map { [$0] }
         }
-        if let attempt = newAttempts(at: now).min() {
-            let end = attempt + Self.longestAttempt
-            next = min(next ?? end, end)
-        }
+        if let start = nextStart(at: now) { next = min(next ?? start, start) }
         work.lags = work.observations.joined().compactMap { entries[$0]?.dueAt.map { max(.zero, now - $0) } }
         return (work, next)
     }
 
-    /// A start that has taken so long without a place waits in the request budget: it reads and writes nothing.
-    static let longestAttempt = Duration.milliseconds(50)
+    /// The time between two starts while the request budget has no place for them.
+    static let heldStartInterval = Duration.milliseconds(10)
 
-    /// Records that the request budget had no place for a start. For a moment, starts are begun one at a time: each of them only
-    /// takes its place in the budget's queue, and a thousand of them must not delay the callers who create the next ones.
+    /// Records that the request budget had no place for a start. For a second, starts are begun one by one, with a pause after
+    /// each: a start then only takes its place in the budget's queue, and a thousand of them must not delay the callers who create
+    /// the next ones.
     mutating func holdStarts(at now: Timestamp) { startsHeldUntil = now + .seconds(1) }
 
-    /// Records that the call of a start has its place.
-    mutating func startBegins(_ id: ExportID) {
-        attempts[id] = nil
-        startsHeldUntil = nil
-    }
-
-    /// Records that a start is in work no longer.
-    mutating func startEnds(_ id: ExportID) { attempts[id] = nil }
+    /// Records that a start has got its place: others may get theirs.
+    mutating func startBegins() { startsHeldUntil = nil }
 
     /// Whether a start that is due now could be begun at once. If not, `takeWork` is called again when it can.
     func canStart(at now: Timestamp) -> Bool { available(.submission, at: now) > 0 }
 
-    /// The starts that are looking for a place.
-    private func newAttempts(at now: Timestamp) -> [Timestamp] {
-        attempts.values.filter { now - $0 < Self.longestAttempt }
+    /// The end of the pause after the last start, while starts are held.
+    private func nextStart(at now: Timestamp) -> Timestamp? {
+        guard let startsHeldUntil, startsHeldUntil > now, let lastStart, lastStart <= now,
+            lastStart + Self.heldStartInterval > now
+        else { return nil }
+        return lastStart + Self.heldStartInterval
     }
 
     private func available(_ kind: Kind, at now: Timestamp) -> Int {
         let available = callsAtOnce - inFlight[kind, default: 0]
         guard kind == .submission, startsHeldUntil.map({ $0 > now }) ?? false else { return available }
-        return min(available, 1 - newAttempts(at: now).count)
+        return nextStart(at: now) == nil ? min(available, 1) : 0
     }
 
     /// How many exports are due and wait for a call.
@@ -293,10 +288,8 @@ struct ConnectionWorkerState: Sendable {
     private mutating func take(_ kind: Kind, at now: Timestamp) -> [ExportID] {
         let available = available(kind, at: now)
         guard available > 0, let taken = ready[kind]?.popFirst(available), !taken.isEmpty else { return [] }
-        for id in taken {
-            entries[id]?.readyFor = nil
-            if kind == .submission { attempts[id] = now }
-        }
+        for id in taken { entries[id]?.readyFor = nil }
+        if kind == .submission { lastStart = now }
         inFlight[kind, default: 0] += taken.count
         return taken
     }

@@ -108,7 +108,7 @@ import Testing
         #expect(state.takeWork(at: now).work.submissions == [ids[9]])
     }
 
-    @Test func whileTheBudgetHasNoPlaceStartsAreBegunOneAtATime() {
+    @Test func whileTheBudgetHasNoPlaceStartsAreBegunOneByOne() {
         var state = state(batches: false, .submission)
         let first = state.takeWork(at: now).work.submissions
         #expect(first.count == 4)
@@ -116,21 +116,17 @@ import Testing
         state.holdStarts(at: now)
         for id in first {
             _ = state.release(id, until: (.submission, now + .seconds(60)), at: now)
-            state.startEnds(id)
             state.workIsDone(.submission)
         }
+        let later = now + ConnectionWorkerState.heldStartInterval
         let (work, next) = state.takeWork(at: now)
-        #expect(work.submissions.count == 1)
-        #expect(state.takeWork(at: now).work.isEmpty && !state.canStart(at: now))
-        // It waits in the budget: the next one is begun beside it.
-        let later = now + ConnectionWorkerState.longestAttempt
-        #expect(next == later)
-        let second = state.takeWork(at: later).work.submissions
-        #expect(second.count == 1)
-        #expect(state.takeWork(at: later).work.isEmpty)
+        #expect(work.isEmpty && next == later && !state.canStart(at: now))
+        #expect(state.canStart(at: later))
+        #expect(state.takeWork(at: later).work.submissions.count == 1)
+        #expect(state.takeWork(at: later).work.isEmpty && !state.canStart(at: later))
         // A place came free: as many as before may begin.
-        for id in second { state.startBegins(id) }
-        #expect(state.takeWork(at: later).work.submissions.count == 2)
+        state.startBegins()
+        #expect(state.takeWork(at: later).work.submissions.count == 3)
     }
 
     @Test func startsAreHeldForASecond() {
