@@ -36,7 +36,7 @@ final class GroupCommitter: Sendable {
         var group = 128
         /// The most writes that wait for a group. A further one is refused as `unavailable`.
         var queue = 8192
-        /// When the group before had at least `company` writes, a group is gathered in steps of so many microseconds, as long as
+        /// When one of the last few groups had at least `company` writes, a group is gathered in steps of so many microseconds, as long as
         /// writes come, for at most so many steps. A single writer is not delayed, and many writers share the cost of a commit.
         var gathering: UInt32 = 300
         var gatheringSteps = 10
@@ -80,8 +80,9 @@ final class GroupCommitter: Sendable {
         var lastNumber: UInt64 = 0
         var isScheduled = false
         var isClosed = false
-        /// The number of writes of the last group.
-        var lastSize = 0
+        /// The number of writes of the last group, or half of what this was before it, whichever is more: one write that comes
+        /// alone between many others is no end of them.
+        var recentSize = 0
 
         var count: Int { creations.count + changes.count }
 
@@ -92,7 +93,7 @@ final class GroupCommitter: Sendable {
             creations.removeFirst(first.count)
             let others = changes.prefix(limit - first.count)
             changes.removeFirst(others.count)
-            lastSize = first.count + others.count
+            recentSize = max(first.count + others.count, recentSize / 2)
             return Array(first + others)
         }
     }
@@ -209,7 +210,7 @@ final class GroupCommitter: Sendable {
     }
 
     private func gather() {
-        var (count, isDone) = state.withLock { ($0.count, $0.lastSize < limits.company || $0.count >= limits.group) }
+        var (count, isDone) = state.withLock { ($0.count, $0.recentSize < limits.company || $0.count >= limits.group) }
         for _ in 0..<limits.gatheringSteps where !isDone {
             usleep(limits.gathering)
             let now = waiting
