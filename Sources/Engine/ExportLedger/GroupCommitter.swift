@@ -36,8 +36,9 @@ final class GroupCommitter: Sendable {
         var group = 128
         /// The most writes that wait for a group. A further one is refused as `unavailable`.
         var queue = 8192
-        /// When one of the last few groups had at least `company` writes, a group is gathered in steps of so many microseconds, as long as
-        /// writes come, for at most so many steps. A single writer is not delayed, and many writers share the cost of a commit.
+        /// When one of the last few groups had at least `company` writes, a group is gathered in steps of so many microseconds, as
+        /// long as writes come, for at most so many steps. A single writer is not delayed, and many writers share the cost of a
+        /// commit.
         var gathering: UInt32 = 300
         var gatheringSteps = 10
         var company = 4

@@ -27,6 +27,15 @@ import Yams
         #expect(Set(names) == Set(Adapter.all.map(\.descriptor.id.rawValue)))
     }
 
+    @Test func everyProviderIsInAnswersAndFilters() throws {
+        let contract = try Contract()
+        let ids = Set(Adapter.all.map(\.descriptor.id.rawValue))
+        let shown = contract.schemas.node("Export")["properties"]?["provider"]?["x-extensible-enum"]
+        #expect(Set(shown?.array().compactMap(\.string) ?? []) == ids)
+        #expect(contract.choices(of: "provider") == ids)
+        #expect(contract.choices(of: "status") == Set(ExportStatus.allCases.map(\.rawValue)))
+    }
+
     @Test func everyProblemCodeIsListed() throws {
         let code = try Contract().schemas.node("Problem")["properties"]?["code"]
         let names = code?["x-extensible-enum"]?.array().compactMap(\.string) ?? []
@@ -49,11 +58,19 @@ import Yams
 /// `openapi.yaml`, as far as its schemas go.
 private struct Contract {
     let schemas: Node
+    private let listParameters: Node.Sequence
 
     init() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../openapi.yaml")
         let root = try #require(try Yams.compose(yaml: String(contentsOf: file, encoding: .utf8)))
         schemas = try #require(root["components"]?["schemas"])
+        listParameters = try #require(root["paths"]?["/exports"]?["get"]?["parameters"]?.sequence)
+    }
+
+    /// The values that a parameter of the list of exports may have.
+    func choices(of parameter: String) -> Set<String> {
+        let found = listParameters.first { $0["name"]?.string == parameter }
+        return Set(found?["schema"]?["enum"]?.array().compactMap(\.string) ?? [])
     }
 
     func members(of schema: Node, below path: String = "") -> Set<String> {
