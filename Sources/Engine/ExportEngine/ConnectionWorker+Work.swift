@@ -221,9 +221,7 @@ extension ConnectionWorker {
             wasAsked = true
             keepQuiet(id, for: pause)
             let held = self.wasAsked(id, after: series.waited)
-            let after = await tools.record(event, of: id, fence: record.fence, life, held: held)
-            if let after, after.phase == .accepted { logNewJob(after, inPlaceOf: record.reference) }
-            await finish(id, after)
+            await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
         }
         return wasAsked ? max(1, series.count) : series.count
     }
@@ -326,18 +324,6 @@ extension ConnectionWorker {
                 "error": "\(error.label)",
                 "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")",
                 "upstream-request-id": "\(error.upstream?.requestId ?? "-")",
-            ]
-        )
-    }
-
-    private func logNewJob(_ record: LedgerRecord, inPlaceOf former: UpstreamReference?) {
-        tools.logger.notice(
-            "the job is given up, and another one will be started",
-            metadata: [
-                "export": "\(record.export.id)",
-                "connection": "\(connection.name)",
-                "upstream-id": "\(former?.id ?? "-")",
-                "reason": "\(record.export.notice?.detail ?? "-")",
             ]
         )
     }

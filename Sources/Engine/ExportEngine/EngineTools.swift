@@ -171,6 +171,18 @@ struct EngineTools: Sendable {
                 ]
             )
         }
+        if after.progress.resubmissions > before.progress.resubmissions {
+            logger.notice(
+                "the job is given up, and another one will be started",
+                metadata: [
+                    "export": "\(export.id)",
+                    "connection": "\(export.connection)",
+                    // A job that is given up with the answer to its start is named by the reason alone.
+                    "upstream-id": "\(before.reference?.id ?? "-")",
+                    "reason": "\(export.notice?.detail ?? "-")",
+                ]
+            )
+        }
         let isExpiredNow = export.status == .expired && before.export.status != .expired
         if isExpiredNow || (isSettledNow && !export.status.hasResult) { tokens.remove(export.id) }
     }
