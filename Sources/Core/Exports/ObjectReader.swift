@@ -67,11 +67,7 @@ public struct ObjectReader: Sendable {
             )
             return nil
         }
-        guard
-            !text.unicodeScalars.contains(where: {
-                ($0.value < 0x20 && !"\t\r\n".unicodeScalars.contains($0)) || $0.value == 0x7F
-            })
-        else {
+        guard !text.utf8.contains(where: Self.isControl) else {
             fault(name, "must not hold control characters")
             return nil
         }
@@ -171,6 +167,11 @@ public struct ObjectReader: Sendable {
     public mutating func object(_ name: String) -> ObjectReader? {
         guard let value = value(name) else { return nil }
         return ObjectReader(value, at: pointer + JSONPointer.step(name))
+    }
+
+    /// Whether a byte of UTF-8 is a control character other than a tab and the ends of lines.
+    private static func isControl(_ byte: UInt8) -> Bool {
+        byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D || byte == 0x7F
     }
 
     /// All members of an object with arbitrary names, sorted by name.

@@ -19,7 +19,7 @@ enum PowerBIDescriptor {
         var capabilities = ProviderCapabilities(minimumPollInterval: .seconds(5))
         capabilities.progress = true
         capabilities.downloadLifetime = .seconds(24 * 60 * 60)
-        capabilities.formats = PowerBIFormat.all.map(\.name)
+        capabilities.formats = PowerBIFormat.names
         return capabilities
     }
 
@@ -42,7 +42,7 @@ enum PowerBIDescriptor {
             ]),
             "format": .object([
                 "type": "string",
-                "enum": .array(PowerBIFormat.all.map { .string($0.name) }),
+                "enum": .array(PowerBIFormat.names.map { .string($0) }),
                 "description": .string(
                     "Power BI reports: \(PowerBIFormat.names(for: .powerBIReport).joined(separator: ", ")). "
                         + "Paginated reports: \(PowerBIFormat.names(for: .paginatedReport).joined(separator: ", "))."

@@ -3,6 +3,8 @@ enum PowerBIReportType: String, CaseIterable {
     case powerBIReport = "PowerBIReport"
     case paginatedReport = "PaginatedReport"
 
+    static let names = allCases.map(\.rawValue)
+
     /// The member of the options that configures this kind.
     var configuration: String {
         switch self {
@@ -107,6 +109,8 @@ struct PowerBIFormat: Sendable {
         "OutputFormat": ["TIFF", "BMP", "EMF", "GIF", "JPEG", "PNG"],
         "AutoFit": ["True", "False", "Never", "Default"],
     ]
+
+    static let names = all.map(\.name)
 
     /// The format of this name.
     static func named(_ name: String) -> PowerBIFormat? { all.first { $0.name == name } }

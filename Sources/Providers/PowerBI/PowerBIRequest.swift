@@ -38,9 +38,9 @@ struct PowerBIRequest {
         var members: [String: JSONValue] = [:]
         members["groupId"] = reader.uuid("groupId").map { .string($0) }
         members["reportId"] = reader.requiredUUID("reportId").map { .string($0) }
-        let declared = reader.choice("reportType", among: PowerBIReportType.allCases.map(\.rawValue))
+        let declared = reader.choice("reportType", among: PowerBIReportType.names)
             .flatMap { PowerBIReportType(rawValue: $0) }
-        let format = reader.requiredChoice("format", among: PowerBIFormat.all.map(\.name))
+        let format = reader.requiredChoice("format", among: PowerBIFormat.names)
             .flatMap { PowerBIFormat.named($0) }
         let type = reportType(declared: declared, format: format, in: &reader)
         members["reportType"] = type.map { .string($0.rawValue) }

@@ -61,8 +61,8 @@ struct CreateBody: Sendable {
             if reader.has(candidate.optionsMember) { present.append(candidate.optionsMember) }
             if let value = reader.value(candidate.optionsMember) { found.append((candidate, value)) }
         }
-        let members = descriptors.map(\.optionsMember).joined(separator: ", ")
         if present.count > 1 {
+            let members = descriptors.map(\.optionsMember).joined(separator: ", ")
             for member in present.dropFirst() {
                 reader.fault(member, "stands beside \(present[0]); give exactly one of \(members)")
             }
