@@ -14,7 +14,7 @@ extension ConnectionWorker {
             guard let ended = await begin(start.event, for: record, as: .submission) else { return }
             return await finish(id, ended)
         }
-        var context = context(token, .start, for: record.export, patience: tools.settings.budgetWait)
+        var context = context(token, .start, for: record.export, patience: settings.budgetWait)
         context.willStart = { () async throws(ProviderError) in
             self.startBegins()
             try await start.begin()
@@ -28,7 +28,7 @@ extension ConnectionWorker {
             let submission = try await starts.untilStopped(start) { () async throws(ProviderError) in
                 try await provider.submit(record.plan, secrets: secrets ?? [:], marker: record.marker, context: work)
             }
-            tools.metrics.submission(key.provider, nil)
+            metrics.submission(key.provider, nil)
             event = .submitted(submission)
         } catch {
             switch start.refusal {
@@ -36,17 +36,17 @@ extension ConnectionWorker {
             case .withdrawn, .stopped: return letGo(of: id)
             case .ledger(let error): return postpone(id, as: .submission, because: error)
             }
-            if error.isOwnWait { holdStarts() } else { tools.metrics.submission(key.provider, error) }
+            if error.isOwnWait { holdStarts() } else { metrics.submission(key.provider, error) }
             if Task.isCancelled, error.code == .ambiguous {
                 // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
-                tools.logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
+                logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
                 return letGo(of: id)
             }
             log(error, error.isOwnWait ? "the start waits for the request budget" : "the start failed", id)
             refuse(token, of: id, after: error)
             event = .submissionFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: start.fence, life, held: held(id)))
+        await finish(id, transitions.record(event, of: id, fence: start.fence, life, held: held(id)))
     }
 
     /// Does the follow-up of an export: what is neither a start nor a poll.
@@ -84,7 +84,7 @@ extension ConnectionWorker {
             if Task.isCancelled { return letGo(of: id) }
             if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             if error.code == .ambiguous {
-                tools.logger.warning(
+                logger.warning(
                     "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
                     metadata: ["export": "\(id)", "connection": "\(connection.name)", "reason": "\(error.detail)"]
                 )
@@ -94,9 +94,9 @@ extension ConnectionWorker {
             refuse(token, of: id, after: error)
             event = .reconcileFailed(error)
         }
-        keepQuiet(id, for: max(life.capabilities.minimumPollInterval, tools.settings.reconcileDelay))
+        keepQuiet(id, for: max(life.capabilities.minimumPollInterval, settings.reconcileDelay))
         let held = wasAsked(id, after: series.waited)
-        await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
+        await finish(id, transitions.record(event, of: id, fence: record.fence, life, held: held))
     }
 
     private func cancel(_ record: LedgerRecord) async {
@@ -115,7 +115,7 @@ extension ConnectionWorker {
             refuse(token, of: id, after: error)
             event = .cancelFailed(error)
         }
-        await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held(id)))
+        await finish(id, transitions.record(event, of: id, fence: record.fence, life, held: held(id)))
     }
 
     /// Exports that are polled together.
@@ -156,7 +156,7 @@ extension ConnectionWorker {
             else { continue }
             let key = Together(token: token.value, isAwaited: refresherCount(of: id) > 0)
             if groups[key] == nil { order.append(key) }
-            groups[key, default: Group(token: token)].add(record, weight: tools.settings.weight(of:))
+            groups[key, default: Group(token: token)].add(record, weight: settings.weight(of:))
         }
         let begins = order.map { groups[$0].map { begin(of: $0.turn.owner) } ?? 0 }
         let turns = order.indices.sorted { one, other in
@@ -164,10 +164,10 @@ extension ConnectionWorker {
             if first.isAwaited != second.isAwaited { return first.isAwaited }
             return (begins[one], one) < (begins[other], other)
         }
-        let end = tools.time.elapsed() + life.capabilities.minimumPollInterval
+        let end = time.elapsed() + life.capabilities.minimumPollInterval
         for key in turns.map({ order[$0] }) {
             guard let group = groups[key] else { continue }
-            let rest = max(.zero, end - tools.time.elapsed())
+            let rest = max(.zero, end - time.elapsed())
             let calls = await observe(group, isAwaited: key.isAwaited, within: rest)
             // Where each export has a call of its own, no other caller waits for this one.
             if calls > 0, life.capabilities.batchObserve {
@@ -198,7 +198,7 @@ extension ConnectionWorker {
             let event: ExportLife.Event
             switch answer {
             case .success(let observation):
-                tools.metrics.poll(key.provider, nil)
+                metrics.poll(key.provider, nil)
                 event = .observed(observation)
             case .failure(let error):
                 if Task.isCancelled {
@@ -212,7 +212,7 @@ extension ConnectionWorker {
                     await comeBack(record, as: .observation, after: error, isAwaited: isAwaited)
                     continue
                 }
-                tools.metrics.poll(key.provider, error)
+                metrics.poll(key.provider, error)
                 log(error, "polling failed", id)
                 refuse(token, of: id, after: error)
                 pause = max(pause, error.retryAfter ?? .zero)
@@ -221,7 +221,7 @@ extension ConnectionWorker {
             wasAsked = true
             keepQuiet(id, for: pause)
             let held = self.wasAsked(id, after: series.waited)
-            await finish(id, tools.record(event, of: id, fence: record.fence, life, held: held))
+            await finish(id, transitions.record(event, of: id, fence: record.fence, life, held: held))
         }
         return wasAsked ? max(1, series.count) : series.count
     }
@@ -249,7 +249,7 @@ extension ConnectionWorker {
             postpone(id, as: kind, because: error)
             return nil
         }
-        let token = tools.tokens.token(for: id)
+        let token = callerTokens.token(for: id)
         if token != nil || isKept || !life.capabilities.delegatedOnly {
             return Authorization(value: token, refreshToken: store)
         }
@@ -260,11 +260,11 @@ extension ConnectionWorker {
 
     /// The store of an export's refresh token; nil where none are kept.
     func refreshToken(of export: Export) -> KeptRefreshToken? {
-        connection.keepsRefreshTokens ? tools.refreshTokens.store(for: export) : nil
+        connection.keepsRefreshTokens ? refreshTokens.store(for: export) : nil
     }
 
     private func others(than export: Export) -> OtherExports {
-        let (ledger, key) = (tools.ledger, key)
+        let (ledger, key) = (ledger, key)
         return OtherExports { upstreamIDs in
             try await ledger.claims(on: upstreamIDs, of: key.provider, connection: key.name, except: export.id)
         }
@@ -276,7 +276,7 @@ extension ConnectionWorker {
         for export: Export?,
         patience: Duration? = nil
     ) -> CallContext {
-        tools.context(
+        contexts.context(
             priority,
             for: export,
             authorization: authorization.value,
@@ -296,7 +296,7 @@ extension ConnectionWorker {
             authorization,
             isAwaited ? .caller : .poll,
             for: records.count == 1 ? records.first?.export : nil,
-            patience: isAwaited ? tools.settings.refreshWait : tools.settings.budgetWait
+            patience: isAwaited ? settings.refreshWait : settings.budgetWait
         )
         // The exports of one poll have one place together, and keep it, whichever exports they are.
         let isTogether = life.capabilities.batchObserve && !connection.keepsRefreshTokens && !isAwaited
@@ -312,11 +312,11 @@ extension ConnectionWorker {
     /// once.
     private func refuse(_ token: Authorization, of id: ExportID, after error: ProviderError) {
         guard let value = token.value, life.asksForAuthorization(error) else { return }
-        tools.tokens.refuse(value, for: id, at: tools.time.now(), pause: tools.settings.refusedTokenPause)
+        callerTokens.refuse(value, for: id, at: time.now(), pause: settings.refusedTokenPause)
     }
 
     private func log(_ error: ProviderError, _ what: Logger.Message, _ id: ExportID) {
-        tools.logger.info(
+        logger.info(
             what,
             metadata: [
                 "export": "\(id)",
@@ -339,14 +339,14 @@ extension ConnectionWorker {
         isAwaited: Bool = false
     ) async {
         let id = record.export.id
-        let now = tools.time.now()
+        let now = time.now()
         let dueTime = record.dueTime(at: now)
         let held = sentBack(id, isDue: dueTime <= now)
         // An export that was taken over may have ended while no gateway ran: it is polled first.
         let mayEnd = hasBeenAsked(id)
         let isOverdue = mayEnd && life.isOverdue(record, at: now, held: held)
         if isOverdue || held.isToBeWritten(over: record.progress) {
-            let after = await tools.record(
+            let after = await transitions.record(
                 .heldBack(error, mayEnd: mayEnd),
                 of: id,
                 fence: record.fence,

@@ -9,7 +9,15 @@ final class ConnectionWorker: Sendable {
     let key: ConnectionKey
     let connection: EngineConnection
     let life: ExportLife
-    let tools: EngineTools
+    let ledger: any ExportLedger
+    let transitions: Transitions
+    let contexts: CallContexts
+    let callerTokens: CallerTokens
+    let refreshTokens: RefreshTokens
+    let time: any TimeSource
+    let settings: EngineSettings
+    let metrics: EngineMetrics
+    let logger: Logger
     private let state: Mutex<ConnectionWorkerState>
     private let news = Signal()
     private let unfinished: Meter
@@ -17,24 +25,43 @@ final class ConnectionWorker: Sendable {
     private let pollLag: Metrics.Timer
     private let waiting: [ConnectionWorkerState.Kind: Meter]
 
-    init(_ connection: EngineConnection, tools: EngineTools) {
+    init(
+        _ connection: EngineConnection,
+        ledger: any ExportLedger,
+        transitions: Transitions,
+        contexts: CallContexts,
+        callerTokens: CallerTokens,
+        refreshTokens: RefreshTokens,
+        time: any TimeSource,
+        settings: EngineSettings,
+        metrics: EngineMetrics,
+        logger: Logger
+    ) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
         self.connection = connection
         life = ExportLife(
             capabilities: connection.descriptor.capabilities,
             ambiguousStart: connection.ambiguousStart,
-            settings: tools.settings
+            settings: settings
         )
-        self.tools = tools
-        unfinished = tools.metrics.unfinished(key)
-        pollLag = tools.metrics.pollLag(key)
-        waiting = tools.metrics.waiting(key)
+        self.ledger = ledger
+        self.transitions = transitions
+        self.contexts = contexts
+        self.callerTokens = callerTokens
+        self.refreshTokens = refreshTokens
+        self.time = time
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+        unfinished = metrics.unfinished(key)
+        pollLag = metrics.pollLag(key)
+        waiting = metrics.waiting(key)
         state = Mutex(
             ConnectionWorkerState(
                 // A call can carry the refresh token of one export only.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
-                callsAtOnce: max(1, tools.settings.callsAtOnce),
-                weight: { [settings = tools.settings] in settings.weight(of: $0) }
+                callsAtOnce: max(1, settings.callsAtOnce),
+                weight: { settings.weight(of: $0) }
             )
         )
     }
@@ -55,7 +82,7 @@ final class ConnectionWorker: Sendable {
                 held: HeldTime(record.progress)
             )
             // The record was read before the change: it is read again.
-            let now = tools.time.now()
+            let now = time.now()
             let isWoken = state.takeEarlyNews(of: id)
             if isWoken { state.wake(id, at: now) }
             return (state.entries.count, isWoken || next.kind != .submission || state.canStart(at: now))
@@ -75,7 +102,7 @@ final class ConnectionWorker: Sendable {
 
     /// Makes an export due at once.
     func wake(_ id: ExportID) {
-        state.withLock { $0.wake(id, at: tools.time.now()) }
+        state.withLock { $0.wake(id, at: time.now()) }
         news.fire()
     }
 
@@ -91,10 +118,10 @@ final class ConnectionWorker: Sendable {
 
     /// Polls the upstream for an export, and waits for the answer up to `refreshWait`.
     func refresh(_ id: ExportID, as kind: ConnectionWorkerState.Kind) async -> Refresh {
-        let now = tools.time.now()
+        let now = time.now()
         guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
         news.fire()
-        let isLate = await signal.wait(until: now + tools.settings.refreshWait, of: tools.time)
+        let isLate = await signal.wait(until: now + settings.refreshWait, of: time)
         if isLate || Task.isCancelled { state.withLock { $0.giveUp(signal, for: id) } }
         let wasSentBack = state.withLock { $0.entries[id]?.sentBackAt.map { $0 >= now } ?? false }
         return isLate || wasSentBack ? .late : .made
@@ -133,7 +160,7 @@ final class ConnectionWorker: Sendable {
                     for ids in work.refreshes {
                         others.addTask { await self.work(.refresh) { await self.observe(ids) } }
                     }
-                    if work.isEmpty { await news.wait(until: next, of: tools.time) }
+                    if work.isEmpty { await news.wait(until: next, of: time) }
                 }
                 others.cancelAll()
             }
@@ -143,7 +170,7 @@ final class ConnectionWorker: Sendable {
 
     private func takeWork() -> (work: ConnectionWorkerState.Work, next: Timestamp?) {
         let (taken, counts) = state.withLock { state in
-            let taken = state.takeWork(at: tools.time.now())
+            let taken = state.takeWork(at: time.now())
             return (taken, waiting.keys.map { ($0, state.waiting($0)) })
         }
         for (kind, count) in counts { waiting[kind]?.set(count) }
@@ -161,26 +188,26 @@ final class ConnectionWorker: Sendable {
     func secrets(of id: ExportID) -> [String: Secret]? { state.withLock { $0.secrets(of: id) } }
     func fence(of id: ExportID) -> Int64? { state.withLock { $0.entries[id]?.fence } }
     func refresherCount(of id: ExportID) -> Int { state.withLock { $0.entries[id]?.refreshers.count ?? 0 } }
-    func held(_ id: ExportID) -> HeldTime? { state.withLock { $0.heldTime(of: id, at: tools.time.now()) } }
+    func held(_ id: ExportID) -> HeldTime? { state.withLock { $0.heldTime(of: id, at: time.now()) } }
     func sentBack(_ id: ExportID, isDue: Bool) -> HeldTime {
-        state.withLock { $0.sentBack(id, isDue: isDue, at: tools.time.now()) }
+        state.withLock { $0.sentBack(id, isDue: isDue, at: time.now()) }
     }
     func holdObservations(for wait: Duration) {
-        let now = tools.time.now()
+        let now = time.now()
         state.withLock { $0.holdObservations(until: now + wait, at: now) }
     }
     func wasAsked(_ id: ExportID, after wait: Duration) -> HeldTime {
-        state.withLock { $0.wasAsked(id, after: wait, at: tools.time.now()) }
+        state.withLock { $0.wasAsked(id, after: wait, at: time.now()) }
     }
     func hasBeenAsked(_ id: ExportID) -> Bool { state.withLock { $0.entries[id]?.hasBeenAsked ?? false } }
-    func holdStarts() { state.withLock { $0.holdStarts(at: tools.time.now()) } }
+    func holdStarts() { state.withLock { $0.holdStarts(at: time.now()) } }
     func startBegins() { state.withLock { $0.startBegins() } }
     func begin(of owner: String?) -> Double { state.withLock { $0.tokenTurns.begin(owner) } }
     func hadTurn(_ owner: String?, weight: Int, calls: Int) {
         state.withLock { $0.tokenTurns.served([(owner, weight)], cost: calls) }
     }
     func keepQuiet(_ id: ExportID, for pause: Duration) {
-        state.withLock { $0.keepQuiet(id, for: pause, at: tools.time.now()) }
+        state.withLock { $0.keepQuiet(id, for: pause, at: time.now()) }
     }
 
     /// The record, if it needs this kind of work now. Otherwise the export is released, and nil is returned.
@@ -188,7 +215,7 @@ final class ConnectionWorker: Sendable {
         let (fence, isRefresh) = state.withLock { ($0.entries[id]?.fence, $0.takeRefresh(id)) }
         let record: LedgerRecord?
         do {
-            record = try await tools.ledger.record(id)
+            record = try await ledger.record(id)
         } catch let error as LedgerError where error.isAboutOneExport {
             letGo(of: id)
             return nil
@@ -201,7 +228,7 @@ final class ConnectionWorker: Sendable {
             return nil
         }
         let next = next(of: record)
-        if next.kind != kind || (next.time > tools.time.now() && !isRefresh) {
+        if next.kind != kind || (next.time > time.now() && !isRefresh) {
             release(id, until: next)
             return nil
         }
@@ -211,9 +238,9 @@ final class ConnectionWorker: Sendable {
     /// Releases an export after an event was stored. `record` is nil when the export does not belong to this engine any more.
     func finish(_ id: ExportID, _ record: LedgerRecord?) async {
         var record = record
-        if let waiting = record, waiting.progress.awaitsAuthorization, tools.tokens.token(for: id) != nil {
+        if let waiting = record, waiting.progress.awaitsAuthorization, callerTokens.token(for: id) != nil {
             // The token came before the record said that the export waits for it: its arrival woke nothing.
-            record = await tools.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
+            record = await transitions.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
         if record.phase == .tracking || record.export.isFinal { dropSecrets(of: id) }
@@ -226,7 +253,7 @@ final class ConnectionWorker: Sendable {
     {
         let id = record.export.id
         do {
-            let after = try await tools.apply(event, to: id, fence: record.fence, life, held: held(id))
+            let after = try await transitions.apply(event, to: id, fence: record.fence, life, held: held(id))
             if after == nil { letGo(of: id) }
             return after
         } catch let error as LedgerError where error.isAboutOneExport {
@@ -239,9 +266,9 @@ final class ConnectionWorker: Sendable {
     }
 
     func letGo(of id: ExportID) {
-        tools.refreshTokens.letGo(of: id)
+        refreshTokens.letGo(of: id)
         connection.leaveLine(.export(id))
-        let (waiting, count) = state.withLock { ($0.remove(id, at: tools.time.now()), $0.entries.count) }
+        let (waiting, count) = state.withLock { ($0.remove(id, at: time.now()), $0.entries.count) }
         unfinished.set(count)
         for signal in waiting { signal.fire() }
     }
@@ -254,18 +281,18 @@ final class ConnectionWorker: Sendable {
             case .observe: .observation
             case .reconcile, .cancel, .awaitAuthorization, .nothing: .followUp
             }
-        return (kind, record.dueTime(at: tools.time.now()))
+        return (kind, record.dueTime(at: time.now()))
     }
 
     func release(_ id: ExportID, until next: (kind: ConnectionWorkerState.Kind, time: Timestamp)) {
-        let waiting = state.withLock { $0.release(id, until: next, at: tools.time.now()) }
+        let waiting = state.withLock { $0.release(id, until: next, at: time.now()) }
         for signal in waiting { signal.fire() }
     }
 
     func postpone(_ id: ExportID, as kind: ConnectionWorkerState.Kind, because error: any Error) {
         if !Task.isCancelled {
-            tools.logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
+            logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
         }
-        release(id, until: (kind, tools.time.now() + .seconds(5)))
+        release(id, until: (kind, time.now() + .seconds(5)))
     }
 }

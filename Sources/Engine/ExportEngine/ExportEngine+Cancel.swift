@@ -15,13 +15,13 @@ extension ExportEngine {
         if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
             // The background can cancel with the refresh token, unless that was refused before.
             let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
-            guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
+            guard callerTokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
                 throw Self.tokenNeeded(worker.connection.descriptor, record)
             }
         }
 
         let wished = try await asking {
-            try await self.tools.apply(.cancelRequested(withOwnersToken: !isOthers), to: id, fence: nil, life)
+            try await self.transitions.apply(.cancelRequested(withOwnersToken: !isOthers), to: id, fence: nil, life)
         }
         guard let wished else { return try await knownRecord(id).export }
         if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
@@ -29,7 +29,7 @@ extension ExportEngine {
         // A start that is under way comes first; the cancellation follows when its outcome is known.
         guard wished.phase == .tracking else { return wished.export }
 
-        let after = try await waiting(on: id, until: tools.time.now() + tools.settings.cancelWait) {
+        let after = try await waiting(on: id, until: time.now() + settings.cancelWait) {
             $0.phase == .settled || !$0.cancelWished || $0.progress.cancelAttempts > 0
         }
         if let refusal = after.progress.cancelRefusal, !after.cancelWished, after.phase != .settled {

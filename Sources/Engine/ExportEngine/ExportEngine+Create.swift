@@ -5,12 +5,12 @@ import Logging
 
 extension ExportEngine {
     public func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation {
-        let now = tools.time.now()
-        let claimsSince = now + (.zero - tools.settings.idempotencyLifetime)
+        let now = time.now()
+        let claimsSince = now + (.zero - settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
             // Only a short cut for what can be answered without validation: the insertion below decides.
             let earlier = try await asking {
-                try await self.tools.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
+                try await self.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
             }
             if let earlier { return try await creation(earlier, draft) }
         }
@@ -25,7 +25,7 @@ extension ExportEngine {
         }
         if descriptor.capabilities.delegatedOnly && draft.authorization == nil { throw Self.tokenNeeded(descriptor) }
 
-        let id = tools.newID(at: now)
+        let id = random.newID(at: now)
         let record = LedgerRecord(
             export: Export(
                 id: id,
@@ -37,18 +37,18 @@ extension ExportEngine {
                 source: valid.plan.source
             ),
             plan: valid.plan,
-            leaseOwner: tools.owner
+            leaseOwner: engineID
         )
         // Kept before the ledger has the export: a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
-        if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
-        tools.snapshots.creates(id)
+        if let token = draft.authorization { _ = callerTokens.keep(token, for: id, at: now) }
+        snapshots.creates(id)
         var created: Export?
-        defer { tools.snapshots.created(id, created) }
+        defer { snapshots.created(id, created) }
         do {
             // Not cancelled when the client leaves: what is in the ledger must be in a connection worker.
             let outcome = try await asking {
-                try await self.tools.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
+                try await self.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
             guard case .created = outcome else {
                 removeSecrets(of: id, worker)
@@ -59,8 +59,8 @@ extension ExportEngine {
             removeSecrets(of: id, worker)
             throw error
         }
-        tools.metrics.created(draft.provider)
-        tools.logger.info(
+        metrics.created(draft.provider)
+        logger.info(
             "export created",
             metadata: [
                 "export": "\(id)", "provider": "\(draft.provider)", "connection": "\(worker.connection.name)",
@@ -80,7 +80,7 @@ extension ExportEngine {
 
     private func removeSecrets(of id: ExportID, _ worker: ConnectionWorker) {
         worker.dropSecrets(of: id)
-        tools.tokens.remove(id)
+        callerTokens.remove(id)
     }
 
     private func creation(_ outcome: InsertOutcome, _ draft: ExportDraft) async throws(GatewayError) -> Creation {
@@ -88,7 +88,7 @@ extension ExportEngine {
         case .created(let record):
             return Creation(export: record.export, isReplay: false)
         case .replayed(let record):
-            tools.snapshots.saw(record.export)
+            snapshots.saw(record.export)
             let record = try await takeToken(draft.authorization, for: record)
             return Creation(export: record.export, isReplay: true)
         case .keyReused:

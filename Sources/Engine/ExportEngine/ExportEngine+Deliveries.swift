@@ -7,7 +7,7 @@ extension ExportEngine {
         do {
             let isWritten =
                 delivery.outcome == .underWay
-                ? try await tools.begin(delivery) : try await tools.keep(delivery) { self.life(of: $0) }
+                ? try await begin(delivery) : try await transitions.end(delivery) { self.life(of: $0) }
             if isWritten { return }
             reportUnrecorded(delivery, because: "there is no such export")
         } catch {
@@ -15,18 +15,26 @@ extension ExportEngine {
         }
     }
 
+    /// Stores that a delivery begins. False for an unknown export.
+    private func begin(_ delivery: Delivery) async throws -> Bool {
+        let ledger = ledger
+        // A task of its own does not inherit the cancellation; it is awaited here.
+        let write = Task { try await ledger.begin(delivery) }
+        return try await write.value
+    }
+
     /// Marks deliveries as broken that were under way when the process before this one ended. Must be called before anything is
     /// served. If the ledger fails, that is logged, and done at the next start.
     public func breakDeliveriesUnderWay() async {
         do {
-            let count = try await tools.ledger.breakDeliveriesUnderWay(
-                at: tools.time.now(),
+            let count = try await ledger.breakDeliveriesUnderWay(
+                at: time.now(),
                 reason: Delivery.gatewayStopped
             )
             guard count > 0 else { return }
-            tools.logger.notice("deliveries were cut by the end of the process before", metadata: ["count": "\(count)"])
+            logger.notice("deliveries were cut by the end of the process before", metadata: ["count": "\(count)"])
         } catch {
-            tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+            logger.error("the ledger fails", metadata: ["error": "\(error)"])
         }
     }
 
@@ -39,7 +47,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> DeliveryPage {
         if owner != nil { _ = try await knownExport(id, owner: owner) }
         let page = try await asking {
-            try await self.tools.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
+            try await self.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
         }
         guard let page else { throw GatewayError(.notFound, "There is no export with the id \(id).") }
         return page
@@ -47,7 +55,7 @@ extension ExportEngine {
 
     /// Logs a delivery that the ledger did not store, with everything that the row would have held.
     private func reportUnrecorded(_ delivery: Delivery, because error: String) {
-        tools.metrics.unrecordedDelivery(delivery.outcome)
+        metrics.unrecordedDelivery(delivery.outcome)
         var metadata: Logger.Metadata = [
             "delivery": "\(delivery.id)",
             "export": "\(delivery.exportID)",
@@ -68,6 +76,6 @@ extension ExportEngine {
         metadata["range-last"] = delivery.rangeLast.map { "\($0)" }
         metadata["sha256"] = delivery.sha256.map { "\($0)" }
         metadata["reason"] = delivery.reason.map { "\($0)" }
-        tools.logger.error("a delivery could not be written down", metadata: metadata)
+        logger.error("a delivery could not be written down", metadata: metadata)
     }
 }

@@ -9,11 +9,11 @@ extension ExportEngine: MeasurementService {
     public func claimMeasurement(besides running: Set<ExportID>, lease: Duration) async -> MeasurementClaim? {
         do {
             while true {
-                let now = tools.time.now()
-                let claim = try await tools.ledger.claimMeasurement(at: now, retryAt: now + lease, besides: running)
+                let now = time.now()
+                let claim = try await ledger.claimMeasurement(at: now, retryAt: now + lease, besides: running)
                 guard let claim else { return nil }
                 if isMeasurable(claim.export, at: now) { return claim }
-                try await tools.ledger.setMeasurement(of: claim.export.id, dueAt: nil, attempts: claim.attempts)
+                try await ledger.setMeasurement(of: claim.export.id, dueAt: nil, attempts: claim.attempts)
             }
         } catch {
             await pause(after: error)
@@ -22,13 +22,13 @@ extension ExportEngine: MeasurementService {
     }
 
     public func endMeasurement(_ claim: MeasurementClaim, next: MeasurementClaim.Next?) async {
-        let (ledger, id) = (tools.ledger, claim.export.id)
-        let dueAt = next.map { tools.time.now() + $0.wait }
+        let (ledger, id) = (ledger, claim.export.id)
+        let dueAt = next.map { time.now() + $0.wait }
         let attempts = claim.attempts - (next?.counts == false ? 1 : 0)
         // A task of its own, awaited: the claim is given back also because the process is about to end.
         let write = Task { try await ledger.setMeasurement(of: id, dueAt: dueAt, attempts: attempts) }
         do { try await write.value } catch { report(error) }
-        tools.measurements.fire()
+        measurements.fire()
     }
 
     public func openForMeasurement(
@@ -42,9 +42,9 @@ extension ExportEngine: MeasurementService {
 
     public func waitForMeasurement(besides running: Set<ExportID>) async {
         do {
-            let next = try await tools.ledger.nextMeasurement(besides: running)
-            if let next, next <= tools.time.now() { return }
-            await tools.measurements.wait(until: next, of: tools.time)
+            let next = try await ledger.nextMeasurement(besides: running)
+            if let next, next <= time.now() { return }
+            await measurements.wait(until: next, of: time)
         } catch {
             await pause(after: error)
         }
@@ -61,11 +61,11 @@ extension ExportEngine: MeasurementService {
     private func pause(after error: any Error) async {
         report(error)
         // Cut short by the end of the task, which is what is waited for then.
-        try? await tools.time.sleep(for: Self.ledgerPause)
+        try? await time.sleep(for: Self.ledgerPause)
     }
 
     private func report(_ error: any Error) {
         if error is CancellationError { return }
-        tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+        logger.error("the ledger fails", metadata: ["error": "\(error)"])
     }
 }

@@ -15,11 +15,11 @@ extension ExportEngine {
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
         // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
         let isOwner = authorization.isOwner(of: record.export)
-        let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
+        let token = authorization.token ?? (isOwner ? callerTokens.token(for: id) : nil)
         if worker.life.capabilities.delegatedOnly && token == nil {
             throw Self.tokenNeeded(worker.connection.descriptor)
         }
-        var context = tools.context(
+        var context = contexts.context(
             .caller,
             for: record.export,
             authorization: token,
@@ -58,7 +58,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> FileWord {
         let answer = await worker.connection.provider.observe([reference], context: context)[reference]
         let word = answer.map { FileWord($0, of: fileID) } ?? .silent
-        tools.logger.notice(
+        logger.notice(
             "a file could not be opened, the job was polled",
             metadata: [
                 "export": "\(record.export.id)", "file": "\(fileID)", "error": "\(error.label)",
@@ -69,7 +69,7 @@ extension ExportEngine {
         if worker.life.isOthers(record.export, authorization) { return word }
         let id = record.export.id
         let after = try await asking {
-            try await self.tools.apply(.filesAsked(word), to: id, fence: nil, worker.life)
+            try await self.transitions.apply(.filesAsked(word), to: id, fence: nil, worker.life)
         }
         if after?.export.status == .expired { throw Self.expired(upstream: error.upstream, cause: error) }
         return word
@@ -110,7 +110,7 @@ extension ExportEngine {
                 throw GatewayError(
                     .notReady,
                     "The export is not finished. Ask for its status until it is.",
-                    retryAfter: record.nextActionAt.map { max(.seconds(1), $0 - tools.time.now()) }
+                    retryAfter: record.nextActionAt.map { max(.seconds(1), $0 - time.now()) }
                 )
             }
             throw GatewayError(.noResult, "It is not known what became of the export, so that there are no files.")
@@ -124,7 +124,7 @@ extension ExportEngine {
                 members: ["destination": .string(destination)]
             )
         }
-        if let expiresAt = export.expiresAt, expiresAt <= tools.time.now() {
+        if let expiresAt = export.expiresAt, expiresAt <= time.now() {
             try await expire(export.id, life(of: export))
             throw Self.expired()
         }
@@ -161,7 +161,7 @@ extension ExportEngine {
     }
 
     private func expire(_ id: ExportID, _ life: ExportLife) async throws(GatewayError) {
-        _ = try await asking { try await self.tools.apply(.filesGone, to: id, fence: nil, life) }
+        _ = try await asking { try await self.transitions.apply(.filesGone, to: id, fence: nil, life) }
     }
 
     private static func expired(upstream: UpstreamErrorInfo? = nil, cause: (any Error)? = nil) -> GatewayError {

@@ -14,7 +14,7 @@ extension ExportEngine {
         let record = try await takeToken(of: authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
             // This request drives the export, so its answer has the outcome. Not every step shows in the export.
-            return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
+            return try await waiting(on: id, until: time.now() + settings.authorizationWait) {
                 $0.wasWorkedOn(since: record)
             }
             .export
@@ -26,7 +26,7 @@ extension ExportEngine {
         // No caller acts with another caller's token.
         guard !worker.life.isOthers(record.export, authorization) else { return record.export }
         // A kept refresh token is for the background only: a caller's request does not use it.
-        if worker.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
+        if worker.refreshToken(of: record.export) != nil, callerTokens.token(for: id) == nil { return record.export }
         let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
         var export = try await knownRecord(id).export
         if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }
@@ -39,18 +39,18 @@ extension ExportEngine {
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
-        let deadline = tools.time.now() + timeout
+        let deadline = time.now() + timeout
         do {
-            return try await tools.changes.watching(id, beyond: revision) { signal in
+            return try await changes.watching(id, beyond: revision) { signal in
                 // Read after the watch began: every later change is notified.
                 var export = try await knownExport(id, owner: owner)
                 var isOver = false
-                while export.revision == revision, !export.isFinal, !isOver, !tools.changes.isClosed,
-                    !Task.isCancelled, tools.time.now() < deadline
+                while export.revision == revision, !export.isFinal, !isOver, !changes.isClosed,
+                    !Task.isCancelled, time.now() < deadline
                 {
                     // A clock that is set back meanwhile does not prolong it.
-                    isOver = await signal.wait(until: deadline, of: tools.time)
-                    if let news = tools.changes.latest(of: id)?.record.export, news.revision >= export.revision {
+                    isOver = await signal.wait(until: deadline, of: time)
+                    if let news = changes.latest(of: id)?.record.export, news.revision >= export.revision {
                         export = news
                     }
                 }
@@ -64,11 +64,11 @@ extension ExportEngine {
     }
 
     public func snapshot(of id: ExportID, owner: String? = nil) -> ExportSnapshot? {
-        tools.snapshots.inMemory(id, owner: owner)
+        snapshots.inMemory(id, owner: owner)
     }
 
     public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
-        tools.snapshots.find(id) { snapshot in
+        snapshots.find(id) { snapshot in
             then(snapshot.flatMap { owner == nil || $0.export.createdBy == owner ? $0 : nil })
         }
     }
@@ -78,9 +78,9 @@ extension ExportEngine {
         beyond revision: Int64,
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)? {
-        let watch = tools.changes.watch(id, beyond: revision, then: then)
+        let watch = changes.watch(id, beyond: revision, then: then)
         // Changes before the watch began are in the snapshot, and every later change is notified.
-        tools.snapshots.find(id) { snapshot in
+        snapshots.find(id) { snapshot in
             if let export = snapshot?.export, export.revision > revision || export.isFinal { watch.tell(export) }
         }
         return watch
@@ -91,11 +91,11 @@ extension ExportEngine {
         before: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> ExportPage {
-        let snapshots = tools.snapshots
+        let snapshots = snapshots
         snapshots.beginList()
         defer { snapshots.endList() }
         var page = try await asking {
-            try await self.tools.ledger.exports(matching: filter, before: before, limit: limit) { id, revision in
+            try await self.ledger.exports(matching: filter, before: before, limit: limit) { id, revision in
                 snapshots.known(id, revision: revision)
             }
         }
@@ -111,25 +111,25 @@ extension ExportEngine {
         _ isAwaited: (LedgerRecord) -> Bool
     ) async throws(GatewayError) -> LedgerRecord {
         do {
-            return try await tools.changes.watching(id) { signal in
+            return try await changes.watching(id) { signal in
                 var record = try await knownRecord(id)
                 // Every later change has a higher order.
-                var lastOrder = tools.snapshots.orders.last
+                var lastOrder = snapshots.orders.last
                 var isOver = false
                 while true {
-                    if isAwaited(record) || tools.changes.isClosed || Task.isCancelled || isOver
-                        || tools.time.now() >= deadline
+                    if isAwaited(record) || changes.isClosed || Task.isCancelled || isOver
+                        || time.now() >= deadline
                     {
                         return record
                     }
                     // A clock that is set back meanwhile does not prolong it.
-                    isOver = await signal.wait(until: deadline, of: tools.time)
-                    if let latest = tools.changes.latest(of: id), latest.order > lastOrder {
+                    isOver = await signal.wait(until: deadline, of: time)
+                    if let latest = changes.latest(of: id), latest.order > lastOrder {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {
                         // The change was under way while the record was read, and may or may not be in it.
                         record = try await knownRecord(id)
-                        lastOrder = tools.snapshots.orders.last
+                        lastOrder = snapshots.orders.last
                     }
                 }
             }
@@ -158,23 +158,23 @@ extension ExportEngine {
     func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
         guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
-        let isNew = tools.tokens.token(for: id) != token
-        guard tools.tokens.keep(token, for: id, at: tools.time.now()), record.phase != .settled else { return record }
+        let isNew = callerTokens.token(for: id) != token
+        guard callerTokens.keep(token, for: id, at: time.now()), record.phase != .settled else { return record }
         // Read again: a task that did not find the token may have stored meanwhile that the export waits for it. For a token that
         // the worker could find, the ledger is not read twice for each request.
         let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id)
         if record.phase == .settled, !record.export.status.hasResult {
-            tools.tokens.remove(id)
+            callerTokens.remove(id)
             return record
         }
         // A task may have used the token already, and may even have been refused with it.
-        guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
+        guard record.progress.awaitsAuthorization, callerTokens.token(for: id) == token,
             let worker = worker(of: record.export)
         else { return record }
         let after: LedgerRecord?
         do throws(GatewayError) {
             after = try await asking {
-                try await self.tools.apply(.authorizationArrived, to: id, fence: nil, worker.life)
+                try await self.transitions.apply(.authorizationArrived, to: id, fence: nil, worker.life)
             }
         } catch {
             // The request is answered from what is known; the export goes on when the ledger can be written.

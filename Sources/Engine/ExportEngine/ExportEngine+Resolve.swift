@@ -24,7 +24,7 @@ extension ExportEngine {
         let made = try await carriedOut(decision, record, worker, authorization)
         let after: LedgerRecord?
         do {
-            after = try await tools.apply(.decided(made), to: id, fence: nil, worker.life)
+            after = try await transitions.apply(.decided(made), to: id, fence: nil, worker.life)
         } catch is JobTaken {
             throw Self.idInUse
         } catch {
@@ -38,7 +38,7 @@ extension ExportEngine {
         guard let after, after.progress.decision == made.asked.text else {
             throw try await Self.nothingToDecide(knownRecord(id))
         }
-        tools.logger.notice(
+        logger.notice(
             "somebody decided about a start that was not confirmed",
             metadata: [
                 "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(made.asked.text)",
@@ -69,7 +69,7 @@ extension ExportEngine {
             )
         }
         let claims = try await asking {
-            try await self.tools.ledger.claims(
+            try await self.ledger.claims(
                 on: provider.spellings(ofUpstreamID: reference.id),
                 of: record.export.provider,
                 connection: record.export.connection,
@@ -79,11 +79,11 @@ extension ExportEngine {
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
         // No caller acts with another caller's token: the next poll finds out.
         let isOwner = authorization.isOwner(of: record.export)
-        let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
+        let token = isOwner ? authorization.token ?? callerTokens.token(for: record.export.id) : nil
         if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
         let answers = await provider.observe(
             [reference],
-            context: tools.context(.caller, for: record.export, authorization: token)
+            context: contexts.context(.caller, for: record.export, authorization: token)
         )
         switch answers[reference] {
         case .success(let observation):

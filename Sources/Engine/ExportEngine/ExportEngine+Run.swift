@@ -33,51 +33,51 @@ extension ExportEngine: Service, CustomStringConvertible {
     }
 
     private func stop() {
-        tools.changes.close()
-        tools.expiries.fire()
-        tools.stops.fire()
+        changes.close()
+        expiries.fire()
+        stops.fire()
         for worker in workers.values { worker.stop() }
     }
 
     /// Lets successes expire at their time, and prunes old idempotency keys.
     private func runMaintenance() async {
-        while !Task.isCancelled, !tools.changes.isClosed {
-            var next = tools.time.now() + .seconds(3600)
+        while !Task.isCancelled, !changes.isClosed {
+            var next = time.now() + .seconds(3600)
             var isHeldBack = false
             do {
-                let now = tools.time.now()
-                try await tools.ledger.pruneClaims(before: now + (.zero - tools.settings.idempotencyLifetime))
-                for id in try await tools.ledger.expired(at: now, limit: 100) {
+                let now = time.now()
+                try await ledger.pruneClaims(before: now + (.zero - settings.idempotencyLifetime))
+                for id in try await ledger.expired(at: now, limit: 100) {
                     do {
-                        guard let record = try await tools.ledger.record(id) else { continue }
+                        guard let record = try await ledger.record(id) else { continue }
                         guard hasPassed(record.export.expiresAt, record.export) else {
                             isHeldBack = true
                             continue
                         }
-                        _ = try await tools.apply(.filesGone, to: id, fence: nil, life(of: record.export))
+                        _ = try await transitions.apply(.filesGone, to: id, fence: nil, life(of: record.export))
                     } catch let error as LedgerError where error.isAboutOneExport {
                         // The ledger has set the row aside: it is not due any more.
                         continue
                     }
                 }
-                if let expiry = try await tools.ledger.nextExpiry() { next = min(next, expiry) }
+                if let expiry = try await ledger.nextExpiry() { next = min(next, expiry) }
             } catch {
                 if Task.isCancelled { return }
-                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
-                next = tools.time.now() + .seconds(60)
+                logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                next = time.now() + .seconds(60)
             }
             // What has not expired yet by the upstream's clock is checked again.
-            if isHeldBack { next = max(next, tools.time.now() + .seconds(1)) }
-            await tools.expiries.wait(until: next, of: tools.time)
+            if isHeldBack { next = max(next, time.now() + .seconds(1)) }
+            await expiries.wait(until: next, of: time)
         }
     }
 
     /// Whether a time that the upstream named has passed, by its own clock where that is known: a clock of ours that runs ahead
     /// must not end an export.
-    private func hasPassed(_ time: Timestamp?, _ export: Export) -> Bool {
-        guard let time, let now = worker(of: export)?.connection.provider.upstreamTime(at: tools.time.now()) else {
+    private func hasPassed(_ expiry: Timestamp?, _ export: Export) -> Bool {
+        guard let expiry, let now = worker(of: export)?.connection.provider.upstreamTime(at: time.now()) else {
             return true
         }
-        return time <= now + .seconds(2)
+        return expiry <= now + .seconds(2)
     }
 }

@@ -14,17 +14,17 @@ extension ExportEngine {
     /// Takes over what comes after `last`, until there is nothing more or the engine stops. Retries when the ledger fails.
     func takeOverRest(after last: ExportID?) async throws {
         var next = last
-        while let place = next, !Task.isCancelled, !tools.changes.isClosed {
+        while let place = next, !Task.isCancelled, !changes.isClosed {
             do {
-                let start = tools.time.elapsed()
+                let start = time.elapsed()
                 next = try await takeOverPage(after: place)
-                let rest = (tools.time.elapsed() - start) * Self.takeOverRest
-                if next != nil, rest > .zero { await tools.stops.wait(until: tools.time.now() + rest, of: tools.time) }
+                let rest = (time.elapsed() - start) * Self.takeOverRest
+                if next != nil, rest > .zero { await stops.wait(until: time.now() + rest, of: time) }
             } catch is CancellationError {
                 return
             } catch let error as LedgerError {
-                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
-                await tools.stops.wait(until: tools.time.now() + .seconds(5), of: tools.time)
+                logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                await stops.wait(until: time.now() + .seconds(5), of: time)
             }
         }
         guard next == nil else { return }
@@ -36,12 +36,12 @@ extension ExportEngine {
     ///
     /// Exports that are tracked go on as they are. Starts get the event `resumed`, and the result is stored with the new owner.
     func takeOverPage(after last: ExportID?) async throws -> ExportID? {
-        let now = tools.time.now()
+        let now = time.now()
         // One order for the page: it is one transaction.
-        let order = ChangeOrder(of: tools.snapshots.orders)
-        let page = try await tools.ledger.takeOver(by: tools.owner, after: last, limit: Self.takeOverPageSize) {
+        let order = announcer.newOrder()
+        let page = try await ledger.takeOver(by: engineID, after: last, limit: Self.takeOverPageSize) {
             record in
-            let jitter = Double(self.tools.random() >> 11) * 0x1p-53
+            let jitter = self.random.jitter()
             if self.worker(of: record.export) == nil {
                 self.life(of: record.export).apply(.connectionMissing, to: &record, at: now, jitter: jitter)
             } else if record.phase != .tracking {
@@ -49,11 +49,11 @@ extension ExportEngine {
             }
             order.take()
         }
-        for item in page.items { tools.announce(item.after, since: item.before, order) }
+        for item in page.items { announcer.announce(item.after, since: item.before, order) }
         await renewTokens(of: page, after: last)
         for record in page.items.map(\.after) {
             guard let worker = worker(of: record.export) else {
-                tools.logger.warning(
+                logger.warning(
                     "an unfinished export's connection is not configured",
                     metadata: ["export": "\(record.export.id)", "connection": "\(record.export.connection)"]
                 )
@@ -68,13 +68,13 @@ extension ExportEngine {
     /// go on.
     private func renewTokens(of page: TakeOverPage, after last: ExportID?) async {
         do {
-            try await tools.refreshTokens.renew(
+            try await refreshTokens.renew(
                 for: Dictionary(uniqueKeysWithValues: page.items.map { ($0.before.export.id, $0.before.export) }),
                 after: last,
                 through: page.next
             ) { worker(of: $0)?.connection.keepsRefreshTokens ?? true }
         } catch {
-            tools.logger.error(
+            logger.error(
                 "refresh tokens could not be sealed anew; they are at the next start",
                 metadata: ["error": "\(type(of: error))"]
             )

@@ -11,7 +11,27 @@ public import SystemCrypto
 /// However the process ends, the next `run()` on the same ledger goes on with everything unfinished.
 public final class ExportEngine: ExportService {
     public let providers: [ConfiguredProvider]
-    let tools: EngineTools
+    let ledger: any ExportLedger
+    let time: any TimeSource
+    let settings: EngineSettings
+    let random: Randomness
+    /// The id of this engine, unique among all that ever worked on the ledger.
+    let engineID: String
+    let logger: Logger
+    let metrics: EngineMetrics
+    let changes = ChangeHub()
+    let snapshots: Snapshots
+    let callerTokens = CallerTokens()
+    let refreshTokens: RefreshTokens
+    /// Fired when the time of the next expiry may have changed.
+    let expiries = Signal()
+    /// Fired when files may be due for measuring.
+    let measurements = Signal()
+    /// Fired when the engine stops: ends the take-over.
+    let stops = Signal()
+    let announcer: ChangeAnnouncer
+    let transitions: Transitions
+    let contexts: CallContexts
     let workers: [ConnectionKey: ConnectionWorker]
     let onTakenOver: @Sendable () -> Void
 
@@ -41,20 +61,54 @@ public final class ExportEngine: ExportService {
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
         self.onTakenOver = onTakenOver
-        let tools = EngineTools(
+        self.ledger = ledger
+        self.time = time
+        self.settings = settings
+        let randomness = Randomness(number: random)
+        self.random = randomness
+        engineID = String(random(), radix: 16) + String(random(), radix: 16)
+        self.logger = logger
+        let engineMetrics = EngineMetrics(factory: metrics)
+        self.metrics = engineMetrics
+        snapshots = Snapshots(ledger: ledger, capacity: settings.snapshotLimit, metrics: metrics)
+        let refreshTokens = RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
+        self.refreshTokens = refreshTokens
+        announcer = ChangeAnnouncer(
+            snapshots: snapshots,
+            changes: changes,
+            callerTokens: callerTokens,
+            expiries: expiries,
+            measurements: measurements,
+            metrics: engineMetrics,
+            logger: logger
+        )
+        let transitions = Transitions(
             ledger: ledger,
             time: time,
-            settings: settings,
-            random: random,
-            owner: String(random(), radix: 16) + String(random(), radix: 16),
-            logger: logger,
-            metrics: EngineMetrics(factory: metrics),
-            snapshots: Snapshots(ledger: ledger, capacity: settings.snapshotLimit, metrics: metrics),
-            refreshTokens: RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
+            random: randomness,
+            engineID: engineID,
+            announcer: announcer,
+            logger: logger
         )
-        self.tools = tools
+        self.transitions = transitions
+        let contexts = CallContexts(time: time, random: randomness, settings: settings)
+        self.contexts = contexts
         workers = Dictionary(
-            connections.map { ConnectionWorker($0, tools: tools) }.map { ($0.key, $0) },
+            connections.map { [callerTokens] connection in
+                ConnectionWorker(
+                    connection,
+                    ledger: ledger,
+                    transitions: transitions,
+                    contexts: contexts,
+                    callerTokens: callerTokens,
+                    refreshTokens: refreshTokens,
+                    time: time,
+                    settings: settings,
+                    metrics: engineMetrics,
+                    logger: logger
+                )
+            }
+            .map { ($0.key, $0) },
             uniquingKeysWith: { first, _ in first }
         )
         providers = descriptors.map { descriptor in
@@ -67,10 +121,10 @@ public final class ExportEngine: ExportService {
 
     public func isReady() async -> Bool {
         do {
-            try await tools.ledger.check()
+            try await ledger.check()
             return true
         } catch {
-            tools.logger.error("the ledger does not answer", metadata: ["error": "\(error)"])
+            logger.error("the ledger does not answer", metadata: ["error": "\(error)"])
             return false
         }
     }
@@ -83,24 +137,24 @@ public final class ExportEngine: ExportService {
     func life(of export: Export) -> ExportLife {
         worker(of: export)?.life
             ?? ExportLife(
-                capabilities: ProviderCapabilities(minimumPollInterval: tools.settings.maximumPollInterval),
+                capabilities: ProviderCapabilities(minimumPollInterval: settings.maximumPollInterval),
                 ambiguousStart: .hold,
-                settings: tools.settings
+                settings: settings
             )
     }
 
     /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `owner` may not see.
     func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
         try await known(id, owner, \.export) {
-            let record = try await self.tools.ledger.record(id)
-            if let record { self.tools.snapshots.saw(record.export) }
+            let record = try await self.ledger.record(id)
+            if let record { self.snapshots.saw(record.export) }
             return record
         }
     }
 
     /// What callers see of an export, from memory if possible. Throws like `knownRecord`.
     func knownExport(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> Export {
-        try await known(id, owner, \.export) { try await self.tools.snapshots.current(id) }.export
+        try await known(id, owner, \.export) { try await self.snapshots.current(id) }.export
     }
 
     private func known<Value: Sendable>(
@@ -137,7 +191,7 @@ public final class ExportEngine: ExportService {
                 cause: error
             )
         } catch let error as LedgerError where error.impediment != nil {
-            tools.logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
+            logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
             let impediment = error.impediment ?? .writeFailed
             throw GatewayError(
                 .unavailable,
@@ -148,7 +202,7 @@ public final class ExportEngine: ExportService {
             )
         } catch {
             if !(error is CancellationError) {
-                tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                logger.error("the ledger fails", metadata: ["error": "\(error)"])
             }
             throw GatewayError(
                 .unavailable,

@@ -37,7 +37,7 @@ final class StartUnderWay: Sendable {
     var event: ExportLife.Event {
         .submissionBegins(
             secretsInMemory: secretsInMemory,
-            upstreamTime: worker.connection.provider.upstreamTime(at: worker.tools.time.now())
+            upstreamTime: worker.connection.provider.upstreamTime(at: worker.time.now())
         )
     }
 
@@ -65,7 +65,7 @@ final class StartUnderWay: Sendable {
         guard !isBegun || isUncertain else { return }
         let id = record.export.id
         do {
-            let begun = try await worker.tools.apply(event, to: id, fence: record.fence, worker.life)
+            let begun = try await worker.transitions.apply(event, to: id, fence: record.fence, worker.life)
             guard let begun, begun.phase == .submitting else { return try refuse(.withdrawn) }
             state.withLock { ($0.begun, $0.isUncertain) = (begun, false) }
         } catch let error as ProviderError {
@@ -85,7 +85,7 @@ final class StartUnderWay: Sendable {
     func didNotStart() async {
         guard let begun = state.withLock({ $0.begun }) else { return }
         do {
-            _ = try await worker.tools.apply(.startRefused, to: begun.export.id, fence: begun.fence, worker.life)
+            _ = try await worker.transitions.apply(.startRefused, to: begun.export.id, fence: begun.fence, worker.life)
         } catch {
             return state.withLock { $0.isUncertain = true }
         }

@@ -47,7 +47,7 @@ import Testing
         #expect(calls(first).refreshTokens == [nil, Secret("1")])
         #expect(calls(first).stores == [id, id])
         #expect(try await first.ledger.refreshToken(of: id) == nil)
-        #expect(await second.engine.tools.refreshTokens.store(for: record.export)?.token() == nil)
+        #expect(await second.engine.refreshTokens.store(for: record.export)?.token() == nil)
     }
 
     @Test func isStartedInTheBackground() async throws {
@@ -236,7 +236,7 @@ import Testing
             gate.open()
             while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
             #expect(try await ledger.refreshToken(of: id) == nil)
-            #expect(await bench.engine.tools.refreshTokens.store(for: export)?.token() == nil)
+            #expect(await bench.engine.refreshTokens.store(for: export)?.token() == nil)
             #expect(try await bench.record(id).export == export)
         }
     }

@@ -88,11 +88,11 @@ struct Bench: Sendable {
             provider: provider,
             ledger: ledger ?? self.ledger,
             time: time,
-            settings: engine.tools.settings,
+            settings: engine.settings,
             descriptor: descriptor,
             sealingKeys: sealingKeys,
             keepsRefreshTokens: keepsRefreshTokens ?? (sealingKeys != nil),
-            logger: engine.tools.logger
+            logger: engine.logger
         )
     }
 
@@ -117,7 +117,7 @@ struct Bench: Sendable {
             descriptors: [descriptor],
             time: time,
             random: { UInt64.random(in: .min ... .max) },
-            logger: engine.tools.logger,
+            logger: engine.logger,
             metrics: metrics
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -157,7 +157,7 @@ struct Bench: Sendable {
 
     /// The record as soon as it meets `condition`, without moving the clock.
     func until(_ id: ExportID, _ condition: @Sendable (LedgerRecord) -> Bool) async throws -> LedgerRecord {
-        try await engine.tools.changes.watching(id) { signal in
+        try await engine.changes.watching(id) { signal in
             while true {
                 let record = try await record(id)
                 if condition(record) { return record }

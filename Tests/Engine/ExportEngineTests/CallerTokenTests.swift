@@ -47,7 +47,7 @@ import Testing
             let id = try await bench.create(token: "old")
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
             #expect(held.phase == .accepted)
-            #expect(bench.engine.tools.tokens.token(for: id) == nil)
+            #expect(bench.engine.callerTokens.token(for: id) == nil)
             let export = try await bench.engine.export(id, refresh: false, authorization: .owner("new"))
             #expect(export.upstream != nil && export.notice == nil && export.tracking == .background)
         }
@@ -91,7 +91,7 @@ import Testing
                 #expect(export == held.export)
             }
             #expect(bench.provider.count(.submit) == 1)
-            #expect(bench.engine.tools.tokens.token(for: id) == nil)
+            #expect(bench.engine.callerTokens.token(for: id) == nil)
 
             _ = try await bench.engine.export(id, refresh: false, authorization: .owner("other"))
             #expect(bench.provider.count(.submit) == 2)

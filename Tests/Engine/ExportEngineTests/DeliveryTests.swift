@@ -34,7 +34,7 @@ import Testing
     ) -> Delivery {
         let now = bench.time.now()
         var delivery = Delivery(
-            id: bench.engine.tools.newID(at: now),
+            id: bench.engine.random.newID(at: now),
             exportID: id,
             fileID: file,
             caller: "alice",
@@ -267,7 +267,7 @@ import Testing
         let unrecorded = "export_gateway_deliveries_unrecorded_total"
         #expect(dead.counter(unrecorded, [("outcome", "whole")]) == 1)
 
-        let unknown = bench.engine.tools.newID(at: bench.time.now())
+        let unknown = bench.engine.random.newID(at: bench.time.now())
         await bench.engine.record(delivery(bench, of: unknown, outcome: .broken))
         #expect(bench.counter(unrecorded, [("outcome", "broken")]) == 1)
         let error = await #expect(throws: GatewayError.self) {

@@ -164,7 +164,7 @@ import Testing
         let group = ServiceGroup(
             services: [bench.engine],
             gracefulShutdownSignals: [],
-            logger: bench.engine.tools.logger
+            logger: bench.engine.logger
         )
         let id = try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }

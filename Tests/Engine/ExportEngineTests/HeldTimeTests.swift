@@ -108,7 +108,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "t")
             _ = try await bench.drive(id, by: .seconds(10)) { _ in now() - begun >= .seconds(400) }
-            bench.engine.tools.tokens.remove(id)
+            bench.engine.callerTokens.remove(id)
             let record = try await bench.drive(id, by: .seconds(10)) { $0.progress.awaitsAuthorization }
             let deadline = try #require(record.nextActionAt)
             #expect(deadline - begun >= .seconds(3600 + 380))

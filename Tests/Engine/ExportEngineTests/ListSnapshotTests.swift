@@ -60,13 +60,13 @@ import Testing
                 guard var export = changed.withLock({ $0 }) else { return }
                 export.revision += 1
                 export.status = .running
-                let order = later.engine.tools.snapshots.orders.next()
-                later.engine.tools.snapshots.wrote(export, order: order)
+                let order = later.engine.snapshots.orders.next()
+                later.engine.snapshots.wrote(export, order: order)
             }
         }
         changed.withLock { $0 = bench.engine.snapshot(of: id)?.export }
         #expect(try await list(later).map(\.export.revision) == [1])
-        #expect(later.engine.tools.snapshots.known(id, revision: 1) == nil)
+        #expect(later.engine.snapshots.known(id, revision: 1) == nil)
     }
 
     @Test func withoutCapacityEveryListIsRead() async throws {

@@ -51,7 +51,7 @@ import Testing
             #expect(await open(bench, id, brought) == nil)
             // Nothing of it is kept, for the auditor or for the owner.
             #expect(await open(bench, id, .auditor())?.code == .upstreamAuthorizationRequired)
-            #expect(bench.engine.tools.tokens.token(for: id) == Secret("owner's"))
+            #expect(bench.engine.callerTokens.token(for: id) == Secret("owner's"))
             #expect(await open(bench, id, .owner()) == nil)
             #expect(opened(bench) == [Secret("auditor's"), Secret("owner's")])
             #expect(
@@ -67,7 +67,7 @@ import Testing
         try await second.running {
             #expect(await open(second, id, .auditor())?.code == .upstreamAuthorizationRequired)
             #expect(await open(second, id, .auditor("auditor's")) == nil)
-            #expect(second.engine.tools.tokens.token(for: id) == nil)
+            #expect(second.engine.callerTokens.token(for: id) == nil)
             #expect(await open(second, id, .owner())?.code == .upstreamAuthorizationRequired)
         }
         #expect(opened(first) == [Secret("auditor's")])
@@ -93,7 +93,7 @@ import Testing
                         #expect(problem?.detail.hasPrefix(error.detail) == true)
                     }
                     #expect(try await bench.record(id) == before)
-                    #expect(bench.engine.tools.tokens.token(for: id) == Secret("owner's"))
+                    #expect(bench.engine.callerTokens.token(for: id) == Secret("owner's"))
                 }
             }
             // What the upstream says of the job to somebody else counts for nothing, to its owner for everything.
@@ -117,7 +117,7 @@ import Testing
                 )
             }
             #expect(bench.provider.count(.observe) == 0)
-            #expect(bench.engine.tools.tokens.token(for: id) == Secret("owner's"))
+            #expect(bench.engine.callerTokens.token(for: id) == Secret("owner's"))
             _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
             #expect(bench.provider.count(.observe) == 1)
         }
@@ -132,7 +132,7 @@ import Testing
             let export = try await bench.engine.export(id, refresh: true, authorization: .auditor("auditor's"))
             #expect(export == held.export)
             #expect(try await bench.record(id) == held)
-            #expect(bench.engine.tools.tokens.token(for: id) == nil)
+            #expect(bench.engine.callerTokens.token(for: id) == nil)
         }
         #expect(bench.provider.count(.submit) == 1)
     }
@@ -210,7 +210,7 @@ import Testing
             let id = try await finished(bench)
             #expect(await open(bench, id, CallerAuthorization(caller: nil)) == nil)
             #expect(await open(bench, id, CallerAuthorization(caller: nil, token: Secret("new"))) == nil)
-            #expect(bench.engine.tools.tokens.token(for: id) == Secret("new"))
+            #expect(bench.engine.callerTokens.token(for: id) == Secret("new"))
         }
         #expect(opened(bench) == [Secret("owner's"), Secret("new")])
     }

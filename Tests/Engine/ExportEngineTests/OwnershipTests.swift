@@ -36,7 +36,7 @@ import Testing
             let calls = bench.provider.state.withLock { $0.tokens.count }
             for (name, way) in Self.ways {
                 let refusal = await #expect(throws: GatewayError.self, "\(name)") { try await way(bench, id, "bob") }
-                let other = bench.engine.tools.newID(at: bench.time.now())
+                let other = bench.engine.random.newID(at: bench.time.now())
                 let unknown = await #expect(throws: GatewayError.self) { try await way(bench, other, "bob") }
                 #expect(refusal?.code == .notFound)
                 // The same words as for an id that was never given out.
@@ -45,7 +45,7 @@ import Testing
                 )
             }
             #expect(try await bench.record(id) == before)
-            #expect(bench.engine.tools.tokens.token(for: id) == Secret("alice's"))
+            #expect(bench.engine.callerTokens.token(for: id) == Secret("alice's"))
             #expect(bench.provider.state.withLock { $0.tokens.count } == calls)
         }
     }

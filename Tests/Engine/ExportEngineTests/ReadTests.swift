@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct ReadTests {
     @Test func unknownExportIsNotFound() async throws {
         let bench = try Bench()
-        let id = bench.engine.tools.newID(at: bench.time.now())
+        let id = bench.engine.random.newID(at: bench.time.now())
         for call in [
             { try await bench.engine.export(id, refresh: true, authorization: .owner()) },
             { try await bench.engine.export(id, changedFrom: 1, within: .seconds(9)) },

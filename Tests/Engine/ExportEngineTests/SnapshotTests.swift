@@ -56,7 +56,7 @@ import Testing
     @Test func whatDoesNotExistIsNotKept() async throws {
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
-        let id = bench.engine.tools.newID(at: bench.time.now())
+        let id = bench.engine.random.newID(at: bench.time.now())
         for count in 1...2 {
             let error = await #expect(throws: GatewayError.self) { try await known(bench, id) }
             #expect(error?.code == .notFound)
@@ -68,7 +68,7 @@ import Testing
     @Test func whoIsToldOfNoneAndAsksWhyCausesOneRead() async throws {
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
-        let id = bench.engine.tools.newID(at: bench.time.now())
+        let id = bench.engine.random.newID(at: bench.time.now())
         for count in 1...2 {
             let (told, gate) = (Signal(), Gate())
             ledger.set { $0.beforeRecord = { gate.pass($0) } }
@@ -90,8 +90,8 @@ import Testing
         let told = Signal()
         bench.engine.find(id, owner: "alice") { _ in told.fire() }
         await told.wait()
-        bench.engine.tools.snapshots.creates(id)
-        bench.engine.tools.snapshots.created(id, nil)
+        bench.engine.snapshots.creates(id)
+        bench.engine.snapshots.created(id, nil)
         await #expect(throws: GatewayError.self) { try await known(bench, id) }
         #expect(ledger.recordReads == 4)
     }
@@ -140,22 +140,22 @@ import Testing
         let bench = try Bench()
         let id = try await bench.create()
         let record = try await bench.record(id)
-        await bench.engine.tools.changes.watching(id, beyond: 1) { signal in
-            bench.engine.tools.changes.wrote(record, order: 1)
-            await bench.engine.tools.changes.watching(id) { every in
+        await bench.engine.changes.watching(id, beyond: 1) { signal in
+            bench.engine.changes.wrote(record, order: 1)
+            await bench.engine.changes.watching(id) { every in
                 var changed = record
                 changed.export.revision = 2
-                bench.engine.tools.changes.wrote(record, order: 2)
+                bench.engine.changes.wrote(record, order: 2)
                 await every.wait()
                 #expect(!signal.isFired)
-                bench.engine.tools.changes.wrote(changed, order: 4)
+                bench.engine.changes.wrote(changed, order: 4)
                 await signal.wait()
                 // It comes late: what is told stays.
-                bench.engine.tools.changes.wrote(record, order: 3)
-                #expect(bench.engine.tools.changes.latest(of: id)?.record.export.revision == 2)
+                bench.engine.changes.wrote(record, order: 3)
+                #expect(bench.engine.changes.latest(of: id)?.record.export.revision == 2)
             }
         }
-        #expect(bench.engine.tools.changes.latest(of: id) == nil)
+        #expect(bench.engine.changes.latest(of: id) == nil)
     }
 
     @Test func withoutSnapshotsEveryQuestionIsOneToTheLedger() async throws {

@@ -45,7 +45,7 @@ import Testing
             while engine.workers.values.first?.fence(of: ids[449]) == nil { await Task.yield() }
             for id in ids {
                 #expect(engine.workers.values.first?.fence(of: id) == 2)
-                #expect(try await bench.record(id).leaseOwner == engine.tools.owner)
+                #expect(try await bench.record(id).leaseOwner == engine.engineID)
             }
             // What is created meanwhile is nobody else's.
             let own = try await bench.create()
@@ -57,7 +57,7 @@ import Testing
         let bench = try Bench { $0.cancel = true }
         let ids = try await leave(250, in: bench)
         // Before any page: the engine does not run yet.
-        _ = try await bench.engine.tools.apply(
+        _ = try await bench.engine.transitions.apply(
             .cancelRequested(withOwnersToken: true),
             to: ids[249],
             fence: nil,
@@ -73,7 +73,7 @@ import Testing
         let page = ExportEngine.takeOverPageSize
         let ids = try await leave(3 * page, in: bench)
         // Closed before it runs, as by a signal right at the start.
-        bench.engine.tools.changes.close()
+        bench.engine.changes.close()
         for worker in bench.engine.workers.values { worker.stop() }
         try await bench.running {
             while try await bench.record(ids[0]).fence == 1 { await Task.yield() }

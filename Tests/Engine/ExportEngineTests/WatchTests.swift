@@ -56,7 +56,7 @@ import Testing
         #expect(await told.first() == nil)
         ledger.set { $0.beforeRecord = { $0() } }
         let unknown = Told<ExportSnapshot>()
-        later.engine.find(later.engine.tools.newID(at: bench.time.now()), owner: nil, then: unknown.tell)
+        later.engine.find(later.engine.random.newID(at: bench.time.now()), owner: nil, then: unknown.tell)
         #expect(await unknown.first() == nil)
     }
 
@@ -87,7 +87,7 @@ import Testing
         let id = try await bench.create()
         let told = Told<Export>()
         let watch = bench.engine.watch(id, beyond: 1, then: told.tell)
-        bench.engine.tools.changes.close()
+        bench.engine.changes.close()
         #expect(told.all.count == 1)
         #expect(told.all.first == .some(nil))
         watch?.cancel()
@@ -102,7 +102,7 @@ import Testing
         let record = try await bench.record(id)
         let told = Told<Export>()
         let watch = bench.engine.watch(id, beyond: 1, then: told.tell)
-        bench.engine.tools.changes.wrote(record, order: 1)
+        bench.engine.changes.wrote(record, order: 1)
         #expect(told.all.isEmpty)
         watch?.cancel()
     }

@@ -1,0 +1,83 @@
+import ExportLedger
+import Exports
+import Logging
+
+/// Notifies everything that follows changes: the snapshots, the watchers, the clock's own work, metrics and log.
+final class ChangeAnnouncer: Sendable {
+    private let snapshots: Snapshots
+    private let changes: ChangeHub
+    private let callerTokens: CallerTokens
+    /// Fired when the time of the next expiry may have changed.
+    private let expiries: Signal
+    /// Fired when files may be due for measuring.
+    private let measurements: Signal
+    private let metrics: EngineMetrics
+    private let logger: Logger
+
+    init(
+        snapshots: Snapshots,
+        changes: ChangeHub,
+        callerTokens: CallerTokens,
+        expiries: Signal,
+        measurements: Signal,
+        metrics: EngineMetrics,
+        logger: Logger
+    ) {
+        self.snapshots = snapshots
+        self.changes = changes
+        self.callerTokens = callerTokens
+        self.expiries = expiries
+        self.measurements = measurements
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    /// The place of a change among all changes, to be taken in its transaction.
+    func newOrder() -> ChangeOrder { ChangeOrder(of: snapshots.orders) }
+
+    /// Notifies everything that follows changes that one was committed. `order` was taken in its transaction.
+    func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
+        let export = after.export
+        // Before the watchers: whoever is woken must find the snapshot.
+        snapshots.wrote(export, order: order.number)
+        changes.wrote(after, order: order.number)
+        if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
+        let isSettledNow = after.phase == .settled && before.phase != .settled
+        // A success without files is not settled yet: its files are polled for.
+        if export.status.hasResult, !before.export.status.hasResult { expiries.fire() }
+        if isSettledNow, export.status.hasResult { measurements.fire() }
+        log(after, since: before)
+        let isExpiredNow = export.status == .expired && before.export.status != .expired
+        if isExpiredNow || (isSettledNow && !export.status.hasResult) { callerTokens.remove(export.id) }
+    }
+
+    private func log(_ after: LedgerRecord, since before: LedgerRecord) {
+        let export = after.export
+        if after.phase != before.phase || export.status != before.export.status {
+            logger.info(
+                "export moved on",
+                metadata: [
+                    "export": "\(export.id)",
+                    "provider": "\(export.provider)",
+                    "connection": "\(export.connection)",
+                    "phase": "\(after.phase.rawValue)",
+                    "status": "\(export.status.rawValue)",
+                    "code": "\(export.error?.code.rawValue ?? export.notice?.code.rawValue ?? "-")",
+                    "upstream-request-id": "\(export.error?.upstream?.requestId ?? "-")",
+                ]
+            )
+        }
+        if after.progress.resubmissions > before.progress.resubmissions {
+            logger.notice(
+                "the job is given up, and another one will be started",
+                metadata: [
+                    "export": "\(export.id)",
+                    "connection": "\(export.connection)",
+                    // A job that is given up with the answer to its start is named by the reason alone.
+                    "upstream-id": "\(before.reference?.id ?? "-")",
+                    "reason": "\(export.notice?.detail ?? "-")",
+                ]
+            )
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import ExportLedger
+import Exports
+import Logging
+
+/// Applies events to records, each in one transaction of the ledger, and has the change announced.
+final class Transitions: Sendable {
+    private let ledger: any ExportLedger
+    private let time: any TimeSource
+    private let random: Randomness
+    /// The id of this engine, unique among all that ever worked on the ledger.
+    private let engineID: String
+    private let announcer: ChangeAnnouncer
+    private let logger: Logger
+
+    init(
+        ledger: any ExportLedger,
+        time: any TimeSource,
+        random: Randomness,
+        engineID: String,
+        announcer: ChangeAnnouncer,
+        logger: Logger
+    ) {
+        self.ledger = ledger
+        self.time = time
+        self.random = random
+        self.engineID = engineID
+        self.announcer = announcer
+        self.logger = logger
+    }
+
+    /// Applies an event to a record in one transaction, and notifies all watchers.
+    ///
+    /// It is completed even when the task is cancelled: an upstream's answer must not be lost because the process is about to
+    /// end. `held` is how long the request budget has held the export back; nil where the record has the newest value. Returns
+    /// nil when the fence belongs to another owner, or the export is unknown.
+    func apply(
+        _ event: ExportLife.Event,
+        to id: ExportID,
+        fence: Int64?,
+        _ life: ExportLife,
+        held: HeldTime? = nil
+    ) async throws -> LedgerRecord? {
+        let now = time.now()
+        let jitter = random.jitter()
+        let (ledger, engineID, order) = (ledger, engineID, announcer.newOrder())
+        // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
+        let write = Task {
+            try await ledger.update(id, fence: fence) { record in
+                life.apply(event, to: &record, at: now, jitter: jitter, held: held)
+                // What is decided here goes on here: it must not be taken over in the middle of its start.
+                if case .decided = event { record.lease(to: engineID) }
+                order.take()
+            }
+        }
+        switch try await write.value {
+        case .written(let before, let after):
+            announcer.announce(after, since: before, order)
+            return after
+        case .stale:
+            logger.debug("the export has another owner now", metadata: ["export": "\(id)"])
+            return nil
+        case .jobTaken(let owner):
+            throw JobTaken(owner: owner)
+        case .notFound:
+            return nil
+        }
+    }
+
+    /// Applies an event, and retries until the ledger stores it. Nil when the export has another owner, when its row cannot be
+    /// read any more, or when the task is cancelled while the ledger fails.
+    func record(
+        _ event: ExportLife.Event,
+        of id: ExportID,
+        fence: Int64,
+        _ life: ExportLife,
+        held: HeldTime? = nil
+    ) async -> LedgerRecord? {
+        while true {
+            do {
+                return try await apply(event, to: id, fence: fence, life, held: held)
+            } catch let error as JobTaken {
+                logger.warning(
+                    "a job that another export is bound to was taken for an export's own",
+                    metadata: ["export": "\(id)", "bound": "\(error.owner)"]
+                )
+                return await record(.of(event, refused: error), of: id, fence: fence, life, held: held)
+            } catch let error as LedgerError where error.isAboutOneExport {
+                return nil
+            } catch {
+                logger.error(
+                    "the ledger cannot be written, trying again",
+                    metadata: ["export": "\(id)", "error": "\(error)"]
+                )
+            }
+            do { try await time.sleep(for: .seconds(1)) } catch { return nil }
+        }
+    }
+
+    /// Stores how a delivery ended, and its readings of the files, in one transaction. False for an unknown export.
+    ///
+    /// It is completed even when the task is cancelled, which it is when the caller has left.
+    func end(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
+        let now = time.now()
+        let (ledger, order) = (ledger, announcer.newOrder())
+        // As in `apply`: a task of its own, awaited here.
+        let write = Task {
+            try await ledger.insert(delivery) { record in
+                life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)
+                order.take()
+            }
+        }
+        guard case .written(let before, let after) = try await write.value else { return false }
+        if after != before { announcer.announce(after, since: before, order) }
+        return true
+    }
+}
+
+/// Thrown when another export is bound to the job that a change would bind.
+struct JobTaken: Error {
+    var owner: ExportID
+}
+
+extension ExportLife.Event {
+    /// The event for an export when its job belongs to another export: its own start stays unconfirmed.
+    fileprivate static func of(_ event: ExportLife.Event, refused error: JobTaken) -> ExportLife.Event {
+        if case .reconciled = event { return .reconciled(nil) }
+        return .submissionFailed(
+            ProviderError(.accepted, "The upstream named a job that another export is bound to.", cause: error)
+        )
+    }
+}
