@@ -17,10 +17,12 @@ struct DownloadRecord: Sendable {
     let announced: Int64?
     let upstreamRequestID: String?
     let recipient: Recipient
-    let tools: StreamTools
+    let reporting: DownloadReporting
+    let time: any TimeSource
     let startedAt: Timestamp
 
     init(
+        id: ExportID,
         kind: Delivery.Kind = .delivery,
         export: ExportID,
         file: String?,
@@ -29,11 +31,11 @@ struct DownloadRecord: Sendable {
         announced: Int64?,
         upstreamRequestID: String? = nil,
         recipient: Recipient,
-        tools: StreamTools,
+        reporting: DownloadReporting,
+        time: any TimeSource,
         startedAt: Timestamp
     ) {
-        var generator = HandedRandom(source: tools.random)
-        id = ExportID(at: startedAt, random: &generator)
+        self.id = id
         self.kind = kind
         self.export = export
         self.file = file
@@ -42,12 +44,13 @@ struct DownloadRecord: Sendable {
         self.announced = announced
         self.upstreamRequestID = upstreamRequestID
         self.recipient = recipient
-        self.tools = tools
+        self.reporting = reporting
+        self.time = time
         self.startedAt = startedAt
     }
 
-    private var meters: DownloadMeters { tools.meters }
-    private var logger: Logger { tools.logger }
+    private var meters: DownloadMeters { reporting.meters }
+    private var logger: Logger { reporting.logger }
 
     /// How a body came to its end.
     enum End {
@@ -73,7 +76,7 @@ struct DownloadRecord: Sendable {
     /// The body has ended. Counts, logs and stores it, also in a cancelled task.
     func ended(_ end: End, _ progress: DownloadProgress) async {
         var delivery = delivery(progress, .broken)
-        delivery.endedAt = tools.time.now()
+        delivery.endedAt = time.now()
         var metadata = metadata(progress)
         switch end {
         case .whole:
@@ -214,11 +217,4 @@ enum DownloadForm: String, Sendable, CaseIterable {
         case .gzip: self = .gzip
         }
     }
-}
-
-/// Injected randomness, as a Swift generator.
-struct HandedRandom: RandomNumberGenerator {
-    let source: @Sendable () -> UInt64
-
-    mutating func next() -> UInt64 { source() }
 }

@@ -22,7 +22,7 @@ extension DownloadRelay {
         to recipient: Recipient,
         open: @escaping @Sendable (_ file: ExportFile, FileRange?) async throws(GatewayError) -> FileBody
     ) async throws(GatewayError) -> DownloadResponse {
-        let startedAt = tools.time.now()
+        let startedAt = time.now()
         guard AcceptEncoding(request.acceptEncoding).takesIdentity else {
             throw GatewayError(
                 .notAcceptable,
@@ -41,7 +41,7 @@ extension DownloadRelay {
             return DownloadResponse(status: 200, headers: archive.fields, contentLength: archive.length)
         }
         let reservation = try budget.reserve(DownloadBudget.plainCost, for: recipient.caller, of: export.id)
-        let opener = MemberOpener(export: export.id, known: known, tools: tools, open: open)
+        let opener = MemberOpener(export: export.id, known: known, rules: rules, reporting: reporting, open: open)
         let stream: Handover<FileStream>
         switch try await opener.opened(first.file) {
         case .stream(let opened, let file):
@@ -64,12 +64,14 @@ extension DownloadRelay {
                 first: stream,
                 opener: opener,
                 record: DownloadRecord(
+                    id: random.newID(at: startedAt),
                     export: export.id,
                     file: nil,
                     form: .zip,
                     announced: archive.length,
                     recipient: recipient,
-                    tools: tools,
+                    reporting: reporting,
+                    time: time,
                     startedAt: startedAt
                 ),
                 reservation: reservation
@@ -99,7 +101,8 @@ enum OpenedMember: Sendable {
 struct MemberOpener: Sendable {
     let export: ExportID
     let known: KnownFiles
-    let tools: StreamTools
+    let rules: ReopeningRules
+    let reporting: DownloadReporting
     let open: @Sendable (_ file: ExportFile, FileRange?) async throws(GatewayError) -> FileBody
 
     /// Opens the whole file.
@@ -109,12 +112,13 @@ struct MemberOpener: Sendable {
             source: FileSource(file: file, export: export) { range async throws(GatewayError) in
                 try await open(file, range)
             },
-            tools: tools,
+            rules: rules,
+            reporting: reporting,
             skipLimit: 0
         )
         let opened: OpenedFile
         do throws(GatewayError) {
-            opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+            opened = try await rules.firstByte.within { () async throws(GatewayError) in
                 try await opening.opened(nil, known: nil)
             }
         } catch {
@@ -142,7 +146,7 @@ struct MemberOpener: Sendable {
     /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
     /// breaks off in the middle of a file.
     func openedLater(_ file: ExportFile) async throws(DownloadFailure) -> OpenedMember {
-        var resumption = Resumption(origin: 0, last: nil, facts: FileFacts(size: file.size), limits: tools.limits)
+        var resumption = Resumption(origin: 0, last: nil, facts: FileFacts(size: file.size), limits: rules.limits)
         while true {
             do throws(GatewayError) {
                 return try await opened(file)
@@ -162,7 +166,7 @@ struct MemberOpener: Sendable {
                     )
                 }
                 do {
-                    try await tools.time.sleep(for: wait * tools.jitter())
+                    try await rules.pause(wait)
                 } catch {
                     throw DownloadFailure(
                         .cancelled,

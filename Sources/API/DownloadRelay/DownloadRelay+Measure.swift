@@ -22,7 +22,7 @@ extension DownloadRelay {
         open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
     ) async -> MeasurementOutcome {
         let outcome = await measuring(file, of: export, largest: largest, pace: pace, record: record, open: open)
-        tools.meters.measured(outcome)
+        reporting.meters.measured(outcome)
         return outcome
     }
 
@@ -34,7 +34,7 @@ extension DownloadRelay {
         record: @escaping @Sendable (Delivery) async -> Void,
         open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
     ) async -> MeasurementOutcome {
-        let startedAt = tools.time.now()
+        let startedAt = time.now()
         if let size = file.size, size > largest { return .tooLarge }
         guard let reservation = budget.reserveSpare(DownloadBudget.plainCost, besides: export.id) else {
             return .preempted
@@ -42,20 +42,21 @@ extension DownloadRelay {
         defer { reservation.release() }
         let opening = Opening(
             source: FileSource(file: file, export: export.id, open: open),
-            tools: tools,
+            rules: rules,
+            reporting: reporting,
             skipLimit: 0
         )
         let opened: OpenedFile
         do throws(GatewayError) {
-            opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+            opened = try await rules.firstByte.within { () async throws(GatewayError) in
                 try await opening.opened(nil, known: nil)
             }
         } catch {
             return refused(file, of: export, error)
         }
         let row = { (announced: Int64?, upstreamRequestID: String?) in
-            var generator = HandedRandom(source: tools.random)
-            return DownloadRecord(
+            DownloadRecord(
+                id: random.newID(at: startedAt),
                 kind: .measurement,
                 export: export.id,
                 file: file.id,
@@ -64,10 +65,11 @@ extension DownloadRelay {
                 upstreamRequestID: upstreamRequestID,
                 recipient: Recipient(
                     caller: Delivery.gatewayItself,
-                    requestID: ExportID(at: startedAt, random: &generator).description,
+                    requestID: random.newID(at: startedAt).description,
                     record: record
                 ),
-                tools: tools,
+                reporting: reporting,
+                time: time,
                 startedAt: startedAt
             )
         }
@@ -97,7 +99,7 @@ extension DownloadRelay {
         await row.began()
         do {
             while let piece = try await stream.next() {
-                tools.meters.measured(piece.readableBytes)
+                reporting.meters.measured(piece.readableBytes)
                 if stream.given > largest { return await row.givenUp(.tooLarge, DownloadProgress(sent: 0, stream)) }
                 try await pace.wait(after: piece.readableBytes, share: 1 + budget.downloadsUnderWay) {
                     budget.isServing(export)
@@ -117,7 +119,7 @@ extension DownloadRelay {
     private func refused(_ file: ExportFile, of export: Export, _ error: GatewayError) -> MeasurementOutcome {
         if Task.isCancelled { return .cancelled }
         if error.code == .queued { return .queued }
-        tools.logger.notice(
+        reporting.logger.notice(
             "a file could not be opened to be measured",
             metadata: ["export": "\(export.id)", "file": "\(file.id)", "code": "\(error.code.rawValue)"]
         )

@@ -14,7 +14,10 @@ import ParallelGzip
 /// resumed where that is possible without ever joining the bytes of two files (see ``Resumption``).
 public struct DownloadRelay: Sendable {
     let settings: RelaySettings
-    let tools: StreamTools
+    let rules: ReopeningRules
+    let reporting: DownloadReporting
+    let time: any TimeSource
+    let random: Randomness
     let known = KnownFiles()
     let budget: DownloadBudget
     private let encoder: GzipEncoder
@@ -40,14 +43,15 @@ public struct DownloadRelay: Sendable {
             pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
             sleep: { try await time.sleep(for: $0) }
         )
-        tools = StreamTools(
-            time: time,
+        self.time = time
+        self.random = Randomness(random)
+        rules = ReopeningRules(
             limits: Resumption.Limits(attempts: settings.resumeAttempts),
-            firstByteTimeout: settings.firstByteTimeout,
-            random: random,
-            logger: logger,
-            meters: DownloadMeters(factory: metrics)
+            firstByte: FirstByteTimeout(limit: settings.firstByteTimeout, time: time),
+            time: time,
+            random: self.random
         )
+        reporting = DownloadReporting(meters: DownloadMeters(factory: metrics), logger: logger)
     }
 
     /// The answer to a request for `file` of `export`.
@@ -93,7 +97,7 @@ public struct DownloadRelay: Sendable {
         to recipient: Recipient,
         open: @escaping @Sendable (FileRange?) async throws(GatewayError) -> FileBody
     ) async throws(GatewayError) -> DownloadResponse {
-        let startedAt = tools.time.now()
+        let startedAt = time.now()
         let conditions = Preconditions(file, export.id)
         var (wanted, namedTag) = part(of: request, conditions)
         let accepted = AcceptEncoding(request.acceptEncoding)
@@ -133,11 +137,12 @@ public struct DownloadRelay: Sendable {
         )
         let opening = Opening(
             source: FileSource(file: file, export: export.id, open: open),
-            tools: tools,
+            rules: rules,
+            reporting: reporting,
             skipLimit: settings.rangeSkipLimit
         )
         let isWanted = wanted
-        let opened = try await tools.withinFirstByteTimeout { () async throws(GatewayError) in
+        let opened = try await rules.firstByte.within { () async throws(GatewayError) in
             try await opening.opened(isWanted, known: facts)
         }
         let (stream, now, seen, part, requestID) =
@@ -163,6 +168,7 @@ public struct DownloadRelay: Sendable {
         head.part = part
         head.namedTag = namedTag
         let record = DownloadRecord(
+            id: random.newID(at: startedAt),
             export: export.id,
             file: file.id,
             form: DownloadForm(head.coding),
@@ -170,7 +176,8 @@ public struct DownloadRelay: Sendable {
             announced: head.size,
             upstreamRequestID: requestID,
             recipient: recipient,
-            tools: tools,
+            reporting: reporting,
+            time: time,
             startedAt: startedAt
         )
         return answer(with: stream, head, record, reservation, takesTrailers: request.takesTrailers)
@@ -252,13 +259,15 @@ public struct DownloadRelay: Sendable {
         _ startedAt: Timestamp
     ) async -> GatewayError {
         let record = DownloadRecord(
+            id: random.newID(at: startedAt),
             export: export,
             file: reading.fileID,
             form: .identity,
             announced: reading.claimedSize,
             upstreamRequestID: requestID,
             recipient: recipient,
-            tools: tools,
+            reporting: reporting,
+            time: time,
             startedAt: startedAt
         )
         var progress = DownloadProgress()

@@ -30,7 +30,8 @@ final class FileStream {
     private(set) var reading: FileReading?
 
     private let source: FileSource
-    private let tools: StreamTools
+    private let rules: ReopeningRules
+    private let reporting: DownloadReporting
     private var format: FormatCheck?
     /// Whether the length is only a claim of the record.
     private let isSizeClaimed: Bool
@@ -60,7 +61,8 @@ final class FileStream {
         _ body: FileBody,
         told: FileFacts,
         part: FilePart?,
-        tools: StreamTools
+        rules: ReopeningRules,
+        reporting: DownloadReporting
     ) throws(DownloadFailure) {
         let start = body.head.range?.first ?? 0
         self.source = source
@@ -68,14 +70,15 @@ final class FileStream {
         self.facts = facts
         isSizeClaimed = told.size == nil && facts.size != nil
         self.part = part
-        self.tools = tools
+        self.rules = rules
+        self.reporting = reporting
         requestID = body.head.requestID
         format = start == 0 ? FileFormat(source.file).map { FormatCheck($0, mediaType: body.head.contentType) } : nil
         bytes = try PlainBytes(body, coding: ContentCoding(upstream: body.head.contentEncoding) ?? .identity)
         cursor = start
         position = start
         let last = part.flatMap { $0.last < $0.size - 1 ? $0.last : nil }
-        resumption = Resumption(origin: start, last: last, facts: facts, limits: tools.limits)
+        resumption = Resumption(origin: start, last: last, facts: facts, limits: rules.limits)
     }
 
     /// Reads enough first bytes to check the file's format, so that an error at the start can still be answered.
@@ -281,7 +284,7 @@ extension FileStream {
         var step = resumption.brokeOff(at: position, isRetryable: true)
         while case .reopen(let range, let wait) = step {
             do {
-                try await tools.time.sleep(for: wait * tools.jitter())
+                try await rules.pause(wait)
             } catch {
                 throw DownloadFailure(.cancelled, "The download was cancelled after \(position) bytes.", cause: error)
             }
@@ -307,7 +310,7 @@ extension FileStream {
         let open = source.open
         do throws(GatewayError) {
             return .success(
-                try await tools.withinFirstByteTimeout { () async throws(GatewayError) in try await open(range) }
+                try await rules.firstByte.within { () async throws(GatewayError) in try await open(range) }
             )
         } catch {
             return .failure(error)
@@ -342,6 +345,6 @@ extension FileStream {
 
     private func resumed(_ way: ResumptionWay) {
         resumptions += 1
-        tools.resumed(way, source, at: position)
+        reporting.resumed(way, source, at: position)
     }
 }

@@ -26,7 +26,8 @@ enum OpenedFile: Sendable {
 /// length becomes evidence in the record.
 struct Opening: Sendable {
     let source: FileSource
-    let tools: StreamTools
+    let rules: ReopeningRules
+    let reporting: DownloadReporting
     /// How many bytes may be skipped to reach a part.
     let skipLimit: Int64
 
@@ -41,7 +42,7 @@ struct Opening: Sendable {
         if let wanted, let size = source.file.size, source.file.sizeState == .confirmed,
             wanted.range.resolved(in: size) == nil
         {
-            tools.meters.range(.unsatisfiable)
+            reporting.meters.range(.unsatisfiable)
             return .beyond(size: size)
         }
         // Ends: a part is asked for again only as long as no answer to such a question was of no use, and the whole for
@@ -90,16 +91,16 @@ struct Opening: Sendable {
                     continue
                 }
                 if body.head.range == nil, part.first > skipLimit {
-                    tools.meters.range(.ignored)
+                    reporting.meters.range(.ignored)
                     return try await begun(body, source, facts, part: nil)
                 }
-                tools.meters.range(body.head.range == nil ? .skipping : .upstream)
+                reporting.meters.range(body.head.range == nil ? .skipping : .upstream)
                 return try await begun(body, source, facts, part: part)
             case .whole:
-                tools.meters.range(.ignored)
+                reporting.meters.range(.ignored)
                 return try await begun(body, source, facts, part: nil)
             case .beyond(let size):
-                tools.meters.range(.unsatisfiable)
+                reporting.meters.range(.unsatisfiable)
                 return .beyond(size: size)
             case .useless:
                 guard request != nil else { throw unasked(body.head) }
@@ -141,7 +142,7 @@ struct Opening: Sendable {
         let requestID = body.head.requestID
         let stream: FileStream
         do {
-            stream = try FileStream(source, body, told: facts, part: part, tools: tools)
+            stream = try FileStream(source, body, told: facts, part: part, rules: rules, reporting: reporting)
         } catch {
             throw broken(error.detail, body.head, cause: error)
         }

@@ -64,7 +64,7 @@ public final class ExportEngine: ExportService {
         self.ledger = ledger
         self.time = time
         self.settings = settings
-        let randomness = Randomness(number: random)
+        let randomness = Randomness(random)
         self.random = randomness
         engineID = String(random(), radix: 16) + String(random(), radix: 16)
         self.logger = logger

@@ -1,36 +1,9 @@
 import Exports
-import Logging
 
-/// How a download was resumed. The raw value is a metric label.
-enum ResumptionWay: String, Sendable, CaseIterable {
-    /// The upstream sent the rest under the same strong validator.
-    case range
-    /// The file was read again, and the part that had been read before was the same.
-    case proof
-}
-
-/// The tools that every stream of a file needs.
-struct StreamTools: Sendable {
-    var time: any TimeSource
-    var limits: Resumption.Limits
-    var firstByteTimeout: Duration
-    var random: @Sendable () -> UInt64
-    var logger: Logger
-    var meters: DownloadMeters
-
-    /// A factor between a half and one, so that downloads that broke off together do not come back at the same time.
-    func jitter() -> Double { 0.5 + Double(random() >> 11) * 0x1p-54 }
-
-    func resumed(_ way: ResumptionWay, _ source: FileSource, at position: Int64) {
-        meters.resumed(way)
-        logger.notice(
-            "download resumed",
-            metadata: [
-                "export": "\(source.export)", "file": "\(source.file.id)", "way": "\(way.rawValue)",
-                "position": "\(position)",
-            ]
-        )
-    }
+/// The longest time until the first byte of a file has come, all calls upstream included.
+struct FirstByteTimeout: Sendable {
+    let limit: Duration
+    let time: any TimeSource
 
     private enum Outcome<Value: Sendable>: Sendable {
         case opened(Result<Value, GatewayError>)
@@ -41,10 +14,10 @@ struct StreamTools: Sendable {
 
     /// Returns the result of `work`, or throws `upstreamTimeout` if that takes too long. `work` is then cancelled, and has
     /// ended when this throws.
-    func withinFirstByteTimeout<Value: Sendable>(
+    func within<Value: Sendable>(
         _ work: @escaping @Sendable () async throws(GatewayError) -> Value
     ) async throws(GatewayError) -> Value {
-        let (time, limit) = (time, firstByteTimeout)
+        let (time, limit) = (time, limit)
         let result = await withTaskGroup(of: Outcome<Value>.self) { group -> Result<Value, GatewayError>? in
             group.addTask {
                 do throws(GatewayError) {
