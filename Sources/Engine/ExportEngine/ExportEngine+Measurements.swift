@@ -52,8 +52,7 @@ extension ExportEngine: MeasurementService {
 
     /// Whether the gateway can read the files of an export by itself, without a caller.
     private func isMeasurable(_ export: Export, at now: Timestamp) -> Bool {
-        guard export.status.hasResult, export.destination == nil, export.expiresAt.map({ $0 > now }) ?? true,
-            let worker = worker(of: export)
+        guard export.downloadReadiness == .ready, !export.isPastExpiry(at: now), let worker = worker(of: export)
         else { return false }
         return !worker.life.capabilities.delegatedOnly
     }

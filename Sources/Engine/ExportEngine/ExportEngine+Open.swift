@@ -100,41 +100,11 @@ extension ExportEngine {
         of record: LedgerRecord
     ) async throws(GatewayError) -> (ConnectionWorker, ExportFile, UpstreamReference) {
         let export = record.export
-        switch export.status {
-        case .succeeded, .partiallySucceeded:
-            break
-        case .expired:
-            throw Self.expired()
-        case .notStarted, .running, .unknown:
-            guard export.isFinal else {
-                throw GatewayError(
-                    .notReady,
-                    "The export is not finished. Ask for its status until it is.",
-                    retryAfter: record.nextActionAt.map { max(.seconds(1), $0 - time.now()) }
-                )
-            }
-            throw GatewayError(.noResult, "It is not known what became of the export, so that there are no files.")
-        case .failed, .canceled:
-            throw GatewayError(.noResult, "The export ended as \(export.status.rawValue), without files.")
-        }
-        if let destination = export.destination {
-            throw GatewayError(
-                .deliveredElsewhere,
-                "The files went to the storage that the export was made into.",
-                members: ["destination": .string(destination)]
-            )
-        }
-        if let expiresAt = export.expiresAt, expiresAt <= time.now() {
+        if export.downloadReadiness == .ready, export.isPastExpiry(at: time.now()) {
             try await expire(export.id, life(of: export))
             throw Self.expired()
         }
-        guard let file = export.files.first(where: { $0.id == fileID }) else {
-            throw GatewayError(
-                .notFound,
-                "The export has no file \(fileID).",
-                members: ["files": .array(export.files.map { .string($0.id) })]
-            )
-        }
+        let file = try export.downloadableFile(fileID)
         guard let worker = worker(of: export), let reference = record.reference else {
             throw GatewayError(
                 .unavailable,

@@ -18,11 +18,7 @@ extension ExportRoutes {
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
         let export = try await export(of: call, authorization, pollsForFiles: method == .get)
-        let wanted = call.parameters["fileId"]
-        try Self.checkResult(of: export)
-        guard let file = export.files.first(where: { $0.id == wanted }) else {
-            throw GatewayError(.notFound, "The export has no file with this id.")
-        }
+        let file = try export.downloadableFile(call.parameters["fileId"] ?? "")
         return try await download(file, of: export, call, method, authorization)
     }
 
@@ -30,22 +26,19 @@ extension ExportRoutes {
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
         let authorization = try authorization(of: call)
         let export = try await export(of: call, authorization, pollsForFiles: method == .get)
-        try Self.checkResult(of: export)
-        guard let file = export.files.first else {
-            throw GatewayError(.noResult, "The export ended without files.")
-        }
-        if try ContentForm(accept: call.fields.list(.accept, atMost: 1024), files: export.files) == .archive {
+        let files = try export.downloadableFiles()
+        if try ContentForm(accept: call.fields.list(.accept, atMost: 1024), files: files) == .archive {
             return try await archive(of: export, call, method, authorization)
         }
-        guard export.files.count == 1 else {
+        guard files.count == 1 else {
             throw GatewayError(
                 .severalFiles,
-                "The export has \(export.files.count) files; download them one by one by the href of each in files, or "
+                "The export has \(files.count) files; download them one by one by the href of each in files, or "
                     + "all as one archive: ask for this resource with \"Accept: application/zip\".",
                 members: ["files": ExportDocument(links: call.links).choices(of: export)]
             )
         }
-        var response = try await download(file, of: export, call, method, authorization)
+        var response = try await download(files[0], of: export, call, method, authorization)
         // Here, and not at the file's own address, the answer depends on Accept too.
         response.headers[.vary] = "Accept, Accept-Encoding"
         return response
@@ -59,39 +52,8 @@ extension ExportRoutes {
     ) async throws(GatewayError) -> Export {
         let id = try call.exportID()
         let known = try await service.export(id, owner: call.caller.owner, refresh: false, authorization: authorization)
-        guard pollsForFiles, known.lacksFiles else { return known }
+        guard pollsForFiles, known.downloadReadiness == .filesPending else { return known }
         return try await service.export(id, owner: call.caller.owner, refresh: true, authorization: authorization)
-    }
-
-    /// Checks by the record alone whether there is something to download: `HEAD` must not call the upstream.
-    private static func checkResult(of export: Export) throws(GatewayError) {
-        switch export.status {
-        case _ where !export.isFinal:
-            throw GatewayError(
-                .notReady,
-                "The export is \(export.status.rawValue); its files can be downloaded when it has succeeded.",
-                retryAfter: .seconds(5)
-            )
-        case .notStarted, .running, .unknown, .failed, .canceled:
-            throw GatewayError(
-                .noResult,
-                "The export is \(export.status.rawValue) and has no files."
-                    + (export.error.map { " " + $0.detail } ?? ""),
-                upstream: export.error?.upstream
-            )
-        case .expired:
-            throw GatewayError(.expired, "The upstream no longer keeps the files of this export; export again.")
-        case _ where export.lacksFiles:
-            throw GatewayError(
-                .notReady,
-                "The upstream says that the export succeeded, and does not list its files yet. The gateway polls for them; try again.",
-                retryAfter: .seconds(30)
-            )
-        case .succeeded, .partiallySucceeded:
-            if export.files.isEmpty, let destination = export.destination {
-                throw GatewayError(.deliveredElsewhere, "The files were delivered to \(destination).")
-            }
-        }
     }
 
     private func download(
@@ -189,9 +151,4 @@ extension ExportRoutes {
         }
         return fields
     }
-}
-
-extension Export {
-    /// Whether it succeeded and its files are still polled for.
-    fileprivate var lacksFiles: Bool { status.hasResult && files.isEmpty && tracking != nil }
 }
