@@ -202,8 +202,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "JSON", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging,
-                .metrics, .nioCore,
+                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics,
+                .nioCore,
             ]
         ),
         module(

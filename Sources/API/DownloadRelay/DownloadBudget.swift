@@ -1,5 +1,4 @@
 import Exports
-import JSON
 import Memory
 import Metrics
 import Synchronization
@@ -54,8 +53,7 @@ public final class DownloadBudget: Sendable {
         if let limit {
             refusedForCaller.increment()
             throw Self.refusal(
-                "downloads-per-caller",
-                limit,
+                DownloadQuota(.perCaller, limit: limit),
                 "This caller has \(limit) downloads under way, which is as many as one may have. "
                     + "Try again when one of them has ended."
             )
@@ -69,8 +67,7 @@ public final class DownloadBudget: Sendable {
             }
             refusedForMemory.increment()
             throw Self.refusal(
-                "downloads",
-                memory.limit(of: .download) / max(1, bytes),
+                DownloadQuota(.all, limit: memory.limit(of: .download) / max(1, bytes)),
                 "The gateway has as many downloads under way as its memory is for. Try again when some of them have ended."
             )
         }
@@ -110,17 +107,8 @@ public final class DownloadBudget: Sendable {
     /// Called with the lock held, so that an older figure is never stored last.
     private func show(_ account: DownloadAccount) { underWay.set(account.underWay) }
 
-    private static func refusal(_ name: String, _ limit: Int, _ detail: String) -> GatewayError {
-        GatewayError(
-            .tooManyRequests,
-            detail,
-            retryAfter: .seconds(5),
-            members: [
-                "quota": [
-                    "name": .string(name), "limit": .integer(Int64(limit)), "unit": "concurrent-requests",
-                ]
-            ]
-        )
+    private static func refusal(_ quota: DownloadQuota, _ detail: String) -> GatewayError {
+        GatewayError(.tooManyRequests, detail, retryAfter: .seconds(5), members: .quota(quota))
     }
 }
 

@@ -1,6 +1,5 @@
 import HTTPFields
 public import Exports
-import JSON
 public import Logging
 public import Memory
 public import Metrics
@@ -286,7 +285,7 @@ public struct DownloadRelay: Sendable {
         GatewayError(
             .rangeNotSatisfiable,
             "The file has \(size) bytes, and the range that is asked for has none of them.",
-            members: ["size": .integer(size)]
+            members: .size(size)
         )
     }
 }

@@ -77,7 +77,11 @@ extension Export {
         case .expired:
             throw GatewayError(.expired, "The upstream no longer keeps the files of this export; export again.")
         case .deliveredElsewhere(let destination):
-            throw GatewayError(.deliveredElsewhere, "The files were delivered to \(destination).")
+            throw GatewayError(
+                .deliveredElsewhere,
+                "The files were delivered to \(destination).",
+                members: .destination(destination)
+            )
         }
     }
 }

@@ -1,5 +1,3 @@
-public import JSON
-
 /// The error that a client gets when a call fails. Only `GatewayAPI` turns it into a problem document.
 public struct GatewayError: Error, Sendable {
     public var code: ProblemCode
@@ -11,8 +9,8 @@ public struct GatewayError: Error, Sendable {
     public var retryAfter: Duration?
     /// What the upstream said, where it was asked.
     public var upstream: UpstreamErrorInfo?
-    /// Further members of the problem document, such as the files to choose from. Names must not clash with RFC 9457's.
-    public var members: [String: JSONValue]
+    /// Further members of the problem document, such as the files to choose from.
+    public var members: ProblemMembers?
     /// What the client's credential lacks, for `unauthenticated` and `forbidden`.
     public var challenge: BearerChallenge?
     /// The underlying error, for logs only.
@@ -25,7 +23,7 @@ public struct GatewayError: Error, Sendable {
         faults: [FieldFault] = [],
         retryAfter: Duration? = nil,
         upstream: UpstreamErrorInfo? = nil,
-        members: [String: JSONValue] = [:],
+        members: ProblemMembers? = nil,
         challenge: BearerChallenge? = nil,
         cause: (any Error)? = nil
     ) {
@@ -47,7 +45,7 @@ public struct GatewayError: Error, Sendable {
             faults: error.faults.map { $0.below(prefix) },
             retryAfter: error.retryAfter,
             upstream: error.upstream,
-            members: error.existing.map { ["existing": .string($0)] } ?? [:],
+            members: error.existing.map { .existing($0) },
             challenge: error.challenge.map {
                 BearerChallenge(
                     .insufficientClaims,

@@ -21,3 +21,28 @@ public enum ServiceImpediment: String, Sendable, Hashable, CaseIterable {
         }
     }
 }
+
+/// Why the gateway is not ready, or only degraded.
+public enum ReadinessReason: Sendable, Hashable {
+    case startingOrStopping
+    case ledgerUnreadable
+    case impediment(ServiceImpediment)
+
+    /// Stable, as `/readyz` has it.
+    public var code: String {
+        switch self {
+        case .startingOrStopping: "starting-or-stopping"
+        case .ledgerUnreadable: "ledger-unreadable"
+        case .impediment(let impediment): impediment.rawValue
+        }
+    }
+
+    /// The reason, as a sentence for clients.
+    public var detail: String {
+        switch self {
+        case .startingOrStopping: "The gateway is starting or shutting down."
+        case .ledgerUnreadable: "The gateway cannot reach its ledger."
+        case .impediment(let impediment): impediment.detail
+        }
+    }
+}

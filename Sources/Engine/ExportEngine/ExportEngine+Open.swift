@@ -1,6 +1,5 @@
 import ExportLedger
 public import Exports
-import JSON
 import Logging
 
 extension ExportEngine {

@@ -1,6 +1,5 @@
 public import ExportLedger
 public import Exports
-import JSON
 public import Logging
 public import Metrics
 public import SystemCrypto
@@ -197,7 +196,7 @@ public final class ExportEngine: ExportService {
                 .unavailable,
                 "\(impediment.detail) Nothing was changed; what there is can still be read and downloaded.",
                 retryAfter: .seconds(30),
-                members: ["reason": .string(impediment.rawValue)],
+                members: .reason(impediment),
                 cause: error
             )
         } catch {

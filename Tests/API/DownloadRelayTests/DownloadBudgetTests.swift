@@ -1,5 +1,4 @@
 import Exports
-import JSON
 import Memory
 import MetricsTestKit
 import ParallelGzip
@@ -62,11 +61,9 @@ import Testing
 
         let mine = #expect(throws: GatewayError.self) { try budget.reserve(100, for: "a", of: id) }
         #expect(mine?.code == .tooManyRequests && mine?.retryAfter == .seconds(5))
-        #expect(mine?.members["quota"]?["name"] == "downloads-per-caller")
-        #expect(mine?.members["quota"]?["limit"] == 1)
+        #expect(mine?.members == .quota(DownloadQuota(.perCaller, limit: 1)))
         let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(most / 2, for: "b", of: id) }
-        #expect(everybodys?.members["quota"]?["name"] == "downloads")
-        #expect(everybodys?.members["quota"]?["limit"] == 2)
+        #expect(everybodys?.members == .quota(DownloadQuota(.all, limit: 2)))
         func refused(_ limit: String) throws -> Int64 {
             try metrics.expectCounter("export_gateway_downloads_refused_total", [("limit", limit)]).totalValue
         }

@@ -1,5 +1,4 @@
 import Exports
-import JSON
 import SystemCrypto
 import Testing
 
@@ -69,7 +68,7 @@ import Testing
                         )
                     }
                     #expect(error?.code == .rangeNotSatisfiable)
-                    #expect(error?.members["size"] == 50_000)
+                    #expect(error?.members == .size(50_000))
                 }
             }
         }

@@ -36,7 +36,7 @@ import Testing
             faultsBelow: ""
         )
         #expect(blocked.code == .upstreamConflict)
-        #expect(blocked.members == ["existing": "job-1"])
+        #expect(blocked.members == .existing("job-1"))
         #expect(blocked.retryAfter == .seconds(3))
     }
 

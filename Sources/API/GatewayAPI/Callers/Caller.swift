@@ -81,7 +81,7 @@ extension GatewayError {
         GatewayError(
             .forbidden,
             "This caller does not have the permission \(permission).",
-            members: ["permission": .string(permission)],
+            members: .permission(permission),
             challenge: BearerChallenge(.insufficientScope, scope: permission)
         )
     }

@@ -130,7 +130,7 @@ struct GatewayResponder: HTTPResponder {
             throw GatewayError(
                 .methodNotAllowed,
                 "This resource has \(allowed.map(\.rawValue).joined(separator: ", ")) only.",
-                members: ["allow": .array(allowed.map { .string($0.rawValue) })]
+                members: .allow(allowed.map(\.rawValue))
             )
         case .nothing:
             throw GatewayError(.notFound, "There is no such resource; /openapi.yaml lists those there are.")

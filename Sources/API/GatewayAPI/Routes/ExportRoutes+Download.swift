@@ -35,7 +35,7 @@ extension ExportRoutes {
                 .severalFiles,
                 "The export has \(files.count) files; download them one by one by the href of each in files, or "
                     + "all as one archive: ask for this resource with \"Accept: application/zip\".",
-                members: ["files": ExportDocument(links: call.links).choices(of: export)]
+                members: .files(files.map { FileChoice($0, href: call.links.file($0.id, of: export.id)) })
             )
         }
         var response = try await download(files[0], of: export, call, method, authorization)

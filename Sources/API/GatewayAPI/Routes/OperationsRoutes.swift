@@ -18,10 +18,10 @@ struct OperationsRoutes: Sendable {
     /// while the process starts or drains, and when the ledger does not answer.
     func readiness() async throws -> Response {
         guard readiness() else {
-            throw Self.notReady("starting-or-stopping", "The gateway is starting or shutting down.")
+            throw Self.notReady(.startingOrStopping)
         }
         guard await service.isReady() else {
-            throw Self.notReady("ledger-unreadable", "The gateway cannot reach its ledger.")
+            throw Self.notReady(.ledgerUnreadable)
         }
         let impediments = impediments()
         return JSONAnswer.plain(
@@ -29,19 +29,14 @@ struct OperationsRoutes: Sendable {
                 writer.member("status", impediments.isEmpty ? "pass" : "degraded")
                 writer.member("version", version)
                 guard !impediments.isEmpty else { return }
-                writer.member("reasons", .array(impediments.map { Self.reason($0.rawValue, $0.detail) }))
+                writer.member("reasons", impediments.map { .impediment($0) })
             },
             cacheControl: "no-store"
         )
     }
 
-    private static func notReady(_ code: String, _ detail: String) -> GatewayError {
-        let members: [String: JSONValue] = ["readiness": "notReady", "reasons": .array([reason(code, detail)])]
-        return GatewayError(.unavailable, detail, members: members)
-    }
-
-    private static func reason(_ code: String, _ detail: String) -> JSONValue {
-        .object(["code": .string(code), "detail": .string(detail)])
+    private static func notReady(_ reason: ReadinessReason) -> GatewayError {
+        GatewayError(.unavailable, reason.detail, members: .notReady([reason]))
     }
 
     /// `getMetrics`

@@ -116,22 +116,6 @@ struct ExportDocument {
         writer.member("digestState", file.digestState?.rawValue)
         writer.member("href", links.file(file.id, of: id))
     }
-
-    /// The files to choose from, for a problem document.
-    func choices(of export: Export) -> JSONValue {
-        .array(
-            export.files.map { file in
-                var members: [String: JSONValue] = [
-                    "id": .string(file.id), "name": .string(file.name),
-                    "href": .string(links.file(file.id, of: export.id)),
-                ]
-                members["size"] = file.size.map(JSONValue.integer)
-                members["contentType"] = file.contentType.map(JSONValue.string)
-                members["sha256"] = file.sha256.map(JSONValue.string)
-                return .object(members)
-            }
-        )
-    }
 }
 
 /// An export as a list shows it: encoded once for all lists. Its links begin at an absolute address, or at the path of lists.

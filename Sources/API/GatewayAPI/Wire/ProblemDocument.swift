@@ -50,16 +50,14 @@ enum ProblemDocument {
         let status = status(of: error.code)
         var headers: HTTPFields = [.contentType: MediaType.problem.rawValue, .cacheControl: "no-store"]
         if let retryAfter = error.retryAfter { headers[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp) }
-        switch error.code {
-        case .methodNotAllowed:
-            headers[.allow] = error.members["allow"]?.array?.compactMap(\.string).joined(separator: ", ")
-        case .rangeNotSatisfiable:
-            // RFC 9110, 14.4: how long the file is.
-            headers[.contentRange] = error.members["size"]?.integer.map { "bytes */\($0)" }
-        case .tooManyRequests: RateLimitFields(error)?.add(to: &headers)
-        case .unsupportedMediaType: headers[.acceptPost] = MediaType.json.rawValue
+        switch error.members {
+        case .allow(let methods): headers[.allow] = methods.joined(separator: ", ")
+        // RFC 9110, 14.4: how long the file is.
+        case .size(let size): headers[.contentRange] = "bytes */\(size)"
+        case .quota(let quota): RateLimitFields(quota, retryAfter: error.retryAfter).add(to: &headers)
         default: break
         }
+        if error.code == .unsupportedMediaType { headers[.acceptPost] = MediaType.json.rawValue }
         headers[.wwwAuthenticate] = error.challenge.map { ChallengeField.text(of: $0) }
         let body = bytes(of: error, status: Int(status.code), path: path, requestID: requestID)
         return Response(status: status, headers: headers, body: .init(byteBuffer: .init(bytes: body)))
@@ -85,7 +83,7 @@ enum ProblemDocument {
                 }
             }
             writer.member("upstream", upstream: error.upstream)
-            for (name, value) in error.members.sorted(by: { $0.key < $1.key }) { writer.member(name, value) }
+            if let members = error.members { writer.members(members) }
         }
     }
 

@@ -99,6 +99,6 @@ extension GatewayError {
     /// A parameter or header field that is not valid: named in `detail` and in the member `parameter`.
     static func invalidParameter(_ name: String, _ fault: String) -> GatewayError {
         let shown = String(name.unicodeScalars.filter { !$0.isControl }.prefix(128).map(Character.init))
-        return GatewayError(.invalidParameter, "\(shown): \(fault).", members: ["parameter": .string(shown)])
+        return GatewayError(.invalidParameter, "\(shown): \(fault).", members: .parameter(shown))
     }
 }

@@ -1,29 +1,21 @@
 import Exports
 import HTTPTypes
-import JSON
 
 /// The fields by which a client learns of a limit that it has met (draft-ietf-httpapi-ratelimit-headers).
 struct RateLimitFields: Sendable {
-    private let name: String
-    private let limit: Int64
-    private let unit: String
+    private let quota: DownloadQuota
     private let seconds: Int64
 
-    /// Reads the member `quota` of a refusal; nil where there is none.
-    init?(_ error: GatewayError) {
-        guard let quota = error.members["quota"], let name = quota["name"]?.string,
-            let limit = quota["limit"]?.integer, let unit = quota["unit"]?.string
-        else { return nil }
-        self.name = name
-        self.limit = limit
-        self.unit = unit
-        seconds = error.retryAfter?.wholeSecondsRoundedUp ?? 0
+    /// Describes a limit that was met, for a client that may come again after a time.
+    init(_ quota: DownloadQuota, retryAfter: Duration?) {
+        self.quota = quota
+        seconds = retryAfter?.wholeSecondsRoundedUp ?? 0
     }
 
     /// Sets the policy and what is left of it: nothing, until `Retry-After`.
     func add(to headers: inout HTTPFields) {
-        headers[.rateLimitPolicy] = "\"\(name)\";q=\(limit);qu=\"\(unit)\""
-        headers[.rateLimit] = "\"\(name)\";r=0;t=\(seconds)"
+        headers[.rateLimitPolicy] = "\"\(quota.name.rawValue)\";q=\(quota.limit);qu=\"\(DownloadQuota.unit)\""
+        headers[.rateLimit] = "\"\(quota.name.rawValue)\";r=0;t=\(seconds)"
     }
 }
 

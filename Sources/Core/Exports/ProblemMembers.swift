@@ -1,0 +1,58 @@
+/// The members of a problem document beyond RFC 9457's own. Each kind belongs to one kind of problem.
+public enum ProblemMembers: Sendable, Hashable {
+    /// Of `methodNotAllowed`: the methods that the resource has.
+    case allow([String])
+    /// Of `invalidParameter`: the name of the parameter or header field.
+    case parameter(String)
+    /// Of `forbidden`: the permission that the caller does not have.
+    case permission(String)
+    /// Of `severalFiles`: the files to choose from.
+    case files([FileChoice])
+    /// Of `tooManyRequests`: the limit that was met.
+    case quota(DownloadQuota)
+    /// Of `deliveredElsewhere`: the container that the files went to.
+    case destination(String)
+    /// Of `rangeNotSatisfiable`: how many bytes the file has.
+    case size(Int64)
+    /// Of `unavailable`: why the ledger cannot be written.
+    case reason(ServiceImpediment)
+    /// Of `unavailable`: why the process does not serve yet, or no longer.
+    case notReady([ReadinessReason])
+    /// Of `upstreamConflict`: the upstream's id of the job in the way.
+    case existing(String)
+}
+
+/// A file that a client can download instead.
+public struct FileChoice: Sendable, Hashable {
+    public var file: ExportFile
+    /// The address of its bytes.
+    public var href: String
+
+    /// Makes a choice.
+    public init(_ file: ExportFile, href: String) {
+        self.file = file
+        self.href = href
+    }
+}
+
+/// A limit on downloads at the same time. The raw value of its name is in problem documents and header fields.
+public struct DownloadQuota: Sendable, Hashable {
+    public enum Name: String, Sendable, Hashable {
+        /// Those of one caller.
+        case perCaller = "downloads-per-caller"
+        /// Those of all callers.
+        case all = "downloads"
+    }
+
+    /// What is counted.
+    public static let unit = "concurrent-requests"
+
+    public var name: Name
+    public var limit: Int
+
+    /// Makes a quota.
+    public init(_ name: Name, limit: Int) {
+        self.name = name
+        self.limit = limit
+    }
+}
