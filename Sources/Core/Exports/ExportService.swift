@@ -4,8 +4,8 @@ public import JSON
 ///
 /// Every method throws only `GatewayError`, ready to be shown.
 ///
-/// `owner` is the caller whose exports may be seen, or nil where all may be. Another caller's export is `notFound`, like an
-/// export that does not exist. The call does nothing about it, and reveals nothing of it.
+/// An export that the viewer may not see is `notFound`, like an export that does not exist. The call does nothing about it, and
+/// reveals nothing of it.
 public protocol ExportService: Sendable {
     /// The providers and the connections configured for each.
     var providers: [ConfiguredProvider] { get }
@@ -13,8 +13,8 @@ public protocol ExportService: Sendable {
     /// Whether exports can be created and read: the ledger answers. Never depends on an upstream.
     func isReady() async -> Bool
 
-    /// Accepts an export. It is validated and stored when this returns, and started later.
-    func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation
+    /// Accepts an export of the viewer's. It is validated and stored when this returns, and started later.
+    func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation
 
     /// An export as the gateway knows it. The owner's token is kept in memory for the calls that follow. An export that waits
     /// for a token goes on, unless this token was refused a moment ago.
@@ -24,23 +24,22 @@ public protocol ExportService: Sendable {
     /// callers' tokens, the upstream is polled for the owner only; for others the export is returned as known.
     func export(
         _ id: ExportID,
-        owner: String?,
-        refresh: Bool,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        refresh: Bool
     ) async throws(GatewayError) -> Export
 
     /// The export if it is in memory, as `export` without a token and without `refresh` would return it. Returns at once: the
-    /// ledger is not read. Nil where it is not in memory, and for an export that `owner` may not see; `export` tells these apart.
-    func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot?
+    /// ledger is not read. Nil where it is not in memory, and for an export that the viewer may not see; `export` tells these apart.
+    func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot?
 
     /// Finds an export like `snapshot`, and reads the ledger where it is not in memory. Calls `then` once, on any thread. It gets
-    /// nil for an unknown export, for one that `owner` may not see, and where it cannot be read; `export` tells these apart.
-    func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void)
+    /// nil for an unknown export, for one that the viewer may not see, and where it cannot be read; `export` tells these apart.
+    func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void)
 
     /// Calls `then` once, on any thread, as soon as the export's revision is higher than `revision`, or the export is settled.
     /// It gets the export as it is then, or nil when nothing will change any more because the gateway stops. After `cancel` it is
     /// not called, unless it is being called at that moment. Returns nil where a service has no such watch;
-    /// `export(_:owner:changedFrom:within:)` waits then.
+    /// `export(_:for:changedFrom:within:)` waits then.
     func watch(
         _ id: ExportID,
         beyond revision: Int64,
@@ -50,22 +49,23 @@ public protocol ExportService: Sendable {
     /// Returns as soon as the export's revision differs from `revision`, or it is settled, or after `timeout`.
     func export(
         _ id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export
 
-    /// One page of exports, newest first. The filter says whose.
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
+    /// One page of the exports that the viewer may see, newest first.
+    func exports(
+        matching filter: ExportFilter,
+        for viewer: Viewer,
+        before: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> ExportPage
 
     /// Stops an export: upstream where that is possible, otherwise only its tracking here. `cancellation` says which.
     /// An export that has already ended is returned unchanged. Throws `forbidden` where the job would have to be canceled
     /// upstream with the owner's token, and the caller is not the owner.
-    func cancel(
-        _ id: ExportID,
-        owner: String?,
-        authorization: CallerAuthorization
-    ) async throws(GatewayError) -> Export
+    func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export
 
     /// Decides the outcome of an unconfirmed start, where the upstream does not say it. The decision is carried out, and logged
     /// with the caller who made it. The same decision once more changes nothing.
@@ -76,10 +76,9 @@ public protocol ExportService: Sendable {
     /// credential, or with the owner's token. Without either of them, it is checked later.
     func resolve(
         _ id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         as decision: SubmissionDecision,
-        revision: Int64?,
-        authorization: CallerAuthorization
+        revision: Int64?
     ) async throws(GatewayError) -> Export
 
     /// Opens the file, or the part of it that `range` names if the upstream serves parts. The head says what came. Throws
@@ -94,9 +93,8 @@ public protocol ExportService: Sendable {
     func open(
         _ fileID: String,
         of id: ExportID,
-        owner: String?,
-        range: FileRange?,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        range: FileRange?
     ) async throws(GatewayError) -> FileBody
 
     /// Stores that a delivery begins (`underWay`), and later, with the same id, how it ended and what it found of the files
@@ -109,7 +107,7 @@ public protocol ExportService: Sendable {
     /// for an unknown export.
     func deliveries(
         of id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         requestID: String?,
         after: ExportID?,
         limit: Int
@@ -118,9 +116,11 @@ public protocol ExportService: Sendable {
 
 extension ExportService {
     /// A service without snapshots in memory finds none.
-    public func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? { nil }
+    public func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot? { nil }
 
-    public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) { then(nil) }
+    public func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        then(nil)
+    }
 
     public func watch(
         _ id: ExportID,
@@ -143,10 +143,7 @@ public struct ExportDraft: Sendable {
     public var name: String?
     /// The provider's options object, not validated.
     public var options: JSONValue
-    public var createdBy: String
     public var idempotency: Idempotency?
-    /// The caller's own upstream token.
-    public var authorization: Secret?
 
     /// Makes a draft.
     public init(
@@ -154,23 +151,19 @@ public struct ExportDraft: Sendable {
         connection: String? = nil,
         name: String? = nil,
         options: JSONValue,
-        createdBy: String,
-        idempotency: Idempotency? = nil,
-        authorization: Secret? = nil
+        idempotency: Idempotency? = nil
     ) {
         self.provider = provider
         self.connection = connection
         self.name = name
         self.options = options
-        self.createdBy = createdBy
         self.idempotency = idempotency
-        self.authorization = authorization
     }
 }
 
 /// The options may hold secrets until they have been validated, so they are not printed.
 extension ExportDraft: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "ExportDraft(\(provider), by \(createdBy))" }
+    public var description: String { "ExportDraft(\(provider))" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -2,15 +2,11 @@ import ExportLedger
 public import Exports
 
 extension ExportEngine {
-    public func cancel(
-        _ id: ExportID,
-        owner: String? = nil,
-        authorization: CallerAuthorization
-    ) async throws(GatewayError) -> Export {
-        let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
+    public func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        let record = try await takeToken(of: viewer, for: knownRecord(id, for: viewer))
         if record.export.isFinal { return record.export }
         let life = life(of: record.export)
-        let isOthers = life.isOthers(record.export, authorization)
+        let isOthers = life.isOthers(record.export, viewer)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
         if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
             // The background can cancel with the refresh token, unless that was refused before.
@@ -23,7 +19,7 @@ extension ExportEngine {
         let wished = try await asking {
             try await self.transitions.apply(.cancelRequested(withOwnersToken: !isOthers), to: id, fence: nil, life)
         }
-        guard let wished else { return try await knownRecord(id).export }
+        guard let wished else { return try await knownRecord(id, for: viewer).export }
         if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
         worker(of: record.export)?.wake(id)
         // A start that is under way comes first; the cancellation follows when its outcome is known.

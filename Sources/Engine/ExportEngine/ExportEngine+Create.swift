@@ -4,15 +4,15 @@ import JSON
 import Logging
 
 extension ExportEngine {
-    public func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation {
+    public func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
         let now = time.now()
         let claimsSince = now + (.zero - settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
             // Only a short cut for what can be answered without validation: the insertion below decides.
             let earlier = try await asking {
-                try await self.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
+                try await self.ledger.claimed(idempotency, by: viewer.id, claimsSince: claimsSince)
             }
-            if let earlier { return try await creation(earlier, draft) }
+            if let earlier { return try await creation(earlier, for: viewer) }
         }
 
         let worker = try worker(for: draft)
@@ -23,7 +23,7 @@ extension ExportEngine {
         } catch {
             throw GatewayError(error, faultsBelow: JSONPointer.step(descriptor.optionsMember))
         }
-        if descriptor.capabilities.delegatedOnly && draft.authorization == nil { throw Self.tokenNeeded(descriptor) }
+        if descriptor.capabilities.delegatedOnly && viewer.token == nil { throw Self.tokenNeeded(descriptor) }
 
         let id = random.newID(at: now)
         let record = LedgerRecord(
@@ -33,7 +33,7 @@ extension ExportEngine {
                 connection: worker.connection.name,
                 name: draft.name ?? valid.plan.suggestedName,
                 createdAt: now,
-                createdBy: draft.createdBy,
+                createdBy: viewer.id,
                 source: valid.plan.source
             ),
             plan: valid.plan,
@@ -41,7 +41,7 @@ extension ExportEngine {
         )
         // Kept before the ledger has the export: a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
-        if let token = draft.authorization { _ = callerTokens.keep(token, for: id, at: now) }
+        if let token = viewer.token { _ = callerTokens.keep(token, for: id, at: now) }
         snapshots.creates(id)
         var created: Export?
         defer { snapshots.created(id, created) }
@@ -52,7 +52,7 @@ extension ExportEngine {
             }
             guard case .created = outcome else {
                 removeSecrets(of: id, worker)
-                return try await creation(outcome, draft)
+                return try await creation(outcome, for: viewer)
             }
             created = record.export
         } catch {
@@ -83,13 +83,13 @@ extension ExportEngine {
         callerTokens.remove(id)
     }
 
-    private func creation(_ outcome: InsertOutcome, _ draft: ExportDraft) async throws(GatewayError) -> Creation {
+    private func creation(_ outcome: InsertOutcome, for viewer: Viewer) async throws(GatewayError) -> Creation {
         switch outcome {
         case .created(let record):
             return Creation(export: record.export, isReplay: false)
         case .replayed(let record):
             snapshots.saw(record.export)
-            let record = try await takeToken(draft.authorization, for: record)
+            let record = try await takeToken(of: viewer, for: record)
             return Creation(export: record.export, isReplay: true)
         case .keyReused:
             throw GatewayError(

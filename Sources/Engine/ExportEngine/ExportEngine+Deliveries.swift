@@ -40,12 +40,12 @@ extension ExportEngine {
 
     public func deliveries(
         of id: ExportID,
-        owner: String? = nil,
-        requestID: String? = nil,
+        for viewer: Viewer,
+        requestID: String?,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
-        if owner != nil { _ = try await knownExport(id, owner: owner) }
+        if !viewer.seesAll { _ = try await knownExport(id, for: viewer) }
         let page = try await asking {
             try await self.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
         }

@@ -6,15 +6,14 @@ extension ExportEngine {
     public func open(
         _ fileID: String,
         of id: ExportID,
-        owner: String? = nil,
-        range: FileRange?,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        range: FileRange?
     ) async throws(GatewayError) -> FileBody {
-        let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
+        let record = try await takeToken(of: viewer, for: knownRecord(id, for: viewer))
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
         // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
-        let isOwner = authorization.isOwner(of: record.export)
-        let token = authorization.token ?? (isOwner ? callerTokens.token(for: id) : nil)
+        let isOwner = viewer.owns(record.export)
+        let token = viewer.token ?? (isOwner ? callerTokens.token(for: id) : nil)
         if worker.life.capabilities.delegatedOnly && token == nil {
             throw Self.tokenNeeded(worker.connection.descriptor)
         }
@@ -22,24 +21,24 @@ extension ExportEngine {
             .caller,
             for: record.export,
             authorization: token,
-            downloadAuthorization: authorization.downloadToken
+            downloadAuthorization: viewer.downloadToken
         )
         // The callers who download take turns, whoever created the export. Nobody waits for a measurement.
-        context.caller = authorization.caller
-        if authorization.caller?.isEmpty == true { context.priority = .poll }
+        context.caller = viewer.callerID
+        if viewer.identity == .gateway { context.priority = .poll }
         do {
             return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
-            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, viewer) }
             guard [.gone, .notFound, .forbidden].contains(error.code) else { throw GatewayError(error) }
-            let word = try await ask(worker, for: fileID, of: reference, record, authorization, context, after: error)
+            let word = try await ask(worker, for: fileID, of: reference, record, viewer, context, after: error)
             guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
         // The upstream says that the file is there: the refusal may have been temporary.
         do {
             return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
-            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, authorization) }
+            if token != nil, worker.life.asksForAuthorization(error) { throw Self.refused(error, viewer) }
             guard [.gone, .notFound].contains(error.code) else { throw GatewayError(error) }
             throw Self.missing(.listed, error)
         }
@@ -51,7 +50,7 @@ extension ExportEngine {
         for fileID: String,
         of reference: UpstreamReference,
         _ record: LedgerRecord,
-        _ authorization: CallerAuthorization,
+        _ viewer: Viewer,
         _ context: CallContext,
         after error: ProviderError
     ) async throws(GatewayError) -> FileWord {
@@ -65,7 +64,7 @@ extension ExportEngine {
             ]
         )
         // What an upstream does not show to another caller may be there for the owner.
-        if worker.life.isOthers(record.export, authorization) { return word }
+        if worker.life.isOthers(record.export, viewer) { return word }
         let id = record.export.id
         let after = try await asking {
             try await self.transitions.apply(.filesAsked(word), to: id, fence: nil, worker.life)
@@ -116,11 +115,11 @@ extension ExportEngine {
     /// Why the upstream refuses the caller's token, and what the caller can do about it.
     ///
     /// The kept token stays: perhaps only the token for the download hosts is missing, or a permission that only they need.
-    private static func refused(_ error: ProviderError, _ authorization: CallerAuthorization) -> GatewayError {
+    private static func refused(_ error: ProviderError, _ viewer: Viewer) -> GatewayError {
         // These errors already say what a new token has to prove, or which token is missing.
         if error.challenge != nil || error.problem == .upstreamAuthorizationRequired { return GatewayError(error) }
         let advice =
-            authorization.downloadToken == nil
+            viewer.downloadToken == nil
             ? "If your token has ended, send a new one in the header Upstream-Authorization."
             : "If a token that you sent has ended, send a new one in its header."
         var problem = GatewayError(error)

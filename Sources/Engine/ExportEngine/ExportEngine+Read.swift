@@ -4,14 +4,13 @@ public import Exports
 extension ExportEngine {
     public func export(
         _ id: ExportID,
-        owner: String? = nil,
-        refresh: Bool,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        refresh: Bool
     ) async throws(GatewayError) -> Export {
         // Without a token and without `refresh`, only the visible state counts.
-        if !refresh, authorization.token == nil { return try await knownExport(id, owner: owner) }
-        let known = try await knownRecord(id, owner: owner)
-        let record = try await takeToken(of: authorization, for: known)
+        if !refresh, viewer.token == nil { return try await knownExport(id, for: viewer) }
+        let known = try await knownRecord(id, for: viewer)
+        let record = try await takeToken(of: viewer, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
             // This request drives the export, so its answer has the outcome. Not every step shows in the export.
             return try await waiting(on: id, until: time.now() + settings.authorizationWait) {
@@ -24,18 +23,18 @@ extension ExportEngine {
             return record.export
         }
         // No caller acts with another caller's token.
-        guard !worker.life.isOthers(record.export, authorization) else { return record.export }
+        guard !worker.life.isOthers(record.export, viewer) else { return record.export }
         // A kept refresh token is for the background only: a caller's request does not use it.
         if worker.refreshToken(of: record.export) != nil, callerTokens.token(for: id) == nil { return record.export }
         let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
-        var export = try await knownRecord(id).export
+        var export = try await knownRecord(id, for: viewer).export
         if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }
         return export
     }
 
     public func export(
         _ id: ExportID,
-        owner: String? = nil,
+        for viewer: Viewer,
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
@@ -43,7 +42,7 @@ extension ExportEngine {
         do {
             return try await changes.watching(id, beyond: revision) { signal in
                 // Read after the watch began: every later change is notified.
-                var export = try await knownExport(id, owner: owner)
+                var export = try await knownExport(id, for: viewer)
                 var isOver = false
                 while export.revision == revision, !export.isFinal, !isOver, !changes.isClosed,
                     !Task.isCancelled, time.now() < deadline
@@ -63,14 +62,12 @@ extension ExportEngine {
         }
     }
 
-    public func snapshot(of id: ExportID, owner: String? = nil) -> ExportSnapshot? {
-        snapshots.inMemory(id, owner: owner)
+    public func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot? {
+        snapshots.inMemory(id, for: viewer)
     }
 
-    public func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
-        snapshots.find(id) { snapshot in
-            then(snapshot.flatMap { owner == nil || $0.export.createdBy == owner ? $0 : nil })
-        }
+    public func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        snapshots.find(id) { snapshot in then(snapshot.flatMap { viewer.maySee($0.export) ? $0 : nil }) }
     }
 
     public func watch(
@@ -88,10 +85,11 @@ extension ExportEngine {
 
     public func exports(
         matching filter: ExportFilter,
+        for viewer: Viewer,
         before: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> ExportPage {
-        let snapshots = snapshots
+        let (snapshots, filter) = (snapshots, viewer.narrowed(filter))
         snapshots.beginList()
         defer { snapshots.endList() }
         var page = try await asking {
@@ -112,7 +110,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> LedgerRecord {
         do {
             return try await changes.watching(id) { signal in
-                var record = try await knownRecord(id)
+                var record = try await knownRecord(id, for: .gateway)
                 // Every later change has a higher order.
                 var lastOrder = snapshots.orders.last
                 var isOver = false
@@ -128,7 +126,7 @@ extension ExportEngine {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {
                         // The change was under way while the record was read, and may or may not be in it.
-                        record = try await knownRecord(id)
+                        record = try await knownRecord(id, for: .gateway)
                         lastOrder = snapshots.orders.last
                     }
                 }
@@ -146,23 +144,16 @@ extension ExportEngine {
 
     /// Keeps the token that an export's owner brought. An export that waited for one goes on at once. A token that was refused a
     /// moment ago changes nothing: it would be refused again, and each attempt costs the upstream several calls.
-    func takeToken(
-        of authorization: CallerAuthorization,
-        for record: LedgerRecord
-    ) async throws(GatewayError) -> LedgerRecord {
-        guard authorization.isOwner(of: record.export) else { return record }
-        return try await takeToken(authorization.token, for: record)
-    }
-
-    /// Keeps the token that the export's owner brought.
-    func takeToken(_ token: Secret?, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
+    func takeToken(of viewer: Viewer, for record: LedgerRecord) async throws(GatewayError) -> LedgerRecord {
         let id = record.export.id
-        guard let token, record.phase != .settled || record.export.status.hasResult else { return record }
+        guard viewer.owns(record.export), let token = viewer.token,
+            record.phase != .settled || record.export.status.hasResult
+        else { return record }
         let isNew = callerTokens.token(for: id) != token
         guard callerTokens.keep(token, for: id, at: time.now()), record.phase != .settled else { return record }
         // Read again: a task that did not find the token may have stored meanwhile that the export waits for it. For a token that
         // the worker could find, the ledger is not read twice for each request.
-        let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id)
+        let record = record.progress.awaitsAuthorization || !isNew ? record : try await knownRecord(id, for: viewer)
         if record.phase == .settled, !record.export.status.hasResult {
             callerTokens.remove(id)
             return record

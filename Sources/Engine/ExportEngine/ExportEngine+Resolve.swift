@@ -5,12 +5,11 @@ import Logging
 extension ExportEngine {
     public func resolve(
         _ id: ExportID,
-        owner: String? = nil,
+        for viewer: Viewer,
         as decision: SubmissionDecision,
-        revision: Int64?,
-        authorization: CallerAuthorization
+        revision: Int64?
     ) async throws(GatewayError) -> Export {
-        let record = try await knownRecord(id, owner: owner)
+        let record = try await knownRecord(id, for: viewer)
         if let revision, revision != record.export.revision {
             throw GatewayError(.preconditionFailed, "The export has changed since. Look at it again before you decide.")
         }
@@ -21,7 +20,7 @@ extension ExportEngine {
         guard let worker = worker(of: record.export) else {
             throw GatewayError(.unavailable, "The connection \(record.export.connection) is not configured any more.")
         }
-        let made = try await carriedOut(decision, record, worker, authorization)
+        let made = try await carriedOut(decision, record, worker, viewer)
         let after: LedgerRecord?
         do {
             after = try await transitions.apply(.decided(made), to: id, fence: nil, worker.life)
@@ -36,13 +35,13 @@ extension ExportEngine {
             )
         }
         guard let after, after.progress.decision == made.asked.text else {
-            throw try await Self.nothingToDecide(knownRecord(id))
+            throw try await Self.nothingToDecide(knownRecord(id, for: viewer))
         }
         logger.notice(
             "somebody decided about a start that was not confirmed",
             metadata: [
                 "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(made.asked.text)",
-                "caller": "\(authorization.caller ?? "-")",
+                "caller": "\(viewer.callerID ?? "-")",
             ]
         )
         if after.phase == .settled { worker.wake(id) } else { worker.adopt(after) }
@@ -54,7 +53,7 @@ extension ExportEngine {
         _ decision: SubmissionDecision,
         _ record: LedgerRecord,
         _ worker: ConnectionWorker,
-        _ authorization: CallerAuthorization
+        _ viewer: Viewer
     ) async throws(GatewayError) -> ExportLife.Decision {
         guard case .started(let upstreamID) = decision else { return decision == .abandoned ? .abandoned : .notStarted }
         let provider = worker.connection.provider
@@ -78,8 +77,8 @@ extension ExportEngine {
         }
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
         // No caller acts with another caller's token: the next poll finds out.
-        let isOwner = authorization.isOwner(of: record.export)
-        let token = isOwner ? authorization.token ?? callerTokens.token(for: record.export.id) : nil
+        let isOwner = viewer.owns(record.export)
+        let token = isOwner ? viewer.token ?? callerTokens.token(for: record.export.id) : nil
         if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
         let answers = await provider.observe(
             [reference],

@@ -142,9 +142,9 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `owner` may not see.
-    func knownRecord(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> LedgerRecord {
-        try await known(id, owner, \.export) {
+    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `viewer` may not see.
+    func knownRecord(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> LedgerRecord {
+        try await known(id, viewer, \.export) {
             let record = try await self.ledger.record(id)
             if let record { self.snapshots.saw(record.export) }
             return record
@@ -152,26 +152,24 @@ public final class ExportEngine: ExportService {
     }
 
     /// What callers see of an export, from memory if possible. Throws like `knownRecord`.
-    func knownExport(_ id: ExportID, owner: String? = nil) async throws(GatewayError) -> Export {
-        try await known(id, owner, \.export) { try await self.snapshots.current(id) }.export
+    func knownExport(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        try await known(id, viewer, \.export) { try await self.snapshots.current(id) }.export
     }
 
     private func known<Value: Sendable>(
         _ id: ExportID,
-        _ owner: String?,
+        _ viewer: Viewer,
         _ export: KeyPath<Value, Export>,
         _ read: () async throws -> Value?
     ) async throws(GatewayError) -> Value {
         let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
         do throws(GatewayError) {
-            guard let value = try await asking(read), owner == nil || value[keyPath: export].createdBy == owner else {
-                throw unknown
-            }
+            guard let value = try await asking(read), viewer.maySee(value[keyPath: export]) else { throw unknown }
             return value
         } catch {
             // Only the owner learns that there is an export whose row cannot be read.
-            guard let owner, let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,
-                ledgerError.owner != owner
+            guard let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,
+                !viewer.maySeeExports(of: ledgerError.owner)
             else { throw error }
             throw unknown
         }

@@ -87,8 +87,8 @@ struct ExportLife: Sendable {
     }
 
     /// Whether the export runs on the token of another caller than the one who asks.
-    func isOthers(_ export: Export, _ authorization: CallerAuthorization) -> Bool {
-        capabilities.delegatedOnly && !authorization.isOwner(of: export)
+    func isOthers(_ export: Export, _ viewer: Viewer) -> Bool {
+        capabilities.delegatedOnly && !viewer.owns(export)
     }
 
     /// Applies an event. An event that does not fit the record's phase changes nothing. `jitter` is in 0..<1. `held` is how

@@ -82,11 +82,9 @@ final class Snapshots: Sendable {
         misses = counter("miss")
     }
 
-    /// The snapshot, where it is in memory and `owner` may see it; nil sees everybody's.
-    func inMemory(_ id: ExportID, owner: String?) -> ExportSnapshot? {
-        guard let found = state.withLock({ $0.map.find(id) }), owner == nil || found.export.createdBy == owner else {
-            return nil
-        }
+    /// The snapshot, where it is in memory and `viewer` may see it.
+    func inMemory(_ id: ExportID, for viewer: Viewer) -> ExportSnapshot? {
+        guard let found = state.withLock({ $0.map.find(id) }), viewer.maySee(found.export) else { return nil }
         hits.increment()
         return found
     }

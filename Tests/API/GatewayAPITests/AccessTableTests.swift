@@ -216,12 +216,12 @@ import Testing
                 let answer = try await ask(visitor, route, way, scene.export.id, scene)
                 // The export of the table is no unconfirmed one.
                 #expect(answer.status < 400 || (route.operation == .resolveExport && answer.code == "submission-known"))
-                let heard = scene.gateway.service.state.withLock { $0.authorizations }
+                let heard = scene.gateway.service.state.withLock { $0.viewers }
                 #expect(heard.isEmpty == (route.operation == .listExportDeliveries), "\(route.operation)")
-                for authorization in heard {
-                    #expect(authorization.token == Secret("own-token"), "\(route.operation)")
+                for viewer in heard {
+                    #expect(viewer.token == Secret("own-token"), "\(route.operation)")
                     let isOwner = visitor.isOwner || visitor.comesToOpenDoor
-                    #expect(authorization.isOwner(of: scene.export) == isOwner, "\(name): \(route.operation)")
+                    #expect(viewer.owns(scene.export) == isOwner, "\(name): \(route.operation)")
                 }
             }
         }

@@ -35,7 +35,8 @@ import Testing
         #expect(draft.name == "Sales")
         #expect(draft.connection == nil)
         #expect(draft.idempotency == nil)
-        #expect(draft.authorization == nil)
+        let viewer = try #require(gateway.service.state.withLock { $0.creators.last })
+        #expect(viewer == Viewer(.anonymous, token: nil, downloadToken: nil))
     }
 
     @Test func linksAreAbsoluteWhereTheAddressIsConfigured() async throws {
@@ -82,8 +83,8 @@ import Testing
         let gateway = TestGateway()
         let answer = try await gateway.create(Self.body, headers: [.upstreamAuthorization: "Bearer abc.def-_~+/=="])
         #expect(answer.status == 202)
-        let draft = try #require(gateway.service.state.withLock { $0.drafts.last })
-        #expect(draft.authorization?.reveal() == "abc.def-_~+/==")
+        let viewer = try #require(gateway.service.state.withLock { $0.creators.last })
+        #expect(viewer.token?.reveal() == "abc.def-_~+/==")
         let longest = String(repeating: "x", count: 16_384)
         #expect(
             try await gateway.create(Self.body, headers: [.upstreamAuthorization: "Bearer \(longest)"]).status == 202

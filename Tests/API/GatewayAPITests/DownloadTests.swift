@@ -34,7 +34,7 @@ import Testing
             #expect(answer.headers[.xContentTypeOptions] == "nosniff")
             #expect(answer.headers[.contentLength] == "8")
             #expect(answer.headers[.vary] == (path == "content" ? "Accept, Accept-Encoding" : "Accept-Encoding"))
-            #expect(gateway.service.state.withLock { $0.authorizations.map { $0.token?.reveal() } } == ["t", "t"])
+            #expect(gateway.service.state.withLock { $0.viewers.map { $0.token?.reveal() } } == ["t", "t"])
         }
         let answer = try await gateway.call(.get, "/exports/\(export.id)/files")
         #expect(answer.json["value"]?.array?.first?["href"]?.string == "files/1")

@@ -29,7 +29,7 @@ import Testing
         #expect(try await gateway.call(.head, target, headers: headers).status == 200)
         #expect(gateway.service.state.withLock { $0.effects }.allSatisfy { $0 != "opened" })
         #expect(try await gateway.call(.get, target, headers: headers).status == 200)
-        let opened = try #require(gateway.service.state.withLock { $0.authorizations.last })
+        let opened = try #require(gateway.service.state.withLock { $0.viewers.last })
         #expect(opened.token == Secret("of-the-api"))
         #expect(opened.downloadToken == Secret("of-the-files"))
     }
@@ -46,7 +46,7 @@ import Testing
             #expect(answer.json["parameter"]?.string == "Upstream-Download-Authorization")
             #expect(answer.json["detail"]?.string?.contains("/exports/{id}/content") == true)
         }
-        let state = gateway.service.state.withLock { ($0.drafts.count, $0.authorizations.count, $0.effects) }
+        let state = gateway.service.state.withLock { ($0.drafts.count, $0.viewers.count, $0.effects) }
         #expect(state == (0, 0, []))
     }
 

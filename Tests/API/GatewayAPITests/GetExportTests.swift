@@ -128,7 +128,7 @@ import Testing
             headers: [.cacheControl: "max-age=0, No-Cache", .upstreamAuthorization: "bearer tok"]
         )
         #expect(gateway.service.state.withLock { $0.refreshes } == 1)
-        #expect(gateway.service.state.withLock { $0.authorizations.last?.token?.reveal() } == "tok")
+        #expect(gateway.service.state.withLock { $0.viewers.last?.token?.reveal() } == "tok")
     }
 
     @Test(arguments: ["x", "01981f3e-7c1a-7b52-9d3e-0242ac12000", "01981f3e-7c1a-7b52-9d3e-0242ac120002", "%00"])
@@ -147,7 +147,7 @@ import Testing
         await time.sleepers(atLeast: 1)
         gateway.service.change(export.id) { $0.status = .succeeded }
         time.advance(by: .seconds(59))
-        #expect(gateway.service.state.withLock { $0.authorizations.count } == 1)
+        #expect(gateway.service.state.withLock { $0.viewers.count } == 1)
         time.advance(by: .seconds(1))
         let changed = try await answer
         #expect(changed.status == 200)

@@ -251,7 +251,7 @@ import Testing
                 #expect(refused.body.contains("must not have more than 65536 bytes together"))
             }
         }
-        let opened = try #require(gateway.service.state.withLock { $0.authorizations.last })
+        let opened = try #require(gateway.service.state.withLock { $0.viewers.last })
         #expect(opened.token == Secret(token) && opened.downloadToken == Secret(token))
     }
 

@@ -41,8 +41,8 @@ import Testing
             }
         }
         // The one was never asked for it.
-        #expect(ready.service.state.withLock { $0.authorizations.isEmpty })
-        #expect(read.service.state.withLock { $0.authorizations.count } == 16)
+        #expect(ready.service.state.withLock { $0.viewers.isEmpty })
+        #expect(read.service.state.withLock { $0.viewers.count } == 16)
     }
 
     @Test func newerWordIsNotHadFromWhatIsInMemory() async throws {
@@ -50,7 +50,7 @@ import Testing
         let export = put(gateway)
         _ = try await gateway.call(.get, "/exports/\(export.id)", headers: [.cacheControl: "no-cache"])
         _ = try await gateway.call(.get, "/exports/\(export.id)", headers: [.upstreamAuthorization: "Bearer x"])
-        #expect(gateway.service.state.withLock { $0.authorizations.count } == 2)
+        #expect(gateway.service.state.withLock { $0.viewers.count } == 2)
     }
 
     @Test func aPatchedAnswerIsTheOneThatIsEncodedAnew() {

@@ -61,9 +61,7 @@ import Testing
     @Test func draftsDoNotPrintTheirOptions() {
         let draft = ExportDraft(
             provider: ProviderID("p"),
-            options: ["sas": "very-secret"],
-            createdBy: "alice",
-            authorization: secret
+            options: ["sas": "very-secret"]
         )
         var dumped = ""
         dump(draft, to: &dumped)
@@ -74,7 +72,7 @@ import Testing
 
     @Test func contextsAndPlansDoNotPrintThemEither() {
         let context = CallContext(requestID: "r", authorization: secret, downloadAuthorization: secret)
-        let brought = CallerAuthorization(caller: "alice", token: secret, downloadToken: secret)
+        let brought = Viewer(.anonymous, token: secret, downloadToken: secret)
         let validated = ValidatedExport(
             plan: ExportPlan(source: [:], suggestedName: "n"),
             secrets: ["/containerSasUri": secret]
@@ -83,23 +81,6 @@ import Testing
             var dumped = ""
             dump(value, to: &dumped)
             for text in ["\(value)", String(reflecting: value), dumped] { #expect(!text.contains("very-secret")) }
-        }
-    }
-
-    @Test func anExportIsItsCreatorsOrEverybodys() {
-        var random = SystemRandomNumberGenerator()
-        let now = Timestamp(milliseconds: 1)
-        let export = Export(
-            id: ExportID(at: now, random: &random),
-            provider: ProviderID("p"),
-            connection: "c",
-            name: "n",
-            createdAt: now,
-            createdBy: "alice",
-            source: [:]
-        )
-        for (caller, isOwner) in [("alice", true), ("bob", false), ("", false), (nil, true)] as [(String?, Bool)] {
-            #expect(CallerAuthorization(caller: caller).isOwner(of: export) == isOwner)
         }
     }
 }

@@ -94,7 +94,7 @@ import Testing
         let id = try await tracked(first)
         let second = try first.restarted()
         try await second.running {
-            let export = try await second.engine.cancel(id, authorization: .owner())
+            let export = try await second.engine.cancel(id, for: .owner())
             #expect(export.cancellation == .confirmed)
         }
         #expect(calls(first).refreshTokens == [nil, Secret("1")])
@@ -133,10 +133,10 @@ import Testing
             #expect(held.export.notice?.code == .upstreamAuthorizationRequired)
             #expect(try await first.ledger.refreshToken(of: id) == nil)
             let error = await #expect(throws: GatewayError.self) {
-                try await second.engine.cancel(id, authorization: .owner())
+                try await second.engine.cancel(id, for: .owner())
             }
             #expect(error?.code == .upstreamAuthorizationRequired)
-            _ = try await second.engine.export(id, refresh: false, authorization: .owner("new"))
+            _ = try await second.engine.export(id, for: .owner("new"), refresh: false)
             let record = try await second.until(id) { $0.isSettled }
             #expect(record.export.status == .succeeded)
         }
@@ -163,7 +163,7 @@ import Testing
             let held = try await second.drive(id) { $0.progress.awaitsAuthorization }
             #expect(held.export.notice?.code == .upstreamClaimsRequired)
             // What was not good enough for a poll is not for a cancellation either.
-            await #expect(throws: GatewayError.self) { try await second.engine.cancel(id, authorization: .owner()) }
+            await #expect(throws: GatewayError.self) { try await second.engine.cancel(id, for: .owner()) }
         }
         #expect(try await first.ledger.refreshToken(of: id) != nil)
         #expect(first.provider.count(.observe) == 1)
@@ -175,13 +175,13 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             while second.time.sleeperCount < 2 { await Task.yield() }
-            let known = try await second.engine.export(id, refresh: true, authorization: .owner())
+            let known = try await second.engine.export(id, for: .owner(), refresh: true)
             #expect(known.observedAt == nil)
             #expect(first.provider.count(.observe) == 0)
             first.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
-            let asked = try await second.engine.export(id, refresh: true, authorization: .owner("own"))
+            let asked = try await second.engine.export(id, for: .owner("own"), refresh: true)
             #expect(asked.status == .succeeded)
-            _ = try await second.engine.open("1", of: id, range: nil, authorization: .owner())
+            _ = try await second.engine.open("1", of: id, for: .owner(), range: nil)
         }
         #expect(calls(first).tokens == [Secret("t"), Secret("own"), Secret("own")])
         #expect(calls(first).stores == [id, id, nil])
@@ -195,7 +195,7 @@ import Testing
         try await second.running {
             _ = try await second.drive(id)
             let error = await #expect(throws: GatewayError.self) {
-                try await second.engine.open("1", of: id, range: nil, authorization: .owner())
+                try await second.engine.open("1", of: id, for: .owner(), range: nil)
             }
             #expect(error?.code == .upstreamAuthorizationRequired)
         }
@@ -231,7 +231,7 @@ import Testing
                 if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.status == .canceled)
             gate.open()
             while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }

@@ -132,23 +132,22 @@ struct Bench: Sendable {
         }
     }
 
-    func draft(
-        _ options: JSONValue = [:],
-        key: Idempotency? = nil,
-        token: String? = nil
-    ) -> ExportDraft {
+    func draft(_ options: JSONValue = [:], key: Idempotency? = nil) -> ExportDraft {
         ExportDraft(
             provider: descriptor.id,
             name: "Name",
             options: options,
-            createdBy: "alice",
-            idempotency: key,
-            authorization: token.map { Secret($0) }
+            idempotency: key
         )
     }
 
     func create(_ options: JSONValue = [:], token: String? = nil) async throws -> ExportID {
-        try await engine.create(draft(options, token: token)).export.id
+        try await engine.create(draft(options), for: .owner(token)).export.id
+    }
+
+    /// The deliveries of an export, for somebody who sees all exports.
+    func deliveries(of id: ExportID, requestID: String? = nil, after: ExportID? = nil) async throws -> [Delivery] {
+        try await engine.deliveries(of: id, for: .auditor(), requestID: requestID, after: after, limit: 9).deliveries
     }
 
     func record(_ id: ExportID) async throws -> LedgerRecord {
@@ -186,15 +185,15 @@ struct Bench: Sendable {
     }
 }
 
-extension CallerAuthorization {
-    /// What the owner of a bench's exports brings.
-    static func owner(_ token: String? = nil) -> CallerAuthorization { bringing(token, "alice") }
+extension Viewer {
+    /// The owner of a bench's exports.
+    static func owner(_ token: String? = nil) -> Viewer { caller("alice", token) }
 
-    /// What somebody brings who sees all exports and owns none.
-    static func auditor(_ token: String? = nil) -> CallerAuthorization { bringing(token, nil) }
+    /// Somebody who sees all exports and owns none.
+    static func auditor(_ token: String? = nil) -> Viewer { caller("auditor", seesAll: true, token) }
 
-    static func bringing(_ token: String?, _ owner: String?) -> CallerAuthorization {
-        CallerAuthorization(caller: owner ?? "auditor", token: token.map { Secret($0) })
+    static func caller(_ id: String, seesAll: Bool = false, _ token: String? = nil) -> Viewer {
+        Viewer(.caller(id, seesAll: seesAll), token: token.map { Secret($0) }, downloadToken: nil)
     }
 }
 

@@ -13,7 +13,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "t")
             _ = try await bench.drive(id)
-            _ = try await bench.engine.open("1", of: id, range: nil, authorization: .owner())
+            _ = try await bench.engine.open("1", of: id, for: .owner(), range: nil)
         }
         #expect(tokens(bench) == [Secret("t"), Secret("t"), Secret("t")])
     }
@@ -32,7 +32,7 @@ import Testing
             #expect(held.export.notice?.code == .upstreamAuthorizationRequired)
             #expect(first.provider.count(.observe) == 0)
             // Who asks with a token is told what came of it.
-            let export = try await second.engine.export(id, refresh: false, authorization: .owner("new"))
+            let export = try await second.engine.export(id, for: .owner("new"), refresh: false)
             #expect(export.status == .succeeded && export.tracking == nil)
         }
         #expect(tokens(first) == [Secret("old"), Secret("new")])
@@ -48,7 +48,7 @@ import Testing
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
             #expect(held.phase == .accepted)
             #expect(bench.engine.callerTokens.token(for: id) == nil)
-            let export = try await bench.engine.export(id, refresh: false, authorization: .owner("new"))
+            let export = try await bench.engine.export(id, for: .owner("new"), refresh: false)
             #expect(export.upstream != nil && export.notice == nil && export.tracking == .background)
         }
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
@@ -65,7 +65,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "old")
             await bench.provider.made(.submit, atLeast: 1)
-            let early = try await bench.engine.export(id, refresh: false, authorization: .owner("new"))
+            let early = try await bench.engine.export(id, for: .owner("new"), refresh: false)
             #expect(early.notice == nil)
             gate.open()
             let started = try await bench.until(id) { $0.phase == .tracking }
@@ -87,24 +87,24 @@ import Testing
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
             #expect(held.export.notice?.upstream == words)
             for _ in 0..<4 {
-                let export = try await bench.engine.export(id, refresh: true, authorization: .owner("same"))
+                let export = try await bench.engine.export(id, for: .owner("same"), refresh: true)
                 #expect(export == held.export)
             }
             #expect(bench.provider.count(.submit) == 1)
             #expect(bench.engine.callerTokens.token(for: id) == nil)
 
-            _ = try await bench.engine.export(id, refresh: false, authorization: .owner("other"))
+            _ = try await bench.engine.export(id, for: .owner("other"), refresh: false)
             #expect(bench.provider.count(.submit) == 2)
             // Nor in turns, as clients do that have a token each.
             for second in 0..<60 {
                 let token = second.isMultiple(of: 2) ? "same" : "other"
-                _ = try await bench.engine.export(id, refresh: false, authorization: .owner(token))
+                _ = try await bench.engine.export(id, for: .owner(token), refresh: false)
                 if second < 59 { bench.time.advance(by: .seconds(1)) }
             }
             #expect(bench.provider.count(.submit) == 2)
             // The right may have been granted since.
             bench.time.advance(by: .seconds(1))
-            let started = try await bench.engine.export(id, refresh: false, authorization: .owner("same"))
+            let started = try await bench.engine.export(id, for: .owner("same"), refresh: false)
             #expect(started.upstream != nil && started.notice == nil && started.tracking == .background)
         }
         #expect(bench.provider.count(.submit) == 3)
@@ -123,12 +123,12 @@ import Testing
             let id = try await bench.create(token: "same")
             let held = try await bench.drive(id) { $0.progress.awaitsAuthorization }
             let error = await #expect(throws: GatewayError.self) {
-                try await bench.engine.cancel(id, authorization: .owner("same"))
+                try await bench.engine.cancel(id, for: .owner("same"))
             }
             #expect(error?.code == .upstreamAuthorizationRequired)
             #expect(error?.detail == held.export.notice?.detail && error?.upstream == words)
             #expect(try await bench.record(id) == held)
-            let export = try await bench.engine.cancel(id, authorization: .owner("other"))
+            let export = try await bench.engine.cancel(id, for: .owner("other"))
             #expect(export.cancellation == .confirmed)
         }
     }
@@ -147,9 +147,9 @@ import Testing
         try await second.running {
             let id = held.export.id
             // Another process has no memory of the refusal.
-            let known = try await second.engine.export(id, refresh: false, authorization: .owner())
+            let known = try await second.engine.export(id, for: .owner(), refresh: false)
             #expect(known.notice == held.export.notice && known.notice?.upstream == words)
-            let export = try await second.engine.export(id, refresh: false, authorization: .owner("same"))
+            let export = try await second.engine.export(id, for: .owner("same"), refresh: false)
             #expect(export.upstream != nil && export.notice == nil)
         }
     }
@@ -160,7 +160,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "old")
             let held = try await bench.drive(id) { $0.progress.awaitsAuthorization }
-            let export = try await bench.engine.export(id, refresh: false, authorization: .owner("worse"))
+            let export = try await bench.engine.export(id, for: .owner("worse"), refresh: false)
             #expect(export.tracking == .onRequest)
             #expect(export.revision > held.export.revision)
         }
@@ -179,10 +179,10 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             let error = await #expect(throws: GatewayError.self) {
-                try await second.engine.cancel(id, authorization: .owner())
+                try await second.engine.cancel(id, for: .owner())
             }
             #expect(error?.code == .upstreamAuthorizationRequired)
-            let export = try await second.engine.cancel(id, authorization: .owner("new"))
+            let export = try await second.engine.cancel(id, for: .owner("new"))
             #expect(export.cancellation == .confirmed)
         }
     }
@@ -207,7 +207,7 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             await reached.pass()
-            async let export = second.engine.export(id, refresh: false, authorization: .owner("new"))
+            async let export = second.engine.export(id, for: .owner("new"), refresh: false)
             _ = try await second.until(id) { !$0.progress.awaitsAuthorization }
             // The call waits for what comes of the token.
             while second.time.sleeperCount < 1 { await Task.yield() }

@@ -12,19 +12,19 @@ import Testing
     @Test func beforeTheStartNothingIsAsked() async throws {
         let bench = try Bench { $0.cancel = true }
         let id = try await bench.create()
-        let export = try await bench.engine.cancel(id, authorization: .owner())
+        let export = try await bench.engine.cancel(id, for: .owner())
         #expect(export.status == .canceled)
         #expect(export.cancellation == .confirmed)
         try await bench.running { await bench.time.sleepers(atLeast: 1) }
         #expect(bench.provider.count(.submit) == 0)
-        #expect(try await bench.engine.cancel(id, authorization: .owner()) == export)
+        #expect(try await bench.engine.cancel(id, for: .owner()) == export)
     }
 
     @Test func upstreamConfirms() async throws {
         let bench = try Bench { $0.cancel = true }
         try await bench.running {
             let id = try await tracked(bench)
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.status == .canceled)
             #expect(export.cancellation == .confirmed)
         }
@@ -36,7 +36,7 @@ import Testing
         bench.provider.set { $0.onCancel = { $0 == 1 ? ProviderError(.transient, "Down.") : nil } }
         try await bench.running {
             let id = try await tracked(bench)
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.cancellation == .requested)
             #expect(!export.status.isTerminal)
             let record = try await bench.drive(id)
@@ -50,7 +50,7 @@ import Testing
         bench.provider.set { $0.gates[.cancel] = Gate() }
         try await bench.running {
             let id = try await tracked(bench)
-            async let export = bench.engine.cancel(id, authorization: .owner())
+            async let export = bench.engine.cancel(id, for: .owner())
             await bench.provider.made(.cancel, atLeast: 1)
             while bench.time.sleeperCount < 2 { await Task.yield() }
             bench.time.advance(by: .seconds(10))
@@ -65,7 +65,7 @@ import Testing
         try await bench.running {
             let id = try await tracked(bench)
             let error = await #expect(throws: GatewayError.self) {
-                try await bench.engine.cancel(id, authorization: .owner())
+                try await bench.engine.cancel(id, for: .owner())
             }
             #expect(error?.code == .upstreamConflict)
             #expect(try await bench.record(id).export.cancellation == nil)
@@ -76,7 +76,7 @@ import Testing
         let bench = try Bench()
         try await bench.running {
             let id = try await tracked(bench)
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.status == .canceled)
             #expect(export.cancellation == .unsupported)
         }
@@ -95,7 +95,7 @@ import Testing
             while bench.time.sleeperCount < 2 { await Task.yield() }
             bench.time.advance(by: .seconds(5))
             await bench.provider.made(.observe, atLeast: 1)
-            let canceled = try await bench.engine.cancel(id, authorization: .owner())
+            let canceled = try await bench.engine.cancel(id, for: .owner())
             gate.open()
             while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
             #expect(try await bench.record(id).export == canceled)
@@ -109,7 +109,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create()
             await bench.provider.made(.submit, atLeast: 1)
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.cancellation == .requested)
             gate.open()
             let record = try await bench.until(id) { $0.isSettled }
@@ -133,7 +133,7 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             await reached.pass()
-            async let export = second.engine.cancel(id, authorization: .owner())
+            async let export = second.engine.cancel(id, for: .owner())
             _ = try await second.until(id) { $0.cancelWished }
             // The call waits for what comes of the wish.
             while second.time.sleeperCount < 1 { await Task.yield() }

@@ -39,7 +39,7 @@ import Testing
         let draft = first.draft(key: Idempotency(key: "k", fingerprint: "f"))
         // A ledger that fails at the very beginning ends the run with its error, as it should.
         _ = try? await first.running {
-            let id = try? await first.engine.create(draft).export.id
+            let id = try? await first.engine.create(draft, for: .owner()).export.id
             while !dying.isDead {
                 if let id, let record = try? await ledger.record(id), record.isSettled { break }
                 if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
@@ -49,7 +49,7 @@ import Testing
 
         let second = try first.restarted(on: ledger)
         return try await second.running {
-            let id = try await second.engine.create(draft).export.id
+            let id = try await second.engine.create(draft, for: .owner()).export.id
             return (try await second.drive(id), second.provider)
         }
     }
@@ -135,9 +135,9 @@ import Testing
             }
         }
         let key = Idempotency(key: "k", fingerprint: "f")
-        let draft = first.draft(key: key, token: "t")
+        let draft = first.draft(key: key)
         _ = try? await first.running {
-            let id = try? await first.engine.create(draft).export.id
+            let id = try? await first.engine.create(draft, for: .owner("t")).export.id
             while !dying.isDead {
                 if let id, let record = try? await ledger.record(id), record.isSettled { break }
                 if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
@@ -151,13 +151,13 @@ import Testing
             let known = try await ledger.claimed(key, by: "alice", claimsSince: since)
             var id: ExportID?
             if case .replayed(let record) = known { id = record.export.id }
-            if id == nil { id = try await second.engine.create(draft).export.id }
+            if id == nil { id = try await second.engine.create(draft, for: .owner("t")).export.id }
             let created = try #require(id)
             let record = try await second.drive(created) { $0.isSettled || $0.progress.awaitsAuthorization }
             if record.isSettled { return record }
             #expect(try await ledger.refreshToken(of: created) == nil)
             // Answered with what comes of it, which may take the time that the drive lets pass.
-            async let asked = second.engine.export(created, refresh: false, authorization: .owner("t"))
+            async let asked = second.engine.export(created, for: .owner("t"), refresh: false)
             let settled = try await second.drive(created)
             _ = try await asked
             return settled
@@ -222,7 +222,7 @@ import Testing
         let id = try await first.running {
             let id = try await first.create()
             await first.provider.made(.submit, atLeast: 1)
-            let export = try await first.engine.cancel(id, authorization: .owner())
+            let export = try await first.engine.cancel(id, for: .owner())
             #expect(export.cancellation == .requested)
             return id
         }

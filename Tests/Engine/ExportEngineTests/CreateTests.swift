@@ -8,14 +8,14 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct CreateTests {
     private func faults(_ bench: Bench, _ draft: ExportDraft) async throws -> [FieldFault] {
-        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(draft) }
+        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(draft, for: .owner()) }
         #expect(error?.code == .invalidExport)
         return error?.faults ?? []
     }
 
     @Test func exportIsWrittenDownWhenCreateReturns() async throws {
         let bench = try Bench()
-        let creation = try await bench.engine.create(bench.draft(["format": "CSV"]))
+        let creation = try await bench.engine.create(bench.draft(["format": "CSV"]), for: .owner())
         #expect(!creation.isReplay)
         #expect(creation.export.status == .notStarted)
         #expect(creation.export.name == "Name")
@@ -31,7 +31,7 @@ import Testing
         let bench = try Bench()
         var draft = bench.draft()
         draft.name = nil
-        #expect(try await bench.engine.create(draft).export.name == "Suggested")
+        #expect(try await bench.engine.create(draft, for: .owner()).export.name == "Suggested")
     }
 
     @Test func faultsPointIntoTheBody() async throws {
@@ -49,7 +49,8 @@ import Testing
         let other = try #require(try await faults(bench, unknownConnection).first)
         #expect(other.pointer == "/connection")
         #expect(other.detail.contains("did you mean \"main\"?; known are main"))
-        #expect(try await bench.engine.exports(matching: ExportFilter(), before: nil, limit: 9).exports.isEmpty)
+        let page = try await bench.engine.exports(matching: ExportFilter(), for: .auditor(), before: nil, limit: 9)
+        #expect(page.exports.isEmpty)
     }
 
     @Test func connectionIsChosenOnlyWhereThereIsOne() async throws {
@@ -69,13 +70,15 @@ import Testing
             )
         }
         for (names, words) in [([], "the operator must add one"), (["a", "b"], "has several: a, b")] {
-            let error = await #expect(throws: GatewayError.self) { try await engine(names).create(bench.draft()) }
+            let error = await #expect(throws: GatewayError.self) {
+                try await engine(names).create(bench.draft(), for: .owner())
+            }
             #expect(error?.faults.first?.pointer == "/connection")
             #expect(error?.faults.first?.detail.contains(words) == true)
         }
         var draft = bench.draft()
         draft.connection = "b"
-        #expect(try await engine(["a", "b"]).create(draft).export.connection == "b")
+        #expect(try await engine(["a", "b"]).create(draft, for: .owner()).export.connection == "b")
         #expect(engine([]).providers.map(\.connections) == [[]])
         #expect(engine(["a", "b"]).providers.map(\.connections) == [["a", "b"]])
     }
@@ -83,16 +86,16 @@ import Testing
     @Test func sameKeyGivesTheSameExport() async throws {
         let bench = try Bench()
         let key = Idempotency(key: "k", fingerprint: "f")
-        let first = try await bench.engine.create(bench.draft(key: key))
-        let second = try await bench.engine.create(bench.draft(key: key))
+        let first = try await bench.engine.create(bench.draft(key: key), for: .owner())
+        let second = try await bench.engine.create(bench.draft(key: key), for: .owner())
         #expect(second.isReplay)
         #expect(second.export == first.export)
         let error = await #expect(throws: GatewayError.self) {
-            try await bench.engine.create(bench.draft(key: Idempotency(key: "k", fingerprint: "g")))
+            try await bench.engine.create(bench.draft(key: Idempotency(key: "k", fingerprint: "g")), for: .owner())
         }
         #expect(error?.code == .idempotencyKeyReused)
         bench.time.advance(by: .seconds(24 * 3600 + 1))
-        #expect(try await !bench.engine.create(bench.draft(key: key)).isReplay)
+        #expect(try await !bench.engine.create(bench.draft(key: key), for: .owner()).isReplay)
     }
 
     @Test func ofAHundredWithOneKeyOneIsCreatedAndStarted() async throws {
@@ -102,7 +105,10 @@ import Testing
             let creations = try await withThrowingTaskGroup(of: Creation.self) { group in
                 for _ in 0..<100 {
                     group.addTask {
-                        try await bench.engine.create(bench.draft(key: Idempotency(key: "k", fingerprint: "f")))
+                        try await bench.engine.create(
+                            bench.draft(key: Idempotency(key: "k", fingerprint: "f")),
+                            for: .owner()
+                        )
                     }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
@@ -118,15 +124,19 @@ import Testing
 
     @Test func delegatedProviderNeedsTheCallersToken() async throws {
         let bench = try Bench { $0.delegatedOnly = true }
-        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft()) }
+        let error = await #expect(throws: GatewayError.self) {
+            try await bench.engine.create(bench.draft(), for: .owner())
+        }
         #expect(error?.code == .upstreamAuthorizationRequired)
         #expect(error?.detail.contains("Upstream-Authorization") == true)
-        _ = try await bench.engine.create(bench.draft(token: "t"))
+        _ = try await bench.engine.create(bench.draft(), for: .owner("t"))
     }
 
     @Test func failingLedgerIsSaidAndNothingIsKept() async throws {
         let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
-        let error = await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft()) }
+        let error = await #expect(throws: GatewayError.self) {
+            try await bench.engine.create(bench.draft(), for: .owner())
+        }
         #expect(error?.code == .unavailable)
         #expect(error?.retryAfter != nil)
         #expect(await bench.engine.isReady() == false)

@@ -21,7 +21,7 @@ import Testing
         _ decision: SubmissionDecision,
         revision: Int64? = nil
     ) async throws -> Export {
-        try await bench.engine.resolve(id, as: decision, revision: revision, authorization: .auditor())
+        try await bench.engine.resolve(id, for: .auditor(), as: decision, revision: revision)
     }
 
     private func refusal(_ bench: Bench, _ id: ExportID, _ decision: SubmissionDecision) async -> ProblemCode? {
@@ -36,10 +36,10 @@ import Testing
             #expect(waiting.export.status == .unknown)
             #expect(waiting.export.notice?.code == .submissionUnconfirmed)
             // A moment after an attempt there is no other.
-            _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            _ = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(bench.provider.count(.reconcile) == 1)
             bench.time.advance(by: .seconds(11))
-            let export = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            let export = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(export.upstream?.id == bench.provider.jobs.keys.first)
             #expect(bench.provider.count(.reconcile) == 2)
         }

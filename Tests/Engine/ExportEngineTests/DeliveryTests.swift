@@ -57,7 +57,7 @@ import Testing
         let first = delivery(bench, of: id)
         await bench.engine.record(first)
 
-        let after = try await bench.engine.export(id, refresh: false, authorization: .owner())
+        let after = try await bench.engine.export(id, for: .owner(), refresh: false)
         #expect(after.files.map(\.size) == [1234, nil])
         #expect(after.files.map(\.sha256) == [Self.digest, nil])
         #expect(after.files.map(\.digestSource) == [.gateway, nil])
@@ -67,7 +67,7 @@ import Testing
         #expect(after.updatedAt == before.updatedAt + .seconds(5))
 
         // Whoever waits for a change has been told.
-        let seen = try await bench.engine.export(id, changedFrom: before.revision, within: .seconds(9))
+        let seen = try await bench.engine.export(id, for: .owner(), changedFrom: before.revision, within: .seconds(9))
         #expect(seen == after)
 
         // A second one that agrees confirms it; one that differs then changes nothing.
@@ -79,8 +79,8 @@ import Testing
         #expect(confirmed.files.map(\.sizeState) == [.confirmed, nil])
         #expect(confirmed.revision == after.revision + 1)
         #expect(confirmed.notice == nil)
-        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [first, second])
-        #expect(try await bench.engine.deliveries(of: id, after: first.id, limit: 9).deliveries == [second])
+        #expect(try await bench.deliveries(of: id) == [first, second])
+        #expect(try await bench.deliveries(of: id, after: first.id) == [second])
     }
 
     @Test func whatOneDeliveryClaimedFallsWithAnother() async throws {
@@ -167,7 +167,7 @@ import Testing
         ]
         for delivery in all { await bench.engine.record(delivery) }
         #expect(try await bench.record(id) == before)
-        #expect(try await Set(bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries) == Set(all))
+        #expect(try await Set(bench.deliveries(of: id)) == Set(all))
     }
 
     @Test func aDeliveryIsARowFromItsBeginningOn() async throws {
@@ -180,16 +180,16 @@ import Testing
         begun.endedAt = nil
         begun.fileBytes = 0
         await bench.engine.record(begun)
-        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        #expect(try await bench.deliveries(of: id) == [begun])
         // It is no word on the export.
         #expect(try await bench.record(id) == before)
 
         await bench.engine.record(whole)
-        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [whole])
+        #expect(try await bench.deliveries(of: id) == [whole])
         #expect(try await bench.record(id).export.files.first?.sha256 == Self.digest)
-        let mine = try await bench.engine.deliveries(of: id, requestID: "r-1", after: nil, limit: 9)
+        let mine = try await bench.engine.deliveries(of: id, for: .auditor(), requestID: "r-1", after: nil, limit: 9)
         #expect(mine.deliveries == [whole])
-        #expect(try await bench.engine.deliveries(of: id, requestID: "r-2", after: nil, limit: 9).deliveries.isEmpty)
+        #expect(try await bench.deliveries(of: id, requestID: "r-2").isEmpty)
     }
 
     @Test func oneThatNeverEndedIsBrokenAfterARestart() async throws {
@@ -204,7 +204,7 @@ import Testing
         begun.outcome = .broken
         begun.reason = "gateway-stopped"
         begun.endedAt = bench.time.now()
-        #expect(try await next.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        #expect(try await next.deliveries(of: id) == [begun])
         // A ledger that cannot be written does not stop the start.
         let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
         await dead.engine.breakDeliveriesUnderWay()
@@ -224,7 +224,7 @@ import Testing
         begun.sha256 = nil
         await dying.engine.record(begun)
         await dying.engine.record(whole)
-        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [begun])
+        #expect(try await bench.deliveries(of: id) == [begun])
         #expect(dying.counter("export_gateway_deliveries_unrecorded_total", [("outcome", "whole")]) == 1)
         #expect(logs.entries.contains { $0.level == .error && $0.metadata["sha256"] == "\(Self.digest)" })
     }
@@ -243,7 +243,7 @@ import Testing
         task.cancel()
         leave.finish()
         await task.value
-        #expect(try await bench.engine.deliveries(of: id, after: nil, limit: 9).deliveries == [abandoned])
+        #expect(try await bench.deliveries(of: id) == [abandoned])
     }
 
     @Test func whatCannotBeWrittenIsLoggedAndCounted() async throws {
@@ -271,11 +271,11 @@ import Testing
         await bench.engine.record(delivery(bench, of: unknown, outcome: .broken))
         #expect(bench.counter(unrecorded, [("outcome", "broken")]) == 1)
         let error = await #expect(throws: GatewayError.self) {
-            try await bench.engine.deliveries(of: unknown, after: nil, limit: 9)
+            try await bench.engine.deliveries(of: unknown, for: .auditor(), requestID: nil, after: nil, limit: 9)
         }
         #expect(error?.code == .notFound)
         let silent = await #expect(throws: GatewayError.self) {
-            try await dead.engine.deliveries(of: id, after: nil, limit: 9)
+            try await dead.engine.deliveries(of: id, for: .auditor(), requestID: nil, after: nil, limit: 9)
         }
         #expect(silent?.code == .unavailable)
     }
@@ -284,8 +284,8 @@ import Testing
         let bench = try Bench()
         let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
         let range = FileRange(first: 4, last: 9, validator: "\"v\"")
-        _ = try await bench.engine.open("1", of: id, range: range, authorization: .owner())
-        _ = try await bench.engine.open("1", of: id, range: nil, authorization: .owner())
+        _ = try await bench.engine.open("1", of: id, for: .owner(), range: range)
+        _ = try await bench.engine.open("1", of: id, for: .owner(), range: nil)
         #expect(bench.provider.state.withLock { $0.ranges } == [range, nil])
     }
 }

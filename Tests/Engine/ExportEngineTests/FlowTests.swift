@@ -132,7 +132,8 @@ import Testing
             for _ in 0..<4 { _ = try await bench.create() }
             await bench.provider.made(.submit, atLeast: 4)
             gate.open()
-            let all = try await bench.engine.exports(matching: ExportFilter(), before: nil, limit: 9).exports
+            let all = try await bench.engine.exports(matching: ExportFilter(), for: .auditor(), before: nil, limit: 9)
+                .exports
             for export in all { _ = try await bench.until(export.id) { $0.isTracked } }
             bench.time.advance(by: .seconds(5))
             await bench.provider.made(.observe, atLeast: 1)
@@ -212,7 +213,7 @@ import Testing
         try await bench.running {
             for _ in 0..<150 { _ = try await bench.create() }
             while true {
-                let page = try await bench.engine.exports(matching: done, before: nil, limit: 200)
+                let page = try await bench.engine.exports(matching: done, for: .auditor(), before: nil, limit: 200)
                 if page.exports.count == 150 { break }
                 if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()

@@ -128,7 +128,7 @@ import Testing
             bench.time.advance(by: .seconds(6))
             let before = seen.withLock { $0.count }
             let first = ids[0]
-            _ = try await bench.engine.export(first, owner: nil, refresh: true, authorization: .owner())
+            _ = try await bench.engine.export(first, for: .owner(), refresh: true)
             let calls = seen.withLock { Array($0.dropFirst(before)) }
             for call in calls where call.priority == .caller { #expect(call.work == .export(first)) }
             #expect(calls.contains { $0.priority == .caller })
@@ -239,7 +239,7 @@ import Testing
             _ = try await bench.drive(id) { $0.isTracked }
             let eager = Task {
                 while !Task.isCancelled {
-                    _ = try await bench.engine.export(id, owner: nil, refresh: true, authorization: .owner())
+                    _ = try await bench.engine.export(id, for: .owner(), refresh: true)
                     try await bench.time.sleep(for: .seconds(1))
                 }
             }

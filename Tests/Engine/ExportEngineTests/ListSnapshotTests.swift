@@ -9,7 +9,7 @@ import Testing
     private func list(_ bench: Bench, status: ExportStatus? = nil) async throws -> [ExportSnapshot] {
         var filter = ExportFilter()
         filter.status = status
-        return try await bench.engine.exports(matching: filter, before: nil, limit: 9).snapshots
+        return try await bench.engine.exports(matching: filter, for: .auditor(), before: nil, limit: 9).snapshots
     }
 
     @Test func aListShowsWhatIsInMemory() async throws {
@@ -17,7 +17,7 @@ import Testing
         let id = try await bench.create()
         let shown = try await list(bench)
         #expect(shown.map(\.export.id) == [id])
-        #expect(shown.first === bench.engine.snapshot(of: id))
+        #expect(shown.first === bench.engine.snapshot(of: id, for: .owner()))
     }
 
     /// Another process of this gateway has nothing in memory: the first list reads, and the next one has it.
@@ -30,21 +30,21 @@ import Testing
         let second = try await list(later)
         #expect(second.first === first.first)
         // Who asks for it alone has it read as a whole.
-        #expect(later.engine.snapshot(of: id) == nil)
-        let asked = try await later.engine.export(id, owner: nil, refresh: false, authorization: .owner())
+        #expect(later.engine.snapshot(of: id, for: .owner()) == nil)
+        let asked = try await later.engine.export(id, for: .owner(), refresh: false)
         #expect(asked == first.first?.export)
-        #expect(try await list(later).first === later.engine.snapshot(of: id))
+        #expect(try await list(later).first === later.engine.snapshot(of: id, for: .owner()))
     }
 
     @Test func aListFollowsEveryChange() async throws {
         let bench = try Bench()
         let id = try await bench.create()
         _ = try await list(bench)
-        _ = try await bench.engine.cancel(id, authorization: .owner())
+        _ = try await bench.engine.cancel(id, for: .owner())
         #expect(try await list(bench, status: .notStarted).isEmpty)
         let canceled = try await list(bench, status: .canceled)
         #expect(canceled.map(\.export.status) == [.canceled])
-        #expect(canceled.first === bench.engine.snapshot(of: id))
+        #expect(canceled.first === bench.engine.snapshot(of: id, for: .owner()))
     }
 
     /// Changed while the list is read, which began before: it shows what it has read, and nobody is shown that afterwards.
@@ -64,7 +64,7 @@ import Testing
                 later.engine.snapshots.wrote(export, order: order)
             }
         }
-        changed.withLock { $0 = bench.engine.snapshot(of: id)?.export }
+        changed.withLock { $0 = bench.engine.snapshot(of: id, for: .owner())?.export }
         #expect(try await list(later).map(\.export.revision) == [1])
         #expect(later.engine.snapshots.known(id, revision: 1) == nil)
     }

@@ -87,7 +87,7 @@ import Testing
         let bench = try Bench()
         let id = try await finished(bench, token: "token")
         _ = try await bench.engine.openForMeasurement("1", of: id, range: nil)
-        _ = try await bench.engine.open("1", of: id, range: nil, authorization: .owner("token"))
+        _ = try await bench.engine.open("1", of: id, for: .owner("token"), range: nil)
         #expect(bench.provider.state.withLock { $0.tokens.suffix(2) } == [nil, Secret("token")])
     }
 

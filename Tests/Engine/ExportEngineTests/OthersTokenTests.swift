@@ -23,10 +23,10 @@ import Testing
     private func open(
         _ bench: Bench,
         _ id: ExportID,
-        _ authorization: CallerAuthorization
+        _ viewer: Viewer
     ) async -> GatewayError? {
         do {
-            _ = try await bench.engine.open("1", of: id, range: nil, authorization: authorization)
+            _ = try await bench.engine.open("1", of: id, for: viewer, range: nil)
             return nil
         } catch {
             return error
@@ -46,7 +46,7 @@ import Testing
             #expect(error?.detail.contains("Upstream-Authorization: Bearer") == true)
             #expect(opened(bench).isEmpty)
 
-            var brought = CallerAuthorization.auditor("auditor's")
+            var brought = Viewer.auditor("auditor's")
             brought.downloadToken = Secret("auditor's too")
             #expect(await open(bench, id, brought) == nil)
             // Nothing of it is kept, for the auditor or for the owner.
@@ -111,14 +111,14 @@ import Testing
             let id = try await bench.create(token: "owner's")
             let tracked = try await bench.until(id) { $0.isTracked }
             while bench.time.sleeperCount < 2 { await Task.yield() }
-            for brought in [CallerAuthorization.auditor(), .auditor("auditor's")] {
+            for brought in [Viewer.auditor(), .auditor("auditor's")] {
                 #expect(
-                    try await bench.engine.export(id, refresh: true, authorization: brought) == tracked.export
+                    try await bench.engine.export(id, for: brought, refresh: true) == tracked.export
                 )
             }
             #expect(bench.provider.count(.observe) == 0)
             #expect(bench.engine.callerTokens.token(for: id) == Secret("owner's"))
-            _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            _ = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(bench.provider.count(.observe) == 1)
         }
     }
@@ -129,7 +129,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "owner's")
             let held = try await bench.until(id) { $0.progress.awaitsAuthorization }
-            let export = try await bench.engine.export(id, refresh: true, authorization: .auditor("auditor's"))
+            let export = try await bench.engine.export(id, for: .auditor("auditor's"), refresh: true)
             #expect(export == held.export)
             #expect(try await bench.record(id) == held)
             #expect(bench.engine.callerTokens.token(for: id) == nil)
@@ -142,19 +142,19 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "owner's")
             let tracked = try await bench.until(id) { $0.isTracked }
-            for brought in [CallerAuthorization.auditor(), .auditor("auditor's")] {
+            for brought in [Viewer.auditor(), .auditor("auditor's")] {
                 let error = await #expect(throws: GatewayError.self) {
-                    try await bench.engine.cancel(id, authorization: brought)
+                    try await bench.engine.cancel(id, for: brought)
                 }
                 #expect(error?.code == .forbidden)
                 #expect(error?.detail.contains("only its owner can cancel it there") == true)
                 #expect(try await bench.record(id) == tracked)
             }
             #expect(bench.provider.count(.cancel) == 0)
-            let export = try await bench.engine.cancel(id, authorization: .owner())
+            let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.cancellation == .confirmed)
             // What has ended can be asked for by all who see it.
-            #expect(try await bench.engine.cancel(id, authorization: .auditor()) == export)
+            #expect(try await bench.engine.cancel(id, for: .auditor()) == export)
         }
     }
 
@@ -166,7 +166,7 @@ import Testing
             let id = try await bench.create(token: "owner's")
             await bench.provider.made(.submit, atLeast: 1)
             let error = await #expect(throws: GatewayError.self) {
-                try await bench.engine.cancel(id, authorization: .auditor())
+                try await bench.engine.cancel(id, for: .auditor())
             }
             #expect(error?.code == .forbidden)
             gate.open()
@@ -180,13 +180,13 @@ import Testing
     @Test func whatHappensHereOnlyIsForAllWhoMayCancel() async throws {
         let unstarted = try bench { $0.cancel = true }
         let id = try await unstarted.create(token: "owner's")
-        #expect(try await unstarted.engine.cancel(id, authorization: .auditor()).cancellation == .confirmed)
+        #expect(try await unstarted.engine.cancel(id, for: .auditor()).cancellation == .confirmed)
 
         let untracked = try bench()
         try await untracked.running {
             let id = try await untracked.create(token: "owner's")
             _ = try await untracked.until(id) { $0.isTracked }
-            let export = try await untracked.engine.cancel(id, authorization: .auditor())
+            let export = try await untracked.engine.cancel(id, for: .auditor())
             #expect(export.status == .canceled && export.cancellation == .unsupported)
         }
     }
@@ -197,9 +197,9 @@ import Testing
             let id = try await bench.create()
             _ = try await bench.until(id) { $0.isTracked }
             while bench.time.sleeperCount < 2 { await Task.yield() }
-            let export = try await bench.engine.export(id, refresh: true, authorization: .auditor())
+            let export = try await bench.engine.export(id, for: .auditor(), refresh: true)
             #expect(export.observedAt != nil)
-            #expect(try await bench.engine.cancel(id, authorization: .auditor()).cancellation == .confirmed)
+            #expect(try await bench.engine.cancel(id, for: .auditor()).cancellation == .confirmed)
         }
     }
 
@@ -208,8 +208,8 @@ import Testing
         let bench = try bench()
         try await bench.running {
             let id = try await finished(bench)
-            #expect(await open(bench, id, CallerAuthorization(caller: nil)) == nil)
-            #expect(await open(bench, id, CallerAuthorization(caller: nil, token: Secret("new"))) == nil)
+            #expect(await open(bench, id, Viewer(.anonymous, token: nil, downloadToken: nil)) == nil)
+            #expect(await open(bench, id, Viewer(.anonymous, token: Secret("new"), downloadToken: nil)) == nil)
             #expect(bench.engine.callerTokens.token(for: id) == Secret("new"))
         }
         #expect(opened(bench) == [Secret("owner's"), Secret("new")])

@@ -5,27 +5,13 @@ import Testing
 
 /// Another caller's export does not exist: nothing is told, done or kept.
 @Suite(.timeLimit(.minutes(5))) struct OwnershipTests {
-    /// Every way to an export, as `owner`; nil is an auditor, who sees all.
-    private static let ways: [(String, @Sendable (Bench, ExportID, String?) async throws -> Void)] = [
-        (
-            "get",
-            { _ = try await $0.engine.export($1, owner: $2, refresh: true, authorization: .bringing("another's", $2)) }
-        ),
-        ("wait", { _ = try await $0.engine.export($1, owner: $2, changedFrom: 0, within: .seconds(9)) }),
-        ("cancel", { _ = try await $0.engine.cancel($1, owner: $2, authorization: .bringing("another's", $2)) }),
-        (
-            "open",
-            {
-                _ = try await $0.engine.open(
-                    "1",
-                    of: $1,
-                    owner: $2,
-                    range: nil,
-                    authorization: .bringing("another's", $2)
-                )
-            }
-        ),
-        ("deliveries", { _ = try await $0.engine.deliveries(of: $1, owner: $2, after: nil, limit: 9) }),
+    /// Every way to an export.
+    private static let ways: [(String, @Sendable (Bench, ExportID, Viewer) async throws -> Void)] = [
+        ("get", { _ = try await $0.engine.export($1, for: $2, refresh: true) }),
+        ("wait", { _ = try await $0.engine.export($1, for: $2, changedFrom: 0, within: .seconds(9)) }),
+        ("cancel", { _ = try await $0.engine.cancel($1, for: $2) }),
+        ("open", { _ = try await $0.engine.open("1", of: $1, for: $2, range: nil) }),
+        ("deliveries", { _ = try await $0.engine.deliveries(of: $1, for: $2, requestID: nil, after: nil, limit: 9) }),
     ]
 
     @Test func anotherCallerFindsNothingAndChangesNothing() async throws {
@@ -34,10 +20,11 @@ import Testing
             let id = try await bench.create(token: "alice's")
             let before = try await bench.until(id) { $0.isTracked }
             let calls = bench.provider.state.withLock { $0.tokens.count }
+            let bob = Viewer.caller("bob", "another's")
             for (name, way) in Self.ways {
-                let refusal = await #expect(throws: GatewayError.self, "\(name)") { try await way(bench, id, "bob") }
+                let refusal = await #expect(throws: GatewayError.self, "\(name)") { try await way(bench, id, bob) }
                 let other = bench.engine.random.newID(at: bench.time.now())
-                let unknown = await #expect(throws: GatewayError.self) { try await way(bench, other, "bob") }
+                let unknown = await #expect(throws: GatewayError.self) { try await way(bench, other, bob) }
                 #expect(refusal?.code == .notFound)
                 // The same words as for an id that was never given out.
                 #expect(
@@ -51,13 +38,13 @@ import Testing
     }
 
     @Test func theOwnerAndWhoSeesAllFindIt() async throws {
-        for owner in ["alice", nil] {
+        for viewer in [Viewer.owner("another's"), .auditor("another's")] {
             let bench = try Bench { $0.cancel = true }
             bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
             try await bench.running {
                 let id = try await bench.create()
                 _ = try await bench.drive(id)
-                for (_, way) in Self.ways { try await way(bench, id, owner) }
+                for (_, way) in Self.ways { try await way(bench, id, viewer) }
             }
         }
     }
@@ -65,10 +52,9 @@ import Testing
     @Test func aListHoldsOnesOwn() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        var filter = ExportFilter()
-        for (owner, ids) in [("alice", [id]), ("bob", []), (nil, [id])] {
-            filter.createdBy = owner
-            #expect(try await bench.engine.exports(matching: filter, before: nil, limit: 9).exports.map(\.id) == ids)
+        for (viewer, ids) in [(Viewer.owner(), [id]), (.caller("bob"), []), (.auditor(), [id])] {
+            let page = try await bench.engine.exports(matching: ExportFilter(), for: viewer, before: nil, limit: 9)
+            #expect(page.exports.map(\.id) == ids)
         }
     }
 }

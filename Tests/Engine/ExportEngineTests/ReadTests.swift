@@ -8,9 +8,9 @@ import Testing
         let bench = try Bench()
         let id = bench.engine.random.newID(at: bench.time.now())
         for call in [
-            { try await bench.engine.export(id, refresh: true, authorization: .owner()) },
-            { try await bench.engine.export(id, changedFrom: 1, within: .seconds(9)) },
-            { try await bench.engine.cancel(id, authorization: .owner()) },
+            { try await bench.engine.export(id, for: .owner(), refresh: true) },
+            { try await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(9)) },
+            { try await bench.engine.cancel(id, for: .owner()) },
         ] as [@Sendable () async throws -> Export] {
             let error = await #expect(throws: GatewayError.self) { try await call() }
             #expect(error?.code == .notFound)
@@ -34,7 +34,7 @@ import Testing
             let worker = try #require(bench.engine.workers.values.first)
             try await withThrowingTaskGroup(of: Export.self) { group in
                 for _ in 0..<1000 {
-                    group.addTask { try await bench.engine.export(id, refresh: true, authorization: .owner()) }
+                    group.addTask { try await bench.engine.export(id, for: .owner(), refresh: true) }
                 }
                 while worker.refresherCount(of: id) < 1000 { await Task.yield() }
                 gate.open()
@@ -43,10 +43,10 @@ import Testing
             #expect(bench.provider.count(.observe) == 1)
 
             // Within the poll interval nobody is asked; after it, once more.
-            _ = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            _ = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(bench.provider.count(.observe) == 1)
             bench.time.advance(by: .seconds(5))
-            let later = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            let later = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(later.percentComplete == 2)
         }
     }
@@ -57,7 +57,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create()
             _ = try await bench.until(id) { $0.isTracked }
-            let export = try await bench.engine.export(id, refresh: true, authorization: .owner())
+            let export = try await bench.engine.export(id, for: .owner(), refresh: true)
             #expect(export.stale)
             #expect(export.notice?.code == .upstreamUnavailable)
         }
@@ -66,14 +66,14 @@ import Testing
     @Test func refreshWithoutAnyoneToAskReturnsWhatIsKnown() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        #expect(try await bench.engine.export(id, refresh: true, authorization: .owner()).status == .notStarted)
+        #expect(try await bench.engine.export(id, for: .owner(), refresh: true).status == .notStarted)
     }
 
     @Test func waitEndsWithAChange() async throws {
         let bench = try Bench()
         let id = try await bench.create()
         try await withThrowingTaskGroup(of: Export.self) { group in
-            group.addTask { try await bench.engine.export(id, changedFrom: 1, within: .seconds(60)) }
+            group.addTask { try await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60)) }
             await bench.time.sleepers(atLeast: 1)
             let changed = try await bench.running { try await group.next() }
             #expect((changed?.revision ?? 0) > 1)
@@ -83,13 +83,13 @@ import Testing
     @Test func waitReturnsAtOnceForAnotherRevision() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        #expect(try await bench.engine.export(id, changedFrom: 0, within: .seconds(60)).revision == 1)
+        #expect(try await bench.engine.export(id, for: .owner(), changedFrom: 0, within: .seconds(60)).revision == 1)
     }
 
     @Test func waitEndsWithItsTime() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        async let export = bench.engine.export(id, changedFrom: 1, within: .seconds(60))
+        async let export = bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60))
         await bench.time.sleepers(atLeast: 1)
         bench.time.advance(by: .seconds(60))
         let outcome = try await export
@@ -105,7 +105,7 @@ import Testing
                 let id = try await bench.create()
                 await bench.provider.made(.submit, atLeast: 1)
                 let sleepers = bench.time.sleeperCount
-                group.addTask { try await bench.engine.export(id, changedFrom: 1, within: .seconds(60)) }
+                group.addTask { try await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60)) }
                 await bench.time.sleepers(atLeast: sleepers + 1)
             }
             #expect(try await group.next()?.revision == 1)
@@ -116,7 +116,9 @@ import Testing
         let bench = try Bench()
         let id = try await bench.create()
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = try? await bench.engine.export(id, changedFrom: 1, within: .seconds(60)) }
+            group.addTask {
+                _ = try? await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60))
+            }
             await bench.time.sleepers(atLeast: 1)
             group.cancelAll()
             await group.waitForAll()

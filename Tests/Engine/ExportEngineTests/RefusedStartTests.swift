@@ -156,7 +156,7 @@ import Testing
         let bench = try bench { bench, context in
             guard case .export(let id) = context.work else { return }
             await context.didNotStart?()
-            _ = try? await bench.engine.cancel(id, owner: nil, authorization: .owner())
+            _ = try? await bench.engine.cancel(id, for: .owner())
             do {
                 try await context.willStart?()
                 Issue.record("it begins")

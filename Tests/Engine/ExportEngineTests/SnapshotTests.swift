@@ -8,8 +8,8 @@ import Testing
         bench.counter("export_gateway_snapshot_reads_total", [("result", result)])
     }
 
-    private func known(_ bench: Bench, _ id: ExportID, owner: String? = "alice") async throws -> Export {
-        try await bench.engine.export(id, owner: owner, refresh: false, authorization: .owner())
+    private func known(_ bench: Bench, _ id: ExportID, viewer: Viewer = .owner()) async throws -> Export {
+        try await bench.engine.export(id, for: viewer, refresh: false)
     }
 
     @Test func aThousandWhoMissShareOneRead() async throws {
@@ -29,7 +29,7 @@ import Testing
         }
         #expect(ledger.recordReads - before == 1)
         #expect(try await known(later, id).status == .notStarted)
-        #expect(later.engine.snapshot(of: id)?.export.id == id)
+        #expect(later.engine.snapshot(of: id, for: .owner())?.export.id == id)
         #expect(ledger.recordReads - before == 1)
     }
 
@@ -37,7 +37,7 @@ import Testing
         let ledger = try StagedLedger()
         let bench = try Bench(ledger: ledger)
         let id = try await bench.create()
-        #expect(bench.engine.snapshot(of: id, owner: "alice")?.export.revision == 1)
+        #expect(bench.engine.snapshot(of: id, for: .caller("alice"))?.export.revision == 1)
         #expect(ledger.recordReads == 0)
     }
 
@@ -73,7 +73,7 @@ import Testing
             let (told, gate) = (Signal(), Gate())
             ledger.set { $0.beforeRecord = { gate.pass($0) } }
             for number in 0..<3 {
-                bench.engine.find(id, owner: "alice") { snapshot in
+                bench.engine.find(id, for: .caller("alice")) { snapshot in
                     #expect(snapshot == nil)
                     if number == 2 { told.fire() }
                 }
@@ -88,7 +88,7 @@ import Testing
         }
         // What comes to be meanwhile is seen.
         let told = Signal()
-        bench.engine.find(id, owner: "alice") { _ in told.fire() }
+        bench.engine.find(id, for: .caller("alice")) { _ in told.fire() }
         await told.wait()
         bench.engine.snapshots.creates(id)
         bench.engine.snapshots.created(id, nil)
@@ -99,10 +99,10 @@ import Testing
     @Test func nobodyIsShownAnothers() async throws {
         let bench = try Bench()
         let id = try await bench.create()
-        #expect(bench.engine.snapshot(of: id, owner: "mallory") == nil)
-        let error = await #expect(throws: GatewayError.self) { try await known(bench, id, owner: "mallory") }
+        #expect(bench.engine.snapshot(of: id, for: .caller("mallory")) == nil)
+        let error = await #expect(throws: GatewayError.self) { try await known(bench, id, viewer: .caller("mallory")) }
         #expect(error?.code == .notFound)
-        #expect(bench.engine.snapshot(of: id, owner: nil)?.export.createdBy == "alice")
+        #expect(bench.engine.snapshot(of: id, for: .auditor())?.export.createdBy == "alice")
     }
 
     @Test func everyChangeIsSeenAtOnce() async throws {
@@ -112,8 +112,8 @@ import Testing
             let id = try await bench.create()
             let settled = try await bench.drive(id)
             // It is told of when it is committed, not before.
-            while bench.engine.snapshot(of: id)?.export.isFinal != true { await Task.yield() }
-            #expect(bench.engine.snapshot(of: id)?.export == settled.export)
+            while bench.engine.snapshot(of: id, for: .owner())?.export.isFinal != true { await Task.yield() }
+            #expect(bench.engine.snapshot(of: id, for: .owner())?.export == settled.export)
         }
     }
 
@@ -124,12 +124,12 @@ import Testing
         try await withThrowingTaskGroup(of: Export.self) { group in
             for _ in 0..<1000 {
                 group.addTask {
-                    try await bench.engine.export(id, owner: "alice", changedFrom: 1, within: .seconds(60))
+                    try await bench.engine.export(id, for: .caller("alice"), changedFrom: 1, within: .seconds(60))
                 }
             }
             await bench.time.sleepers(atLeast: 1000)
             #expect(ledger.recordReads == 0)
-            _ = try await bench.engine.cancel(id, authorization: .owner())
+            _ = try await bench.engine.cancel(id, for: .owner())
             for try await export in group { #expect(export.status == .canceled) }
             // Of whoever canceled it.
             #expect(ledger.recordReads == 1)
@@ -167,7 +167,7 @@ import Testing
         for count in 1...3 {
             #expect(try await known(bench, id).id == id)
             #expect(ledger.recordReads == count)
-            #expect(bench.engine.snapshot(of: id) == nil)
+            #expect(bench.engine.snapshot(of: id, for: .owner()) == nil)
         }
     }
 }

@@ -13,14 +13,8 @@ import Testing
     private func create(_ bench: Bench, by caller: String, _ count: Int, token: String?) async throws -> [ExportID] {
         var ids: [ExportID] = []
         for _ in 0..<count {
-            let draft = ExportDraft(
-                provider: bench.descriptor.id,
-                name: "Name",
-                options: [:],
-                createdBy: caller,
-                authorization: token.map { Secret($0) }
-            )
-            ids.append(try await bench.engine.create(draft).export.id)
+            let creation = try await bench.engine.create(bench.draft(), for: .caller(caller, token))
+            ids.append(creation.export.id)
         }
         return ids
     }

@@ -32,16 +32,16 @@ import Testing
         let gate = Gate()
         ledger.set { $0.beforeRecord = { gate.pass($0) } }
         let told = (0..<1000).map { _ in Told<ExportSnapshot>() }
-        for one in told { later.engine.find(id, owner: "alice", then: one.tell) }
+        for one in told { later.engine.find(id, for: .caller("alice"), then: one.tell) }
         let other = Told<ExportSnapshot>()
-        later.engine.find(id, owner: "mallory", then: other.tell)
+        later.engine.find(id, for: .caller("mallory"), then: other.tell)
         gate.open()
         for one in told { #expect(await one.first()?.export.id == id) }
         #expect(await other.first() == nil)
         #expect(ledger.recordReads == 1)
         // In memory by now: told before the call returns.
         let next = Told<ExportSnapshot>()
-        later.engine.find(id, owner: "alice", then: next.tell)
+        later.engine.find(id, for: .caller("alice"), then: next.tell)
         #expect(next.all.count == 1)
     }
 
@@ -52,11 +52,11 @@ import Testing
         let later = try bench.restarted()
         ledger.set { $0.beforeRecord = { _ in throw StagedLedger.failure } }
         let told = Told<ExportSnapshot>()
-        later.engine.find(id, owner: nil, then: told.tell)
+        later.engine.find(id, for: .auditor(), then: told.tell)
         #expect(await told.first() == nil)
         ledger.set { $0.beforeRecord = { $0() } }
         let unknown = Told<ExportSnapshot>()
-        later.engine.find(later.engine.random.newID(at: bench.time.now()), owner: nil, then: unknown.tell)
+        later.engine.find(later.engine.random.newID(at: bench.time.now()), for: .auditor(), then: unknown.tell)
         #expect(await unknown.first() == nil)
     }
 
@@ -69,7 +69,7 @@ import Testing
         let gone = Told<Export>()
         bench.engine.watch(id, beyond: 1, then: gone.tell)?.cancel()
         #expect(ledger.recordReads == 0)
-        _ = try await bench.engine.cancel(id, authorization: .owner())
+        _ = try await bench.engine.cancel(id, for: .owner())
         for one in told { #expect(await one.first()?.status == .canceled) }
         for one in told { #expect(one.all.count == 1) }
         #expect(gone.all.isEmpty)

@@ -33,9 +33,6 @@ public struct Caller: Sendable, Hashable {
     /// The caller where no credentials are configured: may do everything.
     static let anonymous = Caller(id: "anonymous", kind: .anonymous, permissions: .everything)
 
-    /// The owner whose exports the caller may see; nil for all.
-    var owner: String? { permissions.allow(.readAll) ? nil : id }
-
     /// Throws `forbidden`, naming the permission, where it is not granted.
     func require(_ permission: Permission) throws(GatewayError) {
         guard permissions.allow(permission) else { throw .missing(permission.description) }

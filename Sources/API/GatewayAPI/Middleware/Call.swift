@@ -19,6 +19,9 @@ struct Call: Sendable {
     var channel: any Channel
     var logger: Logger
 
+    /// The caller without any upstream token.
+    var viewer: Viewer { caller.viewer(token: nil, downloadToken: nil) }
+
     /// The request's header fields.
     var fields: RequestFields { RequestFields(request.headers) }
 

@@ -38,11 +38,11 @@ struct ChangeWait: Sendable {
         guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
         defer { reservation.release() }
         let presence = await ConnectionHandler.presence(on: call.channel)
-        let (service, owner) = (service, call.caller.owner)
+        let (service, viewer) = (service, call.viewer)
         // Awaited here, and cancelled with this task.
         let cut = Cut(
             Task {
-                try await service.export(export.id, owner: owner, changedFrom: export.revision, within: wait)
+                try await service.export(export.id, for: viewer, changedFrom: export.revision, within: wait)
             }
         )
         do {

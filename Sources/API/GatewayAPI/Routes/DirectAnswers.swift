@@ -79,7 +79,7 @@ struct DirectAnswers: Sendable {
             id: target.id,
             document: target.isOperation ? .operation : .export(base: base(head, fields, from: peer())),
             isHead: isHead,
-            owner: caller.owner,
+            viewer: caller.viewer(token: nil, downloadToken: nil),
             ifNoneMatch: fields.ifNoneMatch,
             wait: fields.prefer.flatMap { Preference.wait(in: $0, most: maxWait) },
             entry: RequestRecord.Entry(
@@ -95,12 +95,12 @@ struct DirectAnswers: Sendable {
 
     /// The export where it is in memory and the caller may see it.
     func inMemory(_ request: StatusRequest) -> ExportSnapshot? {
-        answers.service.snapshot(of: request.id, owner: request.owner)
+        answers.service.snapshot(of: request.id, for: request.viewer)
     }
 
     /// Finds the export in the ledger, and calls `then`; see `ExportService.find`.
     func find(_ request: StatusRequest, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
-        answers.service.find(request.id, owner: request.owner, then: then)
+        answers.service.find(request.id, for: request.viewer, then: then)
     }
 
     /// Waits for a newer state than `snapshot`, and calls `then`; see `ExportService.watch`.

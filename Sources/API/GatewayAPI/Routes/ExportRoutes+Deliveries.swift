@@ -21,7 +21,7 @@ extension ExportRoutes {
         let after = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
         let page = try await service.deliveries(
             of: id,
-            owner: call.caller.owner,
+            for: call.viewer,
             requestID: requestID,
             after: after,
             limit: limit

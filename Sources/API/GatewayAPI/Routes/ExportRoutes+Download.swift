@@ -16,19 +16,19 @@ enum OctetStream {
 extension ExportRoutes {
     /// `downloadExportFile` and `headExportFile`
     func file(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization, pollsForFiles: method == .get)
+        let viewer = try viewer(of: call)
+        let export = try await export(of: call, for: viewer, pollsForFiles: method == .get)
         let file = try export.downloadableFile(call.parameters["fileId"] ?? "")
-        return try await download(file, of: export, call, method, authorization)
+        return try await download(file, of: export, call, method, viewer)
     }
 
     /// `downloadExportContent` and `headExportContent`
     func content(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let authorization = try authorization(of: call)
-        let export = try await export(of: call, authorization, pollsForFiles: method == .get)
+        let viewer = try viewer(of: call)
+        let export = try await export(of: call, for: viewer, pollsForFiles: method == .get)
         let files = try export.downloadableFiles()
         if try ContentForm(accept: call.fields.list(.accept, atMost: 1024), files: files) == .archive {
-            return try await archive(of: export, call, method, authorization)
+            return try await archive(of: export, call, method, viewer)
         }
         guard files.count == 1 else {
             throw GatewayError(
@@ -38,7 +38,7 @@ extension ExportRoutes {
                 members: .files(files.map { FileChoice($0, href: call.links.file($0.id, of: export.id)) })
             )
         }
-        var response = try await download(files[0], of: export, call, method, authorization)
+        var response = try await download(files[0], of: export, call, method, viewer)
         // Here, and not at the file's own address, the answer depends on Accept too.
         response.headers[.vary] = "Accept, Accept-Encoding"
         return response
@@ -47,13 +47,13 @@ extension ExportRoutes {
     /// The export; with `pollsForFiles`, a success whose files the upstream did not list is polled.
     func export(
         of call: Call,
-        _ authorization: CallerAuthorization,
+        for viewer: Viewer,
         pollsForFiles: Bool
     ) async throws(GatewayError) -> Export {
         let id = try call.exportID()
-        let known = try await service.export(id, owner: call.caller.owner, refresh: false, authorization: authorization)
+        let known = try await service.export(id, for: viewer, refresh: false)
         guard pollsForFiles, known.downloadReadiness == .filesPending else { return known }
-        return try await service.export(id, owner: call.caller.owner, refresh: true, authorization: authorization)
+        return try await service.export(id, for: viewer, refresh: true)
     }
 
     private func download(
@@ -61,16 +61,16 @@ extension ExportRoutes {
         of export: Export,
         _ call: Call,
         _ method: DownloadRequest.Method,
-        _ authorization: CallerAuthorization
+        _ viewer: Viewer
     ) async throws -> Response {
-        let (service, owner) = (service, call.caller.owner)
+        let service = service
         let answer = try await relay.response(
             to: Self.request(call, method),
             for: file,
             of: export,
             to: recipient(call)
         ) { range async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
+            try await service.open(file.id, of: export.id, for: viewer, range: range)
         }
         return Self.response(answer, on: call.channel)
     }
@@ -79,15 +79,15 @@ extension ExportRoutes {
         of export: Export,
         _ call: Call,
         _ method: DownloadRequest.Method,
-        _ authorization: CallerAuthorization
+        _ viewer: Viewer
     ) async throws -> Response {
-        let (service, owner) = (service, call.caller.owner)
+        let service = service
         let answer = try await relay.archive(
             to: Self.request(call, method),
             of: export,
             to: recipient(call)
         ) { file, range async throws(GatewayError) in
-            try await service.open(file.id, of: export.id, owner: owner, range: range, authorization: authorization)
+            try await service.open(file.id, of: export.id, for: viewer, range: range)
         }
         return Self.response(answer, on: call.channel)
     }

@@ -9,16 +9,12 @@ extension ExportRoutes {
         let id = try call.exportID()
         try Self.checkType(of: call)
         let wanted = try call.fields.list(.ifMatch, atMost: 1024)
-        let authorization = try authorization(of: call)
+        let viewer = try viewer(of: call)
         let decision = try SubmissionBody(await bodies.bytes(of: call)).decision
         var revision: Int64?
         if let wanted {
-            let export = try await service.export(
-                id,
-                owner: call.caller.owner,
-                refresh: false,
-                authorization: CallerAuthorization(caller: authorization.caller)
-            )
+            // Without the token: nothing is done with it before the decision is accepted.
+            let export = try await service.export(id, for: call.viewer, refresh: false)
             // The tag is weak, as its bytes are; what it names is exactly one revision all the same.
             guard EntityTag(of: export).isNamed(by: wanted) else {
                 throw GatewayError(
@@ -30,13 +26,7 @@ extension ExportRoutes {
         }
         return answer(
             call,
-            try await service.resolve(
-                id,
-                owner: call.caller.owner,
-                as: decision,
-                revision: revision,
-                authorization: authorization
-            )
+            try await service.resolve(id, for: viewer, as: decision, revision: revision)
         )
     }
 }

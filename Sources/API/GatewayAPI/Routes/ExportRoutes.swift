@@ -19,7 +19,7 @@ struct ExportRoutes: Sendable {
         let fields = call.fields
         try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
-        let authorization = try fields.upstreamAuthorization()
+        let viewer = call.caller.viewer(token: try fields.upstreamAuthorization(), downloadToken: nil)
         let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
         let provider = service.providers.first { $0.descriptor.id == body.provider }
         let connection = try provider.map { provider throws(GatewayError) in
@@ -31,10 +31,9 @@ struct ExportRoutes: Sendable {
                 connection: connection ?? body.connection,
                 name: body.name,
                 options: body.options,
-                createdBy: call.caller.id,
-                idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) },
-                authorization: authorization
-            )
+                idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) }
+            ),
+            for: viewer
         )
         var response = answer(call, creation.export, status: .accepted)
         response.headers[.location] = call.links.export(creation.export.id)
@@ -55,13 +54,13 @@ struct ExportRoutes: Sendable {
         filter.status = try query.choice("status", among: ExportStatus.allCases.map(\.rawValue))
             .flatMap { ExportStatus(rawValue: $0) }
         filter.connection = try query.string("connection", length: 1...64)
-        filter.createdBy = call.caller.owner
         filter.createdAfter = try query.timestamp("createdAfter")
         filter.createdBefore = try query.timestamp("createdBefore")
         let limit = try query.integer("limit", in: 1...200) ?? 50
-        let place = Cursor.List.exports(filter)
+        let viewer = call.viewer
+        let place = Cursor.List.exports(viewer.narrowed(filter))
         let before = try query["cursor"].map { text throws(GatewayError) in try cursor.open(text, in: place) }
-        let page = try await service.exports(matching: filter, before: before, limit: limit)
+        let page = try await service.exports(matching: filter, for: viewer, before: before, limit: limit)
         let next = page.next.map { cursor.seal($0, in: place) }
         let document = ExportDocument(links: call.links)
         return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
@@ -82,15 +81,14 @@ struct ExportRoutes: Sendable {
         let id = try call.exportID()
         let known = try call.fields.list(.ifNoneMatch, atMost: 1024)
         var wait = Preference.wait(in: try call.fields.list(.prefer, atMost: 256), most: maxWait)
-        let (refresh, authorization) = (try call.fields.asksForRefresh(), try authorization(of: call))
-        let owner = call.caller.owner
+        let (refresh, viewer) = (try call.fields.asksForRefresh(), try viewer(of: call))
         let answers = ReadyAnswers(service: service)
         var answer: ReadyAnswer
         var export: Export
-        if !refresh, authorization.token == nil, let inMemory = answers.inMemory(id, owner: owner, as: document) {
+        if !refresh, viewer.token == nil, let inMemory = answers.inMemory(id, for: viewer, as: document) {
             (answer, export) = inMemory
         } else {
-            export = try await service.export(id, owner: owner, refresh: refresh, authorization: authorization)
+            export = try await service.export(id, for: viewer, refresh: refresh)
             answer = answers.answer(export, as: document)
         }
         if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.isNamed) ?? true {
@@ -101,7 +99,7 @@ struct ExportRoutes: Sendable {
                 wait = nil
             }
             // Many may have waited for it: they share what is in memory.
-            if let inMemory = answers.inMemory(id, owner: owner, as: document), inMemory.1.revision >= export.revision {
+            if let inMemory = answers.inMemory(id, for: viewer, as: document), inMemory.1.revision >= export.revision {
                 answer = inMemory.0
             } else {
                 answer = answers.answer(export, as: document)
@@ -120,14 +118,7 @@ struct ExportRoutes: Sendable {
 
     /// `cancelExport`
     func cancel(_ call: Call) async throws -> Response {
-        answer(
-            call,
-            try await service.cancel(
-                call.exportID(),
-                owner: call.caller.owner,
-                authorization: authorization(of: call)
-            )
-        )
+        answer(call, try await service.cancel(call.exportID(), for: viewer(of: call)))
     }
 
     /// Checks that the body is JSON without a content coding.
@@ -142,15 +133,13 @@ struct ExportRoutes: Sendable {
 
     /// `listExportFiles`
     func files(_ call: Call) async throws -> Response {
-        let export = try await export(of: call, authorization(of: call), pollsForFiles: true)
+        let export = try await export(of: call, for: viewer(of: call), pollsForFiles: true)
         return JSONAnswer.perCaller(ExportDocument(links: call.links).bytes(ofFilesOf: export))
     }
 
-    /// The upstream tokens of the request, with its caller. A caller who may see others' exports brings a token for its own
-    /// call only: it must not replace the owner's token.
-    func authorization(of call: Call) throws(GatewayError) -> CallerAuthorization {
-        CallerAuthorization(
-            caller: call.caller.kind == .anonymous ? nil : call.caller.id,
+    /// The viewer with the upstream tokens of its request.
+    func viewer(of call: Call) throws(GatewayError) -> Viewer {
+        call.caller.viewer(
             token: try call.fields.upstreamAuthorization(),
             downloadToken: try call.fields.upstreamDownloadAuthorization()
         )

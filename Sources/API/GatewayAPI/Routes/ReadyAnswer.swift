@@ -97,9 +97,9 @@ final class ReadyAnswer: Sendable {
 struct ReadyAnswers: Sendable {
     let service: any ExportService
 
-    /// The answer about an export that is in memory; nil where it is not, and where `owner` may not see it.
-    func inMemory(_ id: ExportID, owner: String?, as document: ReadyAnswer.Document) -> (ReadyAnswer, Export)? {
-        service.snapshot(of: id, owner: owner).map { (answer($0, as: document), $0.export) }
+    /// The answer about an export that is in memory; nil where it is not, and where `viewer` may not see it.
+    func inMemory(_ id: ExportID, for viewer: Viewer, as document: ReadyAnswer.Document) -> (ReadyAnswer, Export)? {
+        service.snapshot(of: id, for: viewer).map { (answer($0, as: document), $0.export) }
     }
 
     /// The answer about an export without a snapshot.

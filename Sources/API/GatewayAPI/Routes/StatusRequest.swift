@@ -8,8 +8,7 @@ struct StatusRequest: Sendable {
     var document: ReadyAnswer.Document
     /// Whether only the head is answered.
     var isHead: Bool
-    /// The owner whose exports the caller may see; nil for all.
-    var owner: String?
+    var viewer: Viewer
     var ifNoneMatch: String?
     /// How long it may wait for a change; nil where the request does not say so.
     var wait: Duration?

@@ -8,6 +8,8 @@ final class FakeExportService: ExportService {
         var exports: [ExportID: Export] = [:]
         var deliveries: [Delivery] = []
         var drafts: [ExportDraft] = []
+        /// Who sent the drafts.
+        var creators: [Viewer] = []
         var keys: [String: (fingerprint: String, id: ExportID)] = [:]
         var refreshes = 0
         /// Whether exports are in memory, as those are that the engine was asked for before.
@@ -17,7 +19,7 @@ final class FakeExportService: ExportService {
         var holds = false
         var finders: [@Sendable (ExportSnapshot?) -> Void] = []
         var watches: [FakeWatch] = []
-        var authorizations: [CallerAuthorization] = []
+        var viewers: [Viewer] = []
         var isReady = true
         var failure: GatewayError?
         var decisions: [SubmissionDecision] = []
@@ -100,7 +102,7 @@ final class FakeExportService: ExportService {
         }
     }
 
-    func find(_ id: ExportID, owner: String?, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+    func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
         let isHeld = state.withLock { state in
             if state.holds { state.finders.append(then) }
             return state.holds
@@ -123,12 +125,13 @@ final class FakeExportService: ExportService {
 
     func isReady() async -> Bool { state.withLock { $0.isReady } }
 
-    func create(_ draft: ExportDraft) async throws(GatewayError) -> Creation {
+    func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
         try fail()
         let result = state.withLock { state -> Result<Creation, GatewayError> in
             state.drafts.append(draft)
+            state.creators.append(viewer)
             if let idempotency = draft.idempotency {
-                let key = draft.createdBy + "|" + idempotency.key
+                let key = viewer.id + "|" + idempotency.key
                 if let known = state.keys[key], let export = state.exports[known.id] {
                     return known.fingerprint == idempotency.fingerprint
                         ? .success(Creation(export: export, isReplay: true))
@@ -141,12 +144,12 @@ final class FakeExportService: ExportService {
                 connection: draft.connection ?? "contoso",
                 name: draft.name ?? "Unnamed",
                 createdAt: time.now(),
-                createdBy: draft.createdBy,
+                createdBy: viewer.id,
                 source: draft.options
             )
             state.exports[export.id] = export
             if let idempotency = draft.idempotency {
-                state.keys[draft.createdBy + "|" + idempotency.key] = (idempotency.fingerprint, export.id)
+                state.keys[viewer.id + "|" + idempotency.key] = (idempotency.fingerprint, export.id)
             }
             return .success(Creation(export: export, isReplay: false))
         }
@@ -155,24 +158,22 @@ final class FakeExportService: ExportService {
 
     func export(
         _ id: ExportID,
-        owner: String?,
-        refresh: Bool,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        refresh: Bool
     ) async throws(GatewayError) -> Export {
         try fail()
-        let export = try known(id, owner)
+        let export = try known(id, viewer)
         state.withLock { state in
             if refresh { state.refreshes += 1 }
-            if refresh || authorization.token != nil { state.effects.append("asked anew") }
-            state.authorizations.append(authorization)
+            if refresh || viewer.token != nil { state.effects.append("asked anew") }
+            state.viewers.append(viewer)
         }
         return export
     }
 
-    func snapshot(of id: ExportID, owner: String?) -> ExportSnapshot? {
+    func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot? {
         state.withLock { state in
-            guard state.keepsSnapshots, state.failure == nil, let export = state.exports[id],
-                owner == nil || export.createdBy == owner
+            guard state.keepsSnapshots, state.failure == nil, let export = state.exports[id], viewer.maySee(export)
             else { return nil }
             if let snapshot = state.snapshots[id], snapshot.export == export { return snapshot }
             let snapshot = ExportSnapshot(export, after: state.snapshots[id])
@@ -181,8 +182,8 @@ final class FakeExportService: ExportService {
         }
     }
 
-    private func known(_ id: ExportID, _ owner: String?) throws(GatewayError) -> Export {
-        guard let export = state.withLock({ $0.exports[id] }), owner == nil || export.createdBy == owner else {
+    private func known(_ id: ExportID, _ viewer: Viewer) throws(GatewayError) -> Export {
+        guard let export = state.withLock({ $0.exports[id] }), viewer.maySee(export) else {
             throw GatewayError(.notFound, "There is no export with this id.")
         }
         return export
@@ -190,11 +191,11 @@ final class FakeExportService: ExportService {
 
     func export(
         _ id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
-        _ = try known(id, owner)
+        _ = try known(id, viewer)
         state.withLock { $0.effects.append("waited for") }
         waiting.continuation.yield(.began)
         do {
@@ -202,13 +203,17 @@ final class FakeExportService: ExportService {
         } catch {
             waiting.continuation.yield(.cancelled)
         }
-        return try known(id, owner)
+        return try known(id, viewer)
     }
 
-    func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws(GatewayError) -> ExportPage
-    {
+    func exports(
+        matching filter: ExportFilter,
+        for viewer: Viewer,
+        before: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> ExportPage {
         try fail()
-        let all = state.withLock { Array($0.exports.values) }
+        let (all, filter) = (state.withLock { Array($0.exports.values) }, viewer.narrowed(filter))
         let matching = all.filter { Self.matches($0, filter, before: before) }.sorted { $0.id > $1.id }
         return ExportPage(exports: Array(matching.prefix(limit)), hasMore: matching.count > limit)
     }
@@ -224,12 +229,8 @@ final class FakeExportService: ExportService {
         return true
     }
 
-    func cancel(
-        _ id: ExportID,
-        owner: String?,
-        authorization: CallerAuthorization
-    ) async throws(GatewayError) -> Export {
-        let known = try await export(id, owner: owner, refresh: false, authorization: authorization)
+    func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        let known = try await export(id, for: viewer, refresh: false)
         state.withLock { $0.effects.append("canceled") }
         if !known.status.isTerminal {
             change(id) { export in
@@ -238,20 +239,19 @@ final class FakeExportService: ExportService {
                 export.completedAt = time.now()
             }
         }
-        return try await export(id, owner: owner, refresh: false, authorization: authorization)
+        return try await export(id, for: viewer, refresh: false)
     }
 
     func resolve(
         _ id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         as decision: SubmissionDecision,
-        revision: Int64?,
-        authorization: CallerAuthorization
+        revision: Int64?
     ) async throws(GatewayError) -> Export {
         try fail()
-        let known = try known(id, owner)
+        let known = try known(id, viewer)
         state.withLock { state in
-            state.authorizations.append(authorization)
+            state.viewers.append(viewer)
             state.effects.append("decided")
             state.decisions.append(decision)
         }
@@ -263,13 +263,12 @@ final class FakeExportService: ExportService {
     func open(
         _ fileID: String,
         of id: ExportID,
-        owner: String?,
-        range: FileRange?,
-        authorization: CallerAuthorization
+        for viewer: Viewer,
+        range: FileRange?
     ) async throws(GatewayError) -> FileBody {
-        _ = try known(id, owner)
+        _ = try known(id, viewer)
         state.withLock { state in
-            state.authorizations.append(authorization)
+            state.viewers.append(viewer)
             state.effects.append("opened")
         }
         return try opening(fileID)
@@ -284,12 +283,12 @@ final class FakeExportService: ExportService {
 
     func deliveries(
         of id: ExportID,
-        owner: String?,
+        for viewer: Viewer,
         requestID: String?,
         after: ExportID?,
         limit: Int
     ) async throws(GatewayError) -> DeliveryPage {
-        _ = try known(id, owner)
+        _ = try known(id, viewer)
         let found = state.withLock { state in
             state.deliveries
                 .filter { delivery in delivery.exportID == id && after.map { delivery.id > $0 } ?? true }
