@@ -249,8 +249,7 @@ extension ConnectionWorker {
             postpone(id, as: kind, because: error)
             return nil
         }
-        let token = callerTokens.token(for: id)
-        if token != nil || isKept || !life.capabilities.delegatedOnly {
+        if case .granted(let token) = delegation.answer(.background(hasRefreshToken: isKept), on: record.export) {
             return Authorization(value: token, refreshToken: store)
         }
         guard let after = await begin(.authorizationMissing, for: record, as: kind) else { return nil }

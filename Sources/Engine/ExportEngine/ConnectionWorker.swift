@@ -14,6 +14,7 @@ final class ConnectionWorker: Sendable {
     let contexts: CallContexts
     let callerTokens: CallerTokens
     let refreshTokens: RefreshTokens
+    let delegation: DelegatedAuthorization
     let time: any TimeSource
     let settings: EngineSettings
     let metrics: EngineMetrics
@@ -49,6 +50,11 @@ final class ConnectionWorker: Sendable {
         self.contexts = contexts
         self.callerTokens = callerTokens
         self.refreshTokens = refreshTokens
+        delegation = DelegatedAuthorization(
+            isNeeded: connection.descriptor.capabilities.delegatedOnly,
+            keepsRefreshTokens: connection.keepsRefreshTokens && refreshTokens.keys != nil,
+            callerTokens: callerTokens
+        )
         self.time = time
         self.settings = settings
         self.metrics = metrics

@@ -5,23 +5,26 @@ extension ExportEngine {
     public func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
         let record = try await takeToken(of: viewer, for: knownRecord(id, for: viewer))
         if record.export.isFinal { return record.export }
-        let life = life(of: record.export)
-        let isOthers = life.isOthers(record.export, viewer)
-        let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
-        if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
+        let (life, worker) = (life(of: record.export), worker(of: record.export))
+        let isOwnersOnly = worker?.delegation.isOwnersOnly(record.export, viewer) ?? false
+        if record.phase == .tracking, life.capabilities.cancel, let worker, !isOwnersOnly {
             // The background can cancel with the refresh token, unless that was refused before.
             let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
-            guard callerTokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
+            let purpose = DelegatedAuthorization.Purpose.cancel(
+                viewer,
+                hasRefreshToken: isKept && !record.progress.awaitsAuthorization
+            )
+            if worker.delegation.answer(purpose, on: record.export) == .tokenMissing {
                 throw Self.tokenNeeded(worker.connection.descriptor, record)
             }
         }
 
         let wished = try await asking {
-            try await self.transitions.apply(.cancelRequested(withOwnersToken: !isOthers), to: id, fence: nil, life)
+            try await self.transitions.apply(.cancelRequested(withOwnersToken: !isOwnersOnly), to: id, fence: nil, life)
         }
         guard let wished else { return try await knownRecord(id, for: viewer).export }
-        if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
-        worker(of: record.export)?.wake(id)
+        if isOwnersOnly, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
+        worker?.wake(id)
         // A start that is under way comes first; the cancellation follows when its outcome is known.
         guard wished.phase == .tracking else { return wished.export }
 

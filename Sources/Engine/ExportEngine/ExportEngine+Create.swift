@@ -23,7 +23,6 @@ extension ExportEngine {
         } catch {
             throw GatewayError(error, faultsBelow: JSONPointer.step(descriptor.optionsMember))
         }
-        if descriptor.capabilities.delegatedOnly && viewer.token == nil { throw Self.tokenNeeded(descriptor) }
 
         let id = random.newID(at: now)
         let record = LedgerRecord(
@@ -39,6 +38,9 @@ extension ExportEngine {
             plan: valid.plan,
             leaseOwner: engineID
         )
+        guard case .granted = worker.delegation.answer(.start(viewer), on: record.export) else {
+            throw Self.tokenNeeded(descriptor)
+        }
         // Kept before the ledger has the export: a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
         if let token = viewer.token { _ = callerTokens.keep(token, for: id, at: now) }

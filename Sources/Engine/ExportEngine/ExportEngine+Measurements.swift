@@ -54,7 +54,7 @@ extension ExportEngine: MeasurementService {
     private func isMeasurable(_ export: Export, at now: Timestamp) -> Bool {
         guard export.downloadReadiness == .ready, !export.isPastExpiry(at: now), let worker = worker(of: export)
         else { return false }
-        return !worker.life.capabilities.delegatedOnly
+        return !worker.delegation.isNeeded
     }
 
     private func pause(after error: any Error) async {

@@ -12,9 +12,7 @@ extension ExportEngine {
         let record = try await takeToken(of: viewer, for: knownRecord(id, for: viewer))
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
         // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
-        let isOwner = viewer.owns(record.export)
-        let token = viewer.token ?? (isOwner ? callerTokens.token(for: id) : nil)
-        if worker.life.capabilities.delegatedOnly && token == nil {
+        guard case .granted(let token) = worker.delegation.answer(.download(viewer), on: record.export) else {
             throw Self.tokenNeeded(worker.connection.descriptor)
         }
         var context = contexts.context(
@@ -64,7 +62,7 @@ extension ExportEngine {
             ]
         )
         // What an upstream does not show to another caller may be there for the owner.
-        if worker.life.isOthers(record.export, viewer) { return word }
+        if worker.delegation.isOwnersOnly(record.export, viewer) { return word }
         let id = record.export.id
         let after = try await asking {
             try await self.transitions.apply(.filesAsked(word), to: id, fence: nil, worker.life)

@@ -22,10 +22,7 @@ extension ExportEngine {
         else {
             return record.export
         }
-        // No caller acts with another caller's token.
-        guard !worker.life.isOthers(record.export, viewer) else { return record.export }
-        // A kept refresh token is for the background only: a caller's request does not use it.
-        if worker.refreshToken(of: record.export) != nil, callerTokens.token(for: id) == nil { return record.export }
+        guard case .granted = worker.delegation.answer(.poll(viewer), on: record.export) else { return record.export }
         let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
         var export = try await knownRecord(id, for: viewer).export
         if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }

@@ -76,10 +76,10 @@ extension ExportEngine {
             )
         }
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
-        // No caller acts with another caller's token: the next poll finds out.
-        let isOwner = viewer.owns(record.export)
-        let token = isOwner ? viewer.token ?? callerTokens.token(for: record.export.id) : nil
-        if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
+        guard case .granted(let token) = worker.delegation.answer(.lookup(viewer), on: record.export) else {
+            // The next poll finds out.
+            return .started(Submission(reference: reference))
+        }
         let answers = await provider.observe(
             [reference],
             context: contexts.context(.caller, for: record.export, authorization: token)

@@ -86,11 +86,6 @@ struct ExportLife: Sendable {
             && (capabilities.delegatedOnly || error.problem == .upstreamAuthorizationRequired)
     }
 
-    /// Whether the export runs on the token of another caller than the one who asks.
-    func isOthers(_ export: Export, _ viewer: Viewer) -> Bool {
-        capabilities.delegatedOnly && !viewer.owns(export)
-    }
-
     /// Applies an event. An event that does not fit the record's phase changes nothing. `jitter` is in 0..<1. `held` is how
     /// long the gateway's own request budget has held the export's work back; nil takes the stored value.
     func apply(
