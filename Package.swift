@@ -134,6 +134,7 @@ let package = Package(
         .executable(name: "export-gateway", targets: ["export-gateway"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
         .library(name: "LedgerConformance", targets: ["LedgerConformance"]),
+        .library(name: "ExportServiceConformance", targets: ["ExportServiceConformance"]),
     ],
     // Exact: two builds of one commit are made of the same sources.
     dependencies: [
@@ -189,6 +190,7 @@ let package = Package(
 
         module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .logging, .metrics]),
         module("Engine", "LedgerConformance", ["Exports", "JSON", "ExportLedger"]),
+        module("Engine", "ExportServiceConformance", ["Exports", .nioCore]),
         module(
             "Engine",
             "ExportEngine",
@@ -344,8 +346,8 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine", .inMemoryLogging, .logging, .metrics,
-                .metricsTestKit, .nioCore, .serviceLifecycle,
+                "Exports", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine", "ExportServiceConformance",
+                .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
         tests(
@@ -362,7 +364,8 @@ let package = Package(
             "GatewayAPI",
             [
                 "Exports", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
-                .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                "ExportServiceConformance", .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging,
+                .nioCore, .nioEmbedded,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),

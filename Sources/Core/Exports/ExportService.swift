@@ -240,11 +240,6 @@ public struct ExportPage: Sendable {
         self.next = hasMore ? next ?? snapshots.last?.export.id : nil
     }
 
-    /// Makes a page of exports that were never sent before.
-    public init(exports: [Export], hasMore: Bool, unreadable: Int = 0) {
-        self.init(snapshots: exports.map { ExportSnapshot($0) }, hasMore: hasMore, unreadable: unreadable)
-    }
-
     public var exports: [Export] { snapshots.map(\.export) }
 }
 

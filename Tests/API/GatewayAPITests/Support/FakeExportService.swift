@@ -20,6 +20,9 @@ final class FakeExportService: ExportService {
         var finders: [@Sendable (ExportSnapshot?) -> Void] = []
         var watches: [FakeWatch] = []
         var viewers: [Viewer] = []
+        /// Who waits for a change, and how long each wait could have lasted.
+        var waiters: [ExportID: [Signal]] = [:]
+        var waits: [Duration] = []
         var isReady = true
         var failure: GatewayError?
         var decisions: [SubmissionDecision] = []
@@ -92,14 +95,16 @@ final class FakeExportService: ExportService {
         }
     }
 
-    /// Changes an export, as the tracker does.
+    /// Changes an export, as the tracker does, and wakes who waits for that.
     func change(_ id: ExportID, _ change: (inout Export) -> Void) {
-        state.withLock { state in
-            guard var export = state.exports[id] else { return }
+        let waiters = state.withLock { state -> [Signal] in
+            guard var export = state.exports[id] else { return [] }
             change(&export)
             export.revision += 1
             state.exports[id] = export
+            return state.waiters.removeValue(forKey: id) ?? []
         }
+        for waiter in waiters { waiter.fire() }
     }
 
     func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
@@ -196,14 +201,21 @@ final class FakeExportService: ExportService {
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
         _ = try known(id, viewer)
-        state.withLock { $0.effects.append("waited for") }
-        waiting.continuation.yield(.began)
-        do {
-            try await time.sleep(for: timeout)
-        } catch {
-            waiting.continuation.yield(.cancelled)
+        let (deadline, signal) = (time.now() + timeout, Signal())
+        state.withLock { state in
+            state.effects.append("waited for")
+            state.waits.append(timeout)
+            state.waiters[id, default: []].append(signal)
         }
-        return try known(id, viewer)
+        waiting.continuation.yield(.began)
+        // Read after the wait began: no change is missed.
+        var export = try known(id, viewer)
+        while export.revision == revision, !export.isFinal, time.now() < deadline, !Task.isCancelled {
+            await signal.wait(until: deadline, of: time)
+            export = try known(id, viewer)
+        }
+        if Task.isCancelled { waiting.continuation.yield(.cancelled) }
+        return export
     }
 
     func exports(
@@ -215,7 +227,8 @@ final class FakeExportService: ExportService {
         try fail()
         let (all, filter) = (state.withLock { Array($0.exports.values) }, viewer.narrowed(filter))
         let matching = all.filter { Self.matches($0, filter, before: before) }.sorted { $0.id > $1.id }
-        return ExportPage(exports: Array(matching.prefix(limit)), hasMore: matching.count > limit)
+        let shown = matching.prefix(limit).map { ExportSnapshot($0) }
+        return ExportPage(snapshots: shown, hasMore: matching.count > limit)
     }
 
     private static func matches(_ export: Export, _ filter: ExportFilter, before: ExportID?) -> Bool {
@@ -255,8 +268,8 @@ final class FakeExportService: ExportService {
             state.effects.append("decided")
             state.decisions.append(decision)
         }
-        guard known.status == .unknown else { throw GatewayError(.submissionKnown, "Nothing is to be decided.") }
         if let revision, revision != known.revision { throw GatewayError(.preconditionFailed, "It has changed.") }
+        guard known.status == .unknown else { throw GatewayError(.submissionKnown, "Nothing is to be decided.") }
         return known
     }
 
@@ -266,12 +279,12 @@ final class FakeExportService: ExportService {
         for viewer: Viewer,
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
-        _ = try known(id, viewer)
+        let file = try known(id, viewer).downloadableFile(fileID)
         state.withLock { state in
             state.viewers.append(viewer)
             state.effects.append("opened")
         }
-        return try opening(fileID)
+        return try opening(file.id)
     }
 
     func record(_ delivery: Delivery) async {

@@ -1,0 +1,130 @@
+import Exports
+
+/// A way in which a service may break its contract.
+enum ServiceFault: CaseIterable, Sendable {
+    case isNotReady, createsTwice, sharesKeys, showsOthers, listsAll, listsOldestFirst, ignoresLimit, ignoresFilter
+    case showsOldState, opensTooEarly, cancelsTheEnded, cancelsNothing, decidesTheKnown, losesDeliveries
+    case mixesRequests
+
+    /// The case of the suite that finds it.
+    var foundBy: String {
+        switch self {
+        case .isNotReady: "a service that works is ready"
+        case .createsTwice: "the same key with the same body creates once"
+        case .sharesKeys: "each caller has its own keys"
+        case .showsOthers: "another caller's export is not found, and stays as it is"
+        case .listsAll: "a list has no others, whatever the filter says"
+        case .listsOldestFirst: "a list has the exports that the viewer may see, newest first"
+        case .ignoresLimit: "a page ends where the next one begins"
+        case .ignoresFilter: "a filter takes what matches"
+        case .showsOldState: "a wait ends with a change"
+        case .opensTooEarly: "files are opened when they are there"
+        case .cancelsTheEnded: "an ended export is not canceled"
+        case .cancelsNothing: "an unfinished export is canceled"
+        case .decidesTheKnown: "a start that is not in question is not decided"
+        case .losesDeliveries: "a delivery is one row from its beginning to its end"
+        case .mixesRequests: "deliveries of one request are told apart"
+        }
+    }
+}
+
+/// A fake with one fault, or none.
+struct FaultyExportService: ExportService {
+    private let fake: FakeExportService
+    private let fault: ServiceFault?
+
+    init(_ fake: FakeExportService, _ fault: ServiceFault?) {
+        self.fake = fake
+        self.fault = fault
+    }
+
+    private func viewer(_ viewer: Viewer, for fault: ServiceFault) -> Viewer { self.fault == fault ? .gateway : viewer }
+
+    var providers: [ConfiguredProvider] { fake.providers }
+
+    func isReady() async -> Bool { fault == .isNotReady ? false : await fake.isReady() }
+
+    func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
+        var draft = draft
+        if fault == .createsTwice { draft.idempotency = nil }
+        return try await fake.create(draft, for: self.viewer(viewer, for: .sharesKeys))
+    }
+
+    func export(_ id: ExportID, for viewer: Viewer, refresh: Bool) async throws(GatewayError) -> Export {
+        try await fake.export(id, for: self.viewer(viewer, for: .showsOthers), refresh: refresh)
+    }
+
+    func export(
+        _ id: ExportID,
+        for viewer: Viewer,
+        changedFrom revision: Int64,
+        within timeout: Duration
+    ) async throws(GatewayError) -> Export {
+        var export = try await fake.export(id, for: viewer, changedFrom: revision, within: timeout)
+        if fault == .showsOldState { export.revision = revision }
+        return export
+    }
+
+    func exports(
+        matching filter: ExportFilter,
+        for viewer: Viewer,
+        before: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> ExportPage {
+        let page = try await fake.exports(
+            matching: fault == .ignoresFilter ? ExportFilter() : filter,
+            for: self.viewer(viewer, for: .listsAll),
+            before: before,
+            limit: fault == .ignoresLimit ? 9 : limit
+        )
+        guard fault == .listsOldestFirst else { return page }
+        return ExportPage(snapshots: page.snapshots.reversed(), hasMore: page.hasMore)
+    }
+
+    func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        if fault == .cancelsTheEnded { fake.change(id) { $0.status = .canceled } }
+        if fault == .cancelsNothing { return try await fake.export(id, for: viewer, refresh: false) }
+        return try await fake.cancel(id, for: viewer)
+    }
+
+    func resolve(
+        _ id: ExportID,
+        for viewer: Viewer,
+        as decision: SubmissionDecision,
+        revision: Int64?
+    ) async throws(GatewayError) -> Export {
+        if fault == .decidesTheKnown { return try await fake.export(id, for: viewer, refresh: false) }
+        return try await fake.resolve(id, for: viewer, as: decision, revision: revision)
+    }
+
+    func open(
+        _ fileID: String,
+        of id: ExportID,
+        for viewer: Viewer,
+        range: FileRange?
+    ) async throws(GatewayError) -> FileBody {
+        if fault == .opensTooEarly { return fileBody(["bytes"]) }
+        return try await fake.open(fileID, of: id, for: viewer, range: range)
+    }
+
+    func record(_ delivery: Delivery) async {
+        if fault == .losesDeliveries, delivery.outcome != .underWay { return }
+        await fake.record(delivery)
+    }
+
+    func deliveries(
+        of id: ExportID,
+        for viewer: Viewer,
+        requestID: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws(GatewayError) -> DeliveryPage {
+        try await fake.deliveries(
+            of: id,
+            for: viewer,
+            requestID: fault == .mixesRequests ? nil : requestID,
+            after: after,
+            limit: limit
+        )
+    }
+}
