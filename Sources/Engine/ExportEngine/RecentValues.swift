@@ -38,7 +38,7 @@ struct RecentValues<Value: Sendable>: Sendable {
         }
     }
 
-    /// How many entries are kept, for tests.
+    /// The places that are kept, including those whose value is gone: at most twice the capacity.
     var placesHeld: Int { order.count }
 
     private func stands(_ place: Place) -> Bool { values[place.id]?.number == place.number }

@@ -58,15 +58,18 @@ public final class MemoryUpstream: Sendable {
         var calls = 0
         var failsNewJobs = false
         var showsStrangeStatus = false
+        /// The calls that hang, and who waits for one.
+        var stalledCalls = 0
+        var stallWatchers: [CheckedContinuation<Void, Never>] = []
     }
 
     /// The token that every call must carry.
     public let token: Secret
-    private let clock: ManualTime
+    private let clock: any TimeSource
     private let state = Mutex(State())
 
     /// Makes an empty account.
-    public init(token: Secret = Secret("memory-upstream-token"), clock: ManualTime = ManualTime()) {
+    public init(token: Secret = Secret("memory-upstream-token"), clock: any TimeSource = SystemTime()) {
         self.token = token
         self.clock = clock
     }
@@ -109,7 +112,16 @@ public final class MemoryUpstream: Sendable {
     }
 
     /// Returns once a call hangs.
-    public func callIsStalled() async { await clock.sleepers(atLeast: 1) }
+    public func callIsStalled() async {
+        await withCheckedContinuation { continuation in
+            let isStalled = state.withLock { state in
+                if state.stalledCalls > 0 { return true }
+                state.stallWatchers.append(continuation)
+                return false
+            }
+            if isStalled { continuation.resume() }
+        }
+    }
 
     private func change(_ edit: (inout Job) -> Void) {
         state.withLock { state in for index in state.jobs.indices { edit(&state.jobs[index]) } }
@@ -119,12 +131,9 @@ public final class MemoryUpstream: Sendable {
 extension MemoryUpstream {
     /// What a call to this upstream meets before it is carried out.
     func receive(token: Secret) async throws(ProviderError) {
-        let givenUp = ProviderError(.transient, "The call was given up.", cause: CancellationError())
-        guard !Task.isCancelled else { throw givenUp }
+        guard !Task.isCancelled else { throw Self.givenUp }
         let faults = arrive()
-        if faults.contains(.stalled) {
-            do { try await clock.sleep(for: .seconds(3600)) } catch { throw givenUp }
-        }
+        if faults.contains(.stalled) { try await hang() }
         if faults.contains(.tokenRejected) || token != self.token {
             throw ProviderError(.unauthenticated, "The upstream refused the token.", upstream: .init(status: 401))
         }
@@ -139,6 +148,19 @@ extension MemoryUpstream {
         if faults.contains(.serverError) {
             throw ProviderError(.transient, "The upstream failed.", upstream: .init(status: 500))
         }
+    }
+
+    private static let givenUp = ProviderError(.transient, "The call was given up.", cause: CancellationError())
+
+    private func hang() async throws(ProviderError) {
+        let watchers = state.withLock { state in
+            state.stalledCalls += 1
+            defer { state.stallWatchers = [] }
+            return state.stallWatchers
+        }
+        for watcher in watchers { watcher.resume() }
+        defer { state.withLock { $0.stalledCalls -= 1 } }
+        do { try await clock.sleep(for: .seconds(3600)) } catch { throw Self.givenUp }
     }
 
     /// Counts a call and tells the faults that it meets.
