@@ -2,6 +2,7 @@ import CoreMetrics
 public import Exports
 import JSON
 import Logging
+public import ManualClock
 public import MicrosoftSandbox
 public import UpstreamHTTP
 
