@@ -1,3 +1,5 @@
+import JSON
+
 extension SandboxSeed {
     /// The eDiscovery case, the same in both dialects.
     public static let caseID = "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b"
@@ -11,4 +13,20 @@ extension SandboxSeed {
     /// The application id of MicrosoftPurviewEDiscovery, the resource of download tokens
     /// (`Upstream-GraphEDiscovery, Download`).
     public static let purviewApplicationID = "b26e684c-5068-4120-a679-64a5d2c909d9"
+}
+
+extension GraphEDiscoveryService {
+    static let sample: SandboxSample? = SandboxSample(
+        provider: name,
+        connection: "purview",
+        hosts: { ["proxyHosts": $0.proxy, "blobHosts": $0.blob] },
+        body: [
+            "provider": .string(name), "name": "Contoso investigation",
+            "graphEDiscovery": [
+                "caseId": .string(SandboxSeed.caseID), "reviewSetId": .string(SandboxSeed.reviewSetID),
+                "outputName": "Contoso investigation", "exportOptions": "originalFiles,tags",
+                "exportStructure": "pst",
+            ],
+        ]
+    )
 }

@@ -1,3 +1,5 @@
+import JSON
+
 extension SandboxSeed {
     /// The Power BI workspace, on a dedicated capacity. Its reports also stand in My workspace.
     public static let groupID = "f089354e-8366-4e18-aea3-4cb4a3a50b48"
@@ -8,4 +10,19 @@ extension SandboxSeed {
 
     static let capacityID = "0f084df7-c13d-451b-af5f-ed0c466403b2"
     static let datasetID = "cfafbeb1-8037-4d0c-896e-a46fb27ff229"
+}
+
+extension PowerBIService {
+    static let sample: SandboxSample? = SandboxSample(
+        provider: name,
+        connection: "reports",
+        body: [
+            "provider": .string(name), "name": "Quarterly ledger",
+            "powerBI": [
+                "groupId": .string(SandboxSeed.groupID), "reportId": .string(SandboxSeed.paginatedReportID),
+                "format": "CSV",
+            ],
+        ],
+        compresses: true
+    )
 }

@@ -12,6 +12,8 @@ protocol SandboxService: Sendable {
     static var grants: [String: TokenBook.Grant] { get }
     /// The members of a request's body that nobody else may read.
     static var secretMembers: [String] { get }
+    /// An export that demonstrations run; nil for a service that runs none.
+    static var sample: SandboxSample? { get }
 
     /// Reads a request to the storage host as one for a link of the service's; nil where it has not the form of one.
     static func storageLink(_ call: Call) -> (any StorageLink)?
@@ -38,6 +40,7 @@ extension SandboxService {
     static var permissions: [TokenBook.Audience: [String]] { [:] }
     static var grants: [String: TokenBook.Grant] { [:] }
     static var secretMembers: [String] { [] }
+    static var sample: SandboxSample? { nil }
 
     static func storageLink(_ call: Call) -> (any StorageLink)? { nil }
 
