@@ -17,7 +17,7 @@ struct EchoAnswer {
         if let first = secrets.first {
             // Fields of a head have no line ends in them; whatever else there is may stand there.
             let value = writing.text(first).filter { !$0.isNewline }
-            for name in [HTTPField.Name.requestID, .xMSRequestID, .powerBIRequestID] { headers[name] = value }
+            for name in [HTTPField.Name.requestID, .xMSRequestID, .plainRequestID] { headers[name] = value }
             headers[.wwwAuthenticate] = "Bearer error_description=\"\(value)\""
         }
         let words = secrets.map { "'\(writing.jsonText($0))'" }.joined(separator: " ")

@@ -45,7 +45,3 @@ struct StorageHost: SandboxService {
         return nil
     }
 }
-
-extension Operation {
-    static let blobDownload = Operation("download.blob", .download, aliases: ["graph", "graph-ediscovery"])
-}

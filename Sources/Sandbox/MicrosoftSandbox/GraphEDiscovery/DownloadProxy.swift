@@ -43,6 +43,8 @@ extension TokenBook.Audience {
     static let purviewDownload = Self(rawValue: SandboxSeed.purviewApplicationID)
 }
 
+/// Rules for eDiscovery mean both hosts that its packages come from.
 extension Operation {
-    static let proxyDownload = Operation("download.proxy", .download, aliases: ["graph", "graph-ediscovery"])
+    static let proxyDownload = Operation("download.proxy", .download, aliases: ["graph", GraphEDiscoveryService.name])
+    static let blobDownload = Operation("download.blob", .download, aliases: ["graph", GraphEDiscoveryService.name])
 }
