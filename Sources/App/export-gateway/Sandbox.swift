@@ -14,7 +14,7 @@ struct Sandbox: AsyncParsableCommand {
         abstract: "Serves a stand-in for Entra ID, Microsoft Graph and Power BI, with their quirks.",
         discussion: """
             It misbehaves as it is told to: POST a rule to /_sandbox/rules, such as
-            {"operation": "power-bi.file", "times": 1, "fault": {"kind": "status", "status": 503}}
+            {"operation": "*.download", "times": 1, "fault": {"kind": "status", "status": 503}}
             DELETE /_sandbox/rules ends all rules; GET /_sandbox/account tells what happened. The kinds are
             \(SandboxFault.kinds.sorted().joined(separator: ", ")).
             Sources/Sandbox/MicrosoftSandbox/Documentation.docc/Switches.md says what each does.

@@ -1,6 +1,6 @@
 public import JSON
 
-/// The id of a provider, as in `provider` of an export: `graph-ediscovery`, `viva-goals`, `power-bi`, `intune`.
+/// The id of a provider, as in `provider` of an export: `power-bi`.
 public struct ProviderID: Hashable, Sendable, Codable, CustomStringConvertible {
     public let rawValue: String
 

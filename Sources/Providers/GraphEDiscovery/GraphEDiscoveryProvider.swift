@@ -6,7 +6,7 @@ public import UpstreamHTTP
 ///
 /// A job is a case operation. It is started by an action that answers 202 with the operation's address and no body,
 /// and is recognised again by the marker at the end of its `description`.
-public struct GraphEDiscoveryProvider: ExportProvider {
+public struct GraphEDiscoveryProvider: UpstreamProvider {
     let settings: GraphEDiscoverySettings
     let client: UpstreamClient
     let recent = RecentOperations()

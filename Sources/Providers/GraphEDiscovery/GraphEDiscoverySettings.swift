@@ -1,8 +1,8 @@
-import Exports
+public import Exports
 public import UpstreamHTTP
 
 /// Where Microsoft Graph is found, which of its two eDiscovery interfaces is spoken, and where files may come from.
-public struct GraphEDiscoverySettings: Sendable {
+public struct GraphEDiscoverySettings: UpstreamSettings {
     /// Which interface of Graph is spoken.
     public enum Dialect: String, Sendable, CaseIterable {
         /// `microsoft.graph.security`, the present one (`Upstream-GraphEDiscovery, Two dialects`).
@@ -50,6 +50,21 @@ public struct GraphEDiscoverySettings: Sendable {
         self.proxyHosts = proxyHosts
         self.blobHosts = blobHosts
     }
+
+    public init(_ keys: inout some ConnectionKeys) throws(StartupError) {
+        // Microsoft lists these APIs for the worldwide and the US government's clouds (`Upstream-GraphEDiscovery, Clouds`).
+        guard keys.cloud != .china else { throw keys.error("cloud", "has no eDiscovery API") }
+        self.init()
+        apiRoot = try keys.url("apiRoot", default: keys.cloud.graphRoot)
+        dialect = try keys.choice("dialect", default: dialect)
+        version = try keys.choice("version", default: version)
+        proxyHosts = try keys.downloadHosts("proxyHosts", worldwide: proxyHosts)
+        blobHosts = try keys.downloadHosts("blobHosts", worldwide: blobHosts)
+        graphScope = try keys.scope("graphScope", default: keys.cloud.graphScope)
+        downloadScope = try keys.scope("downloadScope", default: downloadScope)
+    }
+
+    public var scopes: [TokenScope] { [graphScope, downloadScope] }
 
     // A literal that parses; every test with default settings reads it.
     public static let publicCloud = UpstreamURL("https://graph.microsoft.com")!
@@ -100,4 +115,22 @@ extension GraphEDiscoverySettings {
     }
 
     func operationsURL(of caseID: String) -> UpstreamURL { caseURL(caseID).appending(path: ["operations"]) }
+}
+
+extension ConnectionKeys {
+    /// The hosts that files come from. Microsoft names those of the worldwide cloud only
+    /// (`Upstream-GraphEDiscovery, Download hosts`): elsewhere exports would run, and their files be refused.
+    fileprivate mutating func downloadHosts(
+        _ name: String,
+        worldwide: [HostRule]
+    ) throws(StartupError) -> [HostRule] {
+        if let hosts = try hosts(name) { return hosts }
+        guard cloud == .public || cloud == .gcc else {
+            throw error(
+                name,
+                "is required with cloud: \(cloud.rawValue), whose download hosts are not known here: look them up in the downloadUrl of a finished export's exportFileMetadata; [] for none"
+            )
+        }
+        return worldwide
+    }
 }

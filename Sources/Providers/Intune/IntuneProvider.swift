@@ -6,7 +6,7 @@ public import UpstreamHTTP
 ///
 /// The API has no cancel, a list that is not answered, and no free text to leave a marker in: a start whose answer is lost stays
 /// unknown. Jobs that fail or do not end are replaced by the engine, as the observations say.
-public struct IntuneProvider: ExportProvider {
+public struct IntuneProvider: UpstreamProvider {
     let settings: IntuneSettings
     let client: UpstreamClient
 

@@ -1,7 +1,8 @@
+public import Exports
 public import UpstreamHTTP
 
 /// Where Intune's report export API is, how it is spoken, and where files may come from.
-public struct IntuneSettings: Sendable {
+public struct IntuneSettings: UpstreamSettings {
     /// The version of Graph. Both have the same paths (`Upstream-Intune, Calls`).
     public enum Version: String, Sendable, CaseIterable {
         case v1 = "v1.0"
@@ -51,6 +52,23 @@ public struct IntuneSettings: Sendable {
         self.maximumJobs = maximumJobs
         self.countsPolls = countsPolls
     }
+
+    public init(_ keys: inout some ConnectionKeys) throws(StartupError) {
+        self.init()
+        apiRoot = try keys.url("apiRoot", default: keys.cloud.graphRoot)
+        version = try keys.choice("version", default: version)
+        keyForm = try keys.choice("keyForm", default: keyForm)
+        scope = try keys.scope("scope", default: keys.cloud.graphScope)
+        blobHosts = try keys.hosts("blobHosts") ?? Self.blobHosts(storage: keys.cloud.blobDomain)
+        stuckAfter = try keys.duration("stuckAfter", in: .seconds(1) ... .seconds(48 * 3600), default: stuckAfter)
+        maximumJobs = try keys.integer("maximumJobs", in: 1...20, default: maximumJobs)
+        countsPolls = try keys.bool("countPolls", default: countsPolls)
+    }
+
+    /// What one user may do (`Upstream-Intune, Limits`).
+    public static var userBudget: RequestBudget? { RequestBudget(8, per: .seconds(60)) }
+
+    public var scopes: [TokenScope] { [scope] }
 
     /// The storage accounts of Intune's reports below a cloud's domain for blobs (`Upstream-Intune, Download hosts`).
     public static func blobHosts(storage domain: String) -> [HostRule] {

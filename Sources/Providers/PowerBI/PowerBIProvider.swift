@@ -6,7 +6,7 @@ public import UpstreamHTTP
 ///
 /// The API has no cancel, no list of jobs and no free text to leave a marker in: a start whose answer is lost stays
 /// unknown, and is not repeated, because each run costs capacity.
-public struct PowerBIProvider: ExportProvider {
+public struct PowerBIProvider: UpstreamProvider {
     let settings: PowerBISettings
     let client: UpstreamClient
 

@@ -5,7 +5,7 @@ public import UpstreamHTTP
 /// Saved views of the Viva Goals explorer as CSV: the `exportJobs` of Microsoft Graph beta (`Upstream-VivaGoals`).
 ///
 /// The product ended on 2025-12-31; what the endpoint answers since then is unknown. It takes delegated tokens only.
-public struct VivaGoalsProvider: ExportProvider {
+public struct VivaGoalsProvider: UpstreamProvider {
     let settings: VivaGoalsSettings
     let client: UpstreamClient
 

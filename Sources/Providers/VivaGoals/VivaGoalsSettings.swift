@@ -1,8 +1,9 @@
+public import Exports
 public import UpstreamHTTP
 
 /// Where the Viva Goals export API is, and what may be shown there. It was in the public cloud only
 /// (`Upstream-VivaGoals, Calls`).
-public struct VivaGoalsSettings: Sendable {
+public struct VivaGoalsSettings: UpstreamSettings {
     /// The address that `/beta` stands below.
     public var apiRoot: UpstreamURL
     /// The scope of the delegated token that the calls carry.
@@ -24,6 +25,16 @@ public struct VivaGoalsSettings: Sendable {
         self.openHosts = openHosts
         self.asksForRanges = asksForRanges
     }
+
+    public init(_ keys: inout some ConnectionKeys) throws(StartupError) {
+        self.init(
+            apiRoot: try keys.url("apiRoot", default: keys.cloud.graphRoot),
+            scope: try keys.scope("scope", default: keys.cloud.graphScope),
+            asksForRanges: try keys.bool("ranges", default: false)
+        )
+    }
+
+    public var scopes: [TokenScope] { [scope] }
 
     /// Which hosts may be shown which token: the API root alone.
     public var bearerHosts: [TokenScope: [HostRule]] { [scope: [.origin(of: apiRoot)]] }

@@ -18,7 +18,7 @@ public struct SandboxAccount: Sendable {
 
     /// One job.
     public struct Job: Sendable {
-        /// `graph-ediscovery`, `viva-goals`, `power-bi` or `intune`.
+        /// The service that runs it, by the id of the provider that calls it.
         public var service: String
         /// The service's id of it.
         public var id: String
@@ -40,7 +40,7 @@ public struct SandboxAccount: Sendable {
         public var method: String
         /// The path as it came, without the query.
         public var path: String
-        /// `entra-id`, `managed-identity`, `graph-ediscovery`, `viva-goals`, `power-bi`, `intune` or `download`.
+        /// The service that was called: that of a job, or `entra-id`, `managed-identity` or `download`.
         public var service: String
         /// The name that rules use.
         public var operation: String
@@ -79,7 +79,7 @@ extension World {
 
     private func account(of job: Job, at now: Timestamp) -> SandboxAccount.Job {
         SandboxAccount.Job(
-            service: job.service,
+            service: job.kind.service,
             id: job.id,
             name: job.name,
             marker: job.marker,
@@ -88,35 +88,5 @@ extension World {
             files: job.hasFiles(at: now)
                 ? job.files.map { SandboxAccount.File(name: $0.name, size: $0.size, spec: $0, digests: digests) } : []
         )
-    }
-}
-
-extension Job {
-    var service: String {
-        switch kind {
-        case .goals: "viva-goals"
-        case .powerBI: "power-bi"
-        case .intune: "intune"
-        default: "graph-ediscovery"
-        }
-    }
-
-    /// The status in the spelling of its service.
-    func statusText(at now: Timestamp) -> String {
-        let text = plainStatus(at: now)
-        if case .unknown(let value) = outcome, text == value { return value }
-        return kind == .powerBI ? text.prefix(1).uppercased() + text.dropFirst() : text
-    }
-
-    private func plainStatus(at now: Timestamp) -> String {
-        switch (phase(at: now), outcome) {
-        case (.notStarted, _): "notStarted"
-        case (.running, .unknown(let value)): value
-        case (.running, _): kind == .intune ? "inProgress" : "running"
-        case (.finished, .succeeded): kind == .intune ? "completed" : "succeeded"
-        case (.finished, .partiallySucceeded) where isEDiscovery: "partiallySucceeded"
-        case (.finished, .submissionFailed) where isEDiscovery: "submissionFailed"
-        case (.finished, _): "failed"
-        }
     }
 }

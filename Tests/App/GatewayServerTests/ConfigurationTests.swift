@@ -345,6 +345,15 @@ import Testing
         #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
     }
 
+    /// What compose.yaml starts with.
+    @Test func theSandboxHasEveryProvider() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../../Deploy/gateway.sandbox.yaml")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let configuration = try GatewayConfiguration(yaml: text, environment: ["SANDBOX_CLIENT_SECRET": "value"])
+        #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
+    }
+
     @Test(arguments: [
         ("500ms", Duration.milliseconds(500)), ("30s", .seconds(30)), ("15m", .seconds(900)),
         ("48h", .seconds(172_800)),

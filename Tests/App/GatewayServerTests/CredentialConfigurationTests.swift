@@ -346,18 +346,24 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
     // MARK: Clouds
 
     @Test func everyCloudHasItsOwnHosts() throws {
-        var scopes: Set<TokenScope> = []
+        let places: [NationalCloud: (api: String, resource: String)] = [
+            .public: ("api.powerbi.com", "analysis.windows.net"),
+            .gcc: ("api.powerbigov.us", "analysis.usgovcloudapi.net"),
+            .gccHigh: ("api.high.powerbigov.us", "high.analysis.usgovcloudapi.net"),
+            .dod: ("api.mil.powerbigov.us", "mil.analysis.usgovcloudapi.net"),
+            .china: ("api.powerbi.cn", "analysis.chinacloudapi.cn"),
+        ]
         for cloud in NationalCloud.allCases {
             let credential = "{ type: clientSecret, \(registration), clientSecret: env:S }"
             let connection = try connection(credential, "cloud: \(cloud.rawValue)", variables: ["S": "x"])
             guard case .application(let application) = connection.credential else { continue }
             #expect(application.authority.reveal() == cloud.authority + "/")
-            #expect(connection.adapter.scopes == [cloud.powerBIScope])
-            let api = try #require(UpstreamURL(cloud.powerBIRoot + "/v1.0/x"))
-            #expect(connection.adapter.bearerHosts[cloud.powerBIScope]?.contains { $0.matches(api) } == true)
-            scopes.insert(cloud.powerBIScope)
+            let place = try #require(places[cloud])
+            let scope = TokenScope("https://\(place.resource)/powerbi/api/.default")
+            #expect(connection.adapter.scopes == [scope])
+            let api = try #require(UpstreamURL("https://\(place.api)/v1.0/x"))
+            #expect(connection.adapter.bearerHosts[scope]?.contains { $0.matches(api) } == true)
         }
-        #expect(scopes.count == NationalCloud.allCases.count)
         #expect(NationalCloud.gccHigh.graphScope == TokenScope("https://graph.microsoft.us/.default"))
     }
 

@@ -17,7 +17,7 @@ import Testing
     private static func rows() throws -> [Row] {
         let page = URL(filePath: #filePath)
             .deletingLastPathComponent()
-            .appending(path: "../../../Sources/App/GatewayServer/Documentation.docc/Mapping-GraphEDiscovery.md")
+            .appending(path: "../../../Sources/Providers/GraphEDiscovery/Documentation.docc/Mapping-GraphEDiscovery.md")
         return try String(contentsOf: page, encoding: .utf8).split(separator: "\n")
             .filter { $0.hasPrefix("| `") }
             .map { line in

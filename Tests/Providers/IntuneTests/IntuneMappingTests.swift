@@ -23,7 +23,7 @@ import Testing
 
     @Test("every member of a job and every word of its status has a row, and there are no others")
     func complete() throws {
-        let table = try packageFile("Sources/App/GatewayServer/Documentation.docc/Mapping-Intune.md")
+        let table = try packageFile("Sources/Providers/Intune/Documentation.docc/Mapping-Intune.md")
             .split(separator: "\n")
         let mapped = names(in: table)
         #expect(Set(mapped).count == mapped.count)

@@ -10,7 +10,7 @@ import Testing
 @Suite struct PowerBIMappingTests {
     /// The rows of each table, by the heading above it.
     private func tables() throws -> [String: [(property: String, ours: String)]] {
-        let text = try packageFile("Sources/App/GatewayServer/Documentation.docc/Mapping-PowerBI.md")
+        let text = try packageFile("Sources/Providers/PowerBI/Documentation.docc/Mapping-PowerBI.md")
         var tables: [String: [(property: String, ours: String)]] = [:]
         var heading = ""
         for line in text.split(separator: "\n") {

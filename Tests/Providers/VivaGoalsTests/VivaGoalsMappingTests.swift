@@ -20,7 +20,7 @@ import Testing
     @Test("every property of the page has a row, and every row is on the page")
     func complete() throws {
         let page = try recordings.text("exportjob-resource-page.txt").split(separator: "\n")
-        let table = try packageFile("Sources/App/GatewayServer/Documentation.docc/Mapping-VivaGoals.md")
+        let table = try packageFile("Sources/Providers/VivaGoals/Documentation.docc/Mapping-VivaGoals.md")
             .split(separator: "\n")
 
         let described = names(in: page)

@@ -152,17 +152,9 @@ struct ConfigurationSection {
         return url
     }
 
-    mutating func scope(_ name: String, default fallback: TokenScope) throws(StartupError) -> TokenScope {
-        try text(name).map(TokenScope.init) ?? fallback
-    }
-
-    /// A list of hosts, which may be empty.
-    mutating func hosts(
-        _ name: String,
-        default fallback: [HostRule]?,
-        allowPlainHTTP: Bool
-    ) throws(StartupError) -> [HostRule]? {
-        guard let node = node(name) else { return fallback }
+    /// A list of hosts, which may be empty; nil where the key is left out.
+    mutating func hosts(_ name: String, allowPlainHTTP: Bool) throws(StartupError) -> [HostRule]? {
+        guard let node = node(name) else { return nil }
         guard case .sequence(let sequence) = node else { throw error(name, "must be a list of hosts") }
         var rules: [HostRule] = []
         for element in sequence {

@@ -241,8 +241,9 @@ extension ConnectionConfiguration {
             cloud: cloud,
             allowPlainHTTP: allowPlainHTTP
         )
-        self.adapter = try adapter.read(&section, cloud, allowPlainHTTP)
-        try section.finish()
+        var keys = ConnectionSection(section: section, cloud: cloud, allowPlainHTTP: allowPlainHTTP)
+        self.adapter = try adapter.read(&keys)
+        try keys.section.finish()
         if perMinute < 0, needsCallerToken, let userBudget = self.adapter.userBudget { budget = userBudget }
         if adapter.descriptor.capabilities.delegatedOnly, !needsCallerToken {
             throw StartupError(

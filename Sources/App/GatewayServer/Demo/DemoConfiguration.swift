@@ -27,36 +27,25 @@ struct DemoConfiguration {
           level: warning
           format: text
         connections:
-          - name: purview
-            provider: graph-ediscovery
-            apiRoot: \(sandbox.api)
-            proxyHosts: ["\(sandbox.proxy)"]
-            blobHosts: ["\(sandbox.blob)"]
-            requestsPerMinute: 0
-            pollInterval: 500ms
-            allowPlainHTTP: true
-            credential: \(credential)
-          - name: goals
-            provider: viva-goals
-            apiRoot: \(sandbox.api)
-            pollInterval: 500ms
-            allowPlainHTTP: true
-            credential: { type: passThrough }
-          - name: reports
-            provider: power-bi
-            apiRoot: \(sandbox.api)
-            pollInterval: 500ms
-            allowPlainHTTP: true
-            credential: \(credential)
-          - name: devices
-            provider: intune
-            apiRoot: \(sandbox.api)
-            blobHosts: ["\(sandbox.blob)"]
-            requestsPerMinute: 0
-            pollInterval: 500ms
-            allowPlainHTTP: true
-            credential: \(credential)
+        \(SandboxSample.all.map(connection).joined(separator: "\n"))
         """
+    }
+
+    /// One connection, as an element of the list.
+    private func connection(_ sample: SandboxSample) -> String {
+        let hosts = sample.hosts(sandbox).map { "    \($0.key): [\"\($0.value)\"]" }
+        let lines =
+            [
+                "  - name: \(sample.connection)",
+                "    provider: \(sample.provider)",
+                "    apiRoot: \(sandbox.api)",
+            ] + hosts + [
+                "    requestsPerMinute: 0",
+                "    pollInterval: 500ms",
+                "    allowPlainHTTP: true",
+                "    credential: \(sample.userToken == nil ? credential : "{ type: passThrough }")",
+            ]
+        return lines.joined(separator: "\n")
     }
 
     private var credential: String {

@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import JSON
 import MicrosoftSandbox
 
 /// What the demo shows: one line that moves on a terminal, a line for each change elsewhere.
@@ -43,13 +44,15 @@ struct DemoConsole: Sendable {
     func failure(_ provider: String, _ detail: String) { line("  ✗ \(provider): \(detail)") }
 
     func repeatByHand(gateway: String, apiKey: Secret) {
+        // One whose file can come in gzip.
+        let sample = SandboxSample.all.first(where: \.compresses)
+        let body = sample.map { String(decoding: $0.body.encoded(), as: UTF8.self) } ?? "{}"
         let authorization = "-H 'Authorization: Bearer \(apiKey.reveal())'"
         line(
             """
 
             By hand (this key lives as long as the demo):
-              curl -s \(authorization) -H 'Content-Type: application/json' \(gateway)/exports -d '{"provider": "power-bi", \
-            "powerBI": {"groupId": "\(SandboxSeed.groupID)", "reportId": "\(SandboxSeed.paginatedReportID)", "format": "CSV"}}'
+              curl -s \(authorization) -H 'Content-Type: application/json' \(gateway)/exports -d '\(body)'
               curl -s \(authorization) -H 'Prefer: wait=10' \(gateway)/exports/ID
               curl -sOJ --compressed \(authorization) \(gateway)/exports/ID/content
             """

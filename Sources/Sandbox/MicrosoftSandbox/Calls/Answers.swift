@@ -70,8 +70,7 @@ extension HTTPField.Name {
     static let requestID = Self("request-id")!
     static let metadata = Self("Metadata")!
     static let identityHeader = Self("X-IDENTITY-HEADER")!
-    static let powerBIRequestID = Self("RequestId")!
-    static let powerBIErrorInfo = Self("x-powerbi-error-info")!
+    static let plainRequestID = Self("RequestId")!
     static let allowWithAADToken = Self("X-AllowWithAADToken")!
     static let storageErrorCode = Self("x-ms-error-code")!
     static let xMSRequestID = Self("x-ms-request-id")!

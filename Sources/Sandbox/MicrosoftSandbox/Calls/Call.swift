@@ -6,6 +6,8 @@ import NIOCore
 /// One call as the parts that answer it see it.
 struct Call: Sendable {
     var operation: Operation
+    /// What answers it.
+    var service: any SandboxService.Type
     /// Where it came.
     var listener: Listener
     var captures: [String: String]

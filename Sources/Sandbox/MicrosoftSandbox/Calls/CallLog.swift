@@ -21,7 +21,7 @@ final class CallLog: Sendable {
                 method: call.method.rawValue,
                 path: call.rawPath,
                 service: call.operation.service,
-                operation: call.operation.rawValue,
+                operation: call.operation.name,
                 range: call.headers[.range],
                 ifRange: call.headers[.ifRange],
                 status: status,

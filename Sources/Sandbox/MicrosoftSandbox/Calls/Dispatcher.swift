@@ -20,6 +20,7 @@ struct Dispatcher: HTTPResponder {
         let match = table.match(method: request.method.rawValue, path: path)
         var call = Call(
             operation: .unknown,
+            service: UnknownService.self,
             listener: listener,
             captures: [:],
             method: request.method,
@@ -32,7 +33,9 @@ struct Dispatcher: HTTPResponder {
             now: world.time.now(),
             channel: context.channel
         )
-        if case .found(let operation, let captures) = match { (call.operation, call.captures) = (operation, captures) }
+        if case .found(let operation, let service, let captures) = match {
+            (call.operation, call.service, call.captures) = (operation, service, captures)
+        }
         do {
             call.body = try await request.body.collect(upTo: 1 << 20)
         } catch is NIOTooManyBytesError {
@@ -87,11 +90,12 @@ struct Dispatcher: HTTPResponder {
     }
 
     private func takeFaults(_ call: inout Call, _ connection: SandboxConnection) {
-        let job = jobSpokenOf(call)
+        let service = call.service.init(world: world, call: call)
+        let job = service.jobSpokenOf
         var subjects = [call.rawPath, PercentEncoding.decodeLeniently(call.rawPath)]
         subjects += job?.subjects ?? []
         subjects += call.json?.object?.values.compactMap(\.string) ?? []
-        if call.operation == .token { subjects += TokenEndpoint(world: world, call: call).subjects }
+        subjects += service.subjects
         call.faults = world.rules.take(
             call.operation,
             subjects: subjects,
@@ -102,44 +106,20 @@ struct Dispatcher: HTTPResponder {
         if call.faults.has(.tokenRevoked), let token = call.bearer { world.tokens.revoke(token) }
     }
 
-    private func jobSpokenOf(_ call: Call) -> Job? {
-        switch call.operation {
-        case .complianceOperation, .complianceDownloadURL, .securityOperation, .securityDownloadURL:
-            world.jobs.job(call["operation"])
-        case .goalsGet, .goalsContent: world.jobs.job(call["job"])
-        case .powerBIStatus, .powerBIFile: world.jobs.job(call["export"])
-        case .intuneStatus: world.jobs.job(call["job"])
-        case .proxyDownload: ProxyLink(path: call["file"]).flatMap { world.jobs.job($0.job) }
-        case .blobDownload: (BlobLink(call)?.job ?? IntuneLink(call)?.job).flatMap { world.jobs.job($0) }
-        default: nil
-        }
-    }
-
     private func serviceAnswer(_ call: Call, _ match: RouteTable.Match) -> Response {
         if case .wrongMethod(let allow) = match {
             var response = GraphAnswer(world: world, call: call).notAllowed
             response.headers[.allow] = allow.joined(separator: ", ")
             return response
         }
-        switch call.operation.service {
-        case "entra-id":
-            return call.operation == .token
-                ? TokenEndpoint(world: world, call: call).answer() : Discovery(world: world, call: call).answer()
-        case "managed-identity": return ManagedIdentity(world: world, call: call).answer()
-        case "graph-ediscovery": return GraphEDiscoveryService(world: world, call: call).answer()
-        case "viva-goals": return GoalsService(world: world, call: call).answer()
-        case "power-bi": return PowerBIService(world: world, call: call).answer()
-        case "intune": return IntuneService(world: world, call: call).answer()
-        case "download": return DownloadHosts(world: world, call: call).answer()
-        default: return GraphAnswer(world: world, call: call).notFound("Resource not found for the request.")
-        }
+        return call.service.init(world: world, call: call).answer()
     }
 
     /// The answer of a fault that stands in for the service's own.
     private func faultyAnswer(_ call: Call) -> Response? {
         switch call.faults[.answer] {
         case .throttled(let retryAfter, let withoutHeader):
-            var response = throttled(call)
+            var response = call.service.init(world: world, call: call).throttled
             response.headers[.retryAfter] = withoutHeader ? nil : retryAfter ?? "1"
             return response
         case .status(let status, let body, let headers, _):
@@ -160,16 +140,6 @@ struct Dispatcher: HTTPResponder {
             return EntraAnswer(world: world, call: call).error(.interactionRequired(claims: claims))
         case .identityNotFound: return ManagedIdentity(world: world, call: call).identityNotFound
         default: return nil
-        }
-    }
-
-    private func throttled(_ call: Call) -> Response {
-        switch call.operation.service {
-        case "entra-id": EntraAnswer(world: world, call: call).error(.throttled)
-        case "managed-identity": ManagedIdentity(world: world, call: call).throttled
-        case "power-bi": PowerBIAnswer(world: world, call: call).empty(.tooManyRequests)
-        case "download": Response(status: .tooManyRequests)
-        default: GraphAnswer(world: world, call: call).throttled
         }
     }
 }

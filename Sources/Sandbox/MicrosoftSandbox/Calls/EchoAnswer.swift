@@ -17,27 +17,15 @@ struct EchoAnswer {
         if let first = secrets.first {
             // Fields of a head have no line ends in them; whatever else there is may stand there.
             let value = writing.text(first).filter { !$0.isNewline }
-            for name in [HTTPField.Name.requestID, .xMSRequestID, .powerBIRequestID] { headers[name] = value }
+            for name in [HTTPField.Name.requestID, .xMSRequestID, .plainRequestID] { headers[name] = value }
             headers[.wwwAuthenticate] = "Bearer error_description=\"\(value)\""
         }
         let words = secrets.map { "'\(writing.jsonText($0))'" }.joined(separator: " ")
         return Response(
             status: .init(code: status),
             headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(string: body(words)))
+            body: ResponseBody(byteBuffer: ByteBuffer(string: call.service.errorBody(words)))
         )
-    }
-
-    /// An error in the form of the service that is called.
-    private func body(_ words: String) -> String {
-        switch call.operation.service {
-        case "entra-id":
-            #"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided: \#(words)","#
-                + #""error_codes":[7000215]}"#
-        case "managed-identity":
-            #"{"error":"invalid_request","error_description":"Refused: \#(words)"}"#
-        default: #"{"error":{"code":"BadRequest","message":"Refused: \#(words)"}}"#
-        }
     }
 
     /// What of the request nobody else may read, the shortest things first.
@@ -47,7 +35,7 @@ struct EchoAnswer {
         let fields = [call.headers[.identityHeader], call.bearer].compactMap { $0 }
         let signature = call.query["sig"].map { [$0, call.rawQuery] } ?? []
         let json = call.json.map { [String(decoding: $0.encoded(), as: UTF8.self)] } ?? []
-        let tokens = [call.json?["azureBlobToken"]?.string].compactMap { $0 }
+        let tokens = call.service.secretMembers.compactMap { call.json?[$0]?.string }
         return parameters + fields + tokens + signature + json
     }
 }

@@ -47,9 +47,10 @@ struct FileSpec: Sendable, Hashable {
         return spec
     }
 
-    /// The same file with another size and kind, and a name that tells so.
+    /// The same file with another size and kind, and a name that tells so. Written content that was the whole of it goes.
     func replaced(bytes: Int64, kind: SandboxFileKind) -> FileSpec {
         var spec = self
+        if Int64(lead.count) == size { spec.lead = [] }
         spec.size = bytes
         spec.format = Format(kind)
         let stem = name.lastIndex(of: ".").map { name[..<$0] } ?? Substring(name)

@@ -6,11 +6,20 @@ import SystemCrypto
 
 /// The endpoints that a machine or an App Service offers to what runs on it (`Upstream-EntraID, Managed identities`). The real
 /// ones live on 169.254.169.254 and on a port of the App Service's own; here both are paths of the API listener.
-struct ManagedIdentity {
+struct ManagedIdentity: SandboxService {
+    static let routes: [RouteTable.Route] = [
+        .init("GET metadata/identity/oauth2/token", .imds),
+        .init("GET msi/token", .appService),
+    ]
+
     let world: World
     let call: Call
 
     private var isIMDS: Bool { call.operation == .imds }
+
+    static func errorBody(_ words: String) -> String {
+        #"{"error":"invalid_request","error_description":"Refused: \#(words)"}"#
+    }
 
     func answer() -> Response { isIMDS ? imds() : appService() }
 
@@ -87,10 +96,15 @@ struct ManagedIdentity {
     /// A resource, not a scope: with or without the slash at its end.
     private var resource: TokenBook.Audience? {
         let text = call.query["resource"] ?? ""
-        return TokenBook.Audience(rawValue: text.hasSuffix("/") ? String(text.dropLast()) : text)
+        return TokenBook.Audience(known: text.hasSuffix("/") ? String(text.dropLast()) : text)
     }
 
     private func refusal(_ status: HTTPResponse.Status, _ error: String, _ description: String) -> Response {
         .json(status, ["error": .string(error), "error_description": .string(description)])
     }
+}
+
+extension Operation {
+    static let imds = Operation("managed-identity.imds", .token)
+    static let appService = Operation("managed-identity.appService", .token)
 }

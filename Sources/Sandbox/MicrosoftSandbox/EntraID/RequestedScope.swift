@@ -16,7 +16,7 @@ struct RequestedScope {
                     + "scope value with /.default suffixed to the resource identifier (application ID URI)."
             )
         }
-        guard let audience = TokenBook.Audience(rawValue: String(scope.dropLast("/.default".count))) else {
+        guard let audience = TokenBook.Audience(known: String(scope.dropLast("/.default".count))) else {
             throw .invalidScope(scope)
         }
         self.audience = audience
@@ -33,7 +33,7 @@ struct RequestedScope {
             if part == "offline_access" { wantsRefreshToken = true }
             if ["offline_access", "openid", "profile", "email"].contains(part) { continue }
             guard let slash = part.lastIndex(of: "/"),
-                let audience = TokenBook.Audience(rawValue: String(part[..<slash])),
+                let audience = TokenBook.Audience(known: String(part[..<slash])),
                 found == nil || found == audience
             else { throw .invalidScope(scope) }
             found = audience

@@ -3,22 +3,27 @@ import Synchronization
 
 /// The tokens that were issued, what each is good for, and everything else that must never show up in a log.
 final class TokenBook: Sendable {
-    enum Audience: String, Sendable {
-        case graph = "https://graph.microsoft.com"
-        case powerBI = "https://analysis.windows.net/powerbi/api"
-        case purviewDownload = "b26e684c-5068-4120-a679-64a5d2c909d9"
+    /// A resource that tokens are for.
+    struct Audience: Sendable, Hashable {
+        let rawValue: String
+
+        static let graph = Audience(rawValue: "https://graph.microsoft.com")
+
+        init(rawValue: String) {
+            self.rawValue = rawValue
+        }
+
+        /// The resource of this name; nil for one that no service takes tokens for.
+        init?(known name: String) {
+            self.init(rawValue: name)
+            guard Self.consented[self] != nil else { return nil }
+        }
 
         /// What a user's token with `.default` carries: everything that this tenant has consented to.
-        var consentedScopes: [String] {
-            switch self {
-            case .graph:
-                [
-                    "eDiscovery.ReadWrite.All", "Goals-Export.ReadWrite.All",
-                    "DeviceManagementManagedDevices.ReadWrite.All",
-                ]
-            case .powerBI: ["Dataset.Read.All", "Report.Read.All", "Workspace.Read.All"]
-            case .purviewDownload: ["eDiscovery.Download.Read"]
-            }
+        var consentedScopes: [String] { Self.consented[self] ?? [] }
+
+        private static let consented: [Audience: [String]] = Services.all.reduce(into: [:]) {
+            $0.merge($1.permissions) { $0 + $1 }
         }
     }
 
@@ -57,8 +62,7 @@ final class TokenBook: Sendable {
         var refreshTokens: [String: Bool] = [:]
         var revoked: Set<String> = []
         var secrets: [String] = [
-            SandboxSeed.clientSecret, SandboxSeed.delegatedToken, SandboxSeed.expiredClientSecret,
-            SandboxSeed.identityHeader,
+            SandboxSeed.clientSecret, SandboxSeed.expiredClientSecret, SandboxSeed.identityHeader,
         ]
         var known: Set<String> = []
         var issued: [String: Int] = [:]
@@ -68,11 +72,10 @@ final class TokenBook: Sendable {
 
     init() {
         var state = State()
-        state.grants[SandboxSeed.delegatedToken] = Grant(
-            audience: .graph,
-            scopes: ["Goals-Export.ReadWrite.All"],
-            expiresAt: nil
-        )
+        for (token, grant) in Services.all.flatMap({ $0.grants }) {
+            state.grants[token] = grant
+            state.secrets.append(token)
+        }
         self.state = Mutex(state)
     }
 

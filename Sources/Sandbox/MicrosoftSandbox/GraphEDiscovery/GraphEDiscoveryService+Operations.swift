@@ -68,7 +68,9 @@ extension GraphEDiscoveryService {
     }
 
     /// Whether the operation belongs to the dialect that is spoken.
-    private func speaks(of job: Job) -> Bool { job.isEDiscovery && (job.kind == .legacyExport) == isLegacy }
+    private func speaks(of job: Job) -> Bool {
+        job.kind.service == Self.name && (job.kind == .legacyExport) == isLegacy
+    }
 
     private func typeName(of job: Job) -> String {
         switch job.kind {

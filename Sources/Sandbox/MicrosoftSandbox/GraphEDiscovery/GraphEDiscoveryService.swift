@@ -5,14 +5,14 @@ import JSON
 
 /// Purview eDiscovery in Graph: the retired dialect below `compliance/ediscovery` and the living one below
 /// `security/cases/ediscoveryCases` (`Upstream-GraphEDiscovery, Two dialects`).
-struct GraphEDiscoveryService {
+struct GraphEDiscoveryService: SandboxService {
     let world: World
     let call: Call
 
     var answers: GraphAnswer { GraphAnswer(world: world, call: call) }
 
     /// Whether the call speaks the retired dialect.
-    var isLegacy: Bool { call.operation.rawValue.hasPrefix("compliance.") }
+    var isLegacy: Bool { call.operation.name.hasPrefix("compliance.") }
 
     func answer() -> Response {
         let version = call["version"].lowercased()

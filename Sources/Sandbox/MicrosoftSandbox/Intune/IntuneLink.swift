@@ -3,11 +3,12 @@ import Exports
 import SystemCrypto
 
 /// A pre-signed link to a job's archive on the storage host (`Upstream-Intune, Download`): good until the time in `se`.
-struct IntuneLink {
+struct IntuneLink: StorageLink {
     /// The container of every report of this tenant.
     private static let container = "6a3c1f0e-52d7-4b98-8c41-0d9e7f6b2a15"
 
     var job: String
+    let file = 0
     /// `se`, in whole seconds.
     var expiry: String
     var signature: String

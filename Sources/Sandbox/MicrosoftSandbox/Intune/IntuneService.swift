@@ -4,7 +4,7 @@ import Hummingbird
 import JSON
 
 /// Intune's report export jobs on Microsoft Graph, v1.0 and beta alike (`Upstream-Intune`).
-struct IntuneService {
+struct IntuneService: SandboxService {
     let world: World
     let call: Call
 

@@ -3,16 +3,23 @@ import JSON
 
 /// One export (or estimate) that somebody started. What it shows is computed from the time since then, whenever it is read.
 struct Job: Sendable {
-    enum Kind: Sendable {
-        case legacyExport
-        case reviewSetExport
-        case queryExport
-        case searchExportReport
-        case searchExportResult
-        case estimate
-        case goals
-        case powerBI
-        case intune
+    /// What a job is, and how its service speaks of it.
+    struct Kind: Sendable, Hashable {
+        /// The service as the account names it.
+        let service: String
+        let name: String
+        var words = Words()
+    }
+
+    /// A status as a service spells it.
+    struct Words: Sendable, Hashable {
+        var notStarted = "notStarted"
+        var running = "running"
+        var succeeded = "succeeded"
+        var failed = "failed"
+        /// Nil where no job ends so: it fails then.
+        var partiallySucceeded: String?
+        var submissionFailed: String?
     }
 
     /// How the job ends, if it does.
@@ -81,10 +88,8 @@ extension Job {
     /// Whether it has ended with something to download.
     func hasFiles(at now: Timestamp) -> Bool {
         guard phase(at: now) == .finished else { return false }
-        return outcome == .succeeded || (outcome == .partiallySucceeded && isEDiscovery)
+        return outcome == .succeeded || (outcome == .partiallySucceeded && kind.words.partiallySucceeded != nil)
     }
-
-    var isEDiscovery: Bool { kind != .goals && kind != .powerBI && kind != .intune }
 
     /// Whether lists have it by now.
     func isListed(at now: Timestamp) -> Bool { now >= createdAt + listLag }
@@ -120,9 +125,22 @@ extension Job {
         if faults.has(.preAuthorizedLink) { preAuthorizedLinks = true }
         if case .fileContent(let bytes, let kind) = faults[.content], let first = files.first {
             files[0] = first.replaced(bytes: bytes, kind: kind)
-            // An Intune job's own archive stands there.
-            if self.kind == .intune { files[0].lead = [] }
         }
         if case .leadingBytes(let bytes) = faults[.lead], !files.isEmpty { files[0].lead = bytes }
+    }
+}
+
+extension Job {
+    /// The status in the spelling of its service.
+    func statusText(at now: Timestamp) -> String {
+        switch (phase(at: now), outcome) {
+        case (.notStarted, _): kind.words.notStarted
+        case (.running, .unknown(let value)): value
+        case (.running, _): kind.words.running
+        case (.finished, .succeeded): kind.words.succeeded
+        case (.finished, .partiallySucceeded): kind.words.partiallySucceeded ?? kind.words.failed
+        case (.finished, .submissionFailed): kind.words.submissionFailed ?? kind.words.failed
+        case (.finished, _): kind.words.failed
+        }
     }
 }

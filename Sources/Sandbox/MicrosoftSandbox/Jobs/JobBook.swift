@@ -43,6 +43,12 @@ final class JobBook: Sendable {
         }
     }
 
+    /// A file of a job that has ended with files.
+    func file(_ index: Int, of id: String, at now: Timestamp) -> FileSpec? {
+        guard let job = job(id), job.hasFiles(at: now), job.files.indices.contains(index) else { return nil }
+        return job.files[index]
+    }
+
     /// All jobs in the order of their start.
     var all: [Job] { state.withLock { $0.jobs } }
 

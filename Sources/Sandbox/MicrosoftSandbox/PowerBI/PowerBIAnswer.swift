@@ -52,10 +52,15 @@ struct PowerBIAnswer {
             .strictTransportSecurity: "max-age=31536000; includeSubDomains",
             .xFrameOptions: "deny",
             .xContentTypeOptions: "nosniff",
-            .powerBIRequestID: world.uuid(),
+            .plainRequestID: world.uuid(),
             .accessControlExposeHeaders: "RequestId",
             .requestRedirected: "true",
             .homeCluster: "https://wabi-north-europe-primary-redirect.analysis.windows.net/",
         ]
     }
+}
+
+extension HTTPField.Name {
+    // A valid token, so that it is not nil.
+    fileprivate static let powerBIErrorInfo = Self("x-powerbi-error-info")!
 }

@@ -8,7 +8,7 @@ import JSON
 ///
 /// My workspace is open to application tokens here, which the real service refuses (`Upstream-PowerBI, Calls`), so that both
 /// forms can be exercised with the one kind of token that the sandbox issues for Power BI.
-struct PowerBIService {
+struct PowerBIService: SandboxService {
     let world: World
     let call: Call
 

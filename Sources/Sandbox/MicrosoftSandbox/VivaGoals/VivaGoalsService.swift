@@ -5,7 +5,7 @@ import Hummingbird
 import JSON
 
 /// Viva Goals export jobs (`Upstream-VivaGoals`).
-struct GoalsService {
+struct VivaGoalsService: SandboxService {
     let world: World
     let call: Call
 

@@ -33,7 +33,7 @@ extension ProxyLink {
 
 /// A pre-signed link on the storage host: whoever holds it may read, until it expires
 /// (`Upstream-GraphEDiscovery, Pre-signed links`).
-struct BlobLink {
+struct BlobLink: StorageLink {
     var job: String
     var file: Int
     /// `se`, in whole seconds.
@@ -69,11 +69,10 @@ struct BlobLink {
             + "&se=\(PercentEncoding.encode(expiry))&sp=racwdl"
     }
 
-    func isGenuine(_ world: World) -> Bool {
-        constantTimeEquals(Array(signature.utf8), Array(expectedSignature(world).utf8))
+    func isGood(at now: Timestamp, _ world: World) -> Bool {
+        guard let end = Timestamp(rfc3339: expiry), end > now else { return false }
+        return constantTimeEquals(Array(signature.utf8), Array(expectedSignature(world).utf8))
     }
-
-    func isExpired(at now: Timestamp) -> Bool { Timestamp(rfc3339: expiry).map { $0 <= now } ?? true }
 
     private func expectedSignature(_ world: World) -> String {
         let message = "\(job)\n\(file)\n\(expiry)"
