@@ -213,13 +213,21 @@ let package = Package(
         ),
         module(
             "API",
+            "CallerIdentity",
+            [
+                "Exports", "JSON", "SystemCrypto", .coreMetrics, .httpTypes, .logging, .nioCore, .nioSSL,
+                .serviceLifecycle,
+            ]
+        ),
+        module(
+            "API",
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
                 "Exports", "JSON", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
-                "HTTPListening", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging,
+                .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
 
@@ -238,8 +246,8 @@ let package = Package(
             [
                 "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
                 "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
-                "ExportLedger", "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .logging, .metrics,
-                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
+                "ExportLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI", "MicrosoftSandbox",
+                .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
         program(
@@ -265,6 +273,7 @@ let package = Package(
                 .logging,
             ]
         ),
+        support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
@@ -359,11 +368,20 @@ let package = Package(
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
         tests(
             "API",
+            "CallerIdentity",
+            [
+                "Exports", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens", .coreMetrics,
+                .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
+            ]
+        ),
+        tests(
+            "API",
             "GatewayAPI",
             [
-                "Exports", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
-                .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Exports", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory",
+                "DownloadRelay", "TestTokens", .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging,
+                .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL,
+                .serviceLifecycle, .yams,
             ]
         ),
         tests(
@@ -378,7 +396,8 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "EntraIdentity", "Exports", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto", "Telemetry",
+                "CallerIdentity", "EntraIdentity", "Exports", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto",
+                "Telemetry",
                 "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,
                 .logging, .yams,

@@ -1,9 +1,11 @@
+import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes
 import JSON
 import SystemCrypto
 import Synchronization
+import TestTokens
 import Testing
 
 @testable import GatewayAPI

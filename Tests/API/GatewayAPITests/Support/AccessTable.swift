@@ -1,8 +1,10 @@
+import CallerIdentity
 import Exports
 import HTTPTypes
 import JSON
 import NIOCore
 import SystemCrypto
+import TestTokens
 
 @testable import GatewayAPI
 
