@@ -52,7 +52,8 @@ let layers: KeyValuePairs<String, Set<String>> = [
     "Engine": ["Core"],
     "API": ["Core"],
     "Sandbox": ["Core", "HTTPListening"],
-    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API", "Sandbox"],
+    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API"],
+    "Demo": ["Core", "Upstream", "Sandbox", "App"],
 ]
 
 /// The layer of each module of ours, as far as they have been declared.
@@ -123,6 +124,12 @@ func support(_ name: String, path: String, _ dependencies: [Target.Dependency]) 
     .target(name: name, dependencies: dependencies, path: "Tests/\(path)", swiftSettings: settings)
 }
 
+/// A program of a layer: its folder is `Sources/<layer>/<name>`.
+func program(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    check(name, in: layer, dependencies)
+    return program(name, path: "Sources/\(layer)/\(name)", dependencies)
+}
+
 func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
@@ -132,6 +139,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "export-gateway", targets: ["export-gateway"]),
+        .executable(name: "export-gateway-sandbox", targets: ["export-gateway-sandbox"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
         .library(name: "LedgerConformance", targets: ["LedgerConformance"]),
     ],
@@ -244,18 +252,33 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
+                "CMalloc", "Exports", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
                 "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
-                "ExportLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI", "MicrosoftSandbox",
-                .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
+                "ExportLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI", .logging, .metrics,
+                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
+            ]
+        ),
+        module("App", "ProgramSupport", ["Exports", "GatewayServer", .argumentParser]),
+        program(
+            "App",
+            "export-gateway",
+            ["SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport", .argumentParser]
+        ),
+
+        module(
+            "Demo",
+            "GatewayDemo",
+            [
+                "Exports", "JSON", "SystemCrypto", "Telemetry", "ParallelGzip", "UpstreamHTTP", "EntraIdentity",
+                "MicrosoftSandbox", "GatewayServer", .logging, .metrics, .nioCore, .serviceLifecycle, .unixSignals,
             ]
         ),
         program(
-            "export-gateway",
-            path: "Sources/App/export-gateway",
+            "Demo",
+            "export-gateway-sandbox",
             [
-                "Exports", "SystemCrypto", "Telemetry", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
-                .serviceLifecycle, .unixSignals,
+                "Exports", "SystemCrypto", "Telemetry", "MicrosoftSandbox", "ProgramSupport", "GatewayDemo",
+                .argumentParser, .logging, .serviceLifecycle, .unixSignals,
             ]
         ),
 

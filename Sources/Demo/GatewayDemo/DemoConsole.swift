@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import GatewayServer
 import MicrosoftSandbox
 
 /// What the demo shows: one line that moves on a terminal, a line for each change elsewhere.
