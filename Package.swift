@@ -52,7 +52,8 @@ let layers: KeyValuePairs<String, Set<String>> = [
     "Engine": ["Core"],
     "API": ["Core"],
     "Sandbox": ["Core", "HTTPListening"],
-    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API", "Sandbox"],
+    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API"],
+    "Demo": ["Core", "Upstream", "Sandbox", "App"],
 ]
 
 /// The layer of each module of ours, as far as they have been declared.
@@ -123,6 +124,12 @@ func support(_ name: String, path: String, _ dependencies: [Target.Dependency]) 
     .target(name: name, dependencies: dependencies, path: "Tests/\(path)", swiftSettings: settings)
 }
 
+/// A program of a layer: its folder is `Sources/<layer>/<name>`.
+func program(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    check(name, in: layer, dependencies)
+    return program(name, path: "Sources/\(layer)/\(name)", dependencies)
+}
+
 func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
@@ -132,6 +139,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "export-gateway", targets: ["export-gateway"]),
+        .executable(name: "export-gateway-sandbox", targets: ["export-gateway-sandbox"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
         .library(name: "LedgerConformance", targets: ["LedgerConformance"]),
         .library(name: "ExportServiceConformance", targets: ["ExportServiceConformance"]),
@@ -215,13 +223,21 @@ let package = Package(
         ),
         module(
             "API",
+            "CallerIdentity",
+            [
+                "Exports", "JSON", "SystemCrypto", .coreMetrics, .httpTypes, .logging, .nioCore, .nioSSL,
+                .serviceLifecycle,
+            ]
+        ),
+        module(
+            "API",
             "GatewayAPI",
             // A link to the file at the top level: what is served is what is built.
             resources: [.embedInCode("openapi.yaml")],
             [
                 "Exports", "JSON", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
-                "HTTPListening", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging,
+                .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
 
@@ -238,18 +254,33 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
+                "CMalloc", "Exports", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
                 "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
-                "ExportLedger", "ExportEngine", "DownloadRelay", "GatewayAPI", "MicrosoftSandbox", .logging, .metrics,
+                "ExportLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI", .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
+        module("App", "ProgramSupport", ["Exports", "GatewayServer", .argumentParser]),
         program(
+            "App",
             "export-gateway",
-            path: "Sources/App/export-gateway",
+            ["SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport", .argumentParser]
+        ),
+
+        module(
+            "Demo",
+            "GatewayDemo",
             [
-                "Exports", "SystemCrypto", "Telemetry", "GatewayServer", "MicrosoftSandbox", .argumentParser, .logging,
-                .serviceLifecycle, .unixSignals,
+                "Exports", "JSON", "SystemCrypto", "Telemetry", "ParallelGzip", "UpstreamHTTP", "EntraIdentity",
+                "MicrosoftSandbox", "GatewayServer", .logging, .metrics, .nioCore, .serviceLifecycle, .unixSignals,
+            ]
+        ),
+        program(
+            "Demo",
+            "export-gateway-sandbox",
+            [
+                "Exports", "SystemCrypto", "Telemetry", "MicrosoftSandbox", "ProgramSupport", "GatewayDemo",
+                .argumentParser, .logging, .serviceLifecycle, .unixSignals,
             ]
         ),
 
@@ -269,6 +300,7 @@ let package = Package(
                 .logging,
             ]
         ),
+        support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
@@ -370,13 +402,20 @@ let package = Package(
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
         tests(
             "API",
+            "CallerIdentity",
+            [
+                "Exports", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens", .coreMetrics,
+                .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
+            ]
+        ),
+        tests(
+            "API",
             "GatewayAPI",
             [
-                "Exports", "ManualClock", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory",
-                "DownloadRelay",
-                "ExportServiceConformance", .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging,
-                .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto", "Telemetry",
+                "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes, .hummingbird,
+                .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes,
+                .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(
@@ -392,7 +431,8 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto",
+                "CallerIdentity", "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer",
+                "SystemCrypto",
                 "Telemetry",
                 "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,

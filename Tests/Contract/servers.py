@@ -1,4 +1,4 @@
-"""The real processes: `export-gateway sandbox` and `export-gateway serve`, on free ports, with their own ledgers."""
+"""The real processes: `export-gateway-sandbox sandbox` and `export-gateway serve`, on free ports, with their own ledgers."""
 
 import ctypes
 import functools
@@ -21,6 +21,10 @@ import evidence
 from client import Answer, Download, call, download, poll
 
 BINARY = Path(os.environ.get("EXPORT_GATEWAY_BINARY", evidence.ROOT / ".build/debug/export-gateway"))
+# Beside the gateway; a former gateway, as tests of faults may run on, is its own sandbox.
+SANDBOX = BINARY.with_name("export-gateway-sandbox")
+if not SANDBOX.exists():
+    SANDBOX = BINARY
 
 TERMINAL = {"succeeded", "partiallySucceeded", "failed", "canceled", "expired"}
 
@@ -30,9 +34,15 @@ class Process:
 
     started: ClassVar[list["Process"]] = []
 
-    def __init__(self, arguments: list[str], directory: Path, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        arguments: list[str],
+        directory: Path,
+        environment: dict[str, str] | None = None,
+        program: Path = BINARY,
+    ):
         self.log = directory / "stderr.log"
-        self._arguments = [str(BINARY), *arguments]
+        self._arguments = [str(program), *arguments]
         self._environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"} | (environment or {})
         self._process: subprocess.Popen | None = None
         # What a test killed it with.
@@ -128,7 +138,7 @@ class Sandbox:
     def __init__(self, options: dict[str, str]):
         arguments = [part for name, value in options.items() for part in (f"--{name}", value) if part is not True]
         ports = ["--port", "0", "--proxy-port", "0", "--blob-port", "0", "--secure-port", "0"]
-        self.process = Process(["sandbox", *ports, *arguments], evidence.directory("sandbox"))
+        self.process = Process(["sandbox", *ports, *arguments], evidence.directory("sandbox"), program=SANDBOX)
         self.process.start()
         pattern = re.compile(r"^sandbox: api=(\S+) proxy=(\S+) blob=(\S+)(?: secure=(\S+))?$", re.M)
 

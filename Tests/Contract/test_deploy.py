@@ -1,6 +1,7 @@
-"""What stands in Deploy/ works with this executable."""
+"""What stands in Deploy/ works with these executables."""
 
 import json
+import mmap
 import os
 import re
 import subprocess
@@ -42,6 +43,10 @@ def test_compose_starts_what_there_is():
     command = services["gateway"]["command"]
     assert command == ["serve", "--config", "/etc/export-gateway/gateway.yaml"]
     assert any(volume.endswith(":/etc/export-gateway/gateway.yaml:ro") for volume in services["gateway"]["volumes"])
+    text = (DEPLOY / "Dockerfile").read_text()
+    target = services["sandbox"]["build"]["target"]
+    assert f"FROM system AS {target}\n" in text
+    assert 'ENTRYPOINT ["/usr/local/bin/export-gateway-sandbox"]' in text
     sandbox = services["sandbox"]["command"]
     options = {name.removeprefix("--"): value for name, value in zip(sandbox[1::2], sandbox[2::2], strict=True)}
     assert sandbox[0] == "sandbox" and {options.pop(name) for name in ("port", "proxy-port", "blob-port")} == {
@@ -78,7 +83,8 @@ def test_the_image_knows_whether_it_is_healthy(gateway):
 
 
 def test_the_image_has_the_libraries_that_the_executable_needs():
-    linked = subprocess.run(["ldd", str(servers.BINARY)], capture_output=True, text=True, check=True).stdout
+    programs = [str(servers.BINARY), str(servers.SANDBOX)]
+    linked = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
     needed = set(re.findall(r"=> /(?:usr/)?lib/[^/\s]+/(\S+)", linked))
     known = {
         "libc.so.6": "libc6",
@@ -96,3 +102,11 @@ def test_the_image_has_the_libraries_that_the_executable_needs():
     # The C library and the compiler's come with every Debian.
     wanted = {known[library] for library in needed} - {"libc6", "libgcc-s1"}
     assert wanted | {"ca-certificates"} == installed
+
+
+def test_the_gateway_has_no_sandbox_in_it():
+    """Nothing that stands for Microsoft's services, such as a secret that everybody knows, is where operators run it."""
+    with servers.SANDBOX.open("rb") as program, mmap.mmap(program.fileno(), 0, access=mmap.ACCESS_READ) as code:
+        assert code.find(bodies.CLIENT_SECRET.encode()) >= 0
+    with servers.BINARY.open("rb") as program, mmap.mmap(program.fileno(), 0, access=mmap.ACCESS_READ) as code:
+        assert code.find(bodies.CLIENT_SECRET.encode()) < 0

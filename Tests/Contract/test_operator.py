@@ -104,6 +104,13 @@ def test_wrong_usage():
     assert servers.run("--help").returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [["sandbox"], ["sandbox", "--port", "0"], ["demo", "--once"], ["demo", "--help"]])
+def test_the_sandbox_is_another_program(arguments):
+    result = servers.run(*arguments)
+    assert result.returncode == USAGE, result
+    assert f"export-gateway-sandbox {arguments[0]}" in result.stderr
+
+
 def test_check_offline():
     result = command("check", GOOD, ENVIRONMENT, "--offline")
     assert result.returncode == 0, result

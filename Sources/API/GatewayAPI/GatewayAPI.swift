@@ -1,3 +1,4 @@
+import CallerIdentity
 public import Telemetry
 public import DownloadRelay
 public import Exports
@@ -52,10 +53,15 @@ public struct GatewayAPI: Sendable {
         heads = UnfinishedHeads(memory: memory)
         self.tls = tls
         let reloading = tls.map { TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics) }
-        let tokens = settings.tokenAuthority.map {
-            AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
-        }
-        services = (reloading.map { [$0] } ?? []) + (tokens.map { [$0.refreshing] } ?? [])
+        let authentication = Authentication(
+            keys: settings.apiKeys,
+            tokenAuthority: settings.tokenAuthority,
+            certificates: settings.clientCertificates,
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
+        services = (reloading.map { [$0] } ?? []) + authentication.services
         let limits = RequestLimits(
             maxTargetBytes: settings.maxTargetBytes,
             maxHeaderBytes: settings.maxHeaderBytes,
@@ -64,11 +70,7 @@ public struct GatewayAPI: Sendable {
         responder = GatewayResponder(
             listener: settings.operations == nil ? .everything : .callers,
             connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
-            authentication: Authentication(
-                keys: settings.apiKeys,
-                tokens: tokens,
-                certificates: PeerCertificates(callers: settings.clientCertificates, time: time)
-            ),
+            authentication: authentication,
             limits: limits,
             publicAddress: PublicAddress(
                 configured: settings.publicURL,

@@ -1,5 +1,5 @@
+import CallerIdentity
 import Exports
-import GatewayAPI
 import Logging
 import Metrics
 import UpstreamHTTP

@@ -1,3 +1,4 @@
+import CallerIdentity
 public import Telemetry
 import DownloadRelay
 import ExportEngine

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayServer
+import ProgramSupport
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,7 +14,7 @@ struct Check: AsyncParsableCommand {
     var offline = false
 
     func run() async throws {
-        let configuration = try await ExportGateway.naming {
+        let configuration = try await ExportGateway.program.naming {
             try OpenSSLCheck.run()
             return try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
         }
@@ -27,7 +28,7 @@ struct Check: AsyncParsableCommand {
             : try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }
         // Behind the others, because it ends the check: with this mistake, nothing starts.
-        if let end = try await ExportGateway.naming({ try configuration.checkTLS() }) {
+        if let end = try await ExportGateway.program.naming({ try configuration.checkTLS() }) {
             print("ok   server.tls: the certificate is good until \(end)")
         }
         if findings.contains(where: { !$0.isGood }) { throw ExitCode.failure }

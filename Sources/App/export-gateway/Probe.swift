@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayServer
+import ProgramSupport
 
 struct Probe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +32,7 @@ struct Probe: AsyncParsableCommand {
     func run() async throws {
         let target: HealthProbe.Target
         if let config {
-            target = try await ExportGateway.naming {
+            target = try await ExportGateway.program.naming {
                 try HealthProbe.Target(
                     configuration: config,
                     path: ready ? "/readyz" : "/livez",

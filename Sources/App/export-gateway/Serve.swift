@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayServer
+import ProgramSupport
 import Telemetry
 
 struct Serve: AsyncParsableCommand {
@@ -14,7 +15,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         ProcessMemory.configure()
-        try await ExportGateway.naming {
+        try await ExportGateway.program.naming {
             let configuration = try GatewayConfiguration(
                 path: config,
                 environment: ProcessInfo.processInfo.environment

@@ -1,3 +1,4 @@
+import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes
@@ -5,6 +6,7 @@ import JSON
 import ManualClock
 import SystemCrypto
 import Synchronization
+import TestTokens
 import Testing
 
 @testable import GatewayAPI

@@ -1,3 +1,4 @@
+import CallerIdentity
 import Exports
 import HTTPTypes
 import InMemoryLogging
@@ -6,6 +7,7 @@ import Logging
 import SystemCrypto
 import Synchronization
 import Telemetry
+import TestTokens
 import Testing
 
 @testable import GatewayAPI

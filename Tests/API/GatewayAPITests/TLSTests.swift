@@ -1,4 +1,5 @@
 import ManualClock
+import CallerIdentity
 import Telemetry
 import Exports
 import Logging

@@ -1,3 +1,4 @@
+import CallerIdentity
 import Exports
 import Foundation
 import GatewayAPI

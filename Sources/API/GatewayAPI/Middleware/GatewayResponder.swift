@@ -1,3 +1,4 @@
+import CallerIdentity
 import DownloadRelay
 import Exports
 import HTTPTypes

@@ -1,3 +1,4 @@
+import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes

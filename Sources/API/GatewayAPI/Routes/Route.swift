@@ -1,3 +1,4 @@
+import CallerIdentity
 import HTTPTypes
 
 /// One line of the route table: a method on a path, and what the server needs of its description in `openapi.yaml`.

@@ -1,3 +1,4 @@
+import CallerIdentity
 import HTTPTypes
 
 /// All routes. A test compares this list with `openapi.yaml`, both ways.

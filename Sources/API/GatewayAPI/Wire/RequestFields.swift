@@ -1,3 +1,4 @@
+import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes
@@ -55,10 +56,10 @@ struct RequestFields: Sendable {
     private func token(_ name: HTTPField.Name) throws(GatewayError) -> Secret? {
         guard let value = try single(name) else { return nil }
         // As long as a token may be that says who calls: on behalf of a user, it is the same one.
-        guard let token = BearerToken.read(value), token.utf8.count <= JSONWebToken.maxBytes else {
+        guard let token = BearerToken.read(value), token.utf8.count <= Authentication.maxTokenBytes else {
             throw .invalidParameter(
                 name.rawName,
-                "must be \"Bearer \" and a token of at most \(JSONWebToken.maxBytes) characters"
+                "must be \"Bearer \" and a token of at most \(Authentication.maxTokenBytes) characters"
             )
         }
         return Secret(token)

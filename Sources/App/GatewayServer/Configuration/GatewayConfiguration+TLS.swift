@@ -1,3 +1,4 @@
+import CallerIdentity
 public import Exports
 import GatewayAPI
 import SystemCrypto

@@ -1,3 +1,4 @@
+public import CallerIdentity
 import DownloadRelay
 import ExportEngine
 public import Exports

@@ -1,9 +1,11 @@
+import CallerIdentity
 import Exports
 import HTTPTypes
 import JSON
 import ManualClock
 import NIOCore
 import SystemCrypto
+import TestTokens
 
 @testable import GatewayAPI
 

@@ -1,3 +1,4 @@
+import CallerIdentity
 import JSON
 import ManualClock
 import Telemetry

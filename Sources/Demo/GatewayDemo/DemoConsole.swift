@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import GatewayServer
 import JSON
 import MicrosoftSandbox
 

@@ -31,17 +31,17 @@ public struct Caller: Sendable, Hashable {
     }
 
     /// The caller where no credentials are configured: may do everything.
-    static let anonymous = Caller(id: "anonymous", kind: .anonymous, permissions: .everything)
+    public static let anonymous = Caller(id: "anonymous", kind: .anonymous, permissions: .everything)
 
     /// Throws `forbidden`, naming the permission, where it is not granted.
-    func require(_ permission: Permission) throws(GatewayError) {
+    public func require(_ permission: Permission) throws(GatewayError) {
         guard permissions.allow(permission) else { throw .missing(permission.description) }
     }
 }
 
 extension Caller {
     /// The connections of a provider that it may create exports on.
-    func usable(of provider: ConfiguredProvider) -> [String] {
+    public func usable(of provider: ConfiguredProvider) -> [String] {
         provider.connections.filter { permissions.allow(.useConnection($0)) }
     }
 
@@ -49,7 +49,7 @@ extension Caller {
     ///
     /// Throws `forbidden` for a connection that the caller may not use, whether it exists or not, and `invalidExport` where one
     /// of several has to be named. The error names only connections that the caller may use.
-    func connection(_ wanted: String?, of provider: ConfiguredProvider) throws(GatewayError) -> String? {
+    public func connection(_ wanted: String?, of provider: ConfiguredProvider) throws(GatewayError) -> String? {
         if let wanted { try require(.useConnection(wanted)) }
         if permissions.allow(.useEveryConnection) { return wanted }
         let usable = usable(of: provider)

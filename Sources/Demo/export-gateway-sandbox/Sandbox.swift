@@ -2,9 +2,9 @@ import Telemetry
 import ArgumentParser
 import Exports
 import Foundation
-import GatewayServer
 import Logging
 import MicrosoftSandbox
+import ProgramSupport
 import ServiceLifecycle
 import SystemCrypto
 import UnixSignals
@@ -106,4 +106,10 @@ private struct Announcement: Service, CustomStringConvertible {
         Console.flush()
         try? await gracefulShutdown()
     }
+}
+
+/// Standard output for programs that read along.
+private enum Console {
+    /// Flushes standard output, which is buffered when it is a pipe, because a reader waits for this line.
+    static func flush() { fflush(nil) }
 }

@@ -1,6 +1,7 @@
 import Telemetry
 import Exports
 import Foundation
+import GatewayServer
 import Logging
 import MicrosoftSandbox
 import ServiceLifecycle

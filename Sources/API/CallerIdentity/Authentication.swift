@@ -1,21 +1,60 @@
+import CoreMetrics
 import Exports
 import HTTPTypes
+import Logging
 import NIOCore
+import ServiceLifecycle
 import SystemCrypto
 
 /// Authenticates callers: by `Authorization: Bearer` with an API key, whose digest is compared with the configured ones, or
 /// with an access token. Without that field, by the client certificate of the connection.
-struct Authentication: Sendable {
-    let keys: [APIKey]
-    let tokens: AccessTokenVerifier?
-    let certificates: PeerCertificates
+///
+/// Where none of the three is configured, every client is let in as `Caller.anonymous`.
+public final class Authentication: Sendable {
+    // A class: as a value of some three hundred bytes, it would be copied for each call from another module.
+
+    /// The longest access token that is read; a longer one is refused.
+    public static let maxTokenBytes = JSONWebToken.maxBytes
+
+    private let keys: [APIKey]
+    private let tokens: AccessTokenVerifier?
+    private let certificates: PeerCertificates
+
+    /// Makes an authentication. Nothing is fetched yet.
+    ///
+    /// - Parameters:
+    ///   - keys: The callers' API keys.
+    ///   - tokenAuthority: Who issues callers' access tokens; nil accepts no tokens.
+    ///   - certificates: The callers that authenticate with TLS client certificates.
+    ///   - time: Says which tokens and certificates are valid, and when keys are fetched again.
+    ///   - metrics: Counts refused tokens and fetches of keys.
+    public init(
+        keys: [APIKey],
+        tokenAuthority: TokenAuthority?,
+        certificates: [ClientCertificate],
+        time: any TimeSource,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        self.keys = keys
+        tokens = tokenAuthority.map {
+            AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
+        }
+        self.certificates = PeerCertificates(callers: certificates, time: time)
+    }
+
+    /// What runs as long as callers are authenticated: fetches the authority's keys again each day. Empty where no tokens are
+    /// accepted.
+    public var services: [any Service] { tokens.map { [$0.refreshing] } ?? [] }
 
     /// Whether every client is accepted without a credential.
     private var isOpen: Bool { keys.isEmpty && tokens == nil && certificates.callers.isEmpty }
 
     /// The caller. Throws `unauthenticated` for a missing, unreadable or wrong credential, and `unavailable` where a token
     /// cannot be checked now.
-    func caller(of fields: HTTPFields, on channel: any Channel) async throws(GatewayError) -> Caller {
+    ///
+    /// - Parameter channel: The connection that the request came on.
+    public func caller(of fields: HTTPFields, on channel: any Channel) async throws(GatewayError) -> Caller {
         guard !isOpen else { return .anonymous }
         let lines = fields[values: .authorization]
         guard let line = lines.first else {
@@ -47,7 +86,7 @@ struct Authentication: Sendable {
     /// more has to be checked, and where `caller` would throw.
     ///
     /// - Parameter line: The only line of `Authorization`.
-    func callerAtOnce(authorization line: String?) -> Caller? {
+    public func callerAtOnce(authorization line: String?) -> Caller? {
         if isOpen { return .anonymous }
         guard let line, line.hasPrefix("Bearer "), let key = key(line.dropFirst(7)) else { return nil }
         return Caller(id: key.id, kind: .apiKey, permissions: key.permissions)

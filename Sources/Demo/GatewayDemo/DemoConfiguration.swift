@@ -1,4 +1,5 @@
 import Exports
+import GatewayServer
 import MicrosoftSandbox
 import SystemCrypto
 

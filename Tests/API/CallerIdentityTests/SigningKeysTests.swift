@@ -1,5 +1,4 @@
 import Exports
-import HTTPTypes
 import JSON
 import Logging
 import ManualClock
@@ -7,45 +6,52 @@ import ServiceLifecycle
 import SystemCrypto
 import Synchronization
 import Telemetry
+import TestTokens
 import Testing
 
-@testable import GatewayAPI
+@testable import CallerIdentity
 
 /// Where the keys come from, and when.
 @Suite(.timeLimit(.minutes(5))) struct SigningKeysTests {
     private let time = ManualTime()
+    private let registry = PrometheusRegistry()
     private let authority: TestAuthority
-    private let gateway: TestGateway
+    private let verifier: AccessTokenVerifier
 
     init() throws {
-        let authority = try TestAuthority()
-        self.authority = authority
-        gateway = TestGateway(time: time) { $0.tokenAuthority = authority.settings() }
+        authority = try TestAuthority()
+        verifier = AccessTokenVerifier(
+            authority: authority.settings(),
+            time: time,
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
+            metrics: registry
+        )
     }
 
-    /// What becomes of a token that is good now and signed with this key.
-    private func status(_ index: Int = 0, _ kid: String? = nil) async throws -> Int {
-        try await answer(index, kid).status
-    }
-
-    private func answer(_ index: Int = 0, _ kid: String? = nil) async throws -> Answer {
+    /// Why a token that is good now and signed with this key is refused; nil where it is accepted.
+    private func refusal(_ index: Int = 0, _ kid: String? = nil) async throws -> GatewayError? {
         let now = JSONValue.integer(time.now().milliseconds / 1000)
         let end = JSONValue.integer(time.now().milliseconds / 1000 + 600)
         let draft = TokenDraft.user().with("nbf", now).with("exp", end)
             .withHeader("kid", .string(kid ?? "key-\(index)"))
-        let headers: HTTPFields = [.authorization: "Bearer \(try draft.signed(by: index))"]
-        return try await gateway.call(.get, "/exports", headers: headers)
+        let token = try draft.signed(by: index)
+        do throws(GatewayError) {
+            _ = try await verifier.caller(token)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func isAccepted(_ index: Int = 0) async throws -> Bool { try await refusal(index) == nil }
+
+    private func code(_ index: Int = 0, _ kid: String? = nil) async throws -> ProblemCode? {
+        try await refusal(index, kid)?.code
     }
 
     @Test func aThousandAtOnceFetchThemOnce() async throws {
-        let time = time
+        let (time, verifier) = (time, verifier)
         authority.state.withLock { $0.delay = { try await time.sleep(for: .seconds(1)) } }
-        let verifier = AccessTokenVerifier(
-            authority: authority.settings(),
-            time: time,
-            logger: .init(label: "tests") { _ in SwiftLogNoOpLogHandler() },
-            metrics: gateway.registry
-        )
         let token = try TokenDraft.user().signed()
         try await withThrowingTaskGroup(of: Caller.self) { group in
             for _ in 0..<1000 { group.addTask { try await verifier.caller(token) } }
@@ -54,53 +60,53 @@ import Testing
             for try await caller in group { #expect(caller.kind == .user) }
         }
         #expect(authority.calls == 2)
-        #expect(gateway.registry.text().contains("token_key_fetches_total{outcome=\"fetched\"} 1\n"))
+        #expect(registry.text().contains("token_key_fetches_total{outcome=\"fetched\"} 1\n"))
     }
 
     @Test func aNewKeyIsFoundAndAnOldOneIsNoLongerGood() async throws {
-        #expect(try await status(0) == 200)
+        #expect(try await isAccepted(0))
         let second = try TestAuthority.key(1)
         authority.state.withLock { $0.keys = [second] }
         time.advance(by: .seconds(15))
         // Not at once: whoever makes names of keys up would have us ask for each. But nobody says that the key is wrong.
-        let early = try await answer(1)
-        #expect(early.status == 503)
-        #expect(early.headers[.retryAfter] == "45")
+        let early = try await refusal(1)
+        #expect(early?.code == .unavailable)
+        #expect(early?.retryAfter == .seconds(45))
         #expect(authority.keyFetches == 1)
         time.advance(by: .seconds(45))
-        #expect(try await status(1) == 200)
+        #expect(try await isAccepted(1))
         #expect(authority.keyFetches == 2)
         // The old one's is looked for too, before it is refused.
-        #expect(try await status(0) == 503)
+        #expect(try await code(0) == .unavailable)
         time.advance(by: .seconds(60))
-        #expect(try await status(0) == 401)
+        #expect(try await code(0) == .unauthenticated)
         #expect(authority.keyFetches == 3)
     }
 
     @Test func aNewKeyIsNotRefusedWhileTheAuthorityIsDown() async throws {
-        #expect(try await status(0) == 200)
+        #expect(try await isAccepted(0))
         let second = try TestAuthority.key(1)
         authority.state.withLock {
             $0.keys.append(second)
             $0.isDown = true
         }
         time.advance(by: .seconds(60))
-        let answer = try await answer(1)
-        #expect(answer.status == 503)
-        #expect(answer.headers[.retryAfter] == "10")
-        #expect(try await status(0) == 200)
+        let refusal = try await refusal(1)
+        #expect(refusal?.code == .unavailable)
+        #expect(refusal?.retryAfter == .seconds(10))
+        #expect(try await isAccepted(0))
         authority.state.withLock { $0.isDown = false }
         time.advance(by: .seconds(10))
-        #expect(try await status(1) == 200)
+        #expect(try await isAccepted(1))
     }
 
     @Test func madeUpNamesCostOneFetchInAnInterval() async throws {
-        #expect(try await status(0) == 200)
+        #expect(try await isAccepted(0))
         for round in 2...4 {
             time.advance(by: .seconds(60))
             // The first is looked for, the others may not be yet.
-            #expect(try await status(2, "made-up") == 401)
-            for name in 0..<20 { #expect(try await status(2, "made-up-\(name)") == 503) }
+            #expect(try await code(2, "made-up") == .unauthenticated)
+            for name in 0..<20 { #expect(try await code(2, "made-up-\(name)") == .unavailable) }
             #expect(authority.keyFetches == round)
         }
     }
@@ -108,12 +114,6 @@ import Testing
     /// In the background: a token with a key that is known waits for no authority.
     @Test func keysAreFetchedAnewEachDay() async throws {
         let time = time
-        let verifier = AccessTokenVerifier(
-            authority: authority.settings(),
-            time: time,
-            logger: .init(label: "tests") { _ in SwiftLogNoOpLogHandler() },
-            metrics: gateway.registry
-        )
         let day = TokenDraft.now + 86_400
         let token = try TokenDraft.user().with("exp", .integer(day + 3600)).signed()
         let group = ServiceGroup(
@@ -155,31 +155,30 @@ import Testing
     }
 
     @Test func anAuthorityThatIsDownLocksNobodyOut() async throws {
-        #expect(try await status() == 200)
+        #expect(try await isAccepted())
         authority.state.withLock { $0.isDown = true }
         time.advance(by: .seconds(3 * 86_400))
-        #expect(try await status() == 200)
-        #expect(try await status() == 200)
-        #expect(try await status(2, "unknown") == 503)
-        #expect(try await status(2, "unknown") == 503)
+        #expect(try await isAccepted())
+        #expect(try await isAccepted())
+        #expect(try await code(2, "unknown") == .unavailable)
+        #expect(try await code(2, "unknown") == .unavailable)
         // One attempt for both of them.
         #expect(authority.calls == 3)
-        #expect(try await status() == 200)
+        #expect(try await isAccepted())
     }
 
     @Test func withoutKeysItIsNobodysFaultAndSoonOver() async throws {
         authority.state.withLock { $0.isDown = true }
-        let headers: HTTPFields = [.authorization: "Bearer \(try TokenDraft.user().signed())"]
-        let answer = try await gateway.call(.get, "/exports", headers: headers)
-        #expect(answer.status == 503)
-        #expect(answer.headers[.retryAfter] == "10")
+        let first = try await refusal()
+        #expect(first?.code == .unavailable)
+        #expect(first?.retryAfter == .seconds(10))
         authority.state.withLock { $0.isDown = false }
         time.advance(by: .milliseconds(3500))
-        #expect(try await self.answer().headers[.retryAfter] == "7")
+        #expect(try await refusal()?.retryAfter == .milliseconds(6500))
         #expect(authority.calls == 1)
         time.advance(by: .milliseconds(6500))
-        #expect(try await status() == 200)
-        #expect(gateway.registry.text().contains("token_key_fetches_total{outcome=\"failed\"} 1\n"))
+        #expect(try await isAccepted())
+        #expect(registry.text().contains("token_key_fetches_total{outcome=\"failed\"} 1\n"))
     }
 
     @Test(arguments: [
@@ -188,7 +187,7 @@ import Testing
     ])
     func metadataOfOthersIsNotBelieved(issuer: String) async throws {
         authority.state.withLock { $0.issuer = issuer }
-        #expect(try await status() == 503)
+        #expect(try await code() == .unavailable)
         #expect(authority.keyFetches == 0)
     }
 
@@ -209,9 +208,9 @@ import Testing
             try TestAuthority.key(2) { $0["e"] = nil },
         ]
         authority.state.withLock { $0.keys = bad + [good] }
-        #expect(try await status(0) == 200)
+        #expect(try await isAccepted(0))
         time.advance(by: .seconds(60))
-        #expect(try await status(2) == 401)
+        #expect(try await code(2) == .unauthenticated)
         let set = JSONValue.object(["keys": .array(bad + [good])])
         #expect(JSONWebKeySet.signingKeys(Array(set.encoded()))?.keys.sorted() == ["key-0"])
         #expect(JSONWebKeySet.signingKeys(Array("{}".utf8)) == nil)
@@ -240,9 +239,9 @@ import Testing
             },
         ]
         authority.state.withLock { $0.keys = keys }
-        #expect(try await status(0) == 401)
-        #expect(try await status(1) == 401)
-        #expect(try await status(2) == 200)
+        #expect(try await code(0) == .unauthenticated)
+        #expect(try await code(1) == .unauthenticated)
+        #expect(try await isAccepted(2))
     }
 
     @Test func aShortIntervalIsTheWaitAfterAFailureToo() {

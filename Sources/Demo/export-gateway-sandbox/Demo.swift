@@ -1,5 +1,6 @@
 import ArgumentParser
-import GatewayServer
+import GatewayDemo
+import ProgramSupport
 
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,7 +13,7 @@ struct Demo: AsyncParsableCommand {
     var port = 8080
 
     func run() async throws {
-        try await ExportGateway.naming {
+        try await ExportGatewaySandbox.program.naming {
             guard try await DemoRun(port: port, servesOn: !once).run() else { throw ExitCode.failure }
         }
     }
