@@ -404,7 +404,7 @@ let package = Package(
             "API",
             "CallerIdentity",
             [
-                "Exports", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens", .coreMetrics,
+                "Exports", "ManualClock", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens", .coreMetrics,
                 .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
             ]
         ),
