@@ -313,7 +313,7 @@ def test_one_odd_entry_does_not_cost_the_list(pair, kind, operation):
     export = gateway.create(make())
     gateway.succeeded(export, within=60)
     assert len(upstream.calls(start)) - before == 1
-    assert gateway.metric("export_gateway_upstream_unreadable_entries_total", connection=kind) >= 3
+    assert gateway.metric("export_gateway_upstream_entries_unreadable_total", connection=kind) >= 3
 
 
 # E7

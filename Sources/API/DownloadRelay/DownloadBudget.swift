@@ -31,11 +31,11 @@ public final class DownloadBudget: Sendable {
     init(perCaller: Int, memory: MemoryBudget, metrics: any MetricsFactory) {
         self.memory = memory
         state = Mutex(DownloadAccount(perCaller: perCaller))
-        func refused(_ limit: String) -> Counter {
-            Counter(label: "export_gateway_downloads_refused_total", dimensions: [("limit", limit)], factory: metrics)
+        func refused(_ reason: String) -> Counter {
+            Counter(label: "export_gateway_downloads_refused_total", dimensions: [("reason", reason)], factory: metrics)
         }
-        refusedForCaller = refused("caller")
-        refusedForMemory = refused("memory")
+        refusedForCaller = refused("caller-limit")
+        refusedForMemory = refused("memory-limit")
         underWay = Meter(label: "export_gateway_downloads_under_way", factory: metrics)
         underWay.set(0)
     }

@@ -88,7 +88,7 @@ struct DownloadRecord: Sendable {
             }
         case .clientLeft(let error):
             delivery.outcome = .abandoned
-            meters.clientGone.increment()
+            meters.abandoned.increment()
             metadata["error"] = "\(type(of: error))"
             logger.info("download abandoned by the client", metadata: metadata)
         case .broke(let failure):
@@ -116,7 +116,7 @@ struct DownloadRecord: Sendable {
 
     /// A measurement was given up.
     func givenUp(_ outcome: MeasurementOutcome, _ progress: DownloadProgress) async -> MeasurementOutcome {
-        await ended(.givenUp(reason: outcome.rawValue.replacing("_", with: "-")), progress)
+        await ended(.givenUp(reason: outcome.rawValue), progress)
         return outcome
     }
 

@@ -45,7 +45,7 @@ public struct GatewayAPI: Sendable {
         time: any TimeSource,
         logger: Logger
     ) {
-        let figures = HTTPMetrics(registry: metrics)
+        let figures = HTTPMetrics(registry: metrics, scheme: tls == nil ? "http" : "https")
         self.settings = settings
         self.logger = logger
         self.figures = figures
@@ -100,6 +100,11 @@ public struct GatewayAPI: Sendable {
         )
         var platformResponder = responder
         platformResponder.listener = .platform
+        platformResponder.record = RequestRecord(
+            metrics: HTTPMetrics(registry: metrics, scheme: "http"),
+            time: time,
+            logger: logger
+        )
         platformResponder.connections = ConnectionTable(limit: Self.platformConnections) { figures.displaced() }
         self.platformResponder = platformResponder
     }

@@ -33,7 +33,8 @@ public enum GatewayServer {
         for connection in configuration.connections {
             try connection.checkCredential(now: false, time: time, logger: logger)
         }
-        let metrics = PrometheusRegistry()
+        let metrics = PrometheusRegistry(process: ProcessFigures.read)
+        MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
         let ledger = try SQLiteLedger(path: configuration.ledgerPath, logger: logger, metrics: metrics)
         defer { ledger.close() }

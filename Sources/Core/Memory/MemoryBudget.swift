@@ -40,14 +40,14 @@ public final class MemoryBudget: Sendable {
         )
         refusals = Dictionary(
             uniqueKeysWithValues: MemoryKind.allCases.map { kind in
-                func counter(_ limit: String) -> Counter {
+                func counter(_ reason: String) -> Counter {
                     Counter(
-                        label: "export_gateway_memory_refused_total",
-                        dimensions: [("kind", kind.rawValue), ("limit", limit)],
+                        label: "export_gateway_memory_reservations_refused_total",
+                        dimensions: [("kind", kind.rawValue), ("reason", reason)],
                         factory: metrics
                     )
                 }
-                return (kind, Refusals(caller: counter("caller"), memory: counter("memory")))
+                return (kind, Refusals(caller: counter("caller-limit"), memory: counter("memory-limit")))
             }
         )
         Meter(label: "export_gateway_memory_limit_bytes", factory: metrics).set(total)

@@ -2,13 +2,14 @@ import Exports
 
 /// The exports of one connection that are due, in work, or waiting. A plain value: no I/O.
 struct ConnectionWorkerState: Sendable {
-    /// The kind of work that an export waits for. Each kind has its own limit of concurrent calls.
+    /// The kind of work that an export waits for. Each kind has its own limit of concurrent calls. The raw value is a metric
+    /// label.
     enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A call that starts a job. It is completed even while the process shuts down.
-        case submission
+        case submission = "start"
         /// Reconciling a start, canceling a job, or determining what there is to do.
-        case followUp
-        case observation
+        case followUp = "follow-up"
+        case observation = "poll"
         /// A poll that a caller waits for, where the other polls share one call.
         case refresh
     }

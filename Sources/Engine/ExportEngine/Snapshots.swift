@@ -75,8 +75,8 @@ final class Snapshots: Sendable {
     init(ledger: any ExportLedger, capacity: Int, metrics: any MetricsFactory) {
         self.ledger = ledger
         state = Mutex(State(map: SnapshotMap(capacity: capacity)))
-        func counter(_ result: String) -> Counter {
-            Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("result", result)], factory: metrics)
+        func counter(_ outcome: String) -> Counter {
+            Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("outcome", outcome)], factory: metrics)
         }
         hits = counter("hit")
         misses = counter("miss")

@@ -120,13 +120,13 @@ final class GroupCommitter: Sendable {
         self.mayCreate = mayCreate
         self.limits = limits
         duration = Metrics.Timer(
-            label: "export_gateway_ledger_commit_seconds",
+            label: "export_gateway_ledger_commit_duration_seconds",
             dimensions: [],
             preferredDisplayUnit: .seconds,
             factory: metrics
         )
         size = Recorder(
-            label: "export_gateway_ledger_commit_group_size",
+            label: "export_gateway_ledger_commit_writes",
             dimensions: [],
             aggregate: true,
             factory: metrics

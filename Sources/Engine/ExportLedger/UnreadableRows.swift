@@ -40,7 +40,7 @@ final class UnreadableRows: Sendable {
         meters = Dictionary(
             uniqueKeysWithValues: UnreadableRow.Table.allCases.map { table in
                 let meter = Meter(
-                    label: "export_gateway_ledger_unreadable_rows",
+                    label: "export_gateway_ledger_rows_unreadable",
                     dimensions: [("table", table.rawValue)],
                     factory: metrics
                 )

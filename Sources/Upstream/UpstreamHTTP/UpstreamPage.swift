@@ -108,7 +108,7 @@ extension UpstreamClient {
     private func note(_ unreadable: Int, in request: UpstreamRequest) {
         guard unreadable > 0 else { return }
         Counter(
-            label: "export_gateway_upstream_unreadable_entries_total",
+            label: "export_gateway_upstream_entries_unreadable_total",
             dimensions: [("connection", settings.connection), ("operation", request.operation)],
             factory: metrics
         )

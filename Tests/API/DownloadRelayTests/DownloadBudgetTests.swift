@@ -67,11 +67,11 @@ import Testing
         let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(most / 2, for: "b", of: id) }
         #expect(everybodys?.members["quota"]?["name"] == "downloads")
         #expect(everybodys?.members["quota"]?["limit"] == 2)
-        func refused(_ limit: String) throws -> Int64 {
-            try metrics.expectCounter("export_gateway_downloads_refused_total", [("limit", limit)]).totalValue
+        func refused(_ reason: String) throws -> Int64 {
+            try metrics.expectCounter("export_gateway_downloads_refused_total", [("reason", reason)]).totalValue
         }
-        #expect(try refused("caller") == 1)
-        #expect(try refused("memory") == 1)
+        #expect(try refused("caller-limit") == 1)
+        #expect(try refused("memory-limit") == 1)
 
         first = nil
         #expect(try underWay() == 0)

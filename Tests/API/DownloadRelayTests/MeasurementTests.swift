@@ -140,7 +140,7 @@ import Testing
         #expect(await outcome == .preempted)
         _ = await second.body?.collected()
         let row = try #require(await scene.ledger.all.first { $0.reason != nil })
-        #expect(row.kind == .measurement && row.outcome == .abandoned && row.reason == "gave-way")
+        #expect(row.kind == .measurement && row.outcome == .abandoned && row.reason == "preempted")
         #expect(!relay.budget.isServing(export.id))
     }
 

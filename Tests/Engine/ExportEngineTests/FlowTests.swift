@@ -35,7 +35,7 @@ import Testing
         #expect(bench.provider.count(.submit) == 1)
         #expect(bench.provider.count(.observe) == 4)
         let scripted = ("provider", "scripted")
-        #expect(bench.counter("export_gateway_upstream_submissions_total", [scripted, ("outcome", "started")]) == 1)
+        #expect(bench.counter("export_gateway_upstream_starts_total", [scripted, ("outcome", "started")]) == 1)
         #expect(bench.counter("export_gateway_upstream_polls_total", [scripted, ("outcome", "observed")]) == 4)
         #expect(bench.counter("export_gateway_exports_finished_total", [scripted, ("status", "succeeded")]) == 1)
         let gauge = try bench.metrics.expectMeter(

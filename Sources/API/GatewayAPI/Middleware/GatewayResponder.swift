@@ -21,7 +21,7 @@ struct GatewayResponder: HTTPResponder {
     let authentication: Authentication
     let limits: RequestLimits
     let publicAddress: PublicAddress
-    let record: RequestRecord
+    var record: RequestRecord
     let exports: ExportRoutes
     let providers: ProviderRoutes
     let operations: OperationsRoutes

@@ -69,7 +69,7 @@ struct RequestRecord: Sendable {
         var requestID: String
         /// A time of `TimeSource.elapsed`.
         var start: Duration
-        /// One of the methods of the route table, or `other`.
+        /// A method that a standard defines, or `_OTHER`.
         var method: String
         /// The route's pattern, or `none`: never the path, which a client can make up.
         var route: String

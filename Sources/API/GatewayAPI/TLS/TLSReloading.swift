@@ -51,7 +51,7 @@ struct TLSReloading: Service, CustomStringConvertible {
     }
 
     private func showExpiry() {
-        Meter(label: "export_gateway_tls_certificate_expires_at_seconds", factory: metrics)
+        Meter(label: "export_gateway_tls_certificate_expiration_timestamp_seconds", factory: metrics)
             .set(identity.expiresAt.milliseconds / 1000)
     }
 }

@@ -43,7 +43,7 @@ struct AccessTokenVerifier: Sendable {
             return try await verified(text)
         } catch {
             Counter(
-                label: "export_gateway_tokens_refused_total",
+                label: "export_gateway_access_tokens_refused_total",
                 dimensions: [("reason", error.reason.rawValue)],
                 factory: metrics
             )

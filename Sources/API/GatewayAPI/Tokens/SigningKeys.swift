@@ -107,7 +107,7 @@ final class SigningKeys: Sendable {
             state.fetch = nil
         }
         Counter(
-            label: "export_gateway_token_key_fetches_total",
+            label: "export_gateway_signing_key_fetches_total",
             dimensions: [("outcome", keys == nil ? "failed" : "fetched")],
             factory: metrics
         )
