@@ -4,9 +4,9 @@ public import Logging
 /// The entry of one request in the access log.
 public struct AccessRecord: Sendable {
     public var requestID: String
-    /// One of the methods of the route table, or `other`.
+    /// A method that a standard defines, or `_OTHER`.
     public var method: String
-    /// The route's pattern, or `none`: never the path, which a client can make up.
+    /// The route's pattern, or `none`. Never the path, because a client can invent any path.
     public var route: String
     public var status: Int
     public var duration: Duration

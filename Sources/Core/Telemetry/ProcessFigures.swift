@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says of this process, read when it is asked for. Only where there is a `/proc`.
+/// Memory, processor time and open files of this process, read from `/proc` when they are asked for.
 ///
 /// The metrics have the names that Prometheus' own client libraries give them
 /// (https://prometheus.io/docs/instrumenting/writing_clientlibs/).
@@ -16,7 +16,7 @@ public struct ProcessFigures: Sendable, Equatable {
     /// How many may be open; nil where there is no limit.
     var maxOpenFiles: Int?
 
-    /// The figures of now; nil where the system does not tell them.
+    /// The present figures; nil on a system without `/proc`.
     public static func read() -> ProcessFigures? {
         func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
         guard let stat = text("/proc/self/stat"), let system = text("/proc/stat"),
@@ -34,7 +34,7 @@ public struct ProcessFigures: Sendable, Equatable {
 
     /// Reads the texts of `/proc/self/stat`, `/proc/stat` and `/proc/self/limits`, as proc(5) describes them.
     init?(stat: String, system: String, limits: String, openFiles: Int, ticksPerSecond: Double, pageSize: Int) {
-        // The command's name stands in brackets, and may hold spaces and brackets itself.
+        // The name of the command is in parentheses, and may contain spaces and parentheses itself.
         guard let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ").map(String.init)
         guard fields.count > 21, let user = Double(fields[11]), let kernel = Double(fields[12]),
@@ -74,7 +74,7 @@ public struct ProcessFigures: Sendable, Equatable {
         return families
     }
 
-    /// What follows `name` in its line.
+    /// The rest of the first line that begins with `name`.
     private static func line(_ name: String, of text: String) -> Substring? {
         text.split(separator: "\n").first { $0.hasPrefix(name) }?.dropFirst(name.count)
     }
@@ -84,10 +84,10 @@ public struct ProcessFigures: Sendable, Equatable {
         defer { closedir(directory) }
         var count = 0
         while let entry = readdir(directory) {
-            // Not `.` and `..`.
+            // Skips `.` and `..`.
             if entry.pointee.d_name.0 != CChar(UInt8(ascii: ".")) { count += 1 }
         }
-        // The directory itself was open meanwhile.
+        // One of them is this directory, which is open at the moment.
         return count - 1
     }
 }

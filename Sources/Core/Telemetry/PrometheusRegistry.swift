@@ -72,7 +72,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
             ?? NOOPMetricsHandler.instance
     }
 
-    // A series that was once shown stays: Prometheus would take its end for a reset.
+    // Series are never removed: Prometheus would take a series that comes back for a reset of the counter.
     public func destroyCounter(_ handler: any CounterHandler) {}
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     public func destroyMeter(_ handler: any MeterHandler) {}
