@@ -119,7 +119,7 @@ public final class MemoryUpstream: Sendable {
 extension MemoryUpstream {
     /// What a call to this upstream meets before it is carried out.
     func receive(token: Secret) async throws(ProviderError) {
-        let givenUp = ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        let givenUp = ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
         guard !Task.isCancelled else { throw givenUp }
         let faults = arrive()
         if faults.contains(.stalled) {
