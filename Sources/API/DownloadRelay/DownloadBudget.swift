@@ -56,7 +56,7 @@ public final class DownloadBudget: Sendable {
             throw Self.refusal(
                 "downloads-per-caller",
                 limit,
-                "This caller has \(limit) downloads under way, which is as many as one may have. "
+                "This caller has \(limit) downloads under way, which is the most that one caller may have. "
                     + "Try again when one of them has ended."
             )
         }
@@ -71,7 +71,7 @@ public final class DownloadBudget: Sendable {
             throw Self.refusal(
                 "downloads",
                 memory.limit(of: .download) / max(1, bytes),
-                "The gateway has as many downloads under way as its memory is for. Try again when some of them have ended."
+                "The gateway has no memory for a further download. Try again when some of the downloads under way have ended."
             )
         }
     }
@@ -80,7 +80,7 @@ public final class DownloadBudget: Sendable {
     /// `export`.
     func reserveSpare(_ bytes: Int, besides export: ExportID) -> DownloadReservation? {
         let half = memory.maximum(of: .download) / 2
-        // In one step: a download of this export that begins meanwhile begins behind it.
+        // The check and the reservation happen under one lock, so that no download of this export begins in between.
         let spare = state.withLock { account -> MemoryReservation? in
             guard !account.isServing(export) else { return nil }
             return try? memory.reserve(bytes, .download, upTo: half, isCounted: false)
@@ -107,7 +107,7 @@ public final class DownloadBudget: Sendable {
         }
     }
 
-    /// Called with the lock held, so that an older figure is never stored last.
+    /// Called while the lock is held, so that an older value never overwrites a newer one.
     private func show(_ account: DownloadAccount) { underWay.set(account.underWay) }
 
     private static func refusal(_ name: String, _ limit: Int, _ detail: String) -> GatewayError {
@@ -172,7 +172,7 @@ struct DownloadAccount: Sendable {
     /// One has ended.
     mutating func give(backBy caller: String, of export: ExportID) {
         guard let mine = callers[caller] else { return }
-        // Callers that have gone leave nothing behind.
+        // The entry of a caller without downloads is removed, so that the table does not grow.
         callers[caller] = mine > 1 ? mine - 1 : nil
         if let count = exports[export] { exports[export] = count > 1 ? count - 1 : nil }
     }

@@ -52,7 +52,7 @@ struct DownloadRecord: Sendable {
     /// How a body came to its end.
     enum End {
         case whole
-        /// The client took no more.
+        /// The client left.
         case clientLeft(any Error)
         /// The client has only a part of what it requested, and will see that.
         case broke(DownloadFailure)
@@ -78,7 +78,7 @@ struct DownloadRecord: Sendable {
         switch end {
         case .whole:
             delivery.outcome = .whole
-            // Also where a part was taken from the whole: the digest is not that of what was sent.
+            // Not for a part, even if the whole file was read: the digest is not that of the bytes that were sent.
             if part == nil { delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) } }
             if isMeasurement {
                 logger.info("measurement finished", metadata: metadata)
