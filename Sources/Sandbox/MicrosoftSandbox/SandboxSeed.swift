@@ -1,5 +1,5 @@
-/// The fixed, public inhabitants of every sandbox: one tenant, one application, one case, one goals organisation, one
-/// workspace. None of it means anything anywhere else.
+/// The fixed data of every sandbox: one tenant, one application, one case, one goals organisation, one workspace. The ids and
+/// secrets are public, and valid only in a sandbox.
 public enum SandboxSeed {
     /// The only tenant.
     public static let tenantID = "11111111-1111-1111-1111-111111111111"

@@ -56,7 +56,7 @@ struct CertificateAssertion {
             throw .malformedToken("No certificate thumbprint specified in token header.")
         }
         let header = token.header
-        // MSAL leaves the lines of the PEM file in.
+        // MSAL keeps the line ends of the PEM file.
         let chainHead = header["x5c"]
             .map { $0.array?.first?.string.flatMap { Base64Text.decode($0.filter { !$0.isWhitespace }) } }
         let wanted = [header["x5t#S256"], header["x5t"]]

@@ -181,7 +181,7 @@ extension GraphEDiscoveryService {
 /// it anew in its own way, is refused as the service refuses it.
 enum SkipToken {
     static func text(_ offset: Int) -> String {
-        // Three bytes that give `+/+/` keep the token in need of escaping.
+        // Three bytes that give `+/+/`, so that the token always has to be percent-encoded.
         PercentEncoding.encode(Base64Text.standard([0xFB, 0xFF, 0xBF] + Array("skip:\(offset)".utf8)), lowerCase: true)
     }
 

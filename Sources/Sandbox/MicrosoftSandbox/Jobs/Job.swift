@@ -120,7 +120,7 @@ extension Job {
         if faults.has(.preAuthorizedLink) { preAuthorizedLinks = true }
         if case .fileContent(let bytes, let kind) = faults[.content], let first = files.first {
             files[0] = first.replaced(bytes: bytes, kind: kind)
-            // An Intune job's own archive stands there.
+            // For Intune, `lead` is the archive of the job.
             if self.kind == .intune { files[0].lead = [] }
         }
         if case .leadingBytes(let bytes) = faults[.lead], !files.isEmpty { files[0].lead = bytes }
