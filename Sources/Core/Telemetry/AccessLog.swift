@@ -45,7 +45,7 @@ public struct AccessRecord: Sendable {
 
     /// `info` for an answer that was sent, `warning` for one that was broken off.
     public var level: Logger.Level { isComplete ? .info : .warning }
-    public var message: String { isComplete ? "request" : "request cut off" }
+    public var message: String { isComplete ? "request" : "request broken off" }
 
     /// The entry as metadata of a log event.
     public var metadata: Logger.Metadata {

@@ -203,7 +203,7 @@ struct ConnectionWorkerState: Sendable {
 
     /// Takes the work that is due and can begin. `next` is when to call this again if nothing else happens before.
     mutating func takeWork(at now: Timestamp) -> (work: Work, next: Timestamp?) {
-        // The clock was set back: everything is checked now, and its own record says whether it can wait.
+        // The clock was set back, so the due times are wrong. All exports are checked now; their records say which can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
             observationsHeld = nil
@@ -239,7 +239,7 @@ struct ConnectionWorkerState: Sendable {
                 }
                 next = queue.nextTime()
             }
-            // A caller who waits for a refresh does not wait for the end of a long list, too.
+            // Refreshes have calls of their own, so that a caller does not also wait for the end of a long list.
             if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
                 work.refreshes = [batch]
                 inFlight[.refresh, default: 0] += 1
@@ -325,7 +325,7 @@ struct ConnectionWorkerState: Sendable {
         var batch: [ExportID] = []
         while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
             if kind == .observation { entries[id]?.isListed = false }
-            // An export that a caller began to wait for meanwhile is in another queue, too.
+            // The export may have moved to another queue, because a caller waits for it now.
             guard entries[id]?.readyFor == kind else { continue }
             entries[id]?.readyFor = nil
             if kind == .observation { wasHeldWithOthers(id) }

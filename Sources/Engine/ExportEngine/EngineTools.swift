@@ -38,11 +38,11 @@ struct EngineTools: Sendable {
         let now = time.now()
         let jitter = Double(random() >> 11) * 0x1p-53
         let (ledger, owner, order) = (ledger, owner, ChangeOrder(of: snapshots.orders))
-        // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
+        // A new task, because that does not inherit the cancellation. It is awaited here, and consists of one transaction.
         let write = Task {
             try await ledger.update(id, fence: fence) { record in
                 life.apply(event, to: &record, at: now, jitter: jitter, held: held)
-                // What is decided here goes on here: it must not be taken over in the middle of its start.
+                // This engine now owns an export that was decided here. Otherwise it could be taken over in the middle of its start.
                 if case .decided = event { record.lease(to: owner) }
                 order.take()
             }
@@ -75,7 +75,7 @@ struct EngineTools: Sendable {
                 return try await apply(event, to: id, fence: fence, life, held: held)
             } catch let error as JobTaken {
                 logger.warning(
-                    "a job that another export is bound to was taken for an export's own",
+                    "the upstream named a job that belongs to another export",
                     metadata: ["export": "\(id)", "bound": "\(error.owner)"]
                 )
                 return await record(.of(event, refused: error), of: id, fence: fence, life, held: held)
@@ -94,7 +94,7 @@ struct EngineTools: Sendable {
     /// Stores that a delivery begins. False for an unknown export.
     func begin(_ delivery: Delivery) async throws -> Bool {
         let ledger = ledger
-        // As in `apply`: a task of its own, awaited here.
+        // As in `apply`: a new task, which is awaited here.
         let write = Task { try await ledger.begin(delivery) }
         return try await write.value
     }
@@ -105,7 +105,7 @@ struct EngineTools: Sendable {
     func keep(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
         let now = time.now()
         let (ledger, order) = (ledger, ChangeOrder(of: snapshots.orders))
-        // As in `apply`: a task of its own, awaited here.
+        // As in `apply`: a new task, which is awaited here.
         let write = Task {
             try await ledger.insert(delivery) { record in
                 life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)
@@ -149,17 +149,17 @@ struct EngineTools: Sendable {
     /// Notifies everything that follows changes that one was committed. `order` was taken in its transaction.
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
-        // Before the watchers: whoever is woken must find the snapshot.
+        // Before the watchers are notified, because they read the snapshot.
         snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled
-        // A success without files is not settled yet: its files are polled for.
+        // A success without files is not settled, because its files are polled for. But it can expire.
         if export.status.hasResult, !before.export.status.hasResult { expiries.fire() }
         if isSettledNow, export.status.hasResult { measurements.fire() }
         if after.phase != before.phase || export.status != before.export.status {
             logger.info(
-                "export moved on",
+                "export changed",
                 metadata: [
                     "export": "\(export.id)",
                     "provider": "\(export.provider)",
@@ -173,11 +173,11 @@ struct EngineTools: Sendable {
         }
         if after.progress.resubmissions > before.progress.resubmissions {
             logger.notice(
-                "the job is given up, and another one will be started",
+                "the job is given up, and a new one will be started",
                 metadata: [
                     "export": "\(export.id)",
                     "connection": "\(export.connection)",
-                    // A job that is given up with the answer to its start is named by the reason alone.
+                    // If the answer to a start already gives the job up, only the reason names the job.
                     "upstream-id": "\(before.reference?.id ?? "-")",
                     "reason": "\(export.notice?.detail ?? "-")",
                 ]

@@ -13,7 +13,7 @@ extension ExportEngine {
         let isOthers = life.isOthers(record.export, authorization)
         let isAskedUpstream = record.phase == .tracking && life.capabilities.cancel && !isOthers
         if isAskedUpstream, life.capabilities.delegatedOnly, let worker = worker(of: record.export) {
-            // The background can cancel with the refresh token, unless that was refused before.
+            // The engine can cancel in the background with the refresh token, unless that was refused before.
             let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
             guard tools.tokens.token(for: id) != nil || (isKept && !record.progress.awaitsAuthorization) else {
                 throw Self.tokenNeeded(worker.connection.descriptor, record)
@@ -26,7 +26,7 @@ extension ExportEngine {
         guard let wished else { return try await knownRecord(id).export }
         if isOthers, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
         worker(of: record.export)?.wake(id)
-        // A start that is under way comes first; the cancellation follows when its outcome is known.
+        // A start under way is completed first. The cancellation follows when its outcome is known.
         guard wished.phase == .tracking else { return wished.export }
 
         let after = try await waiting(on: id, until: tools.time.now() + tools.settings.cancelWait) {

@@ -8,7 +8,7 @@ extension ExportEngine {
         let now = tools.time.now()
         let claimsSince = now + (.zero - tools.settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
-            // Only a short cut for what can be answered without validation: the insertion below decides.
+            // Only a shortcut for a request that can be answered without validation. The insertion below decides.
             let earlier = try await asking {
                 try await self.tools.ledger.claimed(idempotency, by: draft.createdBy, claimsSince: claimsSince)
             }
@@ -39,14 +39,14 @@ extension ExportEngine {
             plan: valid.plan,
             leaseOwner: tools.owner
         )
-        // Kept before the ledger has the export: a task may start it at once.
+        // Kept before the export is in the ledger, because a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
         if let token = draft.authorization { _ = tools.tokens.keep(token, for: id, at: now) }
         tools.snapshots.creates(id)
         var created: Export?
         defer { tools.snapshots.created(id, created) }
         do {
-            // Not cancelled when the client leaves: what is in the ledger must be in a connection worker.
+            // Not cancelled when the client leaves, because every export in the ledger must also be in a connection worker.
             let outcome = try await asking {
                 try await self.tools.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
@@ -94,7 +94,7 @@ extension ExportEngine {
         case .keyReused:
             throw GatewayError(
                 .idempotencyKeyReused,
-                "This Idempotency-Key came before, with another body. Use a new key for a new export."
+                "This Idempotency-Key was used before, with another body. Use a new key for a new export."
             )
         }
     }

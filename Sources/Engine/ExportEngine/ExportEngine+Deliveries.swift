@@ -24,9 +24,12 @@ extension ExportEngine {
                 reason: Delivery.gatewayStopped
             )
             guard count > 0 else { return }
-            tools.logger.notice("deliveries were cut by the end of the process before", metadata: ["count": "\(count)"])
+            tools.logger.notice(
+                "deliveries were broken off when the process before ended",
+                metadata: ["count": "\(count)"]
+            )
         } catch {
-            tools.logger.error("the ledger fails", metadata: ["error": "\(error)"])
+            tools.logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
         }
     }
 
@@ -68,6 +71,6 @@ extension ExportEngine {
         metadata["range-last"] = delivery.rangeLast.map { "\($0)" }
         metadata["sha256"] = delivery.sha256.map { "\($0)" }
         metadata["reason"] = delivery.reason.map { "\($0)" }
-        tools.logger.error("a delivery could not be written down", metadata: metadata)
+        tools.logger.error("a delivery could not be stored", metadata: metadata)
     }
 }

@@ -13,7 +13,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(of: authorization, for: knownRecord(id, owner: owner))
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
-        // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
+        // A token that was refused a moment ago is tried again here: the caller has asked for it, and it costs one call only.
         let isOwner = authorization.isOwner(of: record.export)
         let token = authorization.token ?? (isOwner ? tools.tokens.token(for: id) : nil)
         if worker.life.capabilities.delegatedOnly && token == nil {
@@ -25,7 +25,7 @@ extension ExportEngine {
             authorization: token,
             downloadAuthorization: authorization.downloadToken
         )
-        // The callers who download take turns, whoever created the export. Nobody waits for a measurement.
+        // Callers who download take turns, whoever created the export. A measurement has the lowest priority.
         context.caller = authorization.caller
         if authorization.caller?.isEmpty == true { context.priority = .poll }
         do {
@@ -36,7 +36,7 @@ extension ExportEngine {
             let word = try await ask(worker, for: fileID, of: reference, record, authorization, context, after: error)
             guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
-        // The upstream says that the file is there: the refusal may have been temporary.
+        // The upstream lists the file, so the refusal may have been temporary.
         do {
             return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
@@ -65,7 +65,7 @@ extension ExportEngine {
                 "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")", "word": "\(word)",
             ]
         )
-        // What an upstream does not show to another caller may be there for the owner.
+        // The upstream may hide from another caller what it shows to the owner, so nothing is stored.
         if worker.life.isOthers(record.export, authorization) { return word }
         let id = record.export.id
         let after = try await asking {
@@ -77,14 +77,14 @@ extension ExportEngine {
 
     /// What a client is told of a file that could not be opened, where that does not mean that it is gone for good.
     private static func missing(_ word: FileWord, _ error: ProviderError) -> GatewayError {
-        // The upstream forbids it: the answer stays the same until a permission is granted.
+        // The upstream forbids it, and will do so until a permission is granted.
         if error.code == .forbidden { return GatewayError(error) }
         let what =
             switch word {
-            case .listed: "The upstream lists the file and does not give it at the moment."
-            case .notListed: "The upstream says that the export succeeded and does not list the file at the moment."
-            case .unknownJob, .gone: "The upstream says that it knows neither the file nor the export at the moment."
-            case .silent: "The upstream does not give the file, and what it says of the export is not known."
+            case .listed: "The upstream lists the file, but does not serve it at the moment."
+            case .notListed: "The upstream says that the export succeeded, but does not list the file at the moment."
+            case .unknownJob, .gone: "The upstream says that it knows neither the file nor the export. That may change."
+            case .silent: "The upstream does not serve the file, and the state of the export could not be polled."
             }
         return GatewayError(
             .upstreamUnavailable,
@@ -113,14 +113,14 @@ extension ExportEngine {
                     retryAfter: record.nextActionAt.map { max(.seconds(1), $0 - tools.time.now()) }
                 )
             }
-            throw GatewayError(.noResult, "It is not known what became of the export, so that there are no files.")
+            throw GatewayError(.noResult, "It is not known how the export ended, so there are no files.")
         case .failed, .canceled:
             throw GatewayError(.noResult, "The export ended as \(export.status.rawValue), without files.")
         }
         if let destination = export.destination {
             throw GatewayError(
                 .deliveredElsewhere,
-                "The files went to the storage that the export was made into.",
+                "The files were written to the caller's own storage.",
                 members: ["destination": .string(destination)]
             )
         }
@@ -148,12 +148,12 @@ extension ExportEngine {
     ///
     /// The kept token stays: perhaps only the token for the download hosts is missing, or a permission that only they need.
     private static func refused(_ error: ProviderError, _ authorization: CallerAuthorization) -> GatewayError {
-        // These errors already say what a new token has to prove, or which token is missing.
+        // These errors already say what a new token must prove, or which token is missing.
         if error.challenge != nil || error.problem == .upstreamAuthorizationRequired { return GatewayError(error) }
         let advice =
             authorization.downloadToken == nil
-            ? "If your token has ended, send a new one in the header Upstream-Authorization."
-            : "If a token that you sent has ended, send a new one in its header."
+            ? "If your token has expired, send a new one in the header Upstream-Authorization."
+            : "If a token that you sent has expired, send a new one in its header."
         var problem = GatewayError(error)
         problem.code = .upstreamAuthorizationRequired
         problem.detail += " " + advice

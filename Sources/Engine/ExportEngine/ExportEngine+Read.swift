@@ -13,7 +13,7 @@ extension ExportEngine {
         let known = try await knownRecord(id, owner: owner)
         let record = try await takeToken(of: authorization, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
-            // This request drives the export, so its answer has the outcome. Not every step shows in the export.
+            // This request makes the export go on, so its answer should have the outcome. Not every step is visible in the export.
             return try await waiting(on: id, until: tools.time.now() + tools.settings.authorizationWait) {
                 $0.wasWorkedOn(since: record)
             }
@@ -25,7 +25,7 @@ extension ExportEngine {
         }
         // No caller acts with another caller's token.
         guard !worker.life.isOthers(record.export, authorization) else { return record.export }
-        // A kept refresh token is for the background only: a caller's request does not use it.
+        // A stored refresh token is only for work in the background. A caller's request does not use it.
         if worker.refreshToken(of: record.export) != nil, tools.tokens.token(for: id) == nil { return record.export }
         let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
         var export = try await knownRecord(id).export
@@ -42,13 +42,13 @@ extension ExportEngine {
         let deadline = tools.time.now() + timeout
         do {
             return try await tools.changes.watching(id, beyond: revision) { signal in
-                // Read after the watch began: every later change is notified.
+                // Read after the watch has begun, so that every later change is notified.
                 var export = try await knownExport(id, owner: owner)
                 var isOver = false
                 while export.revision == revision, !export.isFinal, !isOver, !tools.changes.isClosed,
                     !Task.isCancelled, tools.time.now() < deadline
                 {
-                    // A clock that is set back meanwhile does not prolong it.
+                    // The wait ends once, also if the clock is set back in the meantime.
                     isOver = await signal.wait(until: deadline, of: tools.time)
                     if let news = tools.changes.latest(of: id)?.record.export, news.revision >= export.revision {
                         export = news
@@ -79,7 +79,7 @@ extension ExportEngine {
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)? {
         let watch = tools.changes.watch(id, beyond: revision, then: then)
-        // Changes before the watch began are in the snapshot, and every later change is notified.
+        // The snapshot has all changes before the watch began, and every later change is notified.
         tools.snapshots.find(id) { snapshot in
             if let export = snapshot?.export, export.revision > revision || export.isFinal { watch.tell(export) }
         }
@@ -122,12 +122,12 @@ extension ExportEngine {
                     {
                         return record
                     }
-                    // A clock that is set back meanwhile does not prolong it.
+                    // The wait ends once, also if the clock is set back in the meantime.
                     isOver = await signal.wait(until: deadline, of: tools.time)
                     if let latest = tools.changes.latest(of: id), latest.order > lastOrder {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {
-                        // The change was under way while the record was read, and may or may not be in it.
+                        // The record may have been read before or after the change was committed, so it is read again.
                         record = try await knownRecord(id)
                         lastOrder = tools.snapshots.orders.last
                     }
@@ -167,7 +167,7 @@ extension ExportEngine {
             tools.tokens.remove(id)
             return record
         }
-        // A task may have used the token already, and may even have been refused with it.
+        // In the meantime, a task may have used the token already, and the upstream may have refused it.
         guard record.progress.awaitsAuthorization, tools.tokens.token(for: id) == token,
             let worker = worker(of: record.export)
         else { return record }
@@ -177,7 +177,7 @@ extension ExportEngine {
                 try await self.tools.apply(.authorizationArrived, to: id, fence: nil, worker.life)
             }
         } catch {
-            // The request is answered from what is known; the export goes on when the ledger can be written.
+            // The request is answered with the known state. The export goes on when the ledger can be written.
             guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
             return record
         }

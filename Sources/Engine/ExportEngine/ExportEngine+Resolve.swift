@@ -12,7 +12,10 @@ extension ExportEngine {
     ) async throws(GatewayError) -> Export {
         let record = try await knownRecord(id, owner: owner)
         if let revision, revision != record.export.revision {
-            throw GatewayError(.preconditionFailed, "The export has changed since. Look at it again before you decide.")
+            throw GatewayError(
+                .preconditionFailed,
+                "The export has changed in the meantime. Read it again before you decide."
+            )
         }
         guard record.startIsUnconfirmed else {
             if record.progress.decision == decision.text { return record.export }
@@ -39,7 +42,7 @@ extension ExportEngine {
             throw try await Self.nothingToDecide(knownRecord(id))
         }
         tools.logger.notice(
-            "somebody decided about a start that was not confirmed",
+            "an unconfirmed start was decided",
             metadata: [
                 "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(made.asked.text)",
                 "caller": "\(authorization.caller ?? "-")",
@@ -77,7 +80,7 @@ extension ExportEngine {
             )
         }
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
-        // No caller acts with another caller's token: the next poll finds out.
+        // No caller may use another caller's token. The next poll shows whether the job exists.
         let isOwner = authorization.isOwner(of: record.export)
         let token = isOwner ? authorization.token ?? tools.tokens.token(for: record.export.id) : nil
         if worker.life.capabilities.delegatedOnly, token == nil { return .started(Submission(reference: reference)) }
@@ -96,14 +99,14 @@ extension ExportEngine {
                 upstream: error.upstream
             )
         case .failure, nil:
-            // The upstream cannot be asked now: the next poll finds out.
+            // The upstream does not answer now. The next poll shows whether the job exists.
             return .started(Submission(reference: reference))
         }
     }
 
     private static let idInUse = GatewayError(
         .upstreamIDInUse,
-        "Another export of this connection is bound to this upstream id: a job is one export's."
+        "Another export of this connection is bound to this upstream id. A job belongs to one export."
     )
 
     private static func nothingToDecide(_ record: LedgerRecord) -> GatewayError {

@@ -21,7 +21,7 @@ extension ExportLife.Transition {
                 upstream: observation.failure?.upstream
             )
         )
-        // The notice names the job. What is shown from here on is the next one's.
+        // The notice names the job that is given up. From now on, the export shows the next job.
         record.export.upstream = nil
         return true
     }

@@ -73,7 +73,9 @@ import Testing
         }
         #expect(try await first.ledger.refreshToken(of: id) == nil)
         #expect(first.provider.count(.observe) == 0)
-        #expect(warnings() == ["a kept refresh token cannot be opened: the export waits for its caller unknown-key"])
+        #expect(
+            warnings() == ["a stored refresh token cannot be decrypted: the export waits for its caller unknown-key"]
+        )
     }
 
     @Test func whatWasAlteredIsRemoved() async throws {
@@ -89,8 +91,8 @@ import Testing
         #expect(
             Set(warnings())
                 == [
-                    "a kept refresh token cannot be opened: the export waits for its caller malformed",
-                    "a kept refresh token cannot be opened: the export waits for its caller not-authentic",
+                    "a stored refresh token cannot be decrypted: the export waits for its caller malformed",
+                    "a stored refresh token cannot be decrypted: the export waits for its caller not-authentic",
                 ]
         )
     }

@@ -39,7 +39,7 @@ struct TLSReloading: Service, CustomStringConvertible {
         case .unusable(let error):
             count("unusable")
             logger.error(
-                "the TLS files cannot be used; the former certificate stays",
+                "the TLS files cannot be used; the former certificate is still used",
                 metadata: ["key": .string(error.key), "error": .string(error.detail)]
             )
         }
