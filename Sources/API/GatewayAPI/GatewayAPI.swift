@@ -176,7 +176,7 @@ public struct GatewayAPI: Sendable {
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(address.host, port: address.port),
-                // As many as the system lets wait: who is not among them has to wait for a second before the next try.
+                // As many as the system allows: a client whose connection does not fit retries only after a second.
                 backlog: 4096,
                 availableConnectionsDelegate: table.delegate
             ),

@@ -18,7 +18,7 @@ struct AuthorityClient: AuthorityDocuments {
         metrics: any MetricsFactory
     ) {
         client = UpstreamClient(
-            // Whatever the metadata says, the keys come from the authority itself.
+            // Only the authority's own host may be called, whatever address the metadata has for the keys.
             settings: .init(connection: "callers", bearerHosts: [:], openHosts: [.origin(of: authority)]),
             transport: transport,
             tokens: PublicDocuments(),

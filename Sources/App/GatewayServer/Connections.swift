@@ -33,7 +33,7 @@ struct Connections {
         let provider = connection.adapter.make(client)
         var descriptor = type(of: provider).descriptor
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
-        // Who acts for the caller can do nothing without its token, whatever the upstream would allow.
+        // A connection that acts for its callers needs their tokens, even if the upstream would accept an application's.
         descriptor.capabilities.delegatedOnly = connection.needsCallerToken
         return EngineConnection(
             name: connection.name,

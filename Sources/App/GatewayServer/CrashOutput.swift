@@ -7,7 +7,7 @@ public enum CrashOutput {
     /// Swift's backtraces show, of each register, the memory that it points to, unless `SWIFT_BACKTRACE` says
     /// `registers=none`: with any other setting there is no backtrace. Whoever may, as root may, can still attach a debugger.
     public static func hideMemory(environment: [String: String]) {
-        // 1 is below every core file's least size, and, other than 0, keeps cores from programs that take them by a pipe.
+        // 1 is smaller than every core file. Unlike 0, it also prevents that the core is sent to a program through a pipe.
         var limit = rlimit(rlim_cur: 1, rlim_max: 1)
         #if os(Linux)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)

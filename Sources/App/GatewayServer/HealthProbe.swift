@@ -50,7 +50,7 @@ public struct HealthProbe: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {
-                        // A server name is a name, never an address (RFC 6066, 3).
+                        // TLS's server name must not be an address (RFC 6066, 3).
                         let name = target.verifies && !target.host.isAddress ? target.host : nil
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: tls, serverHostname: name)
@@ -107,12 +107,12 @@ private final class ProbeHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // "HTTP/1.1 200 OK"
+        // The first line, such as "HTTP/1.1 200 OK".
         line += Array(unwrapInboundIn(data).readableBytesView.prefix(64))
         guard line.count >= 12 else { return }
         let text = String(decoding: line.prefix(12), as: UTF8.self)
         guard text.hasPrefix("HTTP/1.1 "), let code = Int(text.suffix(3)) else {
-            return status.fail(HealthProbe.Failure(description: "what answers is no gateway"))
+            return status.fail(HealthProbe.Failure(description: "the answer is not HTTP"))
         }
         status.succeed(code)
     }

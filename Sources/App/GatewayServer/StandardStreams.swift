@@ -10,7 +10,7 @@ public enum StandardStreams {
     /// has gone, and a file at its size limit, become errors of the call in place of signals that end the process.
     public static func secure() {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
-            // The lowest number that is free is this one: those below are taken by now.
+            // `open` takes the lowest free number, which is this one, because the lower ones are open by now.
             _ = open("/dev/null", O_RDONLY)
         }
         signal(SIGPIPE, SIG_IGN)

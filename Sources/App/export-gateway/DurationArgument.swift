@@ -20,6 +20,6 @@ struct DurationArgument: ExpressibleByArgument {
 
 /// Standard output for programs that read along.
 enum Console {
-    /// Standard output is a buffer when it is a pipe; a reader waits for this line.
+    /// Flushes standard output, which is buffered when it is a pipe, because a reader waits for this line.
     static func flush() { fflush(nil) }
 }

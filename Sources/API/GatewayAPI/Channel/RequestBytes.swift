@@ -86,7 +86,7 @@ struct RequestBytes: Sendable {
         if isInHead {
             unfinished += count
         } else if isBusy {
-            // Where nothing comes out, it may be trailers: the decoder holds them.
+            // If the decoder has made no part of the bytes, they may be trailers, which it keeps.
             let isRead = isBodyWanted && seen.last != nil
             let own = seen.hasHead ? unfinished + count : isRead ? 0 : count
             if wasBusy { behind += own } else { first = own }

@@ -39,7 +39,7 @@ struct ChangeWait: Sendable {
         defer { reservation.release() }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, owner) = (service, call.caller.owner)
-        // Awaited here, and cancelled with this task.
+        // This task is awaited below, and cancelled together with the current one.
         let cut = Cut(
             Task {
                 try await service.export(export.id, owner: owner, changedFrom: export.revision, within: wait)

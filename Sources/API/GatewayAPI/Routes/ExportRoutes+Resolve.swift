@@ -19,11 +19,11 @@ extension ExportRoutes {
                 refresh: false,
                 authorization: CallerAuthorization(caller: authorization.caller)
             )
-            // The tag is weak, as its bytes are; what it names is exactly one revision all the same.
+            // Compared although the tag is weak: it names exactly one revision.
             guard EntityTag(of: export).isNamed(by: wanted) else {
                 throw GatewayError(
                     .preconditionFailed,
-                    "The export has changed since. Look at it again before you decide."
+                    "The export has changed in the meantime. Read it again before you decide."
                 )
             }
             revision = export.revision

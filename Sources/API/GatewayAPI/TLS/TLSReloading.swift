@@ -19,7 +19,7 @@ struct TLSReloading: Service, CustomStringConvertible {
         showExpiry()
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                // Cancelled at the end: there is nothing to tell.
+                // The sleep fails only when the gateway ends.
                 do { try await time.sleep(for: Self.interval) } catch { return }
                 reload()
             }

@@ -54,8 +54,8 @@ struct AccessTokenVerifier: Sendable {
 
     private func verified(_ text: some StringProtocol) async throws(TokenRefusal) -> Caller {
         let token = try JSONWebToken(text)
-        // What the token says of itself is compared before its signature is checked, so that only a token that would be
-        // taken with a good signature can bring about a fetch of keys. Nothing is let in by it.
+        // The claims are checked before the signature, so that only a token with acceptable claims can cause a fetch of keys.
+        // No token is accepted without the check of its signature.
         let (tenantID, keys) = try tenant(of: token.claims)
         let issuer = try issuer(of: token.claims, tenantID)
         try checkTimes(of: token.claims)
@@ -86,7 +86,7 @@ struct AccessTokenVerifier: Sendable {
 
     private func checkTimes(of claims: JSONValue) throws(TokenRefusal) {
         guard let start = claims["nbf"]?.integer, let end = claims["exp"]?.integer, start < end,
-            // Beyond this, milliseconds would not fit.
+            // Larger values would overflow as milliseconds.
             (0...(1 << 40)).contains(start), (0...(1 << 40)).contains(end)
         else { throw TokenRefusal(.malformed) }
         let now = time.now()

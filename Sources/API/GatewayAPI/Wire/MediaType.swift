@@ -14,7 +14,7 @@ enum MediaType: String, Sendable {
         let ranges = FieldList.elements(of: field)
         guard !ranges.isEmpty else { return true }
         let type = rawValue.prefix { $0 != "/" }
-        // The most exact range decides, whatever the order.
+        // The most specific range decides, whatever the order.
         var best: (rank: Int, accepted: Bool) = (-1, false)
         for range in ranges {
             let parts = FieldParameters(range)

@@ -38,7 +38,7 @@ enum OperationDocument {
             writer.member("id", export.id.description)
             writer.member("status", status.rawValue)
             guard status == .failed || status == .canceled else { return }
-            // Every such end has one; a client that finds none would have to guess.
+            // Every such export has an error. The fallback is for clients that require one.
             let error = export.error ?? ExportFailure(.exportFailed, "The export ended without a result.")
             writer.member(
                 "error",

@@ -54,7 +54,7 @@ struct RequestFields: Sendable {
     /// Throws `invalidParameter` for anything but `Bearer <token>` (RFC 6750, 2.1). The value is never repeated.
     private func token(_ name: HTTPField.Name) throws(GatewayError) -> Secret? {
         guard let value = try single(name) else { return nil }
-        // As long as a token may be that says who calls: on behalf of a user, it is the same one.
+        // The same limit as for access tokens, because an on-behalf-of token may be the same one.
         guard let token = BearerToken.read(value), token.utf8.count <= JSONWebToken.maxBytes else {
             throw .invalidParameter(
                 name.rawName,
