@@ -60,7 +60,7 @@ def zipped(upstream, head=()):
 
 
 @pytest.mark.fault("D7")
-def test_large_answers_do_not_hold_up_the_probes(figure):
+def test_large_answers_do_not_delay_the_probes(figure):
     entry = {"displayName": "x" * 40, "status": "running", "action": "holdUpdate", "createdDateTime": now(), "percentProgress": 1}
     names = [f"case-{number}" for number in range(8)]
     with Scripted() as upstream:

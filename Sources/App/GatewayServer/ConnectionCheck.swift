@@ -105,7 +105,7 @@ extension ConnectionCheck.Finding {
             connection: connection.name,
             isGood: true,
             detail: "the application's own credential is good (\(outcome)). "
-                + "Not checked, for want of a user: the exchange of callers' tokens, and users' permissions.\(kept)"
+                + "Not checked, because there is no user: the exchange of callers' tokens, and users' permissions.\(kept)"
         )
     }
 }

@@ -93,7 +93,7 @@ public enum GatewayServer {
             time: time,
             logger: logger
         )
-        warnOfOpenDoor(configuration, logger)
+        warnOfOpenAccess(configuration, logger)
         OpenFiles.warn(
             ofLimit: OpenFiles.limit,
             connections: configuration.server.maximumConnections,
@@ -140,7 +140,7 @@ public enum GatewayServer {
         try await ServiceGroup(configuration: group).run()
     }
 
-    private static func warnOfOpenDoor(_ configuration: GatewayConfiguration, _ logger: Logger) {
+    private static func warnOfOpenAccess(_ configuration: GatewayConfiguration, _ logger: Logger) {
         guard !configuration.server.hasCallers else { return }
         logger.warning(
             "No callers are configured: everybody on this machine may do everything",

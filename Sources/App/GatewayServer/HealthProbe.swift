@@ -15,7 +15,7 @@ public struct HealthProbe: Sendable {
         public var isTLS = false
         /// Whether the certificate has to be good for `host`, by the system's authorities.
         public var verifies = false
-        /// Whether the gateway lets nobody in without a client certificate: to be turned away for want of one is an answer.
+        /// Whether the gateway lets nobody in without a client certificate: a refusal because of that counts as an answer.
         public var wantsCertificate = false
     }
 

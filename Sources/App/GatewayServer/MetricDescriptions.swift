@@ -37,7 +37,7 @@ enum MetricDescriptions {
         ("export_gateway_measurement_bytes_total", "Bytes that measurements read."),
         ("export_gateway_memory_limit_bytes", "The setting server.memory."),
         ("export_gateway_memory_reserved_bytes", "What is reserved of server.memory."),
-        ("export_gateway_memory_reservations_refused_total", "Reservations refused for want of memory."),
+        ("export_gateway_memory_reservations_refused_total", "Reservations refused because no memory is left."),
         ("export_gateway_degraded", "1 while the ledger cannot be written for this reason."),
         ("export_gateway_ledger_commit_duration_seconds", "How long the ledger's commits took."),
         ("export_gateway_ledger_commit_writes", "How many writes shared a commit."),

@@ -7,7 +7,7 @@ import UpstreamHTTP
 
 /// The request budgets of a configuration: what Microsoft allows is for an application in a tenant and a family of APIs, so that
 /// connections of one application and provider share one budget. The smallest that is configured for one of them counts for
-/// all. A tenant has many names (its id, each of its domains), and which of them are one tenant's is not to be told here: so
+/// all. A tenant has many names (its id, each of its domains), and the gateway cannot know which of them belong to one tenant: so
 /// connections of one application in several tenants share a budget too.
 ///
 /// Where callers bring their own tokens, nobody knows for which application: such a connection has a budget of its own.

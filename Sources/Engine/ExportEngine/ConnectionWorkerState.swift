@@ -86,7 +86,7 @@ struct ConnectionWorkerState: Sendable {
     ) {
         var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind, held: held)
         guard entry.fence <= fence else { return }
-        if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
+        if entry.isBusy, fence > entry.fence { entry.isAdoptedAgain = true }
         entry.fence = fence
         if entry.isBusy {
             entry.isWoken = true
@@ -120,7 +120,7 @@ struct ConnectionWorkerState: Sendable {
         guard var entry = entries[id] else { return [] }
         let refreshers = entry.refreshers
         entry.isBusy = false
-        entry.isAdoptedAnew = false
+        entry.isAdoptedAgain = false
         if !entry.isHeldBack, let since = entry.heldSince {
             entry.heldFor += max(.zero, now - since)
             entry.heldSince = nil
@@ -136,7 +136,7 @@ struct ConnectionWorkerState: Sendable {
 
     /// Removes an export for good, unless it was adopted again meanwhile. Returns the signals of those who waited for it.
     mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
-        if entries[id]?.isAdoptedAnew == true { return release(id, until: (.followUp, now), at: now) }
+        if entries[id]?.isAdoptedAgain == true { return release(id, until: (.followUp, now), at: now) }
         queue.remove(id)
         secrets[id] = nil
         return entries.removeValue(forKey: id)?.refreshers ?? []

@@ -43,7 +43,7 @@ extension ExportLife.Transition {
         // New jobs appear late in the upstreams' lists, so one list without the job is not enough, even where a second run is
         // accepted.
         guard record.progress.reconcileMisses >= 2 else { return schedule(after: settings.reconcileDelay) }
-        startAgainLater(after: .zero, because: Self.notToBeSeen)
+        startAgainLater(after: .zero, because: Self.notListed)
     }
 
     mutating func reconcileFailed(_ error: ProviderError) {
@@ -139,7 +139,7 @@ extension ExportLife.Transition {
         )
     }
 
-    private static let notToBeSeen = ProviderError(
+    private static let notListed = ProviderError(
         .transient,
         "The upstream lists no job for the export. The gateway starts it again, because ambiguousStart is repeat."
     )

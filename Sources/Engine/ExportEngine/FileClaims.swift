@@ -10,7 +10,7 @@ import Exports
 ///   confirmed before. The upstream's own digest is confirmed.
 /// - A reading that differs from a claim ends the claim. If its bytes were still delivered whole (it was opened before the
 ///   claim was made, or the upstream announced its length twice), it becomes the claim. This does not hold if three readings
-///   differ from each other: then the upstream generates the file anew each time, and nothing is claimed until two agree.
+///   differ from each other: then the upstream generates the file again each time, and nothing is claimed until two agree.
 /// - A reading that differs from what is confirmed ends nothing. The next reading that agrees with it, and not with what is
 ///   confirmed, replaces what is confirmed. A reading in between that agrees with what is confirmed cancels the first one.
 struct FileClaims: Sendable, Hashable {

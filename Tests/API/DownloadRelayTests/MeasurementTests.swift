@@ -144,7 +144,7 @@ import Testing
         #expect(!relay.budget.isServing(export.id))
     }
 
-    @Test func aCancelledOneIsWrittenDown() async throws {
+    @Test func aCancelledOneIsStored() async throws {
         let scene = scene
         let task = Task { await measure(from: ScriptedBytes([.bytes(rows(5000)), .silence])) }
         // The first-byte timeout, and then the silence.

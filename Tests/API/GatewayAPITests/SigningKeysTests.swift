@@ -105,7 +105,7 @@ import Testing
     }
 
     /// In the background: a token with a key that is known waits for no authority.
-    @Test func keysAreFetchedAnewEachDay() async throws {
+    @Test func keysAreFetchedAgainEachDay() async throws {
         let time = time
         let verifier = AccessTokenVerifier(
             authority: authority.settings(),

@@ -10,7 +10,7 @@ import Testing
 
 @testable import GatewayAPI
 
-/// TLS at the door, over real sockets.
+/// TLS on the gateway's own port, over real sockets.
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
     private let workshop: CertificateWorkshop
 

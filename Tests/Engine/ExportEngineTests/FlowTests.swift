@@ -79,7 +79,7 @@ import Testing
         #expect(bench.provider.jobs.keys.first == record.reference?.id)
     }
 
-    @Test func startThatIsNotToBeSeenIsMadeAgainWhereTheOperatorAcceptsDoubles() async throws {
+    @Test func startThatIsNotListedIsMadeAgainWhereTheOperatorAcceptsDoubles() async throws {
         let bench = try Bench {
             $0.reconcile = true
             $0.resubmitIsHarmless = true
@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func gracefulShutdownLetsAStartBeWrittenDown() async throws {
+    @Test func gracefulShutdownLetsAStartBeStored() async throws {
         let bench = try Bench()
         let gate = Gate()
         bench.provider.set { $0.gates[.submit] = gate }
@@ -179,7 +179,7 @@ import Testing
         #expect(bench.provider.count(.observe) == 0)
     }
 
-    @Test func answerIsWrittenDownThoughTheTaskIsCancelled() async throws {
+    @Test func answerIsStoredThoughTheTaskIsCancelled() async throws {
         let bench = try Bench()
         bench.provider.set {
             $0.gates[.submit] = Gate()

@@ -118,7 +118,7 @@ import Testing
         #expect(try await again.running { try await again.drive(id) }.export.status == .succeeded)
     }
 
-    @Test func allOfManyAreSealedAnew() async throws {
+    @Test func allOfManyAreSealedAgain() async throws {
         let ledger = try SQLiteLedger.inMemory()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let old = RefreshTokens(ledger: ledger, keys: try .testing("a"), logger: logger)

@@ -13,7 +13,7 @@ import Testing
 @Suite struct GroupCommitTests {
     private struct Failure: Error {}
 
-    /// A committer whose first group is held up until `open` is called, so that what comes meanwhile is one group.
+    /// A committer whose first group waits until `open` is called, so that what comes meanwhile is one group.
     private final class Gate: Sendable {
         let queue: DatabaseQueue
         let committer: GroupCommitter

@@ -117,7 +117,7 @@ extension EntraFailure {
             (400, "unauthorized_client", 700_016, .permanent, .upstreamUnauthenticated),
         ] as [(Int, String, Int, ProviderError.Code, ProblemCode)]
     )
-    func whatTheUserCanMendIsToldApart(
+    func whatTheUserCanFixIsToldApart(
         _ status: Int,
         _ code: String,
         _ number: Int,

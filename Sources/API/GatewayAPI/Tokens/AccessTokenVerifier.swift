@@ -10,7 +10,7 @@ import SystemCrypto
 struct AccessTokenVerifier: Sendable {
     private let authority: TokenAuthority
     private let keys: [String: SigningKeys]
-    /// Fetches the keys anew each day.
+    /// Fetches the keys again each day.
     let refreshing: KeyRefreshing
     private let time: any TimeSource
     private let metrics: any MetricsFactory

@@ -6,7 +6,7 @@ import SystemCrypto
 ///
 /// Checked in this order: algorithm, thumbprint, the certificate's dates, signature, `aud`, `iss` and `sub`, `nbf` and
 /// `exp`, `jti`. Entra itself takes one assertion more than once, and MSAL counts on it; this stand-in does so only where
-/// its settings say so, because who signs anew each time has no reason to repeat an id.
+/// its settings say so, because who signs again each time has no reason to repeat an id.
 struct CertificateAssertion {
     let world: World
     let call: Call

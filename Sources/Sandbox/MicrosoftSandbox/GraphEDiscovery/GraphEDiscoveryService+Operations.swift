@@ -178,7 +178,7 @@ extension GraphEDiscoveryService {
 }
 
 /// The place in a list, opaque to clients: base 64, percent-encoded in lower case. A client that decodes it, or encodes
-/// it anew in its own way, is refused as the service refuses it.
+/// it again in its own way, is refused as the service refuses it.
 enum SkipToken {
     static func text(_ offset: Int) -> String {
         // Three bytes that give `+/+/`, so that the token always has to be percent-encoded.
