@@ -52,7 +52,7 @@ private struct PublicDocuments: AccessTokenSource {
 }
 
 extension GatewayConfiguration.TokenIssuer {
-    /// What the HTTP face is told of it.
+    /// The settings for the HTTP API.
     func tokenAuthority(_ documents: any AuthorityDocuments) -> TokenAuthority {
         TokenAuthority(
             url: authority.origin,

@@ -5,15 +5,15 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Asks a gateway whether it lives, as a platform does that knows no HTTP: what `export-gateway probe` runs.
+/// Asks a gateway whether it is alive, for platforms that cannot send HTTP requests. `export-gateway probe` runs it.
 public struct HealthProbe: Sendable {
-    /// Whom to ask.
+    /// The gateway to ask.
     public struct Target: Sendable, Hashable {
         public var host: String
         public var port: Int
         public var path: String
         public var isTLS = false
-        /// Whether the certificate has to be good for `host`, by the system's authorities.
+        /// Whether the certificate must be valid for `host`, by the system's authorities.
         public var verifies = false
         /// Whether the gateway lets nobody in without a client certificate: a refusal because of that counts as an answer.
         public var wantsCertificate = false

@@ -14,7 +14,7 @@ import UpstreamHTTP
 struct SharedBudgets: Sendable {
     private struct Owner: Hashable, Sendable {
         var provider: ProviderID
-        /// The application or the identity; of pass-through, the connection.
+        /// The application or the identity; for `passThrough`, the connection.
         var identity: [String]
 
         init(_ connection: ConnectionConfiguration) {
@@ -57,7 +57,7 @@ struct SharedBudgets: Sendable {
             }
     }
 
-    /// How those stand that bound anything.
+    /// The state of the budgets that have a limit.
     var statuses: [BudgetStatus] {
         budgets.compactMap { owner, shared in
             guard let budget = shared.budget else { return nil }
@@ -75,7 +75,7 @@ struct SharedBudgets: Sendable {
         .sorted { ($0.provider.rawValue, $0.connections[0]) < ($1.provider.rawValue, $1.connections[0]) }
     }
 
-    /// The budget that a connection draws on; nil for one that is not of the configuration.
+    /// The budget of a connection; nil for one that is not in the configuration.
     func budget(of connection: ConnectionConfiguration) -> CallBudget? {
         owners[connection.name].flatMap { budgets[$0] }
     }

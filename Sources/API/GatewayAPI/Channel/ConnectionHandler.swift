@@ -8,12 +8,12 @@ import NIOHTTPTypesHTTP1
 import NIOSSL
 import SystemCrypto
 
-/// Does what Hummingbird does not do on a connection, just below it in the pipeline:
+/// Handles what Hummingbird does not handle on a connection, directly before it in the pipeline:
 ///
 /// - `Expect: 100-continue` is answered only when a route reads the body.
 /// - An answer before the end of the upload says `Connection: close`. The rest of the upload is read and dropped for a short
 ///   time, so that the client can read the answer. Then the connection is closed.
-/// - Bytes that are no HTTP request are answered with a problem document, like every other error.
+/// - Bytes that are not an HTTP request are answered with a problem document, like every other error.
 /// - An HTTP/1.0 client gets the plain bytes and their length, or an error that asks for HTTP/1.1. Then the connection ends.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
 /// - Waiting code is notified when the client has left.
@@ -51,7 +51,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var exchange = Exchange()
     /// The version of the request whose head comes next.
     var version = HTTPVersion.http1_1
-    /// The answer under way was refused: its parts are dropped.
+    /// Whether the answer under way was refused. Then its parts are dropped.
     private var isRefusing = false
 
     /// - Parameters:

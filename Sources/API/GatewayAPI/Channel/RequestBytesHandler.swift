@@ -2,11 +2,11 @@ import Memory
 import NIOCore
 import NIOHTTP1
 
-/// Counts the bytes of requests that a connection holds, reserves memory where they are many, and stops reading where enough
-/// waits.
+/// Counts the bytes of requests that a connection holds, reserves memory if they are many, and stops reading when enough of them
+/// wait.
 ///
-/// It is just below the decoder. Nothing is reserved for a request that comes whole and is answered at once: after each round of
-/// reads, a connection that holds little costs one comparison.
+/// It is directly after the decoder. Nothing is reserved for a request that comes at once and is answered at once: after each round
+/// of reads, a connection that holds few bytes costs one comparison.
 final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -29,7 +29,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isHeadAlone = false
     private var isReadWanted = false
     private var isSettling = false
-    /// Nothing that comes is read any more: there was no memory, or what came is no request.
+    /// Whether reading has ended: there was no memory, or the bytes are not a request.
     private var isOver = false
 
     /// - Parameters:
@@ -117,7 +117,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         settle(context)
     }
 
-    /// Drops everything that comes from now on: it is no request.
+    /// Drops everything that comes from now on, because it is not a request.
     func stop() {
         isOver = true
         bytes.stop(isBusy: idle.isBusy)

@@ -9,7 +9,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// The certificate and key of the gateway: what stood in its files when they were last read and valid.
+/// The certificate and key of the gateway, as its files had them when they were last read and valid.
 public final class TLSIdentity: Sendable {
     /// The outcome of reading the files again.
     enum Reload: Sendable {

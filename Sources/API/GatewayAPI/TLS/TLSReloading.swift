@@ -3,7 +3,7 @@ import Exports
 import Logging
 import ServiceLifecycle
 
-/// Reloads the files of the gateway's certificate at intervals: whoever renews it only has to replace them.
+/// Reloads the files of the gateway's certificate at intervals, so that a renewed certificate is used after its files were replaced.
 struct TLSReloading: Service, CustomStringConvertible {
     /// The longest time until a new certificate is used.
     static let interval = Duration.seconds(5)

@@ -4,7 +4,7 @@ import JSON
 import Logging
 import SystemCrypto
 
-/// Who calls, by an Entra access token for the gateway's own application (`Upstream-EntraID, Access tokens`).
+/// Authenticates callers by Entra access tokens for the gateway's own application (`Upstream-EntraID, Access tokens`).
 ///
 /// Names, addresses and groups in a token decide nothing: they can change, and can be given to another person.
 struct AccessTokenVerifier: Sendable {

@@ -1,6 +1,6 @@
 import HTTPFields
 
-/// The media types that this API sends and takes.
+/// The media types that this API sends and accepts.
 enum MediaType: String, Sendable {
     case json = "application/json"
     case zip = "application/zip"
@@ -8,7 +8,8 @@ enum MediaType: String, Sendable {
     case yaml = "application/yaml"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// Whether an `Accept` field (RFC 9110, 12.5.1) takes this type, in any quality above 0. No field takes all.
+    /// Whether an `Accept` field (RFC 9110, 12.5.1) accepts this type, with any quality above 0. Without the field, everything is
+    /// accepted.
     func isAccepted(by field: String?) -> Bool {
         guard let field else { return true }
         let ranges = FieldList.elements(of: field)

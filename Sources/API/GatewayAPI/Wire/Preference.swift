@@ -1,9 +1,9 @@
 import HTTPFields
 import Exports
 
-/// The one preference that is honoured (RFC 7240): `wait=N`. All others are ignored, as the document demands.
+/// The only supported preference (RFC 7240): `wait=N`. All others are ignored, as the RFC requires.
 enum Preference {
-    /// The seconds of the first `wait` in a `Prefer` field, cut to `most`; nil where there is none that can be read.
+    /// The seconds of the first `wait` in a `Prefer` field, at most `most`; nil where there is none that can be read.
     static func wait(in field: String?, most: Duration) -> Duration? {
         for element in FieldList.elements(of: field ?? "") {
             // Parameters follow a semicolon. `wait` has none, so they are ignored.

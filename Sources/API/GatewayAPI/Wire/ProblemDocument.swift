@@ -89,7 +89,7 @@ enum ProblemDocument {
         }
     }
 
-    /// What a client is told of an error that nobody foresaw: nothing.
+    /// The error for the client where an unexpected error was thrown. It reveals nothing of the cause.
     static func unexpected(_ error: any Error) -> GatewayError {
         switch error {
         case let error as GatewayError: error

@@ -2,7 +2,7 @@ import Exports
 import HTTPTypes
 import JSON
 
-/// The fields by which a client learns of a limit that it has met (draft-ietf-httpapi-ratelimit-headers).
+/// The header fields that tell a client about the limit that it has reached (draft-ietf-httpapi-ratelimit-headers).
 struct RateLimitFields: Sendable {
     private let name: String
     private let limit: Int64

@@ -6,7 +6,7 @@ import HTTPTypes
 struct RequestFields: Sendable {
     private let fields: HTTPFields
 
-    /// Looks at the fields of a request.
+    /// Wraps the fields of a request.
     init(_ fields: HTTPFields) {
         self.fields = fields
     }
@@ -37,8 +37,7 @@ struct RequestFields: Sendable {
     /// The caller's own token for the hosts that files come from. Throws as `token` does.
     func upstreamDownloadAuthorization() throws(GatewayError) -> Secret? { try token(.upstreamDownloadAuthorization) }
 
-    /// Throws `invalidParameter` where a token for downloads comes with anything else: whoever sends it there may think that
-    /// it is kept.
+    /// Throws `invalidParameter` where a token for downloads comes with another request, because its sender may believe that it is kept.
     func refuseDownloadAuthorization() throws(GatewayError) {
         guard !fields.contains(.upstreamDownloadAuthorization) else {
             throw .invalidParameter(
@@ -84,7 +83,7 @@ struct RequestFields: Sendable {
         )
     }
 
-    /// Whether the client asks for newer word from the upstream.
+    /// Whether the client asks for a newer state from the upstream.
     func asksForRefresh() throws(GatewayError) -> Bool {
         guard let field = try list(.cacheControl, atMost: 256) else { return false }
         return FieldList.cacheControl(field, has: "no-cache")
