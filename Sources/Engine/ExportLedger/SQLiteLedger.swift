@@ -119,7 +119,8 @@ public final class SQLiteLedger: Sendable {
         }
         // If this fails, the lost progress is polled from the upstreams again.
         try? writeProgress()
-        // `closed` is written only after SQLite has closed the file. A kill in between leaves `closing`, which requires no `-wal`.
+        // `closed` is written only after SQLite has closed the file. A kill in between leaves `closing`: there may be a `-wal` then, or
+        // not.
         try? lock.mark(LedgerMarker(file: identity.ledger, state: .closing))
         let isClosed = (try? closePool()) != nil
         let isWhole = isClosed && files?.hasLog == false
