@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="for how long each load lasts")
     parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a tracked export")
     parser.add_argument("--watchers", type=int, default=10_000, help="of one export")
-    parser.add_argument("--files", help="where the files are kept; default: made anew in memory")
+    parser.add_argument("--files", help="where the files are kept; default: made for each run, in memory")
     parser.add_argument("--json", type=Path, help="where the figures are written as JSON too")
     options = parser.parse_args()
     options.size *= MIB

@@ -100,7 +100,7 @@ def _answers(gateway) -> tuple[float, float]:
     request = urllib.request.Request(f"{gateway.base}/metrics", headers=gateway.headers)
     with urllib.request.urlopen(request) as answer:
         lines = [line for line in answer.read().decode().splitlines()
-                 if line.startswith("http_server_request_duration_seconds_") and 'route="/exports"' in line]
+                 if line.startswith("http_server_request_duration_seconds_") and 'http_route="/exports"' in line]
     fast = sum(float(line.split()[-1]) for line in lines if f'le="{MOST}"' in line)
     count = sum(float(line.split()[-1]) for line in lines if "_count{" in line)
     return count - fast, count

@@ -137,7 +137,7 @@ def bare_nio(directory: Path, cores: str, answer: Answer) -> Peer | None:
 
 
 def _venv() -> Path:
-    """Made once, and anew when the requirements or the interpreter have changed."""
+    """Made once, and again when the requirements or the interpreter have changed."""
     place = ROOT / ".build-benchmarks-venv"
     wanted = sys.version + (_HERE / "requirements.txt").read_text()
     stamp = place / ".made-of"

@@ -73,7 +73,7 @@ def _misses(gateway) -> int | None:
     """Answers about an export for which the ledger was read."""
     with urllib.request.urlopen(f"{gateway.base}/metrics") as answer:
         text = answer.read().decode()
-    found = re.search(r'^export_gateway_snapshot_reads_total\{result="miss"\} (\S+)', text, re.M)
+    found = re.search(r'^export_gateway_snapshot_reads_total\{outcome="miss"\} (\S+)', text, re.M)
     return int(float(found[1])) if found else None
 
 

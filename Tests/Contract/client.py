@@ -126,7 +126,7 @@ def poll(what: str, condition, within: float = 60, every: float = 0.05):
 def ended_deliveries(answer, count: int | None = None) -> list[dict]:
     """The rows of `answer()`, a page of deliveries, once all have ended: `count` of them, or at least one.
 
-    A delivery is written down as ended after its last byte has been sent, which may be after a client has read it.
+    A delivery is stored as ended after its last byte has been sent, which may be after a client has read it.
     """
 
     def rows():

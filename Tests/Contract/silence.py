@@ -13,7 +13,7 @@ HALF_A_HELLO = bytes.fromhex("1603010200010001fc0303")
 
 
 class Silent:
-    """Connections that say nothing more than `hello`, each made anew as soon as it is closed.
+    """Connections that say nothing more than `hello`, each made again as soon as it is closed.
 
     They are held by a process of their own, so that they take no time from who measures how long others wait. `renewed`, how many
     were closed, is known at the end.
@@ -32,7 +32,7 @@ class Silent:
 
 
 def hold(port: int, number: int, hello: bytes) -> int:
-    """Holds so many connections until standard input ends. How many were closed and made anew."""
+    """Holds so many connections until standard input ends. How many were closed and made again."""
     renewed = 0
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin, selectors.EVENT_READ)

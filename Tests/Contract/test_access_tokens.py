@@ -114,7 +114,7 @@ def test_a_new_key_is_found_and_an_old_one_is_dropped(entra, upstream):
     poll("the new key", lambda: listed(entra, new).status == 200)
     # Before the old one's is refused, it is looked for: 503 until it may be.
     poll("the old key's end", lambda: listed(entra, old).status == 401)
-    assert entra.metric("export_gateway_token_key_fetches_total", outcome="fetched") >= 2
+    assert entra.metric("export_gateway_signing_key_fetches_total", outcome="fetched") >= 2
 
 
 def test_check_asks_for_the_keys(entra, upstream):

@@ -89,7 +89,7 @@ def test_one_file_is_an_archive_of_one(gateway, upstream):
     # What one delivery brought is not vouched for; a second one that agrees is what makes it "not modified".
     claimed = gateway.call("HEAD", path, ZIP).headers["etag"]
     assert gateway.call("GET", path, ZIP | {"If-None-Match": claimed}).status == 200
-    # Written down when the last byte has gone: that may be after it has come.
+    # A download is stored after its last byte was sent: the client may have it before.
     poll("the file is confirmed", lambda: gateway.export(export)["files"][0].get("digestState") == "confirmed")
     head = gateway.call("HEAD", path, ZIP)
     assert head.status == 200 and head.headers["content-type"] == "application/zip" and head.body == b""

@@ -75,7 +75,7 @@ def test_a_caller_has_so_many_downloads_at_a_time(upstream, accept):
         head = gateway.call("HEAD", path, {"Accept": accept})
         assert head.status == 200
         assert gateway.call("GET", path, {"Accept": accept, "If-None-Match": "*"}).status == 304
-        assert gateway.metric("export_gateway_downloads_refused_total", limit="caller") == 1
+        assert gateway.metric("export_gateway_downloads_refused_total", reason="caller-limit") == 1
 
         # One client leaves, one is served to its end; a third breaks upstream.
         opened[0].close()
@@ -104,8 +104,8 @@ def test_all_callers_share_the_memory(upstream):
         assert set(statuses) == {200}
         problem = gateway.call("GET", path).problem(429, "too-many-requests")
         assert problem["quota"]["name"] == "downloads" and problem["quota"]["limit"] == len(statuses)
-        assert gateway.metric("export_gateway_downloads_refused_total", limit="memory") == 1
-        assert gateway.metric("export_gateway_memory_refused_total", kind="download", limit="memory") == 1
+        assert gateway.metric("export_gateway_downloads_refused_total", reason="memory-limit") == 1
+        assert gateway.metric("export_gateway_memory_reservations_refused_total", kind="download", reason="memory-limit") == 1
 
 
 def test_a_client_that_takes_too_little_is_cut(upstream):
@@ -113,7 +113,7 @@ def test_a_client_that_takes_too_little_is_cut(upstream):
     with servers.gateway(upstream, downloads=downloads) as gateway:
         path = large(gateway, upstream)
         stuck = OpenDownload(gateway, path)
-        poll("the cut", lambda: gateway.metric("http_server_slow_clients_cut_total") == 1)
+        poll("the cut", lambda: gateway.metric("export_gateway_http_connections_closed_total", reason="slow-client") == 1)
         poll("reserved memory", lambda: gateway.metric("export_gateway_downloads_under_way") == 0)
         assert stuck.read() < 64 * MEBIBYTE
         stuck.close()
@@ -123,4 +123,4 @@ def test_a_client_that_takes_too_little_is_cut(upstream):
         began = time.monotonic()
         got = gateway.download(path, pace=lambda read: time.sleep(max(0, read / 16e6 - (time.monotonic() - began))))
         assert got.size == 64 * MEBIBYTE and time.monotonic() - began > 4
-        assert gateway.metric("http_server_slow_clients_cut_total") == 1
+        assert gateway.metric("export_gateway_http_connections_closed_total", reason="slow-client") == 1

@@ -112,7 +112,7 @@ def certificate(directory, name, subject, extensions="leaf", authority=None):
     )
 
 
-def test_tls_at_the_door(upstream):
+def test_tls_on_the_gateways_port(upstream):
     directory = evidence.directory("tls")
     for authority in ["ca", "new-ca"]:
         certificate(directory, authority, f"/CN={authority}", "authority")

@@ -171,7 +171,7 @@ def test_curl_http2(gateway, upstream, end, tmp_path):
 
     def curl(*arguments: str) -> list[str]:
         more = ["--http2", "--max-time", "20", "--output", str(tmp_path / "body"), "--dump-header", str(tmp_path / "head")]
-        # The second address comes behind --next: options hold up to there.
+        # The second address comes behind --next: options are valid up to there.
         told = ["--write-out", "%{http_code} %{num_connects}\n"]
         again = ["--next", "--silent", *told, "--output", "/dev/null", gateway.address + "/livez"]
         command = gateway.curl(*more, *told, *arguments, *again)

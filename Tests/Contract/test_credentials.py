@@ -209,7 +209,7 @@ def test_a_replaced_client_secret_is_the_one_that_is_shown(upstream, tmp_path):
         assert ended["status"] == "failed" and "AADSTS7000222" in json.dumps(ended["error"]), ended
 
 
-def test_a_federated_token_is_read_anew(upstream, tmp_path):
+def test_a_federated_token_is_read_again(upstream, tmp_path):
     cluster = identities.Cluster()
     cluster.federate(upstream)
     file = put(tmp_path / "token", cluster.token())

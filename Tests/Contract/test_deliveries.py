@@ -80,7 +80,7 @@ def test_an_upstream_that_breaks_once_is_continued_and_counted(gateway, upstream
     assert row["sha256"] == download.sha256
 
 
-def test_a_break_that_nothing_mends_is_recorded_as_one(gateway, upstream, export):
+def test_a_break_that_nothing_repairs_is_recorded_as_one(gateway, upstream, export):
     upstream.rule("power-bi.download", {"kind": "cutDownload", "afterBytes": SIZE // 2})
     with pytest.raises((http.client.IncompleteRead, OSError)):
         gateway.download(f"{export['href']}/content")

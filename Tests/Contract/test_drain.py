@@ -34,10 +34,10 @@ def test_a_download_under_way_is_finished():
         reader.start()
         assert begun.wait(30)
         gateway.process.signal(signal.SIGTERM)
-        # Load balancers get drainDelay to see this; then the door is shut.
+        # Load balancers get drainDelay to see this; then no connection is accepted.
         poll("readyz says 503", lambda: call(gateway.address, "GET", "/readyz").status == 503)
         assert call(gateway.address, "GET", "/livez").status == 200
-        poll("the door is shut", lambda: refused(gateway))
+        poll("no connection is accepted", lambda: refused(gateway))
         assert gateway.process.exit_code is None, "the process ended before its download"
         reader.join(60)
         assert "error" not in outcome, outcome

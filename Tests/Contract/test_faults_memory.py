@@ -48,8 +48,8 @@ class Gateway:
     def reserved(self, kind: str) -> float:
         return self.gateway.metric("export_gateway_memory_reserved_bytes", kind=kind)
 
-    def refused(self, kind: str, limit: str) -> float:
-        return self.gateway.metric("export_gateway_memory_refused_total", kind=kind, limit=limit)
+    def refused(self, kind: str, reason: str) -> float:
+        return self.gateway.metric("export_gateway_memory_reservations_refused_total", kind=kind, reason=reason)
 
     def ask(self) -> None:
         """What others do meanwhile."""
@@ -130,7 +130,7 @@ def test_a_thousand_unfinished_heads(upstream, figure):
         wires = small.begin(count)
         for number, wire in enumerate(wires):
             send(wire, many if number % 2 else one)
-        poll("all heads", lambda: small.gateway.metric("http_server_connections_displaced_total") > count * 0.8)
+        poll("all heads", lambda: small.gateway.metric("export_gateway_http_connections_closed_total", reason="displaced") > count * 0.8)
         small.ask()
         # A long head that comes to its end, in parts, is answered.
         lines = f"X-A: {'a' * HEAD}"
@@ -155,7 +155,7 @@ def test_a_thousand_unfinished_bodies_of_one_caller(upstream, figure):
         sent = small.head("POST", "/exports", small.gateway.key, *lines) + b" " * (BODY - 1)
         for wire in wires:
             send(wire, sent)
-        poll("refusals", lambda: small.refused("body", "caller") > count * 0.8)
+        poll("refusals", lambda: small.refused("body", "caller-limit") > count * 0.8)
         small.ask()
         # Another caller's body has its place.
         body = bodies.report("A long one") | {"name": "x" * 200}
@@ -224,7 +224,7 @@ def test_four_thousand_held_waits_of_one_caller(upstream, figure, direct):
         sent = small.head("GET", path, small.gateway.key, "Prefer: wait=60")
         for wire in wires:
             wire.sendall(sent)
-        poll("refusals", lambda: small.refused("wait", "caller") > count * 0.7)
+        poll("refusals", lambda: small.refused("wait", "caller-limit") > count * 0.7)
         small.ask()
         early = [raw_client.parse(wire.recv(16_384), "end") for wire in answered(wires)[:20]]
         assert early and {(seen.status, seen.fields.get("preference-applied")) for seen in early} == {(200, None)}

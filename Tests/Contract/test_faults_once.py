@@ -83,7 +83,7 @@ def test_answers_that_there_is_no_job_end_nothing_in_a_hurry(operation, body):
 @pytest.mark.fault("A6")
 @pytest.mark.parametrize("phase", ["tracking", "accepted"])
 def test_a_clock_that_ran_ahead_delays_nothing(phase):
-    """What was written down by a clock that was a day ahead is not waited for once the clock is right again."""
+    """What was stored by a clock that was a day ahead is not waited for once the clock is right again."""
     with Scripted() as upstream, scripted_gateway(upstream, engine=QUICK) as gateway:
         running = lambda request: Reply(200, upstream.bi_json(upstream.job(request.ids[-1])) | {"status": "Running"})  # noqa: E731
         if phase == "tracking":

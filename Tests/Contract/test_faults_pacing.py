@@ -91,7 +91,7 @@ def test_exports_that_wait_for_the_budget_do_not_fail(body):
         canceled = gateway.call("DELETE", queued[0]["href"]).json
         assert canceled["status"] == "canceled"
         assert len(starts(upstream)) == 1
-        # Those that wait do not hold up the end of the process, and are there afterwards.
+        # Those that wait do not delay the end of the process, and are there afterwards.
         begun = time.monotonic()
         gateway.process.stop()
         assert time.monotonic() < begun + 15
@@ -131,7 +131,7 @@ def test_an_archive_gets_all_its_links_with_one_call():
             assert len(archive.namelist()) == 8 and archive.testzip() is None
             assert all(archive.read(name) == upstream.content for name in archive.namelist())
         assert len(upstream.calls("graph.operation")) - before == 1
-        # A link that is no longer good is asked for anew, and nobody notices.
+        # A link that is no longer good is asked for again, and nobody notices.
         upstream.script("graph.file", Reply(403, {"error": {"code": "AuthenticationFailed"}}))
         assert gateway.call("GET", export["files"][3]["href"]).body == upstream.content
         assert len(upstream.calls("graph.operation")) - before == 2

@@ -286,7 +286,7 @@ def test_a_row_that_cannot_be_read_is_set_aside(upstream):
         lines = [json.loads(line) for line in gateway.process.lines().splitlines()]
         named = {(line["export"], line["column"]) for line in lines if "cannot be read" in line["message"]}
         assert named == {(settled["id"], "files"), (waiting["id"], "source"), (jobless["id"], "reference")}
-        assert gateway.metric("export_gateway_ledger_unreadable_rows", table="export") == 3
+        assert gateway.metric("export_gateway_ledger_rows_unreadable", table="export") == 3
 
 
 def comes_up(gateway: servers.Gateway, within: float = 30) -> bool:

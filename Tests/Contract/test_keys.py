@@ -213,7 +213,7 @@ def test_what_is_advised_helps(directory, name):
     assert checked.code == 0, checked.output
 
 
-def test_a_java_keystore_written_anew_is_read(directory):
+def test_a_java_keystore_that_was_converted_is_read(directory):
     java_keystore(directory)
     openssl(
         directory,

@@ -187,7 +187,7 @@ def test_a_caller_who_downloads_comes_first(upstream):
         download = gateway.download(f"{export['href']}/content", pace=check)
         assert download.sha256 == hashlib.sha256(content).hexdigest()
         row = rows_of(gateway, export)[0]
-        assert (row["kind"], row["outcome"], row["reason"]) == ("measurement", "abandoned", "gave-way")
+        assert (row["kind"], row["outcome"], row["reason"]) == ("measurement", "abandoned", "preempted")
         poll("the size", lambda: gateway.export(export)["files"][0].get("size") == len(content))
 
 

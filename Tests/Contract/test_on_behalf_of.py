@@ -107,7 +107,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_user_token_is_asked_for_anew(upstream, credential, kind):
+def test_a_bad_user_token_is_asked_for_again(upstream, credential, kind):
     with gateway(upstream, credential) as server:
         path = content(server, credential)
         answer = server.call("GET", path, caller(upstream, **BAD[kind]))
@@ -182,7 +182,7 @@ def test_check_tries_the_applications_own_credential(upstream, credential):
     result = check("check", upstream, credential)
     assert result.returncode == 0, result
     assert "the application's own credential is good" in result.stdout
-    assert "Not checked, for want of a user" in result.stdout
+    assert "Not checked, because there is no user" in result.stdout
     assert upstream.tokens() == {"certificate": 1}
 
 

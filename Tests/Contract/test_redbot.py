@@ -11,7 +11,7 @@ import bodies
 import servers
 
 PROGRAM = Path(__file__).with_name("redbot_notes.py")
-# Notes of these levels have to be mended in the gateway; what cannot be is named here with its reason.
+# Notes of these levels have to be fixed in the gateway; what cannot be is named here with its reason.
 WRONG = {"bad", "warning"}
 ALLOWED: dict[str, str] = {}
 

@@ -150,7 +150,7 @@ def test_keys_are_rotated_over_three_starts(server, upstream, tmp_path):
     export = started(server, upstream)
     assert [key_of(sealed) for sealed in resting(server)] == ["a"]
     restarted(server, sealing(tmp_path, "a", "b"))
-    poll("the token sealed anew", lambda: [key_of(sealed) for sealed in resting(server)] == ["b"])
+    poll("the token sealed again", lambda: [key_of(sealed) for sealed in resting(server)] == ["b"])
     restarted(server, sealing(tmp_path, "b"))
     assert server.export(export)["tracking"] == "background"
     went_on(server, upstream, export)

@@ -48,7 +48,7 @@ def test_a_minute_of_silent_connections(upstream, figure):
 
 
 def displaced(gateway) -> float:
-    return gateway.metric("http_server_connections_displaced_total")
+    return gateway.metric("export_gateway_http_connections_closed_total", reason="displaced")
 
 
 def is_ready(gateway, context) -> bool:
@@ -92,4 +92,4 @@ def test_operations_have_a_listener_of_their_own(upstream):
         for path in ("/livez", "/readyz"):
             assert gateway.get(path).status == 200
         gateway.get("/metrics").problem(404, "not-found")
-        assert b"http_server_requests_total" in call(address, "GET", "/metrics").body
+        assert b"http_server_request_duration_seconds" in call(address, "GET", "/metrics").body

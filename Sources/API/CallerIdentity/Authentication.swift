@@ -101,7 +101,7 @@ public final class Authentication: Sendable {
     private func key(_ text: Substring) -> APIKey? {
         let digest = SHA256.hash(Array(text.utf8))
         var found: APIKey?
-        // All keys are compared, so that the time tells nothing of which one nearly matched.
+        // All keys are compared, so that the time does not depend on which one matched.
         for key in keys where constantTimeEquals(digest, key.sha256) { found = key }
         return found
     }

@@ -16,7 +16,7 @@ struct PeerCertificates: Sendable {
         guard !callers.isEmpty, let der = await Self.peerCertificate(on: channel),
             let certificate = try? Certificate(der: der), isValid(certificate)
         else { return nil }
-        // This one and no other comes before whatever the authority issues to a subject.
+        // A caller with this very certificate comes before callers with a subject.
         let known =
             callers.first { caller in
                 guard case .thumbprint(let wanted) = caller.mark else { return false }
@@ -27,13 +27,13 @@ struct PeerCertificates: Sendable {
 
     private func isValid(_ certificate: Certificate) -> Bool {
         let now = time.now()
-        // The last second belongs to it.
+        // The last second is included.
         return Timestamp(milliseconds: certificate.notBefore * 1000) <= now
             && now < Timestamp(milliseconds: (certificate.notAfter + 1) * 1000)
     }
 
     private static func peerCertificate(on channel: any Channel) async -> [UInt8]? {
-        // Fails on a channel without TLS, as in tests of routes: there is no certificate then.
+        // Fails on a channel without TLS, as in tests of routes. Then there is no certificate.
         let certificate = try? await channel.eventLoop
             .submit { try channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self).peerCertificate }
             .get()

@@ -45,7 +45,7 @@ struct Archive: Sendable {
             let tag = EntityTag(of: file, in: export.id, coding: .identity)
             for text in [tag.opaque, member.entry.name] {
                 var bytes = Array(text.utf8)
-                // A byte that neither of them holds.
+                // A separator that is in neither of the texts.
                 bytes.append(0)
                 bytes.withUnsafeBytes { digest.update($0) }
             }

@@ -57,10 +57,10 @@ public struct ArchiveBody: DownloadContent {
                     try await client.take(piece, by: sink)
                 }
                 guard zip.isAsTold else {
-                    // What the stream has read corrects the record.
+                    // The reading of the stream corrects the record.
                     throw DownloadFailure(
                         .digestMismatch,
-                        "The file \(member.file.id) has another CRC-32 than the archive had told of it."
+                        "The file \(member.file.id) has another CRC-32 than its header in the archive."
                     )
                 }
             } catch let failure as DownloadFailure where [.endedEarly, .ranOver].contains(failure.code) {
@@ -80,7 +80,7 @@ public struct ArchiveBody: DownloadContent {
                         try await send(member, next)
                         continue
                     }
-                    // The length of the archive has been announced, and is another.
+                    // The announced length of the archive is wrong.
                     next.letGo()
                     opener.discardFacts(of: member.file)
                     progress.add(FileReading(of: member.file, size: size, sha256: nil, isDelivered: false))

@@ -24,7 +24,7 @@ enum ArchiveNames {
     }
 
     private static func numbered(_ name: String, _ number: Int) -> String {
-        // A point at the beginning has been cut off by `safeName`: what is before the last one is never empty.
+        // `safeName` has removed dots at the beginning, so the part before the last dot is never empty.
         guard let point = name.lastIndex(of: ".") else { return "\(name) (\(number))" }
         return "\(name[..<point]) (\(number))\(name[point...])"
     }

@@ -6,7 +6,8 @@ final class ClientEnd {
     private let record: DownloadRecord
     /// Bytes that the client took.
     private(set) var sent: Int64 = 0
-    /// What `sink` or `finish` threw, unless this task was cancelled while it waited for them: the client did not cause that.
+    /// The error that `sink` or `finish` threw. Nil if this task was cancelled while it waited for them, because the client did not
+    /// cause that.
     private var failure: (any Error)?
 
     init(_ record: DownloadRecord) { self.record = record }

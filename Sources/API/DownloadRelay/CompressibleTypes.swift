@@ -40,15 +40,15 @@ enum CompressibleTypes {
         if let known = mediaTypes[type] { return known }
         if type.hasPrefix("text/") || type.hasSuffix("+xml") || type.hasSuffix("+json") { return true }
         if type.hasSuffix("+zip") || type.hasSuffix("+gzip") { return false }
-        // Office Open XML: a zip inside.
+        // Office Open XML is a ZIP archive.
         if type.hasPrefix("application/vnd.openxmlformats-officedocument.") { return false }
-        // Sound, film and pictures are compressed by their own formats; the exceptions are in the table.
+        // The formats of audio, video and images compress the data themselves. The exceptions are in the table.
         if ["image/", "audio/", "video/", "font/"].contains(where: type.hasPrefix) { return false }
         return nil
     }
 
     private static let mediaTypes: [String: Bool] = [
-        // Text by another name.
+        // Text with another type than `text/…`.
         "application/json": true,
         "application/jsonl": true,
         "application/x-ndjson": true,
@@ -59,16 +59,16 @@ enum CompressibleTypes {
         "application/mbox": true,
         "message/rfc822": true,
         "multipart/related": true,
-        // Pictures stored point by point, or as drawing commands.
+        // Images without compression, or made of drawing commands.
         "image/bmp": true,
         "image/x-ms-bmp": true,
         "image/emf": true,
         "image/x-emf": true,
         "image/wmf": true,
         "image/svg+xml": true,
-        // A report page rendered to TIFF is mostly white, and weakly compressed if at all.
+        // A report page as TIFF is mostly white, and hardly compressed.
         "image/tiff": true,
-        // Compressed inside, in whole or for the greater part.
+        // Compressed already, completely or for the most part.
         "application/zip": false,
         "application/x-zip-compressed": false,
         "application/gzip": false,
@@ -85,14 +85,14 @@ enum CompressibleTypes {
         "mhtml": true, "css": true, "js": true, "md": true, "yaml": true, "yml": true, "svg": true, "rtf": true,
         "eml": true, "mbox": true, "ics": true, "vcf": true, "dat": true, "opt": true,
         "bmp": true, "emf": true, "wmf": true, "tif": true, "tiff": true,
-        // Zip inside.
+        // ZIP archives.
         "zip": false, "docx": false, "pptx": false, "xlsx": false, "docm": false, "pptm": false, "xlsm": false,
         "odt": false, "ods": false, "odp": false, "pbix": false, "epub": false, "jar": false,
         // Compressed by their own format.
         "gz": false, "tgz": false, "bz2": false, "xz": false, "zst": false, "7z": false, "rar": false, "cab": false,
         "pdf": false, "png": false, "jpg": false, "jpeg": false, "gif": false, "webp": false, "heic": false,
         "mp3": false, "mp4": false, "m4a": false, "mov": false, "avi": false, "webm": false,
-        // Mail stores: encoded byte by byte, full of attachments that are compressed already, and very large.
+        // Mail stores are very large, and mostly contain attachments that are compressed already.
         "pst": false, "ost": false, "msg": false,
     ]
 }

@@ -31,7 +31,7 @@ enum ContentDisposition {
         }
         let trimmed = trimmed(Substring(String(scalars)))
         guard !trimmed.isEmpty else { return nameOfLastResort }
-        // A name may turn into a device's by being shortened.
+        // After shortening, the name may be that of a Windows device.
         let short = shortened(String(trimmed))
         return isReserved(Substring(short)) ? shortened("_" + short) : short
     }
@@ -54,14 +54,14 @@ enum ContentDisposition {
 
     /// Whether Windows treats the name as a device, whatever the extension.
     private static func isReserved(_ name: Substring) -> Bool {
-        // By scalars: a point with an accent on it is another character to Swift, and a point to Windows.
+        // Compared by Unicode scalars: for Swift, a dot with a combining accent is one other character; for Windows it is a dot.
         let stem = trimmed(Substring(name.unicodeScalars.prefix { $0 != "." })).lowercased()
         if ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(stem) { return true }
         guard stem.hasPrefix("com") || stem.hasPrefix("lpt"), stem.count == 4 else { return false }
         return stem.last.map { "0123456789¹²³".contains($0) } ?? false
     }
 
-    /// The name cut in front of its extension to `longestName` bytes, never within a character.
+    /// The name, shortened before its extension to `longestName` bytes, and never inside a character.
     private static func shortened(_ name: String) -> String {
         guard name.utf8.count > longestName else { return name }
         var ending: Substring = ""
@@ -74,7 +74,7 @@ enum ContentDisposition {
             stem += text
         }
         let whole = trimmed(Substring(stem))
-        // Nothing is left when the first character alone is too long, such as a letter with a hundred accents.
+        // Nothing is left if the first character alone is too long, such as a letter with a hundred accents.
         return whole.isEmpty ? nameOfLastResort + ending : String(whole + ending)
     }
 

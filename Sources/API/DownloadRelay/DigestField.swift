@@ -16,7 +16,7 @@ enum DigestField {
         return value(digest)
     }
 
-    /// RFC 4648, 4: with padding, as structured fields want it.
+    /// RFC 4648, 4: with padding, as structured fields require it.
     private static func base64(_ bytes: [UInt8]) -> String {
         let text = Base64URL.encode(bytes).map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
         return String(text) + String(repeating: "=", count: (4 - text.count % 4) % 4)

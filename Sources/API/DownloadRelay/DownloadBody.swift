@@ -59,7 +59,7 @@ public struct DownloadBody: DownloadContent {
         let client = ClientEnd(record)
         do {
             if let encoder {
-                // They may run at the same time: the one has the stream to itself, the other the client.
+                // These closures may run at the same time: the first one uses only the stream, the second one only the client.
                 try await encoder.encode(
                     from: { try await stream.next() },
                     to: { try await client.take($0, by: sink) },
@@ -80,8 +80,8 @@ public struct DownloadBody: DownloadContent {
 
 /// Holds a value until it is taken, once.
 ///
-/// Unchecked: the value need not be `Sendable`, and is only ever in one hand. The task that fills this keeps no reference to
-/// it, and `take` gives it away once.
+/// Unchecked: the value need not be `Sendable`, because only one task uses it at a time. The task that puts it here keeps no
+/// reference to it, and `take` returns it once.
 final class Handover<Value>: @unchecked Sendable {
     private let isTaken = Mutex(false)
     private var value: Value?

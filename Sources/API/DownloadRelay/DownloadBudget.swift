@@ -30,11 +30,11 @@ public final class DownloadBudget: Sendable {
     init(perCaller: Int, memory: MemoryBudget, metrics: any MetricsFactory) {
         self.memory = memory
         state = Mutex(DownloadAccount(perCaller: perCaller))
-        func refused(_ limit: String) -> Counter {
-            Counter(label: "export_gateway_downloads_refused_total", dimensions: [("limit", limit)], factory: metrics)
+        func refused(_ reason: String) -> Counter {
+            Counter(label: "export_gateway_downloads_refused_total", dimensions: [("reason", reason)], factory: metrics)
         }
-        refusedForCaller = refused("caller")
-        refusedForMemory = refused("memory")
+        refusedForCaller = refused("caller-limit")
+        refusedForMemory = refused("memory-limit")
         underWay = Meter(label: "export_gateway_downloads_under_way", factory: metrics)
         underWay.set(0)
     }
@@ -54,7 +54,7 @@ public final class DownloadBudget: Sendable {
             refusedForCaller.increment()
             throw Self.refusal(
                 DownloadQuota(.perCaller, limit: limit),
-                "This caller has \(limit) downloads under way, which is as many as one may have. "
+                "This caller has \(limit) downloads under way, which is the most that one caller may have. "
                     + "Try again when one of them has ended."
             )
         }
@@ -68,7 +68,7 @@ public final class DownloadBudget: Sendable {
             refusedForMemory.increment()
             throw Self.refusal(
                 DownloadQuota(.all, limit: memory.limit(of: .download) / max(1, bytes)),
-                "The gateway has as many downloads under way as its memory is for. Try again when some of them have ended."
+                "The gateway has no memory for a further download. Try again when some of the downloads under way have ended."
             )
         }
     }
@@ -77,7 +77,7 @@ public final class DownloadBudget: Sendable {
     /// `export`.
     func reserveSpare(_ bytes: Int, besides export: ExportID) -> DownloadReservation? {
         let half = memory.maximum(of: .download) / 2
-        // In one step: a download of this export that begins meanwhile begins behind it.
+        // The check and the reservation happen under one lock, so that no download of this export begins in between.
         let spare = state.withLock { account -> MemoryReservation? in
             guard !account.isServing(export) else { return nil }
             return try? memory.reserve(bytes, .download, upTo: half, isCounted: false)
@@ -104,7 +104,7 @@ public final class DownloadBudget: Sendable {
         }
     }
 
-    /// Called with the lock held, so that an older figure is never stored last.
+    /// Called while the lock is held, so that an older value never overwrites a newer one.
     private func show(_ account: DownloadAccount) { underWay.set(account.underWay) }
 
     private static func refusal(_ quota: DownloadQuota, _ detail: String) -> GatewayError {
@@ -160,7 +160,7 @@ struct DownloadAccount: Sendable {
     /// One has ended.
     mutating func give(backBy caller: String, of export: ExportID) {
         guard let mine = callers[caller] else { return }
-        // Callers that have gone leave nothing behind.
+        // The entry of a caller without downloads is removed, so that the table does not grow.
         callers[caller] = mine > 1 ? mine - 1 : nil
         if let count = exports[export] { exports[export] = count > 1 ? count - 1 : nil }
     }

@@ -17,7 +17,7 @@ struct DownloadMeters: Sendable {
     /// Counted when a body ends, with any outcome. An answer that was refused before its first byte is not a download.
     let whole: Counter
     let broken: Counter
-    let clientGone: Counter
+    let abandoned: Counter
     /// The bytes that were passed to the client, counted while they are sent.
     private let bytes: [DownloadForm: Counter]
     private let resumptions: [ResumptionWay: Counter]
@@ -42,10 +42,10 @@ struct DownloadMeters: Sendable {
         }
         whole = downloads("whole")
         broken = downloads("broken")
-        clientGone = downloads("client_gone")
+        abandoned = downloads("abandoned")
         bytes = counters("export_gateway_download_bytes_total", "coding")
-        resumptions = counters("export_gateway_download_resumptions_total", "way")
-        ranges = counters("export_gateway_download_ranges_total", "way")
+        resumptions = counters("export_gateway_download_resumptions_total", "mode")
+        ranges = counters("export_gateway_download_ranges_total", "mode")
         reasons = counters("export_gateway_downloads_broken_total", "reason")
         measurements = counters("export_gateway_measurements_total", "outcome")
         measuredBytes = Counter(label: "export_gateway_measurement_bytes_total", factory: factory)

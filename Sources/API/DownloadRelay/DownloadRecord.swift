@@ -55,7 +55,7 @@ struct DownloadRecord: Sendable {
     /// How a body came to its end.
     enum End {
         case whole
-        /// The client took no more.
+        /// The client left.
         case clientLeft(any Error)
         /// The client has only a part of what it requested, and will see that.
         case broke(DownloadFailure)
@@ -81,7 +81,7 @@ struct DownloadRecord: Sendable {
         switch end {
         case .whole:
             delivery.outcome = .whole
-            // Also where a part was taken from the whole: the digest is not that of what was sent.
+            // Not for a part, even if the whole file was read: the digest is not that of the bytes that were sent.
             if part == nil { delivery.sha256 = progress.sha256.map { Hexadecimal.encode($0) } }
             if isMeasurement {
                 logger.info("measurement finished", metadata: metadata)
@@ -91,7 +91,7 @@ struct DownloadRecord: Sendable {
             }
         case .clientLeft(let error):
             delivery.outcome = .abandoned
-            meters.clientGone.increment()
+            meters.abandoned.increment()
             metadata["error"] = "\(type(of: error))"
             logger.info("download abandoned by the client", metadata: metadata)
         case .broke(let failure):
@@ -119,7 +119,7 @@ struct DownloadRecord: Sendable {
 
     /// A measurement was given up.
     func givenUp(_ outcome: MeasurementOutcome, _ progress: DownloadProgress) async -> MeasurementOutcome {
-        await ended(.givenUp(reason: outcome.rawValue.replacing("_", with: "-")), progress)
+        await ended(.givenUp(reason: outcome.rawValue), progress)
         return outcome
     }
 

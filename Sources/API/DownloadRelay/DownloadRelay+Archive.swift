@@ -26,7 +26,7 @@ extension DownloadRelay {
         guard AcceptEncoding(request.acceptEncoding).takesIdentity else {
             throw GatewayError(
                 .notAcceptable,
-                "The archive is sent as it is, and the request does not accept that. "
+                "The archive is sent without a content coding, and the request does not accept that. "
                     + "Send no Accept-Encoding, or one that accepts identity."
             )
         }
@@ -47,7 +47,7 @@ extension DownloadRelay {
         case .stream(let opened, let file):
             stream = opened
             if file.size != first.file.size {
-                // What the record claimed of it does not hold, and nothing has been announced yet.
+                // The size in the record is wrong, and nothing was announced yet.
                 var other = export
                 other.files[0] = file
                 archive = try plan(other)
@@ -135,12 +135,12 @@ struct MemberOpener: Sendable {
         case .beyond:
             throw GatewayError(
                 .upstreamBroken,
-                "The upstream sent a part of the file, where it was asked for the whole."
+                "The upstream sent a part of the file, but the whole file was requested."
             )
         }
     }
 
-    /// The size that a file was held against may be what an upstream told wrongly before: it is determined anew next time.
+    /// Drops the known size of a file, because the upstream may have given a wrong one before. It is determined again the next time.
     func discardFacts(of file: ExportFile) { known.note(FileFacts(), of: file, in: export) }
 
     /// The same in the middle of an archive, where an upstream that cannot serve now is asked again, as often as one that
@@ -157,7 +157,7 @@ struct MemberOpener: Sendable {
                     retryAfter: error.retryAfter
                 )
                 guard case .reopen(_, let wait) = step else {
-                    // What the bytes themselves are guilty of.
+                    // The bytes themselves were wrong.
                     if let failure = error.cause as? DownloadFailure { throw failure }
                     throw DownloadFailure(
                         .upstreamFailed,

@@ -37,13 +37,13 @@ struct DownloadHead: Sendable {
             ("Content-Type", "application/octet-stream"),
             ("Content-Disposition", ContentDisposition.attachment(named: file.name)),
             ("X-Content-Type-Options", "nosniff"),
-            // Should a browser show it after all, then without scripts and without this origin.
+            // If a browser shows the file anyway, it does so without scripts, and not in this origin.
             ("Content-Security-Policy", "sandbox"),
         ]
         fields += validators
         switch coding {
         case .gzip:
-            // No ranges: those of an encoding that is made anew each time would be of no file.
+            // No ranges: the encoding is made again for each request, so ranges of different answers would not fit together.
             fields.append(("Content-Encoding", "gzip"))
         case .identity:
             let canSkip = skipLimit > 0
@@ -51,8 +51,9 @@ struct DownloadHead: Sendable {
         }
         if let digest = file.sha256.flatMap({ DigestField.value(hexadecimal: $0) }) {
             if part == nil { fields.append((DigestField.unencoded, digest)) }
-            // Without a coding, both say the same. Libraries know this one (RFC 9530) and refuse what differs: of the whole file
-            // it is told when two readings agree. Of a part it is the only one that speaks of the whole beyond doubt.
+            // Without a coding, both fields have the same meaning. Libraries check this one (RFC 9530) and refuse a file that
+            // differs, so the whole file has it only when two readings agree. For a part, this is the only field that clearly
+            // means the whole file.
             if part != nil || (coding == .identity && file.digestState == .confirmed) {
                 fields.append((DigestField.representation, digest))
             }

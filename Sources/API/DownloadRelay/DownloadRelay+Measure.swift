@@ -120,7 +120,7 @@ extension DownloadRelay {
         if Task.isCancelled { return .cancelled }
         if error.code == .queued { return .queued }
         reporting.logger.notice(
-            "a file could not be opened to be measured",
+            "a file could not be opened for measuring",
             metadata: ["export": "\(export.id)", "file": "\(file.id)", "code": "\(error.code.rawValue)"]
         )
         switch error.code {

@@ -128,7 +128,7 @@ public struct DownloadRelay: Sendable {
             )
         }
 
-        // Where a part is not available, the whole is sent, in the coding of the whole.
+        // Memory for the coding of the whole file, because that is sent where the part is not available.
         let reservation = try budget.reserve(
             DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
             for: recipient.caller,
@@ -155,7 +155,7 @@ public struct DownloadRelay: Sendable {
         known.note(now, of: file, in: export.id)
         if let mustHave, now.validator.map(mustHave.contains) != true { throw Self.notTheFile }
         if seen != file {
-            // What the record claimed does not hold: neither does a condition that rests on it.
+            // A claim of the record is wrong, so conditions that depend on it are evaluated again.
             let conditions = Preconditions(seen, export.id)
             let verdict = conditions.verdict(ifMatch: request.ifMatch, ifNoneMatch: nil, isPart: part != nil)
             if verdict == .failed { throw Self.notTheFile }
@@ -207,7 +207,7 @@ public struct DownloadRelay: Sendable {
         )
     }
 
-    /// The part that the request wants, if it wants one and its `If-Range` does not speak against it.
+    /// The requested part, if there is one and its `If-Range` does not exclude it.
     private func part(
         of request: DownloadRequest,
         _ conditions: Preconditions
@@ -236,7 +236,7 @@ public struct DownloadRelay: Sendable {
         guard let selected else {
             throw GatewayError(
                 .notAcceptable,
-                "The file is sent as it is or encoded with gzip, and the request accepts neither. "
+                "The file is sent without a content coding or with gzip, and the request accepts neither. "
                     + "Send no Accept-Encoding, or one that accepts identity or gzip."
             )
         }
@@ -245,10 +245,10 @@ public struct DownloadRelay: Sendable {
 
     private static let notTheFile = GatewayError(
         .preconditionFailed,
-        "The file is not the one that If-Match names. A HEAD request tells its ETag."
+        "The file is not the one that If-Match names. A HEAD request returns its ETag."
     )
 
-    /// Has it written down that what the upstream has contradicts the record, and gives the error: nothing has been sent.
+    /// Records that the upstream's file contradicts the record, and returns the error for the client. Nothing has been sent.
     func refusal(
         _ failure: DownloadFailure,
         _ reading: FileReading,
@@ -284,7 +284,7 @@ public struct DownloadRelay: Sendable {
     private static func beyond(_ size: Int64) -> GatewayError {
         GatewayError(
             .rangeNotSatisfiable,
-            "The file has \(size) bytes, and the range that is asked for has none of them.",
+            "The file has \(size) bytes, and the requested range contains none of them.",
             members: .size(size)
         )
     }

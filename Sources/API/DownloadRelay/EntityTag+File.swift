@@ -36,8 +36,8 @@ extension EntityTag {
         return Self.restored(carried.dropFirst())
     }
 
-    /// The form in which a strong entity tag of an upstream stands in one of ours: without its quotes, everything but
-    /// letters and digits as `~` and two hexadecimal digits. Nil for what is no strong entity tag, or too long.
+    /// The form in which a strong entity tag of an upstream is contained in one of ours: without its quotes, and with `~` and two
+    /// hexadecimal digits for everything but letters and digits. Nil for anything else, and for one that is too long.
     private static func carried(_ validator: String) -> String? {
         let bytes = Array(validator.utf8)
         guard (3...longestValidator).contains(bytes.count), bytes.first == UInt8(ascii: "\""),

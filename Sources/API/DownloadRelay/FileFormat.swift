@@ -137,7 +137,7 @@ enum FileFormat: String, Sendable {
         let localFile = text("PK") + [3, 4]
         return switch self {
         case .zip:
-            // The end of an empty archive; the markers of archives that were, or might have been, split.
+            // Besides a local file: the end record of an empty archive, and the markers of archives that are, or could be, split.
             [localFile, text("PK") + [5, 6], text("PK") + [7, 8] + localFile, text("PK00") + localFile]
         case .officeOpenXML: [localFile, Self.compound]
         case .png: [[0x89] + text("PNG") + [0x0D, 0x0A, 0x1A, 0x0A]]

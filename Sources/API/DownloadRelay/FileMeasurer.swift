@@ -66,9 +66,9 @@ public final class FileMeasurer: Sendable {
     private func measure(_ claim: MeasurementClaim) async {
         let export = claim.export
         var outcomes: [MeasurementOutcome] = []
-        // When the request budget has a place for what it sent back.
+        // How long until the request budget has a place for a file that it sent back.
         let comeBackIn = Mutex<Duration?>(nil)
-        // One that was killed again and again in the middle of an attempt is not begun once more.
+        // A claim counts when it is made. So an export whose measurement kills the process is not measured without end.
         for file in settings.files(of: export) where claim.attempts <= settings.attempts {
             let (service, id) = (service, file.id)
             let outcome = await relay.measure(

@@ -44,7 +44,7 @@ extension FileSource {
     func otherSize(in head: FileBody.Head) -> Int64? {
         guard let size = file.size else { return nil }
         if let told = Self.size(in: head) { return told == size ? nil : told }
-        // A part that lies beyond the end that the record has.
+        // The part ends beyond the size in the record.
         if let last = head.range?.last, last >= size { return last + 1 }
         return nil
     }

@@ -139,7 +139,7 @@ final class FileStream {
             fresh.moveWriterIndex(to: fresh.writerIndex - Int(behind))
         }
         if position == facts.size {
-            // Held back: this throws if more comes, or if it is not the right file.
+            // The last piece is held back while this reads on: it throws if more bytes come, or if the digest is wrong.
             while try await pull() != nil {}
             close()
         } else if let part, position > part.last {
@@ -164,7 +164,7 @@ final class FileStream {
                 return nil
             } catch {
                 guard error.isRetryable, !endsEarlyAgain(error) else { throw error }
-                // Nothing is missing where only the end itself got lost.
+                // The connection broke after the last byte, so nothing is missing.
                 if try isKnownToBeWhole() { return nil }
                 try await goOn(after: error)
             }
@@ -180,7 +180,7 @@ final class FileStream {
             }
             throw ranOver(size, by: count)
         }
-        // Where it seemed to end, it went on.
+        // The file goes on after a place where an earlier answer ended, so that reading was wrong.
         reading = nil
         if let fault = format?.add(fresh.readableBytesView) { throw wrong(fault) }
         fresh.withUnsafeReadableBytes { bytes in
@@ -260,7 +260,7 @@ final class FileStream {
     }
 }
 
-// Going on after a break.
+// Resuming after the upstream broke off.
 extension FileStream {
     /// Removes from `fresh` the bytes that were read before, and throws unless they are the same.
     private func prove(_ fresh: inout ByteBuffer) throws(DownloadFailure) {

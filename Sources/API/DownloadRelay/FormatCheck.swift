@@ -68,7 +68,7 @@ enum Substitute: Sendable, Hashable {
         case .webPage: "a web page"
         case .errorDocument: "an error document in XML"
         case .xmlDocument: "an XML document"
-        case .other, .undecided: "something that does not begin so"
+        case .other, .undecided: "something that does not begin like one"
         }
     }
 
@@ -105,7 +105,7 @@ enum Substitute: Sendable, Hashable {
 
     private static func markup(_ text: String, isWhole: Bool) -> Substitute {
         var rest = Substring(text)
-        // Declarations, comments and blanks before the root element.
+        // Skips declarations, comments and white space before the root element.
         while true {
             rest = rest.drop(while: \.isWhitespace)
             if rest.hasPrefix("<!doctype html") { return .webPage }
@@ -152,7 +152,7 @@ struct TextBeginning {
         } else if plain.starts(with: mark) {
             plain = plain.dropFirst(3)
         } else if plain.starts(with: [0xFF, 0xFE]) || plain.starts(with: [0xFE, 0xFF]) {
-            // UTF-16: every other byte of ASCII is zero.
+            // UTF-16: of ASCII characters, every other byte is zero.
             plain = plain.dropFirst(2).filter { $0 != 0 }[...]
         }
         let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]

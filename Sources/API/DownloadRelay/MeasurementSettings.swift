@@ -76,7 +76,7 @@ public struct MeasurementSettings: Sendable, Hashable {
     }
 }
 
-/// The outcome of a measurement. The raw value is a metric label.
+/// The outcome of a measurement. The raw value is a metric label, and the reason in the record of one that was given up.
 public enum MeasurementOutcome: String, Sendable, CaseIterable {
     /// The file was read to its end, and matches the record.
     case whole
@@ -85,11 +85,11 @@ public enum MeasurementOutcome: String, Sendable, CaseIterable {
     /// It could not be opened, and never can be.
     case unreadable
     /// It was given up, because a caller downloads files of this export, or the memory for downloads is half taken.
-    case preempted = "gave_way"
+    case preempted
     /// The gateway's own request budget had no place to open it.
     case queued
     /// The file is longer than the limit.
-    case tooLarge = "too_large"
+    case tooLarge = "too-large"
     /// The gateway is stopping.
     case cancelled
 }

@@ -45,8 +45,8 @@ struct Opening: Sendable {
             reporting.meters.range(.unsatisfiable)
             return .beyond(size: size)
         }
-        // Ends: a part is asked for again only as long as no answer to such a question was of no use, and the whole for
-        // another length at most twice.
+        // The loop ends: after one useless answer to a request for a part, the whole file is requested; and another length is
+        // accepted at most twice.
         var trustsRanges = true
         var otherSizes: [Int64] = []
         while true {
@@ -168,7 +168,7 @@ struct Opening: Sendable {
     }
 
     private func unasked(_ head: FileBody.Head) -> GatewayError {
-        broken("The upstream sent a part of the file, where it was asked for the whole.", head)
+        broken("The upstream sent a part of the file, but the whole file was requested.", head)
     }
 
     /// The error for an answer that cannot be used.

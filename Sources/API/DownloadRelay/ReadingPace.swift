@@ -1,12 +1,12 @@
 import Exports
 import Synchronization
 
-/// Holds readers up so that all together read no more than so many bytes in a second.
+/// Limits how many bytes several readers together read in a second, by making them wait.
 final class ReadingPace: Sendable {
     private let debt: Mutex<ReadingDebt>
     private let time: any TimeSource
 
-    /// - Parameter rate: Bytes in a second; 0: nobody is held up.
+    /// - Parameter rate: Bytes in a second; 0 for no limit.
     init(rate: Int, time: any TimeSource) {
         debt = Mutex(ReadingDebt(rate: rate, at: time.now()))
         self.time = time
@@ -27,7 +27,7 @@ final class ReadingPace: Sendable {
 
 /// How far readers are ahead of their rate.
 struct ReadingDebt: Sendable {
-    /// What is less is not worth a sleep: pieces are small.
+    /// Shorter waits are added up, because pieces are small and a sleep has its cost.
     static let least = Duration.milliseconds(50)
 
     let rate: Int
@@ -42,7 +42,7 @@ struct ReadingDebt: Sendable {
     /// Bytes were read: how long their reader has to wait now.
     mutating func add(_ bytes: Int, share: Int, at now: Timestamp) -> Duration {
         guard rate > 0 else { return .zero }
-        // A clock that was set back has told nothing.
+        // If the clock was set back, no time has passed.
         owed = max(.zero, owed - max(.zero, now - last))
         last = now
         owed += .seconds(Double(bytes) * Double(max(1, share)) / Double(rate))

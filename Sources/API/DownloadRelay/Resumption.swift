@@ -76,7 +76,7 @@ struct Resumption: Sendable {
             mark = position
             attempts = 0
         }
-        // As long as nothing was read there is somebody to be told, and a client that waits for the first byte.
+        // Before the first byte, the client waits and can still get an error, so there are fewer attempts.
         let allowed = position == origin ? min(limits.attempts, 2) : limits.attempts
         guard isRetryable, attempts < allowed else { return .giveUp }
         let wait = max(limits.firstWait * (1 << min(attempts, 16)), retryAfter ?? .zero)
@@ -104,7 +104,8 @@ struct Resumption: Sendable {
         guard let coding = ContentCoding(upstream: head.contentEncoding) else { return .changed }
         if let old = facts.validator, let new = head.validator, old != new { return .changed }
         let start = head.range?.first ?? 0
-        // The length of an encoding is not that of the file, and a part of an encoding is no part of the file.
+        // Only for unencoded bytes: the length of an encoded body is not that of the file, and a part of it is not a part of
+        // the file.
         if coding == .identity {
             let length = head.range.map(\.completeLength) ?? head.contentLength
             if let old = facts.size, let length, old != length { return .changed }

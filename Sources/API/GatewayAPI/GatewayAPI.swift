@@ -46,7 +46,7 @@ public struct GatewayAPI: Sendable {
         time: any TimeSource,
         logger: Logger
     ) {
-        let figures = HTTPMetrics(registry: metrics)
+        let figures = HTTPMetrics(registry: metrics, scheme: tls == nil ? "http" : "https")
         self.settings = settings
         self.logger = logger
         self.figures = figures
@@ -102,6 +102,11 @@ public struct GatewayAPI: Sendable {
         )
         var platformResponder = responder
         platformResponder.listener = .platform
+        platformResponder.record = RequestRecord(
+            metrics: HTTPMetrics(registry: metrics, scheme: "http"),
+            time: time,
+            logger: logger
+        )
         platformResponder.connections = ConnectionTable(limit: Self.platformConnections) { figures.displaced() }
         self.platformResponder = platformResponder
     }
@@ -173,7 +178,7 @@ public struct GatewayAPI: Sendable {
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(address.host, port: address.port),
-                // As many as the system lets wait: who is not among them has to wait for a second before the next try.
+                // As many as the system allows: a client whose connection does not fit retries only after a second.
                 backlog: 4096,
                 availableConnectionsDelegate: table.delegate
             ),

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Runs the asynchronous code of a connection on the connection's event loop.
 ///
-/// Without it, each step of a request is handed from the event loop to Swift's thread pool and back, and both threads are woken
-/// for it. Code that takes long must leave the loop: see `withTaskExecutorPreference`.
+/// Without it, each step of a request would go from the event loop to Swift's thread pool and back, and wake two threads. Code that
+/// takes long must not run on the loop: see `withTaskExecutorPreference`.
 final class EventLoopTaskExecutor: TaskExecutor {
     private let loop: any EventLoop
 

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// What the decoder of a connection has to know about the requests that it has read.
+/// Tells the decoder of a connection about the requests that it has read.
 final class UpgradeRequests {
     /// A request has ended after which NIO's decoder reads nothing more.
     var haveStoppedDecoder = false

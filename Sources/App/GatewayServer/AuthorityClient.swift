@@ -18,7 +18,7 @@ struct AuthorityClient: AuthorityDocuments {
         metrics: any MetricsFactory
     ) {
         client = UpstreamClient(
-            // Whatever the metadata says, the keys come from the authority itself.
+            // Only the authority's own host may be called, whatever address the metadata has for the keys.
             settings: .init(connection: "callers", bearerHosts: [:], openHosts: [.origin(of: authority)]),
             transport: transport,
             tokens: PublicDocuments(),
@@ -52,7 +52,7 @@ private struct PublicDocuments: AccessTokenSource {
 }
 
 extension GatewayConfiguration.TokenIssuer {
-    /// What the HTTP face is told of it.
+    /// The settings for the HTTP API.
     func tokenAuthority(_ documents: any AuthorityDocuments) -> TokenAuthority {
         TokenAuthority(
             url: authority.origin,

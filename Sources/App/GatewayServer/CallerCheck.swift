@@ -4,7 +4,7 @@ import Logging
 import Metrics
 import UpstreamHTTP
 
-/// Asks the authority of callers' tokens for its keys: what `export-gateway check` shows beside the connections.
+/// Fetches the keys of the authority of callers' tokens. `export-gateway check` shows the result, besides those of the connections.
 public enum CallerCheck {
     /// One finding for each tenant of `server.entra`.
     public static func run(

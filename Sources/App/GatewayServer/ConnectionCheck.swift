@@ -3,7 +3,7 @@ import Logging
 import Metrics
 import UpstreamHTTP
 
-/// Asks for a token on each connection of a configuration: what `export-gateway check` shows.
+/// Requests a token on each connection of a configuration. `export-gateway check` shows the result.
 public enum ConnectionCheck {
     /// What was found for one scope of one connection; printing it is safe.
     public struct Finding: Sendable, CustomStringConvertible {
@@ -79,7 +79,7 @@ extension ConnectionCheck.Finding {
         )
     }
 
-    /// There is nothing to check, but what callers have to bring.
+    /// There is nothing to check. The finding says which tokens callers have to send.
     fileprivate static func passThrough(_ connection: ConnectionConfiguration) -> Self {
         var tokens = "callers bring their own token for \(connection.adapter.scopes[0]) in Upstream-Authorization"
         if let scope = connection.adapter.downloadScope {
@@ -88,9 +88,9 @@ extension ConnectionCheck.Finding {
         return Self(connection: connection.name, isGood: true, detail: "\(tokens); nothing here to check")
     }
 
-    /// Nobody's token can be exchanged here, but the application can ask for one of its own: whether it has any permission or
-    /// none, its credential is looked at first, by the same rules as in an exchange. Entra ID gives such tokens even without
-    /// permissions, unless the service wants applications to be assigned to it.
+    /// There is no user's token to exchange, but the application can request a token of its own. Entra ID checks the application's
+    /// credential first, by the same rules as in an exchange, whether or not it has permissions. Entra ID issues such tokens even
+    /// without permissions, unless the service requires that applications are assigned to it.
     fileprivate static func onBehalfOf(
         _ connection: ConnectionConfiguration,
         _ application: ApplicationConfiguration,
@@ -105,13 +105,13 @@ extension ConnectionCheck.Finding {
             connection: connection.name,
             isGood: true,
             detail: "the application's own credential is good (\(outcome)). "
-                + "Not checked, for want of a user: the exchange of callers' tokens, and users' permissions.\(kept)"
+                + "Not checked, because there is no user: the exchange of callers' tokens, and users' permissions.\(kept)"
         )
     }
 }
 
 extension TokenScope {
-    /// What an application asks for in its own name, where users' scopes may name permissions: all of the same resource.
+    /// The scope for the application's own token, where users' scopes may name permissions: everything of the same resource.
     var ofTheApplication: TokenScope {
         guard let name = rawValue.split(separator: " ").first(where: { $0.contains("/") }),
             let slash = name.lastIndex(of: "/")
@@ -121,11 +121,11 @@ extension TokenScope {
 }
 
 extension ProviderError {
-    /// With the authority's own words behind.
+    /// The detail, followed by the authority's own message.
     fileprivate var inFull: String { detail + (upstream?.message.map { " (\($0))" } ?? "") }
 
-    /// Whether the authority took the credential, and then had no token for the application: consent is missing, the service
-    /// wants it to be assigned, or a policy forbids it.
+    /// Whether the authority accepted the credential, but issued no token for the application: consent is missing, the service requires
+    /// an assignment, or a policy forbids it.
     fileprivate var isAboutPermissionsOnly: Bool {
         problem == .upstreamConsentRequired
             || ["AADSTS50105", "AADSTS501051", "AADSTS53003"].contains(upstream?.code)

@@ -13,7 +13,7 @@ struct Connections {
     let logger: Logger
     let metrics: any MetricsFactory
 
-    /// What the engine tracks exports on.
+    /// A connection for the engine.
     func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
         let budget = budgets.budget(of: connection)
         let client = UpstreamClient(
@@ -33,7 +33,7 @@ struct Connections {
         let provider = connection.adapter.make(client)
         var descriptor = type(of: provider).descriptor
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
-        // Who acts for the caller can do nothing without its token, whatever the upstream would allow.
+        // A connection that acts for its callers needs their tokens, even if the upstream would accept an application's.
         descriptor.capabilities.delegatedOnly = connection.needsCallerToken
         return EngineConnection(
             name: connection.name,
@@ -45,7 +45,7 @@ struct Connections {
         )
     }
 
-    /// Where the connection's tokens come from.
+    /// The source of the connection's tokens.
     func tokens(_ connection: ConnectionConfiguration) -> any AccessTokenSource {
         switch connection.credential {
         case .passThrough:
@@ -73,7 +73,7 @@ struct Connections {
         }
     }
 
-    /// Where an application's tokens in its own name come from.
+    /// The source of an application's own tokens.
     func ownTokens(
         of application: ApplicationConfiguration,
         _ connection: ConnectionConfiguration
@@ -102,7 +102,7 @@ struct Connections {
         }
     }
 
-    /// Calls the one host that hands out tokens, and shows it none.
+    /// A client that may call only the host that issues tokens, without a token.
     private func authorityClient(_ connection: ConnectionConfiguration, at host: UpstreamURL) -> UpstreamClient {
         UpstreamClient(
             settings: .init(connection: connection.name, bearerHosts: [:], openHosts: [.origin(of: host)]),

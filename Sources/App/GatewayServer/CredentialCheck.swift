@@ -4,12 +4,12 @@ import Logging
 import SystemCrypto
 
 extension ConnectionConfiguration {
-    /// Finds out what can be found out of the credential without a call. Throws `StartupError` naming the key that is wrong.
+    /// Checks the credential as far as possible without a call. Throws `StartupError` naming the key that is wrong.
     ///
-    /// What another may still put right, a certificate by its date or a token's file, is a mistake only when it is needed
-    /// `now`; else it is logged.
+    /// A problem that may be solved later, such as a certificate that is not valid yet or a missing file with a token, is an error only if
+    /// the credential is needed `now`. Otherwise it is logged.
     ///
-    /// Returns what was found, in words, where anything was opened.
+    /// Returns a description of what was opened, if anything was.
     @discardableResult
     func checkCredential(now: Bool, time: any TimeSource, logger: Logger) throws(StartupError) -> String? {
         guard case .application(let application) = credential else { return nil }

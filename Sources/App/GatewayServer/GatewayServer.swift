@@ -15,8 +15,8 @@ import UpstreamHTTP
 
 /// The whole gateway, put together from a configuration: `main`, the demo and the tests build the same thing here.
 public enum GatewayServer {
-    /// Serves until a signal or the task's cancellation, then ends: new exports and downloads are refused, downloads under
-    /// way get `server.drainTimeout`, what the upstream answers is still written down.
+    /// Serves until a signal or the task's cancellation. Then it refuses new exports and downloads, gives downloads under way
+    /// `server.drainTimeout`, and stores the answers of calls under way.
     ///
     /// What `log`, which `logger` writes to, had to drop is counted in the metrics.
     ///
@@ -34,14 +34,15 @@ public enum GatewayServer {
         for connection in configuration.connections {
             try connection.checkCredential(now: false, time: time, logger: logger)
         }
-        let metrics = PrometheusRegistry()
+        let metrics = PrometheusRegistry(process: ProcessFigures.read)
+        MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
         let ledger = try SQLiteLedger(path: configuration.ledgerPath, logger: logger, metrics: metrics)
         defer { ledger.close() }
         let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
         let transport = UpstreamTransport(
             idleTimeout: configuration.downloads.idleTimeout,
-            // All clients may download from one host, while exports there are tracked.
+            // All clients may download from one host at the same time, while exports at that host are polled.
             connectionsPerHost: configuration.server.maximumConnections + 64,
             authorities: configuration.authorities
         )
@@ -57,7 +58,7 @@ public enum GatewayServer {
             random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics,
-            // Tens of megabytes for a hundred thousand exports.
+            // Taking over a hundred thousand exports leaves tens of megabytes of freed memory.
             onTakenOver: ProcessMemory.release
         )
         await engine.breakDeliveriesUnderWay()
@@ -93,7 +94,7 @@ public enum GatewayServer {
             time: time,
             logger: logger
         )
-        warnOfOpenDoor(configuration, logger)
+        warnOfOpenAccess(configuration, logger)
         OpenFiles.warn(
             ofLimit: OpenFiles.limit,
             connections: configuration.server.maximumConnections,
@@ -111,8 +112,8 @@ public enum GatewayServer {
             let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
-        // Services end in the reverse order: readiness first, then measurements, the door, the engine, and the sockets all use.
-        // Probes and metrics are there to the end.
+        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the engine, and at last the HTTP
+        // client. Probes and metrics are served to the end.
         var services: [any Service] = [ClosingTransport(transport: transport)]
         if let platform { services.append(platform) }
         services += [watch, engine, application] as [any Service]
@@ -140,7 +141,7 @@ public enum GatewayServer {
         try await ServiceGroup(configuration: group).run()
     }
 
-    private static func warnOfOpenDoor(_ configuration: GatewayConfiguration, _ logger: Logger) {
+    private static func warnOfOpenAccess(_ configuration: GatewayConfiguration, _ logger: Logger) {
         guard !configuration.server.hasCallers else { return }
         logger.warning(
             "No callers are configured: everybody on this machine may do everything",
@@ -149,7 +150,7 @@ public enum GatewayServer {
     }
 }
 
-/// Says that the gateway is about to end, before it does: load balancers get `drainDelay` to notice.
+/// Makes `/readyz` fail when the gateway is about to end, and waits for `drainDelay`, so that load balancers notice it.
 private final class Draining: Service, CustomStringConvertible {
     private let delay: Duration
     private let time: any TimeSource
@@ -170,7 +171,7 @@ private final class Draining: Service, CustomStringConvertible {
     }
 }
 
-/// Reads files in the background until the gateway begins to end: what is under way is given up then.
+/// Measures files in the background until the gateway begins to end. Measurements under way are given up then.
 private struct Measuring: Service, CustomStringConvertible {
     let measurer: FileMeasurer
 

@@ -5,17 +5,17 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Asks a gateway whether it lives, as a platform does that knows no HTTP: what `export-gateway probe` runs.
+/// Asks a gateway whether it is alive, for platforms that cannot send HTTP requests. `export-gateway probe` runs it.
 public struct HealthProbe: Sendable {
-    /// Whom to ask.
+    /// The gateway to ask.
     public struct Target: Sendable, Hashable {
         public var host: String
         public var port: Int
         public var path: String
         public var isTLS = false
-        /// Whether the certificate has to be good for `host`, by the system's authorities.
+        /// Whether the certificate must be valid for `host`, by the system's authorities.
         public var verifies = false
-        /// Whether the gateway lets nobody in without a client certificate: to be turned away for want of one is an answer.
+        /// Whether the gateway lets nobody in without a client certificate: a refusal because of that counts as an answer.
         public var wantsCertificate = false
     }
 
@@ -50,7 +50,7 @@ public struct HealthProbe: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {
-                        // A server name is a name, never an address (RFC 6066, 3).
+                        // TLS's server name must not be an address (RFC 6066, 3).
                         let name = target.verifies && !target.host.isAddress ? target.host : nil
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: tls, serverHostname: name)
@@ -107,12 +107,12 @@ private final class ProbeHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // "HTTP/1.1 200 OK"
+        // The first line, such as "HTTP/1.1 200 OK".
         line += Array(unwrapInboundIn(data).readableBytesView.prefix(64))
         guard line.count >= 12 else { return }
         let text = String(decoding: line.prefix(12), as: UTF8.self)
         guard text.hasPrefix("HTTP/1.1 "), let code = Int(text.suffix(3)) else {
-            return status.fail(HealthProbe.Failure(description: "what answers is no gateway"))
+            return status.fail(HealthProbe.Failure(description: "the answer is not HTTP"))
         }
         status.succeed(code)
     }

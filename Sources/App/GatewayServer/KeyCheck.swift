@@ -1,8 +1,8 @@
 public import Exports
 import Logging
 
-/// Opens every key and certificate that a configuration names, and asks nobody for anything: what
-/// `export-gateway check --offline` shows.
+/// Opens every key and certificate that a configuration names, without a network call. `export-gateway check --offline` shows the
+/// result.
 public enum KeyCheck {
     /// One finding for each connection, in the order of the configuration; printing it is safe. Blocks its thread while files are
     /// read and hardware modules answer.

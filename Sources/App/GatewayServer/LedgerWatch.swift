@@ -5,8 +5,8 @@ import Metrics
 import ServiceLifecycle
 import Synchronization
 
-/// Checks every few seconds whether the ledger can be written, so that it is known before somebody's export is refused, and
-/// that it can again.
+/// Checks every few seconds whether the ledger can be written, so that the gateway knows it before it refuses an export, and after
+/// the ledger can be written again.
 final class LedgerWatch: Service, CustomStringConvertible {
     private static let interval = Duration.seconds(5)
 
@@ -51,7 +51,7 @@ final class LedgerWatch: Service, CustomStringConvertible {
         do {
             report(try await ledger.impediment())
         } catch {
-            // It cannot even be read, which `/readyz` finds out by itself.
+            // The ledger cannot even be read. `/readyz` detects that itself.
         }
     }
 

@@ -30,7 +30,7 @@ public enum OpenFiles {
         let wanted = UInt64(2 * connections + 256)
         guard limit < wanted else { return }
         logger.warning(
-            "Fewer files may be open than server.maximumConnections needs: raise the limit (ulimit -n), or lower the setting",
+            "The limit of open files is too low for server.maximumConnections: raise the limit (ulimit -n), or lower the setting",
             metadata: ["limit": "\(limit)", "wanted": "\(wanted)"]
         )
     }

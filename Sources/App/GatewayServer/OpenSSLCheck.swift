@@ -1,7 +1,7 @@
 public import Exports
 import SystemCrypto
 
-/// Finds out whether the system's OpenSSL can do what the gateway needs, before anything needs it.
+/// Checks at the start whether the system's OpenSSL can do what the gateway needs.
 public enum OpenSSLCheck {
     /// Throws `StartupError` naming what OpenSSL's configuration leaves out.
     public static func run() throws(StartupError) {

@@ -3,14 +3,14 @@ import NIOCore
 
 /// How many processors this process may use.
 public enum Processors {
-    /// As many as the machine has, the container may use (`System.coreCount` of NIO), or the process was given by `taskset(1)`
-    /// or systemd's `CPUAffinity=`, whatever is fewest.
+    /// The lowest of three numbers: the processors of the machine, those that the container may use (`System.coreCount` of NIO), and
+    /// those that `taskset(1)` or systemd's `CPUAffinity=` assigned to the process.
     public static var available: Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
         return max(1, min(System.coreCount, allowed(inStatus: status) ?? .max))
     }
 
-    /// As many as `Cpus_allowed_list` names (proc_pid_status(5)): `0-3,5`, say. Nil where it cannot be read.
+    /// The number of processors in `Cpus_allowed_list` (proc_pid_status(5)), such as `0-3,5`. Nil where it cannot be read.
     static func allowed(inStatus status: String) -> Int? {
         let name = "Cpus_allowed_list:"
         guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return nil }
@@ -23,10 +23,10 @@ public enum Processors {
         return count > 0 ? count : nil
     }
 
-    /// Makes as many event loops as there are processors; to be called once, before anything else is. Two loops that share a
-    /// processor take turns, and each answers fewer requests for each time that it is woken.
+    /// Limits the number of event loops to the number of processors. To be called once, before anything else. Two loops that share a
+    /// processor would take turns, and each would answer fewer requests each time that it is woken.
     ///
-    /// - Parameter environment: What NIO reads of it stays the operator's word.
+    /// - Parameter environment: NIO's own variable takes precedence.
     public static func limitEventLoops(environment: [String: String]) {
         guard environment["NIO_SINGLETON_GROUP_LOOP_COUNT"] == nil else { return }
         NIOSingletons.groupLoopCountSuggestion = available

@@ -7,14 +7,14 @@ import UpstreamHTTP
 
 /// The request budgets of a configuration: what Microsoft allows is for an application in a tenant and a family of APIs, so that
 /// connections of one application and provider share one budget. The smallest that is configured for one of them counts for
-/// all. A tenant has many names (its id, each of its domains), and which of them are one tenant's is not to be told here: so
+/// all. A tenant has many names (its id, each of its domains), and the gateway cannot know which of them belong to one tenant: so
 /// connections of one application in several tenants share a budget too.
 ///
 /// Where callers bring their own tokens, nobody knows for which application: such a connection has a budget of its own.
 struct SharedBudgets: Sendable {
     private struct Owner: Hashable, Sendable {
         var provider: ProviderID
-        /// The application or the identity; of pass-through, the connection.
+        /// The application or the identity; for `passThrough`, the connection.
         var identity: [String]
 
         init(_ connection: ConnectionConfiguration) {
@@ -57,7 +57,7 @@ struct SharedBudgets: Sendable {
             }
     }
 
-    /// How those stand that bound anything.
+    /// The state of the budgets that have a limit.
     var statuses: [BudgetStatus] {
         budgets.compactMap { owner, shared in
             guard let budget = shared.budget else { return nil }
@@ -75,7 +75,7 @@ struct SharedBudgets: Sendable {
         .sorted { ($0.provider.rawValue, $0.connections[0]) < ($1.provider.rawValue, $1.connections[0]) }
     }
 
-    /// The budget that a connection draws on; nil for one that is not of the configuration.
+    /// The budget of a connection; nil for one that is not in the configuration.
     func budget(of connection: ConnectionConfiguration) -> CallBudget? {
         owners[connection.name].flatMap { budgets[$0] }
     }

@@ -27,7 +27,7 @@ struct Check: AsyncParsableCommand {
             ? KeyCheck.run(configuration)
             : try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
         for finding in findings { print(finding) }
-        // Behind the others, because it ends the check: with this mistake, nothing starts.
+        // Checked last, because a mistake here ends the check.
         if let end = try await ExportGateway.program.naming({ try configuration.checkTLS() }) {
             print("ok   server.tls: the certificate is good until \(end)")
         }

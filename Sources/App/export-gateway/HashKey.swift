@@ -18,7 +18,7 @@ struct HashKey: ParsableCommand {
         let key: String
         if generate {
             key = Base64URL.encode(randomBytes(32))
-            // A key that nobody saw is of no use, and its entry would let nobody in.
+            // If the key cannot be shown, its entry must not be printed either.
             guard StandardStreams.write("key (shown once): \(key)\n", to: STDERR_FILENO) else { throw ExitCode.failure }
         } else {
             guard let line = readLine(strippingNewline: true), line.utf8.count >= 16 else {

@@ -4,7 +4,7 @@ public enum CallPriority: String, Sendable, Hashable, CaseIterable {
     case caller
     /// It starts a job.
     case start
-    /// The background polls jobs, or looks for one.
+    /// It polls jobs in the background, or looks for one.
     case poll
 }
 

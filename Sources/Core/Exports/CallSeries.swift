@@ -3,7 +3,7 @@ import Synchronization
 /// The calls of one piece of work, such as the pages of a list, or a list and the single reads that it leaves open.
 ///
 /// Once the first call has been made, the others wait for their place in a request budget for as long as that takes, within a
-/// bound. They come before work that has not begun. Otherwise work whose second call has to wait would begin anew each time, and
+/// bound. They come before work that has not begun. Otherwise work whose second call has to wait would begin again each time, and
 /// never end.
 public final class CallSeries: Sendable {
     private struct State {

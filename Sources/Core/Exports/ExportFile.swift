@@ -18,7 +18,7 @@ public struct ExportFile: Sendable, Hashable {
     /// Lower-case hexadecimal SHA-256 of the whole file, when known. Each later delivery is compared with it, claimed or
     /// confirmed.
     public var sha256: String? {
-        // It belongs to these bytes and no others.
+        // The CRC-32 is of the bytes with this digest.
         didSet { if sha256 != oldValue { crc32 = nil } }
     }
     /// CRC-32 of the bytes of `sha256`, where the gateway has read them. It has the state of `sha256`, and is not shown to
@@ -84,7 +84,7 @@ extension ExportFile: Codable {
             digestState = try values.decodeIfPresent(State.self, forKey: .digestState) ?? known
         }
         if size != nil {
-            // The one delivery that told the digest told the size too, where the upstream had not.
+            // Where the upstream gave no size, the delivery that found the digest also found the size.
             sizeSource = try values.decodeIfPresent(Source.self, forKey: .sizeSource) ?? digestSource ?? sizeSource
             sizeState = try values.decodeIfPresent(State.self, forKey: .sizeState) ?? sizeState
         }

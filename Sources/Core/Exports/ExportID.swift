@@ -28,7 +28,7 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
         guard UUIDText.isValid(bytes) else { return nil }
         var (high, low, count): (UInt64, UInt64, Int) = (0, 0, 0)
         for byte in bytes where byte != UInt8(ascii: "-") {
-            // The low bits of `a` and of `A` are 1.
+            // The low four bits of `a` and of `A` are 1, so that adding 9 gives 10.
             let digit = UInt64(byte & 0xF) + (byte > 0x39 ? 9 : 0)
             if count < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
             count += 1

@@ -78,7 +78,7 @@ public protocol ExportProvider: Sendable {
     /// Stops the job upstream. Throws `unsupported` where `cancel` is not declared.
     func cancel(_ reference: UpstreamReference, context: CallContext) async throws(ProviderError)
 
-    /// Opens one file, or the part of it that `range` names. Download links are requested anew each time.
+    /// Opens one file, or the part of it that `range` names. Download links are requested again each time.
     ///
     /// The head says what came. It is the whole file where `rangeDownload` is not declared, where the upstream serves no parts
     /// of this file, or where the validator does not match any more. Throws `gone` when the answer says that the file is not

@@ -41,7 +41,7 @@ public struct ContentRange: Sendable, Hashable {
         guard parts.count == 2 else { return nil }
         let bounds = parts[0].split(separator: "-", omittingEmptySubsequences: false)
         guard bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]), first <= last,
-            // Whose length can be counted.
+            // So that `last + 1`, the length, does not overflow.
             last < .max
         else { return nil }
         if parts[1] == "*" {

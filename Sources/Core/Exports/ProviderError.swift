@@ -9,7 +9,7 @@ public struct ProviderError: Error, Sendable {
         /// The credentials are valid, but not sufficient for this.
         case forbidden
         /// The upstream does not know the requested object.
-        case notFound
+        case notFound = "not-found"
         /// The object existed, and is no longer kept.
         case gone
         /// Another job prevents the start; `existing` names it.

@@ -1,4 +1,4 @@
-/// A token, a key or a SAS query: it can be used, compared by its owner and sent, but never prints itself.
+/// A token, a key or a SAS query. It can be compared and sent, but is never printed.
 public struct Secret: Sendable, Hashable {
     private let value: String
 
@@ -7,8 +7,8 @@ public struct Secret: Sendable, Hashable {
         self.value = value
     }
 
-    /// The secret itself. Every call is a place to review: it may go into a request, never into a log, a problem,
-    /// a metric or, unless sealed, the ledger.
+    /// The secret itself. Review each use: it may be put into a request, but never into a log, a problem document, a metric or, unless
+    /// it is sealed, the ledger.
     public func reveal() -> String { value }
 
     /// Whether there is nothing in it.
@@ -21,7 +21,7 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// A key as bytes, which never prints itself.
+/// A key as bytes. It is never printed.
 public struct SecretBytes: Sendable, Hashable {
     private let bytes: [UInt8]
 
@@ -30,7 +30,7 @@ public struct SecretBytes: Sendable, Hashable {
         self.bytes = bytes
     }
 
-    /// The bytes themselves: for a computation, never for a log, a problem or a metric.
+    /// The bytes themselves, for a computation. Never for a log, a problem document or a metric.
     public func reveal() -> [UInt8] { bytes }
 }
 

@@ -29,7 +29,8 @@ package final class Signal: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    // The flag is set before the handler below runs: one of the two sees it.
+                    // The task is marked as cancelled before `onCancel` runs. So a cancellation is noticed here, or `onCancel` finds the
+                    // waiter.
                     if state.isFired || Task.isCancelled {
                         state.isFired = false
                         return true
@@ -56,13 +57,13 @@ package final class Signal: Sendable {
             await wait()
             return false
         }
-        // Thousands may wait at a time: one task more for each, and not two.
+        // Thousands of tasks may wait at a time, so each of them starts only one task more.
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 do {
                     try await time.sleep(for: deadline - time.now())
                 } catch {
-                    // Cancelled: the signal was fired, or the whole task is to end.
+                    // Cancelled, because the signal was fired or the waiting task was cancelled.
                     return false
                 }
                 self.fire()

@@ -82,7 +82,7 @@ final class SleepTimers: Sendable {
                     state.sleepers.add(number, continuation, until: deadline)
                     self.setTimer(&state)
                 }
-                // The cancellation may have come before there was somebody to wake.
+                // The task may have been cancelled before its sleeper was added.
                 if Task.isCancelled { cancel(number) }
             }
         } onCancel: {
@@ -103,7 +103,7 @@ final class SleepTimers: Sendable {
         state.timer = timer
         state.set = next
         let wait = max(.zero, next - now)
-        // A wait of years is one of a day, again and again.
+        // Longer waits are split into days, because the nanoseconds of many years would overflow.
         let (seconds, attoseconds) = min(wait, .seconds(86_400)).components
         timer.schedule(
             deadline: .now() + .nanoseconds(Int(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)),

@@ -67,7 +67,7 @@ public struct UnmarkedJob: Sendable, Hashable {
         guard isWholeList else {
             throw ProviderError(
                 .ambiguous,
-                "The job \(ids) may be this export's, but there are more jobs than the gateway looks through. An operator has to decide."
+                "The job \(ids) may be this export's, but there are more jobs than the gateway reads. An operator has to decide."
             )
         }
         return job

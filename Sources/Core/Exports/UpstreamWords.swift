@@ -6,7 +6,7 @@ enum UpstreamWords {
     /// Control characters become spaces; queries of addresses, signatures, tokens and the values of parameters that hold a
     /// secret are redacted; no more than `limit` characters.
     static func clean(_ text: String, limit: Int) -> String {
-        // A longer text is no message, and is not searched.
+        // Only the beginning is searched: no message is longer than that.
         var bearer = false
         let words = String(text.prefix(8 * limit)).split(omittingEmptySubsequences: true) { $0 == " " || isControl($0) }
             .map { word -> String in

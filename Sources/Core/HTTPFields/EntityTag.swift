@@ -47,7 +47,7 @@ public struct EntityTag: Sendable, Hashable {
         if isWeak { rest = rest.dropFirst(2) }
         guard rest.first == UInt8(ascii: "\"") else { return nil }
         rest.removeFirst()
-        // A comma may be part of a tag, a backslash escapes nothing.
+        // A comma may be part of a tag, and a backslash does not escape anything.
         guard let end = rest.firstIndex(of: UInt8(ascii: "\"")) else { return nil }
         let opaque = String(decoding: rest[..<end], as: UTF8.self)
         rest = rest[rest.index(after: end)...]

@@ -4,7 +4,7 @@ public import FoundationEssentials
 public import Foundation
 #endif
 
-// Written by hand: Foundation takes ten times as long, and this is done for each line of the log and each new export.
+// Own code, because Foundation's encoder takes ten times as long, and this is called for each log line and each new export.
 extension JSONValue {
     /// The JSON text with sorted members and unescaped slashes: equal values give equal bytes, those of Foundation's encoder.
     public func encoded() -> Data { Data(encodedBytes()) }
@@ -46,7 +46,7 @@ extension JSONValue {
     }
 
     private static func write(_ number: Double, to bytes: inout [UInt8]) {
-        // Infinities and NaN are refused where a number is made.
+        // The parser makes no infinities and no NaN; JSON cannot express them.
         let text = number.isFinite ? number.description : "null"
         bytes += (text.hasSuffix(".0") ? text.dropLast(2) : text[...]).utf8
     }

@@ -12,7 +12,7 @@ extension JSONParser {
         let digits = position
         while let byte = next, isDigit(byte) {
             position += 1
-            // Eighteen digits cannot overflow.
+            // Eighteen digits always fit into 64 bits.
             whole = position - digits > 18 ? nil : whole.map { $0 * 10 + Int64(byte - 0x30) }
         }
         guard first != UInt8(ascii: "0") || position - digits == 1 || rules.isLenient else {
@@ -21,7 +21,7 @@ extension JSONParser {
         }
         let isInteger = try !takeFraction()
         if isInteger, let whole { return .integer(isNegative ? -whole : whole) }
-        // Longer numbers than this are no real ones: reading them would take longer than they deserve.
+        // No real number is that long. Reading it would only cost time.
         if rules.isLenient, position - start > 512 { return .null }
         let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
         if isInteger, let value = Int64(text) { return .integer(value) }

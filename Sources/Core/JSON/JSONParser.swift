@@ -2,25 +2,25 @@
 ///
 /// Time and memory are in proportion to the length of the text.
 public struct JSONParser {
-    /// What is let pass.
+    /// What the parser accepts.
     public struct Rules: Sendable, Hashable {
         /// How deep arrays and objects may be nested. Deeper texts are refused; leniently, what is deeper is null.
         public var maxDepth: Int
-        /// Reads as much as can be read, for what an upstream sends: one odd value must not cost a list of others.
+        /// Reads as much as can be read. For what an upstream sends: one invalid value must not make a whole list unreadable.
         ///
-        /// Taken besides JSON: bytes that are not UTF-8 and halves of surrogate pairs (U+FFFD stands in their place), control
-        /// characters in strings, escapes that JSON does not know, commas after the last element. Numbers that do not fit are
-        /// null. Of equal member names the last counts. What is cut off, or followed by more, is refused all the same.
+        /// Accepted besides JSON: bytes that are not UTF-8 and halves of surrogate pairs (replaced by U+FFFD), control characters in
+        /// strings, escapes that JSON does not define, a comma after the last element. A number that does not fit becomes null. Of equal
+        /// member names, the last one counts. A text that is cut off, or followed by more text, is still refused.
         public var isLenient: Bool
 
-        /// JSON as it is written down, and a member name at most once in its object: which one of two counts is read in
-        /// different ways, and that is how requests get past a check.
+        /// JSON as RFC 8259 defines it, and each member name at most once in its object. Parsers differ in which of two equal names
+        /// counts, and attackers use that to get around checks.
         public static func strict(maxDepth: Int = 32) -> Rules { Rules(maxDepth: maxDepth, isLenient: false) }
 
         public static let lenient = Rules(maxDepth: 128, isLenient: true)
     }
 
-    /// Why a text is not taken: words that follow its name in a sentence for the client, and where.
+    /// Why a text is refused, and where. `reason` completes a sentence such as "The body …".
     public struct Failure: Error, Hashable {
         public var reason: String
         /// The byte offset.
@@ -40,7 +40,7 @@ public struct JSONParser {
     let rules: Rules
     var position = 0
 
-    /// Reads a whole text, with or without a byte order mark. Throws `Failure` at the first byte that cannot stand.
+    /// Reads a whole text, with or without a byte order mark. Throws `Failure` at the first byte that is not allowed.
     public static func parse(_ bytes: [UInt8], _ rules: Rules = .strict()) throws(Failure) -> JSONValue {
         try result(bytes.withUnsafeBufferPointer { parse($0, rules) })
     }
@@ -55,7 +55,7 @@ public struct JSONParser {
 
     private static func parse(_ bytes: UnsafeBufferPointer<UInt8>, _ rules: Rules) -> Result<JSONValue, Failure> {
         var parser = JSONParser(bytes: bytes, rules: rules)
-        // Must not be sent, and may be ignored (RFC 8259, 8.1): editors and PowerShell put it before files.
+        // A byte order mark must not be sent, but may be ignored (RFC 8259, 8.1). Some editors and PowerShell write it.
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
         do throws(Failure) {
             let value = try parser.value(depth: 0)
@@ -161,7 +161,7 @@ public struct JSONParser {
         return .array(elements)
     }
 
-    /// Passes over a value that is nested too deeply.
+    /// Skips a value that is nested too deeply.
     private mutating func skipNested() throws(Failure) {
         var open = 0
         while let byte = next {

@@ -1,4 +1,4 @@
-/// Writes one JSON text, members in the order they are given: answers read the same every time, `id` first.
+/// Writes one JSON text, with the members in the order in which they are added: in all answers, `id` comes first.
 public struct JSONWriter {
     /// What was written.
     public private(set) var bytes: [UInt8] = []
@@ -108,7 +108,7 @@ public struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { text in
-            // Hardly any text has something to escape.
+            // The usual case: there is nothing to escape.
             if text.contains(where: Self.isEscaped) {
                 for byte in text { escaped(byte) }
             } else {

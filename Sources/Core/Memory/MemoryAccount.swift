@@ -1,6 +1,6 @@
 /// What is reserved, for what and for whom: the decisions of ``MemoryBudget``.
 ///
-/// Each kind has a part that is guaranteed to it, and a maximum. What is guaranteed to others and not taken by them is left alone.
+/// Each kind has a guaranteed part and a maximum. No kind can take what is guaranteed to another, even if it is not in use.
 struct MemoryAccount: Sendable {
     private struct Share: Hashable {
         var kind: MemoryKind
@@ -18,10 +18,10 @@ struct MemoryAccount: Sendable {
     /// Bytes that are reserved for one kind.
     func reserved(_ kind: MemoryKind) -> Int { reserved[kind, default: 0] }
 
-    /// Callers that have something reserved, each once for each kind.
+    /// How many pairs of a caller and a kind have something reserved.
     var shares: Int { callers.count }
 
-    /// The most that one kind can have now: what the others have taken, or are guaranteed, is left alone.
+    /// The most that one kind can have now: the total, without what the other kinds have taken or are guaranteed.
     func limit(of kind: MemoryKind) -> Int {
         let others = MemoryKind.allCases.reduce(0) { sum, other in
             other == kind ? sum : sum + max(reserved(other), other.guaranteed(of: total))
@@ -29,7 +29,7 @@ struct MemoryAccount: Sendable {
         return min(kind.maximum(of: total), total - others)
     }
 
-    /// Reserves; or says why not, and changes nothing.
+    /// Reserves bytes. Returns the reason where that is refused, and changes nothing then.
     ///
     /// - Parameter ceiling: The most that is reserved of this kind afterwards, where that is less than its limit.
     mutating func take(
@@ -46,7 +46,8 @@ struct MemoryAccount: Sendable {
         return nil
     }
 
-    /// Counts what one caller, or nobody, has taken for another; or says why not, and changes nothing.
+    /// Moves reserved bytes from the share of one caller, or of nobody, to that of another. Returns the reason where that is refused,
+    /// and changes nothing then.
     mutating func move(
         _ bytes: Int,
         _ kind: MemoryKind,
@@ -77,7 +78,7 @@ struct MemoryAccount: Sendable {
 
     private mutating func drop(_ bytes: Int, _ kind: MemoryKind, of caller: String?) {
         guard let share = caller.map({ Share(kind: kind, caller: $0) }), let mine = callers[share] else { return }
-        // Callers that have gone leave nothing behind.
+        // The entry of a caller with nothing reserved is removed, so that the table does not grow.
         callers[share] = mine > bytes ? mine - bytes : nil
     }
 }

@@ -1,13 +1,14 @@
 public import Metrics
 import Synchronization
 
-/// The memory of the process that clients may take with what has a ``MemoryKind``: asked before something is held, and told when it is
-/// let go of.
+/// The memory that clients may use, over all kinds (``MemoryKind``). Memory is reserved before something is stored for a client, and
+/// released afterwards.
 ///
-/// It counts what is reserved, not what the allocator has: who reserves knows the cost. Refusing early costs nothing; running out of
-/// memory ends everybody's requests.
+/// It counts reservations, not the allocator's real use: the code that reserves knows what its work costs. To refuse one request
+/// early is cheap; a process that runs out of memory ends all requests.
 public final class MemoryBudget: Sendable {
-    /// The fewest bytes that a process can serve with: what is guaranteed to a kind has place for the largest of it.
+    /// The smallest total with which the gateway can work: the guaranteed part of each kind is large enough for the largest single
+    /// reservation of that kind.
     public static let smallest = 16 << 20
 
     /// Bytes over all kinds.
@@ -22,7 +23,7 @@ public final class MemoryBudget: Sendable {
         var memory: Counter
     }
 
-    /// Opens an account of so many bytes.
+    /// Makes a budget of `total` bytes.
     public init(total: Int, metrics: any MetricsFactory) {
         self.total = total
         state = Mutex(MemoryAccount(total: total))
@@ -40,22 +41,22 @@ public final class MemoryBudget: Sendable {
         )
         refusals = Dictionary(
             uniqueKeysWithValues: MemoryKind.allCases.map { kind in
-                func counter(_ limit: String) -> Counter {
+                func counter(_ reason: String) -> Counter {
                     Counter(
-                        label: "export_gateway_memory_refused_total",
-                        dimensions: [("kind", kind.rawValue), ("limit", limit)],
+                        label: "export_gateway_memory_reservations_refused_total",
+                        dimensions: [("kind", kind.rawValue), ("reason", reason)],
                         factory: metrics
                     )
                 }
-                return (kind, Refusals(caller: counter("caller"), memory: counter("memory")))
+                return (kind, Refusals(caller: counter("caller-limit"), memory: counter("memory-limit")))
             }
         )
         Meter(label: "export_gateway_memory_limit_bytes", factory: metrics).set(total)
     }
 
-    /// Reserves `bytes` until the reservation is let go of.
+    /// Reserves `bytes` until the reservation is released, or its last reference is gone.
     ///
-    /// Throws `MemoryRefusal`, and nothing is reserved then.
+    /// Throws `MemoryRefusal` where that is refused; nothing is reserved then.
     ///
     /// - Parameters:
     ///   - caller: Whose share it counts for as well, where this kind has shares.
@@ -78,10 +79,10 @@ public final class MemoryBudget: Sendable {
     /// The most bytes of one kind.
     public func maximum(of kind: MemoryKind) -> Int { kind.maximum(of: total) }
 
-    /// The most bytes that one kind can have now, those that it has included.
+    /// The most bytes that one kind can have now, including those that it has.
     public func limit(of kind: MemoryKind) -> Int { state.withLock { $0.limit(of: kind) } }
 
-    /// Counts a refusal that was not counted when it was thrown, and has reached a client.
+    /// Counts a refusal that was not counted when it was thrown. Called when a client's request is refused because of it.
     public func count(_ refusal: MemoryRefusal, of kind: MemoryKind) {
         switch refusal {
         case .caller: refusals[kind]?.caller.increment()
@@ -122,6 +123,6 @@ public final class MemoryBudget: Sendable {
         }
     }
 
-    /// Called under the lock, so that an older figure never comes last.
+    /// Called while the lock is held, so that an older value never overwrites a newer one.
     private func show(_ account: MemoryAccount, _ kind: MemoryKind) { reserved[kind]?.set(account.reserved(kind)) }
 }

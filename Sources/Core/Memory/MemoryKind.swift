@@ -1,6 +1,6 @@
-/// What clients can make the process hold. The raw value is the label `kind` of the metrics.
+/// What clients can make the process keep in memory. The raw value is the label `kind` of the metrics.
 public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
-    /// Request heads that have not ended, long heads of requests under way, and what comes behind those.
+    /// Request heads that are not complete, long heads of requests under way, and the bytes that follow those.
     case head
     /// Request bodies, until they are read.
     case body
@@ -9,7 +9,7 @@ public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
     /// Downloads and measurements.
     case download
 
-    /// The bytes that no other kind can take, in a budget of so many.
+    /// The bytes that are guaranteed to this kind in a budget of `total`: no other kind can take them.
     public func guaranteed(of total: Int) -> Int {
         switch self {
         case .head, .body, .wait: total / 32
@@ -17,7 +17,7 @@ public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The most bytes that this kind can take, where the others take no more than what they are guaranteed.
+    /// The most bytes that this kind can take: all that is not guaranteed to the others.
     public func maximum(of total: Int) -> Int {
         let others = Self.allCases.reduce(0) { $1 == self ? $0 : $0 + $1.guaranteed(of: total) }
         return switch self {
@@ -27,8 +27,8 @@ public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The most bytes of this kind that one caller can take; nil where that is bounded otherwise: downloads of a caller are counted.
-    /// A head counts for its caller from when that is known.
+    /// The most bytes of this kind that one caller can take. Nil for downloads, which are limited by their number for each caller. A
+    /// head counts for its caller as soon as the caller is known.
     func callerMaximum(of total: Int) -> Int? {
         switch self {
         case .head, .body, .wait: maximum(of: total) / 2
@@ -39,10 +39,10 @@ public enum MemoryKind: String, Sendable, Hashable, CaseIterable {
 
 /// Why memory is not reserved.
 public enum MemoryRefusal: Error, Sendable, Hashable {
-    /// The caller has as much of this kind as one can have: so many bytes.
+    /// The caller has reached the limit of one caller for this kind, in bytes.
     case caller(limit: Int)
     /// There is nothing left for this kind.
     case full
-    /// The reservation was given up before: nothing more can be reserved with it.
+    /// The reservation was released before: nothing more can be reserved with it.
     case released
 }

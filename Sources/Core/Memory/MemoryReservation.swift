@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Bytes of a ``MemoryBudget``: given back when it is let go of, or before by `release()`, once.
+/// Reserved bytes of a ``MemoryBudget``. They are given back once: by `release()`, or with the last reference to this object.
 public final class MemoryReservation: Sendable {
     private struct State {
         /// Nil when it was given back.
@@ -24,7 +24,7 @@ public final class MemoryReservation: Sendable {
     /// The bytes that are reserved; 0 when they were given back.
     public var bytes: Int { state.withLock { $0.size ?? 0 } }
 
-    /// Reserves more, or less. Throws `MemoryRefusal`, and what was reserved stays so then.
+    /// Changes how much is reserved. Throws `MemoryRefusal` where that is refused; the reservation is unchanged then.
     ///
     /// - Parameters:
     ///   - ceiling: The most bytes that are reserved of this kind afterwards, where that is less than its limit.
@@ -41,8 +41,8 @@ public final class MemoryReservation: Sendable {
         }
     }
 
-    /// From now on it counts for the share of this caller. Throws `MemoryRefusal`, not counted in the metrics, and nothing has changed
-    /// then.
+    /// Counts it for the share of this caller from now on. Throws `MemoryRefusal` where that is refused, without counting it in the
+    /// metrics; nothing has changed then.
     public func assign(to caller: String?) throws(MemoryRefusal) {
         try state.withLock { state throws(MemoryRefusal) in
             guard let now = state.size else { throw .released }

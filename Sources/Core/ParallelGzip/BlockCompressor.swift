@@ -33,7 +33,7 @@ final class BlockCompressor {
             case .zlib: try deflate(block, effort.level, to: output)
             case .isal: try deflateFast(block, effort.level, to: output)
             }
-        // The thread's own memory is for the next block; what goes out is as long as it is.
+        // Copied, because the thread uses its own memory again for the next block, and the copy is only as long as needed.
         let bytes = ByteBuffer(bytes: UnsafeRawBufferPointer(start: output, count: count))
         var checksum = CRC32()
         checksum.update(block.bytes)
@@ -85,19 +85,19 @@ final class BlockCompressor {
 /// zlib at one level, used for one block after another.
 private final class ZlibDeflater {
     let level: Int32
-    // zlib's state points back at the z_stream: it must never move.
+    // zlib's state has a pointer to the z_stream, so it must never move.
     private let stream: UnsafeMutablePointer<z_stream>
 
     init(level: Int32) throws(GzipError) {
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        // Negative bits: raw deflate, no frame. 8 is zlib's own default for the hash chains; 9 costs 15 % of the speed.
+        // Negative window bits: raw deflate without a header. 8 is zlib's default memory level; 9 costs 15 % of the speed.
         let status = CZlib_deflateInit2(stream, level, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY)
         guard status == Z_OK else {
             stream.deallocate()
             throw GzipError(code: status == Z_MEM_ERROR ? .outOfMemory : .compressorFailed, status: status)
         }
-        // Set last: an initializer that throws with everything set runs deinit, which would free a second time.
+        // Set last: if an initializer throws after all properties are set, `deinit` runs, and would free the memory a second time.
         self.stream = stream
         self.level = level
     }
@@ -111,15 +111,15 @@ private final class ZlibDeflater {
         let input = block.bytes.bindMemory(to: UInt8.self)
         var status = deflateReset(stream)
         if status == Z_OK, level == 6 {
-            // Half of level 6's chains, and a fourth of them once there is a match of 4 bytes; but some of 7's patience for a
-            // longer one: a fifth faster, and the bytes that the cuts cost are made up for.
+            // Shorter hash chains than zlib's level 6, but a longer lazy match, as in level 7. A fifth faster than level 6, and the
+            // result is as small although the input is cut into blocks.
             status = deflateTune(stream, 4, 24, 128, 64)
         }
         if status == Z_OK, block.historyCount > 0, let start = input.baseAddress {
             status = deflateSetDictionary(stream, start - block.historyCount, uInt(block.historyCount))
         }
         guard status == Z_OK else { throw GzipError(code: .compressorFailed, status: status) }
-        // zlib never writes through next_in; its type only lacks the const.
+        // zlib does not write to next_in, although its type is not const.
         stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
         stream.pointee.avail_in = uInt(input.count)
         stream.pointee.next_out = output

@@ -8,8 +8,8 @@ import Darwin
 
 /// The queue of a pool and the threads that work through it.
 ///
-/// Unchecked: every access to its state holds `lock`. The lock is the C library's, because the threads wait on a
-/// condition with it, which `Mutex` has not.
+/// Unchecked: every access to its state holds `lock`. It is a lock of the C library, because the threads wait on a condition
+/// variable, which `Mutex` does not support.
 final class BlockJobs: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
@@ -17,7 +17,7 @@ final class BlockJobs: @unchecked Sendable {
     private var started = 0
     private var idle = 0
     private var isStopped = false
-    /// Those before `next` are taken.
+    /// The jobs; those before `next` were taken by threads.
     private var jobs: [BlockJob?] = []
     private var next = 0
     private var used: [Block] = []
@@ -33,7 +33,7 @@ final class BlockJobs: @unchecked Sendable {
     }
 
     deinit {
-        // No thread is left: each holds a reference.
+        // No thread is running any more, because each of them holds a reference to this object.
         pthread_cond_destroy(work)
         pthread_mutex_destroy(lock)
         work.deallocate()
@@ -50,7 +50,7 @@ final class BlockJobs: @unchecked Sendable {
             if idle == 0, started < threads, startThread() { started += 1 }
             guard started > 0 else { return false }
             jobs.append(job)
-            // A thread that works looks here before it waits: only one that waits has to be woken.
+            // A busy thread looks for jobs before it waits, so only a waiting thread has to be woken.
             if idle > 0 { pthread_cond_signal(work) }
             return true
         }
@@ -87,7 +87,7 @@ final class BlockJobs: @unchecked Sendable {
         return true
     }
 
-    /// What a thread does until the pool is gone.
+    /// The work of a thread, until the pool is gone.
     fileprivate func run() {
         let compressor = BlockCompressor()
         while let job = take() {
@@ -133,7 +133,7 @@ final class BlockJobs: @unchecked Sendable {
     }
 
     private func giveBack(_ block: Block) {
-        // Beyond these it is let go after the lock is.
+        // Returned if there are enough: it is then freed after the lock is released.
         _ = locked { () -> Block? in
             guard used.count <= threads else { return block }
             used.append(block)

@@ -6,13 +6,13 @@ import CISAL
 
 /// The CRC-32 of gzip and ZIP (RFC 1952, 8) over bytes that come in pieces: with ISA-L at the speed of memory.
 public struct CRC32: Sendable {
-    /// That of all bytes so far.
+    /// The CRC-32 of all bytes so far.
     public private(set) var value: UInt32 = 0
 
-    /// That of no bytes.
+    /// Begins with no bytes.
     public init() {}
 
-    /// Takes the next bytes in.
+    /// Adds the next bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
         #if ISAL

@@ -1,7 +1,7 @@
 import CZlib
 public import NIOCore
 
-/// gzip that is decoded as its reader asks for more: what ``GzipDecoder`` does, turned around.
+/// Decodes gzip piece by piece, as the reader asks for more. ``GzipDecoder`` instead pushes the pieces to a `sink`.
 ///
 /// Memory: zlib's window of 32 KiB and one chunk of output, whatever the length.
 public final class Gunzip {
@@ -16,11 +16,11 @@ public final class Gunzip {
         self.limits = limits
     }
 
-    /// Whether what was decoded are whole members, at least one: its end has come, with the right checksum and length.
+    /// Whether at least one member was decoded, and the last one is complete, with the right checksum and length.
     public var isAtEnd: Bool { inflater.isAtEnd }
 
-    /// Takes bytes off the front of `input` and gives what comes of them, at most ``GzipDecoder/chunkSize`` bytes; nil when
-    /// all of `input` was taken and nothing more is waiting inside.
+    /// Reads bytes from the front of `input` and returns at most ``GzipDecoder/chunkSize`` decoded bytes; nil when all of `input` was
+    /// read and the decoder has nothing more to give.
     ///
     /// Throws `GzipError` with `corrupt` for bytes that are no gzip, fail their checksum, or follow a member without being
     /// one, and `tooLong` or `tooDense` instead of what would go beyond a limit.
@@ -41,7 +41,7 @@ public final class Gunzip {
         return nil
     }
 
-    /// Says that there is no more input. Throws `GzipError` with `truncated` when more had to come.
+    /// To be called at the end of the input. Throws `GzipError` with `truncated` when the last member is not complete.
     public func finish() throws(GzipError) {
         guard inflater.isAtEnd else { throw GzipError(code: .truncated, status: Z_BUF_ERROR) }
     }

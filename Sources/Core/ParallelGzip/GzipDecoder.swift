@@ -1,9 +1,9 @@
 public import NIOCore
 
-/// Decodes gzip (RFC 1952): one member, or several laid end to end, with a constant of memory whatever the length.
+/// Decodes gzip (RFC 1952): one member, or several in a row. The memory is constant, whatever the length.
 ///
-/// zlib checks headers, checksums and lengths. What comes out is handed over in pieces of at most ``chunkSize`` bytes, so
-/// that a small input which expands a thousandfold fills nobody's memory; ``Limits`` end it before it fills a disk.
+/// zlib checks headers, checksums and lengths. The decoded bytes are passed on in pieces of at most ``chunkSize``, so that a small
+/// input that expands a thousandfold does not fill the memory; ``Limits`` stop it before it fills a disk.
 ///
 /// Processor time: the work is done by the task that calls, in slices of at most 64 KiB of output; after each, the task
 /// lets others run. Call it from an ordinary task, not from one that runs on an event loop.
@@ -11,14 +11,14 @@ public struct GzipDecoder: Sendable {
     /// The most bytes that `sink` gets at once.
     public static let chunkSize = 64 << 10
 
-    /// When to give up on bytes that are valid.
+    /// Limits that end the decoding of valid bytes.
     public struct Limits: Sendable, Hashable {
         /// The most decoded bytes; nil for any number.
         public var length: Int64?
         /// The most decoded bytes for each encoded one, over all that was read so far; nil for any. Deflate cannot do more
         /// than 1032, text is at 3 to 20, and rows that repeat are at 100 and more.
         public var ratio: Int?
-        /// As many decoded bytes are let through whatever their ratio: a small file of one letter is no attack.
+        /// The ratio is checked only beyond this many decoded bytes: a small file that repeats one letter is not an attack.
         public var ratioThreshold: Int64
 
         /// Makes limits; without arguments there are none.

@@ -84,7 +84,7 @@ public struct GzipEncoder: Sendable {
                 defer { group.cancelAll() }
                 do {
                     try await write(stream, to: sink, breakOff: breakOff)
-                    // Lets the clock go.
+                    // Ends the task that watches for pauses of the input.
                     stream.fail(CancellationError())
                 } catch {
                     stream.fail(error)
@@ -116,8 +116,8 @@ public struct GzipEncoder: Sendable {
         }
     }
 
-    /// A block that two ticks have seen is compressed as it is: after half of `flushAfter` at the earliest, the whole of it
-    /// at the latest. At full speed this wakes twice in that time, whatever the number of blocks.
+    /// Checks every half of `flushAfter`. A block that is still being filled at the second check is compressed as it is, so that no byte
+    /// waits for longer than `flushAfter`.
     private func watch(_ stream: GzipStream) async {
         var seen: Int?
         do {
@@ -128,7 +128,7 @@ public struct GzipEncoder: Sendable {
                 try await sleep(flushAfter / 2)
             }
         } catch {
-            // The stream has ended, in whatever way.
+            // The stream has ended, or has failed.
         }
     }
 
@@ -154,7 +154,7 @@ public struct GzipEncoder: Sendable {
         }
     }
 
-    /// Unchecked: only the reading task calls `next`, and the caller has been told what it must not share with `sink`.
+    /// Unchecked: only the reading task calls `next`, and `encode` requires that it shares no unprotected state with `sink`.
     private struct Source: @unchecked Sendable {
         let next: () async throws -> ByteBuffer?
     }

@@ -1,12 +1,12 @@
 import CZlib
 import NIOCore
 
-/// What stands around the blocks of a gzip member: its header, an empty last block, its trailer (RFC 1952, 2.3).
+/// The parts of a gzip member around its blocks: the header, an empty last block, and the trailer (RFC 1952, 2.3).
 ///
-/// The frame is written here rather than by a library, which would name the operating system in it.
+/// They are written here and not by a library, because a library would write the operating system into the header.
 struct GzipFrame {
     private var checksum: UInt = 0
-    /// The length of the input modulo 2^32, as the trailer wants it.
+    /// The length of the input modulo 2^32, as the trailer has it.
     private var length: UInt32 = 0
 
     /// The bytes before the first block.
@@ -18,11 +18,11 @@ struct GzipFrame {
         return ByteBuffer(bytes: [0x1F, 0x8B, deflate, noFlags, 0, 0, 0, 0, effort, unknownSystem])
     }
 
-    /// What no decoder of deflate goes past, where it expects a block: one of the type that RFC 1951, 3.2.3 reserves. Sixteen
-    /// times, for decoders that hold back what could be the trailer.
+    /// Bytes at which every decoder fails where it expects a block: a block of the type that RFC 1951, 3.2.3 reserves. Sixteen of them,
+    /// because some decoders hold back the last bytes, which could be the trailer.
     static let invalidBlock = ByteBuffer(repeating: 0b111, count: 16)
 
-    /// Counts the next block in.
+    /// Adds the next block to the checksum and the length.
     mutating func add(_ block: CompressedBlock) {
         checksum = crc32_combine(checksum, uLong(block.checksum), block.length)
         length &+= UInt32(truncatingIfNeeded: block.length)
@@ -31,9 +31,9 @@ struct GzipFrame {
     /// How many bytes ``trailer()`` has.
     static let trailerLength = 10
 
-    /// The bytes behind the last block.
+    /// The bytes after the last block.
     func trailer() -> ByteBuffer {
-        // A last block of deflate with fixed codes and nothing in it.
+        // An empty last block with fixed codes.
         var bytes = ByteBuffer(bytes: [0x03, 0x00])
         bytes.writeInteger(UInt32(truncatingIfNeeded: checksum), endianness: .little)
         bytes.writeInteger(length, endianness: .little)

@@ -1,13 +1,13 @@
-/// How hard the encoder works.
+/// How much processor time the encoder spends to make the output small.
 public enum GzipLevel: String, Sendable, Hashable, CaseIterable {
-    /// As hard as the client's speed leaves time for, block by block: small for a slow client, quick for a fast one.
-    /// The bytes depend on timing.
+    /// Chosen for each block by the client's speed: small output for a slow client, fast compression for a fast one. The bytes
+    /// depend on timing.
     case adaptive
-    /// The quickest that is worth it: ISA-L's 2, or zlib's 1 where there is no ISA-L.
+    /// The fastest useful level: ISA-L's 2, or zlib's 1 where there is no ISA-L.
     case fast
     /// zlib's 5.
     case balanced
-    /// zlib's 6 and a little more: no more bytes than level 6 of a web server.
+    /// A little more than zlib's 6, so that the output is not larger than level 6 of a web server.
     case best
 }
 
@@ -51,8 +51,8 @@ struct Effort: Sendable, Hashable {
         self.level = level
     }
 
-    /// From the quickest to the smallest. What is hardly quicker or smaller than its neighbour is left out: ISA-L's 1, and
-    /// zlib's 1 to 4 beside ISA-L, 7 and 8.
+    /// The efforts from the fastest to the smallest output. Levels that are hardly faster or smaller than the next one are left out:
+    /// ISA-L's 1, zlib's 7 and 8, and, where there is ISA-L, zlib's 1 to 4.
     static func ladder(on engine: GzipEngine) -> [Effort] {
         let zlib: [Int32] = [5, 6, 9]
         switch engine {

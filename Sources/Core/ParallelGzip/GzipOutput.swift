@@ -1,9 +1,9 @@
 import NIOCore
 
-/// What stands between the compressed blocks of a stream and its `sink`: the frame around them, cut into pieces.
+/// Adds the gzip header and trailer to the compressed blocks of a stream, and passes the bytes to `sink` in pieces.
 struct GzipOutput {
     private var frame = GzipFrame()
-    /// What `sink` has not taken yet.
+    /// The bytes that `sink` has not taken yet.
     private var pending: ByteBuffer
     /// Whether the trailer is at the end of `pending`, or was taken.
     private var hasTrailer = false
@@ -26,7 +26,7 @@ struct GzipOutput {
         hasTrailer = true
     }
 
-    /// Hands over everything that was added; stops where `sink` throws.
+    /// Passes everything that was added to `sink`. Stops when `sink` throws.
     mutating func give(to sink: (ByteBuffer) async throws -> Void) async throws {
         while pending.readableBytes > 0 {
             var rest = pending
@@ -39,13 +39,13 @@ struct GzipOutput {
             }
             pending = rest
         }
-        // Lets the memory go.
+        // Frees the memory.
         pending = ByteBuffer()
     }
 
-    /// The bytes that make the break visible, behind those that `sink` has taken; nil when `sink` is what failed.
+    /// The bytes that make the failure visible, to be sent after those that `sink` has taken; nil when `sink` itself failed.
     mutating func broken(by error: any Error) -> ByteBuffer? {
-        // One that was cancelled while it waited has not taken its piece, and can take no other.
+        // A `sink` that throws because its task was cancelled has not taken the piece, so the piece can still be sent.
         if let failure, !(failure is CancellationError && Task.isCancelled) { return nil }
         if hasTrailer {
             guard pending.readableBytes >= GzipFrame.trailerLength else { return nil }
@@ -55,7 +55,7 @@ struct GzipOutput {
         return pending
     }
 
-    /// The trailer is never cut in two, so that it can be left out.
+    /// The trailer is never split, so that it can be left out as a whole.
     private var nextLength: Int {
         let count = pending.readableBytes
         guard count > GzipEncoder.largestPiece else { return count }

@@ -3,13 +3,13 @@ public import NIOCore
 /// The threads that compress, shared by any number of streams.
 ///
 /// Processor time for compression is spent here only: never on an event loop, and never on the threads that run Swift's
-/// tasks. Blocks of all streams are taken in the order of their coming, so that no stream holds up the others for longer
-/// than its blocks in flight.
+/// tasks. Blocks of all streams are taken in the order in which they were submitted, so that no stream delays the others for longer
+/// than its own blocks in flight take.
 ///
-/// Memory: at most 1 MiB for each thread, taken with its first block, and a block of 288 KiB for each thread and one more
-/// that wait to be used again.
+/// Memory: at most 1 MiB for each thread, allocated with its first block, and one block of 288 KiB more than there are threads,
+/// which are kept to be used again.
 ///
-/// A thread is started when there is work and no other is free. All end after the current block when the last reference
+/// A thread is started when there is work and no thread is free. All threads end after their current block when the last reference
 /// to the pool is gone.
 public final class GzipPool: Sendable {
     /// The most blocks that are compressed at once.
@@ -31,7 +31,7 @@ public final class GzipPool: Sendable {
         queue.add(job)
     }
 
-    /// An empty block, perhaps a used one.
+    /// An empty block, new or used before.
     func block() -> Block {
         queue.block()
     }

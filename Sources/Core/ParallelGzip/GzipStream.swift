@@ -1,14 +1,14 @@
 import NIOCore
 import Synchronization
 
-/// One stream under way: the state that reader, threads, writer and clock share.
+/// One stream under way: the state that the reader, the threads, the writer and the timer share.
 ///
-/// The reader fills a block, the pool compresses it, the writer hands it on; each block has a number, and the numbers are
-/// the order. Each of the three waits in one place only, and is woken by who makes what it waits for.
+/// The reader fills a block, the pool compresses it, and the writer passes it on. Each block has a number, which is its place in the
+/// output. Reader, writer and timer each wait in one place only; whoever makes the state that they wait for wakes them.
 final class GzipStream: Sendable {
     typealias Waiter = CheckedContinuation<Void, Never>
 
-    /// A block between the end of its input and the client's acceptance.
+    /// A block that was filled, and that the client has not taken yet.
     private struct InFlight {
         var rung: Int
         var submitted: ContinuousClock.Instant
@@ -18,9 +18,9 @@ final class GzipStream: Sendable {
     private struct State {
         var pace: Pace
         var history = History()
-        /// The block that is being filled, while the reader waits for input; else the reader has it, or there is none.
+        /// The block that is being filled, while the reader waits for input. Nil while the reader uses it, or where there is none.
         var partial: Block?
-        /// How many blocks were begun: tells one that is being filled from the next.
+        /// How many blocks were begun. It identifies the block that is being filled.
         var begun = 0
         var blocks: [Int: InFlight] = [:]
         var submitted = 0
@@ -73,7 +73,7 @@ final class GzipStream: Sendable {
         state = Mutex(State(pace: Pace(ladder: ladder, threads: pool.threads, largestDepth: largestDepth)))
     }
 
-    /// Ends it for everyone: whoever waits, or comes to wait, gets `error`. The first one counts.
+    /// Ends the stream for all: those that wait, now or later, get `error`. Only the first error counts.
     func fail(_ error: any Error) {
         let waiters = state.withLock { state -> [Waiter?] in
             guard state.failure == nil else { return [] }
@@ -146,7 +146,7 @@ final class GzipStream: Sendable {
     func flush(_ begun: Int) {
         let job = state.withLock { state -> BlockJob? in
             guard state.begun == begun, let block = state.partial.take() else { return nil }
-            // Before the lock is let go: the reader may begin the next one at once, and needs this one's history.
+            // Done while the lock is held: the reader may begin the next block at once, and needs the history of this one.
             return state.job(for: block, of: self)
         }
         if let job { pool.submit(job) }
@@ -154,7 +154,7 @@ final class GzipStream: Sendable {
 
     // MARK: The threads
 
-    /// Whether anyone is left to take what becomes of the block.
+    /// Whether the results of blocks are still needed.
     var isWanted: Bool { state.withLock { $0.failure == nil } }
 
     func finished(_ number: Int, _ result: Result<CompressedBlock, GzipError>) {
@@ -172,10 +172,10 @@ final class GzipStream: Sendable {
 
     // MARK: The writer
 
-    /// What the writer hands on next.
+    /// What the writer passes on next.
     struct Output: Sendable {
         var block: CompressedBlock
-        /// No other comes after it.
+        /// Whether it is the last block.
         var isLast: Bool
         fileprivate var rung: Int
         fileprivate var starved: Duration
@@ -194,13 +194,13 @@ final class GzipStream: Sendable {
                 block: output,
                 isLast: state.hasEnded && state.delivered + 1 == state.submitted,
                 rung: block.rung,
-                // While the input is not there either, the compressor is not what is waited for.
+                // The time before the block was submitted does not count: the input was missing then, and not the compressor.
                 starved: max(.zero, end - max(begin, block.submitted))
             )
         }
     }
 
-    /// The client has all of `output`, `blocked` after it was offered the first byte.
+    /// The client has taken all of `output`, `blocked` after the first byte was offered.
     func accepted(_ output: Output, blocked: Duration) {
         let reader = state.withLock { state -> Waiter? in
             state.blocks[state.delivered] = nil
@@ -225,7 +225,7 @@ final class GzipStream: Sendable {
         if try state.withLock({ state throws(any Error) in try state.isReady(for: party) }) { return }
         await withCheckedContinuation { (waiter: Waiter) in
             let isReady = state.withLock { state in
-                // A failure is thrown below.
+                // A failure is thrown at the end of this function.
                 if (try? state.isReady(for: party)) ?? true { return true }
                 state.keep(waiter, for: party)
                 return false

@@ -3,23 +3,23 @@ import NIOCore
 
 /// zlib's decoder for gzip: one member after another.
 final class Inflater {
-    // zlib's state points back at the z_stream: it must never move.
+    // zlib's state has a pointer to the z_stream, so it must never move.
     private let stream: UnsafeMutablePointer<z_stream>
     /// Whether the bytes so far are whole members.
     private(set) var isAtEnd = false
-    /// Whether the last call filled its output, so that more may be waiting inside.
+    /// Whether the last call filled its output, so that zlib may have more.
     private(set) var hasMore = false
 
     init() throws(GzipError) {
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        // 16: a gzip frame, and no other.
+        // Adding 16 makes zlib accept gzip only.
         let status = CZlib_inflateInit2(stream, 16 + MAX_WBITS)
         guard status == Z_OK else {
             stream.deallocate()
             throw GzipError(code: status == Z_MEM_ERROR ? .outOfMemory : .compressorFailed, status: status)
         }
-        // Set last: an initializer that throws with everything set runs deinit, which would free a second time.
+        // Set last: if an initializer throws after all properties are set, `deinit` runs, and would free the memory a second time.
         self.stream = stream
     }
 
@@ -28,10 +28,10 @@ final class Inflater {
         stream.deallocate()
     }
 
-    /// Takes bytes off the front of `input`, of one member at most; gives what comes of them, at most a chunk.
+    /// Reads bytes from the front of `input`, of one member at most, and returns at most a chunk of decoded bytes.
     func inflate(_ input: inout ByteBuffer) throws(GzipError) -> ByteBuffer {
         if isAtEnd {
-            // Said here, because zlib would wait for the second byte of the next member's header.
+            // Checked here, because zlib would wait for the second byte of the next member's header.
             guard input.getInteger(at: input.readerIndex, as: UInt8.self) == 0x1F else {
                 throw GzipError(code: .corrupt, status: Z_DATA_ERROR)
             }
@@ -42,7 +42,7 @@ final class Inflater {
         var output = ByteBuffer()
         var status = Z_OK
         input.readWithUnsafeReadableBytes { source in
-            // zlib never writes through next_in; its type only lacks the const.
+            // zlib does not write to next_in, although its type is not const.
             stream.pointee.next_in = UnsafeMutablePointer(mutating: source.bindMemory(to: UInt8.self).baseAddress)
             stream.pointee.avail_in = uInt(source.count)
             output.writeWithUnsafeMutableBytes(minimumWritableBytes: GzipDecoder.chunkSize) { target in

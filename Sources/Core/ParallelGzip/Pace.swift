@@ -1,11 +1,11 @@
-/// Who waits for whom: decides how many blocks are in flight, and for an adaptive stream how hard the next is compressed.
+/// Decides how many blocks are in flight, and for an adaptive stream with how much effort the next block is compressed.
 ///
-/// The client's speed is known only while the client is what everything waits for; the compressor's only for the efforts
-/// that were tried. So what happened is summed up over a few blocks, the time that the client leaves for a mebibyte is
-/// held against what each effort needs for one, and the hardest that fits is taken: one rung up at a time, because the
-/// cost of the next is a guess, and down at once.
+/// The client's speed can be measured only while everything else waits for the client, and the compressor's only for efforts that
+/// were used. So the times are summed up over a few blocks (a window). The time that the client needs for a mebibyte is compared
+/// with what each effort needs for one, and the highest effort that fits is used. It goes up by one step at a time, because
+/// the cost of the next step is an estimate, and down at once.
 struct Pace: Sendable {
-    /// What is known of a block when the client has taken it.
+    /// What was measured for a block when the client has taken it.
     struct Delivery: Sendable {
         var rung: Int
         /// The bytes that went in.
@@ -18,27 +18,27 @@ struct Pace: Sendable {
         var blocked: Duration
     }
 
-    /// How much of the time that the client leaves may be planned for: the rest is for whatever else the cores do.
+    /// The part of the available time that is planned for. The rest is for other work on the cores.
     private static let headroom = 0.8
     private static let firstPatience = 4
     private static let lastPatience = 64
 
-    /// From the quickest to the smallest; one for a fixed level.
+    /// The efforts from the fastest to the smallest output; one for a fixed level.
     let ladder: [Effort]
     private let threads: Int
     private let largestDepth: Int
     /// The effort for the next block, as an index of `ladder`.
     private(set) var rung = 0
-    /// How many blocks may be on their way from the input's end to the client's acceptance.
+    /// How many filled blocks may wait for compression or for the client.
     private(set) var depth = 1
 
-    /// How much of the input the next block takes. A fixed level cuts in the same places always.
+    /// How many bytes of input the next block takes. For a fixed level it is always the same, so that the output is the same.
     var blockSize: Int { ladder.count > 1 && depth == 1 ? Block.smallCapacity : Block.capacity }
 
-    /// Seconds for a mebibyte, measured; nil where it never was.
+    /// Seconds for a mebibyte, measured for each effort; nil where it was never used.
     private var costs: [Double?]
     private var window = Window()
-    /// How many windows must pass before a rung that turned out too hard is tried again.
+    /// How many windows must pass before an effort that was too slow is tried again.
     private var patience = Self.firstPatience
     private var wait = 0
 
@@ -58,7 +58,7 @@ struct Pace: Sendable {
         guard ladder.count > 1, block.length > 0 else { return }
         let cost = block.work.seconds * 1_048_576 / Double(block.length)
         costs[block.rung] = costs[block.rung].map { $0 + (cost - $0) / 4 } ?? cost
-        // Those that were under way when the rung changed tell nothing of the new one.
+        // Blocks that were compressed with the former effort say nothing about the present one.
         guard block.rung == rung else { return }
         window.add(block)
         guard window.isFull else { return }
@@ -67,7 +67,7 @@ struct Pace: Sendable {
     }
 
     private mutating func decide() {
-        // What a mebibyte may cost on all threads together, for the compressor to keep up with this client.
+        // The processor time for a mebibyte, over all threads, with which the compressor is as fast as the client.
         let budget = window.secondsPerMebibyte * Double(threads) * Self.headroom
         if window.starved > window.blocked {
             guard rung > 0 else { return }
@@ -77,7 +77,7 @@ struct Pace: Sendable {
             patience = min(patience * 2, Self.lastPatience)
         } else if rung + 1 < ladder.count, cost(of: rung + 1) <= budget {
             if cost(of: rung + 1) * 2 <= budget {
-                // Far from the edge: the client has become slower.
+                // There is much time left, because the client has become slower: the next effort is tried at once.
                 patience = Self.firstPatience
                 wait = 0
             }
@@ -85,13 +85,13 @@ struct Pace: Sendable {
         }
     }
 
-    /// Measured, or guessed from the nearest quicker one that was.
+    /// The measured cost of an effort, or an estimate from the nearest faster one that was measured.
     private func cost(of rung: Int) -> Double {
         guard let known = (0...rung).last(where: { costs[$0] != nil }), let cost = costs[known] else { return 0 }
         return cost * ladder[rung].relativeCost / ladder[known].relativeCost
     }
 
-    /// What happened to the last few blocks.
+    /// The times of the last few blocks, summed up.
     private struct Window {
         var starved = Duration.zero
         var blocked = Duration.zero
@@ -105,7 +105,8 @@ struct Pace: Sendable {
             length += block.length
         }
 
-        /// A few blocks and long enough that a hiccup of the scheduler does not count, or long enough alone.
+        /// Whether the window is long enough: a few blocks over a time in which a short delay of the scheduler does not matter, or a
+        /// long time.
         var isFull: Bool {
             let time = starved + blocked
             return (blocks >= 4 && time >= .milliseconds(10)) || blocks >= 64 || time >= .milliseconds(100)
@@ -116,7 +117,7 @@ struct Pace: Sendable {
 }
 
 extension Effort {
-    /// The time for a block, where ISA-L's level 2 is 1; measured on rows of an export.
+    /// The time for a block, relative to ISA-L's level 2. Measured with rows of an export.
     fileprivate var relativeCost: Double {
         switch (engine, level) {
         case (.isal, 3): 1.5

@@ -1,18 +1,18 @@
 import CZlib
 public import NIOCore
 
-/// A ZIP archive in the making, front to back, its members stored as they are (APPNOTE.TXT 6.3.10).
+/// Writes a ZIP archive from its beginning to its end. The members are stored without compression (APPNOTE.TXT 6.3.10).
 ///
-/// The writer makes what stands around the members' bytes; the bytes themselves are sent by the caller and only shown to
-/// it. Nothing has to be known of a member beforehand but its name and time: length and checksum follow its bytes in a
-/// data descriptor (4.3.9), in the ZIP64 form, so that no member is too long. Where both are known, they stand in the
-/// member's header, and no descriptor follows.
+/// It makes the headers and the directory. The caller sends the members' bytes itself, and passes them to `add`. Only the name and
+/// time of a member must be known beforehand: its length and checksum follow its bytes in a data descriptor (4.3.9), in the ZIP64
+/// form, so that no member is too long. Where both are known beforehand, they are in the member's header, and there is no
+/// descriptor.
 ///
-/// - Order: `begin`, any number of `add`, for each member; then `directory` until it gives nil.
-/// - Memory: what the central directory says of each member, which is its name and about 60 bytes.
-/// - Readers: all that go by the central directory, which takes a file that can be read at any place. A program that
-///   reads a stream front to back cannot tell where a stored member of unknown length ends; some guess, some refuse. Where
-///   every member was told beforehand, they read the archive too.
+/// - Order: `begin` and any number of `add` for each member; then `directory` until it returns nil.
+/// - Memory: the name and about 60 bytes for each member, for the central directory.
+/// - Readers: all that use the central directory, for which they need the whole file. A program that
+///   reads a stream from its beginning cannot tell where a stored member of unknown length ends; some guess, some refuse. Where
+///   all lengths and checksums are in the headers, such programs can read the archive too.
 /// - Determinism: the same names, times and bytes give the same archive.
 public struct StoredZip: Sendable {
     /// The most bytes that ``directory()`` gives at once, unless one name is longer.
@@ -20,7 +20,7 @@ public struct StoredZip: Sendable {
 
     private struct Entry: Sendable {
         var member: ZipMember
-        /// What its header tells, before its bytes.
+        /// The length and checksum in its header, if they are there.
         var told: ZipContent?
         var offset: UInt64
         var content = ZipContent(length: 0, checksum: 0)
@@ -37,8 +37,8 @@ public struct StoredZip: Sendable {
     /// Begins an archive; no byte of it is written before the first member.
     public init() {}
 
-    /// What comes before the bytes of `member`: the end of the one before, and its own header, which tells its length and
-    /// checksum where `content` has them. Then ask ``isAsTold`` after its bytes.
+    /// The bytes to send before those of `member`: the end of the member before, and this member's header. With `content`, the header
+    /// has its length and checksum; check ``isAsTold`` after its bytes then.
     public mutating func begin(_ member: ZipMember, content: ZipContent? = nil) -> ByteBuffer {
         var bytes = ByteBuffer()
         endMember(&bytes)
@@ -49,7 +49,7 @@ public struct StoredZip: Sendable {
         return bytes
     }
 
-    /// Takes note of bytes that the caller sends as the next ones of the member that was begun.
+    /// Counts bytes that the caller sends as the next ones of the current member.
     public mutating func add(_ bytes: ByteBuffer) {
         guard isOpen, let last = entries.indices.last else { return }
         let checksum = bytes.withUnsafeReadableBytes { bytes in
@@ -58,7 +58,7 @@ public struct StoredZip: Sendable {
         advance(by: UInt64(bytes.readableBytes), checksum: UInt32(truncatingIfNeeded: checksum))
     }
 
-    /// Takes note of `count` more bytes, with which the member has this checksum.
+    /// Counts `count` more bytes of the current member, whose checksum is now `checksum`.
     mutating func advance(by count: UInt64, checksum: UInt32) {
         guard isOpen, let last = entries.indices.last else { return }
         entries[last].content.length += count
@@ -66,17 +66,17 @@ public struct StoredZip: Sendable {
         length += count
     }
 
-    /// Whether the bytes of the last member are those that its header tells of; true where it tells nothing.
+    /// Whether the bytes of the last member have the length and checksum of its header; true where the header has none.
     ///
-    /// If not, the archive is wrong already: leave out what would follow.
+    /// If not, the archive is wrong: send nothing more.
     public var isAsTold: Bool {
         guard let last = entries.last, let told = last.told else { return true }
         return told == last.content
     }
 
-    /// The next piece of what comes behind the last member; nil when the archive is whole.
+    /// The next piece of the central directory, to be sent after the last member; nil when the archive is complete.
     ///
-    /// An archive without these pieces is one that no reader takes for whole: leave them out when a member broke.
+    /// No reader accepts an archive without these pieces as complete. So do not send them after a member that broke.
     public mutating func directory() -> ByteBuffer? {
         guard !isWhole else { return nil }
         var bytes = ByteBuffer()
@@ -105,7 +105,7 @@ public struct StoredZip: Sendable {
     /// The length of the whole archive of these members, exactly; nil for a negative size, and for one that is longer than
     /// any file can be.
     ///
-    /// - Parameter members: `isTold` where the header is to tell length and checksum.
+    /// - Parameter members: `isTold` where length and checksum are in the header.
     public static func length(of members: [(member: ZipMember, size: Int64, isTold: Bool)]) -> Int64? {
         var archive = StoredZip()
         var total: Int64 = 0

@@ -1,6 +1,6 @@
 /// A file in an archive: its name and its time, which have to be known before its bytes.
 public struct ZipMember: Sendable, Hashable {
-    /// The most bytes of UTF-8 in a name: its length is told in two bytes.
+    /// The most bytes of UTF-8 in a name: the length is a field of two bytes.
     public static let longestName = 65_535
 
     /// The name, a path with `/` between its parts.
@@ -28,7 +28,7 @@ public struct ZipMember: Sendable, Hashable {
     }
 }
 
-/// What can be told of a member's bytes.
+/// The length and checksum of a member's bytes.
 public struct ZipContent: Sendable, Hashable {
     public var length: UInt64
     /// CRC-32, as in gzip.
@@ -41,9 +41,9 @@ public struct ZipContent: Sendable, Hashable {
     }
 }
 
-/// The time of a member in the two forms that an archive has for it.
+/// The time of a member, in the two forms that an archive has.
 struct ZipTime {
-    /// MS-DOS's own form: 1980 to 2107, two seconds apart, in no stated zone.
+    /// The form of MS-DOS: 1980 to 2107, in steps of two seconds, without a time zone.
     let date: UInt16
     let time: UInt16
     /// Seconds since 1970, UTC, for the extended timestamp; nil where they do not fit.

@@ -2,7 +2,7 @@ import NIOCore
 
 /// The records of an archive as they stand in it (APPNOTE.TXT 6.3.10, 4.3); all numbers are little-endian.
 extension ByteBuffer {
-    /// What a 32-bit field holds when its value stands in a ZIP64 record (4.4.1.4).
+    /// The value of a 32-bit field whose real value is in a ZIP64 record (4.4.1.4).
     private static let elsewhere = UInt32.max
     /// 4.5: the first version with ZIP64.
     private static let version: UInt16 = 45
@@ -19,7 +19,7 @@ extension ByteBuffer {
     /// yet.
     mutating func writeLocalHeader(of member: ZipMember, content: ZipContent?) {
         var extra = ByteBuffer()
-        // 4.5.3: both lengths in a local header, or none.
+        // 4.5.3: a local header has both lengths in its extra field, or none.
         let longLength = content.map { Self.shown($0.length) == Self.elsewhere ? $0.length : nil } ?? 0
         if let longLength {
             extra.write(UInt16(1), UInt16(16))
@@ -63,7 +63,7 @@ extension ByteBuffer {
         writeCommon(of: member, hasDescriptor: hasDescriptor)
         write(content.checksum, shownLength, shownLength)
         write(UInt16(member.name.utf8.count), UInt16(extra.readableBytes))
-        // No comment, the first disk, no internal attributes.
+        // No comment, disk number 0, no internal attributes.
         write(UInt16(0), UInt16(0), UInt16(0))
         write(Self.mode, Self.shown(offset))
         writeString(member.name)
@@ -91,14 +91,14 @@ extension ByteBuffer {
         write(UInt16(0))
     }
 
-    /// What local and directory headers begin with alike.
+    /// The fields with which local and directory headers both begin.
     private mutating func writeCommon(of member: ZipMember, hasDescriptor: Bool) {
         let time = ZipTime(member.modified)
         let flags = hasDescriptor ? Self.flags | Self.descriptorFlag : Self.flags
         write(Self.version, flags, Self.stored, time.time, time.date)
     }
 
-    /// The extended timestamp of Info-ZIP: MS-DOS's knows no zone.
+    /// The extended timestamp of Info-ZIP, because the time of MS-DOS has no time zone.
     private mutating func writeTimestamp(of member: ZipMember) {
         guard let seconds = ZipTime(member.modified).unix else { return }
         let modificationTimeOnly: UInt8 = 1

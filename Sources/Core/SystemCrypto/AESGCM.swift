@@ -32,7 +32,7 @@ enum AESGCM {
         guard sealed.count >= tagBytes else { throw notAuthentic }
         let count = sealed.count - tagBytes
         var tag = Array(sealed[count...])
-        // Space for one byte at least: libcrypto takes no output for additional data.
+        // At least one byte: without an output buffer, libcrypto would take the input for additional data.
         var plain = [UInt8](repeating: 0, count: max(count, 1))
         let opened = run(key, nonce) { cipher in
             var written: Int32 = 0

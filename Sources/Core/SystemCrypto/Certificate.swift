@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// An X.509 certificate (RFC 5280). Its signature and its issuer are nobody's business here.
+/// An X.509 certificate (RFC 5280). Its signature and its issuer are not checked here.
 public struct Certificate: Sendable, Hashable {
     /// The certificate as it is encoded (DER).
     public let der: [UInt8]
@@ -31,7 +31,7 @@ public struct Certificate: Sendable, Hashable {
         try self.init(certificate, der: der)
     }
 
-    /// Reads a certificate of libcrypto's, which stays the caller's.
+    /// Copies a certificate of libcrypto. The caller still has to free it.
     init(_ certificate: OpaquePointer) throws(CryptoError) {
         let count = i2d_X509(certificate, nil)
         guard count > 0 else { throw .fromLibrary(.malformed, "X.509 certificate") }
@@ -72,7 +72,7 @@ public struct Certificate: Sendable, Hashable {
         return try PublicKey(of: KeyHandle(owning: key))
     }
 
-    /// Whether it certifies `key`'s other half.
+    /// Whether it certifies the public key of `key`.
     public func belongs(to key: PrivateKey) -> Bool {
         guard let certified = try? publicKey() else { return false }
         return certified == key.publicKey

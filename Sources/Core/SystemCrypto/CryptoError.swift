@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// libcrypto cannot do what is asked of it, or refuses what it is given.
+/// An operation that libcrypto cannot do, or an input that it refuses.
 public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kinds of failure. The raw value is the metric label: never reused for something else.
     public enum Code: String, Sendable, CaseIterable {
@@ -49,16 +49,16 @@ public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// The state of the system's libcrypto.
 public enum SystemCrypto {
-    /// Finds out, once, before serving, that everything in this module works: the algorithms are there and give the
-    /// standards' own answers, and there is randomness.
+    /// Checks, once at the start, that everything in this module works: the algorithms are available and give the standards' own
+    /// results, and there is randomness.
     ///
-    /// What can fail for reasons outside the program (a library configuration without the algorithms) is found here. After
-    /// this has returned, digests, codes and randomness fail for exhausted memory only, and that ends a Swift process
-    /// anyway; what throws, throws for what it was given.
+    /// This finds faults outside of the program, such as an OpenSSL configuration without the algorithms. Afterwards, digests,
+    /// authentication codes and random bytes can only fail when memory is exhausted, which ends a Swift process anyway. Other
+    /// functions throw only because of their input.
     public static func check() throws(CryptoError) {
         guard SHA256.algorithm.digest != nil else { throw .fromLibrary(.algorithmUnavailable, "SHA-256") }
         let abc: [UInt8] = [0x61, 0x62, 0x63]
-        // RFC 6234, 8.5, TEST1; RFC 4231, 4.3.
+        // The test vectors of RFC 6234, 8.5, TEST1, and of RFC 4231, 4.3.
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         guard Hexadecimal.encode(SHA256.hash(abc)) == digest else {
             throw CryptoError(code: .wrongAnswer, subject: "SHA-256", reason: "")

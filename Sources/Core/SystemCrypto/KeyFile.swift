@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// A file in which OpenSSL's store has found nothing: looked at once more, for what can be read otherwise, and to say what helps.
+/// A file in which OpenSSL's store found nothing. It is read again in other ways, and to tell the operator what would help.
 struct KeyFile {
     private let bytes: [UInt8]
 
@@ -33,7 +33,7 @@ struct KeyFile {
     ///
     /// Throws `javaKeystore`, `unknownMAC`, and for PKCS#12 without a MAC the error of its passphrase or its encryption.
     func contents(part: KeyMaterialError.Part, passphrase: [UInt8]?) throws(KeyMaterialError) -> StoreContents? {
-        // The first bytes of JKS and JCEKS, as of sun.security.provider.JavaKeyStore.
+        // The first bytes of JKS and JCEKS, as sun.security.provider.JavaKeyStore writes them.
         if [[0xFE, 0xED, 0xFE, 0xED], [0xCE, 0xCE, 0xCE, 0xCE]].contains(Array(bytes.prefix(4))) {
             throw KeyMaterialError(.javaKeystore, part)
         }
@@ -41,13 +41,13 @@ struct KeyFile {
         switch file.mac {
         case .none: return try file.contents(part: part, passphrase: passphrase)
         case .unknown: throw KeyMaterialError(.unknownMAC, part)
-        // The store's own word on it is good.
+        // The store can read such a file: its own error message is right.
         case .known: return nil
         }
     }
 }
 
-/// A PKCS#12 file (RFC 7292), by `PKCS12_parse`: OpenSSL 3.0's store wants a MAC in it.
+/// A PKCS#12 file (RFC 7292), read with `PKCS12_parse`, because the store of OpenSSL 3.0 does not read one without a MAC.
 private struct PKCS12File: ~Copyable {
     enum MAC {
         case none, known, unknown
@@ -67,7 +67,7 @@ private struct PKCS12File: ~Copyable {
 
     deinit { PKCS12_free(pointer) }
 
-    /// Whether there is a MAC, and whether it is a digest of OpenSSL's, as all were before RFC 9579.
+    /// Whether there is a MAC, and whether OpenSSL knows its algorithm, as it did for all before RFC 9579.
     var mac: MAC {
         guard PKCS12_mac_present(pointer) == 1 else { return .none }
         var algorithm: UnsafePointer<X509_ALGOR>?
@@ -80,7 +80,7 @@ private struct PKCS12File: ~Copyable {
         return .known
     }
 
-    /// The key and the certificates. A key without a certificate, and the reverse, is what there is.
+    /// The key and the certificates. One of them may be missing.
     func contents(part: KeyMaterialError.Part, passphrase: [UInt8]?) throws(KeyMaterialError) -> StoreContents {
         ERR_clear_error()
         var (key, leaf, others): (OpaquePointer?, OpaquePointer?, OpaquePointer?)
@@ -89,7 +89,7 @@ private struct PKCS12File: ~Copyable {
             isRead = (passphrase + [0])
                 .withUnsafeBytes { bytes in
                     let text = bytes.assumingMemoryBound(to: CChar.self).baseAddress
-                    // OpenSSL 3.0 wants a MAC also here where there is a passphrase: it gets one, in memory.
+                    // With a passphrase, OpenSSL 3.0 requires a MAC here too. One is added to the copy in memory.
                     return PKCS12_set_mac(pointer, text, -1, nil, 0, 1, EVP_sha256()) == 1
                         && PKCS12_parse(pointer, text, &key, &leaf, &others) == 1
                 }

@@ -117,20 +117,20 @@ public struct KeyMaterialError: Error, Sendable, Hashable, CustomStringConvertib
 }
 
 extension KeyMaterialError.Code {
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     fileprivate var words: String {
         switch self {
         case .cannotOpen: "cannot be opened or read"
         case .passphraseMissing: "is needed: the key is encrypted, or in a module that wants a PIN"
         case .wrongPassphrase: "is wrong: the key does not open"
         case .outdatedEncryption:
-            "is encrypted in a way that OpenSSL has given up; write it anew, such as with `openssl pkcs12 -legacy -in` and `openssl pkcs12 -export`"
+            "is encrypted in a way that OpenSSL has given up; convert it, such as with `openssl pkcs12 -legacy -in` and `openssl pkcs12 -export`"
         case .outdatedPEMEncryption:
-            "is encrypted in a way that OpenSSL has given up; write it anew with `openssl pkcs8 -topk8 -provider legacy -provider default -in old.pem -out new.pem`"
+            "is encrypted in a way that OpenSSL has given up; convert it with `openssl pkcs8 -topk8 -provider legacy -provider default -in old.pem -out new.pem`"
         case .unknownMAC:
-            "is PKCS#12 with a MAC that this OpenSSL does not know, such as PBMAC1; write it anew as PEM, with `openssl pkcs12 -in` of OpenSSL 3.4 or newer, or with `openssl pkcs12 -nomacver -in` of this one"
+            "is PKCS#12 with a MAC that this OpenSSL does not know, such as PBMAC1; convert it as PEM, with `openssl pkcs12 -in` of OpenSSL 3.4 or newer, or with `openssl pkcs12 -nomacver -in` of this one"
         case .javaKeystore:
-            "is a Java keystore (JKS), which is not read; write it anew with `keytool -importkeystore -srckeystore old.jks -destkeystore new.p12 -deststoretype PKCS12`"
+            "is a Java keystore (JKS), which is not read; convert it with `keytool -importkeystore -srckeystore old.jks -destkeystore new.p12 -deststoretype PKCS12`"
         case .noKey: "holds no private key"
         case .severalKeys: "holds several private keys; name one"
         case .unsupportedKey: "is a key that cannot be used: RSA of 2048 to 8192 bits is"

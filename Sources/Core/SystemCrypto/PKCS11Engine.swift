@@ -3,8 +3,9 @@ import Synchronization
 
 /// Keys in hardware modules through OpenSSL's engine for PKCS#11 (libp11), for systems without a provider for it.
 ///
-/// There is one engine in a process. Its lock does not cover its own settings, and its end unloads the module under whoever
-/// still signs: so everything but signing happens under one lock, and the engine ends only while no key of it is in use.
+/// There is one engine in a process. It does not protect its own settings with a lock, and stopping it unloads the module even while
+/// a key is in use. So everything except signing is done under one lock here, and the engine is stopped only while no key of it
+/// is in use.
 enum PKCS11Engine {
     private struct State: @unchecked Sendable {  // The engine is used under the lock only, and is never freed.
         var engine: OpaquePointer?
@@ -12,7 +13,7 @@ enum PKCS11Engine {
         var isStarted = false
         /// The `module-path` it was started with.
         var module: String?
-        /// Whether it was ever given a PIN. It cannot be made to drop one, and would try it on any token.
+        /// Whether the engine was ever given a PIN. It keeps it until the process ends, and would try it on any token.
         var hasPIN = false
     }
 
@@ -46,7 +47,8 @@ enum PKCS11Engine {
                 state.hasPIN = state.hasPIN || hasPIN
                 return try load(uri, by: state.engine, part, passphrase)
             } catch {
-                // The engine looks for tokens once, and takes a login for lasting: the next try finds it started anew.
+                // The engine looks for tokens only when it starts, and assumes that a login stays valid. It is stopped here, so
+                // that the next attempt starts it again.
                 if state.isStarted, keysInUse.load(ordering: .acquiring) == 0 {
                     ENGINE_finish(state.engine)
                     state.isStarted = false
@@ -77,7 +79,7 @@ enum PKCS11Engine {
                 throw KeyMaterialError(.moduleUnavailable, part)
             }
             state.engine = engine
-            // At its usual loudness it writes URIs on standard error. And nobody is to be asked at a terminal.
+            // Without QUIET it writes URIs to standard error. The interface prevents it from asking for a PIN at the terminal.
             ENGINE_ctrl_cmd_string(engine, "QUIET", nil, 0)
             ENGINE_ctrl_cmd(engine, "SET_USER_INTERFACE", 0, UnsafeMutableRawPointer(PassphrasePrompt.method), nil, 1)
         }
@@ -111,7 +113,7 @@ enum PKCS11Engine {
             )
         }
         if let certificate = certificate(engine, uri) { loaded.certificates.append(certificate) }
-        // A key whose token holds no certificate is no mistake: the certificate may lie in a file.
+        // A token with a key but no certificate is not an error: the certificate may be in a file.
         ERR_clear_error()
         return loaded
     }
@@ -155,7 +157,7 @@ extension String {
         return text.contains("pin-value=") || text.contains("pin-source=")
     }
 
-    /// Whether libp11 speaks of the PIN here.
+    /// Whether this message of libp11 is about the PIN.
     fileprivate var speaksOfPIN: Bool {
         let text = lowercased()
         return text.contains("pin incorrect") || text.contains("pin_incorrect") || text.contains("login failed")

@@ -1,13 +1,13 @@
 import COpenSSL
 
-/// An RSA private key, in memory or in a hardware module; it signs, and cannot be printed or taken out.
+/// An RSA private key, in memory or in a hardware module. It can sign, and cannot be printed or exported.
 public final class PrivateKey: Sendable {
-    /// The other half.
+    /// The public key that belongs to it.
     public let publicKey: PublicKey
 
     private let handle: KeyHandle
 
-    /// Takes a key of libcrypto's. Throws `unsupportedKey` for anything but RSA of 2048 to 8192 bits.
+    /// Wraps a key of libcrypto. Throws `unsupportedKey` for anything but RSA of 2048 to 8192 bits.
     init(_ handle: KeyHandle) throws(CryptoError) {
         publicKey = try PublicKey(of: handle)
         self.handle = handle
@@ -30,8 +30,8 @@ public final class PrivateKey: Sendable {
         return try PrivateKey(KeyHandle(owning: key))
     }
 
-    /// A signature of `message`: as many bytes as the modulus has. Throws `signingFailed`, which for a key in memory
-    /// means a library without the algorithm, and for one in a module whatever the module says.
+    /// A signature of `message`, as long as the modulus. Throws `signingFailed`: for a key in memory, because the library lacks the
+    /// algorithm; for a key in a module, for whatever reason the module gives.
     public func signature(of message: [UInt8], _ algorithm: SignatureAlgorithm) throws(CryptoError) -> [UInt8] {
         guard let context = EVP_MD_CTX_new() else { throw .fromLibrary(.signingFailed, algorithm.rawValue) }
         defer { EVP_MD_CTX_free(context) }

@@ -39,7 +39,7 @@ public final class PublicKey: Sendable {
         guard signature.count == modulus.count, let context = EVP_MD_CTX_new() else { return false }
         defer {
             EVP_MD_CTX_free(context)
-            // A wrong signature leaves its reason behind, which is nobody else's.
+            // A wrong signature leaves an error in the thread's queue. Removed, so that later code does not take it for its own.
             ERR_clear_error()
         }
         var keyContext: OpaquePointer?
@@ -60,7 +60,7 @@ public final class PublicKey: Sendable {
             OSSL_PARAM_BLD_free(builder)
             EVP_PKEY_CTX_free(context)
         }
-        // The names have to stay where they are: the builder and its parameters keep pointers to them.
+        // The names must stay at their addresses: the builder and its parameters keep pointers to them.
         return "n"
             .withCString { nameOfN in
                 "e"

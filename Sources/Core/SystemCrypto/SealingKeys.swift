@@ -1,9 +1,9 @@
-/// Seals small secrets that have to rest somewhere (AES-256-GCM). Keys have ids, so that they can be rotated: the current
-/// one seals, all of them open. Cannot print itself.
+/// Encrypts small secrets that have to be stored (AES-256-GCM). Keys have ids, so that they can be rotated: the current one
+/// encrypts, and all of them decrypt. It never prints its keys.
 ///
 /// A sealed text is: version (1), length of the key's id, the id, a random nonce of 12 bytes, the ciphertext, a tag of 16
-/// bytes. Everything before the ciphertext is authenticated, and so is the context, which is not in it.
-/// One key is good for 2^32 texts (NIST SP 800-38D, 8.3).
+/// bytes. Everything before the ciphertext is authenticated, and so is the context, which is not part of the text.
+/// One key may seal at most 2^32 texts (NIST SP 800-38D, 8.3).
 public struct SealingKeys: Sendable {
     private let current: String
     private let keys: [String: [UInt8]]
@@ -25,7 +25,7 @@ public struct SealingKeys: Sendable {
         self.keys = keys
     }
 
-    /// Seals `plain` with the current key. What is sealed opens under the same `context` only: say there what it belongs to.
+    /// Encrypts `plain` with the current key. It can be opened with the same `context` only, which says what the secret belongs to.
     public func seal(_ plain: [UInt8], context: [UInt8]) throws(CryptoError) -> [UInt8] {
         let nonce = randomBytes(AESGCM.nonceBytes)
         let head = [1, UInt8(current.utf8.count)] + Array(current.utf8)
@@ -33,8 +33,8 @@ public struct SealingKeys: Sendable {
         return head + nonce + sealed
     }
 
-    /// What was sealed. Throws `malformed` for what was not made here, `unknownKey` for a key that is no longer among these,
-    /// `notAuthentic` for another context, another key of the same id, and any change.
+    /// Decrypts what `seal` made. Throws `malformed` for anything else, `unknownKey` for a key that is not among these any more, and
+    /// `notAuthentic` for another context, for another key with the same id, and after any change.
     public func open(_ sealed: [UInt8], context: [UInt8]) throws(CryptoError) -> [UInt8] {
         guard let id = Self.keyID(of: sealed) else {
             throw CryptoError(code: .malformed, subject: "sealed text", reason: "")
@@ -50,7 +50,7 @@ public struct SealingKeys: Sendable {
         )
     }
 
-    /// Whether `sealed` should be sealed anew, because another key is the current one now.
+    /// Whether `sealed` should be sealed again, because another key is the current one now.
     public func isOutdated(_ sealed: [UInt8]) -> Bool { Self.keyID(of: sealed) != current }
 
     private static func keyID(of sealed: [UInt8]) -> String? {

@@ -18,10 +18,10 @@ public enum SignatureAlgorithm: String, Sendable, CaseIterable {
     }
 }
 
-/// The lengths of RSA keys that are taken, in bits: less is weak, more is a way to keep the processor busy.
+/// The accepted lengths of RSA keys, in bits. Shorter keys are weak; longer ones cost too much processor time.
 let acceptedKeyBits = 2048...8192
 
-/// Owns one of libcrypto's keys.
+/// Owns a key of libcrypto.
 final class KeyHandle: @unchecked Sendable {  // An EVP_PKEY that is only used, never changed, is safe in many threads.
     let pointer: OpaquePointer
 

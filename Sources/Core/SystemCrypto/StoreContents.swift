@@ -10,10 +10,10 @@ struct StoreContents {
     private var complaints: [String] = []
     private var isPEM = false
 
-    /// More objects than this, in a file that is meant to hold a key and a chain, are not read.
+    /// At most so many objects are read: a file should hold a key and a certificate chain.
     private static let objectLimit = 64
 
-    /// Reads everything that is there. Throws `cannotOpen` when the URI leads nowhere, and the error of the passphrase.
+    /// Reads everything under the URI. Throws `cannotOpen` when there is nothing, and the error about the passphrase.
     static func open(
         _ uri: String,
         part: KeyMaterialError.Part,
@@ -55,7 +55,7 @@ struct StoreContents {
         return passphraseError ?? KeyMaterialError(.noKey, part)
     }
 
-    /// The error of the passphrase: something asked for it, and could not be read.
+    /// The error about the passphrase, where something asked for it and could not be decrypted.
     private var passphraseError: KeyMaterialError? {
         guard prompt.wasAsked, !complaints.isEmpty else { return nil }
         return KeyMaterialError(prompt.passphrase == nil ? .passphraseMissing : .wrongPassphrase, .passphrase)
@@ -93,14 +93,15 @@ struct StoreContents {
     }
 }
 
-/// Answers OpenSSL's question for a passphrase, and records that it came.
+/// Answers when OpenSSL asks for a passphrase, and records that it has asked.
 final class PassphrasePrompt {
     let passphrase: [UInt8]?
     private(set) var wasAsked = false
 
     init(_ passphrase: [UInt8]?) { self.passphrase = passphrase }
 
-    /// What OpenSSL asks by, with a prompt's `userData`; without, it is refused, and nobody is asked at a terminal.
+    /// The callbacks by which OpenSSL asks for a passphrase. With a prompt's `userData` they answer; without it they refuse. OpenSSL
+    /// never asks at a terminal.
     static var method: OpaquePointer? { shared.pointer }
 
     var userData: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
@@ -131,12 +132,12 @@ final class PassphrasePrompt {
 
 /// This thread's queue of libcrypto's errors.
 enum OpenSSLErrors {
-    /// Whether libcrypto says that an algorithm is not there: the provider `legacy` has it, which is not loaded.
+    /// Whether libcrypto reports a missing algorithm that only the provider `legacy` has, which is not loaded.
     static func isAboutGivenUpAlgorithm(_ text: String) -> Bool {
         text.contains("digital envelope routines") && text.contains("unsupported")
     }
 
-    /// What was in it, oldest first; empties it.
+    /// Takes all errors out of the queue, oldest first.
     static func taken() -> [String] {
         var texts: [String] = []
         while true {

@@ -2,8 +2,8 @@ import COpenSSL
 
 /// `count` unpredictable bytes, fit for keys and tokens.
 ///
-/// Ends the process where the system has no randomness: going on with predictable bytes would be worse.
-/// ``SystemCrypto/check()`` finds that out at the start.
+/// Ends the process where the system has no randomness: predictable bytes would be worse. ``SystemCrypto/check()`` detects that at
+/// the start.
 public func randomBytes(_ count: Int) -> [UInt8] {
     precondition((0...Int(Int32.max)).contains(count), "a count of random bytes is 0…2^31-1")
     var bytes = [UInt8](repeating: 0, count: count)
@@ -12,7 +12,7 @@ public func randomBytes(_ count: Int) -> [UInt8] {
     return bytes
 }
 
-/// libcrypto's random number generator in Swift's form, for whatever takes its randomness from its caller.
+/// libcrypto's random number generator as Swift's `RandomNumberGenerator`.
 public struct SystemRandom: RandomNumberGenerator, Sendable {
     /// Makes a generator; all of them draw from one source.
     public init() {}

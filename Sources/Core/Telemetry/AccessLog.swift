@@ -4,9 +4,9 @@ public import Logging
 /// The entry of one request in the access log.
 public struct AccessRecord: Sendable {
     public var requestID: String
-    /// One of the methods of the route table, or `other`.
+    /// A method that a standard defines, or `_OTHER`.
     public var method: String
-    /// The route's pattern, or `none`: never the path, which a client can make up.
+    /// The route's pattern, or `none`. Never the path, because a client can invent any path.
     public var route: String
     public var status: Int
     public var duration: Duration
@@ -45,7 +45,7 @@ public struct AccessRecord: Sendable {
 
     /// `info` for an answer that was sent, `warning` for one that was broken off.
     public var level: Logger.Level { isComplete ? .info : .warning }
-    public var message: String { isComplete ? "request" : "request cut off" }
+    public var message: String { isComplete ? "request" : "request broken off" }
 
     /// The entry as metadata of a log event.
     public var metadata: Logger.Metadata {

@@ -1,7 +1,7 @@
 import Exports
 import Logging
 
-/// The lines of requests are most of the log: they are written without a tree of values, to the same bytes.
+/// Most lines of the log are about requests. To save time, they are written without a `JSONValue`; the bytes are the same.
 extension LineLogHandler: AccessLog {
     public func write(_ record: AccessRecord) {
         guard record.level >= logLevel else { return }
@@ -25,7 +25,7 @@ extension LineLogHandler: AccessLog {
         sink.write(format == .json ? json(record) : text(record), record.level >= .warning)
     }
 
-    /// Whether a text stands in a line as it is, in JSON too.
+    /// Whether a text needs no escaping, in JSON either.
     private static func isPlain(_ text: String) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
@@ -35,7 +35,8 @@ extension LineLogHandler: AccessLog {
         }
     }
 
-    /// The line of an event in JSON without a tree of values; nil for text, and where something has to be escaped or renamed.
+    /// The line of an event in JSON, made without a `JSONValue`. Nil for the format `text`, and where something has to be escaped or
+    /// renamed.
     func plainLine(_ level: Logger.Level, _ message: String, _ all: Logger.Metadata) -> [UInt8]? {
         guard format == .json, Self.isPlain(label), Self.isPlain(message) else { return nil }
         var members = [("level", level.rawValue), ("logger", label), ("message", message), ("time", "")]
@@ -58,7 +59,7 @@ extension LineLogHandler: AccessLog {
         return line.bytes
     }
 
-    /// Members by name, as everywhere in the log.
+    /// The members are sorted by name, as everywhere in the log.
     private func json(_ record: AccessRecord) -> [UInt8] {
         var line = AccessLine()
         line.append(#"{"bytes":""#, record.bytes)
@@ -98,7 +99,7 @@ extension LineLogHandler: AccessLog {
     }
 }
 
-/// A line in the making.
+/// A line that is being written.
 private struct AccessLine {
     private(set) var bytes: [UInt8] = []
 

@@ -3,12 +3,12 @@ import Foundation
 import JSON
 public import Logging
 
-/// Where log lines go: one line at a time, whole.
+/// The destination of log lines. It gets one complete line at a time.
 public struct LogSink: Sendable {
-    /// Takes the bytes of a line. One that is not urgent may be kept for a moment, and written together with others.
+    /// Takes the bytes of a line. A line that is not urgent may be kept for a moment, and written together with others.
     package let write: @Sendable (_ line: [UInt8], _ isUrgent: Bool) -> Void
 
-    /// Makes a sink; `write` gets each line with its line end and must keep lines whole.
+    /// Makes a sink. `write` gets each line with its line end, and must not mix it with another.
     public init(write: @escaping @Sendable (String) -> Void) {
         self.init { line, _ in write(String(decoding: line, as: UTF8.self)) }
     }
@@ -53,8 +53,8 @@ public struct LineLogHandler: LogHandler {
         if let provided = metadataProvider?.get() { all.merge(provided) { own, _ in own } }
         let message = event.message.description
         let bytes = plainLine(event.level, message, all) ?? Array(line(event.level, message, all).utf8)
-        // Of the others there is one for each request, and for each export more than one. What says why the process ends must not
-        // wait.
+        // Lines below `notice` are frequent: one or more for each request and export. The others are rare, and one of them may say
+        // why the process ends, so they must not wait.
         sink.write(bytes, event.level >= .notice)
     }
 
@@ -67,7 +67,7 @@ public struct LineLogHandler: LogHandler {
                 "logger": .string(label), "message": .string(message),
             ]
             for (key, value) in all { members[members[key] == nil ? key : "metadata.\(key)"] = .string("\(value)") }
-            // JSON leaves DEL and what lies beyond ASCII as it is.
+            // The JSON encoder does not escape DEL and characters beyond ASCII.
             return Self.escaped(String(decoding: JSONValue.object(members).encodedBytes(), as: UTF8.self), asJSON: true)
                 + "\n"
         case .text:
@@ -77,7 +77,7 @@ public struct LineLogHandler: LogHandler {
     }
 
     private static func escaped(_ text: String, asJSON: Bool = false) -> String {
-        // Hardly any line has something to escape.
+        // The usual case: there is nothing to escape.
         if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
         return text.unicodeScalars.reduce(into: "") { result, scalar in
             guard

@@ -14,7 +14,7 @@ public struct LogSettings: Sendable {
     /// The most bytes of lines that wait to be written.
     public var bufferSize = 1 << 20
 
-    /// The settings of a configuration that says nothing.
+    /// The default settings.
     public init() {}
 }
 
@@ -24,7 +24,7 @@ extension LogSettings {
         Logger(label: label) { LineLogHandler(label: $0, settings: self, time: time, sink: sink) }
     }
 
-    /// What writes the lines of all loggers to `descriptor`, standard error by default.
+    /// Makes the writer of all loggers' lines. It writes to `descriptor`, by default to standard error.
     public func writer(time: any TimeSource = SystemTime(), to descriptor: CInt = STDERR_FILENO) -> LogWriter {
         let handler = LineLogHandler(label: "log", settings: self, time: time, sink: LogSink { _, _ in })
         return LogWriter(descriptor: descriptor, capacity: bufferSize) { lost in

@@ -3,14 +3,14 @@ import Foundation
 import Metrics
 import Synchronization
 
-/// Writes log lines to a file descriptor from a thread of its own: whoever logs never waits and never fails.
+/// Writes log lines to a file descriptor from a thread of its own. Code that logs never waits and never fails.
 ///
-/// Lines below `notice` are written together: one waits for others as long as ``gathering`` at the most, and not at all where
-/// nothing was written for as long. All others go out at once, with the lines before them.
+/// Lines below `notice` are written together: a line waits for others for at most ``gathering``, and not at all if nothing was
+/// written for that long. All other lines are written at once, with the lines before them.
 ///
-/// Lines wait in memory, at most `capacity` bytes of them. What does not fit, because nobody reads the other end fast
-/// enough, is dropped, and so is what the system does not take: a full disk, a pipe whose reader has gone, a descriptor
-/// that is closed. All of it is counted, and as soon as lines are taken again, one of them says how many were lost.
+/// Lines wait in memory, at most `capacity` bytes of them. Lines are dropped when they do not fit, because the other end is not
+/// read fast enough, and when the system does not accept them: a full disk, a pipe without a reader, a closed descriptor. Dropped
+/// lines are counted. As soon as lines can be written again, one line says how many were lost.
 public final class LogWriter: Sendable {
     /// Why a line was lost; the raw value is the metric's `reason`.
     public enum Loss: String, Sendable, CaseIterable {
@@ -25,12 +25,12 @@ public final class LogWriter: Sendable {
         var waiting: [[UInt8]] = []
         /// The bytes of these, and of those that the thread has taken and not written yet.
         var bytes = 0
-        /// Whether the thread writes what waits without waiting for more.
+        /// Whether the thread has to write the waiting lines at once.
         var isUrgent = false
         var isClosed = false
         var lost: [Loss: Int] = [:]
         var counters: [Loss: Counter] = [:]
-        /// Lost lines that no line has told of yet.
+        /// The lost lines that no line has reported yet.
         var untold = 0
     }
 
@@ -39,7 +39,7 @@ public final class LogWriter: Sendable {
 
     /// The longest that a line below `notice` waits for others to be written with it.
     public static let gathering = DispatchTimeInterval.milliseconds(10)
-    /// So many bytes, with those that are being written, wait for no others: a line too many costs a system call for each few of them.
+    /// As soon as this many bytes wait, those that are being written included, they are written at once.
     private static let gatheredBytes = 32 << 10
 
     private let descriptor: CInt
@@ -50,10 +50,10 @@ public final class LogWriter: Sendable {
     private let urgency = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts the thread. It runs until ``close(within:)``, and as long as the process where that is never called.
+    /// Starts the thread. It runs until ``close(within:)`` is called, else until the process ends.
     ///
     /// - Parameters:
-    ///   - descriptor: Where the lines go; it is not closed, and its flags are left alone, because other processes may
+    ///   - descriptor: Where the lines go. It is not closed, and its flags are not changed, because other processes may
     ///     share it.
     ///   - capacity: The most bytes that wait.
     ///   - notice: The line that says how many lines were lost, with its line end.
@@ -129,7 +129,7 @@ public final class LogWriter: Sendable {
                 defer { (state.waiting, state.isUrgent) = ([], false) }
                 return (state.waiting, state.isClosed, state.isUrgent)
             }
-            // It became urgent when the time was over: its signal must not end the next wait.
+            // The lines became urgent after the wait had ended by time. Take that signal now, or it would end the next wait at once.
             if isUrgent, !isEarly { urgency.wait() }
             var next = 0
             while next < lines.count { write(lines, &next, &isMidLine) }
@@ -139,7 +139,8 @@ public final class LogWriter: Sendable {
         ended.signal()
     }
 
-    /// Writes the next few lines together, or a longer one alone; what fails is lost, and the next ones are tried anew.
+    /// Writes the next few lines together, or one long line alone. Lines that cannot be written are lost; the next call goes on with
+    /// the lines after them.
     private func write(_ lines: [[UInt8]], _ next: inout Int, _ isMidLine: inout Bool) {
         var piece: [UInt8] = isMidLine ? [UInt8(ascii: "\n")] : []
         let told = state.withLock { $0.untold }
@@ -168,12 +169,13 @@ public final class LogWriter: Sendable {
         }
     }
 
-    /// Writes bytes in full, waiting for a slow reader; fewer only where the system refuses them. Gives back how many.
+    /// Writes all bytes, and waits for a slow reader. Returns how many were written: fewer than all only where the system refuses
+    /// them.
     package static func write(_ bytes: [UInt8], to descriptor: CInt) -> Int {
         var sent = 0
         while sent < bytes.count {
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            // Errors are left to `write`, which says which.
+            // Other errors of `poll` are ignored: `write` reports the cause.
             if poll(&entry, 1, -1) < 0, errno == EINTR { continue }
             let count = min(pieceSize, bytes.count - sent)
             let written = bytes[sent..<(sent + count)]
@@ -189,7 +191,7 @@ public final class LogWriter: Sendable {
 }
 
 extension LogWriter.State {
-    /// Whether it was not urgent before: the thread has to be told.
+    /// Marks the waiting lines as urgent. Returns true if they were not before: then the thread has to be woken.
     fileprivate mutating func becameUrgent() -> Bool {
         defer { isUrgent = true }
         return !isUrgent

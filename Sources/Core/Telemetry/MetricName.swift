@@ -16,7 +16,7 @@ enum MetricName {
     /// The name of a label.
     static func label(_ name: String) -> String {
         let clean = sanitised(name, allowsColon: false)
-        // A leading double underscore is Prometheus' own, and `le` the histogram's.
+        // Prometheus reserves names that begin with `__`, and `le` for the buckets of histograms.
         return clean == "le" || clean.hasPrefix("__") ? "label_" + clean : clean
     }
 

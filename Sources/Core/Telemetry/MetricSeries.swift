@@ -29,8 +29,11 @@ final class GaugeSeries: MeterHandler, RecorderHandler, Sendable {
 
 /// The distribution of values over buckets.
 final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
-    /// The upper bounds of the buckets for seconds.
-    static let seconds: [Double] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+    /// The upper bounds of the buckets for seconds: those that OpenTelemetry's conventions advise for requests, and some below and
+    /// above.
+    static let seconds: [Double] = [
+        0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300,
+    ]
     /// The upper bounds of the buckets for everything else: counts and bytes, over many orders of magnitude.
     static let magnitudes: [Double] = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10]
 

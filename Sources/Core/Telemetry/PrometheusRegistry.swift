@@ -4,9 +4,9 @@ import Synchronization
 /// The swift-metrics backend that `/metrics` shows. Bootstrap it once for the process, or pass it where a `MetricsFactory` is
 /// taken.
 ///
-/// Counters get `_total`, timers become histograms of seconds, recorders histograms or gauges. A metric keeps the kind
-/// and the label names that it was first made with. Each metric holds at most `maxSeries` combinations of label values. Further
-/// ones are dropped and counted in `metrics_dropped_series_total`, so that no caller can fill the memory.
+/// Counters get `_total`, timers become histograms of seconds, recorders histograms or gauges. A metric keeps the kind that it
+/// was first made with. Each metric holds at most `maxSeries` combinations of label values. Further ones are dropped and counted
+/// in `export_gateway_metric_series_dropped_total`, so that no caller can fill the memory.
 public final class PrometheusRegistry: MetricsFactory, Sendable {
     struct Family {
         var kind: MetricKind
@@ -27,10 +27,16 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
 
     private let state = Mutex(State())
     private let maxSeries: Int
+    private let process: @Sendable () -> ProcessFigures?
 
     /// Makes an empty registry.
-    public init(maxSeries: Int = 1_000) {
+    ///
+    /// - Parameters:
+    ///   - maxSeries: The most series of one metric.
+    ///   - process: What is shown of the process, asked for each text; nil shows nothing.
+    public init(maxSeries: Int = 1_000, process: @escaping @Sendable () -> ProcessFigures? = { nil }) {
         self.maxSeries = maxSeries
+        self.process = process
     }
 
     /// Sets the help text of a metric, by the label that it is made with, before or after it is made.
@@ -66,7 +72,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
             ?? NOOPMetricsHandler.instance
     }
 
-    // A series that was once shown stays: Prometheus would take its end for a reset.
+    // Series are never removed: Prometheus would take a series that comes back for a reset of the counter.
     public func destroyCounter(_ handler: any CounterHandler) {}
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     public func destroyMeter(_ handler: any MeterHandler) {}
@@ -76,14 +82,21 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// The Prometheus text format, version 0.0.4: metrics by name, series by their labels.
     public func text() -> String {
         let (families, dropped) = state.withLock { ($0.families, $0.dropped) }
-        var text = PrometheusText()
-        for (name, family) in families.sorted(by: { $0.key < $1.key }) { text.append(name, family) }
         let own = CounterSeries()
         own.increment(by: Int64(dropped))
-        text.append(
-            "metrics_dropped_series_total",
-            Family(kind: .counter, help: "Series that were refused.", series: [[]: own])
+        var all = families.map { ($0.key, $0.value) } + (process()?.families ?? [])
+        all.append(
+            (
+                "export_gateway_metric_series_dropped_total",
+                Family(
+                    kind: .counter,
+                    help: "Series that were not added, because their metric is full.",
+                    series: [[]: own]
+                )
+            )
         )
+        var text = PrometheusText()
+        for (name, family) in all.sorted(by: { $0.0 < $1.0 }) { text.append(name, family) }
         return text.text
     }
 

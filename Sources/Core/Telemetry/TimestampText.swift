@@ -1,7 +1,7 @@
 import Exports
 import Synchronization
 
-/// The text of the time, of which all but the milliseconds is made once in a second.
+/// Writes timestamps as text. All of the text but the milliseconds is made once in a second, and used again.
 final class TimestampText: Sendable {
     private struct State {
         var second: Int64 = .min
@@ -19,7 +19,7 @@ final class TimestampText: Sendable {
         state.withLock { state in
             if state.second != second {
                 state.second = second
-                // `…:00.000Z`
+                // Without `000Z`.
                 state.text = Array(Timestamp(milliseconds: second * 1000).description.utf8.dropLast(4))
             }
             line += state.text

@@ -46,7 +46,7 @@ final class CallerTokens: Sendable {
         let refusal = Refusal(digest: Self.digest(token), time: now..<now + pause)
         state.withLock { state in
             if state.tokens[id] == token { state.tokens[id] = nil }
-            // Clients that share an export may have a token each.
+            // Several clients of one caller may use different tokens for the same export.
             let others = (state.refusals[id] ?? []).filter { $0.digest != refusal.digest && $0.time.contains(now) }
             state.refusals[id] = others.suffix(Self.refusalsKept - 1) + [refusal]
         }

@@ -55,7 +55,7 @@ final class ChangeAnnouncer: Sendable {
         let export = after.export
         if after.phase != before.phase || export.status != before.export.status {
             logger.info(
-                "export moved on",
+                "export changed",
                 metadata: [
                     "export": "\(export.id)",
                     "provider": "\(export.provider)",
@@ -69,7 +69,7 @@ final class ChangeAnnouncer: Sendable {
         }
         if after.progress.resubmissions > before.progress.resubmissions {
             logger.notice(
-                "the job is given up, and another one will be started",
+                "the job is given up, and a new one will be started",
                 metadata: [
                     "export": "\(export.id)",
                     "connection": "\(export.connection)",

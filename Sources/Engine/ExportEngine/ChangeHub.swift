@@ -15,7 +15,7 @@ final class ChangeHub: Sendable {
 
         func wants(_ export: Export) -> Bool {
             guard let revision, !export.isFinal else { return true }
-            // The notification of a commit may come late; a watcher that is notified once must not get an older one.
+            // The notification of a commit may come late. A watcher that is notified only once must not get an older state.
             return isTransient ? export.revision > revision : export.revision != revision
         }
     }

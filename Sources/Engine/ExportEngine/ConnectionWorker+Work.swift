@@ -38,8 +38,9 @@ extension ConnectionWorker {
             }
             if error.isOwnWait { holdStarts() } else { metrics.submission(key.provider, error) }
             if Task.isCancelled, error.code == .ambiguous {
-                // The call was cut off: the ledger says `submitting`, and the next start of the gateway looks for it.
-                logger.notice("cut off while starting an export", metadata: ["export": "\(id)"])
+                // The call was cancelled after it had begun. The ledger says `submitting`, and the gateway looks for the job when
+                // it is started again.
+                logger.notice("the gateway stopped while it started an export", metadata: ["export": "\(id)"])
                 return letGo(of: id)
             }
             log(error, error.isOwnWait ? "the start waits for the request budget" : "the start failed", id)
@@ -85,7 +86,7 @@ extension ConnectionWorker {
             if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             if error.code == .ambiguous {
                 logger.warning(
-                    "it cannot be told which job an export has: PUT /exports/{id}/submission decides",
+                    "the job of an export cannot be determined: an operator has to decide with PUT /exports/{id}/submission",
                     metadata: ["export": "\(id)", "connection": "\(connection.name)", "reason": "\(error.detail)"]
                 )
             } else {
@@ -207,7 +208,7 @@ extension ConnectionWorker {
                 }
                 if error.isOwnWait {
                     let wait = error.retryAfter ?? .seconds(1)
-                    // What becomes due meanwhile is polled with the same call.
+                    // Exports that become due in the meantime are polled with the same call.
                     if !isAwaited, wait > .zero { holdObservations(for: wait) }
                     await comeBack(record, as: .observation, after: error, isAwaited: isAwaited)
                     continue
@@ -297,7 +298,7 @@ extension ConnectionWorker {
             for: records.count == 1 ? records.first?.export : nil,
             patience: isAwaited ? settings.refreshWait : settings.budgetWait
         )
-        // The exports of one poll have one place together, and keep it, whichever exports they are.
+        // All exports of one poll share one place in the queue, and keep it even if the set of exports changes.
         let isTogether = life.capabilities.batchObserve && !connection.keepsRefreshTokens && !isAwaited
         if records.first?.phase == .tracking, records.count > 1 || isTogether {
             context.work = .polls(of: connection.name, key.provider)
@@ -357,5 +358,5 @@ extension ConnectionWorker {
         release(id, until: (kind, isAwaited ? dueTime : now + (error.retryAfter ?? .seconds(1))))
     }
 
-    private static let noAnswer = ProviderError(.transient, "The adapter gave no word on the job.")
+    private static let noAnswer = ProviderError(.transient, "The adapter returned no state of the job.")
 }

@@ -87,7 +87,7 @@ final class ConnectionWorker: Sendable {
                 at: next.time,
                 held: HeldTime(record.progress)
             )
-            // The record was read before the change: it is read again.
+            // The export has changed since the record was read, so it is read again.
             let now = time.now()
             let isWoken = state.takeEarlyNews(of: id)
             if isWoken { state.wake(id, at: now) }
@@ -245,7 +245,7 @@ final class ConnectionWorker: Sendable {
     func finish(_ id: ExportID, _ record: LedgerRecord?) async {
         var record = record
         if let waiting = record, waiting.progress.awaitsAuthorization, callerTokens.token(for: id) != nil {
-            // The token came before the record said that the export waits for it: its arrival woke nothing.
+            // The token came before the record said that the export waits for it, so nothing was woken.
             record = await transitions.record(.authorizationArrived, of: id, fence: waiting.fence, life, held: held(id))
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
@@ -297,7 +297,7 @@ final class ConnectionWorker: Sendable {
 
     func postpone(_ id: ExportID, as kind: ConnectionWorkerState.Kind, because error: any Error) {
         if !Task.isCancelled {
-            logger.error("the ledger fails", metadata: ["export": "\(id)", "error": "\(error)"])
+            logger.error("a ledger operation failed", metadata: ["export": "\(id)", "error": "\(error)"])
         }
         release(id, until: (kind, time.now() + .seconds(5)))
     }

@@ -1,6 +1,6 @@
 import Exports
 
-// What the request budget holds back.
+// Exports whose calls the request budget holds back.
 extension ConnectionWorkerState {
     /// Records that the request budget had no place for an export's call: a due call with `isDue`, otherwise one that a caller
     /// asked for earlier. Returns how long the budget has held the export's work back in all.

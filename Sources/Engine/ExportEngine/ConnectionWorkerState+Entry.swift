@@ -19,7 +19,7 @@ extension ConnectionWorkerState {
         /// Whether something changed that the task may have missed.
         var isWoken = false
         /// Whether the export was adopted again while a task worked on it.
-        var isAdoptedAnew = false
+        var isAdoptedAgain = false
         /// Whether the upstream was polled for it since it was taken over. What this process starts is not taken over.
         var hasBeenAsked: Bool
         /// Whether it is to be polled before its time.

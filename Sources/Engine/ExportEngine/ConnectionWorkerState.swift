@@ -2,13 +2,14 @@ import Exports
 
 /// The exports of one connection that are due, in work, or waiting. A plain value: no I/O.
 struct ConnectionWorkerState: Sendable {
-    /// The kind of work that an export waits for. Each kind has its own limit of concurrent calls.
+    /// The kind of work that an export waits for. Each kind has its own limit of concurrent calls. The raw value is a metric
+    /// label.
     enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A call that starts a job. It is completed even while the process shuts down.
-        case submission
+        case submission = "start"
         /// Reconciling a start, canceling a job, or determining what there is to do.
-        case followUp
-        case observation
+        case followUp = "follow-up"
+        case observation = "poll"
         /// A poll that a caller waits for, where the other polls share one call.
         case refresh
     }
@@ -85,7 +86,7 @@ struct ConnectionWorkerState: Sendable {
     ) {
         var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind, held: held)
         guard entry.fence <= fence else { return }
-        if entry.isBusy, fence > entry.fence { entry.isAdoptedAnew = true }
+        if entry.isBusy, fence > entry.fence { entry.isAdoptedAgain = true }
         entry.fence = fence
         if entry.isBusy {
             entry.isWoken = true
@@ -119,7 +120,7 @@ struct ConnectionWorkerState: Sendable {
         guard var entry = entries[id] else { return [] }
         let refreshers = entry.refreshers
         entry.isBusy = false
-        entry.isAdoptedAnew = false
+        entry.isAdoptedAgain = false
         if !entry.isHeldBack, let since = entry.heldSince {
             entry.heldFor += max(.zero, now - since)
             entry.heldSince = nil
@@ -135,7 +136,7 @@ struct ConnectionWorkerState: Sendable {
 
     /// Removes an export for good, unless it was adopted again meanwhile. Returns the signals of those who waited for it.
     mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
-        if entries[id]?.isAdoptedAnew == true { return release(id, until: (.followUp, now), at: now) }
+        if entries[id]?.isAdoptedAgain == true { return release(id, until: (.followUp, now), at: now) }
         queue.remove(id)
         secrets[id] = nil
         return entries.removeValue(forKey: id)?.refreshers ?? []
@@ -202,7 +203,7 @@ struct ConnectionWorkerState: Sendable {
 
     /// Takes the work that is due and can begin. `next` is when to call this again if nothing else happens before.
     mutating func takeWork(at now: Timestamp) -> (work: Work, next: Timestamp?) {
-        // The clock was set back: everything is checked now, and its own record says whether it can wait.
+        // The clock was set back, so the due times are wrong. All exports are checked now; their records say which can wait.
         if let latest, latest - now > .seconds(1) {
             for (id, entry) in entries where !entry.isBusy { queue.set(id, at: now) }
             observationsHeld = nil
@@ -238,7 +239,7 @@ struct ConnectionWorkerState: Sendable {
                 }
                 next = queue.nextTime()
             }
-            // A caller who waits for a refresh does not wait for the end of a long list, too.
+            // Refreshes have calls of their own, so that a caller does not also wait for the end of a long list.
             if inFlight[.refresh, default: 0] < callsAtOnce, let batch = takeBatch(.refresh) {
                 work.refreshes = [batch]
                 inFlight[.refresh, default: 0] += 1
@@ -324,7 +325,7 @@ struct ConnectionWorkerState: Sendable {
         var batch: [ExportID] = []
         while batch.count < Self.largestBatch, let id = ready[kind]?.popFirst() {
             if kind == .observation { entries[id]?.isListed = false }
-            // An export that a caller began to wait for meanwhile is in another queue, too.
+            // The export may have moved to another queue, because a caller waits for it now.
             guard entries[id]?.readyFor == kind else { continue }
             entries[id]?.readyFor = nil
             if kind == .observation { wasHeldWithOthers(id) }

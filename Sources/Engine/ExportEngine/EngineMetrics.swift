@@ -46,7 +46,7 @@ struct EngineMetrics: Sendable {
     /// `outcome` is `started`, or the label of the error.
     func submission(_ provider: ProviderID, _ error: ProviderError?) {
         count(
-            "export_gateway_upstream_submissions_total",
+            "export_gateway_upstream_starts_total",
             [("provider", provider.rawValue), ("outcome", error?.label ?? "started")]
         )
     }

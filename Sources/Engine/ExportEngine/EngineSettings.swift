@@ -11,7 +11,7 @@ public struct EngineSettings: Sendable, Hashable {
     public var reconcileDeadline: Duration = .seconds(24 * 3600)
     /// How long a start that the upstream defers is retried.
     public var submissionDeadline: Duration = .seconds(3600)
-    /// How often an export is started anew because the upstream was too busy (`Upstream-PowerBI, Status`).
+    /// How often an export is started again because the upstream was too busy (`Upstream-PowerBI, Status`).
     public var resubmissionLimit = 3
     /// The longest wait between two polls, unless the upstream asks for another.
     public var maximumPollInterval: Duration = .seconds(60)

@@ -8,7 +8,7 @@ extension ExportEngine {
         let (life, worker) = (life(of: record.export), worker(of: record.export))
         let isOwnersOnly = worker?.delegation.isOwnersOnly(record.export, viewer) ?? false
         if record.phase == .tracking, life.capabilities.cancel, let worker, !isOwnersOnly {
-            // The background can cancel with the refresh token, unless that was refused before.
+            // The engine can cancel in the background with the refresh token, unless that was refused before.
             let isKept = try await asking { try await worker.refreshToken(of: record.export)?.load() != nil }
             let purpose = DelegatedAuthorization.Purpose.cancel(
                 viewer,
@@ -25,7 +25,7 @@ extension ExportEngine {
         guard let wished else { return try await knownRecord(id, for: viewer).export }
         if isOwnersOnly, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }
         worker?.wake(id)
-        // A start that is under way comes first; the cancellation follows when its outcome is known.
+        // A start under way is completed first. The cancellation follows when its outcome is known.
         guard wished.phase == .tracking else { return wished.export }
 
         let after = try await waiting(on: id, until: time.now() + settings.cancelWait) {

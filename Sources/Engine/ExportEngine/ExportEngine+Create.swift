@@ -8,7 +8,7 @@ extension ExportEngine {
         let now = time.now()
         let claimsSince = now + (.zero - settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
-            // Only a short cut for what can be answered without validation: the insertion below decides.
+            // Only a shortcut for a request that can be answered without validation. The insertion below decides.
             let earlier = try await asking {
                 try await self.ledger.claimed(idempotency, by: viewer.id, claimsSince: claimsSince)
             }
@@ -41,14 +41,14 @@ extension ExportEngine {
         guard case .granted = worker.delegation.answer(.start(viewer), on: record.export) else {
             throw Self.tokenNeeded(descriptor)
         }
-        // Kept before the ledger has the export: a task may start it at once.
+        // Kept before the export is in the ledger, because a task may start it at once.
         if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
         if let token = viewer.token { _ = callerTokens.keep(token, for: id, at: now) }
         snapshots.creates(id)
         var created: Export?
         defer { snapshots.created(id, created) }
         do {
-            // Not cancelled when the client leaves: what is in the ledger must be in a connection worker.
+            // Not cancelled when the client leaves, because every export in the ledger must also be in a connection worker.
             let outcome = try await asking {
                 try await self.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
             }
@@ -96,7 +96,7 @@ extension ExportEngine {
         case .keyReused:
             throw GatewayError(
                 .idempotencyKeyReused,
-                "This Idempotency-Key came before, with another body. Use a new key for a new export."
+                "This Idempotency-Key was used before, with another body. Use a new key for a new export."
             )
         }
     }

@@ -32,9 +32,9 @@ extension ExportEngine {
                 reason: Delivery.gatewayStopped
             )
             guard count > 0 else { return }
-            logger.notice("deliveries were cut by the end of the process before", metadata: ["count": "\(count)"])
+            logger.notice("deliveries were broken off when the process before ended", metadata: ["count": "\(count)"])
         } catch {
-            logger.error("the ledger fails", metadata: ["error": "\(error)"])
+            logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
         }
     }
 
@@ -76,6 +76,6 @@ extension ExportEngine {
         metadata["range-last"] = delivery.rangeLast.map { "\($0)" }
         metadata["sha256"] = delivery.sha256.map { "\($0)" }
         metadata["reason"] = delivery.reason.map { "\($0)" }
-        logger.error("a delivery could not be written down", metadata: metadata)
+        logger.error("a delivery could not be stored", metadata: metadata)
     }
 }

@@ -25,7 +25,7 @@ extension ExportEngine: MeasurementService {
         let (ledger, id) = (ledger, claim.export.id)
         let dueAt = next.map { time.now() + $0.wait }
         let attempts = claim.attempts - (next?.counts == false ? 1 : 0)
-        // A task of its own, awaited: the claim is given back also because the process is about to end.
+        // A new task, which is awaited: the claim must be given back also when this task is cancelled.
         let write = Task { try await ledger.setMeasurement(of: id, dueAt: dueAt, attempts: attempts) }
         do { try await write.value } catch { report(error) }
         measurements.fire()
@@ -36,7 +36,7 @@ extension ExportEngine: MeasurementService {
         of id: ExportID,
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
-        // No caller: the token that an export's owner left is not for this.
+        // Without a caller, because the owner's token must not be used for measuring.
         try await open(fileID, of: id, for: .gateway, range: range)
     }
 
@@ -59,12 +59,12 @@ extension ExportEngine: MeasurementService {
 
     private func pause(after error: any Error) async {
         report(error)
-        // Cut short by the end of the task, which is what is waited for then.
+        // Ends early when the task is cancelled.
         try? await time.sleep(for: Self.ledgerPause)
     }
 
     private func report(_ error: any Error) {
         if error is CancellationError { return }
-        logger.error("the ledger fails", metadata: ["error": "\(error)"])
+        logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
     }
 }

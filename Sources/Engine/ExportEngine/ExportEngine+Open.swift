@@ -11,7 +11,7 @@ extension ExportEngine {
     ) async throws(GatewayError) -> FileBody {
         let record = try await takeToken(of: viewer, for: knownRecord(id, for: viewer))
         let (worker, file, reference) = try await checkOpen(fileID, of: record)
-        // A token that was refused a moment ago is tried again here: the caller asks for it, and it costs one call.
+        // A token that was refused a moment ago is tried again here: the caller has asked for it, and it costs one call only.
         guard case .granted(let token) = worker.delegation.answer(.download(viewer), on: record.export) else {
             throw Self.tokenNeeded(worker.connection.descriptor)
         }
@@ -21,7 +21,7 @@ extension ExportEngine {
             authorization: token,
             downloadAuthorization: viewer.downloadToken
         )
-        // The callers who download take turns, whoever created the export. Nobody waits for a measurement.
+        // Callers who download take turns, whoever created the export. A measurement has the lowest priority.
         context.caller = viewer.callerID
         if viewer.identity == .gateway { context.priority = .poll }
         do {
@@ -32,7 +32,7 @@ extension ExportEngine {
             let word = try await ask(worker, for: fileID, of: reference, record, viewer, context, after: error)
             guard word == .listed, error.code != .forbidden else { throw Self.missing(word, error) }
         }
-        // The upstream says that the file is there: the refusal may have been temporary.
+        // The upstream lists the file, so the refusal may have been temporary.
         do {
             return try await worker.connection.provider.open(file, of: reference, range: range, context: context)
         } catch {
@@ -61,7 +61,7 @@ extension ExportEngine {
                 "upstream-status": "\(error.upstream?.status.map(String.init) ?? "-")", "word": "\(word)",
             ]
         )
-        // What an upstream does not show to another caller may be there for the owner.
+        // The upstream may hide from another caller what it shows to the owner, so nothing is stored.
         if worker.delegation.isOwnersOnly(record.export, viewer) { return word }
         let id = record.export.id
         let after = try await asking {
@@ -73,14 +73,14 @@ extension ExportEngine {
 
     /// What a client is told of a file that could not be opened, where that does not mean that it is gone for good.
     private static func missing(_ word: FileWord, _ error: ProviderError) -> GatewayError {
-        // The upstream forbids it: the answer stays the same until a permission is granted.
+        // The upstream forbids it, and will do so until a permission is granted.
         if error.code == .forbidden { return GatewayError(error) }
         let what =
             switch word {
-            case .listed: "The upstream lists the file and does not give it at the moment."
-            case .notListed: "The upstream says that the export succeeded and does not list the file at the moment."
-            case .unknownJob, .gone: "The upstream says that it knows neither the file nor the export at the moment."
-            case .silent: "The upstream does not give the file, and what it says of the export is not known."
+            case .listed: "The upstream lists the file, but does not serve it at the moment."
+            case .notListed: "The upstream says that the export succeeded, but does not list the file at the moment."
+            case .unknownJob, .gone: "The upstream says that it knows neither the file nor the export. That may change."
+            case .silent: "The upstream does not serve the file, and the state of the export could not be polled."
             }
         return GatewayError(
             .upstreamUnavailable,
@@ -114,12 +114,12 @@ extension ExportEngine {
     ///
     /// The kept token stays: perhaps only the token for the download hosts is missing, or a permission that only they need.
     private static func refused(_ error: ProviderError, _ viewer: Viewer) -> GatewayError {
-        // These errors already say what a new token has to prove, or which token is missing.
+        // These errors already say what a new token must prove, or which token is missing.
         if error.challenge != nil || error.problem == .upstreamAuthorizationRequired { return GatewayError(error) }
         let advice =
             viewer.downloadToken == nil
-            ? "If your token has ended, send a new one in the header Upstream-Authorization."
-            : "If a token that you sent has ended, send a new one in its header."
+            ? "If your token has expired, send a new one in the header Upstream-Authorization."
+            : "If a token that you sent has expired, send a new one in its header."
         var problem = GatewayError(error)
         problem.code = .upstreamAuthorizationRequired
         problem.detail += " " + advice

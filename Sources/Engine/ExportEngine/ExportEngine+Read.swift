@@ -12,7 +12,7 @@ extension ExportEngine {
         let known = try await knownRecord(id, for: viewer)
         let record = try await takeToken(of: viewer, for: known)
         if known.progress.awaitsAuthorization, !record.progress.awaitsAuthorization, worker(of: record.export) != nil {
-            // This request drives the export, so its answer has the outcome. Not every step shows in the export.
+            // This request makes the export go on, so its answer should have the outcome. Not every step is visible in the export.
             return try await waiting(on: id, until: time.now() + settings.authorizationWait) {
                 $0.wasWorkedOn(since: record)
             }
@@ -38,13 +38,13 @@ extension ExportEngine {
         let deadline = time.now() + timeout
         do {
             return try await changes.watching(id, beyond: revision) { signal in
-                // Read after the watch began: every later change is notified.
+                // Read after the watch has begun, so that every later change is notified.
                 var export = try await knownExport(id, for: viewer)
                 var isOver = false
                 while export.revision == revision, !export.isFinal, !isOver, !changes.isClosed,
                     !Task.isCancelled, time.now() < deadline
                 {
-                    // A clock that is set back meanwhile does not prolong it.
+                    // The wait ends once, also if the clock is set back in the meantime.
                     isOver = await signal.wait(until: deadline, of: time)
                     if let news = changes.latest(of: id)?.record.export, news.revision >= export.revision {
                         export = news
@@ -73,7 +73,7 @@ extension ExportEngine {
         then: @escaping @Sendable (Export?) -> Void
     ) -> (any ExportWatch)? {
         let watch = changes.watch(id, beyond: revision, then: then)
-        // Changes before the watch began are in the snapshot, and every later change is notified.
+        // The snapshot has all changes before the watch began, and every later change is notified.
         snapshots.find(id) { snapshot in
             if let export = snapshot?.export, export.revision > revision || export.isFinal { watch.tell(export) }
         }
@@ -117,12 +117,12 @@ extension ExportEngine {
                     {
                         return record
                     }
-                    // A clock that is set back meanwhile does not prolong it.
+                    // The wait ends once, also if the clock is set back in the meantime.
                     isOver = await signal.wait(until: deadline, of: time)
                     if let latest = changes.latest(of: id), latest.order > lastOrder {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {
-                        // The change was under way while the record was read, and may or may not be in it.
+                        // The record may have been read before or after the change was committed, so it is read again.
                         record = try await knownRecord(id, for: .gateway)
                         lastOrder = snapshots.orders.last
                     }
@@ -155,7 +155,7 @@ extension ExportEngine {
             callerTokens.remove(id)
             return record
         }
-        // A task may have used the token already, and may even have been refused with it.
+        // In the meantime, a task may have used the token already, and the upstream may have refused it.
         guard record.progress.awaitsAuthorization, callerTokens.token(for: id) == token,
             let worker = worker(of: record.export)
         else { return record }
@@ -165,7 +165,7 @@ extension ExportEngine {
                 try await self.transitions.apply(.authorizationArrived, to: id, fence: nil, worker.life)
             }
         } catch {
-            // The request is answered from what is known; the export goes on when the ledger can be written.
+            // The request is answered with the known state. The export goes on when the ledger can be written.
             guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
             return record
         }

@@ -11,7 +11,10 @@ extension ExportEngine {
     ) async throws(GatewayError) -> Export {
         let record = try await knownRecord(id, for: viewer)
         if let revision, revision != record.export.revision {
-            throw GatewayError(.preconditionFailed, "The export has changed since. Look at it again before you decide.")
+            throw GatewayError(
+                .preconditionFailed,
+                "The export has changed in the meantime. Read it again before you decide."
+            )
         }
         guard record.startIsUnconfirmed else {
             if record.progress.decision == decision.text { return record.export }
@@ -38,7 +41,7 @@ extension ExportEngine {
             throw try await Self.nothingToDecide(knownRecord(id, for: viewer))
         }
         logger.notice(
-            "somebody decided about a start that was not confirmed",
+            "an unconfirmed start was decided",
             metadata: [
                 "export": "\(id)", "connection": "\(record.export.connection)", "decision": "\(made.asked.text)",
                 "caller": "\(viewer.callerID ?? "-")",
@@ -95,14 +98,14 @@ extension ExportEngine {
                 upstream: error.upstream
             )
         case .failure, nil:
-            // The upstream cannot be asked now: the next poll finds out.
+            // The upstream does not answer now. The next poll shows whether the job exists.
             return .started(Submission(reference: reference))
         }
     }
 
     private static let idInUse = GatewayError(
         .upstreamIDInUse,
-        "Another export of this connection is bound to this upstream id: a job is one export's."
+        "Another export of this connection is bound to this upstream id. A job belongs to one export."
     )
 
     private static func nothingToDecide(_ record: LedgerRecord) -> GatewayError {

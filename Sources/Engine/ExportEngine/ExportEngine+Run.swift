@@ -18,7 +18,7 @@ extension ExportEngine: Service, CustomStringConvertible {
         do {
             second = try await takeOverPage(after: nil)
         } catch is CancellationError {
-            // Ended before it began: the next start takes the rest over.
+            // Cancelled before it began. The next start takes everything over.
             return stop()
         }
         try await withTaskCancellationOrGracefulShutdownHandler {
@@ -56,17 +56,17 @@ extension ExportEngine: Service, CustomStringConvertible {
                         }
                         _ = try await transitions.apply(.filesGone, to: id, fence: nil, life(of: record.export))
                     } catch let error as LedgerError where error.isAboutOneExport {
-                        // The ledger has set the row aside: it is not due any more.
+                        // The row cannot be read. The ledger has set it aside, so it is not due any more.
                         continue
                     }
                 }
                 if let expiry = try await ledger.nextExpiry() { next = min(next, expiry) }
             } catch {
                 if Task.isCancelled { return }
-                logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
                 next = time.now() + .seconds(60)
             }
-            // What has not expired yet by the upstream's clock is checked again.
+            // Files that have not expired yet by the upstream's clock are checked again.
             if isHeldBack { next = max(next, time.now() + .seconds(1)) }
             await expiries.wait(until: next, of: time)
         }

@@ -23,7 +23,7 @@ extension ExportEngine {
             } catch is CancellationError {
                 return
             } catch let error as LedgerError {
-                logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
                 await stops.wait(until: time.now() + .seconds(5), of: time)
             }
         }
@@ -37,7 +37,7 @@ extension ExportEngine {
     /// Exports that are tracked go on as they are. Starts get the event `resumed`, and the result is stored with the new owner.
     func takeOverPage(after last: ExportID?) async throws -> ExportID? {
         let now = time.now()
-        // One order for the page: it is one transaction.
+        // One order for the whole page, because it is one transaction.
         let order = announcer.newOrder()
         let page = try await ledger.takeOver(by: engineID, after: last, limit: Self.takeOverPageSize) {
             record in
@@ -54,7 +54,7 @@ extension ExportEngine {
         for record in page.items.map(\.after) {
             guard let worker = worker(of: record.export) else {
                 logger.warning(
-                    "an unfinished export's connection is not configured",
+                    "the connection of an unfinished export is not configured",
                     metadata: ["export": "\(record.export.id)", "connection": "\(record.export.connection)"]
                 )
                 continue
@@ -75,7 +75,7 @@ extension ExportEngine {
             ) { worker(of: $0)?.connection.keepsRefreshTokens ?? true }
         } catch {
             logger.error(
-                "refresh tokens could not be sealed anew; they are at the next start",
+                "refresh tokens could not be encrypted with the current key; this is tried again at the next start",
                 metadata: ["error": "\(type(of: error))"]
             )
         }

@@ -167,7 +167,7 @@ public final class ExportEngine: ExportService {
             guard let value = try await asking(read), viewer.maySee(value[keyPath: export]) else { throw unknown }
             return value
         } catch {
-            // Only the owner learns that there is an export whose row cannot be read.
+            // Only the owner may learn that an export exists whose row cannot be read.
             guard let ledgerError = error.cause as? LedgerError, ledgerError.isAboutOneExport,
                 !viewer.maySeeExports(of: ledgerError.owner)
             else { throw error }
@@ -180,10 +180,10 @@ public final class ExportEngine: ExportService {
         do {
             return try await body()
         } catch let error as LedgerError where error.isAboutOneExport {
-            // The ledger has logged for the operator which row, and which column.
+            // The ledger has already logged the row and the column.
             throw GatewayError(
                 .internalError,
-                "What the gateway's ledger holds of this export cannot be read. The operator has to repair it; other "
+                "The gateway's ledger cannot read its row for this export. The operator has to repair it; other "
                     + "exports are not affected.",
                 cause: error
             )
@@ -199,7 +199,7 @@ public final class ExportEngine: ExportService {
             )
         } catch {
             if !(error is CancellationError) {
-                logger.error("the ledger fails", metadata: ["error": "\(error)"])
+                logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
             }
             throw GatewayError(
                 .unavailable,

@@ -4,9 +4,9 @@ import Exports
 // Cancel requests: recorded at once, completed when the upstream confirms them.
 extension ExportLife.Transition {
     mutating func cancelRequested(withOwnersToken: Bool) {
-        // A success whose files are still polled for is a success.
+        // A success stays a success, also while its files are polled for.
         if record.export.status.isTerminal { return }
-        // Decided here, by the record's present phase: a start may just have been made.
+        // Decided by the phase of the record as it is in this transaction, because a start may just have been made.
         let isAskedUpstream = life.capabilities.cancel && [.submitting, .tracking].contains(record.phase)
         guard withOwnersToken || !isAskedUpstream else { return }
         // It was given up before, so it has already ended.
@@ -20,7 +20,7 @@ extension ExportLife.Transition {
         case .submitting:
             record.cancelWished = true
             record.export.cancellation = .requested
-            // If jobs cannot be canceled, the job need not be found to cancel the export.
+            // If jobs cannot be canceled, there is no need to find the job first.
             if record.startIsUnconfirmed, !life.capabilities.cancel {
                 settleCanceledUnconfirmed()
                 shutOutOwner()
@@ -54,7 +54,7 @@ extension ExportLife.Transition {
         record.progress.cancelAttempts += 1
         switch error.code {
         case .throttled, .transient, .ambiguous, .accepted:
-            // The job may have ended meanwhile: poll before canceling again.
+            // The job may have ended in the meantime, so it is polled before the next attempt to cancel it.
             record.progress.observeBeforeCancel = true
             record.export.notice = ExportNotice(error.problem, error.detail)
             schedule(after: failureWait(error))

@@ -1,7 +1,7 @@
 import ExportLedger
 import Exports
 
-// A clock can be wrong and be corrected: times that were stored in between may lie in the future.
+// A wrong clock may have been corrected. Times that were stored before may then be in the future.
 extension ExportLife.Transition {
     /// Corrects times in the future: waits and limits that began there count from now.
     mutating func correctTimes() {

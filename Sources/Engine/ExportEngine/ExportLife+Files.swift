@@ -77,7 +77,7 @@ extension ExportLife.Transition {
         _ before: ExportFile,
         _ after: ExportFile
     ) -> ExportNotice? {
-        let was = "The upstream sent the file \(before.id) otherwise than before. "
+        let was = "The upstream sent other bytes for the file \(before.id) than before. "
         let known = after.size.map { "It has \($0) bytes now" } ?? "Its length is not known now"
         switch change {
         case .none, .disputed: return nil
@@ -133,7 +133,7 @@ extension ExportLife.Transition {
         record.export.notice = Self.filesMissing
         guard now < filesDeadline else { return settleWithoutFiles() }
         let since = record.progress.filesPendingSince ?? now
-        // The longer they are missing, the less likely the next poll finds them.
+        // The longer the files are missing, the less likely the next poll finds them.
         let wait = ((now - since) * 0.125).clamped(settings.fileLagInterval...settings.longestFileLagInterval)
         schedule(after: wait * (1 - 0.2 * jitter), notAfter: filesDeadline)
     }

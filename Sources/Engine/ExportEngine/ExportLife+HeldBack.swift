@@ -66,7 +66,7 @@ extension ExportLife.Transition {
     var isOverdue: Bool {
         switch record.phase {
         case .tracking:
-            // A success stays one: its files are polled for as long as the upstream would keep them.
+            // A success stays a success: its files are polled for as long as the upstream would keep them.
             held.inAll >= settings.trackingDeadline
                 && now >= (record.export.status.hasResult ? filesDeadline : trackingDeadline)
         case .submitting:

@@ -21,7 +21,7 @@ extension ExportLife.Transition {
                 upstream: observation.failure?.upstream
             )
         )
-        // The notice names the job. What is shown from here on is the next one's.
+        // The notice names the job that is given up. From now on, the export shows the next job.
         record.export.upstream = nil
         return true
     }
@@ -36,7 +36,7 @@ extension ExportLife.Transition {
     }
 
     /// Waits for the start of another job. What is known of the present one is certain, and is dropped: the next start is a start
-    /// like the first, which is written down before it is made, and is unconfirmed where its outcome is lost.
+    /// like the first, which is stored before it is made, and is unconfirmed where its outcome is lost.
     mutating func startNewJob(after wait: Duration, _ notice: ExportNotice) {
         record.progress.resubmissions += 1
         record.progress.acceptedSince = now

@@ -27,7 +27,7 @@ extension ExportLife.Transition {
                 error: ExportFailure(
                     .secretLost,
                     record.progress.resubmissions == 0
-                        ? "The gateway was restarted before the export was started, and it writes secrets down "
+                        ? "The gateway was restarted before the export was started, and it stores secrets "
                             + "nowhere. Create it again."
                         : "The upstream was too busy, and the secret for another start was not kept after the first. "
                             + "Create it again."
@@ -52,7 +52,8 @@ extension ExportLife.Transition {
         record.phase = .accepted
         record.progress.submissionAttempts -= 1
         clearAttempt()
-        // It counts as waiting from now on. Only an engine that takes it over may begin it meanwhile.
+        // From now on it counts as waiting. In this process the start under way continues; only an engine that takes the export
+        // over may begin a new one.
         record.nextActionAt = now
         if record.cancelWished { settleCanceledBeforeStart() }
     }
@@ -146,6 +147,6 @@ extension ExportLife.Transition {
 
     private static let interrupted = ProviderError(
         .ambiguous,
-        "The gateway ended while it started the export, before the upstream's answer was written down."
+        "The gateway ended while it started the export, before the upstream's answer was stored."
     )
 }

@@ -53,7 +53,7 @@ extension ExportLife.Transition {
                 .unknown,
                 error: ExportFailure(
                     .trackingTimedOut,
-                    "The upstream kept to a status that the gateway does not understand. "
+                    "The upstream stayed in a status that the gateway does not know. "
                         + "`upstream.status` holds it; look there for the export."
                 )
             )
@@ -92,7 +92,7 @@ extension ExportLife.Transition {
             notice: expectsFiles && observation.files.isEmpty ? Self.noFiles : nil
         )
         guard lacksFiles else { return }
-        // It has ended for its watchers, but the polls for its files go on.
+        // For callers the export has ended, but the gateway goes on polling for its files.
         record.phase = .tracking
         awaitFiles()
     }
@@ -131,7 +131,7 @@ extension ExportLife.Transition {
         record.progress.observeBeforeCancel = false
         if filesPollFailed(error) { return }
         if life.asksForAuthorization(error) { return awaitAuthorization(after: error) }
-        // Other failures in between say nothing about whether the job exists.
+        // Only these two errors say that the job does not exist. Other failures do not change that.
         if error.code == .notFound || error.code == .gone {
             let since = record.progress.missingSince ?? now
             record.progress.missingSince = since
@@ -145,7 +145,7 @@ extension ExportLife.Transition {
     }
 
     private mutating func settleMissing(_ error: ProviderError) {
-        // An operator named the job, and the upstream has never known it: the start is as unconfirmed as before.
+        // An operator gave the id of the job, but the upstream has never known it. The start is unconfirmed again.
         if let reference = record.reference, record.export.observedAt == nil,
             record.progress.decision == SubmissionDecision.started(upstreamID: reference.id).text
         {

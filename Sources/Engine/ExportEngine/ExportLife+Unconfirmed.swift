@@ -15,7 +15,7 @@ extension ExportLife.Transition {
         record.progress.recoveringSince = record.progress.recoveringSince ?? now
         record.progress.startIsAccepted = error.code == .accepted
         record.progress.reconcileMisses = 0
-        // If jobs cannot be canceled, the job need not be found to cancel the export.
+        // If jobs cannot be canceled, there is no need to find the job first.
         if record.cancelWished, !life.capabilities.reconcile || !life.capabilities.cancel {
             return settleCanceledUnconfirmed()
         }
@@ -40,9 +40,10 @@ extension ExportLife.Transition {
         record.progress.reconcileMisses += 1
         record.progress.failures = 0
         guard mayRepeat else { return scheduleReconcile(after: nil) }
-        // Upstreams list late: one answer without the job is not enough, even where a second run is accepted.
+        // New jobs appear late in the upstreams' lists, so one list without the job is not enough, even where a second run is
+        // accepted.
         guard record.progress.reconcileMisses >= 2 else { return schedule(after: settings.reconcileDelay) }
-        startAgainLater(after: .zero, because: Self.notToBeSeen)
+        startAgainLater(after: .zero, because: Self.notListed)
     }
 
     mutating func reconcileFailed(_ error: ProviderError) {
@@ -104,7 +105,7 @@ extension ExportLife.Transition {
         record.progress.decision = decision.asked.text
         switch decision {
         case .started(let submission):
-            // Somebody means this job: its age counts from here, so that it is not replaced because it was found late.
+            // An operator has chosen this job. Its age counts from now on, so that it is not replaced at once.
             record.submittingSince = now
             bind(submission)
         case .abandoned:
@@ -138,9 +139,9 @@ extension ExportLife.Transition {
         )
     }
 
-    private static let notToBeSeen = ProviderError(
+    private static let notListed = ProviderError(
         .transient,
-        "The job is not to be seen upstream; the gateway starts the export again, as it is set to."
+        "The upstream lists no job for the export. The gateway starts it again, because ambiguousStart is repeat."
     )
 }
 

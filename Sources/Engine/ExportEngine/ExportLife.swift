@@ -146,7 +146,7 @@ struct ExportLife: Sendable {
                 submissionFailed(error)
             case (_, .resumed): resumed()
             case (.submitting, .reconciled(let submission)): reconciled(submission)
-            // An operator decided that it was not started, while the reconciliation was under way that has found it.
+            // An operator decided that it was not started, while a reconciliation was under way, which has found the job.
             case (.accepted, .reconciled(.some(let submission))): bind(submission)
             case (.submitting, .reconcileFailed(let error)): reconcileFailed(error)
             case (.tracking, .observed(let observation)): observed(observation)
@@ -174,7 +174,7 @@ struct ExportLife: Sendable {
             let wait = backoff.wait(after: record.progress.failures, jitter: jitter)
             record.progress.failures += 1
             guard let asked = error.retryAfter?.clamped(.seconds(1) ... .seconds(86_400)) else { return wait }
-            // Up to an eighth later: exports that were refused at the same time must not come back at the same time.
+            // Up to an eighth longer, so that exports that were refused at the same time do not come back at the same time.
             return asked + asked * (jitter / 8)
         }
 

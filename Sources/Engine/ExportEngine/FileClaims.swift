@@ -10,7 +10,7 @@ import Exports
 ///   confirmed before. The upstream's own digest is confirmed.
 /// - A reading that differs from a claim ends the claim. If its bytes were still delivered whole (it was opened before the
 ///   claim was made, or the upstream announced its length twice), it becomes the claim. This does not hold if three readings
-///   differ from each other: then the upstream generates the file anew each time, and nothing is claimed until two agree.
+///   differ from each other: then the upstream generates the file again each time, and nothing is claimed until two agree.
 /// - A reading that differs from what is confirmed ends nothing. The next reading that agrees with it, and not with what is
 ///   confirmed, replaces what is confirmed. A reading in between that agrees with what is confirmed cancels the first one.
 struct FileClaims: Sendable, Hashable {
@@ -42,7 +42,7 @@ struct FileClaims: Sendable, Hashable {
     /// Applies what the delivery with this id found. A second reading of the same delivery does not count.
     mutating func take(_ reading: FileReading, by delivery: ExportID) -> Change {
         guard reading.fileID == file.id, !readings.contains(where: { $0.delivery == delivery }) else { return .none }
-        // It is only known to be longer than a claim that is not valid any more.
+        // The reading only says that the file is longer than a claimed size, and that claim is not valid any more.
         if reading.size == nil, file.size == nil || reading.claimedSize != file.size { return .none }
         let kept = KeptReading(
             fileID: file.id,
@@ -65,7 +65,7 @@ struct FileClaims: Sendable, Hashable {
 
     /// Applies a reading that contradicts nothing.
     private mutating func agree(_ reading: KeptReading) {
-        // An expected length alone says nothing new.
+        // A reading with the expected length, but without a digest, says nothing new.
         guard reading.size != nil, let digest = reading.sha256 else { return }
         if file.sha256 == digest || readings.contains(where: { $0.sha256 == digest }) {
             return claim(reading, size: .confirmed, digest: .confirmed)
@@ -82,7 +82,7 @@ struct FileClaims: Sendable, Hashable {
             if reading.sha256 != nil, twin.sha256 != nil {
                 claim(reading, size: .confirmed, digest: .confirmed)
             } else if let read = [reading, twin].first(where: { $0.sha256 != nil }) {
-                // Of one of them only the length is known, or only that it is longer.
+                // For one of the two readings, only the length is known, or only that the file is longer.
                 let isSameSize = reading.size != nil && twin.size != nil
                 claim(read, size: isSameSize ? .confirmed : .claimed, digest: .claimed)
                 readings = [read]

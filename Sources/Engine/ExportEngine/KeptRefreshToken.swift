@@ -16,7 +16,7 @@ struct KeptRefreshToken: RefreshTokenStore {
             return try await load()
         } catch {
             tokens.logger.error(
-                "a kept refresh token cannot be read",
+                "a stored refresh token cannot be read",
                 metadata: ["export": "\(exportID)", "error": "\(error)"]
             )
             return nil
@@ -35,7 +35,7 @@ struct Sealing: Sendable {
 
     init(keys: SealingKeys, export: Export) {
         self.keys = keys
-        // Neither an id nor a provider has a space in it.
+        // Ids and providers contain no spaces, so the text is unambiguous.
         context = Array("refresh-token \(export.id) \(export.provider) \(export.connection)".utf8)
     }
 

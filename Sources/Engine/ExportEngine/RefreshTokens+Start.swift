@@ -21,13 +21,13 @@ extension RefreshTokens {
             guard let end = page.last else { return }
             for resting in page {
                 if let through, resting.exportID > through { return }
-                // A token that came a moment ago is encrypted with the current key.
+                // Not among the exports that were taken over: such a token is new, and is encrypted with the current key.
                 guard let export = exports[resting.exportID] else { continue }
                 if let keys, isWanted(export) {
                     try await renew(resting, Sealing(keys: keys, export: export))
                 } else {
                     logger.notice(
-                        "a kept refresh token is removed: its connection keeps none any more",
+                        "a stored refresh token was deleted: its connection does not keep refresh tokens any more",
                         metadata: ["export": "\(export.id)"]
                     )
                     try await replace(resting, with: nil)

@@ -52,12 +52,12 @@ final class RefreshTokens: Sendable {
         let id = store.exportID
         let (kept, removals) = state.withLock { ($0.kept[id], $0.removals) }
         if let kept {
-            // The ledger does not have it yet.
+            // An earlier write has failed, so the ledger does not have the token yet.
             if !kept.isWritten { await write(kept.token, store) }
             return kept.token
         }
         let ledger = ledger
-        // A task of its own does not inherit the cancellation; it is awaited here.
+        // A new task, because that does not inherit the cancellation. It is awaited here.
         let read = Task { try await ledger.refreshToken(of: id) }
         guard let sealed = try await read.value else { return nil }
         let token: Secret
@@ -89,7 +89,7 @@ final class RefreshTokens: Sendable {
         let id = store.exportID
         state.withLock { if $0.kept[id]?.token == token { $0.remove(id) } }
         let ledger = ledger
-        // As in `token`: a task of its own, awaited here.
+        // As in `token`: a new task, which is awaited here.
         let removal = Task {
             try await ledger.updateRefreshToken(of: id) { sealed in
                 guard let resting = sealed else { return }
@@ -101,9 +101,9 @@ final class RefreshTokens: Sendable {
         do {
             _ = try await removal.value
         } catch {
-            // It is refused again at its next use, and removed then.
+            // The authority will refuse it again at its next use, and then it is removed.
             logger.error(
-                "a refused refresh token could not be removed from the ledger",
+                "a refused refresh token could not be deleted from the ledger",
                 metadata: ["export": "\(id)", "error": "\(error)"]
             )
         }
@@ -115,10 +115,10 @@ final class RefreshTokens: Sendable {
     private func write(_ token: Secret, _ store: KeptRefreshToken) async {
         let id = store.exportID
         let ledger = ledger
-        // As in `token`: a task of its own, awaited here.
+        // As in `token`: a new task, which is awaited here.
         let write = Task {
             try await ledger.updateRefreshToken(of: id) { sealed in
-                // The newest token at the time of the write: in whatever order two writes come, the last token stays.
+                // Uses the newest token at the time of the write, so that the order of two writes does not matter.
                 let newest = self.state.withLock { $0.kept[id]?.token } ?? token
                 sealed = try store.sealing.seal(newest)
             }
@@ -126,13 +126,13 @@ final class RefreshTokens: Sendable {
         do {
             let isKept = try await write.value
             state.withLock { state in
-                // The export has ended meanwhile: the token is not needed.
+                // The export has ended in the meantime, so the token is not needed.
                 if !isKept { return state.remove(id) }
                 if state.kept[id]?.token == token { state.kept[id]?.isWritten = true }
             }
         } catch {
             logger.error(
-                "a refresh token could not be written down; it is kept in memory",
+                "a refresh token could not be stored; it is kept in memory",
                 metadata: ["export": "\(id)", "error": "\(error)"]
             )
         }
@@ -140,7 +140,7 @@ final class RefreshTokens: Sendable {
 
     func warnOfUnopened(_ id: ExportID, _ error: CryptoError) {
         logger.warning(
-            "a kept refresh token cannot be opened: the export waits for its caller",
+            "a stored refresh token cannot be decrypted: the export waits for its caller",
             metadata: ["export": "\(id)", "error": "\(error.label)"]
         )
     }

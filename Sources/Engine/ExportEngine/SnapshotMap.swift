@@ -137,7 +137,7 @@ struct SnapshotMap: Sendable {
         case .taken(let place) where entries[place].isListed:
             put(entry, at: place)
             lists.advance()
-        // It was read since, or another export has its place.
+        // The entry at that place was used, or is of another export.
         case .taken: lists.replace(put(entry, at: freePlace()))
         }
         return snapshot

@@ -42,7 +42,7 @@ final class Snapshots: Sendable {
 
         mutating func areToldOfAbsence(_ count: Int, _ id: ExportID) {
             guard count > 0 else { return }
-            // Some of them never asked.
+            // Some callers never ask for the reason, so the table is emptied when it is full.
             if absent.count >= Snapshots.mostAbsent { absent.removeAll() }
             absent[id, default: 0] += count
         }
@@ -75,8 +75,8 @@ final class Snapshots: Sendable {
     init(ledger: any ExportLedger, capacity: Int, metrics: any MetricsFactory) {
         self.ledger = ledger
         state = Mutex(State(map: SnapshotMap(capacity: capacity)))
-        func counter(_ result: String) -> Counter {
-            Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("result", result)], factory: metrics)
+        func counter(_ outcome: String) -> Counter {
+            Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("outcome", outcome)], factory: metrics)
         }
         hits = counter("hit")
         misses = counter("miss")
@@ -128,7 +128,7 @@ final class Snapshots: Sendable {
     private func wasRead(_ id: ExportID, _ result: Result<Export?, any Error>) {
         let (shown, askers) = state.withLock { state -> (Result<ExportSnapshot?, any Error>, [Asker]) in
             let askers = state.askers.removeValue(forKey: id) ?? []
-            // A read that fails may have been followed by a change; but what is not certain is read again.
+            // For a failed read, a newer commit may be there. Otherwise nothing is shown, and the next request reads again.
             let shown = state.map.endRead(id, (try? result.get()) ?? nil, lastOrder: orders.last)
             if case .success(.none) = result, shown == nil {
                 state.areToldOfAbsence(askers.count(where: \.isFinder), id)
@@ -177,7 +177,7 @@ final class Snapshots: Sendable {
 
     /// Ends the creation of an export. With nil, it was not created.
     func created(_ id: ExportID, _ export: Export?) {
-        // No change came before.
+        // 0, because there was no change before the creation.
         _ = state.withLock { $0.map.endRead(id, export, lastOrder: 0) }
     }
 }

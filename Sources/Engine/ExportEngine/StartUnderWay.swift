@@ -71,8 +71,8 @@ final class StartUnderWay: Sendable {
         } catch let error as ProviderError {
             throw error
         } catch  where isUncertain {
-            // Handled like a failed call, which is stored again and again until that succeeds: the row may say that the start
-            // is under way.
+            // Handled like a failed call, whose outcome is stored with retries until that succeeds, because the row may say that
+            // the start is under way.
             throw Self.notMade
         } catch {
             try refuse(.ledger(error))
@@ -89,7 +89,7 @@ final class StartUnderWay: Sendable {
         } catch {
             return state.withLock { $0.isUncertain = true }
         }
-        // `begin` finds out what has happened to the record.
+        // If the record was changed in the meantime, `begin` notices it.
         state.withLock { ($0.begun, $0.isBeginning) = (nil, false) }
         worker.starts.waitsAgain(self)
     }
@@ -152,11 +152,11 @@ final class StartsUnderWay: Sendable {
                 await signal.wait()
                 return nil
             }
-            // The start gives the outcome; the signal, or the end of the whole task, cancels it.
+            // The first task makes the start and returns its outcome. The second one waits for the signal.
             var outcome: Result<Submission, ProviderError>?
             for await result in group {
                 if let result { outcome = result }
-                // A signal that ended because the whole task was cancelled has cancelled the start too.
+                // Also when the signal's wait ended because the whole task was cancelled: then the start is cancelled too.
                 group.cancelAll()
             }
             return outcome

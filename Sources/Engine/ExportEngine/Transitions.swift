@@ -80,7 +80,7 @@ final class Transitions: Sendable {
                 return try await apply(event, to: id, fence: fence, life, held: held)
             } catch let error as JobTaken {
                 logger.warning(
-                    "a job that another export is bound to was taken for an export's own",
+                    "the upstream named a job that belongs to another export",
                     metadata: ["export": "\(id)", "bound": "\(error.owner)"]
                 )
                 return await record(.of(event, refused: error), of: id, fence: fence, life, held: held)

@@ -1,6 +1,6 @@
 import GRDB
 
-/// What is stored of an export, column by column, in the order in which it is read: first what lists show.
+/// The columns of a stored export, in the order in which they are read. The columns that lists need come first.
 enum ExportColumn: Int, Sendable, CaseIterable {
     case id, revision, provider, connection, name, status, percentComplete
     case createdAt, updatedAt, completedAt, expiresAt, observedAt, stale, createdBy
@@ -13,17 +13,17 @@ enum ExportColumn: Int, Sendable, CaseIterable {
     case acceptedSince, recoveringSince, trackingSince, unknownSince, readings, filesPendingSince, filesMissingSince
     case heldSeconds, heldSecondsSinceAnswer
 
-    /// Whether it is what the create request said, and so in the table `export_request`. All others are in `export`.
+    /// Whether the column holds the create request, and so is in the table `export_request`. All others are in `export`.
     var isOfRequest: Bool { self == .source || self == .plan }
 
-    /// As SQL has it: `percent_complete`.
+    /// The name in SQL, such as `percent_complete`.
     var name: String { Self.names[rawValue] }
 
     private static let names = allCases.map { column in
         "\(column)".reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
     }
 
-    /// The columns of the table `export` but its key.
+    /// The columns of the table `export`, without its key.
     static let ofExport = allCases.filter { !$0.isOfRequest }
 
     private static func list(_ columns: some Sequence<ExportColumn>) -> String {
@@ -33,14 +33,14 @@ enum ExportColumn: Int, Sendable, CaseIterable {
     private static let all = list(allCases)
     private static let listed = list(allCases.prefix { $0 != .plan })
 
-    // The join keeps an export whose request is gone: it is one that cannot be read, and not one that never was.
+    // A left join, so that an export whose request row is missing is reported as unreadable and not as unknown.
     private static let requests = "LEFT JOIN export_request USING (key)"
 
-    /// Every column, for ``LedgerRecord/init(_:)``, by way of an index; a condition follows.
+    /// Selects every column, for ``LedgerRecord/init(_:)``, with an index. A condition follows.
     static func select(by index: String) -> String { "SELECT \(all) FROM export INDEXED BY \(index) \(requests)" }
 
     static let selectOne = "SELECT \(all) FROM export \(requests) WHERE id = ?"
-    /// What lists show of the exports whose ids a JSON array holds.
+    /// Selects the columns that lists need, for the exports whose ids are in a JSON array.
     static let selectListed = """
         SELECT \(listed) FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN export ON id = wanted \(requests)
         """
@@ -55,10 +55,10 @@ extension Row {
 }
 
 extension Statement {
-    /// Reads the first row, where there is one, out of SQLite's own memory.
+    /// Reads the first row, if there is one, directly from SQLite's memory.
     func first<Value>(_ arguments: StatementArguments, _ read: (Row) throws -> Value) throws -> Value? {
         let rows = try Row.fetchCursor(self, arguments: arguments)
-        // The row ends with the cursor.
+        // The row is valid only as long as the cursor exists.
         return try withExtendedLifetime(rows) { try rows.next().map(read) }
     }
 }

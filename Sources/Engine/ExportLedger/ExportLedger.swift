@@ -1,6 +1,6 @@
 public import Exports
 
-/// The store of every export: what it says is authoritative, and everything else is a copy.
+/// The store of every export. It is authoritative; everything else is a copy.
 ///
 /// Each operation is atomic, and durable when it returns, except for what `update` says about polls. Several may share one
 /// transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
@@ -36,7 +36,7 @@ public protocol ExportLedger: Sendable {
     func record(_ id: ExportID, then answer: @escaping RecordAnswer)
 
     /// Takes over exports that are not settled and belong to another engine than `owner`, in the order of their ids: at most
-    /// `limit` of those after `after`.
+    /// `limit` of those after the id `after`.
     ///
     /// Each export gets `owner` as its `leaseOwner`, a higher `leaseEpoch` and a higher fence, so that write-backs of its
     /// former owner change nothing. Then it is passed to `change`. All this is one transaction. `change` must not change id,

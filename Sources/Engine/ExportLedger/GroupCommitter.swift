@@ -36,23 +36,23 @@ final class GroupCommitter: Sendable {
         var group = 128
         /// The most writes that wait for a group. A further one is refused as `unavailable`.
         var queue = 8192
-        /// When one of the last few groups had at least `company` writes, a group is gathered in steps of so many microseconds, as
-        /// long as writes come, for at most so many steps. A single writer is not delayed, and many writers share the cost of a
-        /// commit.
+        /// The length in microseconds of one step in which a group is gathered. If one of the last few groups had at least `company`
+        /// writes, the committer waits one or more steps, as long as writes come. A single writer is not delayed, and many
+        /// writers share the cost of a commit.
         var gathering: UInt32 = 300
         var gatheringSteps = 10
         var company = 4
     }
 
     enum Kind: Sendable {
-        /// A caller waits for a new export: these writes come first in a group. A quarter of each group's places is for the
+        /// A caller waits for a new export. These writes come first in a group; a quarter of each group's places is kept for the
         /// others.
         case creation
         case change
     }
 
     private struct Pending: Sendable {
-        /// Names a change, so that it can be cancelled.
+        /// Identifies a change, so that it can be cancelled.
         var number: UInt64
         var kind: Kind
         /// Does the work in the open transaction, and returns what to do after the commit.
@@ -81,8 +81,8 @@ final class GroupCommitter: Sendable {
         var lastNumber: UInt64 = 0
         var isScheduled = false
         var isClosed = false
-        /// The number of writes of the last group, or half of what this was before it, whichever is more: one write that comes
-        /// alone between many others is no end of them.
+        /// The number of writes of the last group, or half of the former value, whichever is larger. So one group with a single write
+        /// does not end the gathering.
         var recentSize = 0
 
         var count: Int { creations.count + changes.count }
@@ -120,13 +120,13 @@ final class GroupCommitter: Sendable {
         self.mayCreate = mayCreate
         self.limits = limits
         duration = Metrics.Timer(
-            label: "export_gateway_ledger_commit_seconds",
+            label: "export_gateway_ledger_commit_duration_seconds",
             dimensions: [],
             preferredDisplayUnit: .seconds,
             factory: metrics
         )
         size = Recorder(
-            label: "export_gateway_ledger_commit_group_size",
+            label: "export_gateway_ledger_commit_writes",
             dimensions: [],
             aggregate: true,
             factory: metrics
@@ -157,7 +157,7 @@ final class GroupCommitter: Sendable {
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in
                     add(Pending(number: number, kind, body, continuation))
-                    // The cancellation may have come before there was something to take away.
+                    // The task may have been cancelled before the write was added.
                     if Task.isCancelled { cancel(number) }
                 }
             } onCancel: {
@@ -205,7 +205,7 @@ final class GroupCommitter: Sendable {
             self.gather()
             let group = Group(self.state.withLock { $0.takeGroup(of: self.limits.group) })
             self.commitGroup(group.writes, database)
-            // What a write holds may be the last that holds the ledger, which cannot be closed on this queue.
+            // A write may have the last reference to the ledger, which must not be closed on this queue.
             Self.releases.async { group.release() }
         }
     }
@@ -242,7 +242,7 @@ final class GroupCommitter: Sendable {
     private func commitGroup(_ group: [Pending], _ database: Database) {
         let left = group.isEmpty ? [] : commit(group, database)
         let isMore = state.withLock { state in
-            // They had their place before those that came meanwhile.
+            // These writes came before those that wait now.
             state.changes.insert(contentsOf: left, at: 0)
             state.isScheduled = state.count > 0
             return state.isScheduled
@@ -258,7 +258,7 @@ final class GroupCommitter: Sendable {
             try database.inTransaction(.immediate) {
                 let refusal = group.contains { $0.kind == .creation } ? Self.error(of: mayCreate) : nil
                 for pending in group {
-                    // One that is alone is undone with the transaction.
+                    // A single write needs no savepoint: it is rolled back with the transaction.
                     let isAlone = group.count == 1
                     if !isAlone { try database.cachedStatement(sql: "SAVEPOINT one_write").execute() }
                     participant?.writeBegins()
@@ -268,7 +268,7 @@ final class GroupCommitter: Sendable {
                     }
                     begun.append((pending, outcome))
                     if case .failure(let error) = outcome {
-                        // Some failures, such as those of a full disk, end the transaction: no savepoint is left then.
+                        // Some failures, such as a full disk, end the whole transaction, and its savepoints with it.
                         guard !isAlone, database.isInsideTransaction else { throw error }
                         try database.cachedStatement(sql: "ROLLBACK TO one_write").execute()
                         participant?.writeIsUndone()
@@ -279,7 +279,7 @@ final class GroupCommitter: Sendable {
             }
         } catch {
             participant?.groupEnds(isCommitted: false)
-            // A transaction that could not be begun is nobody's fault: all fail.
+            // If the transaction could not be begun, all writes of the group fail.
             for pending in begun.isEmpty ? group : begun.map(\.pending) { pending.fail(error) }
             return begun.isEmpty ? [] : group[begun.count...]
         }

@@ -1,7 +1,8 @@
 import Exports
 import JSON
 
-// What is read for each export of a list: without Foundation wherever the text is plain, and of the shape that is written now.
+// Reads the JSON columns that lists need for each export. Without Foundation, which is slow, if the text has the form that this
+// version writes; otherwise with Foundation's decoder.
 extension JSONText {
     static func files(_ text: String) throws -> [ExportFile] {
         if text == "[]" { return [] }
@@ -26,13 +27,13 @@ extension JSONText {
     }
 }
 
-/// The members of an object, each of the kind that is asked for.
+/// Reads the members of an object, each with an expected type.
 private struct PlainMembers {
     private let members: [String: JSONValue]
     private var taken = 0
 
-    /// Whether every member was of the kind that was asked for. One that nobody asked for is not ignored: it may be newer than the
-    /// reader here.
+    /// Whether every member was read and had the expected type. A member that was not read may be from a newer version, so it is not
+    /// ignored.
     var areAllTaken: Bool { taken == members.count }
 
     init?(_ value: JSONValue) {
@@ -55,7 +56,7 @@ private struct PlainMembers {
 }
 
 extension ExportFile {
-    /// As its decoder reads it; nil for what is not as it is written now.
+    /// Reads the form that this version writes; nil for any other form.
     fileprivate init?(plain value: JSONValue) {
         guard var members = PlainMembers(value), let id = members.text("id"), let name = members.text("name") else {
             return nil
@@ -71,7 +72,7 @@ extension ExportFile {
         let (digestKnown, sizeKnown): (State?, State?) = (members.choice("digestState"), members.choice("sizeState"))
         let check = members.take("crc32") { $0.integer.flatMap(UInt32.init(exactly:)) }
         if sha256 != nil {
-            // Earlier versions told less.
+            // Earlier versions stored no states. Their rows are read by Foundation's decoder.
             guard let digest, let digestKnown else { return nil }
             (digestSource, digestState, crc32) = (digest, digestKnown, check)
         }
@@ -87,7 +88,7 @@ extension UpstreamErrorInfo {
     fileprivate init?(plain value: JSONValue) {
         guard var members = PlainMembers(value) else { return nil }
         self.init()
-        // They were cleaned when they were written.
+        // Set directly, because the texts were cleaned before they were written.
         status = members.take("status") { $0.integer.flatMap(Int.init(exactly:)) }
         code = members.text("code")
         message = members.text("message")

@@ -50,9 +50,9 @@ enum JSONText {
     }
 }
 
-// What is read for each poll: without Foundation, which takes several times as long.
+// Reads the JSON columns that each poll needs. Without Foundation, which takes several times as long.
 extension JSONText {
-    /// The value of a text that the ledger wrote; nil where it is none. What callers send is nested less deeply.
+    /// The JSON value of a stored text; nil where it is not JSON. The depth is more than what callers may send.
     static func parsed(_ text: String) -> JSONValue? { try? JSONParser.parse(text, .strict(maxDepth: 128)) }
 
     static func value(_ text: String, _ column: String) throws -> JSONValue {

@@ -75,7 +75,7 @@ struct LedgerFiles: Sendable, Hashable {
     func create() {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
-        // What the umask has taken away too.
+        // The umask may have removed these permissions.
         fchmod(descriptor, 0o600)
         close(descriptor)
     }

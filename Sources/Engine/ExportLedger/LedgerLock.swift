@@ -46,7 +46,8 @@ final class LedgerLock: Sendable {
     }
 
     deinit {
-        // Let go of by name: a process that is being started just now has the descriptor too, until it is another program.
+        // Unlocked explicitly: a child process that is just being started may have a copy of the descriptor, so closing ours
+        // would not release the lock.
         flock(descriptor, LOCK_UN)
         close(descriptor)
     }
@@ -61,7 +62,7 @@ final class LedgerLock: Sendable {
 
     /// Syncs the marker and the directory to the disk. Throws `StartupError` for `ledger.path`.
     func mark(_ marker: LedgerMarker) throws {
-        // Always of one length: no moment at which the old text is gone and the new one is not there yet.
+        // The text always has the same length, so that writing it replaces the old one completely.
         let bytes = Array(marker.text.utf8)
         guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count, fsync(descriptor) == 0 else {
             throw StartupError(

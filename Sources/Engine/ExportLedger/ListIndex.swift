@@ -13,7 +13,7 @@ enum ListIndex: String, CaseIterable {
     case creator = "export_by_creator_provider_status"
     case creatorAndConnection = "export_by_creator_connection_provider_status"
 
-    /// What comes before the id.
+    /// The columns before the id.
     var columns: [ExportColumn] {
         switch self {
         case .id: []
@@ -24,7 +24,7 @@ enum ListIndex: String, CaseIterable {
         }
     }
 
-    /// The one for a filter that fixes these columns.
+    /// The index for a filter that fixes these columns.
     init(fixing columns: Set<ExportColumn>) {
         switch (columns.contains(.createdBy), columns.contains(.connection)) {
         case (true, true): self = .creatorAndConnection
@@ -34,7 +34,7 @@ enum ListIndex: String, CaseIterable {
         }
     }
 
-    /// The migration that first made them, in place of indexes that each began with one filter's column. Never edited.
+    /// The migration that created these indexes, in place of indexes that each began with the column of one filter. Never edited.
     static let schema = """
         DROP INDEX export_by_provider;
         DROP INDEX export_by_connection;
@@ -53,13 +53,13 @@ enum ListIndex: String, CaseIterable {
         columns.map { "\($0.name) = ? AND " }.joined()
     }
 
-    /// The next value of a column after one, with the columns before it fixed.
+    /// A query for the next value of a column after another, with fixed values for the columns before it.
     func nextValue(at position: Int) -> String {
         let name = columns[position].name
         return "SELECT \(name) FROM \(table) WHERE \(equal(columns[..<position]))\(name) > ? ORDER BY \(name) LIMIT 1"
     }
 
-    /// One range, newest first: the columns fixed, from an id on, before an id, at most so many.
+    /// A query for one range, newest first: fixed values for the columns, ids from one on and before another, and a limit.
     var places: String {
         """
         SELECT id, revision FROM \(table) WHERE \(equal(columns[...]))id >= ? AND id < ? ORDER BY id DESC LIMIT ?
@@ -83,7 +83,7 @@ enum ListIndex: String, CaseIterable {
             let statement = try database.cachedStatement(sql: nextValue(at: position))
             ranges = try ranges.flatMap { range in
                 var values: [String] = []
-                // The empty text is less than every value.
+                // The empty text sorts before every value.
                 while let next = try String.fetchOne(
                     statement,
                     arguments: StatementArguments(range + [values.last ?? ""])
@@ -96,7 +96,7 @@ enum ListIndex: String, CaseIterable {
         return ranges
     }
 
-    /// The newest of the ranges taken together, at most `count`.
+    /// The newest exports of all ranges together, at most `count`.
     func newest(
         _ count: Int,
         of ranges: [[String]],
@@ -112,7 +112,7 @@ enum ListIndex: String, CaseIterable {
             return places
         }
         guard ranges.count > 1 else { return try ranges.flatMap { try read($0, from: least, limit: count) } }
-        // The range with the newest first: what is older than those that were found already is not asked for.
+        // The ranges are read in the order of their newest exports, so that a range whose exports are all too old is not read.
         let heads = try ranges.compactMap { range in
             try read(range, from: least, limit: 1).first.map { (range: range, id: $0.id) }
         }

@@ -10,7 +10,7 @@ import Synchronization
 /// read does not affect others. The number of waiting reads is bounded by the requests and the tasks of the engine, each of
 /// which waits for its answer.
 final class RecordReads: Sendable {
-    /// The most records of one transaction: a waiter waits for no more than these.
+    /// The most records of one transaction, so that none of its readers waits for long.
     static let limit = 16
     /// The most transactions at once: another one begins when more records wait than fit into one.
     static let mostAtOnce = 3
@@ -19,7 +19,7 @@ final class RecordReads: Sendable {
         var waiting: [(id: ExportID, answer: RecordAnswer)] = []
         var readers = 0
 
-        /// Whether another reader has to begin.
+        /// Adds a request. Returns whether another reader has to begin.
         mutating func ask(_ id: ExportID, _ answer: @escaping RecordAnswer) -> Bool {
             waiting.append((id, answer))
             guard readers == 0 || (waiting.count > RecordReads.limit && readers < RecordReads.mostAtOnce) else {
@@ -29,7 +29,7 @@ final class RecordReads: Sendable {
             return true
         }
 
-        /// The next group. It is empty where none waits; the reader has ended then.
+        /// The next group. It is empty when no request waits; then the reader ends.
         mutating func take() -> [(id: ExportID, answer: RecordAnswer)] {
             let taken = Array(waiting.prefix(RecordReads.limit))
             waiting.removeFirst(taken.count)
@@ -50,8 +50,8 @@ final class RecordReads: Sendable {
         (self.database, self.progress) = (database, progress)
     }
 
-    /// Tells `answer` the record as its row and the progress that is not written yet have it; nil for an unknown export. It is
-    /// called by a thread of the reads, and must not wait.
+    /// Calls `answer` with the record, including progress that is not written to its row yet; with nil for an unknown export. It is
+    /// called on a thread of this object, and must not wait.
     func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
         if state.withLock({ $0.ask(id, answer) }) { queue.async { self.readAll() } }
     }
@@ -66,13 +66,13 @@ final class RecordReads: Sendable {
         while true {
             let group = state.withLock { $0.take() }
             guard !group.isEmpty else { return }
-            // Told when the transaction has ended: whoever is told may take the processor.
+            // Called after the transaction has ended, because the callers' code may take long.
             for ((_, answer), result) in zip(group, read(group.map(\.id))) { answer(result) }
         }
     }
 
     private func read(_ ids: [ExportID]) -> [Result<LedgerRecord?, any Error>] {
-        // GRDB may give a closed connection to who asks while the pool closes, and SQLite does not check it.
+        // While the pool closes, GRDB may return a closed connection, and SQLite does not check that.
         let mayRead = isClosed.withLock { isClosed in
             if !isClosed { underWay.enter() }
             return !isClosed
@@ -81,7 +81,7 @@ final class RecordReads: Sendable {
             return ids.map { _ in .failure(LedgerError(.unavailable, "the ledger is closed")) }
         }
         defer { underWay.leave() }
-        // Before the transaction, which shows nothing that is committed after it has begun.
+        // Taken before the transaction begins: progress that is written meanwhile is in the row then.
         let kept = progress.kept(of: ids)
         do {
             return try database.read { database in

@@ -14,9 +14,10 @@ final class RecordWriter: Sendable {
 
     /// Stores a new export.
     func insert(_ record: LedgerRecord, in database: Database) throws {
-        // Most columns of a new export are null, which is their default, or 0: to bind them takes as long as to store them.
+        // Most columns of a new export are null, which is the default, or 0. They are not bound, because that takes as long as to
+        // store them.
         var (zeros, columns): ([ExportColumn], [ExportColumn]) = ([], [])
-        // Of this type, because GRDB reads any other through a key path, which takes longer than to bind them.
+        // With this type, because for any other GRDB uses a key path, which takes longer than the binding.
         var values: [(any DatabaseValueConvertible)?] = []
         for column in ExportColumn.ofExport {
             let value = try record.value(of: column)

@@ -56,7 +56,7 @@ extension SQLiteLedger {
                 arguments: [id.description]
             )
             guard isKnown != nil else { return nil }
-            // The empty text is less than every id.
+            // The empty text sorts before every id.
             let place: [(any DatabaseValueConvertible)?] = [id.description, after?.description ?? ""]
             let found = try Row.fetchCursor(
                 database,
@@ -80,7 +80,7 @@ extension SQLiteLedger {
 }
 
 extension Delivery {
-    // In the order of `values`.
+    // In the same order as `values`.
     private static let columns = [
         "export_id", "id", "kind", "file_id", "caller", "request_id", "started_at", "ended_at", "coding", "range_first",
         "range_last", "bytes_sent", "file_bytes", "sha256", "resumptions", "outcome", "reason",

@@ -39,8 +39,8 @@ extension ExportEvent {
     private static let insert =
         "INSERT INTO export_event (\(names)) VALUES (\(columns.map { _ in "?" }.joined(separator: ", ")))"
 
-    /// Writes down that an export has got its present revision. The numbers grow in the order of the writes, of which there is
-    /// one at a time: that is the order of the commits.
+    /// Stores that an export has got its present revision. There is one write at a time, so the numbers grow in the order of the
+    /// commits.
     static func insert(_ export: Export, in database: Database) throws {
         let event = ExportEvent(sequence: 0, export)
         try database.cachedStatement(sql: insert)

@@ -1,7 +1,7 @@
 public import Exports
 import GRDB
 
-// Whose an upstream job is.
+// Finds out to which export an upstream job belongs.
 extension SQLiteLedger {
     public func claims(
         on upstreamIDs: [String],
@@ -15,7 +15,7 @@ extension SQLiteLedger {
             }
             let rows = try Row.fetchCursor(
                 database,
-                // Two parts: each has an index of few rows.
+                // Two queries, because each can use an index with few rows.
                 sql: """
                     \(ExportColumn.select(by: "export_unfinished"))
                     WHERE phase <> 'settled' AND phase = 'submitting' AND recovering_since IS NULL

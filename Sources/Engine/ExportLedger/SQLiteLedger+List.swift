@@ -26,7 +26,7 @@ extension SQLiteLedger {
         )
     }
 
-    /// What stands at one place of a list.
+    /// One entry of a list.
     private enum Listed {
         case snapshot(ExportSnapshot)
         case unreadable(UnreadableRow)
@@ -44,12 +44,12 @@ extension SQLiteLedger {
         let index = ListIndex(fixing: Set(fixed.keys))
         let ranges = try index.ranges(fixed, in: database)
         let least = filter.createdAfter.map(leastID) ?? ""
-        // No id is greater than a text that begins with `g`.
+        // `g` sorts after every id, because ids begin with a hexadecimal digit.
         var end = min(before?.description ?? "g", filter.createdBefore.map(leastID) ?? "g")
         var page = Page<ExportSnapshot>()
         var beyond = 0
         while true {
-            // Ended by the page: rows that cannot be read do not count, up to a number.
+            // Ends when the page is full. Rows that cannot be read do not count, up to a limit.
             let count = limit + 1 - page.values.count
             let places = try index.newest(count, of: ranges, from: least, before: end, in: database)
             for listed in try read(places) {
@@ -61,7 +61,7 @@ extension SQLiteLedger {
                     }
                     page.values.append(snapshot)
                 case .unreadable(let row):
-                    // What comes after the page is the next one's.
+                    // After the end of the page, it belongs to the next one.
                     if page.values.count < limit { page.leftOut.append(row) } else { beyond += 1 }
                 }
             }
@@ -79,7 +79,7 @@ extension SQLiteLedger {
         }
     }
 
-    /// What stands at each place, in their order. What is not known is read, all of it by one statement.
+    /// The entry at each place, in the same order. Exports without a known snapshot are read with one statement.
     private static func snapshots(
         at places: [ListIndex.Place],
         known: (ExportID, Int64) -> ExportSnapshot?,
@@ -118,7 +118,7 @@ extension SQLiteLedger {
         return found.compactMap { $0 }
     }
 
-    /// The start of every id that was made at `time`: less than all of them, greater than all that are older.
+    /// The beginning of all ids that were made at `time`: it sorts before them, and after all older ids.
     private static func leastID(at time: Timestamp) -> String {
         let digits = String(UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF, radix: 16)
         let padded = String(repeating: "0", count: 12 - digits.count) + digits

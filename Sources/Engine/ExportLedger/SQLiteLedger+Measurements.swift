@@ -23,7 +23,7 @@ extension SQLiteLedger {
                     guard let row = error.row else { throw error }
                     leftOut.append(row)
                 }
-                // What cannot be read is not measured, and must not stand in the way of others.
+                // An export that cannot be read is not measured, and must not block others.
                 try Self.setMeasurement(of: name, dueAt: nil, attempts: attempts, in: database)
             }
             return (nil, leftOut)
@@ -65,8 +65,8 @@ extension SQLiteLedger {
         }
     }
 
-    /// What an update of a record means for the measuring of its files: a success is due at once, and one whose files are
-    /// gone never again.
+    /// Updates when the files of an export are measured after a change of its record: for a new success at once, and never again when the
+    /// files are not kept any more.
     static func updateMeasurement(from before: LedgerRecord, to after: LedgerRecord, in database: Database) throws {
         if after.phase == .settled, before.phase != .settled, after.export.status.hasResult {
             try database.cachedStatement(
@@ -94,7 +94,7 @@ extension SQLiteLedger {
         }
     }
 
-    /// Ids have no character that a text in SQL could end with.
+    /// A list of SQL texts. Ids contain no quote, so they need no escaping.
     private static func list(_ ids: Set<ExportID>) -> String {
         ids.map { "'\($0)'" }.joined(separator: ", ")
     }

@@ -10,7 +10,7 @@ extension SQLiteLedger: ExportLedger {
         try await check()
         do {
             try checkPlace()
-            // SQLite writes the page that holds this number, whatever it was before; nobody reads it.
+            // A write that changes nothing: SQLite writes the page with this number even if it stays the same. Nothing reads it.
             try await writeAlone { try $0.execute(sql: "PRAGMA user_version = 0") }
             return nil
         } catch let error as LedgerError {
@@ -26,7 +26,7 @@ extension SQLiteLedger: ExportLedger {
         let (progress, records) = (progress, records)
         return try await write(.creation) { database in
             let caller = record.export.createdBy
-            // There is one write at a time: what is not claimed now is not claimed below.
+            // There is one write at a time, so the result of this check stays valid in this transaction.
             if let idempotency {
                 let claim = try Self.claim(idempotency, by: caller, since: claimsSince, in: database)
                 switch claim {
@@ -135,7 +135,7 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func nextExpiry() async throws -> Timestamp? {
-        // One that cannot be read never expires: it would be due for ever.
+        // An export that cannot be read is left out, because it would be due for ever.
         let unreadable = unreadable.exports
         return try await read { database in
             let rows = try Row.fetchCursor(
@@ -166,7 +166,7 @@ extension SQLiteLedger {
         try database.cachedStatement(sql: ExportColumn.selectOne).first([id.description], record)
     }
 
-    /// What is known of an idempotency key.
+    /// The state of an idempotency key.
     private enum Claim: Sendable {
         case export(ExportID)
         /// It was used with another request.

@@ -44,7 +44,7 @@ extension SQLiteLedger {
 
     public func refreshTokens(after: ExportID?, limit: Int) async throws -> [SealedRefreshToken] {
         let page = try await read { database in
-            // The empty text is less than every id.
+            // The empty text sorts before every id.
             let rows = try Row.fetchCursor(
                 database,
                 sql: "SELECT export_id, sealed FROM refresh_token WHERE export_id > ? ORDER BY export_id",

@@ -2,7 +2,7 @@ import Exports
 import GRDB
 
 extension LedgerRecord {
-    /// What stands in a column of the record's row.
+    /// The value of a column in the record's row.
     func value(of column: ExportColumn) throws -> DatabaseValue {
         switch column {
         case .id: export.id.description.databaseValue
@@ -62,8 +62,7 @@ extension LedgerRecord {
         }
     }
 
-    /// The columns of the table `export` but the id in which the row of this record is another than that of `earlier`, with what
-    /// is to stand there.
+    /// The columns of the table `export`, without the id, in which this record differs from `earlier`, with their new values.
     func changes(since earlier: LedgerRecord) throws -> [(column: ExportColumn, value: DatabaseValue)] {
         try ExportColumn.ofExport.dropFirst()
             .compactMap { column in
@@ -73,7 +72,7 @@ extension LedgerRecord {
             }
     }
 
-    /// Whether a structured value is the same, found without writing it out; nil for all others.
+    /// Whether a structured value is the same, compared without encoding it; nil for all other columns.
     private func isSameValue(of column: ExportColumn, in earlier: LedgerRecord) -> Bool? {
         switch column {
         case .files: export.files == earlier.export.files

@@ -50,7 +50,7 @@ extension SQLiteLedger {
             repeat { try database.execute(sql: SplitSchema.emptying) } while database.changesCount > 0
             try database.execute(sql: SplitSchema.schema)
         }
-        // New columns concern no foreign key: the whole file need not be looked through.
+        // New columns cannot break a foreign key, so the check of the whole file is skipped.
         migrator.registerMigration("14 time held back by the request budget", foreignKeyChecks: .immediate) {
             database in
             try database.execute(sql: heldSchema)
@@ -70,8 +70,8 @@ extension SQLiteLedger {
         try migrator.migrate(writer)
     }
 
-    /// Removes what belongs to an export that somebody has deleted by hand, with foreign keys off, as the `sqlite3` command has them:
-    /// the check of the whole file that follows each migration would fail of it.
+    /// Removes rows that belong to an export that somebody has deleted by hand, with foreign keys off, which is the default of the
+    /// `sqlite3` command. The check of foreign keys after each migration would fail because of such rows.
     private static func removeOrphans(_ database: Database) throws {
         guard try database.tableExists("export") else { return }
         for table in ["idempotency", "delivery", "refresh_token", "measurement"] where try database.tableExists(table) {
@@ -149,7 +149,7 @@ extension SQLiteLedger {
         CREATE INDEX idempotency_by_age ON idempotency (created_at);
         """
 
-    // Replaced by the sixth migration.
+    // The sixth migration replaces this table.
     private static let deliverySchema = """
         CREATE TABLE delivery (
             export_id TEXT NOT NULL REFERENCES export (id),
@@ -172,7 +172,7 @@ extension SQLiteLedger {
         ) STRICT, WITHOUT ROWID;
         """
 
-    // A row is written when a delivery begins, once more when it has ended, and never again.
+    // A row is written when a delivery begins, and once more when it has ended.
     private static let begunDeliverySchema = """
         CREATE TABLE begun_delivery (
             export_id TEXT NOT NULL REFERENCES export (id),
@@ -207,7 +207,7 @@ extension SQLiteLedger {
         CREATE INDEX delivery_under_way ON delivery (export_id, id) WHERE outcome = 'underWay';
         """
 
-    // The last statement: exports that were given up without files are looked after again.
+    // The last statement makes the gateway poll exports again that were given up without files.
     private static let readingSchema = """
         ALTER TABLE export ADD COLUMN readings TEXT;
         ALTER TABLE export ADD COLUMN files_pending_since INTEGER;
@@ -217,7 +217,7 @@ extension SQLiteLedger {
                 AND destination IS NULL AND reference IS NOT NULL AND notice LIKE '%"files-missing"%';
         """
 
-    // Of successes whose files were not looked at yet, or are to be tried again.
+    // Has a row for each success whose files have to be measured, for the first time or again.
     private static let measurementSchema = """
         CREATE TABLE measurement (
             export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
@@ -232,7 +232,7 @@ extension SQLiteLedger {
             WHERE phase = 'settled' AND status IN ('succeeded', 'partiallySucceeded');
         """
 
-    // Of exports that are not settled only.
+    // Has rows only for exports that are not settled.
     private static let refreshTokenSchema = """
         CREATE TABLE refresh_token (
             export_id TEXT NOT NULL PRIMARY KEY REFERENCES export (id),
@@ -245,7 +245,7 @@ extension SQLiteLedger {
         ALTER TABLE export ADD COLUMN held_seconds_since_answer INTEGER NOT NULL DEFAULT 0;
         """
 
-    // Exports that ended before each end was given a time, and each end but a success an error.
+    // For exports that ended under versions that stored no time for each end, and no error for each end without success.
     private static let endsOfOldRows = """
         UPDATE export SET completed_at = updated_at WHERE phase = 'settled' AND completed_at IS NULL;
 
@@ -260,8 +260,8 @@ extension SQLiteLedger {
         ) WHERE status = 'expired' AND error IS NULL;
         """
 
-    // `missing` counted answers; `missing_since` says for how long. The index finds whose an upstream job is; a row that
-    // cannot be read is not in it, and does not stop the migration.
+    // `missing` counted answers; `missing_since` says for how long. The index finds the export to which an upstream job
+    // belongs. A row that cannot be read is not in it, and does not stop the migration.
     private static let unconfirmedStarts = """
         ALTER TABLE export ADD COLUMN scheduled_at INTEGER;
         ALTER TABLE export ADD COLUMN upstream_submitting_since INTEGER;

@@ -11,7 +11,7 @@ extension SQLiteLedger {
         let limit = max(1, limit)
         let (progress, records) = (progress, records)
         let (page, leftOut) = try await write { database -> (TakeOverPage, [UnreadableRow]) in
-            // The empty text is less than every id.
+            // The empty text sorts before every id.
             let rows = try Row.fetchCursor(
                 database,
                 sql: """

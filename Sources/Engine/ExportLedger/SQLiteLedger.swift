@@ -40,11 +40,10 @@ public final class SQLiteLedger: Sendable {
             configuration.label = "ledger"
             configuration.busyMode = .timeout(5)
             let pool = try DatabasePool(path: path, configuration: configuration)
-            // GRDB sets NORMAL for a write-ahead log, which may lose the last commits with the power; it does so after
-            // `prepareDatabase`, so that this must come later still.
+            // With a write-ahead log, GRDB sets NORMAL, which may lose the last commits in a power failure. It does that after
+            // `prepareDatabase`, so FULL has to be set here.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            // What a savepoint needs to be undone, and what an index is sorted in, stays in memory: there may be no place for
-            // temporary files.
+            // Temporary data of savepoints and of sorting stays in memory, because there may be no directory for temporary files.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA temp_store = MEMORY") }
             try Self.migrate(pool)
             database = pool
@@ -65,7 +64,7 @@ public final class SQLiteLedger: Sendable {
         files.makePrivate()
         let identity = files.identity
         self.identity = identity
-        // From here on the `-wal` is there: when it is not at the next start, something was taken away.
+        // From now on there is a `-wal`. If it is missing at the next start, somebody has removed it.
         if let identity { try lock.mark(LedgerMarker(file: identity.ledger, state: .open)) }
         self.lock = lock
         self.files = files
@@ -79,8 +78,8 @@ public final class SQLiteLedger: Sendable {
         )
     }
 
-    /// A start that failed has closed the file again, and so moved the log of a gateway that was killed into it: that this is gone
-    /// does not mean that anything is missing.
+    /// Called when the start has failed. Closing the file has moved the write-ahead log of a killed gateway into it, so a missing log
+    /// does not mean that something is lost.
     private static func markClosed(_ files: LedgerFiles, _ lock: LedgerLock) {
         guard let number = files.number, lock.marker?.file == number, !files.hasLog else { return }
         try? lock.mark(LedgerMarker(file: number, state: .closed))
@@ -98,7 +97,7 @@ public final class SQLiteLedger: Sendable {
         committer = GroupCommitter(database, participant: progress, metrics: NOOPMetricsHandler.instance)
     }
 
-    /// A ledger that exists as long as the object: for tests and trials.
+    /// A ledger in memory, which exists as long as the object. For tests.
     public static func inMemory() throws -> SQLiteLedger {
         try SQLiteLedger(inMemory: Configuration())
     }
@@ -108,8 +107,8 @@ public final class SQLiteLedger: Sendable {
 
     deinit { close() }
 
-    /// Closes the ledger when nothing is under way any more. Everything is then in its file, and the lock file says so. Later
-    /// calls fail.
+    /// Closes the ledger after the operations under way have ended. Everything is then in its file, and the lock file says so. Later calls
+    /// fail.
     public func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         committer.close()
@@ -118,9 +117,10 @@ public final class SQLiteLedger: Sendable {
             try? database.close()
             return
         }
-        // What is lost of it when this fails is asked of the upstreams again.
+        // If this fails, the lost progress is polled from the upstreams again.
         try? writeProgress()
-        // `closed` only after SQLite has: what a kill leaves in between is taken for neither.
+        // `closed` is written only after SQLite has closed the file. A kill in between leaves `closing`: there may be a `-wal` then, or
+        // not.
         try? lock.mark(LedgerMarker(file: identity.ledger, state: .closing))
         let isClosed = (try? closePool()) != nil
         let isWhole = isClosed && files?.hasLog == false
@@ -138,8 +138,8 @@ public final class SQLiteLedger: Sendable {
     }
 
     private func closePool() throws {
-        // SQLite moves the log into the file when the last connection closes, which must be the writer: GRDB closes it first, and
-        // a reader cannot.
+        // SQLite moves the log into the file when the last connection closes, if that is a writer. GRDB closes the writer first,
+        // so the log is moved here.
         if let pool = database as? DatabasePool {
             _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
             pool.releaseMemory()
@@ -147,7 +147,7 @@ public final class SQLiteLedger: Sendable {
         try database.close()
     }
 
-    /// Throws `LedgerError` when the files are not those that were opened: what is written now would be lost with the process.
+    /// Throws `LedgerError` when the files are not those that were opened any more: new writes would be lost when the process ends.
     func checkPlace() throws {
         guard let files else { return }
         try Self.check(identity, of: files)
@@ -216,7 +216,7 @@ extension SQLiteLedger {
         try naming(.export, row, id: nil) { try LedgerRecord(row) }
     }
 
-    /// Reads a row; what cannot be read is named in the error.
+    /// Reads a row. An error names the row and the column that cannot be read.
     static func naming<Value>(
         _ table: UnreadableRow.Table,
         _ row: Row,
@@ -238,17 +238,17 @@ extension SQLiteLedger {
         var values: [Value] = []
         var leftOut: [UnreadableRow] = []
         var hasMore = false
-        /// After which id the next page goes on, where this one ends in a stretch of rows that cannot be read.
+        /// The id after which the next page begins, where this page ends among rows that cannot be read.
         var stoppedAt: ExportID?
     }
 
-    /// After so many rows that cannot be read a page ends, however few values it has: what one call may cost is bounded. Only rows
-    /// whose very ids cannot be read are passed over without an end, because no page could begin there.
+    /// A page ends after this many rows that cannot be read, however few values it has, so that the cost of one call is bounded. Rows
+    /// whose ids cannot be read do not end a page, because the next page could not begin there.
     static let mostLeftOut = 1000
 
-    /// Reads rows until there are `limit` values, and whether there is another one. Rows that cannot be read are left out.
+    /// Reads rows until there are `limit` values, and checks whether there are more. Rows that cannot be read are left out.
     ///
-    /// - Parameter id: The column of the id by which pages are told apart; nil where there is one page.
+    /// - Parameter id: The column of the id after which the next page begins; nil where there is one page only.
     static func page<Value: Sendable>(
         _ rows: RowCursor,
         limit: Int,
@@ -266,7 +266,7 @@ extension SQLiteLedger {
                 }
                 page.values.append(value)
             } catch let error as LedgerError where error.row != nil {
-                // What comes after the page is the next one's.
+                // After the end of the page, it belongs to the next one.
                 if page.values.count < limit, let row = error.row { page.leftOut.append(row) } else { beyond += 1 }
                 guard page.leftOut.count + beyond >= mostLeftOut, let id else { continue }
                 guard page.values.count < limit else {

@@ -1,10 +1,10 @@
-/// The thirteenth migration: what an export was asked for in a table of its own, a row for each change that callers can see, and
-/// what leases and retention need. Never edited.
+/// The thirteenth migration: a table for the create requests, a row for each change that callers can see, and the columns for leases
+/// and retention. Never edited.
 ///
-/// Every export gets a number, by which the two tables are joined: in the order of the ids, so that what is near in a list is
-/// near in the file. Short columns come first, because SQLite reads a row from its beginning.
+/// Every export gets a number, by which the two tables are joined. The numbers are in the order of the ids, so that exports that are
+/// near in a list are near in the file. Short columns come first, because SQLite reads a row from its beginning.
 enum SplitSchema {
-    /// Numbers are never given out twice, whatever is deleted.
+    /// A number is never used again, even after its export was deleted.
     static let copy = """
         CREATE TABLE split_export (
             key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -25,8 +25,8 @@ enum SplitSchema {
             SELECT row_number() OVER (ORDER BY id), source, plan FROM export ORDER BY id;
         """
 
-    /// To be repeated until nothing is deleted, before the table is dropped: to be able to undo that, SQLite keeps all of its pages
-    /// in memory.
+    /// To be repeated until nothing is deleted, before the table is dropped. To drop a full table, SQLite would keep all its pages in
+    /// memory, to be able to undo it.
     static let emptying = "DELETE FROM export WHERE id IN (SELECT id FROM export ORDER BY id LIMIT 5000)"
 
     static let schema = """
@@ -121,7 +121,7 @@ enum SplitSchema {
         readings TEXT
         """
 
-    /// The first words of the lines.
+    /// The names of the columns: the first word of each line.
     private static let names = (columns + ",\n" + longColumns).split(separator: "\n")
         .compactMap { $0.split(separator: " ").first }
         .joined(separator: ", ")

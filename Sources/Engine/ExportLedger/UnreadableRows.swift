@@ -3,7 +3,7 @@ import Logging
 import Metrics
 import Synchronization
 
-/// A row that no version of the gateway can have written like this, or only a newer one.
+/// A row that cannot be read: it is damaged, or a newer version has written it.
 struct UnreadableRow: Sendable, Hashable {
     enum Table: String, Sendable, CaseIterable {
         case export
@@ -13,7 +13,7 @@ struct UnreadableRow: Sendable, Hashable {
     }
 
     var table: Table
-    /// The export that the row is about, as it stands in it.
+    /// The export's id, as the row has it.
     var export: String
     /// The row's own id, where it is not the export's.
     var id: String?
@@ -40,7 +40,7 @@ final class UnreadableRows: Sendable {
         meters = Dictionary(
             uniqueKeysWithValues: UnreadableRow.Table.allCases.map { table in
                 let meter = Meter(
-                    label: "export_gateway_ledger_unreadable_rows",
+                    label: "export_gateway_ledger_rows_unreadable",
                     dimensions: [("table", table.rawValue)],
                     factory: metrics
                 )

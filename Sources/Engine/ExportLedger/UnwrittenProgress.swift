@@ -16,7 +16,7 @@ import Synchronization
 ///
 /// An entry is valid for the row that it was read from. When the row has other progress, the entry does not count any more.
 final class UnwrittenProgress: Sendable {
-    /// The progress of a tracked record that has a value everywhere.
+    /// The scheduling progress of a tracked record, where every value is set.
     struct Values: Sendable, Hashable {
         var observedAt: Timestamp
         var nextActionAt: Timestamp
@@ -54,10 +54,10 @@ final class UnwrittenProgress: Sendable {
     }
 
     fileprivate struct Entry: Sendable {
-        /// What the row has.
+        /// The values in the row.
         var stored: Values
         var present: Values
-        /// Who has another one must not find this progress in its row.
+        /// The entry is valid only for a row with the same epoch.
         var leaseEpoch: Int64
 
         func merged(_ record: LedgerRecord) -> LedgerRecord {
@@ -70,14 +70,14 @@ final class UnwrittenProgress: Sendable {
 
     private struct State {
         var entries: [ExportID: Entry] = [:]
-        /// What the writes of the present group change, in their order: known to the writes after them.
+        /// The changes by the writes of the present group, in their order. Later writes of the group see them.
         var staged: [(id: ExportID, entry: Entry?)] = []
-        /// How many of them are of earlier writes than the present one.
+        /// How many of them belong to writes before the present one.
         var mark = 0
         /// How many lists are being read.
         var lists = 0
-        /// What was kept since the first of them began and has been written since, or was replaced by what another row has: a
-        /// list may still see the row that it belongs to.
+        /// Entries that were written or replaced since the first of these lists began. A list may still read the older row that such
+        /// an entry belongs to.
         var former: [ExportID: [Entry]] = [:]
         var formerCount = 0
 
@@ -88,17 +88,17 @@ final class UnwrittenProgress: Sendable {
         }
     }
 
-    /// Where more rows than this are written while lists are read one after the other without a pause, what they show of the
-    /// others' `observedAt` may be that of the row.
+    /// The most such entries. If more rows are written while lists are read without a pause, a list may show the `observedAt` of a row,
+    /// which is older.
     static let mostFormer = 10_000
 
     private let state = Mutex(State())
 
-    /// For how many exports something is kept.
+    /// The number of exports with an entry.
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// What is kept of some exports, to be added to rows that are read by a transaction that has not begun yet: what is written
-    /// meanwhile is in its row then, and does not fit any more.
+    /// The entries of some exports, to be combined with rows that a later transaction reads. An entry that is written meanwhile is in the
+    /// row then, and is not valid for it any more.
     func kept(of ids: some Sequence<ExportID>) -> Kept {
         state.withLock { state in
             var kept = Kept()
@@ -107,7 +107,7 @@ final class UnwrittenProgress: Sendable {
         }
     }
 
-    /// What was kept of some exports at one moment.
+    /// The entries of some exports at one moment.
     struct Kept: Sendable {
         fileprivate var entries: [ExportID: Entry] = [:]
 
@@ -128,8 +128,8 @@ final class UnwrittenProgress: Sendable {
         }
     }
 
-    /// When the upstream last confirmed the status of an export with this row, which may have been written meanwhile: what was
-    /// told of it once is not taken back.
+    /// When the upstream last confirmed the status of an export, for a row that a list has read. Never earlier than what was shown before,
+    /// even if the row was written meanwhile.
     func observedAt(of id: ExportID, _ row: Row) -> Timestamp? {
         let (entry, former) = state.withLock { ($0.entries[id], $0.former[id]) }
         guard entry != nil || former != nil else { return row.time(.observedAt) }
@@ -144,7 +144,7 @@ final class UnwrittenProgress: Sendable {
 
     // MARK: In the transaction of a group
 
-    /// The record of a row, as a write sees it.
+    /// The record of a row with the progress that is not written yet.
     func current(_ stored: LedgerRecord) -> LedgerRecord {
         let id = stored.export.id
         let entry = state.withLock { state in
@@ -154,7 +154,7 @@ final class UnwrittenProgress: Sendable {
         return entry?.merged(stored) ?? stored
     }
 
-    /// Keeps what `after` has beyond `before`, if that is progress and nothing else. False where the row must be written.
+    /// Keeps the difference between `before` and `after`, if it is only scheduling progress. Returns false where the row must be written.
     func keep(_ after: LedgerRecord, since before: LedgerRecord, row stored: LedgerRecord) -> Bool {
         guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt,
             new.heldSeconds - old.heldSeconds < ExportProgress.mostUnwrittenHeldSeconds
@@ -166,7 +166,7 @@ final class UnwrittenProgress: Sendable {
         return true
     }
 
-    /// The row is written: what was kept is in it.
+    /// To be called when the row is written: the entry is in it then.
     func isWritten(_ id: ExportID) { stage(id, nil) }
 
     private func stage(_ id: ExportID, _ entry: Entry?) {
@@ -178,10 +178,10 @@ final class UnwrittenProgress: Sendable {
 
     // MARK: At the end
 
-    /// The most rows that the end of the ledger waits for: about a second's work. The rest is asked of the upstreams again.
+    /// The most rows that are written when the ledger is closed: about one second of work. The rest is polled from the upstreams again.
     static let lastWrites = 10_000
 
-    /// Writes what is kept into its rows, for at most so many exports.
+    /// Writes the entries of at most `limit` exports into their rows.
     func write(to database: Database, limit: Int = lastWrites) throws {
         let statement = try database.cachedStatement(
             sql: """

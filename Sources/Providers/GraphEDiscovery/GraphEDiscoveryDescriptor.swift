@@ -27,11 +27,11 @@ enum GraphEDiscoveryDescriptor {
         capabilities.batchObserve = true
         capabilities.reconcile = true
         capabilities.multipleFiles = true
-        // Storage links are resumable (`Upstream-GraphEDiscovery, Pre-signed links`). The proxy may send the whole file
-        // instead, which the contract allows.
+        // Storage links serve parts (`Upstream-GraphEDiscovery, Pre-signed links`). The proxy may send the whole file instead,
+        // which the contract allows.
         capabilities.rangeDownload = true
-        // Links of 14 days and packages of 30 are reported (`Upstream-GraphEDiscovery, Pre-signed links`); a link of some hours
-        // is simply asked for again. The shorter of the two is promised.
+        // Links are reported to last 14 days, and packages 30 (`Upstream-GraphEDiscovery, Pre-signed links`). The shorter time
+        // is declared. A link that expires within hours is requested again.
         capabilities.downloadLifetime = .seconds(14 * 86_400)
         capabilities.formats = GraphEDiscoveryOptions.exportFormats
         return capabilities

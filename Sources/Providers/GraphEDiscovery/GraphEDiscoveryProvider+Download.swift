@@ -4,7 +4,7 @@ import UpstreamHTTP
 
 /// From a file's name to its bytes: a link that is minted for this download, and what its host wants to be shown.
 extension GraphEDiscoveryProvider {
-    /// A download link: never written down.
+    /// A download link: never stored.
     struct FileLink {
         var url: UpstreamURL
         /// The size that the export's record has; where it has none, the one that the operation tells.

@@ -45,7 +45,7 @@ extension GraphEDiscoveryProvider {
             },
             visit: { visit($0) == .goOn }
         )
-        // An entry that cannot be read may be the one that is looked for.
+        // An entry that cannot be read may be the operation that is searched for.
         return reading.end == .stopped || reading.end == .complete && reading.unreadable == 0
     }
 
@@ -96,7 +96,7 @@ extension GraphEDiscoveryProvider {
         var refusal: ProviderError?
         var pages = 0
         do throws(ProviderError) {
-            // An operation may stand at the end of a long list: single reads are cheaper than many pages.
+            // An operation may be at the end of a long list. Single reads are cheaper than many pages.
             let limit = min(Self.pageLimit, max(1, wanted.count / 2))
             _ = try await eachPage(of: caseID, limit: limit, context: context) { page in
                 pages += 1
@@ -107,11 +107,11 @@ extension GraphEDiscoveryProvider {
                 return seen.count == wanted.count ? .stop : .goOn
             }
         } catch  where error.isOwnWait {
-            // What was seen by then is known all the same.
+            // The operations that were read before the error are still used.
             refusal = error
         } catch {
-            // Where asking once more makes no sense now, the same answer stands for all; else each is asked for alone.
-            // The page that failed was a call too.
+            // If another call would fail in the same way, all references get this error. Otherwise each one is read alone.
+            // The page that failed counts as a call.
             guard error.isRetryable || error.code == .unauthenticated else { return ([:], pages + 1) }
             return (Dictionary(references.map { ($0, .failure(error)) }) { $1 }, pages + 1)
         }

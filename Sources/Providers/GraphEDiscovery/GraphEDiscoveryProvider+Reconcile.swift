@@ -7,12 +7,12 @@ extension GraphEDiscoveryProvider {
     /// So many operations that the list shows in part are read one by one.
     private static var singleReads: Int { 5 }
 
-    /// Looks through the case's operations for the marker. Lists are known to come without descriptions: where an operation
+    /// Searches the case's operations for the marker. Lists are known to come without descriptions: where an operation
     /// tells none, it is ours if it is the only one of this kind and name that was created after the attempt began, by this
     /// connection's identity, and that no other export can have. The `ediscovery` dialect's list is known to fail
     /// (`Upstream-GraphEDiscovery, Listing`); then its error is thrown.
     ///
-    /// Throws `ambiguous`, too, where there is more to look through than the gateway reads.
+    /// Throws `ambiguous`, too, where there are more operations than the gateway reads.
     public func reconcile(
         _ plan: ExportPlan,
         marker: SubmissionMarker,
@@ -71,7 +71,7 @@ extension GraphEDiscoveryProvider {
             if isWholeList { return nil }
             throw ProviderError(
                 .ambiguous,
-                "The case has more operations than the gateway looks through, and the export is not among those that it saw."
+                "The case has more operations than the gateway reads, and the export is not among those that it saw."
             )
         }
         let reference = request.reference(to: found.id)

@@ -101,7 +101,7 @@ public struct GraphEDiscoveryProvider: UpstreamProvider {
                 }
                 break
             }
-            // Only within a part is there something that would have to begin anew.
+            // Each part is a series of its own: only the calls of one part depend on each other.
             context.series = nil
         }
         return results
@@ -126,7 +126,7 @@ public struct GraphEDiscoveryProvider: UpstreamProvider {
         }
         return order.flatMap { caseID -> [ObservationPart] in
             let members = cases[caseID] ?? []
-            // The list told too little of these when it was read last.
+            // For these, the list did not have enough information when it was read last.
             let unclear = members.filter { turns.isUnclear($0) }
             let listed = members.filter { !turns.isUnclear($0) }
             let isListed = settings.dialect == .security && !caseID.isEmpty && listed.count > 1
@@ -199,7 +199,7 @@ public struct GraphEDiscoveryProvider: UpstreamProvider {
             do throws(ProviderError) {
                 if case .body(let body) = try await fetch(known, range: range, context: context) { return body }
             } catch {
-                // A fresh link would not help.
+                // A new link would not help.
                 if error.isRetryable || error.code == .invalid { throw error }
             }
             recent.remove(reference, context.authorization)

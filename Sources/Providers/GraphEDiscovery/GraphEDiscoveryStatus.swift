@@ -61,7 +61,7 @@ extension CaseOperation {
             observation.files = files
             observation.filesPending = files.isEmpty
         case .ediscovery:
-            // Always one zip (`Upstream-GraphEDiscovery, Files`); its link is asked for when it is opened.
+            // Always one ZIP file (`Upstream-GraphEDiscovery, Files`). Its link is requested when it is opened.
             let name = outputName ?? reference.outputName ?? "export"
             let fileName =
                 name.lowercased().hasSuffix(".zip")

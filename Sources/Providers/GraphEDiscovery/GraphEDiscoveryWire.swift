@@ -111,7 +111,7 @@ enum OperationLocation {
         text.utf8.allSatisfy { UUIDText.isHexDigit($0) || $0 == UInt8(ascii: "-") } && normalized(text).utf8.count == 32
     }
 
-    /// The ways in which one id may have been written down, its own first.
+    /// The ways in which one id may have been stored, its own first.
     static func spellings(of id: String) -> [String] {
         let digits = Array(normalized(id))
         guard digits.count == 32 else { return [id] }

@@ -44,7 +44,7 @@ final class ObservationTurns: Sendable {
     }
 
     private struct State {
-        // What nobody asks for any more is in the older half, which is dropped when the newer one is full.
+        // Entries that are not used any more stay in the older half, which is dropped when the newer half is full.
         private var newer: [Key: Entry] = [:]
         private var older: [Key: Entry] = [:]
         var turns: UInt64 = 0
@@ -77,7 +77,7 @@ final class ObservationTurns: Sendable {
                     )
                 }
                 .sorted { $0.age < $1.age }
-            // When each part has its turn, if all before it are asked for with one call each.
+            // The turn of each part, if all parts before it need one call each.
             var counts: [CallerShare?: Int] = [:]
             return standing.enumerated()
                 .map { age, one in

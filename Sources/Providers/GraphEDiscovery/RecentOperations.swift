@@ -23,7 +23,7 @@ final class RecentOperations: Sendable {
     func operation(_ reference: UpstreamReference, _ authorization: Secret?, at now: Timestamp) -> CaseOperation? {
         entries.withLock { entries in
             let key = Key(reference: reference, authorization: authorization)
-            // A clock that was set back must not prolong it.
+            // If the clock was set back, the entry is not kept for longer.
             guard let entry = entries[key], entry.at <= now, now - entry.at < Self.lifetime else {
                 entries[key] = nil
                 return nil
@@ -52,7 +52,7 @@ final class RecentOperations: Sendable {
     func dropExpired(at now: Timestamp) {
         entries.withLock { entries in
             guard !entries.isEmpty else { return }
-            // A clock that was set back must not prolong it.
+            // If the clock was set back, the entry is not kept for longer.
             entries = entries.filter { $0.value.at <= now && now - $0.value.at < Self.lifetime }
         }
     }

@@ -60,7 +60,7 @@ enum IntuneFailure {
         during step: UpstreamStep
     ) -> ProviderError.Code {
         if response.status == 500, step != .storage, asksToWait(body) { return .throttled }
-        // Intune's other calls say in this way that there is no such thing.
+        // This is Intune's answer for something that does not exist.
         if response.status == 400, step == .read, body.has("ResourceNotFound") { return .notFound }
         return AnswerTable.meaning(of: response, during: step)
     }

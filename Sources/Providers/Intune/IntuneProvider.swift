@@ -48,7 +48,7 @@ public struct IntuneProvider: UpstreamProvider {
         return Submission(
             reference: reference,
             observation: job.flatMap { job in
-                // An answer without a status tells nothing of how the job stands.
+                // An answer without a status says nothing about the state of the job.
                 job.status == nil ? nil : observation(of: job, reference, response)
             }
         )
@@ -130,7 +130,7 @@ public struct IntuneProvider: UpstreamProvider {
 
     private func call(_ operation: String, _ method: UpstreamRequest.Method, _ url: UpstreamURL) -> UpstreamRequest {
         var request = UpstreamRequest(operation, method, url, bearer: settings.scope)
-        // Without it, Graph hides every status that was added later behind unknownFutureValue.
+        // Without this preference, Graph shows newer statuses only as unknownFutureValue.
         request.headers = [("Prefer", "include-unknown-enum-members"), ("Accept", "application/json")]
         return request
     }

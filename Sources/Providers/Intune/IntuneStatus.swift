@@ -30,7 +30,7 @@ extension IntuneJob {
         switch observation.status {
         case .succeeded:
             guard url != nil else {
-                // The link comes with a later poll of the same job (`Upstream-Intune, Status`): another job would be no better.
+                // A later poll of the same job will have the link (`Upstream-Intune, Status`), so the job is not replaced.
                 observation.status = .running
                 observation.pollAfter = retryAfter
                 return observation

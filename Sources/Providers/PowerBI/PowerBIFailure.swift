@@ -138,7 +138,8 @@ enum PowerBIFailure {
     }
 
     private static func byStatus(_ response: UpstreamResponse, _ step: UpstreamStep, _ asked: Asked) -> ProviderError {
-        // A file that may not be read and one that is no longer there look alike: who opens it asks for the export then.
+        // The answer is the same for a forbidden file and for one that is not kept any more. The caller of this polls the
+        // export to find out.
         if response.status == 403, step == .file { return ProviderError(.gone, noFile) }
         let code = AnswerTable.meaning(of: response, during: step)
         return ProviderError(code, detail(of: code, response, step, asked))

@@ -48,7 +48,7 @@ struct PowerBIFormat: Sendable {
             fileExtension: ".pdf",
             settings: pdf
         ),
-        // One page comes as .png, several as .zip.
+        // One page is a .png file, several pages are a .zip file.
         PowerBIFormat(name: "PNG", reportTypes: [.powerBIReport]),
         PowerBIFormat(
             name: "IMAGE",

@@ -51,7 +51,7 @@ public struct PowerBIProvider: UpstreamProvider {
         return Submission(
             reference: reference,
             observation: export.flatMap { export in
-                // An answer without a status tells nothing of how the job stands.
+                // An answer without a status says nothing about the state of the job.
                 export.status == nil ? nil : export.observation(of: reference, retryAfter: response.retryAfter)
             }
         )
@@ -141,7 +141,7 @@ public struct PowerBIProvider: UpstreamProvider {
         )
         guard download.isFile else {
             let error = failure(await download.collected(), during: .file)
-            // A 403 may mean either: the engine asks what has become of the export.
+            // 403 may mean that the file is forbidden or gone. The engine polls the export to find out.
             if error.code == .gone, error.upstream?.status == 403 {
                 throw PowerBIFailure.forbiddenFile(upstream: error.upstream)
             }

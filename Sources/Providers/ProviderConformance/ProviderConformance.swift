@@ -46,7 +46,7 @@ public struct ProviderConformance: Sendable {
             do {
                 try await examination.run()
             } catch is Examination.Ended {
-                // What ended it has been reported.
+                // The reason has been reported.
             } catch {
                 examination.report("the check can be carried out", found: error)
             }

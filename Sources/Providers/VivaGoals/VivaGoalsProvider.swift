@@ -49,7 +49,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
         return Submission(
             reference: reference,
             observation: job.flatMap { job in
-                // An answer without a status tells nothing of how the job stands.
+                // An answer without a status says nothing about the state of the job.
                 job.status == nil ? nil : job.observation(of: reference, retryAfter: response.retryAfter)
             }
         )
@@ -112,7 +112,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
     /// (`Upstream-Graph, Paging`).
     private func jobs(of organizationID: String, context: CallContext) async throws(ProviderError) -> [VivaGoalsJob] {
         var jobs: [VivaGoalsJob] = []
-        // Only this property can be filtered by: any other is refused (`Upstream-VivaGoals, Errors`).
+        // Viva Goals filters by this property only, and refuses any other (`Upstream-VivaGoals, Errors`).
         let filter = (name: "$filter", value: "goalsOrganizationId eq '\(organizationID)'")
         let reading = try await client.readList(
             call("viva-goals.list", .get, query: [filter]),
@@ -213,7 +213,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
             settings.apiRoot.appending(path: VivaGoalsLocation.path + path, query: query),
             bearer: settings.scope
         )
-        // Without it, Graph hides every status that was added later behind unknownFutureValue.
+        // Without this preference, Graph shows newer statuses only as unknownFutureValue.
         request.headers.append((name: "Prefer", value: "include-unknown-enum-members"))
         return request
     }

@@ -12,8 +12,8 @@ import SystemCrypto
 /// A stand-in for Entra ID, Microsoft Graph, Power BI and their download hosts, on sockets of its own.
 ///
 /// It answers as the services are documented and recorded to answer, quirks included, and misbehaves where a rule says
-/// so. Jobs need no timers: what they show is computed from the time source when somebody looks, so that a manual clock
-/// finishes them at once.
+/// so. Jobs need no timers: their state is computed from the time source when it is read, so that a manual clock finishes
+/// them at once.
 public final class MicrosoftSandbox: Service, Sendable {
     private let world: World
 
@@ -56,7 +56,7 @@ public final class MicrosoftSandbox: Service, Sendable {
                 let application = try application(for: listener)
                 group.addTask { try await application.run() }
             }
-            // An error of one ends the others.
+            // An error of one server ends the others.
             while try await group.next() != nil {}
         }
     }
@@ -113,7 +113,7 @@ extension SandboxTLS {
             certificateChain: try NIOSSLCertificate.fromPEMFile(certificateFile).map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: keyFile, format: .pem))
         )
-        // Idle clients do not answer the end of a session, and would hold up the sandbox's own.
+        // Short, because idle clients do not answer TLS's closing message, and the sandbox would wait for them when it ends.
         configuration.shutdownTimeout = .milliseconds(100)
         return configuration
     }

@@ -15,8 +15,8 @@ struct SandboxContext: RequestContext {
 
 /// Closes the whole connection when the caller has closed its half.
 ///
-/// Hummingbird keeps half-closed connections open to finish answers. A stalled download would then never learn that its
-/// reader is gone.
+/// Hummingbird keeps half-closed connections open to finish answers. Then a stalled download would never end when its reader has
+/// left.
 final class HalfCloseHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Never
 

@@ -1,6 +1,6 @@
 import SystemCrypto
 
-/// How a sandbox listens and how fast its world turns.
+/// Where a sandbox listens, and how long its jobs, tokens and links last.
 public struct SandboxSettings: Sendable {
     /// The address all three listeners bind to.
     public var host = "127.0.0.1"

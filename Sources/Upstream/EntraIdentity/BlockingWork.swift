@@ -2,15 +2,15 @@ import Dispatch
 import Exports
 import Synchronization
 
-/// Work that blocks its thread, such as files and hardware modules: one piece after the other, beside the few threads that
-/// everything else runs on.
+/// Runs work that blocks its thread, such as reading files and using hardware modules, one piece after the other. It runs on its own
+/// queue, so that it does not block the threads of Swift's tasks.
 struct BlockingWork: Sendable {
     private let queue: DispatchQueue
 
     init(label: String) { queue = DispatchQueue(label: label) }
 
-    /// What `work` gives or throws. Throws `transient` when the task is cancelled: what blocks then goes on alone, and what
-    /// has not begun is left out.
+    /// Returns or throws what `work` does. Throws `transient` when the task is cancelled: work that has begun continues without a
+    /// waiter, and work that has not begun is skipped.
     func run<Value: Sendable>(
         _ work: @escaping @Sendable () throws(ProviderError) -> Value
     ) async throws(ProviderError) -> Value {
@@ -29,14 +29,14 @@ struct BlockingWork: Sendable {
             }
         } onCancel: {
             answer.give(
-                .failure(ProviderError(.transient, "The call was given up.", cause: CancellationError()))
+                .failure(ProviderError(.transient, "The call was cancelled.", cause: CancellationError()))
             )
         }
         return try result.get()
     }
 }
 
-/// One answer for one asker: the first that is given counts.
+/// One result for one waiter. Only the first result that is given counts.
 private final class Answer<Value: Sendable>: Sendable {
     private typealias Continuation = CheckedContinuation<Result<Value, ProviderError>, Never>
 
@@ -52,7 +52,7 @@ private final class Answer<Value: Sendable>: Sendable {
         state.withLock { if case .awaited = $0 { true } else { false } }
     }
 
-    /// False when the answer was there already, and has been passed on.
+    /// False when the result was there already: it was passed to `continuation`.
     func wait(_ continuation: CheckedContinuation<Result<Value, ProviderError>, Never>) -> Bool {
         let given = state.withLock { state -> Result<Value, ProviderError>? in
             if case .given(let result) = state { return result }

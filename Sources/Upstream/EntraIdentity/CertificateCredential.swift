@@ -4,19 +4,18 @@ public import Logging
 import Synchronization
 public import SystemCrypto
 
-/// A certificate and its key, as an application's proof. They are read anew when their files or the passphrase have
-/// changed.
+/// A certificate and its key, by which an application signs in. They are read again when their files or the passphrase have changed.
 ///
-/// A file that is being replaced may not fit its other half for a moment, and a new certificate may not be valid yet: as
-/// long as the former pair is valid, it is used until the new one can be.
+/// While files are replaced, the key and the certificate may not match for a moment, and a new certificate may not be valid yet. The
+/// former pair is used until the new one can be used, as long as it is valid.
 public final class CertificateCredential: Sendable {
-    /// Where the key and the certificate lie, and how the assertion is made.
+    /// Where the key and the certificate are, and how the assertion is made.
     public struct Settings: Sendable {
         /// The key: a path, or a URI such as `pkcs11:token=…`; see `KeyMaterial.open`.
         public var key: String
-        /// The certificate, where it does not lie beside the key.
+        /// The certificate, where it is not in the same place as the key.
         public var certificate: String?
-        /// What opens the key, where it is encrypted; the PIN of a module.
+        /// The passphrase of an encrypted key, or the PIN of a hardware module.
         public var passphrase: SecretSource?
         public var algorithm: SignatureAlgorithm
         /// Whether the assertion carries the certificates themselves (`x5c`).
@@ -84,17 +83,17 @@ public final class CertificateCredential: Sendable {
         self.open = open
     }
 
-    /// Finds out whether an assertion could be signed now, and by which certificate. Throws the error that says which part is in
-    /// the way.
+    /// Checks whether an assertion could be signed now, and returns the certificate. Throws the error that says which part cannot be
+    /// used.
     ///
-    /// Blocks its thread while files are read and a hardware module answers: for the start, when nothing else goes on.
+    /// Blocks its thread while files are read and a hardware module answers. For the start of the process only, when nothing else runs.
     @discardableResult
     public func check() throws(KeyMaterialError) -> Certificate {
         try material().requireValidity(at: time.now().milliseconds / 1000)
     }
 
-    /// An assertion for one request to `audience`, made on a thread of this credential's own: a module that hangs stops
-    /// nobody else.
+    /// An assertion for one request to `audience`. It is made on a thread of this credential, so that a module that hangs does not block
+    /// others.
     ///
     /// Throws `unauthenticated` when the key or the certificate cannot be used, and `transient` when the task is cancelled.
     func assertion(audience: String, clientID: String) async throws(ProviderError) -> Secret {
@@ -117,7 +116,7 @@ public final class CertificateCredential: Sendable {
             do throws(CryptoError) {
                 return try assertion.signed(by: material.key, material.certificates)
             } catch {
-                // A module may have lost its login or its key: the next call opens it anew.
+                // The module may have lost its login or its key. The next call opens it again.
                 opened.withLock { $0 = nil }
                 throw KeyMaterialError(.signingFailed, .key, reason: error.reason)
             }
@@ -128,7 +127,7 @@ public final class CertificateCredential: Sendable {
             )
             throw ProviderError(
                 .unauthenticated,
-                "The certificate by which the gateway signs in cannot be used (\(error.label)); its operator has to see to it.",
+                "The gateway's certificate for signing in cannot be used (\(error.label)). The gateway's operator has to fix it.",
                 cause: error
             )
         }
@@ -150,7 +149,7 @@ public final class CertificateCredential: Sendable {
             } catch {
                 guard let former else { throw error }
                 logger.warning(
-                    "The connection's certificate was replaced by one that cannot be used; the former one still is",
+                    "The connection's certificate was replaced by one that cannot be used; the former one is still used",
                     metadata: ["reason": .string(error.label), "part": .string(error.part.rawValue)]
                 )
                 return former
@@ -158,7 +157,7 @@ public final class CertificateCredential: Sendable {
         }
     }
 
-    /// What tells one state of the files from another: a digest of all bytes. What is no file is taken not to change.
+    /// A digest of all bytes of the files, by which a change is noticed. A hardware module is assumed not to change.
     private func fingerprint(_ passphrase: Secret?) -> [UInt8] {
         var hash = SHA256()
         let names = [settings.key, settings.certificate].compactMap { $0 }

@@ -5,17 +5,17 @@ import SystemCrypto
 
 /// The JWT by which an application signs in with its certificate (`Upstream-EntraID, Client assertion`).
 struct ClientAssertion {
-    /// How long it is good for: what MSAL asks for (`Upstream-EntraID, Client assertion`).
+    /// How long it is valid: as long as MSAL's are (`Upstream-EntraID, Client assertion`).
     static let life = Duration.seconds(600)
 
     var algorithm: SignatureAlgorithm
-    /// Whether the certificates go along (`x5c`), for applications that trust a subject name and issuer.
+    /// Whether the certificates are included (`x5c`), for applications that trust a subject name and issuer.
     var sendsChain: Bool
     /// The token endpoint's address.
     var audience: String
     var clientID: String
     var now: Timestamp
-    /// 16 random bytes: an assertion is good once.
+    /// 16 random bytes: an assertion is accepted once.
     var id: [UInt8]
 
     /// The signed assertion, without padding anywhere. `certificates` has the key's own first.
@@ -28,7 +28,7 @@ struct ClientAssertion {
             }
         }
         if sendsChain {
-            // RFC 7515, 4.1.6: base 64, not base 64 URL.
+            // RFC 7515, 4.1.6: Base64, not Base64url.
             header["x5c"] = .array(certificates.map { .string(Data($0.der).base64EncodedString()) })
         }
         let seconds = now.milliseconds / 1000

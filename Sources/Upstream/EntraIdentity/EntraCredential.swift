@@ -1,21 +1,21 @@
 import Exports
 import UpstreamHTTP
 
-/// How an application proves to Entra ID who it is: one case for each kind of proof.
+/// How an application signs in to Entra ID: one case for each kind of credential.
 ///
-/// The v2 token endpoint takes every kind as form parameters, so a further kind is a further case here and nothing else
+/// The v2 token endpoint accepts every kind as form parameters, so a further kind needs only a further case here
 /// (`Upstream-EntraID, Token endpoint`).
 public enum EntraCredential: Sendable {
     /// The application's client secret: its value, not its id.
     case clientSecret(SecretSource)
     /// A certificate that is registered with the application.
     case certificate(CertificateCredential)
-    /// A token of another issuer, in a file that is kept fresh: workload identity federation.
+    /// A token of another issuer, in a file that somebody renews: workload identity federation.
     case federatedToken(FederatedTokenFile)
 
-    /// The parameters that carry the proof, made for one request to `audience`, the token endpoint's own address.
+    /// The form parameters of the credential, made for one request to `audience`, the address of the token endpoint.
     ///
-    /// Throws `unauthenticated` when there is nothing to prove it with: a certificate that has expired, a file that is gone.
+    /// Throws `unauthenticated` when the credential cannot be used: a certificate has expired, or a file is missing.
     func parameters(
         audience: String,
         clientID: String

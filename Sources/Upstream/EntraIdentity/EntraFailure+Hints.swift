@@ -1,9 +1,9 @@
 extension EntraFailure {
-    /// What to change, and where: a sentence or two for whoever reads the error.
+    /// What to change, and where: one or two sentences for the reader of the error.
     static func hint(_ number: Int64?, _ code: String) -> String {
-        // 700023 stands for two things; as a scope without a resource it comes with this word.
+        // 700023 has two meanings. For a scope without a resource, the code is `invalid_scope`.
         if code == "invalid_scope" { return scopeHint }
-        return number.flatMap { hints[$0] } ?? "See upstream for Entra ID's own words."
+        return number.flatMap { hints[$0] } ?? "See upstream for Entra ID's own message."
     }
 
     private static let scopeHint = "The scope is not valid; for an application it ends in /.default."
@@ -11,7 +11,7 @@ extension EntraFailure {
         "The service is not present in this tenant; an administrator must add its service principal."
     private static let disabledApplication = "The application is disabled in this tenant."
     private static let secondFactor =
-        "The user has to sign in with a second factor, and to send the token that comes of it."
+        "The user has to sign in with a second factor, and to send the token that this gives."
     private static let unassigned =
         "The service gives tokens only to applications that are assigned to it: see \"Assignment required\" of its enterprise application."
     private static let unusedToken = "The refresh token had not been used for too long."
@@ -31,16 +31,16 @@ extension EntraFailure {
         700_027: "The certificate is not registered with the application, or has expired there.",
         700_030:
             "The application does not trust the certificate's subject name: see its trusted subject names and sendChain.",
-        50_012: "The assertion's signature does not fit the certificate that is registered.",
+        50_012: "The assertion's signature does not match the certificate that is registered.",
         700_021:
-            "The assertion is another application's than clientId names: what signs, or the token in tokenFile, has to be this application's.",
+            "The assertion is not for the application in clientId: the certificate, or the token in tokenFile, has to belong to that application.",
         700_023:
             "The assertion was made for another address than the one that Entra ID expects: see the connection's authority, cloud and tenantId.",
         700_024:
-            "The assertion is outside of its time: see this machine's clock, or whether the federated token has expired.",
+            "The assertion is not valid now: check this machine's clock, and whether the federated token has expired.",
         50_027:
-            "What was sent as a token has not the form of one: see tokenFile, or the token in Upstream-Authorization.",
-        900_144: "Entra ID misses a parameter that upstream names: see whether a proxy in between changes requests.",
+            "What was sent as a token does not have the form of a token: see tokenFile, or the token in Upstream-Authorization.",
+        900_144: "Entra ID did not get the parameter that upstream names: check whether a proxy changes requests.",
         // Federation.
         70_021: "No federated credential of the application has this issuer, subject and audience, letter for letter.",
         700_211: "No federated credential of the application has this issuer, letter for letter.",
@@ -50,7 +50,7 @@ extension EntraFailure {
         // The tenant, the service and the scope.
         90_002: "The tenant does not exist.",
         9_001_023:
-            "The connection's tenantId has to be the tenant's id or one of its domains, and not a word for any tenant.",
+            "The connection's tenantId has to be the tenant's id or one of its domains, not a word such as common.",
         70_011: scopeHint,
         1_002_012: scopeHint,
         500_011: absentService,
@@ -59,9 +59,9 @@ extension EntraFailure {
         50_105: unassigned,
         501_051: unassigned,
         53_003: "A Conditional Access policy forbids it: the sign-in log in Entra ID names the policy.",
-        // The user and what the user brought.
+        // The user and the user's token.
         50_013:
-            "Entra ID cannot take the token for one of its own: it may come from another tenant than tenantId names.",
+            "Entra ID did not issue this token for this tenant: it may come from another tenant than the one in tenantId.",
         500_131:
             "The token is for another application: callers have to ask for one with a scope of the application that clientId names.",
         500_133: "The token has expired.",
@@ -74,6 +74,6 @@ extension EntraFailure {
         70_000: "The refresh token is not valid.",
         70_008: unusedToken,
         700_082: unusedToken,
-        70_043: "A Conditional Access policy wants users to sign in more often.",
+        70_043: "A Conditional Access policy requires users to sign in more often.",
     ]
 }

@@ -3,7 +3,7 @@ import Exports
 import JSON
 import UpstreamHTTP
 
-/// Entra ID's errors as ours (`Upstream-EntraID, Errors`).
+/// Translates Entra ID's errors into `ProviderError` (`Upstream-EntraID, Errors`).
 enum EntraFailure {
     /// The error of an answer to a request for a token of `scope`, by the application `clientID`.
     static func error(
@@ -25,7 +25,7 @@ enum EntraFailure {
         )
         let passes = number.map(passingNumbers.contains) ?? false
         if response.status == 429 || response.status >= 500 || code == "temporarily_unavailable" || passes {
-            // 5 s where nothing is said, at most an hour (`Upstream-EntraID, Errors`); longer for whoever asked in a loop.
+            // Without `Retry-After` 5 seconds, or a minute after a loop of requests. At most an hour (`Upstream-EntraID, Errors`).
             let silence = response.retryAfter ?? (number == loopDetected ? .seconds(60) : .seconds(5))
             return ProviderError(
                 response.status == 429 || number == loopDetected ? .throttled : .transient,
@@ -34,11 +34,12 @@ enum EntraFailure {
                 upstream: upstream
             )
         }
-        // A proxy, a portal, a page of an outage: whatever it is, nobody has refused the credential.
+        // The answer is not from Entra ID, but perhaps from a proxy, or it is a page about an outage. So nobody has refused the
+        // credential.
         guard isEntras(response) else {
             return ProviderError(
                 .transient,
-                "The token endpoint does not answer as Entra ID does (status \(response.status)). Perhaps something stands in between; if this stays, see the connection's authority.",
+                "The token endpoint does not answer as Entra ID does (status \(response.status)). Perhaps a proxy answers in its place. If this persists, check the connection's authority.",
                 problem: .upstreamBroken,
                 retryAfter: response.retryAfter,
                 upstream: upstream
@@ -63,7 +64,7 @@ enum EntraFailure {
         case .onBehalfOf where number == applicationAsUser:
             return ProviderError(
                 .permanent,
-                "The token in Upstream-Authorization is an application's own. \(hint)",
+                "The token in Upstream-Authorization was issued to an application, not to a user. \(hint)",
                 problem: .upstreamAuthorizationRequired,
                 upstream: upstream
             )
@@ -71,7 +72,7 @@ enum EntraFailure {
             return refusedUser(
                 json,
                 number == malformedToken ? "invalid_grant" : code,
-                "Entra ID takes the token in Upstream-Authorization no longer, or not for this. Sign in again and send a new one. \(hint)",
+                "Entra ID no longer accepts the token in Upstream-Authorization, or not for this. Sign in again and send a new one. \(hint)",
                 hint,
                 upstream,
                 authorizationURI
@@ -80,7 +81,7 @@ enum EntraFailure {
             return refusedUser(
                 json,
                 code,
-                "Entra ID takes the refresh token that was kept for this export no longer. Sign in again and send a new token in Upstream-Authorization. \(hint)",
+                "Entra ID no longer accepts the refresh token that was kept for this export. Sign in again and send a new token in Upstream-Authorization. \(hint)",
                 hint,
                 upstream,
                 authorizationURI
@@ -89,14 +90,14 @@ enum EntraFailure {
     }
 
     private static let loopDetected: Int64 = 50_196
-    /// What a user brought is no token at all: it comes as `invalid_request`.
+    /// The value that a user sent is not a token. Entra ID's code for that is `invalid_request`.
     private static let malformedToken: Int64 = 50_027
     /// Only a user's token can be exchanged.
     private static let applicationAsUser: Int64 = 7_000_114
-    /// Trouble of Entra ID's own, and a loop of requests, whatever status and error they come with.
+    /// Temporary failures of Entra ID, and a loop of requests, whatever the status and the code.
     private static let passingNumbers: Set<Int64> = [loopDetected, 90_006, 90_024, 90_033, 90_055]
 
-    /// What the user can mend is told apart from what the operator has to: only the former asks for another token.
+    /// Tells errors that the user can fix from errors that the operator has to fix. Only the former ask for another token.
     private static func refusedUser(
         _ json: JSONValue?,
         _ code: String,
@@ -105,11 +106,11 @@ enum EntraFailure {
         _ upstream: UpstreamErrorInfo,
         _ authorizationURI: String
     ) -> ProviderError {
-        // Conditional access comes as interaction_required or as invalid_grant, with claims (`Upstream-EntraID, On behalf of`).
+        // The code of Conditional Access is interaction_required or invalid_grant, with claims (`Upstream-EntraID, On behalf of`).
         if let claims = json?["claims"]?.string, claims.utf8.count <= 4096 {
             return ProviderError(
                 .unauthenticated,
-                "Entra ID wants more of the user. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
+                "Entra ID requires more of the user, such as a second factor. Sign in again with the claims given here, and send the new token in Upstream-Authorization.",
                 problem: .upstreamClaimsRequired,
                 upstream: upstream,
                 challenge: ClaimsChallenge(claims: claims, authorizationURI: authorizationURI)
@@ -154,8 +155,8 @@ enum EntraFailure {
         return Int64(description.dropFirst(6).prefix { $0.isASCII && $0.isNumber })
     }
 
-    /// The first sentence or two without the trace ids, and without anything that looks like a token: descriptions can
-    /// echo parts of an assertion.
+    /// The first sentence or two, without the trace ids and without anything that looks like a token, because descriptions can repeat
+    /// parts of an assertion.
     static func clean(_ description: String?) -> String? {
         guard var text = description else { return nil }
         for tail in ["\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:"] {

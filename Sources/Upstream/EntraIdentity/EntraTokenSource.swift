@@ -3,8 +3,8 @@ public import UpstreamHTTP
 
 /// The tokens of one application in one tenant, by client credentials.
 ///
-/// One call at a time for each scope, however many ask. Tokens are renewed before they end, and used to their end when
-/// renewal fails.
+/// At most one call at a time for each scope. Tokens are renewed before they expire. When that fails, they are used until they
+/// expire.
 public final class EntraTokenSource: AccessTokenSource {
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<TokenScope>
@@ -27,7 +27,7 @@ public final class EntraTokenSource: AccessTokenSource {
             credential: credential,
             client: client
         )
-        // A connection has a scope or two.
+        // Far more than needed: a connection uses one or two scopes.
         tokens = SharedTokens(time: time, capacity: 64)
     }
 

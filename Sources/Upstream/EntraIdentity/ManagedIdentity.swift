@@ -1,19 +1,19 @@
 public import Exports
 public import UpstreamHTTP
 
-/// The identity that the platform gives to this machine or app, and where it is asked for tokens
+/// The identity that the platform gives to this machine or app, and the endpoint that issues its tokens
 /// (`Upstream-EntraID, Managed identities`).
 public struct ManagedIdentity: Sendable {
-    /// The two services that hand out tokens; each has its own request, its own answers and its own retry rules.
+    /// The two services that issue tokens. Each has its own request, answers and rules for retries.
     public enum Host: Sendable {
         /// The metadata service of virtual machines, scale sets and container instances.
         case metadata(UpstreamURL)
-        /// The endpoint of App Service, Functions and Container Apps (`IDENTITY_ENDPOINT`), and what proves that it is the
-        /// app that asks (`IDENTITY_HEADER`).
+        /// The endpoint of App Service, Functions and Container Apps (`IDENTITY_ENDPOINT`), and the secret that proves that the
+        /// request is from the app (`IDENTITY_HEADER`).
         case appService(UpstreamURL, header: Secret)
     }
 
-    /// Which of several identities is meant.
+    /// Which one of several identities to use.
     public enum Identity: Sendable, Hashable {
         case systemAssigned
         /// The application id of a user-assigned identity.
@@ -63,7 +63,7 @@ public struct ManagedIdentity: Sendable {
         switch host {
         case .metadata:
             request.headers = [("Metadata", "true")]
-            // Its own rules below; waiting for a network that is not Azure's is no use.
+            // `MetadataRetries` has the rules for retries. Outside of Azure, further attempts would be useless.
             request.attempts = 1
         case .appService(_, let header): request.secretHeaders = [("X-IDENTITY-HEADER", header)]
         }
@@ -74,7 +74,7 @@ public struct ManagedIdentity: Sendable {
 
     private var version: String { isMetadata ? "2018-02-01" : "2019-08-01" }
 
-    /// Managed identities know resources, not scopes.
+    /// The resource of a scope: managed identities have resources, not scopes.
     static func resource(of scope: TokenScope) -> String {
         let suffix = "/.default"
         return scope.rawValue.hasSuffix(suffix) ? String(scope.rawValue.dropLast(suffix.count)) : scope.rawValue

@@ -2,7 +2,7 @@ public import Exports
 import JSON
 public import UpstreamHTTP
 
-/// The tokens of a managed identity. One call at a time for each scope, however many ask.
+/// The tokens of a managed identity. At most one call at a time for each scope.
 public final class ManagedIdentityTokenSource: AccessTokenSource {
     private let identity: ManagedIdentity
     private let client: UpstreamClient
@@ -32,7 +32,7 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
     private func fetch(_ scope: TokenScope, _ context: CallContext) async throws(ProviderError) -> TokenGrant {
         let request = identity.request(for: scope)
         var retries = MetadataRetries()
-        // What answers in the service's place, and says nothing of a token, is asked again a few times.
+        // Repeated answers of something else than the service, such as a proxy's page.
         var silentTries = 0
         while true {
             let response: UpstreamResponse
@@ -41,7 +41,7 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
             } catch  where error.code == .transient && !(error.cause is CancellationError) {
                 throw ProviderError(
                     .transient,
-                    "The service that hands out the managed identity's tokens cannot be reached: is this \(identity.isMetadata ? "a machine of Azure" : "App Service")?",
+                    "The service that issues the managed identity's tokens cannot be reached: is this \(identity.isMetadata ? "a machine of Azure" : "App Service")?",
                     cause: error
                 )
             }
@@ -58,22 +58,22 @@ public final class ManagedIdentityTokenSource: AccessTokenSource {
             do {
                 try await time.sleep(for: wait)
             } catch {
-                throw ProviderError(.transient, "The call was given up.", cause: error)
+                throw ProviderError(.transient, "The call was cancelled.", cause: error)
             }
         }
     }
 }
 
-/// When the metadata service is asked again: its own rules, with waits that double (`Upstream-EntraID, Managed identities`).
+/// When the metadata service is called again: Microsoft's rules, with waits that double (`Upstream-EntraID, Managed identities`).
 struct MetadataRetries {
-    /// For what passes: 404 while an identity is being assigned, 429 and 5xx.
+    /// For temporary failures: 404 while an identity is being assigned, 429 and 5xx.
     static let waits: [Duration] = [.zero, .seconds(2), .seconds(6), .seconds(14), .seconds(30)]
     /// For 410: the service is being updated, for up to 70 seconds.
     static let updateWaits: [Duration] = [.zero, .seconds(5), .seconds(10), .seconds(20), .seconds(40)]
 
     private var count = 0
 
-    /// How long to wait before the next try; nil when the answer stands.
+    /// How long to wait before the next attempt; nil when the answer is final.
     mutating func next(after response: UpstreamResponse) -> Duration? {
         defer { count += 1 }
         switch response.status {
@@ -86,15 +86,15 @@ struct MetadataRetries {
     }
 }
 
-/// The errors of the services that hand out managed identities' tokens, as ours.
+/// Translates the errors of the services that issue managed identities' tokens.
 enum ManagedIdentityFailure {
-    /// Whether the answer is nobody's refusal: a redirect, a page, nothing, or JSON that is cut off.
+    /// Whether the answer is not from the service: a redirect, a web page, nothing, or incomplete JSON.
     static func isOthers(_ response: UpstreamResponse) -> Bool {
         guard TokenGrant.saysNothing(response), ![404, 410].contains(response.status) else { return false }
         return response.json?.object == nil && !isUnreachable(response)
     }
 
-    /// What stands in for the metadata service elsewhere says so.
+    /// Whether a replacement for the metadata service, outside of Azure, says that there is none.
     private static func isUnreachable(_ response: UpstreamResponse) -> Bool {
         response.status == 403 && String(decoding: response.body, as: UTF8.self).contains("unreachable network")
     }
@@ -111,7 +111,7 @@ enum ManagedIdentityFailure {
         if isOthers(response) || (200...399).contains(response.status) {
             return ProviderError(
                 .transient,
-                "What answers for managed identities sends no usable token (status \(response.status)). Perhaps a proxy stands in between.",
+                "The endpoint for managed identities sends no usable token (status \(response.status)). Perhaps a proxy answers in its place.",
                 problem: .upstreamBroken,
                 upstream: upstream
             )
@@ -125,10 +125,10 @@ enum ManagedIdentityFailure {
                 upstream: upstream
             )
         case 404, 410, 500...599:
-            // App Service says 500 for a resource that it does not know, too.
+            // App Service also answers 500 for an unknown resource.
             return ProviderError(
                 .transient,
-                "The managed identity's service has no token now; if this stays, see the connection's scope.",
+                "The managed identity's service has no token now. If this persists, check the connection's scope.",
                 retryAfter: min(response.retryAfter ?? .seconds(5), .seconds(3600)),
                 upstream: upstream
             )
@@ -147,7 +147,7 @@ enum ManagedIdentityFailure {
         default:
             return ProviderError(
                 .unauthenticated,
-                "The managed identity's service refused the request. See upstream for its own words.",
+                "The managed identity's service refused the request. See upstream for its own message.",
                 upstream: upstream
             )
         }

@@ -3,19 +3,18 @@ import Synchronization
 import SystemCrypto
 public import UpstreamHTTP
 
-/// The tokens of the users who call, exchanged for the tokens that they bring: on behalf of (`Upstream-EntraID, On behalf of`).
+/// Exchanges the tokens that users send for tokens for the upstream: the on-behalf-of flow (`Upstream-EntraID, On behalf of`).
 ///
-/// What a user brings in `Upstream-Authorization` is an access token for the gateway's own application. Each is exchanged
-/// once for each scope, however many calls come with it. Tokens are kept by the SHA-256 of what the user brought, at most
-/// `capacity` of them, in memory only. What came of an exchange is used until it ends itself, which may be some time after
-/// what the user brought.
+/// `Upstream-Authorization` carries an access token for the gateway's own application. Each token is exchanged once for each scope,
+/// however many calls have it. The results are kept by the SHA-256 of the user's token, at most `capacity` of them, in memory
+/// only. A result is used until it expires itself, which may be some time after the user's token has expired.
 ///
-/// With `keepsRefreshTokens`, a refresh token is asked for too, and given to the export's `RefreshTokenStore` where the
-/// call's context has one. When the user's own token has ended, or is not there, the refresh token gets the next one.
+/// With `keepsRefreshTokens`, a refresh token is requested too, and passed to the export's `RefreshTokenStore` where the call's
+/// context has one. When the user's own token has expired, or is missing, the refresh token gets the next one.
 public final class OnBehalfOfTokenSource: AccessTokenSource {
     private struct Key: Hashable {
         enum Subject: Hashable {
-            /// The digest of what the user brought.
+            /// The digest of the user's token.
             case assertion([UInt8])
             /// The export whose refresh token it is.
             case export(ExportID)
@@ -30,7 +29,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<Key>
     private let keepsRefreshTokens: Bool
-    /// What users brought and the authority takes no longer: it is not asked again where there is a refresh token.
+    /// Users' tokens that the authority does not accept any more. Where there is a refresh token, they are not tried again.
     private let ended: Mutex<RecentDigests>
 
     /// Makes a source for `clientID` in `tenant`, at `authority`; `credential` is the application's own.
@@ -59,10 +58,10 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         ended = Mutex(RecentDigests(capacity: capacity))
     }
 
-    /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required` when the caller has brought
-    /// nothing, or something that has ended, and no refresh token stands in for it; with `upstream-claims-required` and
-    /// the challenge when the user has to prove more; and `forbidden` with `upstream-consent-required` when the
-    /// application lacks a permission. A refresh token is removed when only the user can help, and for no other reason.
+    /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required` when the caller's token is missing or has
+    /// expired, and there is no refresh token; with `upstream-claims-required` and the challenge when the user has to prove more;
+    /// and `forbidden` with `upstream-consent-required` when the application lacks a permission. A refresh token is removed only
+    /// when nobody but the user can help.
     public func accessToken(
         for scope: TokenScope,
         context: CallContext,
@@ -108,7 +107,7 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
             isNew = true
             return grant
         }
-        // One exchange serves all exports of the user: each keeps what came of it, unless it has something newer.
+        // One exchange serves all exports of the user. Each export keeps the refresh token, unless it has a newer one.
         if let store, let refreshToken = tokens.refreshToken(for: key) {
             var isWanted = isNew
             if !isNew { isWanted = await store.token() == nil }
@@ -155,13 +154,13 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
 }
 
 extension ProviderError {
-    /// Whether only a new sign-in of the user helps.
+    /// Whether only a new sign-in of the user can help.
     fileprivate var saysThatTheUserHasToComeBack: Bool {
         code == .unauthenticated && [.upstreamAuthorizationRequired, .upstreamClaimsRequired].contains(problem)
     }
 }
 
-/// The last so many digests: the oldest are evicted.
+/// A bounded set of digests: the oldest are evicted.
 private struct RecentDigests {
     private var digests: Set<[UInt8]> = []
     private var order: [[UInt8]] = []

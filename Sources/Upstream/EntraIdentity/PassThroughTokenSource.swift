@@ -1,26 +1,26 @@
 public import Exports
 public import UpstreamHTTP
 
-/// The caller's own upstream tokens, as they came with a request: for APIs that know delegated permissions only, and
-/// wherever the gateway is to act with the caller's rights.
+/// The caller's own upstream tokens, as they came with a request. For APIs with delegated permissions only, and where the gateway
+/// acts with the caller's rights.
 ///
-/// A token is good for one scope. That of the API comes in `Upstream-Authorization`; where files come from hosts with a
-/// resource of their own (`Upstream-GraphEDiscovery, Download`), that of downloads comes in `Upstream-Download-Authorization`.
-/// Neither is kept here, and neither is ever shown in the other's place.
+/// A token is valid for one scope. The token for the API is in `Upstream-Authorization`. Where files come from hosts with a resource
+/// of their own (`Upstream-GraphEDiscovery, Download`), the token for downloads is in `Upstream-Download-Authorization`. Neither
+/// is kept here, and neither is ever sent in place of the other.
 public struct PassThroughTokenSource: AccessTokenSource {
     private let scope: TokenScope
     private let downloadScope: TokenScope?
     public let actsForUsers = true
 
-    /// Makes a source whose tokens are shown for `scope`, and with downloads for `downloadScope` where that is another one.
+    /// Makes a source whose tokens are sent for `scope`, and with downloads for `downloadScope` where that is another one.
     public init(scope: TokenScope, downloadScope: TokenScope? = nil) {
         self.scope = scope
         self.downloadScope = downloadScope
     }
 
-    /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required`, naming the header and the scope,
-    /// when the caller has not brought this token, has brought one that says itself that it is for another service, or the
-    /// upstream has just refused it.
+    /// As the protocol says. Throws `unauthenticated` with `upstream-authorization-required`, naming the header and the scope, when the
+    /// caller did not send this token, when the token itself says that it is for another service, and when the upstream has just
+    /// refused it.
     public func accessToken(
         for scope: TokenScope,
         context: CallContext,

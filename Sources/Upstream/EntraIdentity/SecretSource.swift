@@ -1,13 +1,13 @@
 public import Exports
 import Synchronization
 
-/// A secret by which the gateway signs in, and which its owner may replace while the gateway runs.
+/// A secret by which the gateway signs in. It may be replaced while the gateway runs.
 public final class SecretSource: Sendable {
     private let read: @Sendable () -> Secret?
     private let last: Mutex<Secret>
 
-    /// Makes a source that gives `secret` until `read` gives another. `read` may block as long as a small file takes; nil
-    /// leaves the secret as it was, for a file that is gone or just being written.
+    /// Makes a source that returns `secret` until `read` returns another. `read` may block for as long as it takes to read a small file.
+    /// When it returns nil, because the file is missing or just being written, the former secret stays.
     public init(_ secret: Secret, read: @escaping @Sendable () -> Secret? = { nil }) {
         self.read = read
         last = Mutex(secret)

@@ -2,17 +2,17 @@ import Exports
 import Synchronization
 import UpstreamHTTP
 
-/// Tokens by key, with at most one fetch at a time for each, however many ask.
+/// Tokens by key, with at most one fetch at a time for each key.
 ///
-/// The first asker fetches, the others wait for it; if it is cancelled, one of them goes on. Tokens are renewed before they
-/// end, and used to their end when renewal fails.
+/// The first task that needs a token fetches it, and the others wait. If the first one is cancelled, another one takes over. Tokens
+/// are renewed before they expire. When that fails, they are used until they expire.
 final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     private struct Entry {
         var cache = TokenCache()
         var waiters: [UInt64: CheckedContinuation<Outcome, Never>] = [:]
-        /// When it was last asked for, in questions.
+        /// When it was last used: the number of the request.
         var usedAt: UInt64 = 0
-        /// The entry with the lowest standing is evicted first.
+        /// The order of eviction: the lowest is evicted first.
         var standing: (Int, UInt64) { (cache.hasToken ? 1 : 0, usedAt) }
     }
 
@@ -21,11 +21,11 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         var questions: UInt64 = 0
         var nextWaiter: UInt64 = 0
         var cancelled: Set<UInt64> = []
-        /// What the authority asked for holds for all keys (`Upstream-EntraID, Errors`).
+        /// The pause that the authority asked for. It is for all keys (`Upstream-EntraID, Errors`).
         var held: Refusal?
 
-        /// Evicts keys until one more fits: those without a token first, or a caller who brings many bad ones would evict
-        /// everybody's good ones; then those unused for longest. Keys whose token is being fetched stay.
+        /// Evicts keys until one more fits. Keys without a token go first: otherwise a caller with many invalid tokens would
+        /// evict the valid ones of others. Then go those that were unused for longest. Keys whose token is being fetched stay.
         mutating func evict(below capacity: Int) {
             while entries.count >= capacity {
                 let last = entries.lazy.filter { !$0.value.cache.isFetching }
@@ -53,10 +53,10 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         self.capacity = capacity
     }
 
-    /// The token for `key`; `fetch` is called when there is none to use and nobody else fetches it.
+    /// The token for `key`. `fetch` is called when there is none to use and no other task is fetching it.
     ///
-    /// `rejected` is a token that was refused where it was shown: another one comes back. Throws what `fetch` throws, which
-    /// everybody who waits gets, and `transient` when the task is cancelled.
+    /// `rejected` is a token that the upstream has refused: another one is returned. Throws what `fetch` throws, for all tasks that
+    /// wait, and `transient` when the task is cancelled.
     func token(
         for key: Key,
         replacing rejected: AccessToken?,
@@ -83,7 +83,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     /// The refresh token that came with the token in use for `key`.
     func refreshToken(for key: Key) -> Secret? { state.withLock { $0.entries[key]?.cache.refreshToken } }
 
-    /// A refusal for `key` stands no longer: there is something new to ask with.
+    /// Removes a stored refusal for `key`, because there is a new credential to try.
     func forgive(_ key: Key) { state.withLock { $0.entries[key]?.cache.forgive() } }
 
     private func requested(_ key: Key, replacing rejected: AccessToken?) -> TokenCache.Action {
@@ -128,7 +128,7 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Tells the cache an outcome, and everybody who waits for it.
+    /// Passes an outcome to the cache and to all tasks that wait for it.
     private func settle<Result>(_ key: Key, _ event: (inout TokenCache) -> (Result, Outcome)) -> Result {
         let (result, outcome, waiters) = state.withLock { state in
             var entry = state.entries[key] ?? Entry()
@@ -147,13 +147,13 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
             state.nextWaiter += 1
             return state.nextWaiter
         }
-        // A cancellation that comes after the outcome leaves its mark: it is removed here.
+        // A cancellation after the outcome has inserted the id, and nobody else removes it.
         defer { state.withLock { _ = $0.cancelled.remove(id) } }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let immediate = state.withLock { state -> Outcome? in
                     if state.cancelled.remove(id) != nil { return .cancelled }
-                    // The fetch may have ended between the question and this line: then ask again.
+                    // The fetch may have ended since the cache said that the task has to wait.
                     guard var entry = state.entries[key], entry.cache.isFetching else { return .askAgain }
                     entry.waiters[id] = continuation
                     state.entries[key] = entry
@@ -174,6 +174,6 @@ final class SharedTokens<Key: Hashable & Sendable>: Sendable {
     }
 
     private static var givenUp: ProviderError {
-        ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
     }
 }

@@ -4,11 +4,11 @@ import JSON
 import SystemCrypto
 import UpstreamHTTP
 
-/// For whom a token was issued that a caller has brought, as far as it tells: `aud` of an access token in the form of a JWT
-/// (RFC 9068, 2.2). It is looked at, not verified: a token for another service would be refused there, in words that do
-/// not say why, after it had been shown to somebody whom it does not concern.
+/// The audience of a caller's token, where it can be read: `aud` of an access token that is a JWT (RFC 9068, 2.2). It is not
+/// verified. It prevents that a token for another service is sent to an upstream, which must not see it, and which would refuse it
+/// without saying why.
 enum TokenAudience {
-    /// The services of Microsoft's that issue tokens under a name and an application id
+    /// Microsoft's services whose tokens have either a name or an application id as audience
     /// (https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in).
     private static let services: [(id: String, names: Set<String>)] = [
         (
@@ -36,7 +36,7 @@ enum TokenAudience {
         ("00000002-0000-0ff1-ce00-000000000000", ["https://outlook.office365.com", "https://outlook.office.com"]),
     ]
 
-    /// Whom the token is for, where that is surely not the resource of `scope`; nil where it may be, or tells nothing.
+    /// The token's audience, where it is certainly not the resource of `scope`; nil where it may be, or cannot be read.
     static func wrong(_ token: Secret, for scope: TokenScope) -> String? {
         guard let first = scope.rawValue.split(separator: " ").first, let slash = first.lastIndex(of: "/") else {
             return nil
@@ -49,8 +49,8 @@ enum TokenAudience {
         }
     }
 
-    /// Whom the token is for, where that is surely not the application; nil where it may be, or tells nothing. An application
-    /// may have names of its own besides its id.
+    /// The token's audience, where it is certainly not the application; nil where it may be, or cannot be read. An application may have
+    /// names besides its id.
     static func wrong(_ token: Secret, forApplication clientID: String) -> String? {
         let clientID = clientID.lowercased()
         return wrong(token) { audience in

@@ -1,18 +1,18 @@
 import Exports
 import UpstreamHTTP
 
-/// The life of the token for one scope: who may use it, who fetches the next one.
+/// The state of the token for one scope: who may use it, and who fetches the next one.
 ///
-/// At most one fetch is under way; whoever is told to fetch must report back with `fetched`, `failed` or `gaveUp`.
-/// No clock and no waiting of its own: every event says what time it is.
+/// At most one fetch is under way. A task that is told to fetch must report with `fetched`, `failed` or `gaveUp`. It has no clock and
+/// never waits: every event has its time.
 struct TokenCache: Sendable {
     enum Action: Equatable {
         case use(AccessToken)
-        /// Nobody fetches: the asker does. A token that is still good may be used if that fails.
+        /// No task is fetching: this one has to. A token that is still valid may be used if that fails.
         case fetch
-        /// Somebody fetches: wait for the outcome.
+        /// Another task is fetching: wait for the outcome.
         case wait
-        /// The authority refused a moment ago, and would refuse again.
+        /// The authority refused a moment ago, and would probably refuse again.
         case refuse(ProviderError)
 
         static func == (lhs: Action, rhs: Action) -> Bool {
@@ -27,7 +27,7 @@ struct TokenCache: Sendable {
 
     /// An early renewal that failed is not tried again before this time has passed.
     static let renewalPause = Duration.seconds(30)
-    /// An answer that refuses the credential stands for this long (`Upstream-EntraID, Errors`).
+    /// After the authority has refused the credential, it is not called again for this long (`Upstream-EntraID, Errors`).
     static let refusalLife = Duration.seconds(60)
 
     private var grant: TokenGrant?
@@ -35,7 +35,7 @@ struct TokenCache: Sendable {
     private(set) var isFetching = false
     private var refused: Refusal?
 
-    /// `held` says that the authority asked for silence, for whatever key: then nothing is fetched.
+    /// Decides what a task that needs a token does. With `held`, the authority has asked for a pause, and nothing is fetched.
     mutating func requested(
         at now: Timestamp,
         replacing rejected: AccessToken? = nil,
@@ -55,16 +55,16 @@ struct TokenCache: Sendable {
         return .fetch
     }
 
-    /// Whether there is a token, which may have ended.
+    /// Whether there is a token, which may have expired.
     var hasToken: Bool { grant != nil }
 
     /// The refresh token that came with the token in use.
     var refreshToken: Secret? { grant?.refreshToken }
 
-    /// A refusal stands no longer: there is something new to ask with.
+    /// Removes a stored refusal, because there is a new credential to try.
     mutating func forgive() { refused = nil }
 
-    /// The token to use, now and by everybody who waits.
+    /// Stores a new token, and returns it for all tasks that wait.
     mutating func fetched(_ new: TokenGrant) -> AccessToken {
         isFetching = false
         refused = nil
@@ -72,7 +72,7 @@ struct TokenCache: Sendable {
         return new.token
     }
 
-    /// The old token when it is still good, else nil: then the error is everybody's.
+    /// Returns the old token where it is still valid. Otherwise nil: then all tasks that wait get the error.
     mutating func failed(_ error: ProviderError, at now: Timestamp) -> AccessToken? {
         isFetching = false
         if var kept = grant, let end = kept.token.expiresAt, now < end {
@@ -86,11 +86,11 @@ struct TokenCache: Sendable {
         return nil
     }
 
-    /// The fetcher was cancelled: somebody who waits takes over.
+    /// The task that fetched was cancelled: another task takes over.
     mutating func gaveUp() { isFetching = false }
 }
 
-/// An error that stands for a while, so that what would give it again is not asked.
+/// An error that is returned for a while without another call, because the call would fail in the same way.
 struct Refusal: Sendable {
     let error: ProviderError
     private let since: Timestamp
@@ -102,6 +102,6 @@ struct Refusal: Sendable {
         until = now + pause
     }
 
-    /// A clock that was set back must not prolong it.
+    /// Whether it is still in force. A clock that was set back does not prolong it.
     func stands(at now: Timestamp) -> Bool { since <= now && now < until }
 }

@@ -3,13 +3,13 @@ import Foundation
 import JSON
 import UpstreamHTTP
 
-/// What a token is asked for with.
+/// The kind of a token request.
 enum TokenRequestKind: Sendable {
-    /// In the application's own name.
+    /// For the application itself.
     case clientCredentials
-    /// In the name of the user whose token this is.
+    /// For the user whose token this is.
     case onBehalfOf(Secret)
-    /// In the name of the user for whom this was granted.
+    /// For the user to whom this refresh token was granted.
     case refreshToken(Secret)
 
     fileprivate var isForAUser: Bool { if case .clientCredentials = self { false } else { true } }
@@ -53,8 +53,8 @@ struct TokenEndpoint: Sendable {
         String(url.reveal().dropLast("token".count)) + "authorize"
     }
 
-    /// Asks for a token; up to three times where what answers says nothing of one, such as a web page in between. What the
-    /// authority answers becomes a grant or a `ProviderError`: `transient` for whatever is no refusal of Entra ID's own.
+    /// Requests a token. Tries up to three times where the answer is not about tokens at all, such as a proxy's web page. Returns a grant,
+    /// or throws a `ProviderError`, which is `transient` unless Entra ID itself has refused.
     func requestToken(
         for scope: TokenScope,
         _ kind: TokenRequestKind,
@@ -64,7 +64,7 @@ struct TokenEndpoint: Sendable {
         request.isPaced = false
         request.bodyLimit = AnswerLimit.token
         request.rejectsToken = { _ in false }
-        // Asking twice for a token does no harm, unlike other POSTs.
+        // To request a token twice does no harm, unlike other POSTs.
         request.isHarmless = true
         request.isWorthAnotherTry = { TokenGrant.saysNothing($0) && !EntraFailure.isEntras($0) }
         request.form =
@@ -88,7 +88,7 @@ struct TokenEndpoint: Sendable {
         guard let grant = TokenGrant(response) else {
             throw ProviderError(
                 .transient,
-                "The token endpoint's answer holds no usable token\(response.fault.map { ": it \($0)" } ?? ""). Perhaps something stands in between; if this stays, see the connection's authority.",
+                "The token endpoint's answer holds no usable token\(response.fault.map { ": it \($0)" } ?? ""). Perhaps a proxy answers in its place. If this persists, check the connection's authority.",
                 problem: .upstreamBroken,
                 upstream: UpstreamErrorInfo(status: response.status)
             )
@@ -98,8 +98,8 @@ struct TokenEndpoint: Sendable {
 }
 
 extension TokenEndpoint {
-    /// The parameters by which the application proves who it is. Where it asks for a user and has no proof, nothing is wrong
-    /// with the user: worth another try, when the operator has seen to it.
+    /// The parameters of the application's credential. In a request for a user, a credential that cannot be used is not the user's fault:
+    /// the error is `transient`, because the operator can fix it.
     private func proof(for kind: TokenRequestKind) async throws(ProviderError) -> [FormField] {
         do throws(ProviderError) {
             return try await credential.parameters(audience: url.reveal(), clientID: clientID)
@@ -118,9 +118,9 @@ extension TokenEndpoint {
 /// What the token endpoint grants.
 struct TokenGrant: Sendable, Equatable {
     var token: AccessToken
-    /// From when on a new token should be asked for, although this one is still good.
+    /// From when on a new token should be requested, although this one is still valid.
     var refreshAt: Timestamp
-    /// What gets the next one without the user, where it was asked for and granted.
+    /// The refresh token, where one was requested and granted.
     var refreshToken: Secret?
 
     /// Reads a 200 answer. Numbers may be strings, as the v1 endpoint writes them. Nil when there is no bearer token, and
@@ -139,21 +139,20 @@ struct TokenGrant: Sendable, Equatable {
         } else if lifetime >= 7200 {
             refreshAt = response.receivedAt + .seconds(lifetime / 2)
         } else {
-            // 300 s before the end, or at half of a life so short that this would be at once.
+            // 300 seconds before the end, or after half of the lifetime where that is later.
             refreshAt = response.receivedAt + .seconds(max(lifetime - 300, lifetime / 2))
         }
-        // Metadata services send an empty one.
+        // Metadata services send an empty refresh token.
         refreshToken = json["refresh_token"]?.string.flatMap { $0.isEmpty ? nil : Secret($0) }
     }
 
-    /// Whether an answer says neither that there is a token nor that there is none: no success with one, no throttling and no
-    /// failure that says when to come back.
+    /// Whether an answer is not about tokens at all: no success with a token, no throttling, and no failure with a `Retry-After`.
     static func saysNothing(_ response: UpstreamResponse) -> Bool {
         response.status < 500 && response.status != 429 && response.retryAfter == nil
             && response.json?["access_token"] == nil
     }
 
-    /// Longer lives than ten days are not believed.
+    /// The longest lifetime that is believed: ten days.
     private static let longestLife: Int64 = 10 * 86_400
 
     private static func number(_ value: JSONValue?) -> Int64? {

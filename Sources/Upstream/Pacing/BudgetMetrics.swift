@@ -45,7 +45,7 @@ struct BudgetMetrics: Sendable {
                     (
                         $0,
                         Counter(
-                            label: "export_gateway_budget_refusals_total",
+                            label: "export_gateway_budget_calls_refused_total",
                             dimensions: dimensions + [("reason", $0.rawValue)],
                             factory: factory
                         )

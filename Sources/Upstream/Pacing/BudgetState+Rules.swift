@@ -23,7 +23,8 @@ extension BudgetState {
                 ? nil : .held(.milliseconds(max(1, (holds[call.host] ?? now) - now)))
         }
         queued[call.priority]?.sweep(at: now, grace: max(30_000, 2 * (window?.interval ?? 0)))
-        // A call that comes for the first time is told how long the wait takes.
+        // Where the wait is too long, a call that comes for the first time is sent back even if it is one of the first in the
+        // queue, because the error tells its caller how long it takes. When it comes again, it may wait.
         let isBack = call.work.flatMap { queued[call.priority]?.order(of: $0) } != nil || call.work == nil
         let index = index(of: call)
         let earliest = earliest(call, index: index, at: now)
@@ -36,7 +37,7 @@ extension BudgetState {
     /// Whether one more call of a class may wait. In a full queue, the last call of the caller with the most calls (by its
     /// weight) is evicted for a caller with fewer: a caller who makes many calls at once does not shut others out.
     private mutating func hasCapacity(for call: PacedCall, at now: Int64) -> Bool {
-        // Work under way is bounded by the code that does it.
+        // Calls of work under way always wait: the code that does the work limits their number.
         guard call.continues == nil, waiting(call.priority) >= Self.waitersPerClass else { return true }
         guard let waiter = lines[call.priority]?.waiterToEvict(for: call) else { return false }
         _ = lines[call.priority]?.remove(waiter.ticket)
@@ -78,7 +79,7 @@ extension BudgetState {
 
     /// Keeps the place of a call in the queue. Returns the order in which it came first.
     mutating func keep(_ call: PacedCall, _ ticket: UInt64, until comesBackAt: Int64?) -> UInt64 {
-        // Work under way needs no place: it comes first.
+        // Work under way needs no place in the queue, because it comes first.
         guard window != nil, call.continues == nil, let work = call.work, queued[call.priority] != nil else {
             return ticket
         }
@@ -88,7 +89,7 @@ extension BudgetState {
     }
 
     private mutating func held(_ call: PacedCall, _ ticket: UInt64, until end: Int64, _ now: Int64) -> Outcome {
-        // A held call comes back a little later than it may.
+        // Its place is kept a little longer than the hold, so that it is there when the call comes back.
         _ = keep(call, ticket, until: end + (end - now) / 4)
         return .held(.milliseconds(end - now))
     }
@@ -100,7 +101,7 @@ extension BudgetState {
         earliest: Int64,
         at now: Int64
     ) -> Outcome {
-        // A little before its place comes, so that it is back in time; the next call waits here.
+        // The call should come back a little before its place is free, and then wait here.
         let isNext = isNext(call, index: index)
         let longest = max(Self.longestAway.milliseconds, Int64(queueLength(call.priority)) * Self.awayForEach)
         let away = max(1000, min(earliest - call.patience.milliseconds / 2 - now, longest))
@@ -110,7 +111,7 @@ extension BudgetState {
         return .queued(
             QueuePlace(
                 position: index + 1,
-                // Other classes that wait too get their share.
+                // Other classes that wait too get their share of the places.
                 estimatedWait: .milliseconds((earliest - now) * Int64(2 + others) / 2)
             ),
             comeBackIn: .milliseconds(comesBackAt - now)

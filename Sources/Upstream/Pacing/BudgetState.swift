@@ -95,7 +95,7 @@ public struct BudgetState: Sendable {
     public mutating func leave(_ ticket: UInt64, at time: Timestamp) {
         let now = clock(time)
         for priority in CallPriority.allCases {
-            // A continuing call has no place of its own: the kept one is for the next first call of its work.
+            // A call that continues work has no place in `queued`. A place there belongs to the next piece of the same work.
             guard let waiter = lines[priority]?.remove(ticket), waiter.call.continues == nil,
                 let work = waiter.call.work
             else { continue }

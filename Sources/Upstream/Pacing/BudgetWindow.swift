@@ -53,7 +53,7 @@ struct BudgetWindow: Sendable {
     /// The earliest time of the call that has `index` others of its class before it, if no other class takes a place.
     mutating func time(of index: Int, for priority: CallPriority, at now: Int64) -> Int64 {
         let used = used(at: now)
-        // Each place becomes free again after its time.
+        // Each place can be used again after `per`, so an index beyond the limit needs one or more rounds.
         let (round, inRound) = index.quotientAndRemainder(dividingBy: limit)
         var time = now
         if inRound >= limit - used { time = timeOfTaken(inRound - (limit - used), at: now) }

@@ -126,7 +126,7 @@ public final class CallBudget: Sendable {
     private var now: Timestamp { Timestamp(milliseconds: time.elapsed().milliseconds) }
 
     private func change(_ place: Place, _ body: (inout BudgetState, Timestamp) -> Void) {
-        // The place of a call without a limit.
+        // A call without a limit has place 0.
         guard place.id != 0 else { return }
         change { body(&$0.budget, now) }
     }
@@ -142,7 +142,7 @@ public final class CallBudget: Sendable {
             }
             if let outcome = state.budget.outcome(of: ticket) {
                 state.end(ticket)
-                // The call may have been admitted a while ago, when another task settled the budget.
+                // Another task may have admitted the call a while ago, but it is sent only now.
                 if case .admitted(let place) = outcome { state.budget.sending(place, at: now) }
                 return .done(outcome)
             }
@@ -160,7 +160,7 @@ public final class CallBudget: Sendable {
             var tickets = state.budget.answeredTickets
             if let sleeper = state.sleeper ?? state.signals.keys.first { tickets.append(sleeper) }
             let woken = tickets.compactMap { $0 == own ? nil : state.signals[$0] }
-            // Plain stores, under the lock: without it, an older figure could be stored last.
+            // Set while the lock is held, so that an older value never overwrites a newer one. It only stores numbers.
             metrics.set(BudgetMetrics.Figures(state.budget))
             return (value, woken)
         }

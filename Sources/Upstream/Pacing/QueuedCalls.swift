@@ -8,7 +8,7 @@ import Exports
 struct QueuedCalls: Sendable {
     private struct Place: Sendable {
         var caller: String?
-        /// By first coming.
+        /// The order in which the work came first.
         var order: UInt64
         /// Nil while it waits.
         var comesBackAt: Int64?
@@ -16,7 +16,7 @@ struct QueuedCalls: Sendable {
 
     private struct Line: Sendable {
         var weight: Int
-        /// In order. Nearly all come at the end and leave at the front, where a deque moves none of the others.
+        /// Sorted. Nearly all are added at the end and removed at the front, which a deque does without moving the others.
         var orders: Deque<UInt64>
 
         mutating func keep(_ order: UInt64, weight: Int) {
@@ -24,7 +24,7 @@ struct QueuedCalls: Sendable {
             orders.insert(order, at: QueuedCalls.index(of: order, in: orders))
         }
 
-        /// How many are left.
+        /// Removes one and returns how many are left.
         mutating func remove(_ order: UInt64) -> Int {
             orders.remove(at: QueuedCalls.index(of: order, in: orders))
             return orders.count
@@ -51,11 +51,12 @@ struct QueuedCalls: Sendable {
         let index = order.map { Self.index(of: $0, in: line) } ?? line.count
         var before = index
         for (other, their) in lines where other != caller {
-            // Their call number n has its turn at (n + 1) / their weight; this one at `turn` / its own weight.
+            // Call number n of the other caller has its turn at (n + 1) / (their weight). This call has it at
+            // (index + 1) / (its own weight).
             let turn = (index + 1) * their.weight
             let earlier = (turn - 1) / weight
             before += min(earlier, their.orders.count)
-            // Of calls with the same turn, the one that came first.
+            // Of two calls with the same turn, the one that came first goes first.
             let isTie = turn % weight == 0 && earlier < their.orders.count
             if isTie, their.orders[earlier] < order ?? .max { before += 1 }
         }
@@ -68,7 +69,7 @@ struct QueuedCalls: Sendable {
             places[work]?.comesBackAt = comesBackAt
         } else if count < Self.limit {
             places[work] = Place(caller: caller, order: order, comesBackAt: comesBackAt)
-            // In its place: a copy of a line of 100,000 takes longer than all else.
+            // Changed in the dictionary itself: to copy a line of 100,000 would take longer than everything else.
             lines[caller, default: Line(weight: weight, orders: Deque())].keep(order, weight: weight)
         }
     }

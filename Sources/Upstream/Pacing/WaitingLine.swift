@@ -48,7 +48,7 @@ struct WaitingLine: Sendable {
     func next(where mayGo: (Waiter) -> Bool) -> Waiter? {
         let ready = waiters.filter(mayGo)
         if continued < Self.continuedInARow,
-            // The oldest first, so that each of them is completed, however many there are.
+            // The oldest work goes first, so that each piece is completed, however many there are.
             let oldest = ready.filter({ $0.call.continues != nil })
                 .min(by: { ($0.call.continues ?? 0, $0.ticket) < ($1.call.continues ?? 0, $1.ticket) })
         {
@@ -72,7 +72,7 @@ struct WaitingLine: Sendable {
         let turn = callers.begin(call.caller) + Double(own) / Double(call.weight)
         return others.reduce(begun + own) { before, other in
             guard other.key != call.caller, let weight = other.value.first?.call.weight else { return before }
-            // Of calls with the same turn, the one that came first. Thirds do not add up to one in binary.
+            // Of two calls with the same turn, the one that came first goes first. The small number absorbs rounding errors.
             let turns = (turn - callers.begin(other.key) + 1e-6) * Double(weight)
             return turns < 0 ? before : before + Int(min(turns + 1, Double(other.value.count)))
         }
@@ -99,7 +99,7 @@ struct WaitingLine: Sendable {
     mutating func served(_ call: PacedCall) {
         continued = call.continues == nil || continued >= Self.continuedInARow ? 0 : continued + 1
         turns += 1
-        // Work under way that came first does not advance the turns of the others.
+        // Work under way went first without its turn, so the progress of the others stays as it is.
         callers.served(call.caller, weight: call.weight, movesOthersOn: call.continues == nil)
         workServed[WorkTurn(caller: call.caller, work: call.work)] = turns
         let oldest = turns > UInt64(Self.capacity / 2) ? turns - UInt64(Self.capacity / 2) : 0

@@ -4,7 +4,7 @@ public import Exports
 public struct TokenScope: Sendable, Hashable, CustomStringConvertible {
     public let rawValue: String
 
-    /// Takes a scope as the token endpoint wants it.
+    /// Makes a scope from its text, as the token endpoint expects it.
     public init(_ rawValue: String) {
         self.rawValue = rawValue
     }
@@ -12,10 +12,10 @@ public struct TokenScope: Sendable, Hashable, CustomStringConvertible {
     public var description: String { rawValue }
 }
 
-/// A bearer token and its end. The token is opaque: what is inside is the upstream's business.
+/// A bearer token and when it expires. The token is opaque: only the upstream interprets it.
 public struct AccessToken: Sendable, Hashable {
     public var secret: Secret
-    /// When it ends, where that is known.
+    /// When it expires, where that is known.
     public var expiresAt: Timestamp?
 
     /// Makes a token.
@@ -25,16 +25,16 @@ public struct AccessToken: Sendable, Hashable {
     }
 }
 
-/// Where the tokens that we show upstream come from.
+/// A source of the tokens that the gateway sends upstream.
 public protocol AccessTokenSource: Sendable {
-    /// Whether the tokens are users', so that a claims challenge is for the caller to answer. False unless a source says so.
+    /// Whether the tokens belong to users, so that the caller has to answer a claims challenge. False by default.
     var actsForUsers: Bool { get }
 
-    /// A token that is good for `scope`.
+    /// A token for `scope`.
     ///
-    /// `rejected` is a token that the upstream has just refused: another one comes back, or the error that says why
-    /// there is none. Throws `unauthenticated` when the credential is refused or missing, `transient` or `throttled`
-    /// when the authority cannot answer now.
+    /// `rejected` is a token that the upstream has just refused: another one is returned, or the error says why there is none. Throws
+    /// `unauthenticated` when the credential is refused or missing, and `transient` or `throttled` when the authority cannot answer
+    /// now.
     func accessToken(
         for scope: TokenScope,
         context: CallContext,

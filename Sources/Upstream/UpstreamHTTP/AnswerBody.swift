@@ -3,29 +3,29 @@ import JSON
 import NIOCore
 import ParallelGzip
 
-/// The most bytes that are taken for an answer, by what it holds.
+/// The most bytes that are read of an answer, by its kind.
 public enum AnswerLimit {
     /// A token, with or without a refresh token.
     public static let token = 64 << 10
-    /// One job: a few kilobytes, but a name of megabytes must not cost the job.
+    /// One job: usually a few kilobytes, but a job with a name of megabytes must still be readable.
     public static let job = 4 << 20
     /// The address of a file.
     public static let link = 64 << 10
     /// One page of a list.
     public static let list = 8 << 20
-    /// An error: of more than this, the beginning is read.
+    /// An error. Of a longer one, only the beginning is read.
     public static let error = 64 << 10
 }
 
-/// The body of an answer as it came, and what is made of it: gzip decoded, secrets redacted, JSON read.
+/// The body of an answer after gzip was decoded, secrets were redacted and JSON was parsed.
 struct AnswerBody: Sendable {
     var bytes: [UInt8]
     var json: JSONValue?
-    /// Why it cannot be read, where that is known.
+    /// Why it cannot be read, if it cannot.
     var fault: String?
 
-    /// Decodes at most `limit` bytes of a body in gzip, whether or not the head says so: none of what upstreams send otherwise
-    /// begins like it. `sent` is redacted.
+    /// Decodes gzip, up to `limit` bytes, also where the head does not say so: no other answer begins with gzip's first bytes. The
+    /// secrets in `sent` are redacted.
     init(_ encoded: [UInt8], headers: UpstreamHeaders, limit: Int, without sent: SentSecrets?, isError: Bool) {
         bytes = encoded
         if Self.isGzip(encoded) {
@@ -41,7 +41,7 @@ struct AnswerBody: Sendable {
         if json != nil { fault = nil }
     }
 
-    /// Nothing else that upstreams send begins so.
+    /// Whether it begins with gzip's first bytes. No other answer of an upstream does.
     static func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
 
     private static func gunzipped(_ encoded: [UInt8], limit: Int) -> (bytes: [UInt8], fault: String?) {
@@ -53,8 +53,8 @@ struct AnswerBody: Sendable {
             try gunzip.finish()
             return (decoded, nil)
         } catch {
-            // What came before the fault may still say what is wrong.
-            return (decoded, error.code == .tooLong ? "is longer than can be right, decoded" : "is broken gzip")
+            // The bytes before the fault may still say what is wrong.
+            return (decoded, error.code == .tooLong ? "is too long after decoding" : "is broken gzip")
         }
     }
 }

@@ -1,8 +1,8 @@
 public import Exports
 
-/// What was asked for when an upstream refused.
+/// The kind of call that an upstream has answered.
 public enum UpstreamStep: Sendable, Hashable {
-    /// A job is to be started: 4xx means that nothing was, 5xx that it cannot be known.
+    /// The start of a job: 4xx means that nothing was started, 5xx that it is not known.
     case start
     /// A job, or a list of them.
     case read
@@ -13,13 +13,13 @@ public enum UpstreamStep: Sendable, Hashable {
     /// A finished job's file, from a host that serves nothing else.
     case storage
 
-    /// Whether the job is known to have succeeded, so that what is not there is not there yet, or no more.
+    /// Whether the job is known to have succeeded, so that a missing file is not there yet, or not any more.
     var isAfterSuccess: Bool { self == .link || self == .file || self == .storage }
 }
 
-/// Which answers pass and which are final: the same for all APIs, step by step.
+/// Which answers are temporary and which are final, for each kind of call. The same for all APIs.
 ///
-/// What an upstream's own code says goes before; this is for what is known by the status alone.
+/// The upstream's own error code decides first; this table decides by the status alone.
 public enum AnswerTable {
     /// What the status means. Any code but `transient`, `throttled` and `ambiguous` is final.
     ///
@@ -55,8 +55,8 @@ public enum AnswerTable {
         return passes && step.isAfterSuccess ? RetryAfter.fallback : nil
     }
 
-    /// The error of a start that was refused for want of capacity: worth another try, within the time for starts. Nil for other
-    /// refusals, and for 429, which is throttling whatever its code. `trustsWords` says whether the words alone decide.
+    /// The error of a start that was refused because the upstream is at its capacity: it is tried again, within the time for starts. Nil
+    /// for other refusals, and for 429, which is throttling whatever its code. `trustsWords` says whether the message alone decides.
     public static func busy(
         _ response: UpstreamResponse,
         _ body: UpstreamErrorBody,
@@ -74,7 +74,7 @@ public enum AnswerTable {
         )
     }
 
-    /// A sentence for a refusal whose words speak of too many jobs, where words do not decide; else none.
+    /// A sentence to add to a refusal whose message speaks of too many jobs, where the message does not decide. Empty for all others.
     public static func guessAtCapacity(_ body: UpstreamErrorBody) -> String {
         saysThatJobsAreAtTheirMaximum(body)
             ? " Perhaps as many jobs run as may: then try again later, or have the gateway do so with the connection's retryOnCapacityText."

@@ -1,9 +1,9 @@
 import Exports
 
-/// Stops calling an upstream that fails again and again; one call at a time then tries whether it is back.
+/// Stops the calls to an upstream that fails again and again. After a pause, one call at a time tests whether it works again.
 ///
-/// No clock of its own: every event says what time it is. Harmless calls try first; where none comes, any call does,
-/// or a connection that only starts exports would never find out that its upstream is back.
+/// It has no clock: every event has its time. Harmless calls test first. If none comes for a while, any call may test; otherwise a
+/// connection that only starts exports would never notice that its upstream works again.
 struct CircuitBreaker: Sendable {
     private enum State: Equatable {
         case closed(failures: Int)
@@ -14,16 +14,16 @@ struct CircuitBreaker: Sendable {
     static let threshold = 5
     static let firstRest = Duration.seconds(5)
     static let longestRest = Duration.seconds(60)
-    /// A probe that has not come back by then has been lost; the next may go.
+    /// After this time without a result, a test call counts as lost, and the next call may test.
     static let probeTime = Duration.seconds(60)
-    /// How long after the rest only harmless calls may try.
+    /// How long after the pause only harmless calls may test.
     static let harmlessFirst = Duration.seconds(5)
 
     private var state = State.closed(failures: 0)
 
     var isOpen: Bool { if case .closed = state { false } else { true } }
 
-    /// Nil lets the call pass; else the time to wait.
+    /// Asks whether a call may be made. Returns nil if it may, otherwise how long to wait.
     mutating func request(at now: Timestamp, isHarmless: Bool) -> Duration? {
         let (since, rest): (Timestamp, Duration)
         switch state {
@@ -32,7 +32,7 @@ struct CircuitBreaker: Sendable {
         case .probing(let began, let length): (since, rest) = (began + Self.probeTime, length)
         }
         let allowed = isHarmless ? since : since + Self.harmlessFirst
-        // No rest is as long: the clock was set back, which must not prolong it.
+        // No pause is that long, so the clock was set back. That must not prolong the pause.
         let wasSetBack = since - now > max(Self.longestRest, Self.probeTime)
         if now < allowed, !wasSetBack {
             if case .probing = state { return .seconds(1) }
@@ -55,7 +55,7 @@ struct CircuitBreaker: Sendable {
         }
     }
 
-    /// A call that was let pass was not made, or its end will not be known: the next one tries.
+    /// A permitted call was not made, or its result will not be known: the next one may test.
     mutating func gaveUp(at now: Timestamp) {
         if case .probing(_, let rest) = state { state = .open(until: now, rest: rest) }
     }

@@ -1,11 +1,10 @@
 import NIOPosix
 
-/// A few threads for the reading of large answers: whoever decodes megabytes on the threads that everything else runs on holds
-/// up everything else.
+/// A few threads that decode large answers. To decode megabytes on the threads of Swift's tasks would delay all other tasks.
 ///
-/// At most as much waits here as there are calls under way, and each answer is bounded by its call's limit.
+/// At most one answer of each call waits here, and its size is bounded by the call's limit.
 struct HeavyWork: Sendable {
-    /// What takes less is done at once, where it is asked for.
+    /// Smaller answers are decoded at once, on the calling thread.
     static let threshold = 64 << 10
     static let threads = 2
 
@@ -13,11 +12,11 @@ struct HeavyWork: Sendable {
 
     init() { pool.start() }
 
-    /// What `work` makes of `size` bytes. Throws `CancellationError` when the task is cancelled before it began.
+    /// Runs `work` on `size` bytes. Throws `CancellationError` when the task is cancelled before the work began.
     func run<Value: Sendable>(on size: Int, _ work: @escaping @Sendable () -> Value) async throws -> Value {
         size < Self.threshold ? work() : try await pool.runIfActive(work)
     }
 
-    /// Waits for what is under way.
+    /// Waits for the work under way, and ends the threads.
     func shutdown() async throws { try await pool.shutdownGracefully() }
 }

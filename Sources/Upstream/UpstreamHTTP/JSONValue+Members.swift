@@ -2,11 +2,11 @@ import Exports
 public import JSON
 
 extension JSONValue {
-    /// The member of this name, whatever the case of its ASCII letters: Microsoft's services write one name in several ways.
-    /// The exact spelling goes before others.
+    /// The member with this name, without regard to the case of ASCII letters, because Microsoft's services write the same name in
+    /// several ways. The exact spelling is preferred.
     public func member(_ name: String) -> JSONValue? {
         guard let object else { return nil }
-        // Objects with more members are none of Microsoft's, and would make each lookup a search.
+        // Microsoft's objects are smaller. In a larger one, each lookup would be a long search.
         return object[name] ?? (object.count <= 256 ? object.first { Self.isSame($0.key, name) }?.value : nil)
     }
 
@@ -16,8 +16,8 @@ extension JSONValue {
         return text
     }
 
-    /// The text of a member that names something at the upstream; nil also when it is longer than any of its ids
-    /// (`UpstreamText.longestID`), because one that is cut names nothing, or something else.
+    /// The text of a member that is an id at the upstream. Nil also when it is longer than any id (`UpstreamText.longestID`), because an
+    /// id that is cut would name nothing, or something else.
     public func id(_ name: String) -> String? { text(name).flatMap { UpstreamText.id($0) } }
 
     private static func isSame(_ left: String, _ right: String) -> Bool {

@@ -1,6 +1,6 @@
-/// The elements of a page or an XML text whose contents say what went wrong: just enough to find them, whatever else is there.
+/// Finds the elements of a web page or an XML text that say what went wrong. It is not a complete parser.
 ///
-/// Time is in proportion to the length: of each name the first element counts, and its content is bounded.
+/// The time is in proportion to the length: only the first element of each name counts, and its content is bounded.
 struct Markup {
     private static let names: Set<String> = [
         "title", "h1", "code", "message", "faultcode", "faultstring", "authenticationerrordetail", "requestid",
@@ -9,7 +9,7 @@ struct Markup {
     private static let longestTag = 1024
 
     private var elements: [String: String] = [:]
-    /// Everything between tags, scripts and styles left out.
+    /// The text between the tags, without scripts and styles.
     private(set) var text = ""
 
     /// Reads a text that begins with a tag.
@@ -31,7 +31,7 @@ struct Markup {
             plain.append(UInt8(ascii: " "))
             position = end + 1
             guard Self.names.contains(name), elements[name] == nil else { continue }
-            // What does not end is looked for once.
+            // Stored even when it is empty or does not end, so that the same element is not searched for again.
             elements[name] = Self.content(bytes[min(position, bytes.count)...], of: name) ?? ""
         }
         text = Self.decoded(plain[...])
@@ -52,7 +52,7 @@ struct Markup {
         return (slash ? "/" : "") + String(decoding: local, as: UTF8.self).lowercased()
     }
 
-    /// What stands before the tag that closes `name`, without tags.
+    /// The text before the closing tag of `name`, without tags in it.
     private static func content(_ rest: ArraySlice<UInt8>, of name: String) -> String? {
         let rest = rest.prefix(longestContent)
         let cdata = Array("<![CDATA[".utf8)

@@ -1,19 +1,20 @@
 import Exports
 
 extension FileRange {
-    /// The fields that ask for the part (RFC 9110, 13.1.5 and 14.2); none where the validator could not protect it.
+    /// The header fields that request the part (RFC 9110, 13.1.5 and 14.2). None where the validator is not strong, because the part
+    /// could be of another file then.
     var fields: [(name: String, value: String)] {
         let range = ("Range", "bytes=\(first)-\(last.map { "\($0)" } ?? "")")
         guard let validator else { return [range] }
         return Self.isStrong(validator) ? [range, ("If-Range", validator)] : []
     }
 
-    /// Whether the text is a strong entity tag: a weak one does not promise the same bytes.
+    /// Whether the text is a strong entity tag. A weak one does not promise the same bytes.
     static func isStrong(_ tag: String) -> Bool {
         tag.utf8.count >= 2 && tag.hasPrefix("\"") && tag.hasSuffix("\"") && !tag.dropFirst().dropLast().contains("\"")
     }
 
-    /// What 416 means.
+    /// The error for an answer with 416.
     func notSatisfiable(host: String) -> ProviderError {
         ProviderError(
             .invalid,
@@ -33,13 +34,13 @@ struct PartialContent {
     let headers: UpstreamHeaders
     let host: String
 
-    /// The part that comes. Throws unless it is what was asked for, whole or from its beginning on.
+    /// The part in the answer. Throws unless it is the requested part, or its beginning.
     func range(asked: FileRange?) throws(ProviderError) -> ContentRange {
         guard let asked else { throw unfit("a part of the file although the whole was asked for") }
         if headers["content-type"]?.lowercased().hasPrefix("multipart/byteranges") ?? false {
             throw unusable("several parts of the file where one was asked for")
         }
-        // Bytes of a coding are no bytes of the file.
+        // A part of an encoded body is not a part of the file.
         guard !headers.isEncoded else { throw unusable("a part of the file in an encoding") }
         guard let field = headers.all("content-range"), let part = ContentRange(field: field) else {
             throw unfit("a part of the file without saying which")

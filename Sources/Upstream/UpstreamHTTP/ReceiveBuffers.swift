@@ -7,12 +7,12 @@ import Synchronization
 /// Reading 512 KiB with one call costs half the processor time of reading 64 KiB eight times (fewer acknowledgements and
 /// wake-ups), but each download keeps up to four pieces in memory as long as its client is slow.
 final class ReceiveBudget: Sendable {
-    /// What the pieces being read make together, as long as there are no more connections than `total / smallest`.
+    /// The bytes of all pieces that are being read, together, for up to `total / smallest` connections.
     static let total = 8 << 20
     static let smallest = 8 << 10
     static let largest = 512 << 10
-    /// Under TLS: the buffer for the plain bytes is made anew for each read and grows by doubling, and what it costs to
-    /// grow further is more than the calls that it spares (measured).
+    /// Under TLS: the buffer for the plain bytes is allocated for each read and grows by doubling. Beyond this size, that costs more
+    /// than the system calls that a larger piece saves (measured).
     static let largestEncrypted = 256 << 10
 
     private let connections = Atomic(0)
@@ -25,10 +25,10 @@ final class ReceiveBudget: Sendable {
         return share
     }
 
-    /// Makes a connection take part, until it is closed. Call on the event loop of `channel`.
+    /// Counts a connection until it is closed, and sets its allocator. Call on the event loop of `channel`.
     func admit(_ channel: any Channel) throws {
         let options = channel.syncOptions
-        // More in one turn would be as much memory again, and is not faster.
+        // More than one read at a time would need more memory, and is not faster.
         try options?.setOption(.maxMessagesPerRead, value: 1)
         let isEncrypted = (try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)) != nil
         let largest = isEncrypted ? Self.largestEncrypted : Self.largest
@@ -38,17 +38,17 @@ final class ReceiveBudget: Sendable {
     }
 }
 
-/// Grows while reads fill their buffer and come one after the other, up to the share of the budget; shrinks while they do
-/// not fill half of it, or come far apart.
+/// Chooses the size of a connection's read buffer. The size grows while reads fill the buffer and follow each other quickly, up to the
+/// share of the budget. It shrinks while reads fill less than half of the buffer, or are far apart.
 ///
-/// A read comes when the reader wants more. A large buffer saves a fast reader calls; a slow one would only hold it, at
-/// each place on its way, so that hundreds that begin at once are large before the budget sees how many they are. A slow
-/// reader, too, is fast at first, until what lies between is full: growth takes several reads.
+/// A read happens when the client's side wants more. For a fast client, large buffers save system calls. For a slow client they only
+/// occupy memory, and hundreds of slow downloads that begin at once would be large before the budget counts them. A slow client
+/// looks fast at first, until the buffers on the way to it are full; so the size grows only after several reads.
 struct SharedReceiveAllocator: RecvByteBufferAllocator {
-    /// So many full reads in a row, each no later than this after the one before, double the buffer.
+    /// This many full reads in a row double the buffer, if each follows the one before within `quickly`.
     static let quickReads = 4
     static let quickly = TimeAmount.milliseconds(5)
-    /// A full read that comes later than this halves it.
+    /// A full read that comes later than this after the one before halves the buffer.
     static let slowly = TimeAmount.milliseconds(25)
 
     let budget: ReceiveBudget
@@ -71,8 +71,7 @@ struct SharedReceiveAllocator: RecvByteBufferAllocator {
 
     func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { allocator.buffer(capacity: size) }
 
-    /// Always true: NIO keeps no buffer then for the next read, which would be memory for as long as the connection is
-    /// open.
+    /// Always true. Then NIO keeps no buffer for the next read, which would occupy memory for as long as the connection is open.
     mutating func record(actualReadBytes: Int) -> Bool {
         let time = now()
         let passed = lastRead.map { time - $0 }

@@ -9,10 +9,10 @@ enum FramingFault: String, Error, Sendable {
     case headTooLong = "a head that does not end"
 }
 
-/// Looks at the head of each answer before it is decoded: a length that stands there twice counts once (RFC 9112, 6.3), which
-/// the decoder would refuse; lengths that contradict each other, or a transfer coding, are told as what they are.
+/// Reads the head of each answer before the decoder does. Two equal `Content-Length` fields become one (RFC 9112, 6.3), because the
+/// decoder would refuse them. Lengths that differ, and a length together with a transfer coding, fail with an error that says so.
 ///
-/// Bodies pass through untouched.
+/// Bodies are passed on unchanged.
 final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -24,7 +24,7 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     /// The beginning of a head.
     private var held = ByteBuffer()
 
-    /// Puts it before the decoder of a client's connection. Call on the event loop of `channel`.
+    /// Adds it before the decoder of a connection of the HTTP client. Call on the event loop of `channel`.
     static func add(to channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
@@ -56,14 +56,14 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
-    /// The heads that are complete, and what follows the last of them; nil when none is. `awaitsHead` becomes false with the
-    /// head of the answer proper: those of 1xx go before it.
+    /// The heads that are complete, and the bytes after the last of them; nil when none is complete. `awaitsHead` becomes false with the
+    /// head of the final answer, which may follow those of 1xx.
     static func ready(_ bytes: inout ByteBuffer, _ awaitsHead: inout Bool) throws(FramingFault) -> ByteBuffer? {
         var ready: ByteBuffer?
         while awaitsHead, let length = headLength(bytes.readableBytesView) {
             let head = Array(bytes.readBytes(length: length) ?? [])
             let status = head.drop { $0 != 0x20 }.dropFirst()
-            // 101 is an answer: what follows is another protocol.
+            // 101 is a final answer: after it, another protocol follows.
             awaitsHead = status.first == UInt8(ascii: "1") && !status.starts(with: "101".utf8)
             let clean = try cleaned(head)
             if ready == nil { ready = ByteBuffer() }
@@ -78,7 +78,7 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
         return ready
     }
 
-    /// The bytes up to the empty line, with it.
+    /// The number of bytes up to the empty line, including it.
     private static func headLength(_ bytes: ByteBufferView) -> Int? {
         var index = bytes.startIndex
         while let lineEnd = bytes[index...].firstIndex(of: 0x0A) {
@@ -90,7 +90,7 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
         return nil
     }
 
-    /// The head with one length at most.
+    /// The head with at most one `Content-Length`.
     private static func cleaned(_ head: [UInt8]) throws(FramingFault) -> [UInt8] {
         let lines = head.split(separator: 0x0A, omittingEmptySubsequences: false)
         var lengths: [Substring] = []
@@ -120,7 +120,7 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     }
 }
 
-/// Tells `ResponseFraming` when a request goes out, whose answer comes next.
+/// Tells `ResponseFraming` that a request is sent, so that a head comes next.
 private final class RequestHeads: ChannelOutboundHandler {
     typealias OutboundIn = HTTPClientRequestPart
     typealias OutboundOut = HTTPClientRequestPart

@@ -1,24 +1,23 @@
 import HTTPFields
 public import Exports
 
-/// `Retry-After` (RFC 9110, 10.2.3), and what upstreams make of it.
+/// `Retry-After` (RFC 9110, 10.2.3), also in the invalid forms that some upstreams send.
 public enum RetryAfter {
-    /// What is waited where an upstream asks to wait in words that cannot be read. MSAL waits as long for Entra ID
-    /// (`Upstream-EntraID, Errors`).
+    /// The wait where the field cannot be read. MSAL waits as long for Entra ID (`Upstream-EntraID, Errors`).
     public static let fallback = Duration.seconds(5)
-    /// No wait is longer.
+    /// The longest wait.
     public static let longest = Duration.seconds(86_400)
 
-    /// How long a field asks to wait: of a list the longest value that can be read, `fallback` where none can.
+    /// How long a field asks to wait: the longest readable value of a list, or `fallback` where none can be read.
     ///
-    /// Read are seconds, whole or with a fraction (`2.128`), and dates in the three forms of RFC 9110, 5.6.7. Never negative,
-    /// at most `longest`.
+    /// Accepts seconds, with or without a fraction (`2.128`), and dates in the three forms of RFC 9110, 5.6.7. The result is never
+    /// negative, and at most `longest`.
     public static func parse(_ text: String, at now: Timestamp) -> Duration {
         let parts = text.prefix(1024).split(separator: ",").map { String($0.trimming(" \t\"")) }
         var waits: [Duration] = []
         for (index, part) in parts.enumerated() {
             if let wait = seconds(part) { waits.append(wait) }
-            // The comma after a weekday is no comma between values.
+            // The comma after a weekday does not separate two values.
             let whole = index + 1 < parts.count ? part + ", " + parts[index + 1] : part
             if let date = HTTPDate.parse(whole, at: now) ?? HTTPDate.parse(part, at: now) {
                 waits.append(min(max(.zero, date - now), longest))

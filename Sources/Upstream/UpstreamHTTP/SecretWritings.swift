@@ -1,20 +1,20 @@
-/// One secret, to be found in a text however each of its characters is written: as it is, percent-encoded, or escaped as in
-/// JSON; also encoded several times over, as in an error that quotes another one.
+/// Finds one secret in a text, however each of its characters is written: as it is, percent-encoded, or escaped as in JSON; also when
+/// it is encoded several times, as in an error that quotes another error.
 struct SecretWritings: Sendable {
-    /// What is shorter protects nothing, and stands in every other word.
+    /// Shorter values are not searched for: they protect nothing, and are part of many words.
     static let shortest = 4
-    /// Of a secret that is repeated in part only, so many characters from its beginning are enough.
+    /// Where only the beginning of a secret is repeated, it is redacted if it has at least this many characters.
     static let shortestPart = 16
 
     private let scalars: [Unicode.Scalar]
 
-    /// Nil for a value that is too short to be looked for.
+    /// Nil for a value that is too short to be searched for.
     init?(_ value: String) {
         scalars = Array(value.unicodeScalars)
         guard scalars.count >= Self.shortest else { return nil }
     }
 
-    /// The text with `<redacted>` in place of each of `secrets`; with `andBeginnings`, also where one is cut short.
+    /// The text with `<redacted>` in place of each of `secrets`. With `andBeginnings`, the beginning of a secret is redacted too.
     static func redact(_ secrets: [SecretWritings], in text: [UInt8], andBeginnings: Bool) -> [UInt8] {
         guard !secrets.isEmpty else { return text }
         var isStart = [Bool](repeating: false, count: 256)
@@ -40,7 +40,7 @@ struct SecretWritings: Sendable {
     private static let redacted = Array("<redacted>".utf8)
     private static let percent = UInt8(ascii: "%")
     private static let backslash = UInt8(ascii: "\\")
-    /// How often an encoding may be applied over itself, and how many backslashes come of that.
+    /// How often an encoding may be applied to its own result, and how many backslashes that gives.
     private static let layers = 3
     private static let mostBackslashes = 8
 
@@ -50,8 +50,8 @@ struct SecretWritings: Sendable {
         if first == UInt8(ascii: " ") { isStart[Int(UInt8(ascii: "+"))] = true }
     }
 
-    /// Where the secret ends that begins at `start`. What a character is written with can be read in more than one way, so
-    /// all ways are followed at once.
+    /// Where the secret that begins at `start` ends. The same bytes can be decoded in more than one way, so all ways are followed at
+    /// once.
     private func end(in text: UnsafeBufferPointer<UInt8>, from start: Int, orPart: Bool) -> Int? {
         var ends = [start]
         var next: [Int] = []
@@ -64,7 +64,7 @@ struct SecretWritings: Sendable {
         return ends.max()
     }
 
-    /// Adds where the writings of `scalar` end that begin at `start`.
+    /// Adds the ends of all encoded forms of `scalar` that begin at `start`.
     private static func addEnds(
         of scalar: Unicode.Scalar,
         in text: UnsafeBufferPointer<UInt8>,
@@ -96,7 +96,7 @@ struct SecretWritings: Sendable {
         return start + bytes.count
     }
 
-    /// `%2B`; with one layer more `%252B`.
+    /// `%2B`, or `%252B` when it is encoded twice.
     private static func percentEncoded(
         _ scalar: Unicode.Scalar,
         _ layer: Int,
@@ -133,13 +133,13 @@ struct SecretWritings: Sendable {
         return index
     }
 
-    /// Behind the first backslash, the second, and so on.
+    /// The positions after the first backslash, the second, and so on.
     private static func afterBackslashes(in text: UnsafeBufferPointer<UInt8>, from start: Int) -> [Int] {
         let end = text[start...].prefix(mostBackslashes).prefix { $0 == backslash }.endIndex
         return end > start ? Array(start + 1...end) : []
     }
 
-    /// A hexadecimal number of so many digits.
+    /// A hexadecimal number with `digits` digits.
     private static func number(in text: UnsafeBufferPointer<UInt8>, from start: Int, digits: Int) -> UInt32? {
         guard start + digits <= text.count else { return nil }
         return UInt32(String(decoding: text[start..<start + digits], as: UTF8.self), radix: 16)

@@ -2,15 +2,15 @@ import HTTPFields
 import Exports
 import Foundation
 
-/// The secrets that went out with one call. They are redacted in its answer before anything reads it, because
-/// authorities, services and proxies repeat in their errors what they were sent.
+/// The secrets that were sent with one call. They are redacted in its answer before other code reads it, because authorities,
+/// services and proxies repeat in their errors what they were sent.
 struct SentSecrets: Sendable {
-    /// What must not be read anywhere in the answer.
+    /// Secrets that are redacted everywhere in the answer.
     private let values: [SecretWritings]
-    /// What must not be read but in `Location`: a redirect may lead on with the same signature.
+    /// Secrets that are redacted except in `Location`, because a redirect may use the same signature.
     private let ofTheAddress: [SecretWritings]
 
-    /// What `request` holds of secrets, and the token that it is sent with.
+    /// Collects the secrets of `request`, and the token that it is sent with.
     init(_ request: UpstreamRequest, token: AccessToken?) {
         var secrets = request.secrets + request.secretHeaders.map(\.value)
         secrets += (request.form ?? []).filter(\.isSecret).map(\.value)
@@ -22,8 +22,8 @@ struct SentSecrets: Sendable {
         ofTheAddress = query.map { [$0] + Self.signatures(in: $0) }?.compactMap { SecretWritings($0) } ?? []
     }
 
-    /// A body without its secrets. In an error, beginnings of values are redacted too; a success may hold signed links and
-    /// tokens that only begin alike.
+    /// A body without the secrets. In an error, the beginnings of secrets are redacted too; not in a success, which may hold other signed
+    /// links and tokens with the same beginning.
     func redacted(_ body: [UInt8], isError: Bool) -> [UInt8] {
         SecretWritings.redact(values + ofTheAddress, in: body, andBeginnings: isError)
     }
@@ -36,15 +36,15 @@ struct SentSecrets: Sendable {
         }
     }
 
-    /// A text that stood in the answer in a coding of its own.
+    /// A text from the answer that was decoded, without the secrets.
     func redacted(_ text: String) -> String { redact(values + ofTheAddress, in: text) }
 
     private func redact(_ values: [SecretWritings], in text: String) -> String {
         String(decoding: SecretWritings.redact(values, in: Array(text.utf8), andBeginnings: false), as: UTF8.self)
     }
 
-    /// The values in a query that sign it, or are long enough to. What a SAS only asks the storage to say of the file
-    /// (`rsct`, `rscd` and so on: its type, its name) stands in the answer's own fields, and is to be read there.
+    /// The values of a query that are its signature, or long enough to be one. Without those parameters of a SAS that set the answer's
+    /// header fields (`rsct`, `rscd` and so on: the file's type and name), because these fields are needed.
     private static func signatures(in query: String) -> [String] {
         query.split { $0 == "&" || $0 == "?" }
             .compactMap { pair in

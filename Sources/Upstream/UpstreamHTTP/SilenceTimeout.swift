@@ -4,8 +4,8 @@ import NIOHTTP1
 
 /// Fails a call with `HTTPClientError.readTimeout` when the upstream is silent for too long.
 ///
-/// Only the time counts in which the gateway waits to read. AsyncHTTPClient's own timeout runs on while a slow reader holds
-/// the upstream back, and would break off downloads that are whole.
+/// Only the time in which the gateway wants to read counts. AsyncHTTPClient's own timeout also counts the time in which a slow client
+/// makes the upstream wait, and would break off correct downloads.
 final class SilenceTimeout: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
@@ -13,15 +13,15 @@ final class SilenceTimeout: ChannelDuplexHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     private let limit: TimeAmount
-    /// Whether a request has begun whose answer has not ended. Between calls a connection may be silent.
+    /// Whether a request has begun and its answer has not ended. Between calls, a connection may be silent.
     private var isInCall = false
-    /// Since when the upstream has been awaited; nil while nobody wants to read.
+    /// Since when the gateway waits for the upstream; nil while it does not want to read.
     private var waitingSince: NIODeadline?
     private var timer: Scheduled<Void>?
 
     init(limit: TimeAmount) { self.limit = limit }
 
-    /// Puts it behind the decoder of a client's connection. Call on the event loop of `channel`.
+    /// Adds it after the decoder of a connection of the HTTP client. Call on the event loop of `channel`.
     static func add(to channel: any Channel, limit: TimeAmount) throws {
         let pipeline = channel.pipeline.syncOperations
         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
@@ -30,7 +30,7 @@ final class SilenceTimeout: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         isInCall = true
-        // What is still being sent cannot have been answered.
+        // The upstream cannot answer before it has the whole request, so the time begins again with each part that is sent.
         waitingSince = context.eventLoop.now
         if timer == nil { watch(context, until: context.eventLoop.now + limit) }
         context.write(data, promise: promise)

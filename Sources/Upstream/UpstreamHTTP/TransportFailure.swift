@@ -6,13 +6,13 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// What a broken call means: whether it can have reached the upstream decides whether a start may be repeated.
+/// The meaning of a failed call. A start may be repeated only if the call cannot have reached the upstream.
 enum TransportFailure {
-    /// Whether the request surely never left: no connection was ever there to send it on.
+    /// Whether the request was certainly not sent, because there was no connection.
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
         case is NeverSent, is NIOConnectionError: true
-        // An address without a name is connected to directly, and fails with the system's own error.
+        // A connection to an IP address fails with the system's own error.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as ChannelError: if case .connectTimeout = error { true } else { false }
         case let error as HTTPClientError:
@@ -63,7 +63,7 @@ enum TransportFailure {
         if error is NIOTooManyBytesError && idempotent {
             return ProviderError(
                 .permanent,
-                "The upstream's answer from \(host) is larger than can be right.",
+                "The upstream's answer from \(host) is too large.",
                 cause: error
             )
         }
@@ -90,7 +90,7 @@ enum TransportFailure {
 }
 
 extension TransportFailure {
-    /// What is wrong with an answer that came, and cannot be told from the next one or read at all.
+    /// What is wrong with an answer that is not valid HTTP, or whose end is not known.
     private static func notHTTP(_ error: any Error) -> String? {
         switch error {
         case let error as FramingFault: "sends an answer with \(error.rawValue): where it ends cannot be known."
@@ -105,10 +105,10 @@ struct NeverSent: Error {
     var cause: any Error
 }
 
-/// A call took longer than it may as a whole.
+/// A call took longer than its whole time limit.
 struct DeadlineExceeded: Error {}
 
-/// Runs `work`, and gives up after `limit`: AsyncHTTPClient's own deadline ends at the response's head.
+/// Runs `work` for at most `limit`. AsyncHTTPClient's own deadline is only for the head of the response.
 func withDeadline<Value: Sendable>(
     _ limit: Duration,
     time: any TimeSource,

@@ -2,9 +2,9 @@ import AsyncHTTPClient
 import Exports
 public import NIOCore
 
-/// The bytes of a download, checked: they throw `ProviderError` unless every byte that was promised came, and no more.
+/// The bytes of a download. They throw `ProviderError` unless exactly the announced bytes come.
 ///
-/// Single pass. Nothing is read ahead of the reader but what the socket holds; letting the iterator go closes the call.
+/// For a single pass. Nothing is read ahead, apart from what the socket's buffer holds. Releasing the iterator ends the call.
 public struct UpstreamBytes: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
     public typealias Failure = any Error

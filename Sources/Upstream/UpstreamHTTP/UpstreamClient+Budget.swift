@@ -2,15 +2,15 @@ import Exports
 import Pacing
 import Synchronization
 
-// What a call waits for before it is made: its place in the request budget, and hosts that have asked to be left alone.
+// What a call waits for before it is made: its place in the request budget, and hosts that have asked for a pause.
 extension UpstreamClient {
     /// Waits for a place in the budget; refuses while the breaker is open. Nil for a call that needs no place.
     func pass(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) -> CallBudget
         .Place?
     {
-        // Nothing of a call that was cancelled before it began has reached the upstream.
+        // The task was cancelled before the call began, so nothing was sent.
         guard !Task.isCancelled else {
-            throw ProviderError(.transient, "The call was given up.", cause: CancellationError())
+            throw ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
         }
         guard request.isPaced else { return nil }
         let place: CallBudget.Place
@@ -49,7 +49,8 @@ extension UpstreamClient {
                 return try await budget.place(for: call)
             } catch {
                 guard case .queued = error else { throw error }
-                // Nobody waits for the rest any more: it goes on behind those for whom somebody does.
+                // The caller has waited long enough and does not wait any more. The rest of the work continues with the lowest
+                // priority.
                 call.priority = .poll
             }
         }
@@ -73,7 +74,7 @@ extension UpstreamClient {
             error.queue = place
             return error
         case .held(let rest): return asksToWait(request, rest)
-        case .cancelled: return ProviderError(.transient, "The call was given up.", cause: CancellationError())
+        case .cancelled: return ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
         }
     }
 
@@ -86,7 +87,7 @@ extension UpstreamClient {
         (request.isPaced ? "api " : "files ") + request.url.origin
     }
 
-    /// A download host's own wish to be left alone is kept for downloads from it, and for nothing else.
+    /// Waits while a download host has asked for a pause. The pause is only for downloads from that host.
     func waitForHost(_ request: UpstreamRequest, _ context: CallContext) async throws(ProviderError) {
         guard let rest = budget.hold(of: Self.hold(request)) else { return }
         guard rest <= context.patience ?? settings.patience else { throw asksToWait(request, rest) }
@@ -98,7 +99,7 @@ extension UpstreamClient {
         do {
             try await time.sleep(for: duration)
         } catch {
-            throw ProviderError(.transient, "The call was given up.", cause: error)
+            throw ProviderError(.transient, "The call was cancelled.", cause: error)
         }
     }
 }

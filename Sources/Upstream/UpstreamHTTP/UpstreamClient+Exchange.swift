@@ -8,7 +8,7 @@ import NIOHTTP1
 import Pacing
 import Synchronization
 
-// One exchange with the upstream: the message, the answer or what a broken call means.
+// One exchange with the upstream: the request, and its answer or error.
 extension UpstreamClient {
     func exchange(
         _ request: UpstreamRequest,
@@ -31,17 +31,17 @@ extension UpstreamClient {
                     do {
                         return (response, try await Self.body(of: response, to: request))
                     } catch  where request.startsJob && (200...299).contains(response.status.code) {
-                        // The head has said that the start is accepted, and may have said where its job is.
+                        // The head says that the start was accepted, and may have the job's address.
                         return (response, [UInt8]())
                     }
                 }
             }
             let receivedAt = time.now()
             let isError = !(200...299).contains(head.status.code)
-            // What a token endpoint grants may be what it was shown: a refresh token, for instance.
+            // A token endpoint may grant the same secret that was sent, such as a refresh token.
             let sent = isError || request.form == nil ? SentSecrets(request, token: token) : nil
             let headers = UpstreamHeaders(head.headers, without: sent)
-            // What is in gzip may become any size within the limit.
+            // Gzip may expand to any size up to the limit.
             let size = AnswerBody.isGzip(encoded) ? request.bodyLimit : encoded.count
             let body = try await transport.heavyWork.run(on: size) {
                 AnswerBody(encoded, headers: headers, limit: request.bodyLimit, without: sent, isError: isError)
@@ -60,8 +60,8 @@ extension UpstreamClient {
         }
     }
 
-    /// The bytes of an answer. Too many of them are an error where the call can be made again; of an error, and of an answer
-    /// to a POST, the beginning is enough: what the head says is known.
+    /// The bytes of an answer. Too many bytes are an error where the call can be repeated. Of an error, and of an answer to a POST, the
+    /// beginning is returned, because the head already says what happened.
     private static func body(of response: HTTPClientResponse, to request: UpstreamRequest) async throws -> [UInt8] {
         let isError = !(200...299).contains(response.status.code)
         let limit = isError ? min(AnswerLimit.error, request.bodyLimit) : request.bodyLimit
@@ -90,7 +90,7 @@ extension UpstreamClient {
             let message = message(for: request, token: token, context: context)
             let response = try await begin(message, timeout: request.timeout) {
                 guard let former = place else { return true }
-                // The upstream may have received it: one more call takes one more place.
+                // The upstream may have received the first call, so the second one takes a place of its own.
                 guard let next = try? await self.pass(request, context) else { return false }
                 self.budget.answered(former)
                 place = next
@@ -112,7 +112,7 @@ extension UpstreamClient {
             switch response.status {
             case .ok:
                 if let refusal = request.refusal(headers) { throw refusal }
-                // The size known beforehand is the file's: an encoded body has another one.
+                // The size known beforehand is that of the file. An encoded body has another one.
                 expected = try Self.expectedLength(
                     announced: length,
                     claimed: headers.isEncoded ? nil : expectedLength,
@@ -142,9 +142,9 @@ extension UpstreamClient {
         }
     }
 
-    /// The head of an answer to GET. It is asked for once more when the connection ends before it has come: one that was
-    /// kept may be closed just when it is used again (RFC 9112, 9.3.1), and a reset takes with it what was on its way. Where
-    /// `mayRepeat` says no, the error stands.
+    /// Sends a GET and returns the head of the answer. The request is sent once more when the connection ends before the head has come:
+    /// the upstream may close a kept connection just when it is used again (RFC 9112, 9.3.1). Where `mayRepeat` returns false, the
+    /// error is thrown.
     private func begin(
         _ message: HTTPClientRequest,
         timeout: Duration,
@@ -159,8 +159,8 @@ extension UpstreamClient {
         }
     }
 
-    /// How many bytes of a file must come; nil where only the framing knows. Throws when nothing would tell a break
-    /// from the end.
+    /// How many bytes of a file must come; nil where the chunked coding marks the end. Throws where the end of the file could not be told
+    /// from a broken connection.
     private static func expectedLength(
         announced: Int64?,
         claimed: Int64?,
@@ -188,7 +188,7 @@ extension UpstreamClient {
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers { message.headers.add(name: field.name, value: field.value) }
         for field in request.secretHeaders { message.headers.add(name: field.name, value: field.value.reveal()) }
-        // Downloads are encoded here if at all, and nothing that is sent is inflated unasked.
+        // Upstreams are asked for unencoded bytes: the gateway compresses downloads itself, and decodes nothing on the way.
         if !message.headers.contains(name: "accept-encoding") {
             message.headers.add(name: "accept-encoding", value: "identity")
         }
@@ -246,18 +246,18 @@ extension UpstreamClient {
     ) -> ProviderError {
         let now = time.now()
         if let place {
-            // Where it is not known whether the upstream received the call, its place is taken.
+            // The place counts as used unless the call was certainly not sent.
             if TransportFailure.wasNeverSent(error) { budget.giveBack(place) } else { budget.answered(place) }
         }
         if let error = error as? ProviderError { return error }
         if error is CancellationError || Task.isCancelled {
             if request.isPaced { breaker.withLock { $0.gaveUp(at: now) } }
             if error is NeverSent {
-                return ProviderError(.transient, "The call was given up.", cause: CancellationError())
+                return ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
             }
             return request.method.isIdempotent
-                ? ProviderError(.transient, "The call was given up.", cause: error)
-                : ProviderError(.ambiguous, "The call was given up before its answer came.", cause: error)
+                ? ProviderError(.transient, "The call was cancelled.", cause: error)
+                : ProviderError(.ambiguous, "The call was cancelled before its answer came.", cause: error)
         }
         if request.isPaced { breaker.withLock { $0.failed(at: now) } }
         record(request, outcome: "failed", took: now - started)
@@ -272,7 +272,7 @@ extension UpstreamClient {
         return TransportFailure.providerError(error, idempotent: request.method.isIdempotent, host: request.url.host)
     }
 
-    /// Tells that the first byte of a start is about to go out. What was taken for it is given back when it must not.
+    /// Calls `willStart` before the first byte of a start is sent. When that throws, the call's place is given back.
     private func announce(_ context: CallContext, _ place: CallBudget.Place?) async throws(ProviderError) {
         guard let willStart = context.willStart else { return }
         do throws(ProviderError) {
@@ -290,7 +290,7 @@ extension UpstreamClient {
             return
         }
         let lead = date - response.receivedAt
-        // Two clocks that are further apart than that: whichever is wrong, the difference is of no use.
+        // If the clocks differ by more than this, one of them is wrong, and the difference is of no use.
         let bound = Duration.seconds(48 * 3600)
         clockLead.withLock { $0 = lead <= bound && lead >= .zero - bound ? lead : nil }
     }

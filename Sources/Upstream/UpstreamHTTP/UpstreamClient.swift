@@ -4,17 +4,17 @@ public import Metrics
 public import Pacing
 import Synchronization
 
-/// How one connection calls its upstream: tokens, pace, breaker, retries of harmless calls, deadlines.
+/// Makes the calls of one connection to its upstream: with tokens, a request budget, a circuit breaker, retries of harmless calls and
+/// deadlines.
 ///
-/// All of a connection's calls go through one client, so that they share one breaker and one budget, which other connections
-/// may share too. It throws nothing
-/// but `ProviderError`, and gives every answer back whatever its status: what a status means is the adapter's to say.
+/// All calls of a connection go through one client, so that they share one breaker and one budget, which other connections may share
+/// too. It throws only `ProviderError`, and returns every answer whatever its status: the adapter decides what a status means.
 public final class UpstreamClient: Sendable {
-    /// What a connection may call, and what it may show there.
+    /// Which hosts a connection may call, and which tokens it may send them.
     public struct Settings: Sendable {
         /// The connection's name, for logs and metrics.
         public var connection: String
-        /// For each scope, the hosts that may be shown its token. A call with a bearer to any other host is refused here.
+        /// For each scope, the hosts to which its token may be sent. A call with a token to any other host is refused here.
         public var bearerHosts: [TokenScope: [HostRule]]
         /// Further hosts that may be called, without a token.
         public var openHosts: [HostRule]
@@ -90,7 +90,7 @@ public final class UpstreamClient: Sendable {
                 settings.budget,
                 name: settings.connection,
                 time: time,
-                // What bounds nothing is not counted.
+                // A budget without a limit has no metrics.
                 metrics: settings.budget == nil ? NOOPMetricsHandler.instance : metrics
             )
     }
@@ -101,7 +101,7 @@ public final class UpstreamClient: Sendable {
     /// the request says that it is harmless.
     /// An answer that refuses the token is followed by one more call with a new one: nothing was carried out. Of a call that starts
     /// a job, `didNotStart` of the context is called in between, and `willStart` again before the second one.
-    /// A call that starts a job goes out on a fresh connection: that nothing was sent is known for sure then.
+    /// A call that starts a job is sent on a new connection, so that it is certain when nothing was sent.
     /// Where the budget has no place for a further attempt, the outcome of the attempt before is returned or thrown.
     ///
     /// Throws:
@@ -117,7 +117,7 @@ public final class UpstreamClient: Sendable {
     public func send(_ request: UpstreamRequest, context: CallContext) async throws(ProviderError) -> UpstreamResponse {
         let isHarmless = request.method.isIdempotent || request.isHarmless
         var attempt = 1
-        // What came of the last attempt, where another one is made.
+        // The outcome of the last attempt.
         var former: Result<UpstreamResponse, ProviderError>?
         var context = context
         while true {
@@ -134,14 +134,14 @@ public final class UpstreamClient: Sendable {
                 }
                 former = .success(response)
             } catch {
-                // What the upstream answered to the attempt before says more than that there is no place for another.
+                // The upstream's answer to the attempt before is more useful than the error that there is no place for another one.
                 if error.isOwnWait, let former { return try former.get() }
                 guard isHarmless, attempt < request.attempts, error.code == .transient,
                     error.retryAfter == nil, !Task.isCancelled
                 else { throw error }
                 former = .failure(error)
             }
-            // What there is to say is said soon: no place is waited for as the next call of a piece of work waits.
+            // Further attempts do not wait for a place as long as the next call of a piece of work does.
             context.series = nil
             try await pause(.milliseconds(250 << attempt) + .milliseconds(Int64(jitter() * 250)))
             attempt += 1
@@ -151,20 +151,21 @@ public final class UpstreamClient: Sendable {
     /// The time by the client's own clock.
     public var now: Timestamp { time.now() }
 
-    /// How long the client's own clock runs, whoever sets it: for durations.
+    /// The client's monotonic time, for durations.
     public var elapsed: Duration { time.elapsed() }
 
-    /// The upstream's own time at `now` of our clock, going by the `Date` of its last answer to a call that counts against the
-    /// budget: never later than it is, and a second or the duration of that call too early. Nil where none has told.
+    /// The upstream's own time at `now` of our clock, estimated by the `Date` of its last answer to a call that counts against the
+    /// budget. Never later than the real time; it may be too early by a second or by the duration of that call. Nil before an answer
+    /// had a `Date`.
     public func upstreamTime(at now: Timestamp) -> Timestamp? { clockLead.withLock { $0 }.map { now + $0 } }
 
-    /// Opens a download: the head is awaited, the bytes come as they are read.
+    /// Opens a download. Returns when the head has come; the bytes are received as they are read.
     ///
-    /// Answers 3xx are followed up to three times to `redirects` and to the hosts of the request's scope, never from
-    /// https to http; the token goes only to the latter, and calls to the others take no place in the budget. `expectedLength` is the size that is claimed of the whole file: a 200
-    /// without `Content-Length` and chunks has to have it, or its bytes throw. Whether an announced length can be the
-    /// file's is the caller's to judge. A 200 whose end cannot be told from a break, because neither the upstream nor the
-    /// caller knows its length, throws `permanent`.
+    /// Redirects are followed up to three times, to `redirects` and to the hosts of the request's scope, never from https to http. The
+    /// token is sent only to the latter, and calls to other hosts take no place in the budget. `expectedLength` is the claimed size of
+    /// the whole file: the bytes of a 200 without `Content-Length` and without chunks throw unless they have that length. The caller
+    /// checks whether an announced length can be right. A 200 whose end could not be told from a broken connection, because neither
+    /// the upstream nor the caller knows its length, throws `permanent`.
     ///
     /// With a `range`, the answer may be that part (206, `range` of the answer says which) or the whole file (200); the
     /// part begins where it was asked for, and may end earlier. With the range's `validator`, a part comes only with the
@@ -189,7 +190,7 @@ public final class UpstreamClient: Sendable {
         }
         let answer = try await open(range)
         guard let wanted = range?.validator, answer.range != nil, answer.validator != wanted else { return answer }
-        // `If-Range` was not understood, or no longer holds: this part must not be joined to another.
+        // The file has changed, or the upstream ignores `If-Range`. This part must not be joined to the part before it.
         return try await open(nil)
     }
 
@@ -236,7 +237,7 @@ public final class UpstreamClient: Sendable {
             {
                 request.url = target
             } else if redirects.contains(where: { $0.matches(target) }) {
-                // Another host's calls are not what the API's budget is for: neither its place nor its 429.
+                // The budget is for the API's own hosts: calls to another host take no place, and its 429 does not count.
                 if target.origin != current.url.origin { request.isPaced = false }
                 request.url = target
                 request.bearer = nil
@@ -269,7 +270,7 @@ extension UpstreamClient {
             guard open.contains(where: { $0.matches(request.url) }) else { throw forbiddenHost(request.url) }
             return try await call(nil)
         }
-        // The last line of defence for tokens: whatever an adapter was made to believe, the host decides.
+        // The last check before a token is sent: the host must be allowed, whatever address the adapter was given.
         guard bearerHosts(for: scope).contains(where: { $0.matches(request.url) }) else {
             throw forbiddenHost(request.url)
         }
@@ -282,7 +283,7 @@ extension UpstreamClient {
         do throws(ProviderError) {
             other = try await tokens.accessToken(for: scope, context: context, replacing: token)
         } catch  where error.problem == .upstreamAuthorizationRequired && error.challenge == nil {
-            // Only the caller can bring a better token: the upstream's own words on this one say more than ours.
+            // Only the caller can send a better token. The upstream's own message about this one is more useful than ours.
             return answer
         }
         let second = try await call(other)
@@ -290,7 +291,7 @@ extension UpstreamClient {
         return second
     }
 
-    /// Throws when the upstream wants more of a user: whatever token the same sign-in gives would be refused like this one.
+    /// Throws when the upstream requires more of the user: every other token from the same sign-in would be refused too.
     private func checkChallenge(
         _ answer: some UpstreamAnswer,
         _ request: UpstreamRequest,

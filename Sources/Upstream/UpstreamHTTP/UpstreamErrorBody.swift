@@ -1,7 +1,8 @@
 import Exports
 import JSON
 
-/// What an answer says of a failure, in whatever form: one reader for all upstreams, their storage, authorities and proxies.
+/// Reads what an answer says about a failure, in any known form: one reader for all upstreams, their storage, authorities and
+/// proxies.
 ///
 /// JSON in every shape that was seen (`error` as an object with `code`, `message`, `innerError` and `details`, or as a text
 /// with `error_description`; `pbi.error`; `odata.error`; `errors`; `message`, `Message`, `title` and `detail` without an
@@ -10,27 +11,27 @@ import JSON
 ///
 /// The texts are as they came: `UpstreamErrorInfo` cleans and cuts them.
 public struct UpstreamErrorBody: Sendable, Hashable {
-    /// The code that says the most: the deepest that is a name, and neither a bare status nor the word "unknown".
+    /// The most specific code: the innermost that is a name, and neither a bare status nor the word "unknown".
     public var code: String? { codes.last ?? vague ?? others.first }
     /// The upstream's words, the parts joined by `; `.
     public var message: String? { texts.isEmpty ? nil : texts.joined(separator: "; ") }
-    /// What stands in the way, as Graph names it in `target`.
+    /// The object that prevents the request, as Graph names it in `target`.
     public private(set) var target: String?
-    /// The id of the call, where the body tells it.
+    /// The id of the call, where the body has it.
     public private(set) var requestID: String?
 
     /// The names of the levels, the outermost first.
     private var codes: [String] = []
-    /// A name that says little, for want of another.
+    /// A name that says little. Used where there is no other.
     private var vague: String?
     /// The codes of details, and those in header fields.
     private var others: [String] = []
     private var texts: [String] = []
 
-    /// As many levels are looked through, and as many details.
+    /// The most levels that are read, and the most details.
     private static let most = 16
 
-    /// Reads an answer; of one without a body, what its header fields tell.
+    /// Reads an answer, or its header fields where it has no body.
     public init(_ response: UpstreamResponse) {
         if let json = response.json {
             read(json, depth: 0)
@@ -85,7 +86,7 @@ public struct UpstreamErrorBody: Sendable, Hashable {
         if let code = level.member("code") ?? level.member("errorCode") { add(code: code.string) }
         target = level.text("target") ?? target
         requestID = level.text("request-id") ?? level.text("requestId") ?? requestID
-        // One level has one message; which name it goes by is the service's habit.
+        // Each level has at most one message, but services give it different names.
         for name in ["message", "error_description", "errorMessage", "exceptionMessage", "faultstring"] {
             let message = level.member(name)
             // OData 3 has the message in an object with its language.
@@ -133,7 +134,7 @@ public struct UpstreamErrorBody: Sendable, Hashable {
 
     private mutating func add(code: String?) {
         guard let code = code.flatMap(Self.name) else { return }
-        // Some services put a level with this word or the bare status around or into those that say more.
+        // Some services add a level with the word "unknown" or the bare status around or inside the useful ones.
         if code.lowercased() == "unknown" { vague = code } else { codes.append(code) }
     }
 
@@ -158,7 +159,7 @@ public struct UpstreamErrorBody: Sendable, Hashable {
         if let id = markup["requestid"] { requestID = id }
         for name in ["message", "faultstring", "authenticationerrordetail"] { if let text = markup[name] { add(text) } }
         guard codes.isEmpty, texts.isEmpty else { return }
-        // Of a web page the title says the most; the rest is for eyes.
+        // The title of a web page is its most useful text.
         add(markup["title"] ?? markup["h1"] ?? String(markup.text.prefix(512)))
     }
 }
@@ -182,7 +183,7 @@ extension UpstreamResponse {
 }
 
 extension UpstreamHeaders {
-    /// Whether the body is a web page, such as a sign-in page in place of what was asked for.
+    /// Whether the body is a web page, such as a sign-in page in place of the expected answer.
     public var isWebPage: Bool {
         let type = self["content-type"]?.prefix { $0 != ";" }.lowercased() ?? ""
         return type.hasPrefix("text/html") || type.hasPrefix("application/xhtml")
@@ -205,7 +206,7 @@ extension String {
 }
 
 extension Substring {
-    /// Whether it is something to read, by its beginning: no file.
+    /// Whether it is readable text, judged by its beginning, and not a binary file.
     fileprivate var isReadable: Bool {
         let beginning = unicodeScalars.prefix(512)
         let odd = beginning.count { scalar in

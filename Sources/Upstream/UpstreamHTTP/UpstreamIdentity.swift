@@ -2,7 +2,7 @@ public import Exports
 import Foundation
 public import JSON
 
-/// Who shows a token: whom an upstream names as the creator of what is made with it.
+/// The identity behind a token: whom an upstream names as the creator of a job that was started with it.
 public struct UpstreamIdentity: Sendable, Hashable {
     /// The object id of the user, or of the application's service principal; lower case.
     public var objectID: String?
@@ -15,9 +15,9 @@ public struct UpstreamIdentity: Sendable, Hashable {
         self.applicationID = applicationID?.lowercased()
     }
 
-    /// What a token of Entra ID says (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). It
-    /// is not checked: it decides over nothing but which jobs are not taken for our own. Nil for a token that cannot be read,
-    /// which Microsoft reserves the right to issue.
+    /// Reads the claims of an Entra ID token (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference). The
+    /// signature is not verified: the result is used only to exclude jobs of others. Nil for a token that cannot be read, which
+    /// Microsoft may issue.
     init?(token: String) {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3 else { return nil }
@@ -30,7 +30,7 @@ public struct UpstreamIdentity: Sendable, Hashable {
         if objectID == nil, applicationID == nil { return nil }
     }
 
-    /// Whether an `identitySet` of Graph, such as `createdBy`, may name this identity: it does not name another one.
+    /// Whether an `identitySet` of Graph, such as `createdBy`, may be this identity, because it does not name another one.
     public func mayBe(_ identitySet: JSONValue?) -> Bool {
         func differs(_ member: String, from own: String?) -> Bool {
             guard let own, let id = identitySet?[member]?["id"]?.string, !id.isEmpty else { return false }
@@ -41,14 +41,13 @@ public struct UpstreamIdentity: Sendable, Hashable {
 }
 
 extension UpstreamClient {
-    /// Who this connection is for the upstream, with the token that a call would show now. Nil where the token does not say, or
-    /// there is none.
+    /// The identity of the token that a call would send now. Nil where the token does not say, or there is none.
     public func identity(for scope: TokenScope, context: CallContext) async -> UpstreamIdentity? {
         do {
             let token = try await tokens.accessToken(for: scope, context: context, replacing: nil)
             return UpstreamIdentity(token: token.secret.reveal())
         } catch {
-            // Whatever needs the token next says why there is none.
+            // The next call that needs the token reports the error.
             return nil
         }
     }

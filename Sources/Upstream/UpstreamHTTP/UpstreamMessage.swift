@@ -10,16 +10,16 @@ public struct UpstreamRequest: Sendable {
         case post = "POST"
         case delete = "DELETE"
 
-        /// Whether a second call does what one call does (RFC 9110, 9.2.2).
+        /// Whether a second call has the same effect as one call (RFC 9110, 9.2.2).
         public var isIdempotent: Bool { self != .post }
     }
 
-    /// What is called, as a metric label: `power-bi.start`. One of a fixed few for each adapter.
+    /// The kind of call, as a metric label, such as `power-bi.start`. Each adapter has a fixed set.
     public var operation: String
     public var method: Method
     public var url: UpstreamURL
     public var headers: [(name: String, value: String)] = []
-    /// Header fields that go only where the bearer token goes: a redirect to another host leaves them behind too.
+    /// Header fields that are sent only together with the bearer token. They are dropped on a redirect to another host, as the token is.
     public var bearerHeaders: [(name: String, value: String)] = []
     /// A JSON body; sets `Content-Type`.
     public var body: [UInt8]?
@@ -27,35 +27,35 @@ public struct UpstreamRequest: Sendable {
     public var form: [FormField]?
     /// Header fields with secrets in them.
     public var secretHeaders: [(name: String, value: Secret)] = []
-    /// What is secret of the body. With the token, the header fields and the form, it is redacted in the answer, whatever the
-    /// upstream repeats; but not of a success to a form, which may grant the same again.
+    /// The secrets in the body. They are redacted in the answer, as are the token and the secrets in header fields and in the form. Not in
+    /// a successful answer to a form, which may grant the same token again.
     public var secrets: [Secret] = []
-    /// Whether the query of the address lets in whoever has it: then it is redacted in the answer too.
+    /// Whether the query of the address is a signature. Then it is redacted in the answer too.
     public var isSignedLink = false
     /// The scope of the bearer token to send; nil sends none.
     public var bearer: TokenScope?
-    /// Whether the call starts a job: it goes out on a connection of its own, after `willStart` of its context.
+    /// Whether the call starts a job. Then it is sent on a connection of its own, after `willStart` of its context.
     public var startsJob = false
     /// Whether the call counts against the connection's request budget.
     public var isPaced = true
-    /// How often `send` tries a harmless call that fails on the way, in all.
+    /// How many attempts `send` makes for a harmless call that fails on the way.
     public var attempts = 3
-    /// Whether an answer says nothing of what was asked, so that a harmless call is made again: of a gateway in between that
-    /// failed, and that asks for no wait. It is not asked about calls that may do harm.
+    /// Whether an answer comes from a failed gateway in between, without `Retry-After`, so that a harmless call is repeated. Not used for
+    /// calls that are not harmless.
     public var isWorthAnotherTry: @Sendable (UpstreamResponse) -> Bool = {
         [502, 503, 504].contains($0.status) && $0.retryAfter == nil
     }
-    /// Whether a second call does no harm although the method does not say so.
+    /// Whether a second call does no harm although the method is not idempotent.
     public var isHarmless = false
     /// How long to wait for the whole answer of `send`, or for the head of `download`.
     public var timeout: Duration = .seconds(30)
-    /// The most bytes that `send` takes for a success; see `AnswerLimit`.
+    /// The most bytes of a successful answer that `send` accepts; see `AnswerLimit`.
     public var bodyLimit = AnswerLimit.job
-    /// Whether an answer says that the token is no longer good, so that a new one is worth one more try.
-    /// 401 where the upstream is not odd about it.
+    /// Whether an answer means that the token is not accepted any more, so that the call is made once more with a new one. For most
+    /// upstreams that is 401.
     public var rejectsToken: @Sendable (UpstreamResponse) -> Bool = { $0.status == 401 }
-    /// What is wrong with a 200 to `download` by its head, such as a sign-in page in place of the file. Asked before the
-    /// length is looked at, which is wrong then too.
+    /// Checks the head of a 200 to `download`, and returns an error for a wrong answer, such as a sign-in page. Called before the length
+    /// is checked, which would be wrong too.
     public var refusal: @Sendable (UpstreamHeaders) -> ProviderError? = { _ in nil }
 
     /// Makes a call; set the rest as needed.
@@ -74,21 +74,21 @@ public struct UpstreamRequest: Sendable {
 public struct FormField: Sendable {
     public var name: String
     public var value: Secret
-    /// Whether the value is redacted in whatever the upstream answers.
+    /// Whether the value is redacted in the upstream's answer.
     public var isSecret: Bool
 
-    /// Makes a parameter that must not be read.
+    /// Makes a parameter with a secret value.
     public init(_ name: String, _ value: Secret) {
         (self.name, self.value, isSecret) = (name, value, true)
     }
 
-    /// Makes a parameter that anybody may read.
+    /// Makes a parameter whose value is not secret.
     public init(_ name: String, open value: String) {
         (self.name, self.value, isSecret) = (name, Secret(value), false)
     }
 }
 
-/// Header fields may hold secrets: what is printed of a request is what is called, and nothing that goes along.
+/// Only the method and the address are printed, because header fields and bodies may hold secrets.
 extension UpstreamRequest: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "\(method.rawValue) \(operation)" }
     public var debugDescription: String { description }
@@ -99,7 +99,7 @@ extension UpstreamRequest: CustomStringConvertible, CustomDebugStringConvertible
 public struct UpstreamHeaders: Sendable {
     private var fields: [(name: String, value: String)]
 
-    /// Takes fields in their order.
+    /// Makes the fields, in this order.
     public init(_ fields: [(name: String, value: String)]) {
         self.fields = fields.map { ($0.name.lowercased(), $0.value) }
     }
@@ -129,16 +129,16 @@ public struct UpstreamHeaders: Sendable {
 public struct UpstreamResponse: Sendable {
     public let status: Int
     public let headers: UpstreamHeaders
-    /// The body, decoded where it came in gzip; of an error, and of a success to a POST, no more than the limit.
+    /// The body, decoded if it was gzip. Of an error, and of a success to a POST, at most the limit.
     public let body: [UInt8]
-    /// The body as JSON, read leniently; nil when it is none.
+    /// The body as JSON, read leniently; nil when it is not JSON.
     public let json: JSONValue?
-    /// When it arrived: what `Retry-After` as a date counts from.
+    /// When it arrived. A date in `Retry-After` is compared with it.
     public let receivedAt: Timestamp
-    /// Why the body cannot be read, where that is known: what goes after "it".
+    /// Why the body cannot be read, if it cannot. It completes a sentence that begins with "it".
     public let fault: String?
 
-    /// Makes an answer whose body came as it is.
+    /// Makes an answer with an unencoded body.
     public init(status: Int, headers: UpstreamHeaders, body: [UInt8], receivedAt: Timestamp) {
         self.init(
             status: status,
@@ -174,7 +174,7 @@ public struct UpstreamDownload: Sendable {
     public var receivedAt: Timestamp
     let sent: SentSecrets
 
-    /// Whether it is the file, or a part of it, and no error or redirect.
+    /// Whether it is the file or a part of it, and not an error or a redirect.
     public var isFile: Bool { status == 200 || range != nil }
 
     /// The entity tag, if it is a strong one (RFC 9110, 8.8.3).
@@ -200,8 +200,7 @@ public struct UpstreamDownload: Sendable {
         )
     }
 
-    /// Reads up to `limit` bytes of an answer that is not the file, for its error message; what was sent as a secret is cut
-    /// out.
+    /// Reads up to `limit` bytes of an answer that is not the file, for its error message. The secrets that were sent are redacted.
     public func collected(upTo limit: Int = AnswerLimit.error) async -> UpstreamResponse {
         var body: [UInt8] = []
         do {
@@ -210,7 +209,7 @@ public struct UpstreamDownload: Sendable {
                 if body.count >= limit { break }
             }
         } catch {
-            // What came before the break is all there is to tell of an error answer.
+            // The bytes before the failure are used for the error message.
         }
         return UpstreamResponse(
             status: status,

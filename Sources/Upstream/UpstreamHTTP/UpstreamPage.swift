@@ -3,27 +3,27 @@ public import JSON
 import Logging
 import Metrics
 
-/// One page of a collection as OData writes it: `value`, and the address of the next page. One reader for all lists.
+/// One page of an OData collection: `value`, and the address of the next page. One reader for all lists.
 ///
-/// An entry that cannot be read is left out and counted; it does not cost the others.
+/// An entry that cannot be read is left out and counted. The others are still read.
 public struct UpstreamPage<Entry: Sendable>: Sendable {
     public var entries: [Entry]
     /// How many entries could not be read.
     public var unreadable: Int
-    /// The address of the next page, as it came; nil at the end. An empty one is the end, too.
+    /// The address of the next page, unchanged; nil on the last page. An empty address also means the last page.
     public var nextLink: String?
 
-    /// Reads a collection; `entry` gives nil for what cannot be read. Nil when there is no list in `value`.
+    /// Reads a collection. `entry` returns nil for an entry that cannot be read. Nil when `value` is not a list.
     public init?(_ json: JSONValue?, entry: (JSONValue) -> Entry?) {
         guard let value = json?.member("value")?.array else { return nil }
         entries = value.compactMap(entry)
         unreadable = value.count - entries.count
-        // Microsoft's own page misprints the name without its @ (`Upstream-Graph, Paging`).
+        // A page of Microsoft's documentation has the name without the @ (`Upstream-Graph, Paging`).
         nextLink = json?.text("@odata.nextLink") ?? json?.text("odata.nextLink") ?? json?.text("nextLink")
     }
 
-    /// The address of the next page, byte for byte where it can be sent so; relative ones are resolved against `url`, the address
-    /// of this page. Throws when it leads to another host, or cannot be read.
+    /// The address of the next page, unchanged byte for byte where possible. A relative address is resolved against `url`, the address of
+    /// this page. Throws when it leads to another host, or cannot be read.
     public func next(after url: UpstreamURL) throws(LinkFault) -> UpstreamURL? {
         guard let nextLink else { return nil }
         let next = try UpstreamURL(link: nextLink, from: url)
@@ -37,9 +37,9 @@ public struct ListReading: Sendable, Hashable {
     public enum End: Sendable, Hashable {
         /// Every page was read.
         case complete
-        /// Whoever read wanted no more.
+        /// The reader did not want more.
         case stopped
-        /// There are more pages than are read.
+        /// There are more pages than the limit.
         case tooLong
     }
 
@@ -48,7 +48,7 @@ public struct ListReading: Sendable, Hashable {
     public var unreadable: Int
 }
 
-/// Why a page of a list cannot be used; an adapter says it in its own words.
+/// Why a page of a list cannot be used. The adapter makes the error message.
 public enum PageFault: Sendable {
     /// Not a success.
     case refused
@@ -59,10 +59,10 @@ public enum PageFault: Sendable {
 }
 
 extension UpstreamClient {
-    /// Reads a list page by page, until `visit` says that it is enough: at most `limit` pages, each answered within
-    /// `AnswerLimit.list`. Large pages are read beside the threads that everything else runs on.
+    /// Reads a list page by page, until `visit` returns that it is enough: at most `limit` pages, each of at most `AnswerLimit.list`
+    /// bytes. Large pages are decoded on other threads than those of Swift's tasks.
     ///
-    /// Throws what `send` throws, and what `failure` makes of an answer that cannot be used.
+    /// Throws what `send` throws, and the error that `failure` makes of an answer that cannot be used.
     public func readList<Entry: Sendable>(
         _ request: UpstreamRequest,
         pages limit: Int,
@@ -101,14 +101,14 @@ extension UpstreamClient {
         do {
             return try await transport.heavyWork.run(on: response.body.count) { UpstreamPage(json, entry: entry) }
         } catch {
-            throw ProviderError(.transient, "The call was given up.", cause: error)
+            throw ProviderError(.transient, "The call was cancelled.", cause: error)
         }
     }
 
     private func note(_ unreadable: Int, in request: UpstreamRequest) {
         guard unreadable > 0 else { return }
         Counter(
-            label: "export_gateway_upstream_unreadable_entries_total",
+            label: "export_gateway_upstream_entries_unreadable_total",
             dimensions: [("connection", settings.connection), ("operation", request.operation)],
             factory: metrics
         )

@@ -6,10 +6,10 @@ import NIOCore
 public import NIOPosix
 import Synchronization
 
-/// The gateway's one HTTP client: sockets, TLS and connection pools, without any opinion on what is called.
+/// The gateway's HTTP client: sockets, TLS and connection pools. It has no rules about which hosts are called.
 ///
-/// Redirects and decompression are off: both are decided where their consequences are known. HTTP/1.1 only, because
-/// many large downloads over one HTTP/2 connection share one flow-control window.
+/// Redirects and decompression are off, because `UpstreamClient` decides about both. HTTP/1.1 only, because many large downloads over
+/// one HTTP/2 connection share one flow-control window.
 public struct UpstreamTransport: Sendable {
     let client: HTTPClient
     let heavyWork = HeavyWork()
@@ -17,7 +17,7 @@ public struct UpstreamTransport: Sendable {
     private let configuration: HTTPClient.Configuration
     private let prepare: @Sendable (any Channel) throws -> Void
 
-    /// Makes the client; `shutdown` must be called before it is let go.
+    /// Makes the client; `shutdown` must be called before it is released.
     ///
     /// `idleTimeout` is the longest silence of an upstream that is being read; a reader may pause as long as it likes.
     /// `connectionsPerHost` is a soft limit; without `authorities`, certificates are checked against those that the system
@@ -57,10 +57,10 @@ public struct UpstreamTransport: Sendable {
         try await heavyWork.shutdown()
     }
 
-    /// Gives `body` the client for a call. For a start it is one without any connection yet: a connection that is kept may be
-    /// closed just when it is used again (RFC 9112, 9.3.1), and a POST on it may have been carried out or not.
+    /// Passes the client for a call to `body`. For a start it is a client without any connection yet: the upstream may close a kept
+    /// connection just when it is used again (RFC 9112, 9.3.1), and then it is not known whether a POST was carried out.
     ///
-    /// Throws `NeverSent` where a start failed before it had a connection: no byte of it has left.
+    /// Throws `NeverSent` where a start failed before it had a connection, so that no byte of it was sent.
     func withClient<Answer: Sendable>(
         forStart isStart: Bool,
         _ body: @Sendable (HTTPClient) async throws -> Answer
@@ -77,19 +77,19 @@ public struct UpstreamTransport: Sendable {
         } catch {
             outcome = .failure(isConnected.load(ordering: .acquiring) ? error : NeverSent(cause: error))
         }
-        // The call is over: what closing its connection still fails at changes nothing.
+        // The call has ended, so an error while closing its connection does not matter.
         try? await fresh.shutdown()
         return try outcome.get()
     }
 
-    /// `prepare` is called on each connection when it stands, TLS included, and before anything is sent on it.
+    /// `prepare` is called on each new connection, after the TLS handshake and before anything is sent.
     private static func client(
         _ eventLoopGroup: MultiThreadedEventLoopGroup,
         _ configuration: HTTPClient.Configuration,
         _ prepare: @escaping @Sendable (any Channel) throws -> Void
     ) -> HTTPClient {
         var configuration = configuration
-        // The one place where AsyncHTTPClient lets a connection's channel be set up.
+        // The only way in AsyncHTTPClient to set up a connection's channel.
         configuration.http1_1ConnectionDebugInitializer = { channel in
             channel.eventLoop.makeCompletedFuture { try prepare(channel) }
         }

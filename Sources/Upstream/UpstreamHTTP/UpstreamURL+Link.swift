@@ -1,8 +1,8 @@
-/// Why a link cannot be used. The words go after "it".
+/// Why a link cannot be used. The words complete a sentence that begins with "it".
 public enum LinkFault: Error, Sendable, Hashable, CaseIterable {
     case empty, tooLong, notText, otherScheme, noHost, userInformation, brokenEncoding, insecure, otherHost
 
-    /// What is wrong with the link, for a message: "it" and then this.
+    /// What is wrong with the link. It completes a sentence that begins with "it".
     public var words: String {
         switch self {
         case .empty: "is empty"
@@ -51,7 +51,7 @@ extension UpstreamURL {
         }
         guard let url = UpstreamURL(whole) else {
             guard whole.utf8.count <= 8192 else { throw .tooLong }
-            // The host is before anything that is encoded.
+            // The host is before the first percent sign: if the part before that is a valid address, the encoding is wrong.
             throw UpstreamURL(whole.prefix { $0 != "%" }) == nil ? .noHost : .brokenEncoding
         }
         if let base, base.scheme == .https, url.scheme != .https { throw .insecure }

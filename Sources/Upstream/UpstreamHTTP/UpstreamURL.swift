@@ -36,7 +36,7 @@ public struct UpstreamURL: Sendable, Hashable {
         let target = rest[end...]
         let questionMark = target.firstIndex(of: "?")
         let path = target[..<(questionMark ?? target.endIndex)]
-        // A path that is no UTF-8 when decoded is lost on the way, and the host's root called in its place.
+        // The HTTP client would drop a path that is not UTF-8 when decoded, and call the root of the host.
         guard Self.isTarget(target), PercentEncoding.decode(path) != nil else { return nil }
         self.path = path.isEmpty ? "/" : String(path)
         query = questionMark.map { String(target[target.index(after: $0)...]) }
@@ -83,7 +83,7 @@ public struct UpstreamURL: Sendable, Hashable {
         return (host.lowercased(), port)
     }
 
-    /// Whether a path and query can be sent as they are: brackets and stray percent signs would be rewritten on the way.
+    /// Whether a path and query can be sent unchanged: the HTTP client would rewrite brackets and percent signs that encode nothing.
     private static func isTarget(_ text: Substring) -> Bool {
         let bytes = Array(text.utf8)
         return bytes.indices.allSatisfy { index in
@@ -101,8 +101,8 @@ public struct UpstreamURL: Sendable, Hashable {
         return port
     }
 
-    /// This address with path segments and query parameters added, each percent-encoded as a whole: an id with `/` or
-    /// `=` in it stays one segment, and one that is `..` leads nowhere else.
+    /// This address with path segments and query parameters added. Each is percent-encoded as a whole, so that an id with `/` or `=` stays
+    /// one segment, and an id that is `..` does not lead to another path.
     public func appending(path segments: [String] = [], query parameters: [(name: String, value: String)] = [])
         -> UpstreamURL
     {
@@ -132,7 +132,7 @@ public struct UpstreamURL: Sendable, Hashable {
         return "\(scheme.rawValue)://\(name)" + (port == usual ? "" : ":\(port)")
     }
 
-    /// The whole address, query and all: for the request itself, never for a log.
+    /// The whole address with its query: for the request itself, never for a log.
     public func reveal() -> String { origin + path + (query.map { "?" + $0 } ?? "") }
 }
 

@@ -112,7 +112,7 @@ import Testing
     }
 
     /// In the background: a token with a key that is known waits for no authority.
-    @Test func keysAreFetchedAnewEachDay() async throws {
+    @Test func keysAreFetchedAgainEachDay() async throws {
         let time = time
         let day = TokenDraft.now + 86_400
         let token = try TokenDraft.user().with("exp", .integer(day + 3600)).signed()

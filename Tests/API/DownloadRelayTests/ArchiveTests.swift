@@ -334,7 +334,7 @@ import Testing
         #expect(opened.bodies[0].notes.isLetGo)
         let delivery = try #require(await scene.ledger.all.first)
         #expect(delivery.outcome == .abandoned)
-        #expect(scene.downloads("client_gone") == 1)
+        #expect(scene.downloads("abandoned") == 1)
         await #expect(throws: DownloadFailure.self) { try await body.write { _ in } }
     }
 

@@ -175,7 +175,7 @@ import Testing
                 nil, FileRange(first: 50_000, validator: "\"v1\""), FileRange(first: 80_000, validator: "\"v1\""),
             ]
         )
-        #expect(outcome.scene.count("download_resumptions", "way", "range") == 2)
+        #expect(outcome.scene.count("download_resumptions", "mode", "range") == 2)
         #expect(await outcome.scene.ledger.all.first?.resumptions == 2)
     }
 
@@ -186,7 +186,7 @@ import Testing
         let upstream = BreakingUpstream(bytes, manners, breaks: [(50_000, .error)])
         let outcome = try await get(upstream)
         #expect(outcome.bytes == bytes)
-        #expect(outcome.scene.count("download_resumptions", "way", "proof") == 1)
+        #expect(outcome.scene.count("download_resumptions", "mode", "reread") == 1)
     }
 
     @Test func aFileThatChangedIsBroken() async throws {

@@ -172,7 +172,7 @@ private struct ClientGone: Error {}
         #expect(taken == 3)
         #expect(script.notes.pulled <= piecesAhead(acceptEncoding) + delivered >> 16 + 1)
         #expect(script.notes.isLetGo)
-        #expect(scene.downloads("client_gone") == 1)
+        #expect(scene.downloads("abandoned") == 1)
         #expect(scene.downloads("broken") == 0)
         #expect(delivered > 0)
         #expect(scene.downloadBytes(acceptEncoding ?? "identity") == delivered)
@@ -220,7 +220,7 @@ private struct ClientGone: Error {}
         for await _ in reached { break }
         task.cancel()
         #expect((await task.value != nil) == (acceptEncoding == "gzip"))
-        #expect(scene.downloads("broken") == 1 && scene.downloads("client_gone") == 0)
+        #expect(scene.downloads("broken") == 1 && scene.downloads("abandoned") == 0)
     }
 
     @Test func theBytesCanBeReadOnce() async throws {

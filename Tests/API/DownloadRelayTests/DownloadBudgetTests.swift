@@ -67,8 +67,8 @@ import Testing
         func refused(_ limit: String) throws -> Int64 {
             try metrics.expectCounter("export_gateway_downloads_refused_total", [("limit", limit)]).totalValue
         }
-        #expect(try refused("caller") == 1)
-        #expect(try refused("memory") == 1)
+        #expect(try refused("caller-limit") == 1)
+        #expect(try refused("memory-limit") == 1)
 
         first = nil
         #expect(try underWay() == 0)

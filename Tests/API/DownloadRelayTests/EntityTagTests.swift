@@ -74,7 +74,7 @@ import Testing
             EntityTag(of: Self.proved, in: id, coding: .identity, validator: validator).field
                 == "\"\(id).1.\(Self.digest.prefix(32)).v0x8D~2d4B\""
         )
-        // An encoding is made anew each time.
+        // An encoding is made again each time.
         #expect(
             EntityTag(of: Self.proved, in: id, coding: .gzip, validator: validator).field
                 == "W/\"\(id).1.\(Self.digest.prefix(32))-gzip\""

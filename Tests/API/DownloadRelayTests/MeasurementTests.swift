@@ -141,11 +141,11 @@ import Testing
         #expect(await outcome == .preempted)
         _ = await second.body?.collected()
         let row = try #require(await scene.ledger.all.first { $0.reason != nil })
-        #expect(row.kind == .measurement && row.outcome == .abandoned && row.reason == "gave-way")
+        #expect(row.kind == .measurement && row.outcome == .abandoned && row.reason == "preempted")
         #expect(!relay.budget.isServing(export.id))
     }
 
-    @Test func aCancelledOneIsWrittenDown() async throws {
+    @Test func aCancelledOneIsStored() async throws {
         let scene = scene
         let task = Task { await measure(from: ScriptedBytes([.bytes(rows(5000)), .silence])) }
         // The first-byte timeout, and then the silence.

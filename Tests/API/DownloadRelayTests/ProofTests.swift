@@ -6,7 +6,7 @@ import Testing
 
 @testable import DownloadRelay
 
-/// What proves that a delivery was whole, and is written down of it.
+/// What proves that a delivery was whole, and is stored of it.
 @Suite struct ProofTests {
     private static let bytes = rows(100_000)
     private static let digest = Hexadecimal.encode(SHA256.hash(bytes))
@@ -187,7 +187,7 @@ import Testing
         #expect((outcome.error as? DownloadFailure)?.code == .decoderFailed)
     }
 
-    @Test func aDeliveryIsWrittenDown() async throws {
+    @Test func aDeliveryIsStored() async throws {
         let (_, _, sent) = try await send(acceptingGzip, length: 100_000)
         let delivery = try #require(await scene.ledger.all.first)
         #expect(delivery.exportID == scene.export.id)
@@ -207,7 +207,7 @@ import Testing
     private struct Gone: Error {}
 
     @Test(arguments: [nil, "gzip"])
-    func aClientThatLeavesIsWrittenDownToo(acceptEncoding: String?) async throws {
+    func aClientThatLeavesIsStoredToo(acceptEncoding: String?) async throws {
         let response = try await scene.get(
             csv,
             DownloadRequest(method: .get, acceptEncoding: acceptEncoding),
@@ -235,7 +235,7 @@ import Testing
 
     /// The ledger refuses to write in a cancelled task; `Deliveries` would trap.
     @Test(arguments: [nil, "gzip"])
-    func aCancelledDownloadIsWrittenDownToo(acceptEncoding: String?) async throws {
+    func aCancelledDownloadIsStoredToo(acceptEncoding: String?) async throws {
         let script = ScriptedBytes([.bytes(rows(100)), .silence])
         let response = try await scene.get(
             csv,

@@ -26,8 +26,8 @@ import Testing
         return (response, outcome.bytes)
     }
 
-    private func ranges(_ way: String) -> Int64 {
-        scene.count("download_ranges", "way", way)
+    private func ranges(_ mode: String) -> Int64 {
+        scene.count("download_ranges", "mode", mode)
     }
 
     @Test(arguments: [

@@ -102,7 +102,7 @@ import Testing
         #expect(none.brokeOff(at: 5000, isRetryable: true) == .giveUp)
     }
 
-    @Test func enoughProgressBeginsTheCountAnew() {
+    @Test func enoughProgressBeginsTheCountAgain() {
         var machine = machine()
         for position in stride(from: Int64(1 << 20), through: 9 << 20, by: 1 << 20) {
             let step = machine.brokeOff(at: position, isRetryable: true)

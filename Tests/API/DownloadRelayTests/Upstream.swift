@@ -171,7 +171,7 @@ extension RelaySettings {
     }
 }
 
-/// What was written down of downloads.
+/// What was stored of downloads.
 actor Deliveries {
     /// Those that have ended.
     private(set) var all: [Delivery] = []

@@ -37,7 +37,7 @@ import Testing
                 fileBody(["canary-bytes"], contentLength: 12)
             }
             gateway = TestGateway(time: time, service: service) { settings in
-                guard !visitor.comesToOpenDoor else { return }
+                guard !visitor.needsNoCredential else { return }
                 settings.apiKeys = Visitor.keys
                 settings.tokenAuthority = authority.settings()
                 settings.clientCertificates = Visitor.certificates
@@ -77,7 +77,7 @@ import Testing
         Way(name: "plain"),
         Way(name: "plain, while it runs", wantsRunning: true),
         Way(name: "any version known", headers: [.ifNoneMatch: "*"]),
-        Way(name: "asked anew", headers: [.cacheControl: "no-cache"]),
+        Way(name: "asked again", headers: [.cacheControl: "no-cache"]),
         Way(name: "with an upstream token", headers: [.upstreamAuthorization: "Bearer another-callers-token"]),
         Way(
             name: "with a token for downloads",
@@ -223,7 +223,7 @@ import Testing
                 #expect(heard.isEmpty == (route.operation == .listExportDeliveries), "\(route.operation)")
                 for viewer in heard {
                     #expect(viewer.token == Secret("own-token"), "\(route.operation)")
-                    let isOwner = visitor.isOwner || visitor.comesToOpenDoor
+                    let isOwner = visitor.isOwner || visitor.needsNoCredential
                     #expect(viewer.owns(scene.export) == isOwner, "\(name): \(route.operation)")
                 }
             }

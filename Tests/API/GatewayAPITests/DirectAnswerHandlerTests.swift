@@ -90,7 +90,7 @@ import Testing
         #expect(try connection.passed().isEmpty)
     }
 
-    /// Whoever announces a body, or waits to be asked for one, is judged by what has come, and held up by nobody.
+    /// Whoever announces a body, or waits to be asked for one, is judged by what has come, and delayed by nobody.
     @Test(arguments: ["content-length: 1", "transfer-encoding: chunked", "expect: 100-continue\r\ncontent-length: 1"])
     func aHeadWithABodyToComeIsPassedOnAtOnce(line: String) throws {
         let connection = try DirectConnection()

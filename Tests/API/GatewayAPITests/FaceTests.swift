@@ -252,13 +252,12 @@ import Testing
         let answer = try await gateway.call(.get, "/metrics")
         #expect(answer.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
         for line in [
-            "http_server_requests_total{method=\"GET\",route=\"/exports/{id}\",status=\"404\"} 1",
-            "http_server_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1",
-            "http_server_requests_total{method=\"other\",route=\"none\",status=\"405\"} 1",
-            "http_server_request_duration_seconds_count{method=\"GET\",route=\"none\",status=\"404\"} 1",
-            "http_server_active_requests 1",
+            #"{http_request_method="GET",http_response_status_code="404",http_route="/exports/{id}",url_scheme="http"} 1"#,
+            #"{http_request_method="GET",http_response_status_code="404",url_scheme="http"} 1"#,
+            #"{http_request_method="_OTHER",http_response_status_code="405",url_scheme="http"} 1"#,
         ] {
-            #expect(answer.body.contains(line + "\n"), "\(line)")
+            #expect(answer.body.contains("http_server_request_duration_seconds_count\(line)\n"), "\(line)")
         }
+        #expect(answer.body.contains("http_server_active_requests 1\n"))
     }
 }

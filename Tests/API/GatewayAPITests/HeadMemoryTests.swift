@@ -174,10 +174,15 @@ import Testing
         connection.run()
         #expect(!connection.channel.isActive)
         #expect(try connection.sent().isEmpty)
-        #expect(shows(connection, "http_server_connections_displaced_total 1"))
+        #expect(shows(connection, "export_gateway_http_connections_closed_total{reason=\"displaced\"} 1"))
         // Nobody was refused anything, and nothing was answered.
-        #expect(shows(connection, "export_gateway_memory_refused_total{kind=\"head\",limit=\"memory\"} 0"))
-        #expect(!connection.gateway.registry.text().contains("http_server_unreadable_requests_total{"))
+        #expect(
+            shows(
+                connection,
+                "export_gateway_memory_reservations_refused_total{kind=\"head\",reason=\"memory-limit\"} 0"
+            )
+        )
+        #expect(!connection.gateway.registry.text().contains("export_gateway_http_requests_unreadable_total{"))
         others.release()
     }
 
@@ -190,7 +195,7 @@ import Testing
         try connection.answerFromBehind()
         connection.run()
         #expect(try connection.statuses() == [202])
-        #expect(shows(connection, "http_server_connections_displaced_total 0"))
+        #expect(shows(connection, "export_gateway_http_connections_closed_total{reason=\"displaced\"} 0"))
         others.release()
     }
 

@@ -34,7 +34,12 @@ import Testing
         let mine = try memory.reserve(share, .head, for: "a")
         try connection.ask("GET", "/exports", [Self.field(5000)])
         #expect(throws: MemoryRefusal.caller(limit: share)) { try charge(connection, to: "a") }
-        #expect(shows(connection, "export_gateway_memory_refused_total{kind=\"head\",limit=\"caller\"} 1"))
+        #expect(
+            shows(
+                connection,
+                "export_gateway_memory_reservations_refused_total{kind=\"head\",reason=\"caller-limit\"} 1"
+            )
+        )
         // Another caller's has its place.
         try charge(connection, to: "b")
         #expect(reserved(connection) > share + 5000 * RequestBytes.cost)

@@ -232,7 +232,10 @@ import Testing
                 }
             }
         }
-        #expect(gateway.registry.text().contains("http_server_unreadable_requests_total{status=\"431\"} 2\n"))
+        #expect(
+            gateway.registry.text()
+                .contains("export_gateway_http_requests_unreadable_total{http_response_status_code=\"431\"} 2\n")
+        )
     }
 
     @Test func theLongestTokensFitTogether() async throws {
@@ -377,7 +380,8 @@ import Testing
         #expect(
             impatient.registry.text()
                 .contains(
-                    "http_server_requests_total{method=\"GET\",route=\"/exports/{id}/content\",status=\"200\"} 1\n"
+                    "http_server_request_duration_seconds_count{http_request_method=\"GET\","
+                        + "http_response_status_code=\"200\",http_route=\"/exports/{id}/content\",url_scheme=\"http\"} 1\n"
                 )
         )
         #expect(impatient.registry.text().contains("http_server_active_requests 0\n"))

@@ -41,7 +41,7 @@ import Testing
         #expect(Self.text(snapshots, base: base) == wanted)
     }
 
-    @Test(arguments: [nil, 5, 1_700_000_000_000] as [Int64?]) func onlyTheTimeIsWrittenAnew(before: Int64?) {
+    @Test(arguments: [nil, 5, 1_700_000_000_000] as [Int64?]) func onlyTheTimeIsWrittenAgain(before: Int64?) {
         let first = ExportSnapshot(Self.export(observedAt: before))
         _ = Self.text([first])
         for (time, revision) in [(1_790_000_000_123, 1), (nil, 1), (7, 2)] as [(Int64?, Int64)] {

@@ -270,7 +270,7 @@ import Testing
                 try await client.send("GET /exports/\(export.id)/content HTTP/1.1\r\nhost: x\r\n\r\n")
                 let answer = try await client.readAnswer()
                 #expect(answer.body == "abcdef")
-                // On one connection, the next request is read when the delivery has been written down.
+                // On one connection, the next request is read when the delivery has been stored.
                 try await client.send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
                 #expect(try await client.readAnswer().head.hasPrefix("HTTP/1.1 200 "))
             }

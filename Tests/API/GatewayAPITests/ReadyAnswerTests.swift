@@ -54,7 +54,7 @@ import Testing
         #expect(gateway.service.state.withLock { $0.viewers.count } == 2)
     }
 
-    @Test func aPatchedAnswerIsTheOneThatIsEncodedAnew() {
+    @Test func aPatchedAnswerIsTheOneThatIsEncodedAgain() {
         let gateway = TestGateway()
         let export = put(gateway)
         let times: [Int64?] = [1_780_000_000_001, nil, 0, -1, 4_000_000_000_000, 400_000_000_000_000]

@@ -12,7 +12,7 @@ import Testing
 
 @testable import GatewayAPI
 
-/// TLS at the door, over real sockets.
+/// TLS on the gateway's own port, over real sockets.
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
     private let workshop: CertificateWorkshop
 
@@ -94,7 +94,7 @@ import Testing
             }
             #expect(try await isServed(server, good))
         }
-        #expect(!gateway.registry.text().contains("http_server_tls_handshakes_failed_total 0\n"))
+        #expect(!gateway.registry.text().contains("export_gateway_tls_handshakes_failed_total 0\n"))
         let strict = TestGateway(time: SystemTime(), tls: try identity { $0.minimumVersion = .v13 })
         try await strict.live { server async throws in
             #expect(try await isServed(server, good))
@@ -232,7 +232,7 @@ import Testing
             await reload()
             #expect(registry.text().contains("tls_reloads_total{outcome=\"replaced\"} 1\n"))
             let end = identity.expiresAt.milliseconds / 1000
-            #expect(registry.text().contains("tls_certificate_expires_at_seconds \(end)\n"))
+            #expect(registry.text().contains("tls_certificate_expiration_timestamp_seconds \(end)\n"))
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }

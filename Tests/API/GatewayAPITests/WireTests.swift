@@ -11,7 +11,7 @@ import Testing
             ("/a%2Fb", ["a/b"], nil), ("/a?", ["a"], ""), ("https://x:1/a?b", ["a"], "b"), ("/a?b?c", ["a"], "b?c"),
         ] as [(String, [String], String?)]
     )
-    func takesApart(text: String, segments: [String], query: String?) throws {
+    func parses(text: String, segments: [String], query: String?) throws {
         let target = try #require(RequestTarget(text))
         #expect(target.segments.map(\.decoded) == segments)
         #expect(target.query.map { String($0) } == query)

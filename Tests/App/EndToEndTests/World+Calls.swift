@@ -68,7 +68,7 @@ extension World {
         return current
     }
 
-    /// Returns when the deliveries of a file have been written down as ended, `count` of them: only then does the gateway know what
+    /// Returns when the deliveries of a file have been stored as ended, `count` of them: only then does the gateway know what
     /// they found.
     func deliveriesHaveEnded(of file: JSONValue, _ export: JSONValue, count: Int) async throws {
         var outcomes: [String?] = []

@@ -131,7 +131,7 @@ private let azure = ["AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_ID": uu
             try identity(", endpoint: \"http://127.0.0.1:8080\"").endpoint.reveal()
                 == "http://127.0.0.1:8080/metadata/identity/oauth2/token"
         )
-        // Where the endpoint is named, the platform's own service is nobody's business.
+        // Where the endpoint is named, the platform's own service does not matter.
         #expect(
             try identity(", endpoint: \"http://127.0.0.1:8080\"", ["IDENTITY_ENDPOINT": "http://127.0.0.1:40342"])
                 .endpoint.origin == "http://127.0.0.1:8080"

@@ -78,8 +78,8 @@ import Testing
         #expect(timers.count == 0)
     }
 
-    /// One that is to be woken earlier than all others sets the timer anew.
-    @Test func aShorterSleepIsNotHeldUpByALongerOne() async throws {
+    /// One that is to be woken earlier than all others sets the timer again.
+    @Test func aShorterSleepIsNotDelayedByALongerOne() async throws {
         let timers = SleepTimers()
         let longer = Task { try await timers.sleep(for: .seconds(86_400)) }
         while timers.count == 0 { await Task.yield() }

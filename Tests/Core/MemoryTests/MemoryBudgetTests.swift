@@ -10,9 +10,9 @@ import Testing
         try metrics.expectMeter("export_gateway_memory_reserved_bytes", [("kind", kind.rawValue)]).lastValue
     }
 
-    private func refused(_ kind: MemoryKind, _ limit: String) throws -> Int64 {
-        let dimensions = [("kind", kind.rawValue), ("limit", limit)]
-        return try metrics.expectCounter("export_gateway_memory_refused_total", dimensions).totalValue
+    private func refused(_ kind: MemoryKind, _ reason: String) throws -> Int64 {
+        let dimensions = [("kind", kind.rawValue), ("reason", reason)]
+        return try metrics.expectCounter("export_gateway_memory_reservations_refused_total", dimensions).totalValue
     }
 
     @Test func aReservationEndsWithItself() throws {
@@ -50,7 +50,7 @@ import Testing
         #expect(one.bytes == 400 && budget.reserved(.head) == 400)
         try one.resize(to: 0)
         #expect(budget.reserved(.head) == 0)
-        #expect(try refused(.head, "memory") == 1 && refused(.head, "caller") == 0)
+        #expect(try refused(.head, "memory-limit") == 1 && refused(.head, "caller-limit") == 0)
     }
 
     @Test func oneCallerGetsHalfOfWhatItsKindMayHave() throws {
@@ -60,7 +60,7 @@ import Testing
             #expect(throws: MemoryRefusal.caller(limit: 400)) { try budget.reserve(1, kind, for: "a") }
             let others = try budget.reserve(400, kind, for: "b")
             #expect(throws: MemoryRefusal.full) { try budget.reserve(1, kind, for: "c") }
-            #expect(try refused(kind, "caller") == 1 && refused(kind, "memory") == 1)
+            #expect(try refused(kind, "caller-limit") == 1 && refused(kind, "memory-limit") == 1)
             mine.release()
             others.release()
             #expect(budget.reserved(kind) == 0)
@@ -85,7 +85,7 @@ import Testing
         #expect(throws: MemoryRefusal.released) { try another.assign(to: "b") }
         #expect(budget.reserved(.head) == 0)
         #expect(throws: Never.self) { try budget.reserve(200, .head, for: "a") }
-        #expect(try refused(.head, "caller") == 0 && refused(.head, "memory") == 0)
+        #expect(try refused(.head, "caller-limit") == 0 && refused(.head, "memory-limit") == 0)
     }
 
     @Test func aCeilingHoldsForAllOfAKind() throws {
@@ -99,7 +99,7 @@ import Testing
         #expect(throws: MemoryRefusal.full) { try one.resize(to: 201, upTo: 200, isCounted: false) }
         try one.resize(to: 10, upTo: 200)
         other.release()
-        #expect(try refused(.head, "memory") == 1)
+        #expect(try refused(.head, "memory-limit") == 1)
     }
 
     @Test func theLimitIsWhatOthersLeave() throws {

@@ -31,7 +31,7 @@ func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
 
 /// The same for any number of members, at least one; nil too for more than `limit` bytes.
 ///
-/// All of the input is given to zlib at once, and the members are taken apart here.
+/// All of the input is given to zlib at once, and the members are separated here.
 func gunzip(members bytes: [UInt8], limit: Int = .max) -> [UInt8]? {
     var input = bytes
     var plain: [UInt8] = []

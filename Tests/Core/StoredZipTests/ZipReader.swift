@@ -2,7 +2,7 @@ import NIOCore
 
 /// Reads an archive from its end, as programs do, and compares everything that it says twice.
 ///
-/// `bytes` may have holes: long runs of a member's bytes that nobody wrote down.
+/// `bytes` may have holes: long runs of a member's bytes that nobody stored.
 struct ZipReader {
     struct Member: Hashable {
         var name: String
@@ -173,7 +173,7 @@ struct SparseBytes {
 
     mutating func appendHole(_ count: UInt64) { length += count }
 
-    /// Bytes that were all written down, though maybe in several parts.
+    /// Bytes that were all stored, though maybe in several parts.
     func read(_ start: UInt64, _ count: Int) throws -> [UInt8] {
         var result: [UInt8] = []
         var low = 0

@@ -112,7 +112,7 @@ extension KeyMaterial {
         }
     }
 
-    @Test func aTokenThatWasNotThereIsLookedForAnew() async {
+    @Test func aTokenThatWasNotThereIsLookedForAgain() async {
         await #expect(processExitsWith: .success) {
             try SoftHSM.with { module in
                 try module.makeToken("first", pin: "246810")

@@ -92,9 +92,9 @@ import Testing
         let sealed = try before.seal(plain, context: context)
         #expect(try during.open(sealed, context: context) == plain)
         #expect(during.isOutdated(sealed))
-        let anew = try during.seal(during.open(sealed, context: context), context: context)
-        #expect(!during.isOutdated(anew))
-        #expect(try after.open(anew, context: context) == plain)
+        let again = try during.seal(during.open(sealed, context: context), context: context)
+        #expect(!during.isOutdated(again))
+        #expect(try after.open(again, context: context) == plain)
         #expect(failure(after, sealed, context) == .unknownKey)
         #expect(failure(try SealingKeys(current: "old", keys: ["old": new]), sealed, context) == .notAuthentic)
     }

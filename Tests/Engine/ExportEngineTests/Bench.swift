@@ -78,7 +78,7 @@ struct Bench: Sendable {
         )
     }
 
-    /// The gateway started anew: the same upstream and the same ledger, nothing else.
+    /// The gateway started again: the same upstream and the same ledger, nothing else.
     func restarted(
         on ledger: (any ExportLedger)? = nil,
         sealingKeys: SealingKeys? = nil,
@@ -109,7 +109,7 @@ struct Bench: Sendable {
     }
 
     /// Runs an engine on the same ledger whose configuration has no connection any more, until it has found the export and
-    /// sealed its token anew.
+    /// sealed its token again.
     func runWithoutConnection(until id: ExportID, sealingKeys: SealingKeys? = nil) async throws {
         let orphaned = ExportEngine(
             ledger: ledger,
@@ -124,7 +124,7 @@ struct Bench: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await orphaned.run() }
             while try await record(id).export.notice?.code != .unavailable { await Task.yield() }
-            // Sealed anew right after that.
+            // Sealed again right after that.
             while let keys = sealingKeys, let sealed = try await ledger.refreshToken(of: id), keys.isOutdated(sealed) {
                 await Task.yield()
             }

@@ -55,7 +55,7 @@ import Testing
         #expect(tokens(bench) == [Secret("old"), Secret("new")])
     }
 
-    /// Neither who brings it nor the task may take it that the other sees to it.
+    /// Neither who brings it nor the task may assume that the other does it.
     @Test func aTokenThatComesWhileTheFormerOneIsRefusedSetsTheExportGoing() async throws {
         let bench = try Bench { $0.delegatedOnly = true }
         let gate = Gate()

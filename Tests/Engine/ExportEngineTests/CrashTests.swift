@@ -61,7 +61,7 @@ import Testing
         expectOnce(record, provider)
     }
 
-    /// The job ran once; or the process died between writing down that it is about to be started and starting it, which
+    /// The job ran once; or the process died between storing that it is about to be started and starting it, which
     /// cannot be told from a death after that: then it is not started by a guess.
     private func expectOnce(_ record: LedgerRecord, _ provider: ScriptedProvider) {
         if record.export.status == .succeeded {

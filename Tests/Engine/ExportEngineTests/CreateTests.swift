@@ -14,7 +14,7 @@ import Testing
         return error?.faults ?? []
     }
 
-    @Test func exportIsWrittenDownWhenCreateReturns() async throws {
+    @Test func exportIsStoredWhenCreateReturns() async throws {
         let bench = try Bench()
         let creation = try await bench.engine.create(bench.draft(["format": "CSV"]), for: .owner())
         #expect(!creation.isReplay)

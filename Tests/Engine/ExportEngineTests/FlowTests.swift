@@ -36,7 +36,7 @@ import Testing
         #expect(bench.provider.count(.submit) == 1)
         #expect(bench.provider.count(.observe) == 4)
         let scripted = ("provider", "scripted")
-        #expect(bench.counter("export_gateway_upstream_submissions_total", [scripted, ("outcome", "started")]) == 1)
+        #expect(bench.counter("export_gateway_upstream_starts_total", [scripted, ("outcome", "started")]) == 1)
         #expect(bench.counter("export_gateway_upstream_polls_total", [scripted, ("outcome", "observed")]) == 4)
         #expect(bench.counter("export_gateway_exports_finished_total", [scripted, ("status", "succeeded")]) == 1)
         let gauge = try bench.metrics.expectMeter(
@@ -80,7 +80,7 @@ import Testing
         #expect(bench.provider.jobs.keys.first == record.reference?.id)
     }
 
-    @Test func startThatIsNotToBeSeenIsMadeAgainWhereTheOperatorAcceptsDoubles() async throws {
+    @Test func startThatIsNotListedIsMadeAgainWhereTheOperatorAcceptsDoubles() async throws {
         let bench = try Bench {
             $0.reconcile = true
             $0.resubmitIsHarmless = true
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func gracefulShutdownLetsAStartBeWrittenDown() async throws {
+    @Test func gracefulShutdownLetsAStartBeStored() async throws {
         let bench = try Bench()
         let gate = Gate()
         bench.provider.set { $0.gates[.submit] = gate }
@@ -181,7 +181,7 @@ import Testing
         #expect(bench.provider.count(.observe) == 0)
     }
 
-    @Test func answerIsWrittenDownThoughTheTaskIsCancelled() async throws {
+    @Test func answerIsStoredThoughTheTaskIsCancelled() async throws {
         let bench = try Bench()
         bench.provider.set {
             $0.gates[.submit] = Gate()

@@ -72,7 +72,7 @@ struct Life {
 }
 
 @Suite struct SubmissionLifeTests {
-    @Test func startIsWrittenDownBeforeItIsMade() {
+    @Test func startIsStoredBeforeItIsMade() {
         var life = Life()
         #expect(life.step == .submit)
         life.take(.submissionBegins(secretsInMemory: false), after: .seconds(3))

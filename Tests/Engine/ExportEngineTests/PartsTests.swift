@@ -176,7 +176,7 @@ import Testing
         #expect(state.refresh(ids[0], as: .observation, at: now + .seconds(5)) != nil)
     }
 
-    @Test func whatIsTakenUpAnewDuringWorkIsNotLetGo() {
+    @Test func whatIsTakenUpAgainDuringWorkIsNotLetGo() {
         var state = ConnectionWorkerState(observesInBatches: false, callsAtOnce: 4)
         state.adopt(ids[0], of: "alice", fence: 1, kind: .observation, at: now)
         _ = state.takeWork(at: now)

@@ -45,7 +45,7 @@ import Testing
         #expect(life.export.notice?.detail.contains("job 2 of at most 3") == true)
     }
 
-    @Test func ageIsCountedAnewForEachJobAndTheDeadlineIsNot() {
+    @Test func ageIsCountedAgainForEachJobAndTheDeadlineIsNot() {
         var life = Self.begun()
         life.take(Self.observed(.running), after: .seconds(600))
         life.take(.submissionBegins(secretsInMemory: true), Self.submitted("job-2"), after: .seconds(5))

@@ -74,7 +74,9 @@ import Testing
         }
         #expect(try await first.ledger.refreshToken(of: id) == nil)
         #expect(first.provider.count(.observe) == 0)
-        #expect(warnings() == ["a kept refresh token cannot be opened: the export waits for its caller unknown-key"])
+        #expect(
+            warnings() == ["a stored refresh token cannot be decrypted: the export waits for its caller unknown-key"]
+        )
     }
 
     @Test func whatWasAlteredIsRemoved() async throws {
@@ -90,8 +92,8 @@ import Testing
         #expect(
             Set(warnings())
                 == [
-                    "a kept refresh token cannot be opened: the export waits for its caller malformed",
-                    "a kept refresh token cannot be opened: the export waits for its caller not-authentic",
+                    "a stored refresh token cannot be decrypted: the export waits for its caller malformed",
+                    "a stored refresh token cannot be decrypted: the export waits for its caller not-authentic",
                 ]
         )
     }
@@ -117,7 +119,7 @@ import Testing
         #expect(try await again.running { try await again.drive(id) }.export.status == .succeeded)
     }
 
-    @Test func allOfManyAreSealedAnew() async throws {
+    @Test func allOfManyAreSealedAgain() async throws {
         let ledger = try SQLiteLedger.inMemory()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let old = RefreshTokens(ledger: ledger, keys: try .testing("a"), logger: logger)

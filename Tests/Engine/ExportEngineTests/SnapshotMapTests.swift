@@ -171,7 +171,7 @@ import Testing
                 guard transaction == nil, var export = ledger[id] else { return }
                 if random.below(3) > 0 { export.revision += 1 }
                 export.observedAt = export.observedAt.map { $0 + .milliseconds(1) }
-                // A transaction may be begun anew.
+                // A transaction may be begun again.
                 lastOrder += UInt64(1 + random.below(2))
                 transaction = Commit(export: export, order: lastOrder)
             case 1:

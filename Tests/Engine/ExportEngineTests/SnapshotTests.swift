@@ -5,8 +5,8 @@ import ManualClock
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct SnapshotTests {
-    private func reads(_ result: String, _ bench: Bench) -> Int64? {
-        bench.counter("export_gateway_snapshot_reads_total", [("result", result)])
+    private func reads(_ outcome: String, _ bench: Bench) -> Int64? {
+        bench.counter("export_gateway_snapshot_reads_total", [("outcome", outcome)])
     }
 
     private func known(_ bench: Bench, _ id: ExportID, viewer: Viewer = .owner()) async throws -> Export {

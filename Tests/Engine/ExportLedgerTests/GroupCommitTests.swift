@@ -13,7 +13,7 @@ import Testing
 @Suite struct GroupCommitTests {
     private struct Failure: Error {}
 
-    /// A committer whose first group is held up until `open` is called, so that what comes meanwhile is one group.
+    /// A committer whose first group waits until `open` is called, so that what comes meanwhile is one group.
     private final class Gate: Sendable {
         let queue: DatabaseQueue
         let committer: GroupCommitter
@@ -57,7 +57,7 @@ import Testing
         }
 
         var sizes: [Double] {
-            (try? metrics.expectRecorder("export_gateway_ledger_commit_group_size", []).values) ?? []
+            (try? metrics.expectRecorder("export_gateway_ledger_commit_writes", []).values) ?? []
         }
     }
 
@@ -89,7 +89,7 @@ import Testing
         #expect(outcomes.allSatisfy { $0 == nil })
         #expect(try await gate.stored() == Set(0..<20))
         #expect(gate.sizes == [20])
-        #expect(try gate.metrics.expectTimer("export_gateway_ledger_commit_seconds", []).values.count == 1)
+        #expect(try gate.metrics.expectTimer("export_gateway_ledger_commit_duration_seconds", []).values.count == 1)
     }
 
     @Test func aWriteThatFailsIsUndoneAlone() async throws {

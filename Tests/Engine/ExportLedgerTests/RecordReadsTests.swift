@@ -8,7 +8,7 @@ import Testing
 
 /// Records that are asked for at the same time.
 @Suite struct RecordReadsTests {
-    /// A ledger whose database is held up until `open` is called, so that what is asked for meanwhile is read together.
+    /// A ledger whose database waits until `open` is called, so that what is asked for meanwhile is read together.
     private final class Gate: Sendable {
         let ledger: SQLiteLedger
         let transactions = Atomic(0)

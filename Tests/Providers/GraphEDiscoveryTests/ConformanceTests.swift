@@ -59,7 +59,7 @@ import UpstreamHTTP
             harness.serveParts = {
                 bench.sandbox.addRule(SandboxRule(operation: "graph.start", fault: .preAuthorizedLink))
             }
-            // A link that has expired is asked for anew; a package that was deleted is not there at all.
+            // A link that has expired is asked for again; a package that was deleted is not there at all.
             harness.expireFiles = {
                 bench.sandbox.addRule(SandboxRule(operation: "graph.download", fault: .status(404)))
             }

@@ -48,7 +48,7 @@ import Testing
             let found = try await reconcile(bench)
             #expect(found?.reference.id == Self.ids[0])
             #expect(bench.graph.requests.count == 1)
-            // In whatever way its id was written down.
+            // In whatever way its id was stored.
             let dashed = "0a1826ce-343a-3423-5a12-181d05926efa"
             let bound = OtherExports { ids in OtherExports.Claims(boundIDs: ids.contains(dashed) ? [dashed] : []) }
             #expect(try await reconcile(bench, others: bound) == nil)

@@ -55,7 +55,7 @@ import UpstreamHTTP
         }
     }
 
-    @Test("the link is asked for anew, and storage is shown no token and none of Graph's fields")
+    @Test("the link is asked for again, and storage is shown no token and none of Graph's fields")
     func noToken() async throws {
         try await run(
             graph: Jobs { number, storage in Self.completed("\(storage)/c/A_1.zip?sig=s\(number)") },

@@ -21,7 +21,7 @@ import UpstreamHTTP
         #expect(try PowerBIWire.requestBody(of: validated.plan, secrets: validated.secrets) == sample)
     }
 
-    @Test("a token is taken out of what is written down, and put back where it was")
+    @Test("a token is taken out of what is stored, and put back where it was")
     func secrets() throws {
         let sample = try recordings.json("pbi-request-paginated-identityblob.json")
         let validated = try PowerBIRequest.validate(options(sample.object ?? [:]))

@@ -7,7 +7,7 @@ import SystemCrypto
 import Testing
 
 @Suite struct CertificateAssertionTests {
-    /// An assertion in the making: what a good one has, to be spoiled.
+    /// An assertion that is being made: it has everything that a good one has, and a test spoils it.
     struct Draft {
         var algorithm = SignatureAlgorithm.ps256
         var header: [String: JSONValue]

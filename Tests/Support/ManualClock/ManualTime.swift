@@ -13,7 +13,7 @@ public final class ManualTime: TimeSource {
 
     private struct Watcher {
         var count: Int
-        /// Only sleepers that are due then or before count.
+        /// Only sleepers that are due at this time or before count.
         var due: Timestamp
         var continuation: CheckedContinuation<Void, Never>
 
@@ -45,7 +45,7 @@ public final class ManualTime: TimeSource {
             state.nextID += 1
             return state.nextID
         }
-        // A cancellation that comes after the wake-up leaves its mark behind.
+        // A cancellation after the wake-up has inserted the id, and nobody else removes it.
         defer { state.withLock { _ = $0.cancelled.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -76,7 +76,7 @@ public final class ManualTime: TimeSource {
         }
     }
 
-    /// Advances the clock and wakes whoever is due.
+    /// Advances the clock and wakes the sleepers that are due.
     public func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration
@@ -94,7 +94,7 @@ public final class ManualTime: TimeSource {
         state.withLock { state in
             let step = now - state.now
             state.now = now
-            // Sleepers wait for a duration, whatever the wall clock shows.
+            // Sleepers wait for a duration: it stays the same when the wall clock is set.
             for index in state.sleepers.indices {
                 state.sleepers[index].deadline = state.sleepers[index].deadline + step
             }

@@ -218,7 +218,7 @@ private struct Token {
         }
     }
 
-    @Test func aKeyThatDoesNotSignIsOpenedAnew() async throws {
+    @Test func aKeyThatDoesNotSignIsOpenedAgain() async throws {
         try await CertificatePair.with { pair async throws in
             let good = try KeyMaterial.open(pair.path("first.both"), passphrase: nil)
             // The public half alone is a key that cannot sign.

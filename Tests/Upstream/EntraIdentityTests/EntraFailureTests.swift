@@ -117,7 +117,7 @@ extension EntraFailure {
             (400, "unauthorized_client", 700_016, .permanent, .upstreamUnauthenticated),
         ] as [(Int, String, Int, ProviderError.Code, ProblemCode)]
     )
-    func whatTheUserCanMendIsToldApart(
+    func whatTheUserCanFixIsToldApart(
         _ status: Int,
         _ code: String,
         _ number: Int,
@@ -176,7 +176,7 @@ extension EntraFailure {
         #expect(error.problem == .upstreamAuthorizationRequired)
         #expect(error.detail.contains("kept for this export"))
         #expect(error.detail.contains("revoked"))
-        #expect(!error.detail.contains("takes the token in Upstream-Authorization"))
+        #expect(!error.detail.contains("accepts the token in Upstream-Authorization"))
     }
 
     @Test func theTraceIdIsKeptWhereItBelongs() throws {

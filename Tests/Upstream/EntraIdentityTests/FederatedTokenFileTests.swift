@@ -24,7 +24,7 @@ extension AccessTokenSource {
         try await test(file.path)
     }
 
-    @Test func itIsReadAnewForEachRequest() async throws {
+    @Test func itIsReadAgainForEachRequest() async throws {
         try await with("aaa.bbb.ccc\n") { path async throws in
             try await TokenServer.serve { server, authority, client, time, _ async throws in
                 let source = EntraTokenSource(

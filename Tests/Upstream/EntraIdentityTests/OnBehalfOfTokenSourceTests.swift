@@ -74,8 +74,8 @@ extension OnBehalfOfTokenSource {
             #expect(try await source.token(of: "a").secret == Secret("for-a"))
             #expect(server.calls.count == 4)
             async let again = source.token(of: "b")
-            await server.call(4).grant("anew")
-            #expect(try await again.secret == Secret("anew"))
+            await server.call(4).grant("again")
+            #expect(try await again.secret == Secret("again"))
         }
     }
 

@@ -235,7 +235,7 @@ extension TokenServer.Call {
         (50_076, "interaction_required", false, .upstreamAuthorizationRequired),
         (50_079, "interaction_required", true, .upstreamClaimsRequired),
     ])
-    func whatOnlyTheUserCanMendIsRemoved(
+    func whatOnlyTheUserCanFixIsRemoved(
         _ number: Int,
         _ error: String,
         _ claims: Bool,

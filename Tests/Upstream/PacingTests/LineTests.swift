@@ -12,7 +12,7 @@ private struct Players {
         var made = 0
         var order: UInt64?
         var ended: Timestamp?
-        /// How often its work began anew.
+        /// How often its work began again.
         var begun = 0
     }
 
@@ -104,7 +104,7 @@ private struct Players {
         await players.run(until: start + .seconds(3 * 86_400))
         for player in players.players.prefix(6) {
             #expect(player.ended != nil, "begun \(player.begun) times, \(player.made) calls")
-            // Six at a time are more than one place a minute can keep under way: the oldest go on, the others begin anew.
+            // Six at a time are more than one place a minute can keep under way: the oldest go on, the others begin again.
             #expect(player.begun <= (perMinute == 1 ? 40 : 6))
         }
     }

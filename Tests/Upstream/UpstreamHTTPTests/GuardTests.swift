@@ -57,7 +57,7 @@ private let start = Timestamp(milliseconds: 1_780_000_000_000)
         #expect(breaker.request(at: start + .seconds(-7200), isHarmless: true) == nil)
     }
 
-    @Test func oneSuccessStartsTheCountAnew() {
+    @Test func oneSuccessStartsTheCountAgain() {
         var breaker = CircuitBreaker()
         for _ in 0..<4 { breaker.failed(at: start) }
         breaker.succeeded()

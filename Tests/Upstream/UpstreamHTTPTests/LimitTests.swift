@@ -90,7 +90,7 @@ import UpstreamHTTP
         }
     }
 
-    /// Work of several calls that had to begin anew each time would never end.
+    /// Work of several calls that had to begin again each time would never end.
     @Test("fault C3: the further calls of a piece of work wait for their places as long as that takes")
     func furtherCallsOfAPieceOfWorkWait() async throws {
         try await Upstream.with(budget: RequestBudget(1, per: .seconds(20)), patience: .seconds(4)) { _, _ in

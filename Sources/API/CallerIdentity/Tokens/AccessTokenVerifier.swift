@@ -4,13 +4,13 @@ import JSON
 import Logging
 import SystemCrypto
 
-/// Who calls, by an Entra access token for the gateway's own application (`Upstream-EntraID, Access tokens`).
+/// Authenticates callers by Entra access tokens for the gateway's own application (`Upstream-EntraID, Access tokens`).
 ///
 /// Names, addresses and groups in a token decide nothing: they can change, and can be given to another person.
 struct AccessTokenVerifier: Sendable {
     private let authority: TokenAuthority
     private let keys: [String: SigningKeys]
-    /// Fetches the keys anew each day.
+    /// Fetches the keys again each day.
     let refreshing: KeyRefreshing
     private let time: any TimeSource
     private let metrics: any MetricsFactory
@@ -43,7 +43,7 @@ struct AccessTokenVerifier: Sendable {
             return try await verified(text)
         } catch {
             Counter(
-                label: "export_gateway_tokens_refused_total",
+                label: "export_gateway_access_tokens_refused_total",
                 dimensions: [("reason", error.reason.rawValue)],
                 factory: metrics
             )
@@ -54,8 +54,8 @@ struct AccessTokenVerifier: Sendable {
 
     private func verified(_ text: some StringProtocol) async throws(TokenRefusal) -> Caller {
         let token = try JSONWebToken(text)
-        // What the token says of itself is compared before its signature is checked, so that only a token that would be
-        // taken with a good signature can bring about a fetch of keys. Nothing is let in by it.
+        // The claims are checked before the signature, so that only a token with acceptable claims can cause a fetch of keys.
+        // No token is accepted without the check of its signature.
         let (tenantID, keys) = try tenant(of: token.claims)
         let issuer = try issuer(of: token.claims, tenantID)
         try checkTimes(of: token.claims)
@@ -86,7 +86,7 @@ struct AccessTokenVerifier: Sendable {
 
     private func checkTimes(of claims: JSONValue) throws(TokenRefusal) {
         guard let start = claims["nbf"]?.integer, let end = claims["exp"]?.integer, start < end,
-            // Beyond this, milliseconds would not fit.
+            // Larger values would overflow as milliseconds.
             (0...(1 << 40)).contains(start), (0...(1 << 40)).contains(end)
         else { throw TokenRefusal(.malformed) }
         let now = time.now()

@@ -33,7 +33,7 @@ struct JSONWebToken: Sendable {
         guard let algorithm = header["alg"]?.string.flatMap(SignatureAlgorithm.init(rawValue:)) else {
             throw TokenRefusal(.algorithm)
         }
-        // RFC 7515, 4.1.11: what is critical and not understood makes the token invalid. We understand nothing of the kind.
+        // RFC 7515, 4.1.11: a token with a critical extension that is not understood is invalid, and none is understood here.
         guard header["crit"] == nil, Self.isType(header["typ"]),
             let keyID = header["kid"]?.string, (1...256).contains(keyID.utf8.count)
         else { throw TokenRefusal(.malformed) }

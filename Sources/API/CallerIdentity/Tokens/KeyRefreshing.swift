@@ -14,7 +14,7 @@ struct KeyRefreshing: Service, CustomStringConvertible {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                // Cancelled at the end: there is nothing to fetch any more.
+                // The sleep fails only when the gateway ends.
                 do { try await time.sleep(for: Self.interval) } catch { return }
                 for tenant in keys { await tenant.refresh() }
             }

@@ -71,7 +71,7 @@ struct SigningKeyCache: Sendable {
 
     /// The rest of the pause.
     private func rest(at now: Timestamp) -> Duration {
-        // A clock that was set back must not put the next fetch off.
+        // If the clock was set back, the next fetch must not be delayed by that.
         guard let pause, pause.start <= now else { return .zero }
         return max(.zero, pause.start + pause.length - now)
     }

@@ -83,8 +83,8 @@ final class SigningKeys: Sendable {
 
     private func begin(_ state: inout State, at now: Timestamp) -> Task<Void, Never> {
         state.cache.began(at: now)
-        // A task of its own, because it is for everybody who waits: it must not end with the first of them who leaves.
-        // Awaited by all of them, and bounded by the time limit of the documents.
+        // A new task, because several requests wait for it: it must not be cancelled when the first of them is. All of them
+        // await it, and the time limit of the documents bounds it.
         let fetch = Task { await self.fetch() }
         state.fetch = fetch
         return fetch
@@ -107,7 +107,7 @@ final class SigningKeys: Sendable {
             state.fetch = nil
         }
         Counter(
-            label: "export_gateway_token_key_fetches_total",
+            label: "export_gateway_signing_key_fetches_total",
             dimensions: [("outcome", keys == nil ? "failed" : "fetched")],
             factory: metrics
         )

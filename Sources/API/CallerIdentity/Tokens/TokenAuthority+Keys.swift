@@ -16,7 +16,7 @@ extension TokenAuthority {
         let issuer = issuer(of: tenantID)
         let address = issuer + "/.well-known/openid-configuration"
         let document = try await documents.document(at: address)
-        // The metadata of another tenant, or of another authority, would bring its keys along.
+        // Metadata of another tenant or authority would lead to foreign keys, so the issuer is checked.
         guard let metadata = try? JSONParser.parse(document), metadata["issuer"]?.string == issuer,
             let keysAddress = metadata["jwks_uri"]?.string
         else { throw UnusableDocument() }

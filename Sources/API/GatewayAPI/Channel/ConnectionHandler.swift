@@ -8,12 +8,12 @@ import NIOHTTPTypesHTTP1
 import NIOSSL
 import SystemCrypto
 
-/// Does what Hummingbird does not do on a connection, just below it in the pipeline:
+/// Handles what Hummingbird does not handle on a connection, directly before it in the pipeline:
 ///
 /// - `Expect: 100-continue` is answered only when a route reads the body.
 /// - An answer before the end of the upload says `Connection: close`. The rest of the upload is read and dropped for a short
 ///   time, so that the client can read the answer. Then the connection is closed.
-/// - Bytes that are no HTTP request are answered with a problem document, like every other error.
+/// - Bytes that are not an HTTP request are answered with a problem document, like every other error.
 /// - An HTTP/1.0 client gets the plain bytes and their length, or an error that asks for HTTP/1.1. Then the connection ends.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
 /// - Waiting code is notified when the client has left.
@@ -51,7 +51,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var exchange = Exchange()
     /// The version of the request whose head comes next.
     var version = HTTPVersion.http1_1
-    /// The answer under way was refused: its parts are dropped.
+    /// Whether the answer under way was refused. Then its parts are dropped.
     private var isRefusing = false
 
     /// - Parameters:
@@ -102,19 +102,19 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        // A channel that is closed by now has nothing to wait for.
+        // Fails on a channel that was closed in the meantime, which does not matter.
         try? context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.waitingBytes)
-        // Absent only where a test drives this handler alone.
+        // The codec is missing only in tests that use this handler alone.
         let pipeline = context.pipeline.syncOperations
         guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
         let heads = RequestHeadHandler { [weak self] in self?.version = $0 }
         try? pipeline.addHandler(heads, position: .before(codec))
         if let bytes, let encoder = try? pipeline.handler(type: HTTPResponseEncoder.self) {
             bytes.heads = heads
-            // Just below the decoder.
+            // Directly after the decoder.
             try? pipeline.addHandler(bytes, position: .after(encoder))
         }
-        // Behind the check of the heads, and before they are turned into what Hummingbird takes, which costs more than an answer.
+        // After the check of the heads, and before the conversion to Hummingbird's types, which costs more than an answer.
         if let direct { try? pipeline.addHandler(direct(self), position: .before(codec)) }
     }
 
@@ -126,7 +126,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let isOld = version.isOld
             action = exchange.readHead(isHead: request.method == .head, isOld: isOld)
             if isOld {
-                // What is encoded on the way has no length beforehand, and cannot go out.
+                // The length of an encoded answer is not known beforehand, and HTTP/1.0 needs it.
                 request.headerFields[.acceptEncoding] = "identity"
                 data = wrapInboundOut(.head(request))
             }
@@ -140,7 +140,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if case NIOSSLError.handshakeFailed = error { onHandshakeFailure() }
-        // With an error of the connection itself nothing can be said any more.
+        // After an error of the connection itself, no answer can be sent.
         guard let failure = Exchange.Failure(of: error) else { return context.fireErrorCaught(error) }
         let (answerNow, inBody) = exchange.readFailure(failure)
         if inBody {
@@ -148,7 +148,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         } else {
             bytes?.stop()
         }
-        // A connection that was closed in the middle of a head has nobody to be told.
+        // If the connection was closed in the middle of a head, nobody can get the answer.
         if let answerNow, context.channel.isActive { answer(answerNow, context) }
     }
 
@@ -231,7 +231,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let sent = context.eventLoop.makePromise(of: Void.self)
         if isRefusing {
-            // Whoever still writes the answer that was refused learns that there is nobody.
+            // Closing the channel makes the code fail that still writes the refused answer.
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             sent.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
         } else {

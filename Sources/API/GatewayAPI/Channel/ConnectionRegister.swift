@@ -105,7 +105,7 @@ struct ConnectionRegister<ID: Hashable & Sendable>: Sendable {
         lastPlace += 1
         entries[id]?.place = lastPlace
         entries[id]?.idleSince = now
-        // Once for each answer: a key path would take longer than the rest.
+        // Called for each answer, so no key path is used here: it would take longer than the rest.
         if entry.isAuthenticated {
             Self.add(id, place: lastPlace, to: &callers, entries)
         } else {

@@ -119,7 +119,7 @@ final class ConnectionTable: Sendable {
 
     private func displace(_ victim: any Channel) {
         victim.eventLoop.execute {
-            // A request may have come in since it was chosen.
+            // A request may have come in since the connection was chosen.
             let idle = try? victim.pipeline.syncOperations.handler(type: IdleConnectionHandler.self)
             guard idle?.isBusy != true else {
                 self.state.withLock { $0.register.spared(ObjectIdentifier(victim)) }
@@ -131,7 +131,8 @@ final class ConnectionTable: Sendable {
 
     /// Closes a connection for others; to be called on its event loop.
     func close(_ victim: any Channel) {
-        // Below TLS: its farewell would wait for an answer from who says nothing. Below all that may put it off, in any case.
+        // Closed at the lowest handler: TLS would wait for an answer from the client, which may never come, and other
+        // handlers may delay closing too.
         let pipeline = victim.pipeline.syncOperations
         let lowest =
             (try? pipeline.context(name: TransportHandler.name))

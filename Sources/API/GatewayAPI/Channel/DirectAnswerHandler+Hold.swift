@@ -40,7 +40,7 @@ extension DirectAnswerHandler {
         guard connection.isCharged(to: hold.request.entry.caller),
             let memory = answers.memoryToWait(hold.request)
         else {
-            // A preference may be left aside (RFC 7240, 2): the answer does not say that it was applied.
+            // A server may ignore a preference (RFC 7240, 2). The answer then does not say that it was applied.
             self.hold?.request.wait = nil
             return finish(with: snapshot, context)
         }
@@ -61,7 +61,7 @@ extension DirectAnswerHandler {
     private func end(_ number: Int, _ export: Export?, _ context: ChannelHandlerContext) {
         guard number == holdNumber, let hold, let known = hold.snapshot else { return }
         let latest = answers.latest(hold.request, known: known, news: export)
-        // It may have ended with thousands of files.
+        // The export may have ended with thousands of files. Then the answer is too large to be made here.
         guard answers.isSmall(latest) || encoder == nil else { return release(passingOn: hold.head, context) }
         finish(with: latest, context)
     }
@@ -85,7 +85,7 @@ extension DirectAnswerHandler {
         answers.abandoned()
         guard encoder != nil else { return table.ended(context.channel) }
         passOn(whole: head, context)
-        // After that: in between, the connection would count as idle and might be closed.
+        // Called after `passOn`. Otherwise the connection would count as idle in between, and might be closed.
         table.ended(context.channel)
         context.fireChannelReadComplete()
         goOn(context)

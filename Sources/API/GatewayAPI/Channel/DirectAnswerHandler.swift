@@ -99,7 +99,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard hold == nil else { return pending.append(.part(data)) }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            // Whoever speaks HTTP/1.0 is not answered here. A head whose fields are all known has no body: nobody is waited for.
+            // HTTP/1.0 is not answered here. If all fields of the head are known, the request has no body.
             if encoder != nil, !hasPassedLast, connection.isIdle, head.version == .http1_1,
                 let target = DirectAnswers.target(of: head), let fields = StatusFields(head.headers)
             {
@@ -132,7 +132,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func passOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         if !head.isKeepAlive { hasPassedLast = true }
-        // It may have waited here, and others were read since.
+        // The request may have waited here while later ones were read, so the version is set again.
         connection.version = head.version
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
@@ -173,7 +173,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func send(_ answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
         answers.sent(answer)
-        // A client that has left.
+        // The client has left.
         guard let encoder else { return }
         let sent = context.eventLoop.makePromise(of: Void.self)
         unsent += 1
@@ -208,7 +208,8 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case ChannelEvent.inputClosed, is ChannelShouldQuiesceEvent: endWait(context)
         default: break
         }
-        // Whoever hears of it ends the connection where no request is under way: one that is passed on must come first.
+        // Later handlers close the connection on this event if no request is under way. So the held request must be passed on
+        // before the event.
         if hold != nil {
             pending.append(.event(event))
         } else {

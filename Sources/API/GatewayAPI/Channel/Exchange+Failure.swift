@@ -15,7 +15,7 @@ extension Exchange.Failure {
         case is IOError, is ChannelError, is NIOSSLError, is BoringSSLError, is NIOSSLExtraError,
             is NIOSSLCloseTimedOutError:
             return nil
-        // A head that HTTP's grammar takes and the codec does not.
+        // A head that is valid HTTP, but that the codec refuses.
         default: self = .malformed
         }
     }
@@ -23,7 +23,7 @@ extension Exchange.Failure {
     /// The error for the client.
     func error(_ limits: RequestLimits) -> GatewayError {
         switch self {
-        case .malformed: GatewayError(.malformedRequest, "The bytes sent are not an HTTP/1.1 request.")
+        case .malformed: GatewayError(.malformedRequest, "The bytes that were sent are not an HTTP/1.1 request.")
         case .unknownTransferCoding:
             GatewayError(
                 .unsupportedTransferCoding,

@@ -59,7 +59,7 @@ struct Exchange {
     mutating func readEnd() -> ReadAction {
         if isBroken { return .drop }
         isReading = false
-        // After it the connection ends: what follows is no request.
+        // The connection ends after an HTTP/1.0 request, so later bytes are not read as a request.
         if unanswered.last?.isOld == true { isBroken = true }
         return isClosing && unanswered.isEmpty ? .forwardAndClose : .forward
     }

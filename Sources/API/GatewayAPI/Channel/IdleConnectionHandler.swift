@@ -85,7 +85,7 @@ final class IdleConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         check = nil
         let now = context.eventLoop.now
         if underWay > 0, !isReading {
-            // Nothing is expected of the client.
+            // The gateway is answering, and the client has nothing to send.
             lastActive = now
         }
         guard now < lastActive + timeout else {

@@ -30,7 +30,7 @@ struct ReaderPace: Sendable {
         written += Int64(count)
     }
 
-    /// So many bytes are waiting that no more are written for now.
+    /// The client has fallen behind: so many bytes are waiting that no more are written for now.
     mutating func fellBehind(waiting: Int, at now: NIODeadline) {
         if period == nil { period = (now, taken(waiting)) }
     }
@@ -50,6 +50,6 @@ struct ReaderPace: Sendable {
         return taken - period.taken < minimum
     }
 
-    /// The framing around the bytes waits too: the client may have read a little more than this.
+    /// The bytes that the client has read. It may be a little more, because the framing around the bytes waits too.
     private func taken(_ waiting: Int) -> Int64 { written - Int64(waiting) }
 }

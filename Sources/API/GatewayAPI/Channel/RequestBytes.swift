@@ -9,8 +9,8 @@ struct RequestBytes: Sendable {
     static let allowance = 4 << 10
     /// About how many bytes are read of a body that no route reads yet, and of what follows requests under way.
     static let readAhead = 16 << 10
-    /// The memory for each byte that came: for the decoded text, for the buffer that it is decoded from, which grows by
-    /// doubling, and for the allocator's slack. Measured (`Capacity, Memory`).
+    /// The memory for each received byte: for the decoded text, for the buffer that it is decoded from, which grows by doubling, and
+    /// for the allocator's overhead. Measured (`Capacity, Memory`).
     static let cost = 3
     /// The least bytes that a part counts: a waiting part takes memory, however short it is.
     static let leastOfPart = 64
@@ -70,7 +70,7 @@ struct RequestBytes: Sendable {
 
     private var isBodyComing: Bool { isBodyWanted && isInRequest }
 
-    /// Bytes came.
+    /// Counts bytes that were received.
     ///
     /// - Parameters:
     ///   - seen: The parts that the decoder made of these bytes and of those before.
@@ -86,7 +86,7 @@ struct RequestBytes: Sendable {
         if isInHead {
             unfinished += count
         } else if isBusy {
-            // Where nothing comes out, it may be trailers: the decoder holds them.
+            // If the decoder has made no part of the bytes, they may be trailers, which it keeps.
             let isRead = isBodyWanted && seen.last != nil
             let own = seen.hasHead ? unfinished + count : isRead ? 0 : count
             if wasBusy { behind += own } else { first = own }

@@ -2,11 +2,11 @@ import Memory
 import NIOCore
 import NIOHTTP1
 
-/// Counts the bytes of requests that a connection holds, reserves memory where they are many, and stops reading where enough
-/// waits.
+/// Counts the bytes of requests that a connection holds, reserves memory if they are many, and stops reading when enough of them
+/// wait.
 ///
-/// It is just below the decoder. Nothing is reserved for a request that comes whole and is answered at once: after each round of
-/// reads, a connection that holds little costs one comparison.
+/// It is directly after the decoder. Nothing is reserved for a request that comes at once and is answered at once: after each round
+/// of reads, a connection that holds few bytes costs one comparison.
 final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -29,7 +29,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isHeadAlone = false
     private var isReadWanted = false
     private var isSettling = false
-    /// Nothing that comes is read any more: there was no memory, or what came is no request.
+    /// Whether reading has ended: there was no memory, or the bytes are not a request.
     private var isOver = false
 
     /// - Parameters:
@@ -46,7 +46,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.context = context
         let options = context.channel.syncOptions
         try? options?.setOption(.recvAllocator, value: Self.buffer)
-        // After each of them it is looked at how much there is.
+        // One read at a time, so that the bytes are counted after each.
         try? options?.setOption(.maxMessagesPerRead, value: 1)
         idle.onEnded = { [weak self] in self?.answerEnded() }
     }
@@ -90,7 +90,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A route reads the body of the request that is being answered, and counts it.
     func wantBody() {
-        // What comes is another request's where more than one is under way.
+        // If more than one request is under way, the bytes that come belong to a later one.
         guard idle.underWay <= 1, let context else { return }
         bytes.wantBody()
         settle(context)
@@ -101,7 +101,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Throws `MemoryRefusal` where there is no memory for its head.
     func charge(to caller: String) throws(MemoryRefusal) {
         guard let context, !isOver, bytes.charge > 0 else { return }
-        // What it had may have gone to another connection before its head ended.
+        // The reservation may have been given to another connection before the head ended.
         if reservation?.bytes == 0 { (reservation, isHeadAlone) = (nil, false) }
         do throws(MemoryRefusal) {
             if bytes.isShort || reservation == nil {
@@ -117,7 +117,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         settle(context)
     }
 
-    /// Drops everything that comes from now on: it is no request.
+    /// Drops everything that comes from now on, because it is not a request.
     func stop() {
         isOver = true
         bytes.stop(isBusy: idle.isBusy)
@@ -127,7 +127,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func answerEnded() {
         guard reservation != nil || isReadWanted else { return bytes.ended(isBusy: idle.isBusy) }
         guard !isSettling, let context else { return }
-        // What was sent behind it is looked at first.
+        // Done in a later turn of the event loop, after the bytes that have already come were read.
         isSettling = true
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         context.eventLoop.execute {
@@ -135,7 +135,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
             handler.isSettling = false
             handler.bytes.ended(isBusy: handler.idle.isBusy)
             guard handler.context != nil else { return }
-            // What is left is nobody's whose name is known.
+            // The remaining bytes belong to a caller who is not known yet.
             if !handler.idle.isBusy { handler.letGo(context) }
             handler.settle(context)
         }
@@ -174,7 +174,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard bytes.isHeadAlone != isHeadAlone, let reservation else { return }
         isHeadAlone = bytes.isHeadAlone
         guard isHeadAlone else { return memory.ended(context.channel) }
-        // Before its request is: whoever answers it asks at once.
+        // Told before the request begins, because the responder asks for it at once.
         table.holdsHead(of: context.channel, true)
         let bound = NIOLoopBound((handler: self, context: context, reservation), eventLoop: context.eventLoop)
         let loop = context.eventLoop
@@ -189,7 +189,7 @@ final class RequestBytesHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func refused(_ refusal: MemoryRefusal, _ context: ChannelHandlerContext) {
         if refusal == .released, let reservation { return displaced(reservation, context) }
         guard bytes.isHeadAlone else {
-            // Its request is under way, and is answered whatever comes.
+            // The request is under way, and is answered although there is no memory for more bytes.
             if isHeadAlone { memory.ended(context.channel) }
             isHeadAlone = false
             return bytes.reserved(all: false)

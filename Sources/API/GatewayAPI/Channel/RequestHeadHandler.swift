@@ -40,7 +40,7 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The decoder drops everything from then on.
+        // After such an error, the decoder drops everything.
         if error is HTTPParserError { isOver = true }
         context.fireErrorCaught(error)
     }
@@ -48,7 +48,7 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The error of a head; nil for one without a fault.
     private static func refusal(of head: HTTPRequestHead) -> (any Error)? {
         var (hosts, hasCoding) = (0, false)
-        // One pass for both: each field costs the copies of two texts.
+        // Both are checked in one pass, because each field that is read copies two strings.
         for (name, value) in head.headers {
             switch name.utf8.count {
             case "host".utf8.count where name.lowercased() == "host":

@@ -30,7 +30,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Bytes of an answer were written without passing this handler.
     func wroteBeside(_ count: Int) {
-        // Only of a client that fell behind it is of interest.
+        // Needed only while the client is behind.
         pace.willWrite(count, isUpToDate: check != nil && context.map(Self.queued) == 0)
     }
 
@@ -84,7 +84,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private static func waiting(_ context: ChannelHandlerContext) -> Int {
         var inKernel: CInt = 0
         #if canImport(Glibc)
-        // SIOCOUTQ (tcp(7)) is another name of this number. Not every channel is a socket: those of tests are none.
+        // SIOCOUTQ (tcp(7)) has the same number. Fails on channels that are not sockets, as in tests.
         try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
             _ = ioctl(socket, UInt(TIOCOUTQ), &inKernel)
         }

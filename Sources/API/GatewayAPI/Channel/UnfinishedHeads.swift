@@ -21,7 +21,7 @@ final class UnfinishedHeads: Sendable {
         mutating func removeFirst(besides id: ObjectIdentifier) -> Entry? {
             while let first = queue.first, let place = queue.firstPlace {
                 guard first != id || entries[first]?.place != place else {
-                    // Whoever asks is the oldest: it asks for itself.
+                    // The connection that needs memory is itself the oldest one, so no other is closed for it.
                     return nil
                 }
                 queue.removeFirst()

@@ -21,9 +21,9 @@ final class Backlog: Sendable {
     /// Returns when another piece may be written, after one of `bytes` was.
     func wrote(_ bytes: Int) async throws {
         let total = handed.wrappingAdd(bytes, ordering: .relaxed).newValue
-        // What waits for a client that has gone is dropped, and the next write says so.
+        // If the client has left, the bytes are dropped, and the next write fails.
         guard channel.isActive else { return }
-        // The loop does things in their order: when it comes here it has seen the piece.
+        // The event loop runs its tasks in order: when it runs this one, it has handled the piece.
         channel.eventLoop.execute { self.seen.store(total, ordering: .relaxed) }
         guard total - seen.load(ordering: .relaxed) > Self.allowance + bytes else { return }
         try await channel.eventLoop.submit {}.get()

@@ -49,7 +49,7 @@ struct BodyReader: Sendable {
         }
         defer { reservation?.release() }
         if isExpected || !isShort { await want(call, isExpected: isExpected) }
-        // It has come with its head, nearly always: then there is nothing to wait for, and no limit of time.
+        // A short body has nearly always come with its head. Then there is nothing to wait for, and no timer is needed.
         if isShort, ConnectionHandler.hasWholeBodies(on: call.channel) {
             return try await bytes(of: collect(call.request.body, nil))
         }
@@ -61,12 +61,13 @@ struct BodyReader: Sendable {
                 return try await collect(call.request.body, reserved)
             }
             group.addTask {
-                // Most bodies have come with their heads: a timer costs more than to read one.
+                // Most bodies have come with their heads, and a timer costs more than to read one. So it is started only if the body
+                // is not complete after two turns.
                 for _ in 0..<2 {
                     await Task.yield()
                     if progress.isRead.load(ordering: .acquiring) { return nil }
                 }
-                // What a connection reads ahead may be used up by what came before.
+                // The connection may have stopped reading because it holds enough bytes, so it is told that the body is wanted.
                 if isShort, !isExpected { await want(call, isExpected: false) }
                 try await time.sleep(for: timeout)
                 return .tooLate
@@ -88,13 +89,13 @@ struct BodyReader: Sendable {
         case .tooLate:
             throw GatewayError(
                 .requestTimeout,
-                "The request body must arrive within \(timeout.wholeSecondsRoundedUp) s."
+                "The request body must arrive within \(timeout.wholeSecondsRoundedUp) seconds."
             )
         }
     }
 
     private func want(_ call: Call, isExpected: Bool) async {
-        // Fails on a channel without our handler, or one that is closed: then there is nobody to tell.
+        // Fails on a channel without our handler, and on one that is closed. Both do not matter.
         try? await call.channel.triggerUserOutboundEvent(ConnectionHandler.BodyWanted(isExpected: isExpected)).get()
     }
 

@@ -22,7 +22,7 @@ struct GatewayResponder: HTTPResponder {
     let authentication: Authentication
     let limits: RequestLimits
     let publicAddress: PublicAddress
-    let record: RequestRecord
+    var record: RequestRecord
     let exports: ExportRoutes
     let providers: ProviderRoutes
     let operations: OperationsRoutes
@@ -69,7 +69,7 @@ struct GatewayResponder: HTTPResponder {
                 ? try await authentication.caller(of: request.headers, on: context.channel) : .anonymous
             let isHeadHeld = route.needsCaller && connections.authenticated(context.channel)
             entry.caller = caller.id
-            // The first line and the host are not among the bytes that were counted.
+            // 512 bytes less, because the first line and the host were not counted.
             if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
                 try await Self.charge(to: caller, on: context.channel)
             }
@@ -91,8 +91,8 @@ struct GatewayResponder: HTTPResponder {
                 channel: context.channel,
                 logger: logger
             )
-            // In a task of its own, whose memory is given back with it: the connection's task would keep what the
-            // deepest of these calls took for as long as the client takes the answer.
+            // In a new task, whose memory is freed when it ends. The task of the connection would keep the memory of the deepest
+            // call for as long as the client reads the answer.
             async let answering = answer(call)
             response = try await answering
         } catch {
@@ -102,7 +102,7 @@ struct GatewayResponder: HTTPResponder {
             response = ProblemDocument.response(to: problem, path: target?.path, requestID: requestID)
         }
         response.headers[.requestID] = requestID
-        // No answer of ours is a page, whatever a browser may think of its bytes.
+        // No answer of the gateway is a web page. This field prevents that a browser guesses otherwise.
         response.headers[.xContentTypeOptions] = "nosniff"
         if request.method == .head { response = Self.withoutContent(response) }
         entry.isStream = entry.code == nil && request.method == .get && OctetStream.isTypeOf(response)
@@ -116,7 +116,7 @@ struct GatewayResponder: HTTPResponder {
         } catch let refusal as MemoryRefusal {
             throw RequestLimits.refusal(refusal)
         } catch {
-            // A channel without our handler, or one that is closed: then nothing is held there.
+            // The channel has no such handler, or is closed: it holds no bytes then.
         }
     }
 
@@ -142,7 +142,7 @@ struct GatewayResponder: HTTPResponder {
     private static func withoutContent(_ response: Response) -> Response {
         var head = response
         head.body = .init()
-        // Both initialising and assigning set the length to that of the new body; the field speaks of a GET.
+        // Setting the body also sets the length. But the field must have the length that a GET would have.
         head.headers[.contentLength] = response.headers[.contentLength]
         return head
     }
@@ -191,7 +191,7 @@ struct GatewayResponder: HTTPResponder {
         if let id = problem.upstream?.requestId { metadata["upstream_request_id"] = .string(id) }
         switch problem.cause {
         case let cause as ProviderError: metadata["cause"] = .string(cause.label)
-        // The type alone: the description of a library's error may hold an address with a signature in it.
+        // Only the type is logged: the description of a library's error may contain an address with a signature.
         case .some(let cause): metadata["cause"] = .string(String(reflecting: type(of: cause)))
         case nil: break
         }

@@ -4,45 +4,44 @@ import Exports
 import HTTPTypes
 import Synchronization
 
-/// The metrics of requests. Every label value is from a fixed list: nothing that a client sends becomes one.
+/// The metrics of requests and connections. Every label value is from a fixed list: nothing that a client sends becomes one.
+///
+/// Those of requests have the names and labels of OpenTelemetry's semantic conventions, as Prometheus writes them
+/// (https://opentelemetry.io/docs/specs/semconv/http/http-metrics).
 struct HTTPMetrics: Sendable {
-    /// The `route` of a request whose path matches no route.
+    /// The route of a request whose path matches no route. The metrics have no `http_route` for it.
     static let noRoute = "none"
 
     private let registry: PrometheusRegistry
-    private let answers = AnswerMeters()
+    private let answers: AnswerMeters
     private let active: Meter
     private let slowClients: Counter
-    private let failedHandshakes: Counter
     private let displacements: Counter
+    private let failedHandshakes: Counter
 
-    init(registry: PrometheusRegistry) {
+    /// - Parameter scheme: What the listener speaks: `http` or `https`.
+    init(registry: PrometheusRegistry, scheme: String) {
+        func closed(_ reason: String) -> Counter {
+            Counter(
+                label: "export_gateway_http_connections_closed_total",
+                dimensions: [("reason", reason)],
+                factory: registry
+            )
+        }
         self.registry = registry
-        registry.describe("http.server.requests", "Requests answered.")
-        registry.describe("http.server.request.duration", "Time from the head of a request to the end of its answer.")
-        registry.describe("http.server.active_requests", "Requests that are being answered.")
-        registry.describe("http.server.unreadable_requests", "Connections closed because no request could be read.")
-        registry.describe(
-            "http.server.slow_clients_cut",
-            "Connections closed because the client took its answer too slowly."
-        )
-        registry.describe("http.server.tls_handshakes_failed", "Connections that ended before TLS was agreed on.")
-        registry.describe(
-            "http.server.connections_displaced",
-            "Connections closed for others: idle ones, and those with a head that does not end."
-        )
-        displacements = Counter(label: "http.server.connections_displaced", factory: registry)
-        failedHandshakes = Counter(label: "http.server.tls_handshakes_failed", factory: registry)
-        slowClients = Counter(label: "http.server.slow_clients_cut", factory: registry)
-        active = Meter(label: "http.server.active_requests", factory: registry)
+        answers = AnswerMeters(scheme: scheme)
+        slowClients = closed("slow-client")
+        displacements = closed("displaced")
+        failedHandshakes = Counter(label: "export_gateway_tls_handshakes_failed_total", factory: registry)
+        active = Meter(label: "http_server_active_requests", factory: registry)
         active.set(0)
     }
 
-    /// The `method` of a request: one of those that routes have, or `other`.
+    /// The method of a request as logs and metrics show it: one that RFC 9110 or RFC 5789 defines, or `_OTHER`.
     static func label(of method: HTTPRequest.Method) -> String {
         switch method {
-        case .get, .head, .post, .delete, .put, .patch, .options: method.rawValue
-        default: "other"
+        case .get, .head, .post, .put, .delete, .connect, .options, .trace, .patch: method.rawValue
+        default: "_OTHER"
         }
     }
 
@@ -55,9 +54,8 @@ struct HTTPMetrics: Sendable {
     /// A request was answered, or its answer was broken off.
     func answered(method: String, route: String, status: Int, duration: Duration) {
         active.decrement()
-        let meters = answers.of(AnswerMeters.Key(method: method, route: route, status: status), in: registry)
-        meters.requests.increment()
-        meters.duration.recordNanoseconds(duration.milliseconds * 1_000_000)
+        answers.duration(of: AnswerMeters.Key(method: method, route: route, status: status), in: registry)
+            .recordNanoseconds(duration.milliseconds * 1_000_000)
     }
 
     /// A connection was closed because its client read an answer too slowly.
@@ -69,11 +67,11 @@ struct HTTPMetrics: Sendable {
     /// A connection was closed for another.
     func displaced() { displacements.increment() }
 
-    /// Bytes came that are no request.
+    /// A connection is closed because what came is not a request.
     func unreadable(status: Int) {
         Counter(
-            label: "http.server.unreadable_requests",
-            dimensions: [("status", String(status))],
+            label: "export_gateway_http_requests_unreadable_total",
+            dimensions: [("http_response_status_code", String(status))],
             factory: registry
         )
         .increment()
@@ -88,27 +86,34 @@ private final class AnswerMeters: Sendable {
         var status: Int
     }
 
-    struct Meters {
-        var requests: Counter
-        var duration: CoreMetrics.Timer
+    private let scheme: String
+    private let known = Mutex<[Key: CoreMetrics.Timer]>([:])
+
+    init(scheme: String) {
+        self.scheme = scheme
     }
 
-    private let known = Mutex<[Key: Meters]>([:])
-
-    func of(_ key: Key, in registry: PrometheusRegistry) -> Meters {
+    func duration(of key: Key, in registry: PrometheusRegistry) -> CoreMetrics.Timer {
         known.withLock { known in
-            if let meters = known[key] { return meters }
-            let dimensions = [("method", key.method), ("route", key.route), ("status", String(key.status))]
-            let meters = Meters(
-                requests: Counter(label: "http.server.requests", dimensions: dimensions, factory: registry),
-                duration: CoreMetrics.Timer(
-                    label: "http.server.request.duration",
-                    dimensions: dimensions,
-                    factory: registry
-                )
+            if let timer = known[key] { return timer }
+            let timer = CoreMetrics.Timer(
+                label: "http_server_request_duration_seconds",
+                dimensions: dimensions(of: key),
+                factory: registry
             )
-            known[key] = meters
-            return meters
+            known[key] = timer
+            return timer
         }
+    }
+
+    /// The conventions have no `http.route` without a route, and an `error.type` only for the server's own errors.
+    private func dimensions(of key: Key) -> [(String, String)] {
+        let status = String(key.status)
+        var dimensions = [
+            ("http_request_method", key.method), ("http_response_status_code", status), ("url_scheme", scheme),
+        ]
+        if key.route != HTTPMetrics.noRoute { dimensions.append(("http_route", key.route)) }
+        if key.status >= 500 { dimensions.append(("error_type", status)) }
+        return dimensions
     }
 }

@@ -20,7 +20,8 @@ struct RequestRecord: Sendable {
 
     /// The same response, with a body that reports when it was sent.
     func tracked(_ response: Response, _ entry: Entry, on channel: any Channel) -> Response {
-        // A body in one buffer is sent in one write together with the head; it is not worth a second one to know when.
+        // A body in one buffer is sent together with the head. It is recorded now, because a second write to learn the end
+        // would cost too much.
         guard response.body.contentLength == nil || entry.isStream else {
             finish(entry, status: response.status, bytes: Int64(response.body.contentLength ?? 0), complete: true)
             return response
@@ -33,7 +34,7 @@ struct RequestRecord: Sendable {
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            // Not on the event loop: what is hashed, compressed or archived on the way would hold up other connections.
+            // Not on the event loop, because hashing, compressing and archiving would delay other connections.
             try await withTaskExecutorPreference(globalConcurrentExecutor) {
                 try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
             }
@@ -69,7 +70,7 @@ struct RequestRecord: Sendable {
         var requestID: String
         /// A time of `TimeSource.elapsed`.
         var start: Duration
-        /// One of the methods of the route table, or `other`.
+        /// A method that a standard defines, or `_OTHER`.
         var method: String
         /// The route's pattern, or `none`: never the path, which a client can make up.
         var route: String

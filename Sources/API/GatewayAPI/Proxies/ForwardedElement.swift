@@ -9,7 +9,7 @@ struct ForwardedElement: Hashable {
     /// The address in `for`; nil for `unknown`, a made-up name, and none.
     var client: SocketAddress? {
         guard let node = parameters["for"] else { return nil }
-        // A node with a port, and IPv6 in brackets (RFC 7239, 6).
+        // The address may have a port, and IPv6 is in brackets (RFC 7239, 6).
         var address = node[...]
         if address.first == "[" {
             guard let end = address.firstIndex(of: "]") else { return nil }
@@ -67,7 +67,7 @@ extension ForwardedElement {
             if bytes.first == UInt8(ascii: "\"") {
                 return quoted().map { (name.lowercased(), $0) }
             }
-            // More than a token: proxies write addresses with ports without the quotation marks that they need.
+            // Accepts more than a token, because some proxies write addresses with ports without the required quotes.
             let value = take { $0 > 0x20 && $0 < 0x7F && !"\",;".utf8.contains($0) }
             return value.isEmpty ? nil : (name.lowercased(), value)
         }

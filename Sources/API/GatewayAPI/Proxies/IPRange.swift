@@ -71,7 +71,7 @@ public struct IPRange: Sendable, Hashable, CustomStringConvertible {
 extension SocketAddress {
     /// The 4 or 16 bytes of an internet address; nil for another one.
     fileprivate var ipBytes: [UInt8]? {
-        // Where the address stands in sockaddr_in and in sockaddr_in6.
+        // The place of the address in sockaddr_in and in sockaddr_in6.
         let place: Range<Int>
         switch self {
         case .v4: place = 4..<8
@@ -81,7 +81,7 @@ extension SocketAddress {
         let bytes = withSockAddr { address, size in
             Array(UnsafeRawBufferPointer(start: address, count: size)[place])
         }
-        // RFC 4291, 2.5.5.2.
+        // An IPv4 address in IPv6 form (RFC 4291, 2.5.5.2).
         let isMapped = bytes.count == 16 && bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
         return isMapped ? Array(bytes.suffix(4)) : bytes
     }

@@ -34,7 +34,7 @@ struct PublicAddress: Sendable {
     /// Scheme and host. Where both come, `Forwarded` and `X-Forwarded-*` must agree: a proxy that knows only one of them passes
     /// the other on, whoever wrote it.
     private func origin(of fields: HTTPFields) -> String? {
-        // Some proxies can only empty a field.
+        // Empty lines are ignored, because some proxies cannot remove a field, but only empty it.
         let lines = fields[values: .forwarded].filter { !$0.isEmpty }
         let (hosts, schemes) = (fields[values: .xForwardedHost], fields[values: .xForwardedProto])
         let forwarded = lines.isEmpty ? nil : origin(ofForwarded: lines)

@@ -40,7 +40,7 @@ struct ChangeWait: Sendable {
         defer { reservation.release() }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, viewer) = (service, call.viewer)
-        // Awaited here, and cancelled with this task.
+        // This task is awaited below, and cancelled together with the current one.
         let cut = Cut(
             Task {
                 try await service.export(export.id, for: viewer, changedFrom: export.revision, within: wait)

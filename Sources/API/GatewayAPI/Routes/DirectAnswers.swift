@@ -174,7 +174,7 @@ struct DirectAnswers: Sendable {
         _ fields: StatusFields,
         from peer: @autoclosure () -> SocketAddress?
     ) -> String? {
-        // To make fields of them takes long.
+        // Converting the header fields takes long, so it is done only where it is needed.
         guard fields.isForwarded else { return publicAddress.base(of: [:], from: nil) }
         var forwarded = HTTPFields()
         for name in [HTTPField.Name.forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPrefix] {

@@ -40,7 +40,7 @@ extension ExportRoutes {
             )
         }
         var response = try await download(files[0], of: export, call, method, viewer)
-        // Here, and not at the file's own address, the answer depends on Accept too.
+        // At this address, unlike at the file's own, the answer depends on Accept too.
         response.headers[.vary] = "Accept, Accept-Encoding"
         return response
     }
@@ -118,7 +118,7 @@ extension ExportRoutes {
         let headers = fields(answer.headers)
         guard let body = answer.body else {
             var response = Response(status: .init(code: answer.status), headers: headers)
-            // Hummingbird says 0 of an empty body; here the length is that of the file, or not known.
+            // For an empty body, Hummingbird sets the length 0. But it must be that of the file, or be left out.
             response.headers[.contentLength] = answer.contentLength.map(String.init)
             return response
         }
@@ -128,7 +128,8 @@ extension ExportRoutes {
             body: .init(contentLength: answer.contentLength.flatMap { Int(exactly: $0) }) { writer in
                 var out = writer
                 let begun = NIODeadline.now()
-                // A throw passes `finish` by: Hummingbird then cuts the connection, and the client sees the break.
+                // If this throws, `finish` is not called. Hummingbird then closes the connection, and the client sees that the file is
+                // incomplete.
                 do {
                     try await body.write { piece in
                         try await out.write(piece)

@@ -16,11 +16,11 @@ extension ExportRoutes {
         if let wanted {
             // Without the token: nothing is done with it before the decision is accepted.
             let export = try await service.export(id, for: call.viewer, refresh: false)
-            // The tag is weak, as its bytes are; what it names is exactly one revision all the same.
+            // Compared although the tag is weak: it names exactly one revision.
             guard EntityTag(of: export).isNamed(by: wanted) else {
                 throw GatewayError(
                     .preconditionFailed,
-                    "The export has changed since. Look at it again before you decide."
+                    "The export has changed in the meantime. Read it again before you decide."
                 )
             }
             revision = export.revision

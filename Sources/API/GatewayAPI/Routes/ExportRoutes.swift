@@ -99,7 +99,7 @@ struct ExportRoutes: Sendable {
             } else {
                 wait = nil
             }
-            // Many may have waited for it: they share what is in memory.
+            // Many requests may have waited for this change, and share the answer in memory.
             if let inMemory = answers.inMemory(id, for: viewer, as: document), inMemory.1.revision >= export.revision {
                 answer = inMemory.0
             } else {

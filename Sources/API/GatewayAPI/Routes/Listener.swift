@@ -10,7 +10,7 @@ enum Listener: Sendable {
     func has(_ operation: Operation) -> Bool {
         switch self {
         case .everything: true
-        // The probes stay: load balancers look where the traffic goes.
+        // The probes are served here too, because load balancers check the port with the traffic.
         case .callers: operation != .getMetrics
         case .platform: [.getLiveness, .getReadiness, .getMetrics].contains(operation)
         }

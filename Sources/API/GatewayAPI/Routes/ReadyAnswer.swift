@@ -54,7 +54,7 @@ final class ReadyAnswer: Sendable {
 
     /// Whether an `If-None-Match` field names this state.
     func isNamed(by field: String) -> Bool {
-        // As this gateway sends it, which is nearly always.
+        // The usual case: exactly the text that this gateway sends.
         field == tagField || tag.isNamed(by: field)
     }
 

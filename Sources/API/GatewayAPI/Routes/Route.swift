@@ -43,7 +43,7 @@ struct Route: Sendable {
         self.permission = permission
         self.negotiates = negotiates
         self.takesQuery = takesQuery
-        // Taken apart once, and not for each request.
+        // Split once, and not for each request.
         steps = pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
             .map { $0.first == "{" ? .name(String($0.dropFirst().dropLast())) : .text($0) }
     }

@@ -98,9 +98,9 @@ enum RouteTable {
     ]
 
     private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
-        // `Accept` chooses between file and archive, and leaves nothing out: a client that asks for the file's own type
-        // means this file. 406 is for `Accept-Encoding`.
-        // Only GET serves parts of a file (RFC 9110, 14.2), and only what is sent takes memory.
+        // `Accept` only chooses between the file and the archive. A client that accepts only the file's own type gets the file,
+        // so 406 is only for `Accept-Encoding`.
+        // Only GET serves parts of a file (RFC 9110, 14.2), and only GET needs memory.
         let ofGET: Set = method == .get ? [206, 416, 426, 429] : []
         return Route(
             method: method,

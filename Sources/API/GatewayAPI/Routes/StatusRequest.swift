@@ -41,7 +41,7 @@ struct StatusFields: Sendable {
         var requestIDs = 0
         for (name, value) in headers {
             guard let field = Field(name) else { return nil }
-            // The codec makes something else of it than a field.
+            // The codec converts `Host` to something else than a field, so it is not counted.
             if field != .host { bytes += RequestLimits.bytes(ofName: name, value: value) }
             switch field {
             case .authorization:
@@ -58,7 +58,7 @@ struct StatusFields: Sendable {
                 requestIDs += 1
                 requestID = requestIDs == 1 ? value : nil
             case .connection:
-                // Whatever ends the connection, or makes another of it, is the responder's.
+                // Other values close or upgrade the connection, which the responder handles.
                 guard value.lowercased() == "keep-alive" else { return nil }
             case .forwarded: isForwarded = true
             case .host, .meaningless: break
@@ -97,7 +97,7 @@ struct StatusFields: Sendable {
                 default: return nil
                 }
             }
-            // A text that is not UTF-8 in one piece does not come from the parser.
+            // The parser always makes contiguous UTF-8 strings, so this does not happen.
             guard let known = known ?? nil else { return nil }
             self = known
         }

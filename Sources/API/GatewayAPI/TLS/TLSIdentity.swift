@@ -9,7 +9,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// The certificate and key of the gateway: what stood in its files when they were last read and valid.
+/// The certificate and key of the gateway, as its files had them when they were last read and valid.
 public final class TLSIdentity: Sendable {
     /// The outcome of reading the files again.
     enum Reload: Sendable {
@@ -167,8 +167,8 @@ private struct TLSFiles {
             case .v12: .tlsv12
             case .v13: .tlsv13
             }
-        // For 1.2; those of 1.3 are all good, and are not chosen. Keys are agreed on for each connection, so that nobody
-        // who comes by the private key later can read it, and no cipher has CBC's padding.
+        // For TLS 1.2; all ciphers of 1.3 are secure. All of these have forward secrecy, so that the private key does not open
+        // recorded connections, and none uses CBC.
         configuration.cipherSuiteValues = [
             .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
             .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -177,7 +177,7 @@ private struct TLSFiles {
         configuration.applicationProtocols = ["http/1.1"]
         if let clientAuthority {
             configuration.trustRoots = .certificates(try Self.certificates(clientAuthority, "clientAuthority"))
-            // Client certificates name no host that could be compared.
+            // Client certificates have no host name to compare.
             configuration.certificateVerification =
                 settings.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
             configuration.sendCANameList = true

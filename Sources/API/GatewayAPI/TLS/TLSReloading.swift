@@ -3,7 +3,7 @@ import Exports
 import Logging
 import ServiceLifecycle
 
-/// Reloads the files of the gateway's certificate at intervals: whoever renews it only has to replace them.
+/// Reloads the files of the gateway's certificate at intervals, so that a renewed certificate is used after its files were replaced.
 struct TLSReloading: Service, CustomStringConvertible {
     /// The longest time until a new certificate is used.
     static let interval = Duration.seconds(5)
@@ -19,7 +19,7 @@ struct TLSReloading: Service, CustomStringConvertible {
         showExpiry()
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                // Cancelled at the end: there is nothing to tell.
+                // The sleep fails only when the gateway ends.
                 do { try await time.sleep(for: Self.interval) } catch { return }
                 reload()
             }
@@ -39,7 +39,7 @@ struct TLSReloading: Service, CustomStringConvertible {
         case .unusable(let error):
             count("unusable")
             logger.error(
-                "the TLS files cannot be used; the former certificate stays",
+                "the TLS files cannot be used; the former certificate is still used",
                 metadata: ["key": .string(error.key), "error": .string(error.detail)]
             )
         }
@@ -51,7 +51,7 @@ struct TLSReloading: Service, CustomStringConvertible {
     }
 
     private func showExpiry() {
-        Meter(label: "export_gateway_tls_certificate_expires_at_seconds", factory: metrics)
+        Meter(label: "export_gateway_tls_certificate_expiration_timestamp_seconds", factory: metrics)
             .set(identity.expiresAt.milliseconds / 1000)
     }
 }

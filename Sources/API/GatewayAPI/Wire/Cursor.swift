@@ -52,7 +52,7 @@ struct Cursor: Sendable {
     }
 
     private func code(_ payload: [UInt8], _ list: List) -> [UInt8] {
-        // Each part with its length before it: no two lists give the same bytes.
+        // Each part is preceded by its length, so that no two lists give the same bytes.
         let context = list.parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
         return HMACSHA256.authenticationCode(for: payload + context, key: key.reveal())
     }

@@ -73,7 +73,7 @@ struct ExportDocument {
                     writer.member("title", error.title)
                     writer.member("code", error.code.rawValue)
                     writer.member("detail", error.detail)
-                    // What OData and Azure's clients look for.
+                    // The member that clients of OData and Azure read.
                     writer.member("message", error.detail)
                     writer.member("upstream", upstream: error.upstream)
                 }

@@ -1,14 +1,14 @@
 import HTTPFields
 import Exports
 
-/// The addresses in the answer to one request: always ours, never an upstream's.
+/// Makes the links in the answer to one request. They always lead to the gateway, never to an upstream.
 ///
-/// They are absolute where it is known how clients reach the gateway, else relative to the path of the request (RFC 3986, 4.2
-/// and 5.2): a proxy may serve the gateway below a prefix that it alone knows, and a relative reference survives that.
+/// They are absolute where it is known how clients reach the gateway. Otherwise they are relative to the path of the request (RFC
+/// 3986, 4.2 and 5.2), because a proxy may serve the gateway below a prefix that only the proxy knows.
 struct Links: Sendable {
-    /// What stands in front of `/exports`, scheme and host included; nil when it is not known.
+    /// The address before `/exports`, with scheme and host; nil when it is not known.
     let base: String?
-    /// The steps of the request's path but the last one, as they came: what a relative reference begins at.
+    /// The segments of the request's path without the last one, unchanged. Relative references begin there.
     private let folder: [Substring]
 
     /// - Parameters:
@@ -27,8 +27,8 @@ struct Links: Sendable {
         reference(to: ["exports", id.description, "files", PercentEncoding.encode(fileID)])
     }
 
-    /// The export as an operation of Azure's kind; nil where no absolute address is known, because Azure's clients follow nothing
-    /// else.
+    /// The export as a long-running operation of Azure's kind; nil where no absolute address is known, because Azure's clients do not
+    /// follow relative ones.
     func operation(of id: ExportID) -> String? { base.map { "\($0)/exports/\(id)/operation" } }
 
     private func reference(to steps: [String]) -> String {

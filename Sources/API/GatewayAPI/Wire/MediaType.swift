@@ -1,6 +1,6 @@
 import HTTPFields
 
-/// The media types that this API sends and takes.
+/// The media types that this API sends and accepts.
 enum MediaType: String, Sendable {
     case json = "application/json"
     case zip = "application/zip"
@@ -8,13 +8,14 @@ enum MediaType: String, Sendable {
     case yaml = "application/yaml"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// Whether an `Accept` field (RFC 9110, 12.5.1) takes this type, in any quality above 0. No field takes all.
+    /// Whether an `Accept` field (RFC 9110, 12.5.1) accepts this type, with any quality above 0. Without the field, everything is
+    /// accepted.
     func isAccepted(by field: String?) -> Bool {
         guard let field else { return true }
         let ranges = FieldList.elements(of: field)
         guard !ranges.isEmpty else { return true }
         let type = rawValue.prefix { $0 != "/" }
-        // The most exact range decides, whatever the order.
+        // The most specific range decides, whatever the order.
         var best: (rank: Int, accepted: Bool) = (-1, false)
         for range in ranges {
             let parts = FieldParameters(range)

@@ -3,7 +3,7 @@ import JSON
 
 /// An export as a long-running operation of Azure's kind: the schema `ExportOperation` of `openapi.yaml`.
 ///
-/// Azure's clients stop at three statuses only, and take whatever else they read for "not yet"
+/// Azure's clients stop at three statuses only, and treat all others as "not yet"
 /// (https://github.com/microsoft/api-guidelines/blob/vNext/azure/Guidelines.md#long-running-operations--jobs). So every end of an
 /// export is one of these three. There is no `resourceLocation`: they would fetch it and read it as JSON.
 enum OperationDocument {
@@ -16,10 +16,10 @@ enum OperationDocument {
         case canceled = "Canceled"
     }
 
-    /// What the status of an export is to them.
+    /// The status of an export for these clients.
     ///
-    /// A partial success is a success: there are files, and the export itself says what is missing. An expired one is none: there
-    /// is nothing to download any more. One that was given up as `unknown` has failed, as far as anybody can tell.
+    /// A partial success is a success: there are files, and the export itself says what is missing. An expired export has failed, because
+    /// there is nothing to download any more, and so has one that was given up as `unknown`.
     static func status(of export: Export) -> Status {
         switch export.status {
         case .notStarted: .notStarted
@@ -38,7 +38,7 @@ enum OperationDocument {
             writer.member("id", export.id.description)
             writer.member("status", status.rawValue)
             guard status == .failed || status == .canceled else { return }
-            // Every such end has one; a client that finds none would have to guess.
+            // Every such export has an error. The fallback is for clients that require one.
             let error = export.error ?? ExportFailure(.exportFailed, "The export ended without a result.")
             writer.member(
                 "error",

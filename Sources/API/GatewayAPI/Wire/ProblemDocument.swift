@@ -10,7 +10,7 @@ enum ProblemDocument {
         switch code {
         case .malformedRequest, .invalidParameter: .badRequest
         case .unauthenticated, .upstreamClaimsRequired: .unauthorized
-        // The key is good, the call is understood, and it is not allowed: here, or upstream for this caller or account.
+        // The credential is valid, but the call is not allowed: here, or upstream for this caller or account.
         case .forbidden, .upstreamAuthorizationRequired, .upstreamConsentRequired, .upstreamForbidden: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
@@ -32,11 +32,11 @@ enum ProblemDocument {
         case .unsupportedTransferCoding: .notImplemented
         case .headerFieldsTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
-        // The gateway's own credentials, or what it made of the request: nothing the client can mend.
+        // The gateway's own credentials, or the request that it made, are wrong. The client cannot fix that.
         case .upstreamUnauthenticated, .upstreamInvalidRequest, .upstreamNotFound, .upstreamBroken,
             .fileChanged:
             .badGateway
-        // The client did nothing wrong and may come again: not 429, which would say that it sent too much.
+        // Not 429, because the client has not sent too many requests. It may try again later.
         case .unavailable, .queued, .upstreamThrottled, .upstreamUnavailable, .upstreamBusy: .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout
         }
@@ -52,7 +52,7 @@ enum ProblemDocument {
         if let retryAfter = error.retryAfter { headers[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp) }
         switch error.members {
         case .allow(let methods): headers[.allow] = methods.joined(separator: ", ")
-        // RFC 9110, 14.4: how long the file is.
+        // RFC 9110, 14.4: the length of the file.
         case .size(let size): headers[.contentRange] = "bytes */\(size)"
         case .quota(let quota): RateLimitFields(quota, retryAfter: error.retryAfter).add(to: &headers)
         default: break
@@ -87,7 +87,7 @@ enum ProblemDocument {
         }
     }
 
-    /// What a client is told of an error that nobody foresaw: nothing.
+    /// The error for the client where an unexpected error was thrown. It reveals nothing of the cause.
     static func unexpected(_ error: any Error) -> GatewayError {
         switch error {
         case let error as GatewayError: error

@@ -49,7 +49,7 @@ enum ProviderDocument {
         }
     }
 
-    /// Names of connections that the caller may not use are not told.
+    /// Names of connections that the caller may not use are left out.
     private static func write(_ budget: BudgetStatus, of usable: [String], to writer: inout JSONWriter) {
         let connections = budget.connections.filter { usable.contains($0) }
         writer.member("connections", .array(connections.map(JSONValue.string)))

@@ -2,7 +2,7 @@ import HTTPFields
 import Exports
 import JSON
 
-/// The query of a request, taken apart once: names and values percent-decoded, `+` read as a space.
+/// The query of a request, parsed once: names and values percent-decoded, `+` read as a space.
 struct QueryParser: Sendable {
     private let values: [String: String]
 

@@ -1,7 +1,7 @@
 import Exports
 import HTTPTypes
 
-/// The fields by which a client learns of a limit that it has met (draft-ietf-httpapi-ratelimit-headers).
+/// The header fields that tell a client about the limit that it has reached (draft-ietf-httpapi-ratelimit-headers).
 struct RateLimitFields: Sendable {
     private let quota: DownloadQuota
     private let seconds: Int64

@@ -7,7 +7,7 @@ import HTTPTypes
 struct RequestFields: Sendable {
     private let fields: HTTPFields
 
-    /// Looks at the fields of a request.
+    /// Wraps the fields of a request.
     init(_ fields: HTTPFields) {
         self.fields = fields
     }
@@ -38,8 +38,7 @@ struct RequestFields: Sendable {
     /// The caller's own token for the hosts that files come from. Throws as `token` does.
     func upstreamDownloadAuthorization() throws(GatewayError) -> Secret? { try token(.upstreamDownloadAuthorization) }
 
-    /// Throws `invalidParameter` where a token for downloads comes with anything else: whoever sends it there may think that
-    /// it is kept.
+    /// Throws `invalidParameter` where a token for downloads comes with another request, because its sender may believe that it is kept.
     func refuseDownloadAuthorization() throws(GatewayError) {
         guard !fields.contains(.upstreamDownloadAuthorization) else {
             throw .invalidParameter(
@@ -55,7 +54,7 @@ struct RequestFields: Sendable {
     /// Throws `invalidParameter` for anything but `Bearer <token>` (RFC 6750, 2.1). The value is never repeated.
     private func token(_ name: HTTPField.Name) throws(GatewayError) -> Secret? {
         guard let value = try single(name) else { return nil }
-        // As long as a token may be that says who calls: on behalf of a user, it is the same one.
+        // The same limit as for access tokens, because an on-behalf-of token may be the same one.
         guard let token = BearerToken.read(value), token.utf8.count <= Authentication.maxTokenBytes else {
             throw .invalidParameter(
                 name.rawName,
@@ -85,7 +84,7 @@ struct RequestFields: Sendable {
         )
     }
 
-    /// Whether the client asks for newer word from the upstream.
+    /// Whether the client asks for a newer state from the upstream.
     func asksForRefresh() throws(GatewayError) -> Bool {
         guard let field = try list(.cacheControl, atMost: 256) else { return false }
         return FieldList.cacheControl(field, has: "no-cache")

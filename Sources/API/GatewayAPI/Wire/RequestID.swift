@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// The name of a request in logs, answers and calls upstream.
+/// The id of a request in logs, answers and calls upstream.
 enum RequestID {
     /// The id that the client sent, if it is 1 to 64 letters, digits, `.`, `_` and `-`; else a new one.
     static func of(_ fields: HTTPFields, random: inout some RandomNumberGenerator) -> String {

@@ -1,6 +1,6 @@
 import HTTPFields
 
-/// A request target (RFC 9112, 3.2) taken apart: the segments of the path, and the raw query.
+/// A request target (RFC 9112, 3.2), parsed: the segments of the path, and the raw query.
 struct RequestTarget: Sendable, Hashable {
     /// The path as it came, without the query.
     var path: String

@@ -1,7 +1,7 @@
 import Exports
 import JSON
 
-/// The body of `PUT /exports/{id}/submission`: what became of a start.
+/// The body of `PUT /exports/{id}/submission`: the outcome of a start.
 struct SubmissionBody: Sendable {
     var decision: SubmissionDecision
 

@@ -137,7 +137,7 @@ extension CredentialConfiguration {
         for (name, value) in [("certificate", certificate), ("key", key ?? "")] where holdsPIN(value) {
             throw section.error(name, "must not hold the PIN: give it as passphrase, by reference")
         }
-        // A PIN is tried when a module is logged in to, and wrong ones are counted: a new one waits for the next start.
+        // Modules count wrong PINs and lock after some. So a changed PIN is used only after the next start.
         let isModule = KeyMaterial.isInModule(key ?? certificate)
         let settings = CertificateCredential.Settings(
             key: key ?? certificate,

@@ -37,7 +37,7 @@ extension GatewayConfiguration.Server {
             let (mark, markKey): (ClientCertificate.Mark, String)
             switch (try caller.text("sha256"), try caller.text("subject")) {
             case (let digest?, nil):
-                // As `openssl x509 -fingerprint -sha256` prints it, or without its colons.
+                // With colons, as `openssl x509 -fingerprint -sha256` prints it, or without.
                 guard let bytes = Hexadecimal.decode(digest.replacing(":", with: "")), bytes.count == SHA256.byteCount
                 else {
                     throw caller.error("sha256", "must be the certificate's SHA-256 thumbprint, 64 hexadecimal digits")

@@ -36,7 +36,7 @@ extension GatewayConfiguration {
             throw StartupError("configuration", "is not YAML")
         }
         var root = try ConfigurationSection(node, path: "", environment: environment)
-        // All names first: a misspelled section is named as that, not as the key that is missing without it.
+        // The names of the sections are checked first. Otherwise a misspelled section would be reported as a missing key.
         let (serverNode, ledgerNode, logNode) = (root.node("server"), root.node("ledger"), root.node("log"))
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))

@@ -55,7 +55,7 @@ final class OperatorEnvironment: Sendable {
     /// The secret that `env:NAME` or `file:/path` points at, without a line end at its end.
     func secret(_ reference: String, key: String) throws(StartupError) -> Secret {
         if let name = reference.dropping(prefix: "env:") {
-            // What is no variable's name could be the secret itself.
+            // The error does not repeat the value: it could be the secret itself.
             guard name.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || Self.isAlphanumeric($0) }) else {
                 throw StartupError(key, "must name an environment variable behind env:")
             }
@@ -95,7 +95,7 @@ final class OperatorEnvironment: Sendable {
         if let stray = variables.keys.filter({ $0.hasPrefix(Self.prefix) && !used.contains($0) }).min() {
             throw StartupError(
                 stray,
-                "this environment variable overrides no configuration key; unset it or mend its name"
+                "this environment variable overrides no configuration key; unset it or correct its name"
             )
         }
     }

@@ -51,7 +51,7 @@ extension Examination {
         var errors: [(String, ProviderError)] = []
 
         let starter = try await harness.makeProvider()
-        // A server's error may come after the start: then nobody can know.
+        // A server error may come after the job was started, so `ambiguous` is right too.
         let startCodes = codes == [.transient] ? codes + [.ambiguous] : codes
         let start = await mustThrow(startCodes, "a start") { () async throws(ProviderError) in
             try await starter.submit(work.next.plan, secrets: work.next.secrets, marker: marker(), context: context)
@@ -120,7 +120,7 @@ extension Examination {
         let patience = harness.patience
         return await withTaskGroup(of: Value?.self) { group in
             let (answers, answered) = AsyncStream.makeStream(of: Value.self)
-            // A call that never returns cannot be awaited: this task is let go with it, and that is a finding.
+            // Not awaited, because a call that never returns could not be awaited either. That is reported as a finding.
             Task {
                 answered.yield(await call.value)
                 answered.finish()

@@ -102,7 +102,7 @@ extension Examination {
         let job = try await start(with: provider)
         for _ in 0..<2 {
             let observation = try await observation(of: job.reference, from: provider)
-            // A start's own answer may come before the status turns.
+            // The answer to the start may have been made before the job got this status.
             if observation.status != .notStarted {
                 expect(observation.status == .unknown, "an unheard status is unknown", found: observation.status)
             }

@@ -36,7 +36,7 @@ extension Examination {
         expect(none == nil, "nothing for a marker that was never used", found: none as Any)
 
         let job = try await start(with: provider)
-        // Another start must not be taken for the first.
+        // A second job, which must not be found in place of the first.
         _ = try await start(with: provider)
         let found = try await must("the job's marker can be looked for") { () async throws(ProviderError) in
             try await provider.reconcile(job.plan, marker: job.marker, others: .none, context: harness.context)

@@ -7,7 +7,7 @@ extension ConformanceHarness {
         _ upstream: MemoryUpstream,
         makeProvider: @escaping @Sendable (MemoryUpstream) -> any ExportProvider
     ) -> ConformanceHarness {
-        // FNV-1a: nobody attacks a test.
+        // FNV-1a is enough for a test.
         let digest: @Sendable ([UInt8]) -> String = { bytes in
             String(bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 16)
         }

@@ -150,7 +150,7 @@ extension MemoryUpstream {
         }
     }
 
-    private static let givenUp = ProviderError(.transient, "The call was given up.", cause: CancellationError())
+    private static let givenUp = ProviderError(.transient, "The call was cancelled.", cause: CancellationError())
 
     private func hang() async throws(ProviderError) {
         let watchers = state.withLock { state in

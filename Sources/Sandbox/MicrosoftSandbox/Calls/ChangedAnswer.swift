@@ -53,7 +53,7 @@ struct ChangedAnswer {
         return ByteBuffer(bytes: text)
     }
 
-    /// Written as text: a value of some hundred thousand entries would take seconds to encode.
+    /// Made as text, because to encode a value with some hundred thousand entries would take seconds.
     private static func padded(_ value: JSONValue, bytes: Int, member: String, entries: Bool) -> [UInt8] {
         let rest = value.encoded().dropFirst()
         var text = Array("{".utf8) + Array(JSONValue.string(member).encoded()) + Array(":".utf8)
@@ -96,7 +96,7 @@ struct ChangedAnswer {
             response.headers[.operationLocation] = location
         case .location(.body):
             response.headers[.location] = nil
-            // Power BI and Goals tell it in their bodies anyway.
+            // The bodies of Power BI and Goals contain the id already.
             guard response.body.contentLength == 0 else { return }
             let path = location.filter { $0 != "\"" }
             let id = RequestPath(path).segments.last ?? ""

@@ -4,9 +4,9 @@ import HummingbirdCore
 import NIOCore
 import Synchronization
 
-/// Collects what a body would send.
+/// Collects the bytes of a body.
 final class CollectedBody: Sendable {
-    /// The most that is collected: answers that are changed as a whole are small.
+    /// The most bytes that are collected. Answers that are changed as a whole are smaller.
     static let limit = 1 << 28
 
     private let collected = Mutex(ByteBuffer())

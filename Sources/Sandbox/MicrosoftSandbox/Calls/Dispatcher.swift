@@ -7,7 +7,7 @@ import JSON
 import NIOCore
 import ServiceLifecycle
 
-/// Reads a request, finds out what it means, lets the rules have their way, and has it answered.
+/// Reads a request, finds its operation, applies the rules, and lets the service answer.
 struct Dispatcher: HTTPResponder {
     let world: World
     let listener: Listener
@@ -52,7 +52,7 @@ struct Dispatcher: HTTPResponder {
 
     private func answer(_ call: Call, _ match: RouteTable.Match, on channel: any Channel) async throws -> Response {
         if startsAnyway(call) { _ = serviceAnswer(call, match) }
-        // What is returned behind a closed connection reaches nobody.
+        // Returned where the connection is closed already, so nobody receives it.
         let nothing = Response(status: .internalServerError)
         switch call.faults[.answer] {
         case .cutConnection(_, let reset):
@@ -115,7 +115,7 @@ struct Dispatcher: HTTPResponder {
         return call.service.init(world: world, call: call).answer()
     }
 
-    /// The answer of a fault that stands in for the service's own.
+    /// The answer that a fault gives in place of the service.
     private func faultyAnswer(_ call: Call) -> Response? {
         switch call.faults[.answer] {
         case .throttled(let retryAfter, let withoutHeader):

@@ -15,7 +15,7 @@ struct EchoAnswer {
         let secrets = secrets
         var headers: HTTPFields = [.contentType: "application/json"]
         if let first = secrets.first {
-            // Fields of a head have no line ends in them; whatever else there is may stand there.
+            // A header field may contain everything except line ends.
             let value = writing.text(first).filter { !$0.isNewline }
             for name in [HTTPField.Name.requestID, .xMSRequestID, .plainRequestID] { headers[name] = value }
             headers[.wwwAuthenticate] = "Bearer error_description=\"\(value)\""
@@ -28,7 +28,7 @@ struct EchoAnswer {
         )
     }
 
-    /// What of the request nobody else may read, the shortest things first.
+    /// The secrets of the request, the shortest first.
     private var secrets: [String] {
         let form = QueryText(String(decoding: call.body.readableBytesView, as: UTF8.self))
         let parameters = ["client_secret", "refresh_token", "client_assertion", "assertion"].compactMap { form[$0] }

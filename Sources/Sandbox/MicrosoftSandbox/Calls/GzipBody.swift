@@ -4,7 +4,7 @@ import HummingbirdCore
 import NIOCore
 
 extension ResponseBody {
-    /// The body in gzip (RFC 1952), in stored blocks: what its reader does is what counts, not its size.
+    /// The body in gzip (RFC 1952), in stored blocks, because only the reader is tested and not the compression.
     var gzipped: ResponseBody {
         let plain = self
         return ResponseBody { writer in

@@ -3,13 +3,13 @@ import Hummingbird
 import NIOCore
 import NIOHTTP1
 
-/// Bytes that go out on a connection as they stand, past the encoder of HTTP; the connection closes behind them.
+/// Bytes that are written to a connection unchanged, without the HTTP encoder. The connection is closed after them.
 struct RawAnswer {
     var bytes: ByteBuffer
 
     init(_ text: String) { bytes = ByteBuffer(string: text) }
 
-    /// A whole answer whose head tells the body's length as `framing` says.
+    /// A whole answer, with the header fields about the body's length that `framing` requires.
     init(_ response: Response, framing: SandboxFraming) async throws {
         let body = try await CollectedBody.of(response.body)
         var fields = response.headers
@@ -54,7 +54,7 @@ struct RawAnswer {
     }
 }
 
-/// `struct linger` of sys/socket.h: on, for no seconds. The C type comes out of a module that NIO keeps to itself.
+/// `struct linger` of sys/socket.h: on, for 0 seconds. Declared here, because the module with the C type is private to NIO.
 private struct Linger {
     var onOff: Int32 = 1
     var seconds: Int32 = 0

@@ -25,7 +25,7 @@ struct ContentGenerator: Sendable {
     /// One whole block of a file's filling.
     func filling(_ file: FileSpec, _ index: Int64) -> ByteBuffer {
         var block = file.format.isText ? rows : noise
-        // Sixteen places a block: every 64 KiB differs from every other 64 KiB of any file.
+        // Sixteen marks in a block, so that every 64 KiB differs from every other 64 KiB of any file.
         for place in 0..<16 {
             let mark = file.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(place)
             let at = place * (Self.blockSize / 16)

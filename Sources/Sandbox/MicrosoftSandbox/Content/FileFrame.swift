@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What stands before and behind a file's filling.
+/// The bytes before and after a file's filling.
 struct FileFrame: Sendable {
     var head = ByteBuffer()
     var tail = ByteBuffer()
@@ -39,7 +39,7 @@ struct FileFrame: Sendable {
         case .gif: head.writeString("GIF89a")
         case .jpeg: head.writeBytes([0xFF, 0xD8, 0xFF, 0xE0])
         }
-        // A file smaller than its own frame is the beginning of it.
+        // A file that is smaller than its frame consists of the beginning of the frame.
         if Int64(head.readableBytes + tail.readableBytes) > file.size { tail.clear() }
     }
 
@@ -70,7 +70,7 @@ struct FileFrame: Sendable {
         tail.writeInteger(UInt16(20), endianness: .little)
         writeCommon(&tail)
         tail.writeRepeatingByte(0, count: 10)
-        // Where the entry begins in the file.
+        // The offset of the entry in the file.
         tail.writeInteger(UInt32(file.lead.count), endianness: .little)
         tail.writeString(entry)
         let directorySize = UInt32(tail.readableBytes)

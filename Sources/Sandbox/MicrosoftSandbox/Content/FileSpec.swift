@@ -1,4 +1,4 @@
-/// A file that exists only as its recipe: equal recipes give equal bytes.
+/// The description from which a file's bytes are generated. Equal descriptions give equal bytes.
 struct FileSpec: Sendable, Hashable {
     /// What the bytes look like from outside.
     enum Format: String, Sendable, Hashable {
@@ -33,7 +33,7 @@ struct FileSpec: Sendable, Hashable {
         self.name = name
         self.format = format
         self.size = size
-        // FNV-1a: a hash that is the same in every process.
+        // FNV-1a, because Swift's own hash differs in every process.
         seed = (job + "#\(index)").utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 

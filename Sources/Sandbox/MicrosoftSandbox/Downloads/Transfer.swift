@@ -30,7 +30,7 @@ struct Transfer: Sendable {
                 try await writer.finish(nil)
             case .cut(let count):
                 try await write(min(count, range.count64), to: &writer)
-                // Lets what was written leave first, so that exactly so much arrives.
+                // Closes only the output first, so that all written bytes arrive.
                 try? await channel.close(mode: .output)
                 throw Broken()
             case .stall(let count):

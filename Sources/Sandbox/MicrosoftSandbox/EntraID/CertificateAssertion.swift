@@ -6,7 +6,7 @@ import SystemCrypto
 ///
 /// Checked in this order: algorithm, thumbprint, the certificate's dates, signature, `aud`, `iss` and `sub`, `nbf` and
 /// `exp`, `jti`. Entra itself takes one assertion more than once, and MSAL counts on it; this stand-in does so only where
-/// its settings say so, because who signs anew each time has no reason to repeat an id.
+/// its settings say so, because who signs again each time has no reason to repeat an id.
 struct CertificateAssertion {
     let world: World
     let call: Call
@@ -56,7 +56,7 @@ struct CertificateAssertion {
             throw .malformedToken("No certificate thumbprint specified in token header.")
         }
         let header = token.header
-        // MSAL leaves the lines of the PEM file in.
+        // MSAL keeps the line ends of the PEM file.
         let chainHead = header["x5c"]
             .map { $0.array?.first?.string.flatMap { Base64Text.decode($0.filter { !$0.isWhitespace }) } }
         let wanted = [header["x5t#S256"], header["x5t"]]

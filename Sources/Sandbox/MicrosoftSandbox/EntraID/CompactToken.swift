@@ -8,7 +8,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A JSON Web Token in compact form (RFC 7515, 3.1; RFC 7519), taken apart and not believed yet.
+/// A JSON Web Token in compact form (RFC 7515, 3.1; RFC 7519), parsed and not verified yet.
 struct CompactToken {
     var header: JSONValue
     var claims: JSONValue

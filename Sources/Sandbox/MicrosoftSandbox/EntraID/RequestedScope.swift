@@ -41,7 +41,7 @@ struct RequestedScope {
             names += name == ".default" ? audience.consentedScopes : [name]
         }
         guard let audience = found else { throw .invalidScope(scope) }
-        // What nobody has consented to needs somebody who does.
+        // Without consent to all of these permissions, the request is refused.
         guard names.allSatisfy(audience.consentedScopes.contains) else { throw .consentRequired }
         self.audience = audience
         self.names = names

@@ -180,10 +180,10 @@ extension GraphEDiscoveryService {
 }
 
 /// The place in a list, opaque to clients: base 64, percent-encoded in lower case. A client that decodes it, or encodes
-/// it anew in its own way, is refused as the service refuses it.
+/// it again in its own way, is refused as the service refuses it.
 enum SkipToken {
     static func text(_ offset: Int) -> String {
-        // Three bytes that give `+/+/` keep the token in need of escaping.
+        // Three bytes that give `+/+/`, so that the token always has to be percent-encoded.
         PercentEncoding.encode(Base64Text.standard([0xFB, 0xFF, 0xBF] + Array("skip:\(offset)".utf8)), lowerCase: true)
     }
 

@@ -38,7 +38,7 @@ extension GraphEDiscoveryService {
     }
 
     private func makeJob(_ kind: Job.Kind, echo: [String: JSONValue]) -> Job {
-        // Review sets give 32 digits, searches a dashed GUID (`Upstream-GraphEDiscovery, Start`).
+        // Ids of review set exports have 32 digits, those of searches are GUIDs with dashes (`Upstream-GraphEDiscovery, Start`).
         let isOfReviewSet = kind == .legacyExport || kind == .reviewSetExport || kind == .queryExport
         let id = isOfReviewSet ? Hexadecimal.encode(world.random(16)) : world.uuid()
         let name = (echo["outputName"] ?? echo["displayName"])?.string ?? ""

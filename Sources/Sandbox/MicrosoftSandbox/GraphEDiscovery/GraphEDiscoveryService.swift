@@ -46,7 +46,7 @@ struct GraphEDiscoveryService: SandboxService {
         case .complianceOperation, .securityOperation: getOperation()
         case .securityLastEstimate: lastEstimate()
         case .complianceDownloadURL: downloadURL()
-        // Dead since 30 April 2023 (`Upstream-GraphEDiscovery, Two dialects`).
+        // Does not exist any more since 30 April 2023 (`Upstream-GraphEDiscovery, Two dialects`).
         case .securityDownloadURL:
             answers.badRequest("Specified HTTP method is not allowed for the request target.")
         default: answers.notFound("Resource not found for the request.")

@@ -132,7 +132,7 @@ struct IntuneService: SandboxService {
         )
         members["url"] = .null
         if isCompleted {
-            // Completed jobs were seen without their link for some polls (`Upstream-Intune, Status`).
+            // On the real service, completed jobs may have no link for some polls (`Upstream-Intune, Status`).
             let isLate = call.now < job.completesAt + job.metadataLag
             let link = IntuneLink(job: job, expiresAt: expiry(of: job), world: world)
             members["url"] = .string(isLate ? "" : link.url(call, world))

@@ -69,7 +69,7 @@ struct PowerBIRequest {
             switch format {
             case "PDF": return .success(PowerBIRequest(format: .pdf, steps: steps))
             case "PPTX": return .success(PowerBIRequest(format: .pptx, steps: steps))
-            // One picture for each page: several come in an archive.
+            // There is one image for each page. Several images are sent in an archive.
             case "PNG": return .success(PowerBIRequest(format: steps > 1 ? .zip : .png, steps: steps))
             default: return .failure(unsupported)
             }

@@ -168,7 +168,7 @@ struct PowerBIService: SandboxService {
             members["resourceFileExtension"] = .string(file.format.fileExtension)
         }
         var response = answers.json(.object(job.disguised(members)), status: isOpen ? .accepted : .ok)
-        // "Not always populated": every third reading goes without.
+        // The documentation says "not always populated", so every third answer has no `Retry-After`.
         if isOpen, job.polls % 3 != 0 {
             response.headers[.retryAfter] = String(job.secondsLeft(at: call.now))
         } else if case .failedBusy(let seconds) = job.outcome, !isOpen {

@@ -1,8 +1,8 @@
 import Exports
 public import JSON
 
-/// Something that goes differently from the plain, successful course. Each case is a rule's `fault.kind` on the control
-/// plane, with its associated values as members.
+/// A deviation from the normal, successful behaviour. Each case is a rule's `fault.kind` on the control plane, with its associated
+/// values as members.
 public enum SandboxFault: Sendable, Hashable {
     /// The call is answered as usual, but only after this time has passed on the sandbox's clock.
     case slow(milliseconds: Int)

@@ -9,7 +9,7 @@ import TestTokens
 
 @testable import GatewayAPI
 
-/// Somebody at the door, and what the gateway knows of them.
+/// A client, and what the gateway knows of it.
 struct Visitor: Sendable {
     var name: String
     /// The lines of `Authorization`.
@@ -21,7 +21,7 @@ struct Visitor: Sendable {
     /// Whose export the table is about.
     var owner = "owner"
     /// Whether they come to a gateway without credentials configured.
-    var comesToOpenDoor = false
+    var needsNoCredential = false
     /// The gateway's end of their connection; nil for one without TLS.
     var channel: (any Channel)?
     /// What the gateway's clock shows when they come.
@@ -77,7 +77,7 @@ extension Visitor {
             holder("resolver", Permissions([.resolve])),
             holder("resolving-auditor", Permissions([.readAll, .resolve])),
             holder("administrator", .everything),
-            Visitor(name: "anonymous", credentials: [], permissions: .everything, comesToOpenDoor: true),
+            Visitor(name: "anonymous", credentials: [], permissions: .everything, needsNoCredential: true),
         ]
     }()
 

@@ -26,7 +26,7 @@ final class FakeExportService: ExportService {
         var isReady = true
         var failure: GatewayError?
         var decisions: [SubmissionDecision] = []
-        /// What was opened, canceled or asked for anew: everything that another caller must not bring about.
+        /// What was opened, canceled or asked for again: everything that another caller must not bring about.
         var effects: [String] = []
         var random = SystemRandomNumberGenerator()
     }
@@ -170,7 +170,7 @@ final class FakeExportService: ExportService {
         let export = try known(id, viewer)
         state.withLock { state in
             if refresh { state.refreshes += 1 }
-            if refresh || viewer.token != nil { state.effects.append("asked anew") }
+            if refresh || viewer.token != nil { state.effects.append("asked again") }
             state.viewers.append(viewer)
         }
         return export

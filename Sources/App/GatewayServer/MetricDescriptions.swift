@@ -1,0 +1,52 @@
+import Telemetry
+
+/// The help texts of the gateway's metrics: what `/metrics` says of each, and what the article Metrics explains further.
+enum MetricDescriptions {
+    static let all: [(name: String, help: String)] = [
+        ("http_server_active_requests", "Requests that are being answered."),
+        ("http_server_request_duration_seconds", "Time from the head of a request to the end of its answer."),
+        ("export_gateway_http_requests_unreadable_total", "Connections closed because what came is not a request."),
+        ("export_gateway_http_connections_closed_total", "Connections that the gateway closed before their time."),
+        ("export_gateway_tls_handshakes_failed_total", "Connections that ended before the TLS handshake was complete."),
+        ("export_gateway_tls_certificate_expiration_timestamp_seconds", "End of the gateway's certificate."),
+        ("export_gateway_tls_reloads_total", "Changes of the certificate's files that were noticed."),
+        ("export_gateway_access_tokens_refused_total", "Access tokens of callers that were refused."),
+        ("export_gateway_signing_key_fetches_total", "Fetches of the keys that sign access tokens."),
+        ("export_gateway_exports_created_total", "Exports that were created."),
+        ("export_gateway_exports_finished_total", "Exports that reached a final status."),
+        ("export_gateway_exports_unfinished", "Exports without a final status."),
+        ("export_gateway_exports_waiting", "Exports that are due and wait for a call upstream."),
+        ("export_gateway_poll_lag_seconds", "How late polls began, without the wait for the request budget."),
+        ("export_gateway_upstream_starts_total", "Calls that start a job."),
+        ("export_gateway_upstream_polls_total", "Polls of jobs."),
+        ("export_gateway_upstream_requests_total", "Requests to upstreams."),
+        ("export_gateway_upstream_request_duration_seconds", "Time from a request upstream to the head of its answer."),
+        ("export_gateway_upstream_entries_unreadable_total", "Entries of upstreams' lists that could not be read."),
+        ("export_gateway_budget_queue_length", "Calls upstream that wait for a place in the request budget."),
+        ("export_gateway_budget_wait_seconds", "How long calls upstream waited for a place in the request budget."),
+        ("export_gateway_budget_calls_refused_total", "Calls upstream that got no place in the request budget."),
+        ("export_gateway_downloads_total", "Downloads that ended."),
+        ("export_gateway_downloads_broken_total", "Downloads that were broken off."),
+        ("export_gateway_downloads_refused_total", "Downloads that were refused with 429."),
+        ("export_gateway_downloads_under_way", "Downloads under way."),
+        ("export_gateway_download_bytes_total", "Bytes of downloads that were sent."),
+        ("export_gateway_download_ranges_total", "Downloads of a part of a file."),
+        ("export_gateway_download_resumptions_total", "Downloads resumed after their upstream broke off."),
+        ("export_gateway_deliveries_unrecorded_total", "Deliveries that could not be written into the ledger."),
+        ("export_gateway_measurements_total", "Measurements of files that ended."),
+        ("export_gateway_measurement_bytes_total", "Bytes that measurements read."),
+        ("export_gateway_memory_limit_bytes", "The setting server.memory."),
+        ("export_gateway_memory_reserved_bytes", "What is reserved of server.memory."),
+        ("export_gateway_memory_reservations_refused_total", "Reservations refused because no memory is left."),
+        ("export_gateway_degraded", "1 while the ledger cannot be written for this reason."),
+        ("export_gateway_ledger_commit_duration_seconds", "How long the ledger's commits took."),
+        ("export_gateway_ledger_commit_writes", "How many writes shared a commit."),
+        ("export_gateway_ledger_rows_unreadable", "Rows of the ledger that cannot be read and are set aside."),
+        ("export_gateway_snapshot_reads_total", "Reads of an export, from memory (hit) or from the ledger (miss)."),
+        ("export_gateway_log_lines_dropped_total", "Log lines that were lost."),
+    ]
+
+    static func add(to registry: PrometheusRegistry) {
+        for (name, help) in all { registry.describe(name, help) }
+    }
+}
