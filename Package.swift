@@ -404,7 +404,8 @@ let package = Package(
             "API",
             "CallerIdentity",
             [
-                "Exports", "ManualClock", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens", .coreMetrics,
+                "Exports", "ManualClock", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens",
+                .coreMetrics,
                 .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
             ]
         ),
@@ -412,7 +413,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto", "Telemetry",
+                "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
+                "Telemetry",
                 "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes, .hummingbird,
                 .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes,
                 .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,

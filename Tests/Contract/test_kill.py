@@ -18,6 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import bodies
 import servers
 
@@ -32,6 +34,7 @@ MIGRATIONS, SPLIT = 14, 13
 OLD_LEDGER = Path(__file__).resolve().parents[1] / "Engine/ExportLedgerTests/Fixtures/ledger-4.sql"
 
 
+@pytest.mark.long
 def test_ten_running_exports_outlive_the_process():
     wanted = (
         [bodies.search_result(f"Search {n}") for n in range(2)]
@@ -63,6 +66,7 @@ def test_ten_running_exports_outlive_the_process():
         assert {job["id"] for job in jobs} == {gateway.export(export)["upstream"]["id"] for export in exports}
 
 
+@pytest.mark.alone
 def test_kills_at_random_instants(figure):
     seed = random.randrange(1 << 32)
     figure(f"seed {seed}")
@@ -156,6 +160,7 @@ def all_exports(gateway) -> list[dict]:
     return exports
 
 
+@pytest.mark.alone
 def test_kills_in_the_middle_of_a_migration(figure):
     """The file is an old one, or a new one, and nobody is answered in between."""
     seed = random.randrange(1 << 32)
