@@ -253,6 +253,7 @@ let package = Package(
             ]
         ),
 
+        support("ManualClock", path: "Support/ManualClock", ["Exports"]),
         support(
             "ScriptedHost",
             path: "Support/ScriptedHost",
@@ -262,7 +263,8 @@ let package = Package(
             "SandboxBench",
             path: "Support/SandboxBench",
             [
-                "Exports", "JSON", "UpstreamHTTP", "SystemCrypto", "ProviderConformance", "MicrosoftSandbox",
+                "Exports", "ManualClock", "JSON", "UpstreamHTTP", "SystemCrypto", "ProviderConformance",
+                "MicrosoftSandbox",
                 .coreMetrics,
                 .logging,
             ]
@@ -271,12 +273,12 @@ let package = Package(
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
         tests("Core", "JSON", ["JSON"]),
-        tests("Core", "Exports", ["Exports", "JSON"]),
+        tests("Core", "Exports", ["Exports", "ManualClock", "JSON"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
-        tests("Core", "Telemetry", ["Exports", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
+        tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "Memory", ["Memory", .metricsTestKit]),
-        tests("Upstream", "Pacing", ["Exports", "Pacing", .coreMetrics]),
+        tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", .coreMetrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
@@ -291,7 +293,8 @@ let package = Package(
             "EntraIdentity",
             fixtures: true,
             [
-                "Exports", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP", .coreMetrics,
+                "Exports", "ManualClock", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP",
+                .coreMetrics,
                 .inMemoryLogging, .logging,
                 .nioCore, .nioPosix,
             ]
@@ -301,7 +304,8 @@ let package = Package(
             "GraphEDiscovery",
             fixtures: true,
             [
-                "Exports", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance", "MicrosoftSandbox",
+                "Exports", "ManualClock", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance",
+                "MicrosoftSandbox",
                 "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
@@ -310,7 +314,8 @@ let package = Package(
             "VivaGoals",
             fixtures: true,
             [
-                "Exports", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance", "MicrosoftSandbox",
+                "Exports", "ManualClock", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance",
+                "MicrosoftSandbox",
                 "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
@@ -320,7 +325,8 @@ let package = Package(
             "PowerBI",
             fixtures: true,
             [
-                "Exports", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "Exports", "ManualClock", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox",
+                "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
@@ -328,11 +334,12 @@ let package = Package(
             "Providers",
             "Intune",
             [
-                "Exports", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox", "SandboxBench",
+                "Exports", "ManualClock", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
+                "SandboxBench",
                 "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
-        tests("Providers", "ProviderConformance", ["Exports", "JSON", "ProviderConformance", .nioCore]),
+        tests("Providers", "ProviderConformance", ["Exports", "ManualClock", "JSON", "ProviderConformance", .nioCore]),
         tests(
             "Engine",
             "ExportLedger",
@@ -346,7 +353,8 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine", "ExportServiceConformance",
+                "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
+                "ExportServiceConformance",
                 .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
@@ -354,7 +362,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay", "ParallelGzip", "StoredZip",
+                "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
+                "ParallelGzip", "StoredZip",
                 "CZlib", .logging, .metricsTestKit, .nioCore,
             ]
         ),
@@ -363,7 +372,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
+                "Exports", "ManualClock", "JSON", "HTTPFields", "GatewayAPI", "SystemCrypto", "Telemetry", "Memory",
+                "DownloadRelay",
                 "ExportServiceConformance", .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging,
                 .nioCore, .nioEmbedded,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
@@ -373,7 +383,8 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
+                "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging,
+                .nioCore, .nioHTTP1,
                 .nioPosix,
             ]
         ),
@@ -381,7 +392,8 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "EntraIdentity", "Exports", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto", "Telemetry",
+                "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer", "SystemCrypto",
+                "Telemetry",
                 "UpstreamHTTP",
                 .coreMetrics, .inMemoryLogging,
                 .logging, .yams,

@@ -1,4 +1,5 @@
 import Exports
+import ManualClock
 import NIOCore
 import SystemCrypto
 import Testing

@@ -1,6 +1,7 @@
 import Exports
 import JSON
 import Logging
+import ManualClock
 import Synchronization
 import Testing
 

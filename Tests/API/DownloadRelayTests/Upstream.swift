@@ -1,6 +1,7 @@
 import Exports
 import JSON
 import Logging
+import ManualClock
 import Memory
 import MetricsTestKit
 import NIOCore

@@ -2,6 +2,7 @@ import HTTPFields
 import Exports
 import HTTPTypes
 import JSON
+import ManualClock
 import SystemCrypto
 import Synchronization
 import Testing

@@ -3,6 +3,7 @@ import HTTPTypes
 import InMemoryLogging
 import JSON
 import Logging
+import ManualClock
 import SystemCrypto
 import Synchronization
 import Testing

@@ -2,6 +2,7 @@ import Exports
 import Foundation
 import InMemoryLogging
 import Logging
+import ManualClock
 import Synchronization
 import SystemCrypto
 import Telemetry

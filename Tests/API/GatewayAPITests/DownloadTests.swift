@@ -1,6 +1,7 @@
 import DownloadRelay
 import Exports
 import JSON
+import ManualClock
 import Synchronization
 import HTTPTypes
 import Testing

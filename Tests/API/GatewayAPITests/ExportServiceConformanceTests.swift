@@ -1,6 +1,7 @@
 import ExportServiceConformance
 import Exports
 import JSON
+import ManualClock
 import Testing
 
 /// The fake keeps the engine's contract: what the tests of the API find on it holds for the engine.

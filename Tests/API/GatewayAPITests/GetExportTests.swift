@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import JSON
+import ManualClock
 import Synchronization
 import HTTPTypes
 import Testing

@@ -1,4 +1,5 @@
 import Exports
+import ManualClock
 import ServiceLifecycle
 import NIOCore
 import Synchronization

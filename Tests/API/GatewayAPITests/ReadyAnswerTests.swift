@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import HTTPTypes
+import ManualClock
 import NIOCore
 import Synchronization
 import Testing

@@ -2,6 +2,7 @@ import Exports
 import HTTPTypes
 import JSON
 import Logging
+import ManualClock
 import ServiceLifecycle
 import SystemCrypto
 import Synchronization

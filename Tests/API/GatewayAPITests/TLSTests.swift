@@ -1,3 +1,4 @@
+import ManualClock
 import Telemetry
 import Exports
 import Logging

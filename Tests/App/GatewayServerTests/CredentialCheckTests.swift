@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import Logging
+import ManualClock
 import SystemCrypto
 import Testing
 

@@ -1,6 +1,7 @@
 import CoreMetrics
 import Exports
 import Logging
+import ManualClock
 import Testing
 
 @testable import GatewayServer

@@ -1,5 +1,6 @@
 import Exports
 import Logging
+import ManualClock
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import Exports
 import Foundation
 import JSON
 import Logging
+import ManualClock
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@
 import ExportLedger
 import Exports
 import JSON
+import ManualClock
 import SystemCrypto
 import Synchronization
 import Testing

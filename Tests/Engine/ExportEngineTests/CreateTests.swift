@@ -3,6 +3,7 @@ import ExportLedger
 import Exports
 import JSON
 import Logging
+import ManualClock
 import Metrics
 import Testing
 

@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import ManualClock
 import Testing
 
 /// Unconfirmed starts in a running engine: what callers and operators bring about.

@@ -3,6 +3,7 @@ import ExportLedger
 import Exports
 import InMemoryLogging
 import Logging
+import ManualClock
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@
 import ExportLedger
 import Exports
 import Logging
+import ManualClock
 import MetricsTestKit
 import ServiceLifecycle
 import Synchronization

@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import ManualClock
 import Testing
 
 @testable import ExportEngine

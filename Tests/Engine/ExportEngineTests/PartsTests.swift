@@ -1,5 +1,6 @@
 @testable import ExportEngine
 import Exports
+import ManualClock
 import Testing
 
 @Suite struct DueQueueTests {

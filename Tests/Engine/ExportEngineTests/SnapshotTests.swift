@@ -1,6 +1,7 @@
 @testable import ExportEngine
 import ExportLedger
 import Exports
+import ManualClock
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct SnapshotTests {

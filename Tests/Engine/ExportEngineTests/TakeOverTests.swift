@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import JSON
+import ManualClock
 import Testing
 
 @testable import ExportEngine

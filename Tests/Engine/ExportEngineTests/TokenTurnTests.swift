@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import JSON
+import ManualClock
 import Synchronization
 import Testing
 

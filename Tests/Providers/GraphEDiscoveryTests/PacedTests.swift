@@ -1,6 +1,7 @@
 import Exports
 import GraphEDiscovery
 import JSON
+import ManualClock
 import ScriptedHost
 import Testing
 

@@ -4,6 +4,7 @@ import Foundation
 import GraphEDiscovery
 import JSON
 import Logging
+import ManualClock
 import MicrosoftSandbox
 import ScriptedHost
 import Testing

@@ -1,5 +1,6 @@
 import Exports
 import JSON
+import ManualClock
 import ScriptedHost
 import Synchronization
 import Testing

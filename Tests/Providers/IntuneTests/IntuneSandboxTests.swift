@@ -1,6 +1,7 @@
 import Exports
 import Intune
 import JSON
+import ManualClock
 import MicrosoftSandbox
 import SandboxBench
 import ScriptedHost

@@ -2,6 +2,7 @@ import CoreMetrics
 import Exports
 import JSON
 import Logging
+import ManualClock
 import MicrosoftSandbox
 import NIOCore
 import PowerBI

@@ -1,5 +1,6 @@
 import Exports
 @testable import ProviderConformance
+import ManualClock
 import Testing
 
 @Suite struct ProviderConformanceTests {

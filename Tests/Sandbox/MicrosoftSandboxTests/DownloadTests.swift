@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Exports
 import JSON
+import ManualClock
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1

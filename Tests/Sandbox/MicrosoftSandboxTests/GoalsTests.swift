@@ -1,5 +1,6 @@
 import Exports
 import JSON
+import ManualClock
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Exports
 import JSON
 import Logging
+import ManualClock
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1

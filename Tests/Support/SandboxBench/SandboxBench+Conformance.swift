@@ -1,5 +1,6 @@
 public import Exports
 import JSON
+import ManualClock
 import MicrosoftSandbox
 public import ProviderConformance
 import SystemCrypto

@@ -1,7 +1,8 @@
 import CoreMetrics
-public import Exports
+import Exports
 import JSON
 import Logging
+public import ManualClock
 public import MicrosoftSandbox
 public import UpstreamHTTP
 

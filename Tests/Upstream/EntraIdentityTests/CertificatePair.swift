@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import ManualClock
 import SystemCrypto
 import Testing
 

@@ -4,6 +4,7 @@ import Foundation
 import InMemoryLogging
 import JSON
 import Logging
+import ManualClock
 import Synchronization
 import Testing
 import UpstreamHTTP

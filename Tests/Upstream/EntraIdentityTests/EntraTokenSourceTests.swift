@@ -1,5 +1,6 @@
 import Exports
 import InMemoryLogging
+import ManualClock
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity

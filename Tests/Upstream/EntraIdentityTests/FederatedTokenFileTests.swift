@@ -1,5 +1,6 @@
 import Exports
 import Foundation
+import ManualClock
 import Testing
 import UpstreamHTTP
 

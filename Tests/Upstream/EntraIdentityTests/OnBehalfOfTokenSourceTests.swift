@@ -1,4 +1,5 @@
 import Exports
+import ManualClock
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity

@@ -3,6 +3,7 @@ import Exports
 import Foundation
 import InMemoryLogging
 import Logging
+import ManualClock
 import NIOCore
 import NIOPosix
 import Synchronization

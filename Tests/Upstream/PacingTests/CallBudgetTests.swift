@@ -1,5 +1,6 @@
 import CoreMetrics
 import Exports
+import ManualClock
 import Pacing
 import Testing
 

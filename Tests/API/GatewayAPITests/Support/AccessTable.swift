@@ -1,6 +1,7 @@
 import Exports
 import HTTPTypes
 import JSON
+import ManualClock
 import NIOCore
 import SystemCrypto
 

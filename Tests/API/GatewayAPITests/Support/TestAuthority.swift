@@ -1,6 +1,7 @@
 import Exports
 import GatewayAPI
 import JSON
+import ManualClock
 import Synchronization
 import SystemCrypto
 

@@ -1,4 +1,5 @@
 import JSON
+import ManualClock
 import Telemetry
 import DownloadRelay
 import Exports

@@ -1,6 +1,7 @@
+public import Exports
 import Synchronization
 
-/// A clock that only moves when it is advanced: for tests and simulations.
+/// A clock that only moves when it is advanced.
 ///
 /// `advance(by:)` wakes every sleeper that is due, in the order of their deadlines, and then of their arrival.
 public final class ManualTime: TimeSource {
