@@ -1,5 +1,5 @@
 import CoreMetrics
-public import Exports
+import Exports
 import JSON
 import Logging
 public import ManualClock
