@@ -1,5 +1,6 @@
-"""What every test gets: a check that the executable is there, and a clean place for the evidence."""
+"""What every test gets: a check that the executable is there, a clean place for the evidence, and that its servers end."""
 
+import collections
 import os
 import shutil
 
@@ -12,13 +13,14 @@ import servers
 def pytest_sessionstart(session):
     if not servers.BINARY.exists():
         pytest.exit(f"{servers.BINARY} is not built: run `swift build` first", returncode=2)
-    # Tests/run cleans up itself and has more than one program write there.
-    if "EXPORT_GATEWAY_EVIDENCE" not in os.environ:
+    # Tests/run cleans up itself and has more than one program write there; so have workers that run tests beside each other.
+    if "EXPORT_GATEWAY_EVIDENCE" not in os.environ and not hasattr(session.config, "workerinput"):
         shutil.rmtree(evidence.EVIDENCE, ignore_errors=True)
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "fault(row): the row of the article Faults.md that the test stands for")
+    config.addinivalue_line("markers", "alone: not beside other tests, and after them: it measures times, or looks at what they left")
 
 
 def pytest_generate_tests(metafunc):
@@ -40,21 +42,55 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-FIGURES = pytest.StashKey[list]()
-
-
 @pytest.fixture
 def figure(request):
     """Notes what a test measured or drew by lot; shown at the end of the run, whatever comes of the test."""
-    figures = request.config.stash.setdefault(FIGURES, [])
-    return lambda text: figures.append(f"{request.node.name}: {text}")
+    return lambda text: request.node.user_properties.append(("figure", text))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if figures := config.stash.get(FIGURES, []):
+    if hasattr(config, "workerinput"):
+        return  # Whoever started the workers has their reports.
+    reports = [
+        report
+        for group in terminalreporter.stats.values()
+        for report in group
+        if isinstance(report, pytest.TestReport)
+    ]
+    figures = [
+        f"{report.nodeid.rpartition('::')[2]}: {text}"
+        for report in reports
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
         terminalreporter.section("figures")
         for line in figures:
             terminalreporter.line(line)
+    keep_durations(reports)
+
+
+def keep_durations(reports) -> None:
+    """How long the tests of each file took goes into `durations.txt`, for the table of `Tests/run`."""
+    seconds = collections.Counter()
+    for report in reports:
+        seconds[report.nodeid.partition("::")[0]] += report.duration
+    if seconds:
+        evidence.EVIDENCE.mkdir(parents=True, exist_ok=True)
+        with (evidence.EVIDENCE / "durations.txt").open("a") as file:
+            file.writelines(f"{taken:.1f} {name}\n" for name, taken in seconds.items())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_is_left():
+    """Every server that the tests of a file started has ended with them."""
+    yield
+    left = [process for process in servers.Process.started if process.exit_code is None]
+    servers.Process.started.clear()
+    for process in left:
+        process.kill()
+    assert [process.log for process in left] == []
 
 
 @pytest.fixture

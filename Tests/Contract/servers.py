@@ -3,15 +3,16 @@
 import ctypes
 import functools
 import hashlib
+import itertools
 import json
 import os
-import random
 import re
 import secrets
 import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
@@ -427,10 +428,28 @@ def intune_connection(upstream: Sandbox, **more) -> dict:
     } | more
 
 
+@functools.cache
+def own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """Ports that no other process takes while this one runs tests: the socket's name is that of their block, and one process's.
+
+    They are below the range that outgoing connections take theirs from: a server that is started again finds its port free.
+    """
+    size = 400
+    for first in range(20_000, 32_000, size):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0export-gateway-tests-{first}")
+        except OSError:
+            claim.close()
+        else:
+            return claim, itertools.cycle(range(first, first + size))
+    raise AssertionError("every block of ports is taken")
+
+
 def free_port() -> int:
-    """A port that nobody listens on, below the range that outgoing connections take theirs from."""
-    for _ in range(1000):
-        port = random.randint(20_000, 32_000)
+    """A port that nobody listens on, and that nobody else is given soon."""
+    _, ports = own_ports()
+    for port in itertools.islice(ports, 400):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -196,6 +196,7 @@ def test_one_export_of_a_caller_comes_before_the_many_of_another():
         assert found <= 4, found
 
 
+@pytest.mark.alone
 @pytest.mark.fault("C7")
 def test_the_only_export_of_a_caller_starts_as_soon_as_alone(figure):
     """Without a budget the upstream's own pace, 200 ms a start, is what 1,500 exports wait for."""

@@ -211,6 +211,7 @@ def read_all(descriptor: int, into: bytearray) -> None:
 # D3: very many exports are taken over
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D3")
 def test_a_start_with_many_unfinished_exports_is_ready_at_once_and_ends_at_once(figure):
     """Their starts wait for a budget of one a minute: all of them are unfinished each time."""
@@ -239,6 +240,7 @@ def test_a_start_with_many_unfinished_exports_is_ready_at_once_and_ends_at_once(
             assert "Fatal" not in gateway.process.lines()
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D4")
 def test_silent_connections_are_closed_for_others():
     limit = 64

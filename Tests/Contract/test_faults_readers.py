@@ -59,6 +59,7 @@ def zipped(upstream, head=()):
 # D7
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D7")
 def test_large_answers_do_not_hold_up_the_probes(figure):
     entry = {"displayName": "x" * 40, "status": "running", "action": "holdUpdate", "createdDateTime": now(), "percentProgress": 1}

@@ -18,6 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import bodies
 import servers
 
@@ -63,6 +65,7 @@ def test_ten_running_exports_outlive_the_process():
         assert {job["id"] for job in jobs} == {gateway.export(export)["upstream"]["id"] for export in exports}
 
 
+@pytest.mark.alone
 def test_kills_at_random_instants(figure):
     seed = random.randrange(1 << 32)
     figure(f"seed {seed}")
@@ -156,6 +159,7 @@ def all_exports(gateway) -> list[dict]:
     return exports
 
 
+@pytest.mark.alone
 def test_kills_in_the_middle_of_a_migration(figure):
     """The file is an old one, or a new one, and nobody is answered in between."""
     seed = random.randrange(1 << 32)

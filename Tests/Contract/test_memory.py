@@ -6,8 +6,12 @@ import socket
 import time
 from urllib.parse import urlsplit
 
+import pytest
+
 import bodies
 import servers
+
+pytestmark = pytest.mark.alone
 
 KIBIBYTE = 1 << 10
 MEBIBYTE = 1 << 20

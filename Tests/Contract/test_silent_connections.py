@@ -4,6 +4,8 @@ import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 import bodies
 import evidence
 import identities
@@ -15,6 +17,7 @@ SECONDS = 60
 LIMIT = 64
 
 
+@pytest.mark.alone
 def test_a_minute_of_silent_connections(upstream, figure):
     """In front of a plain gateway, and of one with TLS whose handshakes never end; both at once, so that it is one minute."""
     files = identities.server_files(evidence.directory("tls"))

@@ -13,6 +13,8 @@ import bodies
 import evidence
 import servers
 
+pytestmark = pytest.mark.alone
+
 # Files that tests downloaded hold what the upstream sent.
 DOWNLOADED = {"body"}
 FIXED = {bodies.CLIENT_SECRET, bodies.EXPIRED_SECRET, bodies.GOALS_TOKEN, bodies.IDENTITY_HEADER}
@@ -59,8 +61,3 @@ def test_a_planted_secret_would_be_found():
         # It was planted on purpose, and must not be taken for a leak by a later search.
         for path in files:
             path.unlink()
-
-
-def test_no_process_is_left():
-    left = [process.pid for process in servers.Process.started if process.exit_code is None]
-    assert left == []
