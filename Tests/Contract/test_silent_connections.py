@@ -1,5 +1,9 @@
-"""Twice as many silent connections as the limit, renewed for a minute: nobody else notices."""
+"""Twice as many silent connections as the limit, renewed all the time: nobody else notices.
 
+EXPORT_GATEWAY_SILENT_SECONDS says for how long.
+"""
+
+import os
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +17,13 @@ import servers
 import silence
 from client import call, poll
 
-SECONDS = 60
+SECONDS = int(os.environ.get("EXPORT_GATEWAY_SILENT_SECONDS", "20"))
 LIMIT = 64
 
 
 @pytest.mark.alone
-def test_a_minute_of_silent_connections(upstream, figure):
-    """In front of a plain gateway, and of one with TLS whose handshakes never end; both at once, so that it is one minute."""
+def test_silent_connections_that_are_renewed(upstream, figure):
+    """In front of a plain gateway, and of one with TLS whose handshakes never end; both at once."""
     files = identities.server_files(evidence.directory("tls"))
     tls = {"certificate": str(files.certificate), "key": str(files.key)}
     context = ssl.create_default_context(cafile=str(files.authority))
