@@ -21,6 +21,12 @@ def pytest_sessionstart(session):
 def pytest_configure(config):
     config.addinivalue_line("markers", "fault(row): the row of the article Faults.md that the test stands for")
     config.addinivalue_line("markers", "alone: not beside other tests, and after them: it measures times, or looks at what they left")
+    config.addinivalue_line("markers", "long: takes more than fifteen seconds, and is begun first where several run at once")
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_generate_tests(metafunc):

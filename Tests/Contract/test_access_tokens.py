@@ -117,6 +117,7 @@ def test_a_new_key_is_found_and_an_old_one_is_dropped(entra, upstream):
     assert entra.metric("export_gateway_token_key_fetches_total", outcome="fetched") >= 2
 
 
+@pytest.mark.long
 def test_check_asks_for_the_keys(entra, upstream):
     file = str(entra.directory / "gateway.yaml")
     secret = {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET}

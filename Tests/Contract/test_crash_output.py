@@ -261,6 +261,7 @@ def parts(planted: dict[str, str], text: str) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "numbers"),
     [

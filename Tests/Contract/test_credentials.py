@@ -225,6 +225,7 @@ def test_a_federated_token_is_read_anew(upstream, tmp_path):
     assert upstream.tokens() == {"federatedCredential": 2}
 
 
+@pytest.mark.long
 def test_over_tls_with_an_authority_of_its_own(tmp_path):
     files = identities.server_files(tmp_path)
     with servers.sandbox(tls_certificate=str(files.certificate), tls_key=str(files.key)) as upstream:
@@ -247,6 +248,7 @@ def test_over_tls_with_an_authority_of_its_own(tmp_path):
 CALLERS = 1000
 
 
+@pytest.mark.alone
 def test_a_thousand_requests_on_a_cold_connection_are_one_token_call(upstream, tmp_path, figure):
     credential = certificate(upstream, tmp_path)
     limits = {"downloads": {"perCaller": CALLERS}, "server": {"memory": 1 << 40, "maximumConnections": CALLERS + 16}}

@@ -184,6 +184,7 @@ def test_a_download_that_the_kill_of_the_process_cuts_is_told_as_broken(gateway,
     assert of_request(gateway, export, "cut") == [row]
 
 
+@pytest.mark.long
 def test_an_archive_that_the_kill_of_the_process_cuts_is_one_broken_delivery(gateway, upstream):
     export = gateway.succeeded(gateway.create(bodies.search_result()))
     upstream.rule("graph.download", {"kind": "dripDownload", "bytesPerSecond": 4096})

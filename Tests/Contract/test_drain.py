@@ -3,6 +3,8 @@
 import signal
 import threading
 
+import pytest
+
 import bodies
 import servers
 from client import call, poll
@@ -17,6 +19,7 @@ def slow_export(upstream, gateway):
     return gateway.succeeded(gateway.create(bodies.paginated_csv()))
 
 
+@pytest.mark.long
 def test_a_download_under_way_is_finished():
     drain = {"drainDelay": "5s", "drainTimeout": "30s"}
     with servers.sandbox() as upstream, servers.gateway(upstream, server=drain) as gateway:

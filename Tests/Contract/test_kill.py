@@ -34,6 +34,7 @@ MIGRATIONS, SPLIT = 14, 13
 OLD_LEDGER = Path(__file__).resolve().parents[1] / "Engine/ExportLedgerTests/Fixtures/ledger-4.sql"
 
 
+@pytest.mark.long
 def test_ten_running_exports_outlive_the_process():
     wanted = (
         [bodies.search_result(f"Search {n}") for n in range(2)]

@@ -1,5 +1,6 @@
 """Every answer of the running gateway is as openapi.yaml says, whatever is asked; and generators can read the document."""
 
+import pytest
 import yaml
 
 import contract
@@ -12,6 +13,7 @@ def test_the_document_is_valid_and_served(gateway):
     contract.check_served(gateway.address)
 
 
+@pytest.mark.long
 def test_every_answer_is_as_documented(gateway, figure):
     status, requests = contract.run_schemathesis(gateway.address, gateway.key, max_examples=20, seed=None)
     figure(f"{requests} requests judged")

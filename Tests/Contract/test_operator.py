@@ -121,6 +121,7 @@ def test_check_tries_a_token():
         assert "wrong-secret-77aa" not in wrong.stdout + wrong.stderr
 
 
+@pytest.mark.long
 def test_check_fails_where_the_authority_is_not_there():
     result = command("check", GOOD)
     assert result.returncode == 1, result

@@ -24,6 +24,7 @@ def pair():
         yield pair
 
 
+@pytest.mark.long
 def test_no_cut_download_is_wrong(pair, figure):
     # Another number gives other cuts: CUTS_SEED=7 Tests/run
     seed = int(os.environ.get("CUTS_SEED", "20260101"))

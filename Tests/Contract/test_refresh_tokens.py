@@ -145,6 +145,7 @@ def test_it_goes_on_after_a_crash_without_any_caller(server, upstream):
     went_on(server, upstream, export)
 
 
+@pytest.mark.long
 @slowly
 def test_keys_are_rotated_over_three_starts(server, upstream, tmp_path):
     export = started(server, upstream)
@@ -156,6 +157,7 @@ def test_keys_are_rotated_over_three_starts(server, upstream, tmp_path):
     went_on(server, upstream, export)
 
 
+@pytest.mark.long
 @slowly
 def test_a_key_that_is_gone_leaves_the_export_to_its_caller(server, upstream, tmp_path):
     export = started(server, upstream)
@@ -166,6 +168,7 @@ def test_a_key_that_is_gone_leaves_the_export_to_its_caller(server, upstream, tm
     assert len(upstream.jobs()) == 1
 
 
+@pytest.mark.long
 @slowly
 def test_what_is_revoked_is_removed_and_the_caller_is_asked(server, upstream):
     export = started(server, upstream)

@@ -14,6 +14,7 @@ SLOW_SECONDS = 20
 ALLOWED_GROWTH = 32 * MEBIBYTE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 def test_memory_does_not_grow_with_a_slow_reader(coding, figure):
     with servers.sandbox() as upstream, servers.gateway(upstream, log={"level": "info"}) as gateway:

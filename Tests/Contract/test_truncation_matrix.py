@@ -49,6 +49,7 @@ def test_a_file_that_does_not_break_is_whole(pair, keeper, way, framing):
         assert seen.fields["content-type"] == "application/zip"
 
 
+@pytest.mark.long
 def test_no_truncation_is_silent(pair, figure):
     every = list(all_cases())
     impossible = collections.Counter(reason for case in every if (reason := case.impossible))
