@@ -31,7 +31,7 @@ public struct Caller: Sendable, Hashable {
     }
 
     /// The caller where no credentials are configured: may do everything.
-    public static let anonymous = Caller(id: "anonymous", kind: .anonymous, permissions: .everything)
+    public static let anonymous = Caller(id: Viewer.anonymousID, kind: .anonymous, permissions: .everything)
 
     /// Throws `forbidden`, naming the permission, where it is not granted.
     public func require(_ permission: Permission) throws(GatewayError) {

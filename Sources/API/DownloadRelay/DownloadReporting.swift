@@ -6,7 +6,7 @@ enum ResumptionWay: String, Sendable, CaseIterable {
     /// The upstream sent the rest under the same strong validator.
     case range
     /// The file was read again, and the part that had been read before was the same.
-    case proof
+    case proof = "reread"
 }
 
 /// Where operators learn of downloads: the metrics and the log.
@@ -20,7 +20,7 @@ struct DownloadReporting: Sendable {
         logger.notice(
             "download resumed",
             metadata: [
-                "export": "\(source.export)", "file": "\(source.file.id)", "way": "\(way.rawValue)",
+                "export": "\(source.export)", "file": "\(source.file.id)", "mode": "\(way.rawValue)",
                 "position": "\(position)",
             ]
         )

@@ -38,12 +38,12 @@ final class ChangeAnnouncer: Sendable {
     /// Notifies everything that follows changes that one was committed. `order` was taken in its transaction.
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
-        // Before the watchers: whoever is woken must find the snapshot.
+        // Before the watchers are notified, because they read the snapshot.
         snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled
-        // A success without files is not settled yet: its files are polled for.
+        // A success without files is not settled, because its files are polled for. But it can expire.
         if export.status.hasResult, !before.export.status.hasResult { expiries.fire() }
         if isSettledNow, export.status.hasResult { measurements.fire() }
         log(after, since: before)
@@ -73,7 +73,7 @@ final class ChangeAnnouncer: Sendable {
                 metadata: [
                     "export": "\(export.id)",
                     "connection": "\(export.connection)",
-                    // A job that is given up with the answer to its start is named by the reason alone.
+                    // If the answer to a start already gives the job up, only the reason names the job.
                     "upstream-id": "\(before.reference?.id ?? "-")",
                     "reason": "\(export.notice?.detail ?? "-")",
                 ]

@@ -18,7 +18,7 @@ extension ExportEngine {
     /// Stores that a delivery begins. False for an unknown export.
     private func begin(_ delivery: Delivery) async throws -> Bool {
         let ledger = ledger
-        // A task of its own does not inherit the cancellation; it is awaited here.
+        // A new task, because that does not inherit the cancellation. It is awaited here.
         let write = Task { try await ledger.begin(delivery) }
         return try await write.value
     }
@@ -32,7 +32,10 @@ extension ExportEngine {
                 reason: Delivery.gatewayStopped
             )
             guard count > 0 else { return }
-            logger.notice("deliveries were broken off when the process before ended", metadata: ["count": "\(count)"])
+            logger.notice(
+                "deliveries were broken off when the process before ended",
+                metadata: ["count": "\(count)"]
+            )
         } catch {
             logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
         }

@@ -80,7 +80,7 @@ extension ExportEngine {
         }
         guard claims.boundIDs.isEmpty else { throw Self.idInUse }
         guard case .granted(let token) = worker.delegation.answer(.lookup(viewer), on: record.export) else {
-            // The next poll finds out.
+            // The next poll shows whether the job exists.
             return .started(Submission(reference: reference))
         }
         let answers = await provider.observe(

@@ -43,11 +43,11 @@ final class Transitions: Sendable {
         let now = time.now()
         let jitter = random.jitter()
         let (ledger, engineID, order) = (ledger, engineID, announcer.newOrder())
-        // A task of its own does not inherit the cancellation; it is awaited here, and its work is one transaction.
+        // A new task, because that does not inherit the cancellation. It is awaited here, and consists of one transaction.
         let write = Task {
             try await ledger.update(id, fence: fence) { record in
                 life.apply(event, to: &record, at: now, jitter: jitter, held: held)
-                // What is decided here goes on here: it must not be taken over in the middle of its start.
+                // This engine now owns an export that was decided here. Otherwise it could be taken over in the middle of its start.
                 if case .decided = event { record.lease(to: engineID) }
                 order.take()
             }
@@ -102,7 +102,7 @@ final class Transitions: Sendable {
     func end(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
         let now = time.now()
         let (ledger, order) = (ledger, announcer.newOrder())
-        // As in `apply`: a task of its own, awaited here.
+        // As in `apply`: a new task, which is awaited here.
         let write = Task {
             try await ledger.insert(delivery) { record in
                 life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)

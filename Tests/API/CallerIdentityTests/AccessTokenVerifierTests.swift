@@ -2,6 +2,7 @@ import CoreMetrics
 import Exports
 import JSON
 import Logging
+import ManualClock
 import TestTokens
 import Testing
 

@@ -3,6 +3,7 @@ import CoreMetrics
 import Exports
 import HTTPTypes
 import Logging
+import ManualClock
 import NIOEmbedded
 import SystemCrypto
 import TestTokens
@@ -39,6 +40,7 @@ import Testing
             #expect(try await Self.caller(authentication, lines) == .anonymous)
             #expect(authentication.callerAtOnce(authorization: lines.first) == .anonymous)
         }
+        #expect(Caller.anonymous.viewer(token: nil, downloadToken: nil).identity == .anonymous)
     }
 
     @Test func theHolderOfAKeyIsKnownAtOnce() async throws {
@@ -49,6 +51,7 @@ import Testing
         // Another spelling is accepted too, and not at once.
         #expect(authentication.callerAtOnce(authorization: "bearer the-key") == nil)
         #expect(try await Self.caller(authentication, ["bearer the-key"]) == holder)
+        #expect(holder.viewer(token: nil, downloadToken: nil).identity == .caller("batch", seesAll: false))
     }
 
     @Test(arguments: [

@@ -60,7 +60,7 @@ import Testing
             for try await caller in group { #expect(caller.kind == .user) }
         }
         #expect(authority.calls == 2)
-        #expect(registry.text().contains("token_key_fetches_total{outcome=\"fetched\"} 1\n"))
+        #expect(registry.text().contains("signing_key_fetches_total{outcome=\"fetched\"} 1\n"))
     }
 
     @Test func aNewKeyIsFoundAndAnOldOneIsNoLongerGood() async throws {
@@ -178,7 +178,7 @@ import Testing
         #expect(authority.calls == 1)
         time.advance(by: .milliseconds(6500))
         #expect(try await isAccepted())
-        #expect(registry.text().contains("token_key_fetches_total{outcome=\"failed\"} 1\n"))
+        #expect(registry.text().contains("signing_key_fetches_total{outcome=\"failed\"} 1\n"))
     }
 
     @Test(arguments: [

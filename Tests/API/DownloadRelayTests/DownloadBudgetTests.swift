@@ -64,8 +64,8 @@ import Testing
         #expect(mine?.members == .quota(DownloadQuota(.perCaller, limit: 1)))
         let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(most / 2, for: "b", of: id) }
         #expect(everybodys?.members == .quota(DownloadQuota(.all, limit: 2)))
-        func refused(_ limit: String) throws -> Int64 {
-            try metrics.expectCounter("export_gateway_downloads_refused_total", [("limit", limit)]).totalValue
+        func refused(_ reason: String) throws -> Int64 {
+            try metrics.expectCounter("export_gateway_downloads_refused_total", [("reason", reason)]).totalValue
         }
         #expect(try refused("caller-limit") == 1)
         #expect(try refused("memory-limit") == 1)

@@ -1,5 +1,5 @@
-import ManualClock
 import CallerIdentity
+import ManualClock
 import Telemetry
 import Exports
 import Logging

@@ -1,9 +1,9 @@
-import Exports
+public import Exports
 
 extension Caller {
     /// The caller as the engine knows it, with the upstream tokens of its request. A caller who sees others' exports brings a
     /// token for its own call only: it must not replace the owner's token.
-    func viewer(token: Secret?, downloadToken: Secret?) -> Viewer {
+    public func viewer(token: Secret?, downloadToken: Secret?) -> Viewer {
         let identity: Viewer.Identity =
             kind == .anonymous ? .anonymous : .caller(id, seesAll: permissions.allow(.readAll))
         return Viewer(identity, token: token, downloadToken: downloadToken)
