@@ -126,7 +126,7 @@ private func answer(_ body: String, _ headers: [(String, String)] = []) -> Upstr
         #expect(answer(200, [], Array(body.dropLast(12))).fault == "is broken gzip")
         let long = AnswerBody(body, headers: UpstreamHeaders([]), limit: 5, without: nil, isError: false)
         #expect(long.json == nil)
-        #expect(long.fault?.contains("longer") == true)
+        #expect(long.fault?.contains("too long") == true)
         #expect(answer(200, [("Content-Encoding", "br")], [1, 2, 3]).fault?.contains("\"br\"") == true)
     }
 
