@@ -374,7 +374,7 @@ def test_somebody_decides_what_became_of_a_start():
         assert again["status"] == "notStarted" and "completedAt" not in again
         assert gateway.succeeded(third, within=60)["upstream"]["id"] == upstream.jobs[2].id
         assert len(upstream.calls("bi.start")) == 4
-        decided = [line for line in gateway.process.lines().splitlines() if "somebody decided" in line]
+        decided = [line for line in gateway.process.lines().splitlines() if "an unconfirmed start was decided" in line]
         assert len(decided) == 3 and all("operator" in line for line in decided)
 
 
