@@ -6,7 +6,7 @@ import ProgramSupport
 struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
-        abstract: "One HTTP resource, /exports, in front of Graph eDiscovery, Viva Goals and Power BI exports.",
+        abstract: "One HTTP resource, /exports, in front of Graph eDiscovery, Viva Goals, Power BI and Intune exports.",
         subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Sandbox.self, Demo.self]
     )
 
