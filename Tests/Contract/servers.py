@@ -26,6 +26,8 @@ BINARY = Path(os.environ.get("EXPORT_GATEWAY_BINARY", evidence.ROOT / ".build/de
 SANDBOX = BINARY.with_name("export-gateway-sandbox")
 if not SANDBOX.exists():
     SANDBOX = BINARY
+    if BINARY.exists() and subprocess.run([BINARY, "sandbox", "--help"], capture_output=True, check=False).returncode:
+        raise SystemExit(f"there is no sandbox beside {BINARY}: build the product export-gateway-sandbox too")
 
 TERMINAL = {"succeeded", "partiallySucceeded", "failed", "canceled", "expired"}
 

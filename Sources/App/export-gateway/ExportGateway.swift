@@ -1,7 +1,7 @@
 import ArgumentParser
 import ProgramSupport
 
-/// One HTTP resource, `/exports`, in front of the exports of three Microsoft services.
+/// One HTTP resource, `/exports`, in front of the exports of Microsoft services.
 @main
 struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

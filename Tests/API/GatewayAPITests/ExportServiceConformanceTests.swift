@@ -2,6 +2,7 @@ import ExportServiceConformance
 import Exports
 import JSON
 import ManualClock
+import Synchronization
 import Testing
 
 /// The fake keeps the engine's contract: what the tests of the API find on it holds for the engine.
@@ -10,6 +11,7 @@ import Testing
         ExportServiceHarness { examine in
             let time = ManualTime()
             let fake = FakeExportService(time: time) { _ throws(GatewayError) in fileBody(["bytes"]) }
+            fake.state.withLock { $0.keepsSnapshots = true }
             let draft = ExportDraft(provider: ProviderID("power-bi"), name: "Sales", options: ["format": "PDF"])
             try await examine(
                 ExaminedService(service: FaultyExportService(fake, fault), draft: draft) { id, end in

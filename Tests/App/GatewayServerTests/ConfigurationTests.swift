@@ -233,6 +233,12 @@ import Testing
             "server.tls.callers[0].id", "is taken"
         ),
         (
+            withCertificates("{ id: anonymous, subject: CN=x }"), "server.tls.callers[0].id", "is taken"
+        ),
+        (
+            withCertificates("{ id: export-gateway, subject: CN=x }"), "server.tls.callers[0].id", "is taken"
+        ),
+        (
             withCertificates("{ id: x, subject: \"CN = reports, O = Contoso\" }"), "server.tls.callers[0].subject",
             "must be written CN=reports,O=Contoso, as"
         ),

@@ -97,7 +97,7 @@ extension ConfigurationSection {
         guard id.utf8.count <= 64, isName else {
             throw error("id", "must be 1 to 64 letters, digits, dots, dashes or underscores")
         }
-        guard !taken.contains(id), id != "anonymous" else {
+        guard !taken.contains(id), ![Viewer.anonymousID, Delivery.gatewayItself].contains(id) else {
             throw error("id", "\(id) is taken; ids are the callers' names")
         }
         return id

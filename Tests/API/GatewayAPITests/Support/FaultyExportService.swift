@@ -5,6 +5,7 @@ enum ServiceFault: CaseIterable, Sendable {
     case isNotReady, createsTwice, sharesKeys, showsOthers, listsAll, listsOldestFirst, ignoresLimit, ignoresFilter
     case showsOldState, opensTooEarly, cancelsTheEnded, cancelsNothing, decidesTheKnown, losesDeliveries
     case mixesRequests
+    case snapshotsForOthers, waitsForOthers, cancelsForOthers, decidesForOthers, opensForOthers, deliveriesForOthers
 
     /// The case of the suite that finds it.
     var foundBy: String {
@@ -12,7 +13,9 @@ enum ServiceFault: CaseIterable, Sendable {
         case .isNotReady: "a service that works is ready"
         case .createsTwice: "the same key with the same body creates once"
         case .sharesKeys: "each caller has its own keys"
-        case .showsOthers: "another caller's export is not found, and stays as it is"
+        case .showsOthers, .snapshotsForOthers, .waitsForOthers, .cancelsForOthers, .decidesForOthers, .opensForOthers,
+            .deliveriesForOthers:
+            "another caller's export is not found, and stays as it is"
         case .listsAll: "a list has no others, whatever the filter says"
         case .listsOldestFirst: "a list has the exports that the viewer may see, newest first"
         case .ignoresLimit: "a page ends where the next one begins"
@@ -60,9 +63,26 @@ struct FaultyExportService: ExportService {
         changedFrom revision: Int64,
         within timeout: Duration
     ) async throws(GatewayError) -> Export {
+        let viewer = self.viewer(viewer, for: .waitsForOthers)
         var export = try await fake.export(id, for: viewer, changedFrom: revision, within: timeout)
         if fault == .showsOldState { export.revision = revision }
         return export
+    }
+
+    func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot? {
+        fake.snapshot(of: id, for: self.viewer(viewer, for: .snapshotsForOthers))
+    }
+
+    func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
+        fake.find(id, for: viewer, then: then)
+    }
+
+    func watch(
+        _ id: ExportID,
+        beyond revision: Int64,
+        then: @escaping @Sendable (Export?) -> Void
+    ) -> (any ExportWatch)? {
+        fake.watch(id, beyond: revision, then: then)
     }
 
     func exports(
@@ -84,7 +104,7 @@ struct FaultyExportService: ExportService {
     func cancel(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
         if fault == .cancelsTheEnded { fake.change(id) { $0.status = .canceled } }
         if fault == .cancelsNothing { return try await fake.export(id, for: viewer, refresh: false) }
-        return try await fake.cancel(id, for: viewer)
+        return try await fake.cancel(id, for: self.viewer(viewer, for: .cancelsForOthers))
     }
 
     func resolve(
@@ -94,6 +114,7 @@ struct FaultyExportService: ExportService {
         revision: Int64?
     ) async throws(GatewayError) -> Export {
         if fault == .decidesTheKnown { return try await fake.export(id, for: viewer, refresh: false) }
+        let viewer = self.viewer(viewer, for: .decidesForOthers)
         return try await fake.resolve(id, for: viewer, as: decision, revision: revision)
     }
 
@@ -104,7 +125,7 @@ struct FaultyExportService: ExportService {
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
         if fault == .opensTooEarly { return fileBody(["bytes"]) }
-        return try await fake.open(fileID, of: id, for: viewer, range: range)
+        return try await fake.open(fileID, of: id, for: self.viewer(viewer, for: .opensForOthers), range: range)
     }
 
     func record(_ delivery: Delivery) async {
@@ -121,7 +142,7 @@ struct FaultyExportService: ExportService {
     ) async throws(GatewayError) -> DeliveryPage {
         try await fake.deliveries(
             of: id,
-            for: viewer,
+            for: self.viewer(viewer, for: .deliveriesForOthers),
             requestID: fault == .mixesRequests ? nil : requestID,
             after: after,
             limit: limit
