@@ -1,5 +1,6 @@
 import ExportLedger
 public import Exports
+import Synchronization
 
 extension ExportEngine {
     public func export(
@@ -87,6 +88,7 @@ extension ExportEngine {
         limit: Int
     ) async throws(GatewayError) -> ExportPage {
         let (snapshots, filter) = (snapshots, viewer.narrowed(filter))
+        lastList.withLock { $0 = time.elapsed() }
         snapshots.beginList()
         defer { snapshots.endList() }
         var page = try await asking {

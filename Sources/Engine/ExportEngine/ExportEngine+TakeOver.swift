@@ -1,14 +1,21 @@
 import ExportLedger
 import Exports
 import Logging
+import Synchronization
 
 extension ExportEngine {
-    /// How many exports are taken over in one transaction. On a machine with one core, callers wait for the end of it: Linux lets
-    /// a thread go on for some 3 ms, and a page takes less than one.
+    /// How many exports are taken over in one transaction while callers read lists. On a machine with one core, they wait for the
+    /// end of it: Linux lets a thread go on for some 3 ms, and a page takes less than one.
     static let takeOverPageSize = 5
 
-    /// How long the taking over rests after each page, as a multiple of the time that the page took: three quarters of a core are
-    /// left to callers.
+    /// How many are taken over in one transaction otherwise. Their polls wait for it: the sooner it is done, the better.
+    private static let largeTakeOverPageSize = 25
+
+    /// For how long after a list the pages are small.
+    private static let listingPeriod = Duration.seconds(1)
+
+    /// How long the taking over rests after a small page, as a multiple of the time that the page took: three quarters of a core
+    /// are left to callers.
     private static let takeOverRest = 3
 
     /// Takes over what comes after `last`, until there is nothing more or the engine stops. Retries when the ledger fails.
@@ -17,6 +24,10 @@ extension ExportEngine {
         while let place = next, !Task.isCancelled, !changes.isClosed {
             do {
                 let start = time.elapsed()
+                guard lastList.withLock({ $0 }).map({ start - $0 < Self.listingPeriod }) ?? false else {
+                    next = try await takeOverPage(after: place, limit: Self.largeTakeOverPageSize)
+                    continue
+                }
                 next = try await takeOverPage(after: place)
                 let rest = (time.elapsed() - start) * Self.takeOverRest
                 if next != nil, rest > .zero { await stops.wait(until: time.now() + rest, of: time) }
@@ -35,11 +46,11 @@ extension ExportEngine {
     /// Takes over one page of what former engines left unfinished. Returns where the next page begins; nil after the last.
     ///
     /// Exports that are tracked go on as they are. Starts get the event `resumed`, and the result is stored with the new owner.
-    func takeOverPage(after last: ExportID?) async throws -> ExportID? {
+    func takeOverPage(after last: ExportID?, limit: Int = takeOverPageSize) async throws -> ExportID? {
         let now = time.now()
         // One order for the whole page, because it is one transaction.
         let order = announcer.newOrder()
-        let page = try await ledger.takeOver(by: engineID, after: last, limit: Self.takeOverPageSize) {
+        let page = try await ledger.takeOver(by: engineID, after: last, limit: limit) {
             record in
             let jitter = self.random.jitter()
             if self.worker(of: record.export) == nil {

@@ -2,6 +2,7 @@ public import ExportLedger
 public import Exports
 public import Logging
 public import Metrics
+import Synchronization
 public import SystemCrypto
 
 /// The life of every export: accepted, submitted, tracked, finished, expired.
@@ -26,6 +27,8 @@ public final class ExportEngine: ExportService {
     let expiries = Signal()
     /// Fired when files may be due for measuring.
     let measurements = Signal()
+    /// When a caller last asked for a list, as a time of `TimeSource.elapsed`: the take-over is gentle then.
+    let lastList = Mutex<Duration?>(nil)
     /// Fired when the engine stops: ends the take-over.
     let stops = Signal()
     let announcer: ChangeAnnouncer

@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func jobThatDoesNotEndIsReplaced() async throws {
-        try await World.run { world in
+        try await World.run(stuckAfter: "3s") { world in
             world.sandbox.addRule(SandboxRule(operation: "intune.start", times: 1, fault: .stuck))
             let export = try await world.finished(try await world.create(Bodies.intune))
             #expect(export["status"] == "succeeded", "\(export.text)")

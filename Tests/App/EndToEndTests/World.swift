@@ -18,8 +18,11 @@ struct World: Sendable {
     let log: LogLines
 
     /// Runs `body` in a world of its own, and takes it down afterwards.
+    ///
+    /// - Parameter stuckAfter: When a job of Intune is replaced; by default long after any test, however busy the machine is.
     static func run<Outcome: Sendable>(
         jobDuration: Duration = .milliseconds(300),
+        stuckAfter: String = "1h",
         _ body: @escaping @Sendable (World) async throws -> Outcome
     ) async throws -> Outcome {
         let directory = FileManager.default.temporaryDirectory.appending(path: "end-to-end-\(UUID())")
@@ -33,7 +36,7 @@ struct World: Sendable {
             group.addTask { try await sandbox.run() }
             let ledger = directory.appending(path: "ledger.sqlite").path
             let configuration = try GatewayConfiguration(
-                yaml: configuration(for: await sandbox.addresses(), ledger: ledger),
+                yaml: configuration(for: await sandbox.addresses(), ledger: ledger, stuckAfter: stuckAfter),
                 environment: ["SANDBOX_SECRET": SandboxSeed.clientSecret]
             )
             let (listening, announce) = AsyncStream.makeStream(of: String.self)
@@ -56,7 +59,7 @@ struct World: Sendable {
 
     struct NotListening: Error {}
 
-    private static func configuration(for sandbox: SandboxAddresses, ledger: String) -> String {
+    private static func configuration(for sandbox: SandboxAddresses, ledger: String, stuckAfter: String) -> String {
         let credential =
             "{ type: clientSecret, authority: \"\(sandbox.api)\", tenantId: \(SandboxSeed.tenantID), "
             + "clientId: \(SandboxSeed.clientID), clientSecret: \"env:SANDBOX_SECRET\" }"
@@ -65,7 +68,7 @@ struct World: Sendable {
             "\(common), proxyHosts: [\"\(sandbox.proxy)\"], blobHosts: [\"\(sandbox.blob)\"], requestsPerMinute: 0, "
             + "credential: \(credential)"
         let intune =
-            "\(common), blobHosts: [\"\(sandbox.blob)\"], requestsPerMinute: 0, stuckAfter: 1s, maximumJobs: 2, "
+            "\(common), blobHosts: [\"\(sandbox.blob)\"], requestsPerMinute: 0, stuckAfter: \(stuckAfter), maximumJobs: 2, "
             + "credential: \(credential)"
         return """
             server:
