@@ -6,7 +6,7 @@ import ProgramSupport
 struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
-        abstract: "One HTTP resource, /exports, in front of Graph eDiscovery, Viva Goals, Power BI and Intune exports.",
+        abstract: "One HTTP resource, /exports, in front of the exports of Microsoft services.",
         subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Sandbox.self, Demo.self]
     )
 
