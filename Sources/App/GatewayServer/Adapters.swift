@@ -7,7 +7,7 @@ import VivaGoals
 
 /// What the composition knows of a provider: what it is, and how its part of a connection's configuration is read.
 struct Adapter: Sendable {
-    /// Every provider that the gateway has. The one place that names them all.
+    /// Every provider that the gateway has: the one list in the gateway. The sandbox has its own.
     static let all = [
         Adapter(GraphEDiscoveryProvider.self),
         Adapter(VivaGoalsProvider.self),

@@ -20,10 +20,15 @@ import Testing
                     }
                     _ = try await bench.drive(id)
                     // What is shown follows what is stored.
-                    var shown: Export
-                    repeat {
-                        shown = try await bench.engine.export(id, for: .owner(), refresh: false)
-                    } while !shown.isFinal
+                    var shown = try await bench.engine.export(id, for: .owner(), refresh: false)
+                    while !shown.isFinal {
+                        shown = try await bench.engine.export(
+                            id,
+                            for: .owner(),
+                            changedFrom: shown.revision,
+                            within: .seconds(1 << 30)
+                        )
+                    }
                 }
             )
         }
