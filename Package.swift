@@ -18,6 +18,7 @@ extension Target.Dependency {
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let grdbSQLite = product(name: "GRDBSQLite", package: "GRDB.swift")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
@@ -196,7 +197,7 @@ let package = Package(
         module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
-        module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .logging, .metrics]),
+        module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .grdbSQLite, .logging, .metrics]),
         module("Engine", "LedgerConformance", ["Exports", "JSON", "ExportLedger"]),
         module("Engine", "ExportServiceConformance", ["Exports", .nioCore]),
         module(

@@ -16,6 +16,18 @@ public protocol ExportService: Sendable {
     /// Accepts an export of the viewer's. It is validated and stored when this returns, and started later.
     func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation
 
+    /// Accepts an export like `create`, without a task. `run` is called once, on any thread, with the rest of the work, which it
+    /// has to carry out; that ends with a call of `then`. Nothing is cancelled.
+    ///
+    /// Returns false where `create` has to be called, and does nothing then: the export is refused, or its viewer brought a
+    /// token, or the service has no such way.
+    func create(
+        _ draft: ExportDraft,
+        for viewer: Viewer,
+        on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool
+
     /// An export as the gateway knows it. The owner's token is kept in memory for the calls that follow. An export that waits
     /// for a token goes on, unless this token was refused a moment ago.
     ///
@@ -115,6 +127,14 @@ public protocol ExportService: Sendable {
 }
 
 extension ExportService {
+    /// A service without this way.
+    public func create(
+        _ draft: ExportDraft,
+        for viewer: Viewer,
+        on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool { false }
+
     /// A service without snapshots in memory finds none.
     public func snapshot(of id: ExportID, for viewer: Viewer) -> ExportSnapshot? { nil }
 

@@ -221,7 +221,7 @@ final class ConnectionWorker: Sendable {
         let (fence, isRefresh) = state.withLock { ($0.entries[id]?.fence, $0.takeRefresh(id)) }
         let record: LedgerRecord?
         do {
-            record = try await ledger.record(id)
+            record = try await kind == .observation ? ledger.recordToUpdate(id) : ledger.record(id)
         } catch let error as LedgerError where error.isAboutOneExport {
             letGo(of: id)
             return nil

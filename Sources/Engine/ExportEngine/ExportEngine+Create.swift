@@ -5,16 +5,65 @@ import Logging
 
 extension ExportEngine {
     public func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
-        let now = time.now()
-        let claimsSince = now + (.zero - settings.idempotencyLifetime)
         if let idempotency = draft.idempotency {
             // Only a shortcut for a request that can be answered without validation. The insertion below decides.
+            let claimsSince = claimsSince(time.now())
             let earlier = try await asking {
                 try await self.ledger.claimed(idempotency, by: viewer.id, claimsSince: claimsSince)
             }
             if let earlier { return try await creation(earlier, for: viewer) }
         }
+        let new = try newExport(draft, for: viewer)
+        begin(new, for: viewer)
+        let outcome: InsertOutcome
+        do {
+            // Not cancelled when the client leaves, because every export in the ledger must also be in a connection worker.
+            outcome = try await asking {
+                try await self.ledger.insert(
+                    new.record,
+                    idempotency: draft.idempotency,
+                    claimsSince: new.claimsSince
+                )
+            }
+        } catch {
+            withdraw(new)
+            throw error
+        }
+        if case .created = outcome { return stored(new) }
+        withdraw(new)
+        return try await creation(outcome, for: viewer)
+    }
 
+    public func create(
+        _ draft: ExportDraft,
+        for viewer: Viewer,
+        on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool {
+        guard viewer.token == nil, let new = try? newExport(draft, for: viewer) else { return false }
+        begin(new, for: viewer)
+        let isBegun = ledger.insert(new.record, idempotency: draft.idempotency, claimsSince: new.claimsSince) {
+            outcome in
+            run { then(self.creation(of: new, outcome)) }
+        }
+        if !isBegun { withdraw(new) }
+        return isBegun
+    }
+
+    /// A valid export that is not stored yet.
+    private struct NewExport: Sendable {
+        var record: LedgerRecord
+        var secrets: [String: Secret]
+        var worker: ConnectionWorker
+        var claimsSince: Timestamp
+
+        var id: ExportID { record.export.id }
+    }
+
+    private func claimsSince(_ now: Timestamp) -> Timestamp { now + (.zero - settings.idempotencyLifetime) }
+
+    private func newExport(_ draft: ExportDraft, for viewer: Viewer) throws(GatewayError) -> NewExport {
+        let now = time.now()
         let worker = try worker(for: draft)
         let descriptor = worker.connection.descriptor
         let valid: ValidatedExport
@@ -23,11 +72,9 @@ extension ExportEngine {
         } catch {
             throw GatewayError(error, faultsBelow: JSONPointer.step(descriptor.optionsMember))
         }
-
-        let id = random.newID(at: now)
         let record = LedgerRecord(
             export: Export(
-                id: id,
+                id: random.newID(at: now),
                 provider: draft.provider,
                 connection: worker.connection.name,
                 name: draft.name ?? valid.plan.suggestedName,
@@ -41,35 +88,54 @@ extension ExportEngine {
         guard case .granted = worker.delegation.answer(.start(viewer), on: record.export) else {
             throw Self.tokenNeeded(descriptor)
         }
+        return NewExport(record: record, secrets: valid.secrets, worker: worker, claimsSince: claimsSince(now))
+    }
+
+    /// Prepares for an export that is about to be stored; `stored` or `withdraw` must follow.
+    private func begin(_ new: NewExport, for viewer: Viewer) {
         // Kept before the export is in the ledger, because a task may start it at once.
-        if valid.plan.needsSecrets { worker.keep(valid.secrets, for: id) }
-        if let token = viewer.token { _ = callerTokens.keep(token, for: id, at: now) }
-        snapshots.creates(id)
-        var created: Export?
-        defer { snapshots.created(id, created) }
-        do {
-            // Not cancelled when the client leaves, because every export in the ledger must also be in a connection worker.
-            let outcome = try await asking {
-                try await self.ledger.insert(record, idempotency: draft.idempotency, claimsSince: claimsSince)
-            }
-            guard case .created = outcome else {
-                removeSecrets(of: id, worker)
-                return try await creation(outcome, for: viewer)
-            }
-            created = record.export
-        } catch {
-            removeSecrets(of: id, worker)
-            throw error
-        }
-        metrics.created(draft.provider)
+        if new.record.plan.needsSecrets { new.worker.keep(new.secrets, for: new.id) }
+        if let token = viewer.token { _ = callerTokens.keep(token, for: new.id, at: new.record.export.createdAt) }
+        snapshots.creates(new.id)
+    }
+
+    /// The export is in the ledger.
+    private func stored(_ new: NewExport) -> Creation {
+        let export = new.record.export
+        metrics.created(export.provider)
         logger.info(
             "export created",
             metadata: [
-                "export": "\(id)", "provider": "\(draft.provider)", "connection": "\(worker.connection.name)",
+                "export": "\(new.id)", "provider": "\(export.provider)", "connection": "\(export.connection)",
             ]
         )
-        worker.adopt(record)
-        return Creation(export: record.export, isReplay: false)
+        new.worker.adopt(new.record)
+        snapshots.created(new.id, export)
+        return Creation(export: export, isReplay: false)
+    }
+
+    /// The export is not in the ledger: the insertion failed, or its idempotency key was used before.
+    private func withdraw(_ new: NewExport) {
+        new.worker.dropSecrets(of: new.id)
+        callerTokens.remove(new.id)
+        snapshots.created(new.id, nil)
+    }
+
+    /// The outcome for a viewer without a token.
+    private func creation(
+        of new: NewExport,
+        _ outcome: Result<InsertOutcome, any Error>
+    ) -> Result<Creation, GatewayError> {
+        if case .success(.created) = outcome { return .success(stored(new)) }
+        withdraw(new)
+        switch outcome {
+        case .success(.created(let record)): return .success(Creation(export: record.export, isReplay: false))
+        case .success(.replayed(let record)):
+            snapshots.saw(record.export)
+            return .success(Creation(export: record.export, isReplay: true))
+        case .success(.keyReused): return .failure(Self.keyReused)
+        case .failure(let error): return .failure(failure(of: error))
+        }
     }
 
     static func tokenNeeded(_ descriptor: ProviderDescriptor) -> GatewayError {
@@ -78,11 +144,6 @@ extension ExportEngine {
             "\(descriptor.title) works with the caller's own rights only. "
                 + "Send your upstream token in the header Upstream-Authorization: Bearer <token>."
         )
-    }
-
-    private func removeSecrets(of id: ExportID, _ worker: ConnectionWorker) {
-        worker.dropSecrets(of: id)
-        callerTokens.remove(id)
     }
 
     private func creation(_ outcome: InsertOutcome, for viewer: Viewer) async throws(GatewayError) -> Creation {
@@ -94,12 +155,14 @@ extension ExportEngine {
             let record = try await takeToken(of: viewer, for: record)
             return Creation(export: record.export, isReplay: true)
         case .keyReused:
-            throw GatewayError(
-                .idempotencyKeyReused,
-                "This Idempotency-Key was used before, with another body. Use a new key for a new export."
-            )
+            throw Self.keyReused
         }
     }
+
+    private static let keyReused = GatewayError(
+        .idempotencyKeyReused,
+        "This Idempotency-Key was used before, with another body. Use a new key for a new export."
+    )
 
     private func worker(for draft: ExportDraft) throws(GatewayError) -> ConnectionWorker {
         guard let configured = providers.first(where: { $0.descriptor.id == draft.provider }) else {

@@ -182,34 +182,40 @@ public final class ExportEngine: ExportService {
     func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
         do {
             return try await body()
-        } catch let error as LedgerError where error.isAboutOneExport {
+        } catch {
+            throw failure(of: error)
+        }
+    }
+
+    /// Logs an error of the ledger. Returns the error for the client.
+    func failure(of error: any Error) -> GatewayError {
+        if let error = error as? LedgerError, error.isAboutOneExport {
             // The ledger has already logged the row and the column.
-            throw GatewayError(
+            return GatewayError(
                 .internalError,
                 "The gateway's ledger cannot read its row for this export. The operator has to repair it; other "
                     + "exports are not affected.",
                 cause: error
             )
-        } catch let error as LedgerError where error.impediment != nil {
+        }
+        if let impediment = (error as? LedgerError)?.impediment {
             logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
-            let impediment = error.impediment ?? .writeFailed
-            throw GatewayError(
+            return GatewayError(
                 .unavailable,
                 "\(impediment.detail) Nothing was changed; what there is can still be read and downloaded.",
                 retryAfter: .seconds(30),
                 members: .reason(impediment),
                 cause: error
             )
-        } catch {
-            if !(error is CancellationError) {
-                logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
-            }
-            throw GatewayError(
-                .unavailable,
-                "The gateway's ledger does not answer. Nothing was changed; try again.",
-                retryAfter: .seconds(5),
-                cause: error
-            )
         }
+        if !(error is CancellationError) {
+            logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
+        }
+        return GatewayError(
+            .unavailable,
+            "The gateway's ledger does not answer. Nothing was changed; try again.",
+            retryAfter: .seconds(5),
+            cause: error
+        )
     }
 }

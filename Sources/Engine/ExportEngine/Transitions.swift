@@ -43,15 +43,19 @@ final class Transitions: Sendable {
         let now = time.now()
         let jitter = random.jitter()
         let (ledger, engineID, order) = (ledger, engineID, announcer.newOrder())
-        // A new task, because that does not inherit the cancellation. It is awaited here, and consists of one transaction.
-        let write = Task {
-            try await ledger.update(id, fence: fence) { record in
-                life.apply(event, to: &record, at: now, jitter: jitter, held: held)
-                // This engine now owns an export that was decided here. Otherwise it could be taken over in the middle of its start.
-                if case .decided = event { record.lease(to: engineID) }
-                order.take()
-            }
+        let change: @Sendable (inout LedgerRecord) -> Void = { record in
+            life.apply(event, to: &record, at: now, jitter: jitter, held: held)
+            // This engine now owns an export that was decided here. Otherwise it could be taken over in the middle of its start.
+            if case .decided = event { record.lease(to: engineID) }
+            order.take()
         }
+        // Most polls change nothing that has to be written.
+        if case .written(let before, let after)? = ledger.updateInMemory(id, fence: fence, change) {
+            announcer.announce(after, since: before, order)
+            return after
+        }
+        // A new task, because that does not inherit the cancellation. It is awaited here, and consists of one transaction.
+        let write = Task { try await ledger.update(id, fence: fence, change) }
         switch try await write.value {
         case .written(let before, let after):
             announcer.announce(after, since: before, order)

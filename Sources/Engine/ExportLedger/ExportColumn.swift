@@ -46,19 +46,3 @@ enum ExportColumn: Int, Sendable, CaseIterable {
         """
     static let insertRequest = "INSERT INTO export_request (key, source, plan) VALUES (last_insert_rowid(), ?, ?)"
 }
-
-extension Row {
-    /// The value of a column in a row of ``ExportColumn/selectOne`` and the like.
-    subscript<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: ExportColumn) -> Value {
-        self[column.rawValue]
-    }
-}
-
-extension Statement {
-    /// Reads the first row, if there is one, directly from SQLite's memory.
-    func first<Value>(_ arguments: StatementArguments, _ read: (Row) throws -> Value) throws -> Value? {
-        let rows = try Row.fetchCursor(self, arguments: arguments)
-        // The row is valid only as long as the cursor exists.
-        return try withExtendedLifetime(rows) { try rows.next().map(read) }
-    }
-}

@@ -24,6 +24,15 @@ public protocol ExportLedger: Sendable {
         claimsSince: Timestamp
     ) async throws -> InsertOutcome
 
+    /// Stores a new export like `insert`, and calls `answer` once with the outcome, at once or on a thread of the ledger, which
+    /// it must not block. Returns false where the ledger has no such insertion, and does nothing then.
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool
+
     /// The export that `caller` created with this key since `claimsSince`; nil where there is none.
     func claimed(
         _ idempotency: Idempotency,
@@ -34,6 +43,10 @@ public protocol ExportLedger: Sendable {
     /// Calls `answer` once with the record of an export, or with nil for an unknown id. It is called on a thread of the ledger
     /// and must not block it. Records that are requested at the same time may be read together.
     func record(_ id: ExportID, then answer: @escaping RecordAnswer)
+
+    /// Calls `answer` like `record`. The caller is about to update the record: a ledger may keep it in memory until then, so that
+    /// `updateInMemory` can update it.
+    func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer)
 
     /// Takes over exports that are not settled and belong to another engine than `owner`, in the order of their ids: at most
     /// `limit` of those after the id `after`.
@@ -64,6 +77,14 @@ public protocol ExportLedger: Sendable {
         fence: Int64?,
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> UpdateOutcome
+
+    /// Updates like `update`, and at once, where `change` changes only progress that may be kept in memory. Nil where it cannot be
+    /// done: nothing was changed then, and `change` may have been called.
+    func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome?
 
     /// The claims of exports of the connection other than `id` on these upstream jobs, in one consistent state. Unconfirmed are
     /// those that may have an unknown job (`mayHaveUnknownJob`).
@@ -173,6 +194,32 @@ extension ExportLedger {
         }
     }
 
+    /// The record of an export that is about to be updated; nil for an unknown id.
+    public func recordToUpdate(_ id: ExportID) async throws -> LedgerRecord? {
+        try Task.checkCancellation()
+        return try await withCheckedThrowingContinuation { continuation in
+            recordToUpdate(id) { continuation.resume(with: $0) }
+        }
+    }
+
+    /// Keeps nothing.
+    public func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer) { record(id, then: answer) }
+
+    /// Never possible.
+    public func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome? { nil }
+
+    /// No such insertion.
+    public func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool { false }
+
     /// One page, read completely from the ledger.
     public func exports(matching filter: ExportFilter, before: ExportID?, limit: Int) async throws -> ExportPage {
         try await exports(matching: filter, before: before, limit: limit) { _, _ in nil }
@@ -181,6 +228,9 @@ extension ExportLedger {
 
 /// Called with a record, with nil for an unknown export, or with the error of the read.
 public typealias RecordAnswer = @Sendable (Result<LedgerRecord?, any Error>) -> Void
+
+/// Called with the outcome of an insertion, or with its error: nothing was stored then.
+public typealias InsertAnswer = @Sendable (Result<InsertOutcome, any Error>) -> Void
 
 /// The outcome of an insertion.
 public enum InsertOutcome: Sendable, Hashable {

@@ -63,15 +63,15 @@ final class GroupCommitter: Sendable {
             number: UInt64,
             _ kind: Kind,
             _ body: @escaping @Sendable (Database) throws -> Value,
-            _ continuation: CheckedContinuation<Value, any Error>
+            _ answer: @escaping @Sendable (Result<Value, any Error>) -> Void
         ) {
             self.number = number
             self.kind = kind
             work = { database in
                 let value = try body(database)
-                return { continuation.resume(returning: value) }
+                return { answer(.success(value)) }
             }
-            fail = { continuation.resume(throwing: $0) }
+            fail = { answer(.failure($0)) }
         }
     }
 
@@ -147,7 +147,9 @@ final class GroupCommitter: Sendable {
     ) async throws -> Value {
         switch kind {
         case .creation:
-            return try await withCheckedThrowingContinuation { add(Pending(number: 0, kind, body, $0)) }
+            return try await withCheckedThrowingContinuation { continuation in
+                create(body) { continuation.resume(with: $0) }
+            }
         case .change:
             try Task.checkCancellation()
             let number = state.withLock { state in
@@ -156,7 +158,7 @@ final class GroupCommitter: Sendable {
             }
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in
-                    add(Pending(number: number, kind, body, continuation))
+                    add(Pending(number: number, kind, body) { continuation.resume(with: $0) })
                     // The task may have been cancelled before the write was added.
                     if Task.isCancelled { cancel(number) }
                 }
@@ -164,6 +166,15 @@ final class GroupCommitter: Sendable {
                 cancel(number)
             }
         }
+    }
+
+    /// Runs `body` as a creation in a group's transaction, and calls `answer` once, when the transaction is on the disk, with
+    /// what `commit` would return or throw. It is called on the writer queue, or at once where the write is refused.
+    func create<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value,
+        then answer: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        add(Pending(number: 0, .creation, body, answer))
     }
 
     /// Refuses all waiting writes, and all later ones.

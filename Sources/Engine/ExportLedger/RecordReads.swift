@@ -15,13 +15,19 @@ final class RecordReads: Sendable {
     /// The most transactions at once: another one begins when more records wait than fit into one.
     static let mostAtOnce = 3
 
+    private struct Request {
+        var id: ExportID
+        var isForUpdate: Bool
+        var answer: RecordAnswer
+    }
+
     private struct State {
-        var waiting: [(id: ExportID, answer: RecordAnswer)] = []
+        var waiting: [Request] = []
         var readers = 0
 
         /// Adds a request. Returns whether another reader has to begin.
-        mutating func ask(_ id: ExportID, _ answer: @escaping RecordAnswer) -> Bool {
-            waiting.append((id, answer))
+        mutating func ask(_ request: Request) -> Bool {
+            waiting.append(request)
             guard readers == 0 || (waiting.count > RecordReads.limit && readers < RecordReads.mostAtOnce) else {
                 return false
             }
@@ -30,7 +36,7 @@ final class RecordReads: Sendable {
         }
 
         /// The next group. It is empty when no request waits; then the reader ends.
-        mutating func take() -> [(id: ExportID, answer: RecordAnswer)] {
+        mutating func take() -> [Request] {
             let taken = Array(waiting.prefix(RecordReads.limit))
             waiting.removeFirst(taken.count)
             if taken.isEmpty { readers -= 1 }
@@ -51,9 +57,10 @@ final class RecordReads: Sendable {
     }
 
     /// Calls `answer` with the record, including progress that is not written to its row yet; with nil for an unknown export. It is
-    /// called on a thread of this object, and must not wait.
-    func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
-        if state.withLock({ $0.ask(id, answer) }) { queue.async { self.readAll() } }
+    /// called on a thread of this object, and must not wait. With `isForUpdate`, the record is kept for its update.
+    func record(_ id: ExportID, isForUpdate: Bool = false, then answer: @escaping RecordAnswer) {
+        let request = Request(id: id, isForUpdate: isForUpdate, answer: answer)
+        if state.withLock({ $0.ask(request) }) { queue.async { self.readAll() } }
     }
 
     /// Returns when no transaction is under way. Waiting and later reads get the error that the ledger is closed.
@@ -67,28 +74,34 @@ final class RecordReads: Sendable {
             let group = state.withLock { $0.take() }
             guard !group.isEmpty else { return }
             // Called after the transaction has ended, because the callers' code may take long.
-            for ((_, answer), result) in zip(group, read(group.map(\.id))) { answer(result) }
+            for (request, result) in zip(group, read(group)) { request.answer(result) }
         }
     }
 
-    private func read(_ ids: [ExportID]) -> [Result<LedgerRecord?, any Error>] {
+    private func read(_ group: [Request]) -> [Result<LedgerRecord?, any Error>] {
         // While the pool closes, GRDB may return a closed connection, and SQLite does not check that.
         let mayRead = isClosed.withLock { isClosed in
             if !isClosed { underWay.enter() }
             return !isClosed
         }
         guard mayRead else {
-            return ids.map { _ in .failure(LedgerError(.unavailable, "the ledger is closed")) }
+            return group.map { _ in .failure(LedgerError(.unavailable, "the ledger is closed")) }
         }
         defer { underWay.leave() }
         // Taken before the transaction begins: progress that is written meanwhile is in the row then.
-        let kept = progress.kept(of: ids)
+        let kept = progress.kept(of: group.map(\.id))
+        let progress = progress
         do {
             return try database.read { database in
-                ids.map { id in Result { try SQLiteLedger.record(id, in: database).map(kept.adding) } }
+                group.map { request in
+                    Result {
+                        try SQLiteLedger.record(request.id, in: database)
+                            .map { request.isForUpdate ? progress.keep($0, since: kept) : kept.adding(to: $0) }
+                    }
+                }
             }
         } catch {
-            return ids.map { _ in .failure(error) }
+            return group.map { _ in .failure(error) }
         }
     }
 }

@@ -64,7 +64,7 @@ extension SQLiteLedger {
                     + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id",
                 arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
-            return try Self.page(found, limit: limit, by: "id") { row in
+            return try Self.page(found, limit: limit, by: { $0["id"] }) { row in
                 try Self.naming(.delivery, row, id: row["id"]) { try Delivery(row) }
             }
         }

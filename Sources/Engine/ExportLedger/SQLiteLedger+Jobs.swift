@@ -13,20 +13,19 @@ extension SQLiteLedger {
             let bound = try upstreamIDs.filter { upstreamID in
                 try Self.owner(of: upstreamID, provider, connection, except: id, in: database) != nil
             }
-            let rows = try Row.fetchCursor(
-                database,
-                // Two queries, because each can use an index with few rows.
-                sql: """
-                    \(ExportColumn.select(by: "export_unfinished"))
-                    WHERE phase <> 'settled' AND phase = 'submitting' AND recovering_since IS NULL
-                    AND provider = ? AND connection = ? AND id <> ?
-                    UNION ALL
-                    \(ExportColumn.select(by: "export_unconfirmed"))
-                    WHERE recovering_since IS NOT NULL AND provider = ? AND connection = ? AND id <> ?
-                    """,
-                arguments: [
-                    provider.rawValue, connection, id.description, provider.rawValue, connection, id.description,
-                ]
+            let rows = try ExportRows(
+                database.cachedStatement(
+                    // Two queries, because each can use an index with few rows.
+                    sql: """
+                        \(ExportColumn.select(by: "export_unfinished"))
+                        WHERE phase <> 'settled' AND phase = 'submitting' AND recovering_since IS NULL
+                        AND provider = ? AND connection = ? AND id <> ?
+                        UNION ALL
+                        \(ExportColumn.select(by: "export_unconfirmed"))
+                        WHERE recovering_since IS NOT NULL AND provider = ? AND connection = ? AND id <> ?
+                        """
+                ),
+                [provider.rawValue, connection, id.description, provider.rawValue, connection, id.description]
             )
             let unconfirmed = try Self.page(rows, limit: .max, by: nil, Self.record)
             let claims = OtherExports.Claims(

@@ -14,7 +14,9 @@ extension SQLiteLedger {
         defer { progress.endList() }
         let page = try await read { database in
             try Self.page(matching: filter, before: before, limit: limit, in: database) { places in
-                try Self.snapshots(at: places, known: known, in: database) { progress.observedAt(of: $0, $1) }
+                try Self.snapshots(at: places, known: known, in: database) { id, row in
+                    progress.observedAt(of: id, UnwrittenProgress.StoredTimes(row))
+                }
             }
         }
         page.leftOut.forEach(unreadable.found)
@@ -84,7 +86,7 @@ extension SQLiteLedger {
         at places: [ListIndex.Place],
         known: (ExportID, Int64) -> ExportSnapshot?,
         in database: Database,
-        observedAt: (ExportID, Row) -> Timestamp?
+        observedAt: (ExportID, ExportRow) -> Timestamp?
     ) throws -> [Listed] {
         var found: [Listed?] = []
         var wanted: [ExportID: Int] = [:]
@@ -99,14 +101,11 @@ extension SQLiteLedger {
         }
         if !wanted.isEmpty {
             let ids = "[\"" + wanted.keys.map(\.description).joined(separator: "\",\"") + "\"]"
-            let rows = try Row.fetchCursor(
-                database.cachedStatement(sql: ExportColumn.selectListed),
-                arguments: [ids]
-            )
+            let rows = try ExportRows(database.cachedStatement(sql: ExportColumn.selectListed), [ids])
             while let row = try rows.next() {
                 guard let id = ExportID(row[.id] as String), let position = wanted[id] else { continue }
                 do {
-                    var export = try naming(.export, row, id: nil) { try Export(row) }
+                    var export = try naming(row) { try Export(row) }
                     export.observedAt = observedAt(id, row)
                     found[position] = .snapshot(ExportSnapshot(export))
                 } catch let error as LedgerError {

@@ -23,8 +23,26 @@ extension SQLiteLedger: ExportLedger {
         idempotency: Idempotency?,
         claimsSince: Timestamp
     ) async throws -> InsertOutcome {
+        try await write(.creation, insertion(of: record, idempotency, claimsSince))
+    }
+
+    public func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool {
+        create(insertion(of: record, idempotency, claimsSince), then: answer)
+        return true
+    }
+
+    private func insertion(
+        of record: LedgerRecord,
+        _ idempotency: Idempotency?,
+        _ claimsSince: Timestamp
+    ) -> @Sendable (Database) throws -> InsertOutcome {
         let (progress, records) = (progress, records)
-        return try await write(.creation) { database in
+        return { database in
             let caller = record.export.createdBy
             // There is one write at a time, so the result of this check stays valid in this transaction.
             if let idempotency {
@@ -75,10 +93,26 @@ extension SQLiteLedger: ExportLedger {
     }
 
     public func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
-        reads.record(id) { result in
+        read(id, isForUpdate: false, answer)
+    }
+
+    public func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        read(id, isForUpdate: true, answer)
+    }
+
+    private func read(_ id: ExportID, isForUpdate: Bool, _ answer: @escaping RecordAnswer) {
+        reads.record(id, isForUpdate: isForUpdate) { result in
             if case .success = result { self.unreadable.read(id) }
             answer(result.mapError { self.wrap($0, isWriting: false) })
         }
+    }
+
+    public func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome? {
+        isOpen ? progress.update(id, fence: fence, change) : nil
     }
 
     public func update(
@@ -163,7 +197,7 @@ extension SQLiteLedger: ExportLedger {
 
 extension SQLiteLedger {
     static func record(_ id: ExportID, in database: Database) throws -> LedgerRecord? {
-        try database.cachedStatement(sql: ExportColumn.selectOne).first([id.description], record)
+        try database.cachedStatement(sql: ExportColumn.selectOne).firstExport([id.description], record)
     }
 
     /// The state of an idempotency key.

@@ -87,7 +87,7 @@ extension LedgerRecord {
     }
 
     /// Reads a row of ``ExportColumn/selectOne``. Throws `LedgerError` (`corrupt`) for values that no version ever wrote.
-    init(_ row: Row) throws {
+    init(_ row: ExportRow) throws {
         self.init(export: try Export(row), plan: try JSONText.plan(row.requested(.plan)))
         phase = try Phase(row)
         reference = try JSONText.reference(row[.reference])
@@ -126,7 +126,7 @@ extension LedgerRecord {
 }
 
 extension LedgerRecord.Phase {
-    fileprivate init(_ row: Row) throws {
+    fileprivate init(_ row: ExportRow) throws {
         guard let phase = Self(rawValue: row[.phase]) else { throw JSONText.unreadable("phase") }
         self = phase
     }
@@ -134,7 +134,7 @@ extension LedgerRecord.Phase {
 
 extension Export {
     /// Reads a row of ``ExportColumn/selectOne`` or ``ExportColumn/selectListed``.
-    init(_ row: Row) throws {
+    init(_ row: ExportRow) throws {
         guard let id = ExportID(row[.id] as String) else { throw JSONText.unreadable("id") }
         guard let status = ExportStatus(rawValue: row[.status]) else { throw JSONText.unreadable("status") }
         self.init(
@@ -166,16 +166,6 @@ extension Export {
 
 extension Row {
     func time(_ column: String) -> Timestamp? {
-        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
-    }
-
-    /// A column of the request, which every export has.
-    func requested(_ column: ExportColumn) throws -> String {
-        guard let text: String = self[column] else { throw JSONText.unreadable(column.name) }
-        return text
-    }
-
-    func time(_ column: ExportColumn) -> Timestamp? {
         (self[column] as Int64?).map(Timestamp.init(milliseconds:))
     }
 }

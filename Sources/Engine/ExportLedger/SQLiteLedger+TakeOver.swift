@@ -12,15 +12,16 @@ extension SQLiteLedger {
         let (progress, records) = (progress, records)
         let (page, leftOut) = try await write { database -> (TakeOverPage, [UnreadableRow]) in
             // The empty text sorts before every id.
-            let rows = try Row.fetchCursor(
-                database,
-                sql: """
-                    \(ExportColumn.select(by: "export_unfinished"))
-                    WHERE phase <> 'settled' AND id > ? AND lease_owner IS NOT ? ORDER BY id
-                    """,
-                arguments: [after?.description ?? "", owner]
+            let rows = try ExportRows(
+                database.cachedStatement(
+                    sql: """
+                        \(ExportColumn.select(by: "export_unfinished"))
+                        WHERE phase <> 'settled' AND id > ? AND lease_owner IS NOT ? ORDER BY id
+                        """
+                ),
+                [after?.description ?? "", owner]
             )
-            let found = try Self.page(rows, limit: limit, by: "id", Self.record)
+            let found = try Self.page(rows, limit: limit, by: { $0[.id] }, Self.record)
             let items = try found.values.map { stored in
                 let before = progress.current(stored)
                 var after = before

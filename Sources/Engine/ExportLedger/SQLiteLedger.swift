@@ -105,6 +105,9 @@ public final class SQLiteLedger: Sendable {
     /// Where the file is; nil in memory.
     var path: String? { files?.path }
 
+    /// Whether it was not closed yet.
+    var isOpen: Bool { !isClosed.load(ordering: .acquiring) }
+
     deinit { close() }
 
     /// Closes the ledger after the operations under way have ended. Everything is then in its file, and the lock file says so. Later calls
@@ -178,6 +181,15 @@ public final class SQLiteLedger: Sendable {
         }
     }
 
+    /// Writes a new export with others, in one commit, and calls `answer` with the outcome.
+    func create<T: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> T,
+        then answer: @escaping @Sendable (Result<T, any Error>) -> Void
+    ) {
+        // Held until the answer, as the `write` of a waiting task holds it.
+        committer.create(body) { result in answer(result.mapError { self.wrap($0, isWriting: true) }) }
+    }
+
     /// Writes in a transaction of its own: for changes of many rows, and for those that must not depend on the queue.
     func writeAlone<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         do {
@@ -212,11 +224,20 @@ public final class SQLiteLedger: Sendable {
 
 extension SQLiteLedger {
     /// The record in a row. Throws `LedgerError` (`corrupt`) that names the row.
-    static func record(_ row: Row) throws -> LedgerRecord {
-        try naming(.export, row, id: nil) { try LedgerRecord(row) }
+    static func record(_ row: ExportRow) throws -> LedgerRecord { try naming(row) { try LedgerRecord(row) } }
+
+    /// Reads the row of an export. An error names the row and the column that cannot be read.
+    static func naming<Value>(_ row: ExportRow, _ read: () throws -> Value) throws -> Value {
+        do {
+            return try read()
+        } catch var error as LedgerError where error.column != nil {
+            error.row = UnreadableRow(table: .export, export: row[.id], id: nil, column: error.column ?? "")
+            error.owner = row[.createdBy]
+            throw error
+        }
     }
 
-    /// Reads a row. An error names the row and the column that cannot be read.
+    /// Reads a row of another table, in the same way.
     static func naming<Value>(
         _ table: UnreadableRow.Table,
         _ row: Row,
@@ -226,9 +247,7 @@ extension SQLiteLedger {
         do {
             return try read()
         } catch var error as LedgerError where error.column != nil {
-            let export: String = row[table == .export ? "id" : "export_id"]
-            error.row = UnreadableRow(table: table, export: export, id: id, column: error.column ?? "")
-            if table == .export { error.owner = row["created_by"] }
+            error.row = UnreadableRow(table: table, export: row["export_id"], id: id, column: error.column ?? "")
             throw error
         }
     }
@@ -248,12 +267,12 @@ extension SQLiteLedger {
 
     /// Reads rows until there are `limit` values, and checks whether there are more. Rows that cannot be read are left out.
     ///
-    /// - Parameter id: The column of the id after which the next page begins; nil where there is one page only.
-    static func page<Value: Sendable>(
-        _ rows: RowCursor,
+    /// - Parameter id: Reads the id after which the next page begins; nil where there is one page only.
+    static func page<Element, Value: Sendable>(
+        _ rows: some Cursor<Element>,
         limit: Int,
-        by id: String?,
-        _ read: (Row) throws -> Value
+        by id: ((Element) -> String)?,
+        _ read: (Element) throws -> Value
     ) throws -> Page<Value> {
         var page = Page<Value>()
         var beyond = 0
@@ -273,7 +292,7 @@ extension SQLiteLedger {
                     page.hasMore = true
                     return page
                 }
-                guard let place = ExportID(row[id] as String) else { continue }
+                guard let place = ExportID(id(row)) else { continue }
                 (page.hasMore, page.stoppedAt) = (true, place)
                 return page
             }

@@ -80,6 +80,12 @@ final class UnwrittenProgress: Sendable {
         /// an entry belongs to.
         var former: [ExportID: [Entry]] = [:]
         var formerCount = 0
+        var recent = RecentRecords()
+
+        mutating func set(_ entry: Entry?, of id: ExportID) {
+            if let old = entries[id], old.stored != entry?.stored { end(old, of: id) }
+            entries[id] = entry
+        }
 
         mutating func end(_ entry: Entry, of id: ExportID) {
             guard lists > 0, formerCount < UnwrittenProgress.mostFormer else { return }
@@ -102,7 +108,10 @@ final class UnwrittenProgress: Sendable {
     func kept(of ids: some Sequence<ExportID>) -> Kept {
         state.withLock { state in
             var kept = Kept()
-            for id in ids { kept.entries[id] = state.entries[id] }
+            for id in ids {
+                kept.entries[id] = state.entries[id]
+                kept.marks[id] = state.recent.mark(of: id)
+            }
             return kept
         }
     }
@@ -110,11 +119,56 @@ final class UnwrittenProgress: Sendable {
     /// The entries of some exports at one moment.
     struct Kept: Sendable {
         fileprivate var entries: [ExportID: Entry] = [:]
+        fileprivate var marks: [ExportID: UInt32] = [:]
 
         func adding(to stored: LedgerRecord) -> LedgerRecord {
             entries[stored.export.id]?.merged(stored) ?? stored
         }
     }
+
+    // MARK: Without a transaction
+
+    /// Keeps a record for its update, as a transaction has read it that began after `kept` was taken. Returns it with the
+    /// progress that is not written yet.
+    func keep(_ stored: LedgerRecord, since kept: Kept) -> LedgerRecord {
+        let record = kept.adding(to: stored)
+        if let values = Values(stored), let mark = kept.marks[stored.export.id] {
+            state.withLock { $0.recent.keep(record, stored: values, since: mark) }
+        }
+        return record
+    }
+
+    /// Updates a kept record, if `change` changes only progress that need not be written. Nil where it has to be updated in a
+    /// transaction, which calls `change` again. Of a change that is made here and a write of the row, the write has seen the
+    /// change or began after it.
+    func update(_ id: ExportID, fence: Int64?, _ change: (inout LedgerRecord) -> Void) -> UpdateOutcome? {
+        guard let known = state.withLock({ $0.recent.find(id) }) else { return nil }
+        let before = known.record
+        guard fence ?? before.fence == before.fence else { return nil }
+        var after = before
+        change(&after)
+        guard let new = isUnwritten(after, since: before, row: known.stored) else { return nil }
+        let isDone = state.withLock { state in
+            guard state.recent.take(known) else { return false }
+            if after != before {
+                state.set(Entry(stored: known.stored, present: new, leaseEpoch: before.leaseEpoch), of: id)
+            }
+            return true
+        }
+        return isDone ? .written(before: before, after: after) : nil
+    }
+
+    /// The progress of `after`, where that is the only difference and need not be written.
+    private func isUnwritten(_ after: LedgerRecord, since before: LedgerRecord, row old: Values) -> Values? {
+        guard let new = Values(after), new.nextActionAt >= old.nextActionAt,
+            new.heldSeconds - old.heldSeconds < ExportProgress.mostUnwrittenHeldSeconds
+        else { return nil }
+        var same = before
+        new.write(to: &same)
+        return same == after ? new : nil
+    }
+
+    // MARK: Lists
 
     /// A list is about to be read; `endList` must follow.
     func beginList() { state.withLock { $0.lists += 1 } }
@@ -130,24 +184,32 @@ final class UnwrittenProgress: Sendable {
 
     /// When the upstream last confirmed the status of an export, for a row that a list has read. Never earlier than what was shown before,
     /// even if the row was written meanwhile.
-    func observedAt(of id: ExportID, _ row: Row) -> Timestamp? {
+    func observedAt(of id: ExportID, _ row: StoredTimes) -> Timestamp? {
         let (entry, former) = state.withLock { ($0.entries[id], $0.former[id]) }
-        guard entry != nil || former != nil else { return row.time(.observedAt) }
-        let (observedAt, next, scheduledAt) = (row.time(.observedAt), row.time(.nextActionAt), row.time(.scheduledAt))
+        guard entry != nil || former != nil else { return row.observedAt }
         let own = ([entry].compactMap(\.self) + (former ?? []))
             .filter {
-                $0.stored.observedAt == observedAt && $0.stored.nextActionAt == next
-                    && $0.stored.scheduledAt == scheduledAt
+                $0.stored.observedAt == row.observedAt && $0.stored.nextActionAt == row.nextActionAt
+                    && $0.stored.scheduledAt == row.scheduledAt
             }
-        return own.map(\.present.observedAt).max() ?? observedAt
+        return own.map(\.present.observedAt).max() ?? row.observedAt
+    }
+
+    /// The times of a row, by which an entry is recognized.
+    struct StoredTimes {
+        var observedAt: Timestamp?
+        var nextActionAt: Timestamp?
+        var scheduledAt: Timestamp?
     }
 
     // MARK: In the transaction of a group
 
-    /// The record of a row with the progress that is not written yet.
+    /// The record of a row that this write has read, with the progress that is not written yet.
     func current(_ stored: LedgerRecord) -> LedgerRecord {
         let id = stored.export.id
         let entry = state.withLock { state in
+            // Before the progress is read: what is updated without a transaction is in it, or is refused.
+            state.recent.willWrite(id)
             if let staged = state.staged.last(where: { $0.id == id }) { return staged.entry }
             return state.entries[id]
         }
@@ -156,12 +218,7 @@ final class UnwrittenProgress: Sendable {
 
     /// Keeps the difference between `before` and `after`, if it is only scheduling progress. Returns false where the row must be written.
     func keep(_ after: LedgerRecord, since before: LedgerRecord, row stored: LedgerRecord) -> Bool {
-        guard let old = Values(stored), let new = Values(after), new.nextActionAt >= old.nextActionAt,
-            new.heldSeconds - old.heldSeconds < ExportProgress.mostUnwrittenHeldSeconds
-        else { return false }
-        var same = before
-        new.write(to: &same)
-        guard same == after else { return false }
+        guard let old = Values(stored), let new = isUnwritten(after, since: before, row: old) else { return false }
         if after != before { stage(after.export.id, Entry(stored: old, present: new, leaseEpoch: stored.leaseEpoch)) }
         return true
     }
@@ -212,10 +269,8 @@ extension UnwrittenProgress: GroupParticipant {
 
     func groupEnds(isCommitted: Bool) {
         state.withLock { state in
-            for (id, entry) in isCommitted ? state.staged : [] {
-                if let old = state.entries[id], old.stored != entry?.stored { state.end(old, of: id) }
-                state.entries[id] = entry
-            }
+            for (id, entry) in isCommitted ? state.staged : [] { state.set(entry, of: id) }
+            state.recent.groupEnds()
             state.staged.removeAll(keepingCapacity: true)
             state.mark = 0
         }

@@ -34,6 +34,21 @@ struct ServiceExamination: Sendable {
         return try await service.create(draft, for: viewer)
     }
 
+    /// Creates an export without a task; nil where the service has no such way, or refuses.
+    func createAtOnce(for viewer: Viewer = .alice, key: Idempotency? = nil) async throws -> Creation? {
+        var draft = draft
+        draft.idempotency = key
+        let (outcomes, answer) = AsyncStream.makeStream(of: Result<Creation, GatewayError>.self)
+        let then: @Sendable (Result<Creation, GatewayError>) -> Void = { outcome in
+            answer.yield(outcome)
+            answer.finish()
+        }
+        let isBegun = service.create(draft, for: viewer, on: { $0() }, then: then)
+        guard isBegun else { return nil }
+        for await outcome in outcomes { return try outcome.get() }
+        return nil
+    }
+
     /// The export as the viewer sees it.
     func seen(_ id: ExportID, by viewer: Viewer = .alice) async throws -> Export {
         try await service.export(id, for: viewer, refresh: false)

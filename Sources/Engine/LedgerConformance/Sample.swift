@@ -150,6 +150,18 @@ extension ExportLedger {
         try await insert(record, idempotency: key, claimsSince: Sample.since)
     }
 
+    /// Stores a record without a task; nil where the ledger has no such insertion.
+    func addAtOnce(_ record: LedgerRecord, _ key: Idempotency? = nil) async throws -> InsertOutcome? {
+        let (outcomes, answer) = AsyncStream.makeStream(of: Result<InsertOutcome, any Error>.self)
+        let isBegun = insert(record, idempotency: key, claimsSince: Sample.since) { outcome in
+            answer.yield(outcome)
+            answer.finish()
+        }
+        guard isBegun else { return nil }
+        for await outcome in outcomes { return try outcome.get() }
+        return nil
+    }
+
     /// Stores a record and returns its id.
     func id(of record: LedgerRecord) async throws -> ExportID {
         _ = try await add(record)

@@ -143,4 +143,44 @@ import Testing
         #expect(await bench.engine.isReady() == false)
         #expect(await (try Bench()).engine.isReady())
     }
+
+    /// Runs a creation without a task; nil where the engine leaves it to the other way.
+    private func createAtOnce(_ bench: Bench, for viewer: Viewer = .owner()) async -> Result<Creation, GatewayError>? {
+        let (outcomes, answer) = AsyncStream.makeStream(of: Result<Creation, GatewayError>.self)
+        let then: @Sendable (Result<Creation, GatewayError>) -> Void = { outcome in
+            answer.yield(outcome)
+            answer.finish()
+        }
+        guard bench.engine.create(bench.draft(), for: viewer, on: { $0() }, then: then) else { return nil }
+        for await outcome in outcomes { return outcome }
+        return nil
+    }
+
+    @Test func whatIsCreatedWithoutATaskIsStarted() async throws {
+        let bench = try Bench()
+        bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
+        try await bench.running {
+            let creation = try #require(await createAtOnce(bench)).get()
+            #expect(try await bench.drive(creation.export.id).export.status == .succeeded)
+        }
+        #expect(bench.provider.count(.submit) == 1)
+        #expect(bench.counter("export_gateway_exports_created_total", [("provider", "scripted")]) == 1)
+    }
+
+    @Test func failingLedgerIsSaidWithoutATask() async throws {
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let outcome = try #require(await createAtOnce(bench))
+        #expect(throws: GatewayError.self) { try outcome.get() }
+        guard case .failure(let error) = outcome else { return }
+        #expect(error.code == .unavailable)
+        #expect(error.retryAfter != nil)
+    }
+
+    @Test func whoBringsATokenIsLeftToATask() async throws {
+        let bench = try Bench { $0.delegatedOnly = true }
+        #expect(await createAtOnce(bench) == nil)
+        #expect(await createAtOnce(bench, for: .owner("t")) == nil)
+        let page = try await bench.engine.exports(matching: ExportFilter(), for: .auditor(), before: nil, limit: 9)
+        #expect(page.exports.isEmpty)
+    }
 }

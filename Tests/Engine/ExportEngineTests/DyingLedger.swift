@@ -47,6 +47,26 @@ final class DyingLedger: ExportLedger {
         try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) }
     }
 
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool {
+        let left = writesLeft.withLock { left in
+            left -= 1
+            return left
+        }
+        let isKept = left >= 0 || (left == -1 && keepsLast)
+        guard isKept else {
+            answer(.failure(Self.death))
+            return true
+        }
+        return ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) { outcome in
+            answer(left >= 0 ? outcome : .failure(Self.death))
+        }
+    }
+
     func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {
         try await read { try await ledger.claimed(idempotency, by: caller, claimsSince: claimsSince) }
     }

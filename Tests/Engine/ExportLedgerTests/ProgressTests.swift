@@ -152,7 +152,11 @@ import Testing
         let found = try database.read {
             try Row.fetchOne($0, sql: ExportColumn.selectOne, arguments: [id.description])
         }
-        let row = try #require(found)
+        let row = UnwrittenProgress.StoredTimes(
+            observedAt: found?.time("observed_at"),
+            nextActionAt: found?.time("next_action_at"),
+            scheduledAt: found?.time("scheduled_at")
+        )
         #expect(progress.observedAt(of: id, row) == told)
         // Polled on from the same row, it is told of.
         _ = try await ledger.update(id, fence: nil) { Self.poll(&$0) }

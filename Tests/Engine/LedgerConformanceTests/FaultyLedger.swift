@@ -14,6 +14,8 @@ final class FaultyLedger: ExportLedger {
     /// Exports whose changes were refused.
     let refused = Mutex<[LedgerRecord]>([])
     let polled = Mutex<[LedgerRecord]>([])
+    /// What was read to be updated.
+    private let toUpdate = Mutex<[ExportID: LedgerRecord]>([:])
     /// The export whose record was asked for last.
     private let asked = Mutex<ExportID?>(nil)
 
@@ -26,6 +28,16 @@ final class FaultyLedger: ExportLedger {
     func impediment() async throws -> ServiceImpediment? { try await ledger.impediment() }
 
     // MARK: Creations
+
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool {
+        let key = fault == .ignoresKeysAtOnce ? nil : idempotency
+        return ledger.insert(record, idempotency: key, claimsSince: claimsSince, then: answer)
+    }
 
     func insert(
         _ record: LedgerRecord,
@@ -91,6 +103,32 @@ final class FaultyLedger: ExportLedger {
                     return record
                 }
             )
+        }
+    }
+
+    func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        ledger.recordToUpdate(id) { result in
+            if let record = try? result.get() { self.toUpdate.withLock { $0[id] = record } }
+            answer(result)
+        }
+    }
+
+    func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome? {
+        guard let old = toUpdate.withLock({ $0[id] }) else { return nil }
+        var new = old
+        switch fault {
+        case .losesUpdatesInMemory, .updatesOldRecordsInMemory:
+            change(&new)
+            return .written(before: old, after: new)
+        case .keepsVisibleChangesInMemory:
+            if let outcome = ledger.updateInMemory(id, fence: fence, change) { return outcome }
+            change(&new)
+            return .written(before: old, after: new)
+        default: return ledger.updateInMemory(id, fence: fence, change)
         }
     }
 

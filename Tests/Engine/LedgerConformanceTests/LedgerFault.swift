@@ -1,9 +1,10 @@
 /// What a faulty ledger does wrong.
 enum LedgerFault: String, Sendable, CaseIterable {
     case losesNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, keepsKeysForEver
-    case leavesTheExportOfAReplay, prunesTooMuch
+    case leavesTheExportOfAReplay, prunesTooMuch, ignoresKeysAtOnce
     case mixesReadsUp, losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, losesPolls, listsWithoutPolls
+    case losesUpdatesInMemory, updatesOldRecordsInMemory, keepsVisibleChangesInMemory
     case bindsAJobTwice, takesEveryConnectionForOne, losesUnconfirmedStarts, losesEndedJobs
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
     case neverHasMore, showsOldSnapshots, includesTheEndOfTheTime
@@ -21,6 +22,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         switch self {
         case .losesNewExports, .losesAField: "a new export is there"
         case .ignoresKeys, .leavesTheExportOfAReplay: "the same request gives the same export"
+        case .ignoresKeysAtOnce: "an insertion without a task is like any other"
         case .ignoresFingerprints: "a key belongs to one request"
         case .sharesKeysBetweenCallers: "a key belongs to one caller"
         case .keepsKeysForEver, .prunesTooMuch: "old keys are pruned"
@@ -31,6 +33,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
             "an engine takes over what others have"
         case .losesUpdatesAtOnce: "updates at once lose nothing"
         case .losesPolls, .listsWithoutPolls: "what is polled is read back everywhere"
+        case .losesUpdatesInMemory, .keepsVisibleChangesInMemory: "an update in memory is like any other"
+        case .updatesOldRecordsInMemory: "an update in memory does not undo what was written meanwhile"
         case .bindsAJobTwice: "a job is bound to one export"
         case .takesEveryConnectionForOne, .losesEndedJobs: "bound jobs are told"
         case .losesUnconfirmedStarts: "unconfirmed starts are told"

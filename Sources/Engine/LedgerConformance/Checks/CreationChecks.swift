@@ -40,6 +40,21 @@ extension LedgerCase {
             let claimed = try await ledger.claimed(key, by: "alice", claimsSince: Sample.since)
             examination.expect(claimed == .replayed(first), "the key leads to the export")
         },
+        LedgerCase("an insertion without a task is like any other") { examination in
+            let (ledger, first, second) = (examination.ledger, Sample.record(), Sample.record(1))
+            // A ledger may have no such insertion.
+            guard let outcome = try await ledger.addAtOnce(first, key) else { return }
+            examination.expect(outcome == .created(first), "it creates")
+            examination.expect(try await ledger.record(first.export.id) == first, "every field comes back")
+            examination.expect(try await ledger.addAtOnce(second, key) == .replayed(first), "its key gives its export")
+            examination.expect(try await ledger.add(second, key) == .replayed(first), "also to an insertion by a task")
+            let other = Idempotency(key: "k", fingerprint: "g")
+            examination.expect(try await ledger.addAtOnce(second, other) == .keyReused, "another request is refused")
+            await examination.expectError("an id that is taken is refused", { _ in true }) {
+                _ = try await ledger.addAtOnce(first)
+            }
+            examination.expect(try await ledger.all().count == 1, "nothing else is left behind")
+        },
         LedgerCase("a key belongs to one request") { examination in
             let (ledger, other) = (examination.ledger, Idempotency(key: "k", fingerprint: "g"))
             _ = try await ledger.add(Sample.record(), key)
