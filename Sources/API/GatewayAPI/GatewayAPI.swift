@@ -146,7 +146,7 @@ public struct GatewayAPI: Sendable {
     ) -> some ApplicationProtocol & Service {
         let (figures, heads) = (figures, heads)
         let table = responder.connections
-        let direct = settings.directAnswers ? responder.direct : nil
+        let direct = settings.directAnswers ? responder.direct(logger) : nil
         let idleTimeout = TimeAmount(settings.idleTimeout)
         let pace = ReaderPace(rate: settings.minimumRate, window: TimeAmount(settings.minimumRateWindow))
         @Sendable func handlers() -> [any RemovableChannelHandler] {

@@ -5,8 +5,13 @@ import NIOHTTP1
 /// Requests that wait: for the ledger, or for a change (`Prefer: wait`).
 extension DirectAnswerHandler {
     func begin(_ hold: Hold, _ context: ChannelHandlerContext) {
-        holdNumber += 1
         self.hold = hold
+        began(context)
+    }
+
+    /// A request waits here.
+    func began(_ context: ChannelHandlerContext) {
+        holdNumber += 1
         idle.beganBeside()
         table.authenticated(context.channel)
         table.began(context.channel)
@@ -101,9 +106,9 @@ extension DirectAnswerHandler {
     }
 
     /// Handles the parts that came in meanwhile.
-    private func goOn(_ context: ChannelHandlerContext) {
+    func goOn(_ context: ChannelHandlerContext) {
         var isRead = false
-        while hold == nil, let next = pending.popFirst() {
+        while !isWaiting, let next = pending.popFirst() {
             isRead = true
             switch next {
             case .part(let part): channelRead(context: context, data: part)
@@ -111,9 +116,11 @@ extension DirectAnswerHandler {
             case .event(let event): context.fireUserInboundEventTriggered(event)
             }
         }
+        // The rest of a body may come later than it may be waited for here.
+        passOn(context)
         flush()
         if isRead { context.fireChannelReadComplete() }
-        guard hold == nil else { return }
+        guard !isWaiting else { return }
         closeIfSent(context)
         guard isReadWanted, encoder != nil else { return }
         isReadWanted = false

@@ -45,8 +45,20 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The context where whole answers are written: no handler after it knows HTTP.
     var encoder: ChannelHandlerContext?
     /// A request that may be answered here, as soon as it has ended.
-    private var opened: (head: HTTPRequestHead, target: DirectAnswers.Target, fields: StatusFields)?
+    private struct Opened {
+        var head: HTTPRequestHead
+        var target: DirectAnswers.Target
+        var fields: KnownFields
+        var body = ByteBuffer()
+
+        /// Whether it has a body, which is short.
+        var isCreation: Bool { if case .exports = target { true } else { false } }
+    }
+
+    private var opened: Opened?
     var hold: Hold?
+    /// The create request whose export is being stored.
+    var creation: CreateRequest?
     /// Numbers the waits: a late event for one must not end another.
     var holdNumber = 0
     var pending = CircularBuffer<Pending>()
@@ -86,6 +98,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.table = table
     }
 
+    /// Whether a request waits here: what the client sends meanwhile waits, too.
+    var isWaiting: Bool { hold != nil || creation != nil }
+
     func handlerAdded(context: ChannelHandlerContext) {
         encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
     }
@@ -96,38 +111,61 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard closing.isEmpty else { return }
-        guard hold == nil else { return pending.append(.part(data)) }
+        guard !isWaiting else { return pending.append(.part(data)) }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            // HTTP/1.0 is not answered here. If all fields of the head are known, the request has no body.
+            // HTTP/1.0 is not answered here.
             if encoder != nil, !hasPassedLast, connection.isIdle, head.version == .http1_1,
-                let target = DirectAnswers.target(of: head), let fields = StatusFields(head.headers)
+                let (target, fields) = DirectAnswers.target(of: head, KnownFields(head.headers))
             {
-                opened = (head, target, fields)
+                opened = Opened(head: head, target: target, fields: fields)
             } else {
                 passOn(head, context)
             }
+        case .body(var part) where opened?.isCreation == true:
+            opened?.body.writeBuffer(&part)
         case .body:
             passOn(context)
             context.fireChannelRead(data)
         case .end(let trailers):
-            if trailers == nil, let (head, target, fields) = opened, isReady(context),
-                let request = answers.request(head, target, fields, from: context.remoteAddress)
-            {
-                opened = nil
-                answer(request, head, context)
-            } else {
-                passOn(context)
-                context.fireChannelRead(data)
-            }
+            if trailers == nil, let opened, isReady(context), answer(opened, context) { return }
+            passOn(context)
+            context.fireChannelRead(data)
         }
     }
 
+    /// Answers a request, or begins to; false where it is not answered here, and nothing has happened then.
+    private func answer(_ opened: Opened, _ context: ChannelHandlerContext) -> Bool {
+        let isOperation: Bool
+        let id: ExportID
+        switch opened.target {
+        case .exports:
+            guard create(opened.head, opened.fields, opened.body, context) else { return false }
+            self.opened = nil
+            return true
+        case .export(let export): (id, isOperation) = (export, false)
+        case .operation(let export): (id, isOperation) = (export, true)
+        }
+        let request = answers.request(
+            opened.head,
+            id,
+            isOperation: isOperation,
+            opened.fields,
+            from: context.remoteAddress
+        )
+        guard let request else { return false }
+        self.opened = nil
+        answer(request, opened.head, context)
+        return true
+    }
+
     /// Passes on what was not answered here.
-    private func passOn(_ context: ChannelHandlerContext) {
-        guard let (head, _, _) = opened else { return }
-        opened = nil
-        passOn(head, context)
+    func passOn(_ context: ChannelHandlerContext) {
+        guard let opened else { return }
+        self.opened = nil
+        passOn(opened.head, context)
+        guard opened.body.readableBytes > 0 else { return }
+        context.fireChannelRead(wrapInboundOut(.body(opened.body)))
     }
 
     private func passOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -188,17 +226,19 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        // Only a body that comes with its head is read here.
+        passOn(context)
         flush()
         context.fireChannelReadComplete()
     }
 
     func read(context: ChannelHandlerContext) {
-        guard hold != nil, pending.count >= Self.mostPending else { return context.read() }
+        guard isWaiting, pending.count >= Self.mostPending else { return context.read() }
         isReadWanted = true
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard hold == nil else { return pending.append(.error(error)) }
+        guard !isWaiting else { return pending.append(.error(error)) }
         passOn(context)
         context.fireErrorCaught(error)
     }
@@ -210,7 +250,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         // Later handlers close the connection on this event if no request is under way. So the held request must be passed on
         // before the event.
-        if hold != nil {
+        if isWaiting {
             pending.append(.event(event))
         } else {
             context.fireUserInboundEventTriggered(event)
@@ -228,14 +268,14 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// that is too slow or was idle for too long.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if mode != .input { endWait(context) }
-        guard mode != .input, unsent > 0 || hold != nil, !slow.hasCut, !idle.hasCut else {
+        guard mode != .input, unsent > 0 || isWaiting, !slow.hasCut, !idle.hasCut else {
             return context.close(mode: mode, promise: promise)
         }
         closing.append((mode, promise))
     }
 
     func closeIfSent(_ context: ChannelHandlerContext) {
-        guard unsent == 0, hold == nil, !closing.isEmpty else { return }
+        guard unsent == 0, !isWaiting, !closing.isEmpty else { return }
         let closing = closing
         self.closing = []
         for (mode, promise) in closing { context.close(mode: mode, promise: promise) }

@@ -28,8 +28,10 @@ struct GatewayResponder: HTTPResponder {
     let operations: OperationsRoutes
 
     /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
-    var direct: DirectAnswers? {
-        guard listener.has(.getExport) else { return nil }
+    ///
+    /// - Parameter logger: Gets the faults that those answers tell of.
+    func direct(_ logger: Logger) -> DirectAnswers? {
+        guard listener.has(.getExport), listener.has(.createExport) else { return nil }
         return DirectAnswers(
             authentication: authentication,
             limits: limits,
@@ -37,7 +39,9 @@ struct GatewayResponder: HTTPResponder {
             publicAddress: publicAddress,
             record: record,
             answers: ReadyAnswers(service: exports.service),
-            memory: exports.memory
+            memory: exports.memory,
+            maxBodyBytes: exports.bodies.limit,
+            logger: logger
         )
     }
 
@@ -98,7 +102,7 @@ struct GatewayResponder: HTTPResponder {
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
-            report(problem, logger)
+            ProblemDocument.report(problem, logger)
             response = ProblemDocument.response(to: problem, path: target?.path, requestID: requestID)
         }
         response.headers[.requestID] = requestID
@@ -181,24 +185,6 @@ struct GatewayResponder: HTTPResponder {
         case .getReadiness: try await operations.readiness()
         case .getMetrics: operations.figures()
         case .getOpenAPI: operations.openAPI()
-        }
-    }
-
-    /// Logs faults of the gateway and of upstreams with their cause. A client's own mistakes are not logged.
-    private func report(_ problem: GatewayError, _ logger: Logger) {
-        guard ProblemDocument.status(of: problem.code).code >= 500 else { return }
-        var metadata: Logger.Metadata = ["code": .string(problem.code.rawValue)]
-        if let id = problem.upstream?.requestId { metadata["upstream_request_id"] = .string(id) }
-        switch problem.cause {
-        case let cause as ProviderError: metadata["cause"] = .string(cause.label)
-        // Only the type is logged: the description of a library's error may contain an address with a signature.
-        case .some(let cause): metadata["cause"] = .string(String(reflecting: type(of: cause)))
-        case nil: break
-        }
-        if problem.code == .internalError {
-            logger.error("request failed", metadata: metadata)
-        } else {
-            logger.notice("request failed", metadata: metadata)
         }
     }
 }

@@ -2,30 +2,34 @@ import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes
+import Logging
 import Memory
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 import SystemCrypto
 
-/// Answers the most frequent requests without a task: `GET` and `HEAD` of an export, or of its operation.
+/// Answers the most frequent requests without a task: `GET` and `HEAD` of an export, or of its operation, and `POST /exports` with a
+/// short body.
 ///
 /// The answers, the metrics and the log line are those of `GatewayResponder`, to the byte. It answers only where it is certain.
-/// Everything else is left to the responder, such as a request with a field that is not listed in `StatusFields`.
+/// Everything else is left to the responder, such as a request with a field that is not listed in `KnownFields`.
 struct DirectAnswers: Sendable {
     /// One answer, and its record for log and metrics.
     struct Answer: Sendable {
         /// The bytes of head and body.
         var bytes: ByteBuffer
-        fileprivate var status: HTTPResponse.Status
-        fileprivate var bodyBytes: Int
-        fileprivate var entry: RequestRecord.Entry
+        var status: HTTPResponse.Status
+        var bodyBytes: Int
+        var entry: RequestRecord.Entry
     }
 
-    /// The target in the first line of a request.
-    struct Target: Sendable {
-        var id: ExportID
-        var isOperation: Bool
+    /// What the first line of a request asks for.
+    enum Target: Sendable {
+        /// To create an export.
+        case exports
+        case export(ExportID)
+        case operation(ExportID)
     }
 
     /// The bytes of memory that a request uses while it waits here for a change: its head, its timer, its watch of the export,
@@ -42,43 +46,56 @@ struct DirectAnswers: Sendable {
     let record: RequestRecord
     let answers: ReadyAnswers
     let memory: MemoryBudget
+    let maxBodyBytes: Int
+    let logger: Logger
     let date = DateField()
 
-    /// The target of a request that may be answered here, by its first line alone: `/exports/{id}` and `/exports/{id}/operation`,
-    /// spelled exactly so and without a query. Nil for all others.
-    static func target(of head: HTTPRequestHead) -> Target? {
-        guard head.method == .GET || head.method == .HEAD else { return nil }
+    /// The target of a request that may be answered here, by its first line and its fields: `/exports` for `POST`, and
+    /// `/exports/{id}` and `/exports/{id}/operation` for `GET` and `HEAD`, spelled exactly so and without a query. Nil for all
+    /// others.
+    static func target(of head: HTTPRequestHead, _ fields: @autoclosure () -> KnownFields?) -> (Target, KnownFields)? {
+        let isCreation = head.method == .POST
+        guard isCreation || head.method == .GET || head.method == .HEAD else { return nil }
         var path = head.uri
-        return path.withUTF8 { path in
-            let (prefix, suffix, idLength): (StaticString, StaticString, Int) = ("/exports/", "/operation", 36)
-            let id = prefix.utf8CodeUnitCount..<prefix.utf8CodeUnitCount + idLength
-            let isOperation = path.count == id.upperBound + suffix.utf8CodeUnitCount
-            guard isOperation || path.count == id.upperBound, path.hasText(prefix, at: 0),
-                !isOperation || path.hasText(suffix, at: id.upperBound)
-            else { return nil }
-            return ExportID(utf8: UnsafeBufferPointer(rebasing: path[id]))
-                .map { Target(id: $0, isOperation: isOperation) }
-        }
+        let target = path.withUTF8 { isCreation ? creation($0) : status($0) }
+        // A request without content, or a create request.
+        guard let target, let fields = fields(), fields.haveContent == isCreation, !isCreation || isShort(fields)
+        else { return nil }
+        return (target, fields)
     }
 
-    /// The request of a head without a body; nil for one that is not answered here, and nothing has happened then.
+    private static func creation(_ path: UnsafeBufferPointer<UInt8>) -> Target? {
+        let exports: StaticString = "/exports"
+        return path.count == exports.utf8CodeUnitCount && path.hasText(exports, at: 0) ? .exports : nil
+    }
+
+    private static func status(_ path: UnsafeBufferPointer<UInt8>) -> Target? {
+        let (prefix, suffix, idLength): (StaticString, StaticString, Int) = ("/exports/", "/operation", 36)
+        let id = prefix.utf8CodeUnitCount..<prefix.utf8CodeUnitCount + idLength
+        let isOperation = path.count == id.upperBound + suffix.utf8CodeUnitCount
+        guard isOperation || path.count == id.upperBound, path.hasText(prefix, at: 0),
+            !isOperation || path.hasText(suffix, at: id.upperBound)
+        else { return nil }
+        return ExportID(utf8: UnsafeBufferPointer(rebasing: path[id]))
+            .map { isOperation ? .operation($0) : .export($0) }
+    }
+
+    /// The request for the state of an export; nil for one that is not answered here, and nothing has happened then.
     ///
     /// - Parameter peer: The other end of the connection. Called only where it is needed, because it is a system call.
     func request(
         _ head: HTTPRequestHead,
-        _ target: Target,
-        _ fields: StatusFields,
+        _ id: ExportID,
+        isOperation: Bool,
+        _ fields: KnownFields,
         from peer: @autoclosure () -> SocketAddress?
     ) -> StatusRequest? {
-        guard fields.bytes <= limits.maxHeaderBytes,
-            head.uri.utf8.count <= limits.maxTargetBytes,
-            let caller = authentication.callerAtOnce(authorization: fields.authorization),
-            caller.permissions.allow(.read), Self.acceptsJSON(fields.accept)
+        guard let caller = caller(head, fields), caller.permissions.allow(.read), Self.acceptsJSON(fields.accept)
         else { return nil }
         let isHead = head.method == .HEAD
         return StatusRequest(
-            id: target.id,
-            document: target.isOperation ? .operation : .export(base: base(head, fields, from: peer())),
+            id: id,
+            document: isOperation ? .operation : .export(base: base(head, fields, from: peer())),
             isHead: isHead,
             viewer: caller.viewer(token: nil, downloadToken: nil),
             ifNoneMatch: fields.ifNoneMatch,
@@ -87,11 +104,17 @@ struct DirectAnswers: Sendable {
                 requestID: Self.requestID(fields),
                 start: record.time.elapsed(),
                 method: isHead ? "HEAD" : "GET",
-                route: target.isOperation ? Self.operationRoute : Self.exportRoute,
+                route: isOperation ? Self.operationRoute : Self.exportRoute,
                 caller: caller.id,
-                export: target.id
+                export: id
             )
         )
+    }
+
+    /// The caller, where that is known at once and the head is within its limits.
+    func caller(_ head: HTTPRequestHead, _ fields: KnownFields) -> Caller? {
+        guard fields.bytes <= limits.maxHeaderBytes, head.uri.utf8.count <= limits.maxTargetBytes else { return nil }
+        return authentication.callerAtOnce(authorization: fields.authorization)
     }
 
     /// The export where it is in memory and the caller may see it.
@@ -141,11 +164,7 @@ struct DirectAnswers: Sendable {
         if let wait = request.wait {
             bytes.writeString("\(HTTPField.Name.preferenceApplied.rawName): \(Preference.applied(wait: wait))\r\n")
         }
-        bytes.writeStaticString("X-Request-Id: ")
-        bytes.writeString(request.entry.requestID)
-        bytes.writeStaticString("\r\nX-Content-Type-Options: nosniff\r\nDate: ")
-        bytes.writeString(date.value)
-        bytes.writeStaticString("\r\n\r\n")
+        endHead(request.entry.requestID, &bytes)
         if let body { bytes.writeImmutableBuffer(body) }
         return Answer(
             bytes: bytes,
@@ -153,6 +172,15 @@ struct DirectAnswers: Sendable {
             bodyBytes: body?.readableBytes ?? 0,
             entry: request.entry
         )
+    }
+
+    /// Writes the fields that every answer has, and the end of the head.
+    func endHead(_ requestID: String, _ bytes: inout ByteBuffer) {
+        bytes.writeStaticString("X-Request-Id: ")
+        bytes.writeString(requestID)
+        bytes.writeStaticString("\r\nX-Content-Type-Options: nosniff\r\nDate: ")
+        bytes.writeString(date.value)
+        bytes.writeStaticString("\r\n\r\n")
     }
 
     /// A request is being answered here.
@@ -169,9 +197,9 @@ struct DirectAnswers: Sendable {
     private static let exportRoute = "/exports/{id}"
     private static let operationRoute = "/exports/{id}/operation"
 
-    private func base(
+    func base(
         _ head: HTTPRequestHead,
-        _ fields: StatusFields,
+        _ fields: KnownFields,
         from peer: @autoclosure () -> SocketAddress?
     ) -> String? {
         // Converting the header fields takes long, so it is done only where it is needed.
@@ -183,12 +211,12 @@ struct DirectAnswers: Sendable {
         return publicAddress.base(of: forwarded, from: peer())
     }
 
-    private static func acceptsJSON(_ field: String?) -> Bool {
+    static func acceptsJSON(_ field: String?) -> Bool {
         guard let field, field != "*/*", field != MediaType.json.rawValue else { return true }
         return MediaType.json.isAccepted(by: field)
     }
 
-    private static func requestID(_ fields: StatusFields) -> String {
+    static func requestID(_ fields: KnownFields) -> String {
         if let id = fields.requestID.map({ String(FieldList.trimmed($0)) }), RequestID.isValid(id) { return id }
         var random = SystemRandom()
         return RequestID.make(using: &random)

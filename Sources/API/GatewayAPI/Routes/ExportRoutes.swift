@@ -5,6 +5,7 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import Memory
+import NIOCore
 
 /// `/exports` and what is below it.
 struct ExportRoutes: Sendable {
@@ -21,26 +22,42 @@ struct ExportRoutes: Sendable {
         try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
         let viewer = call.caller.viewer(token: try fields.upstreamAuthorization(), downloadToken: nil)
-        let body = try CreateBody(await bodies.bytes(of: call), providers: service.providers)
-        let provider = service.providers.first { $0.descriptor.id == body.provider }
+        let draft = try Self.draft(await bodies.bytes(of: call), key, call.caller, service.providers)
+        let creation = try await service.create(draft, for: viewer)
+        return Self.accepted(creation, call.links, ReadyAnswers(service: service)).response
+    }
+
+    /// The export that a body asks for.
+    static func draft(
+        _ bytes: [UInt8],
+        _ key: String?,
+        _ caller: Caller,
+        _ providers: [ConfiguredProvider]
+    ) throws(GatewayError) -> ExportDraft {
+        let body = try CreateBody(bytes, providers: providers)
+        let provider = providers.first { $0.descriptor.id == body.provider }
         let connection = try provider.map { provider throws(GatewayError) in
-            try call.caller.connection(body.connection, of: provider)
+            try caller.connection(body.connection, of: provider)
         }
-        let creation = try await service.create(
-            ExportDraft(
-                provider: body.provider,
-                connection: connection ?? body.connection,
-                name: body.name,
-                options: body.options,
-                idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) }
-            ),
-            for: viewer
+        return ExportDraft(
+            provider: body.provider,
+            connection: connection ?? body.connection,
+            name: body.name,
+            options: body.options,
+            idempotency: key.map { Idempotency(key: $0, fingerprint: body.fingerprint) }
         )
-        var response = answer(call, creation.export, status: .accepted)
-        response.headers[.location] = call.links.export(creation.export.id)
-        response.headers[.operationLocation] = call.links.operation(of: creation.export.id)
+    }
+
+    /// The answer about an export that was accepted, and its body.
+    static func accepted(_ creation: Creation, _ links: Links, _ answers: ReadyAnswers) -> (
+        response: Response, body: ByteBuffer
+    ) {
+        let export = creation.export
+        var (response, body) = answer(about: export, links, answers, status: .accepted)
+        response.headers[.location] = links.export(export.id)
+        response.headers[.operationLocation] = links.operation(of: export.id)
         if creation.isReplay { response.headers[.idempotencyReplayed] = "true" }
-        return response
+        return (response, body)
     }
 
     /// `listExports`
@@ -147,11 +164,19 @@ struct ExportRoutes: Sendable {
     }
 
     /// An export with the fields that every answer about one has.
-    func answer(_ call: Call, _ export: Export, status: HTTPResponse.Status = .ok) -> Response {
-        let text = ExportDocument(links: call.links).bytes(of: export)
-        var response = JSONAnswer.perCaller(text, status: status, entityTag: EntityTag(of: export).field)
-        let retryAfter = ReadyAnswers(service: service).retryAfter(export)
-        if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
-        return response
+    func answer(_ call: Call, _ export: Export) -> Response {
+        Self.answer(about: export, call.links, ReadyAnswers(service: service), status: .ok).response
+    }
+
+    private static func answer(
+        about export: Export,
+        _ links: Links,
+        _ answers: ReadyAnswers,
+        status: HTTPResponse.Status
+    ) -> (response: Response, body: ByteBuffer) {
+        let body = ByteBuffer(bytes: ExportDocument(links: links).bytes(of: export))
+        var response = JSONAnswer.perCaller(body, status: status, entityTag: EntityTag(of: export).field)
+        if let retryAfter = answers.retryAfter(export) { response.headers[.retryAfter] = String(retryAfter) }
+        return (response, body)
     }
 }

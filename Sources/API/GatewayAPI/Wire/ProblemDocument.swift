@@ -2,6 +2,8 @@ import Exports
 import HTTPTypes
 import Hummingbird
 import JSON
+import Logging
+import NIOCore
 
 /// The only place where an error becomes an answer: `application/problem+json` (RFC 9457).
 enum ProblemDocument {
@@ -47,6 +49,13 @@ enum ProblemDocument {
     /// - Parameters:
     ///   - path: The request's path, for `instance`; no query, it may hold anything.
     static func response(to error: GatewayError, path: String?, requestID: String) -> Response {
+        answer(to: error, path: path, requestID: requestID).response
+    }
+
+    /// The same, and its body.
+    static func answer(to error: GatewayError, path: String?, requestID: String) -> (
+        response: Response, body: ByteBuffer
+    ) {
         let status = status(of: error.code)
         var headers: HTTPFields = [.contentType: MediaType.problem.rawValue, .cacheControl: "no-store"]
         if let retryAfter = error.retryAfter { headers[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp) }
@@ -59,8 +68,8 @@ enum ProblemDocument {
         }
         if error.code == .unsupportedMediaType { headers[.acceptPost] = MediaType.json.rawValue }
         headers[.wwwAuthenticate] = error.challenge.map { ChallengeField.text(of: $0) }
-        let body = bytes(of: error, status: Int(status.code), path: path, requestID: requestID)
-        return Response(status: status, headers: headers, body: .init(byteBuffer: .init(bytes: body)))
+        let body = ByteBuffer(bytes: bytes(of: error, status: Int(status.code), path: path, requestID: requestID))
+        return (Response(status: status, headers: headers, body: .init(byteBuffer: body)), body)
     }
 
     /// The text of the document.
@@ -104,6 +113,24 @@ enum ProblemDocument {
                 "The gateway failed; its log has the reason under this request id.",
                 cause: error
             )
+        }
+    }
+
+    /// Logs faults of the gateway and of upstreams with their cause. A client's own mistakes are not logged.
+    static func report(_ problem: GatewayError, _ logger: Logger) {
+        guard status(of: problem.code).code >= 500 else { return }
+        var metadata: Logger.Metadata = ["code": .string(problem.code.rawValue)]
+        if let id = problem.upstream?.requestId { metadata["upstream_request_id"] = .string(id) }
+        switch problem.cause {
+        case let cause as ProviderError: metadata["cause"] = .string(cause.label)
+        // Only the type is logged: the description of a library's error may contain an address with a signature.
+        case .some(let cause): metadata["cause"] = .string(String(reflecting: type(of: cause)))
+        case nil: break
+        }
+        if problem.code == .internalError {
+            logger.error("request failed", metadata: metadata)
+        } else {
+            logger.notice("request failed", metadata: metadata)
         }
     }
 }

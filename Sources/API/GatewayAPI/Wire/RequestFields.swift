@@ -64,10 +64,15 @@ struct RequestFields: Sendable {
         return Secret(token)
     }
 
-    /// The key that makes a repeated create request safe: a structured-field string (RFC 8941, 3.3.3) without escapes,
-    /// or a bare token.
+    /// The key that makes a repeated create request safe. Throws as `idempotencyKey(in:)` does.
     func idempotencyKey() throws(GatewayError) -> String? {
         guard let value = try single(.idempotencyKey) else { return nil }
+        return try Self.idempotencyKey(in: value)
+    }
+
+    /// The key in the value of the field: a structured-field string (RFC 8941, 3.3.3) without escapes, or a bare token. Throws
+    /// `invalidParameter` for anything else.
+    static func idempotencyKey(in value: String) throws(GatewayError) -> String {
         let bytes = Array(value.utf8)
         if bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") {
             let key = bytes.dropFirst().dropLast()

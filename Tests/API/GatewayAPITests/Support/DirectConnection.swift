@@ -1,5 +1,6 @@
 import Exports
 import HTTPTypes
+import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -31,7 +32,9 @@ struct DirectConnection {
         export = gateway.service.put(status) { export in
             export.files = (0..<files).map { ExportFile(id: "\($0)", name: "a.csv") }
         }
-        let direct = try #require(gateway.api.responder.direct)
+        let direct = try #require(
+            gateway.api.responder.direct(Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        )
         table = gateway.api.responder.connections
         let table = table
         let slow = SlowReaderHandler(pace: ReaderPace(rate: 1, window: .seconds(10)), onCut: {})

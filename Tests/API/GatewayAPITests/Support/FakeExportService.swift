@@ -28,6 +28,8 @@ final class FakeExportService: ExportService {
         var decisions: [SubmissionDecision] = []
         /// What was opened, canceled or asked for again: everything that another caller must not bring about.
         var effects: [String] = []
+        /// Whether exports are created without a task, too.
+        var createsAtOnce = true
         var random = SystemRandomNumberGenerator()
     }
 
@@ -131,8 +133,24 @@ final class FakeExportService: ExportService {
     func isReady() async -> Bool { state.withLock { $0.isReady } }
 
     func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
-        try fail()
-        let result = state.withLock { state -> Result<Creation, GatewayError> in
+        try result(of: draft, for: viewer).get()
+    }
+
+    func create(
+        _ draft: ExportDraft,
+        for viewer: Viewer,
+        on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool {
+        guard state.withLock({ $0.createsAtOnce }), viewer.token == nil else { return false }
+        let outcome = result(of: draft, for: viewer)
+        run { then(outcome) }
+        return true
+    }
+
+    private func result(of draft: ExportDraft, for viewer: Viewer) -> Result<Creation, GatewayError> {
+        if let failure = state.withLock({ $0.failure }) { return .failure(failure) }
+        return state.withLock { state -> Result<Creation, GatewayError> in
             state.drafts.append(draft)
             state.creators.append(viewer)
             if let idempotency = draft.idempotency {
@@ -158,7 +176,6 @@ final class FakeExportService: ExportService {
             }
             return .success(Creation(export: export, isReplay: false))
         }
-        return try result.get()
     }
 
     func export(

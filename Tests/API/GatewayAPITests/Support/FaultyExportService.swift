@@ -2,7 +2,8 @@ import Exports
 
 /// A way in which a service may break its contract.
 enum ServiceFault: CaseIterable, Sendable {
-    case isNotReady, createsTwice, sharesKeys, showsOthers, listsAll, listsOldestFirst, ignoresLimit, ignoresFilter
+    case isNotReady, createsTwice, createsTwiceAtOnce, sharesKeys, showsOthers, listsAll, listsOldestFirst,
+        ignoresLimit, ignoresFilter
     case showsOldState, opensTooEarly, cancelsTheEnded, cancelsNothing, decidesTheKnown, losesDeliveries
     case mixesRequests
     case snapshotsForOthers, waitsForOthers, cancelsForOthers, decidesForOthers, opensForOthers, deliveriesForOthers
@@ -12,6 +13,7 @@ enum ServiceFault: CaseIterable, Sendable {
         switch self {
         case .isNotReady: "a service that works is ready"
         case .createsTwice: "the same key with the same body creates once"
+        case .createsTwiceAtOnce: "an export that is created without a task is like any other"
         case .sharesKeys: "each caller has its own keys"
         case .showsOthers, .snapshotsForOthers, .waitsForOthers, .cancelsForOthers, .decidesForOthers, .opensForOthers,
             .deliveriesForOthers:
@@ -51,6 +53,17 @@ struct FaultyExportService: ExportService {
         var draft = draft
         if fault == .createsTwice { draft.idempotency = nil }
         return try await fake.create(draft, for: self.viewer(viewer, for: .sharesKeys))
+    }
+
+    func create(
+        _ draft: ExportDraft,
+        for viewer: Viewer,
+        on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool {
+        var draft = draft
+        if fault == .createsTwiceAtOnce { draft.idempotency = nil }
+        return fake.create(draft, for: viewer, on: run, then: then)
     }
 
     func export(_ id: ExportID, for viewer: Viewer, refresh: Bool) async throws(GatewayError) -> Export {

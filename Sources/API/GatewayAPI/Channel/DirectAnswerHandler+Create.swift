@@ -1,0 +1,34 @@
+import Exports
+import NIOCore
+import NIOHTTP1
+
+/// Create requests, which wait until their exports are stored.
+extension DirectAnswerHandler {
+    /// Begins to create an export. False where the request is not answered here, and nothing has happened then.
+    func create(
+        _ head: HTTPRequestHead,
+        _ fields: KnownFields,
+        _ body: ByteBuffer,
+        _ context: ChannelHandlerContext
+    ) -> Bool {
+        guard let request = answers.creation(head, fields, body, from: context.remoteAddress) else { return false }
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let isBegun = answers.create(request, on: context.eventLoop) { outcome in
+            bound.value.handler.created(outcome, bound.value.context)
+        }
+        guard isBegun else { return false }
+        creation = request
+        began(context)
+        return true
+    }
+
+    /// The export is stored, or cannot be. The client is answered, unless it has left.
+    private func created(_ outcome: Result<Creation, GatewayError>, _ context: ChannelHandlerContext) {
+        guard let request = creation else { return }
+        creation = nil
+        idle.endedBeside(at: context.eventLoop.now)
+        send(answers.answer(request, with: outcome), context)
+        table.ended(context.channel)
+        goOn(context)
+    }
+}

@@ -1,0 +1,99 @@
+import CallerIdentity
+import Exports
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// A create request that is answered on the event loop.
+struct CreateRequest: Sendable {
+    var draft: ExportDraft
+    var viewer: Viewer
+    /// Makes the links in the answer.
+    var links: Links
+    var entry: RequestRecord.Entry
+}
+
+/// `POST /exports`.
+extension DirectAnswers {
+    /// The longest body of a create request that is read here: one that counts as a part of its head. The whole head is shorter, too,
+    /// so that nothing is charged to its caller.
+    private static let mostBytes = RequestBytes.allowance - 512
+
+    /// Whether a create request with these fields may be answered here, if its whole body comes with its head.
+    static func isShort(_ fields: KnownFields) -> Bool {
+        guard let length = fields.contentLength else { return false }
+        return length > 0 && length <= mostBytes && fields.bytes <= mostBytes
+    }
+
+    /// The create request; nil for one that is not answered here, and nothing has happened then. All that the responder refuses
+    /// is left to it.
+    func creation(
+        _ head: HTTPRequestHead,
+        _ fields: KnownFields,
+        _ body: ByteBuffer,
+        from peer: @autoclosure () -> SocketAddress?
+    ) -> CreateRequest? {
+        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields), caller.permissions.allow(.create),
+            Self.acceptsJSON(fields.accept), MediaType.isJSON(contentType: fields.contentType)
+        else { return nil }
+        let start = record.time.elapsed()
+        let draft: ExportDraft
+        do {
+            let key = try fields.idempotencyKey.map(RequestFields.idempotencyKey(in:))
+            draft = try ExportRoutes.draft(Array(body.readableBytesView), key, caller, answers.service.providers)
+        } catch {
+            return nil
+        }
+        return CreateRequest(
+            draft: draft,
+            viewer: caller.viewer(token: nil, downloadToken: nil),
+            links: Links(base: base(head, fields, from: peer()), path: ["exports"]),
+            entry: RequestRecord.Entry(
+                requestID: Self.requestID(fields),
+                start: start,
+                method: "POST",
+                route: "/exports",
+                caller: caller.id
+            )
+        )
+    }
+
+    /// Creates the export, and calls `then` on the event loop; see `ExportService.create`.
+    func create(
+        _ request: CreateRequest,
+        on loop: any EventLoop,
+        then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
+    ) -> Bool {
+        answers.service.create(request.draft, for: request.viewer, on: { loop.execute($0) }, then: then)
+    }
+
+    /// The answer to a create request.
+    func answer(_ request: CreateRequest, with outcome: Result<Creation, GatewayError>) -> Answer {
+        var entry = request.entry
+        let (response, body): (Response, ByteBuffer)
+        switch outcome {
+        case .success(let creation):
+            (response, body) = ExportRoutes.accepted(creation, request.links, answers)
+        case .failure(let problem):
+            entry.code = problem.code
+            var logger = logger
+            logger[metadataKey: "request_id"] = .string(entry.requestID)
+            ProblemDocument.report(problem, logger)
+            (response, body) = ProblemDocument.answer(to: problem, path: "/exports", requestID: entry.requestID)
+        }
+        let status = response.status
+        var bytes = ByteBufferAllocator().buffer(capacity: 1024 + body.readableBytes)
+        bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        for field in response.headers {
+            bytes.writeString(field.name.rawName)
+            bytes.writeStaticString(": ")
+            bytes.writeString(field.value)
+            bytes.writeStaticString("\r\n")
+        }
+        endHead(entry.requestID, &bytes)
+        bytes.writeImmutableBuffer(body)
+        return Answer(bytes: bytes, status: status, bodyBytes: body.readableBytes, entry: entry)
+    }
+}
