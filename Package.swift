@@ -315,8 +315,8 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics,
-                .inMemoryLogging, .logging,
+                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient,
+                .coreMetrics, .inMemoryLogging, .logging,
                 .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
         ),
@@ -379,7 +379,7 @@ let package = Package(
             ["Exports", "JSON", "ExportLedger", .grdb, .metrics, .metricsTestKit]
         ),
         tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
-        tests("Core", "ParallelGzip", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
+        tests("Core", "ParallelGzip", fixtures: true, ["ManualClock", "ParallelGzip", "CZlib", .nioCore]),
         tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "Engine",

@@ -87,7 +87,7 @@ import Testing
                 return (after: Int.random(in: 1..<size, using: &random), how: how)
             }
         let upstream = BreakingUpstream(old, manners, breaks: cuts, next: new)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let name = "\(kind) \(form) \(round)"
         tally.downloads += 1
 
@@ -158,7 +158,7 @@ import Testing
         _ request: DownloadRequest = DownloadRequest(method: .get),
         _ file: ExportFile = csv
     ) async throws -> (scene: Scene, bytes: [UInt8], error: (any Error)?) {
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let response = try await scene.respond(to: request, for: file, from: upstream)
         let (bytes, _, error) = try #require(await response.body?.collected())
         return (scene, bytes, error)
@@ -210,7 +210,7 @@ import Testing
         let file = ExportFile(id: "1", name: "a.csv", size: 100_000, sha256: digest)
         let script = ScriptedBytes([.bytes(bytes), .failure(ProviderError(.transient, "Reset."))])
         let again = ScriptedBytes(bytes, piece: 10_000)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: file) { _ in
             FileBody(head: .init(), bytes: script.notes.pulled == 0 ? script : again)
         }
@@ -236,7 +236,7 @@ import Testing
     ])
     func reopeningMayFail(error: ProviderError, attempts: Int) async throws {
         let script = ScriptedBytes([.bytes(rows(5000)), .failure(ProviderError(.transient, "Reset."))])
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let openings = Openings()
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: csv) {
             _ async throws(GatewayError) in
@@ -260,7 +260,7 @@ import Testing
 
     @Test func aSignInPageIsNotTheRest() async throws {
         let bytes = rows(50_000)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let openings = Openings()
         let script = ScriptedBytes([.bytes(Array(bytes.prefix(20_000))), .failure(ProviderError(.transient, "Reset."))])
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: csv) { _ in
@@ -281,7 +281,7 @@ import Testing
         let response = try await scene.get(csv, head: .init(contentLength: 9000), bytes: script)
         let body = try #require(response.body)
         let task = Task { try await body.write { _ in } }
-        await scene.time.sleepers(atLeast: 1)
+        await scene.time.pauses(atLeast: 1)
         task.cancel()
         let result = await task.result
         let failure = #expect(throws: DownloadFailure.self) { try result.get() }

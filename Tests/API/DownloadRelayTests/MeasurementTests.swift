@@ -134,7 +134,7 @@ import Testing
         let (time, relay, export) = (scene.time, scene.relay, scene.export)
         async let outcome = measure(rate: 1000, from: ScriptedBytes(Self.bytes, piece: 9999))
         while await scene.ledger.begun.isEmpty { await Task.yield() }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         let second = try await scene.get(csv, bytes: ScriptedBytes(Self.bytes, piece: 9999))
         #expect(relay.budget.isServing(export.id))
         time.advance(by: .seconds(60))
@@ -162,7 +162,7 @@ import Testing
         var waited = Duration.zero
         // 100 000 bytes at 10 000 in a second.
         while await scene.ledger.all.isEmpty {
-            if time.sleeperCount > 0, await !scene.ledger.begun.isEmpty {
+            if time.pauseCount > 0, await !scene.ledger.begun.isEmpty {
                 time.advance(by: .milliseconds(100))
                 waited += .milliseconds(100)
             }

@@ -89,13 +89,18 @@ struct Scene {
 
     /// - Parameters:
     ///   - settings: Without resumption, unless a test is about that.
-    ///   - clock: What the relay waits by, where it is not `time`.
-    init(settings: RelaySettings = .withoutResumption, clock: (any TimeSource)? = nil) {
-        time = ManualTime()
+    ///   - pauses: What becomes of the relay's pauses.
+    ///   - deadlines: What becomes of its time limits.
+    init(
+        settings: RelaySettings = .withoutResumption,
+        pauses: ManualTime.Waits = .endWhenAdvanced,
+        deadlines: ManualTime.Waits = .endWhenAdvanced
+    ) {
+        time = ManualTime(pauses: pauses, deadlines: deadlines)
         relay = DownloadRelay(
             settings: settings,
             memory: MemoryBudget(total: 1 << 30, metrics: metrics),
-            time: clock ?? time,
+            time: time,
             random: { 42 },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: metrics

@@ -183,7 +183,7 @@ import Testing
                     try await client.send(
                         "POST /exports HTTP/1.1\r\nhost: x\r\n\(Self.json)content-length: 100\r\n\r\n{"
                     )
-                    await time.sleepers(atLeast: 1)
+                    await time.deadlines(atLeast: 1)
                     time.advance(by: .seconds(15))
                     let answer = try await client.readAnswer()
                     #expect(answer.head.hasPrefix("HTTP/1.1 408 "))

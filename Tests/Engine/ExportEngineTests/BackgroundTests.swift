@@ -175,7 +175,7 @@ import Testing
         let id = try await tracked(first)
         let second = try first.restarted()
         try await second.running {
-            while second.time.sleeperCount < 2 { await Task.yield() }
+            while second.time.pauseCount < 2 { await Task.yield() }
             let known = try await second.engine.export(id, for: .owner(), refresh: true)
             #expect(known.observedAt == nil)
             #expect(first.provider.count(.observe) == 0)
@@ -229,7 +229,7 @@ import Testing
             _ = try await bench.until(id) { $0.isTracked }
             ledger.set { $0.beforeWrite = { await gate.pass() } }
             while ledger.writes < 1 {
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
+                if bench.time.pauseCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
             let export = try await bench.engine.cancel(id, for: .owner())
@@ -252,7 +252,7 @@ import Testing
         let second = try first.restarted()
         try await second.running {
             while ledger.reads < reads + 3 {
-                if second.time.sleeperCount >= 2 { second.time.advance(by: .seconds(1)) }
+                if second.time.pauseCount >= 2 { second.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
             let held = try await second.record(id)

@@ -176,7 +176,7 @@ struct Bench: Sendable {
         while true {
             let record = try await record(id)
             if condition(record) { return record }
-            if time.sleeperCount >= 2 { time.advance(by: step) }
+            if time.pauseCount >= 2 { time.advance(by: step) }
             await Task.yield()
         }
     }

@@ -16,7 +16,7 @@ import Testing
         let export = try await bench.engine.cancel(id, for: .owner())
         #expect(export.status == .canceled)
         #expect(export.cancellation == .confirmed)
-        try await bench.running { await bench.time.sleepers(atLeast: 1) }
+        try await bench.running { await bench.time.pauses(atLeast: 1) }
         #expect(bench.provider.count(.submit) == 0)
         #expect(try await bench.engine.cancel(id, for: .owner()) == export)
     }
@@ -53,7 +53,7 @@ import Testing
             let id = try await tracked(bench)
             async let export = bench.engine.cancel(id, for: .owner())
             await bench.provider.made(.cancel, atLeast: 1)
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            while bench.time.pauseCount < 2 { await Task.yield() }
             bench.time.advance(by: .seconds(10))
             let outcome = try await export
             #expect(outcome.cancellation == .requested)
@@ -93,7 +93,7 @@ import Testing
         }
         try await bench.running {
             let id = try await tracked(bench)
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            while bench.time.pauseCount < 2 { await Task.yield() }
             bench.time.advance(by: .seconds(5))
             await bench.provider.made(.observe, atLeast: 1)
             let canceled = try await bench.engine.cancel(id, for: .owner())
@@ -137,7 +137,7 @@ import Testing
             async let export = second.engine.cancel(id, for: .owner())
             _ = try await second.until(id) { $0.cancelWished }
             // The call waits for what comes of the wish.
-            while second.time.sleeperCount < 1 { await Task.yield() }
+            while second.time.pauseCount < 1 { await Task.yield() }
             gate.open()
             let outcome = try await export
             #expect(outcome.cancellation == .confirmed)

@@ -43,7 +43,7 @@ import Testing
             let id = try? await first.engine.create(draft, for: .owner()).export.id
             while !dying.isDead {
                 if let id, let record = try? await ledger.record(id), record.isSettled { break }
-                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
+                if first.time.pauseCount >= 2 { first.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
         }
@@ -141,7 +141,7 @@ import Testing
             let id = try? await first.engine.create(draft, for: .owner("t")).export.id
             while !dying.isDead {
                 if let id, let record = try? await ledger.record(id), record.isSettled { break }
-                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
+                if first.time.pauseCount >= 2 { first.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
         }

@@ -216,7 +216,7 @@ import Testing
             while true {
                 let page = try await bench.engine.exports(matching: done, for: .auditor(), before: nil, limit: 200)
                 if page.exports.count == 150 { break }
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
+                if bench.time.pauseCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
         }

@@ -125,7 +125,7 @@ import Testing
             for _ in 0..<3 { ids.append(try await bench.create()) }
             // By then polls are further apart than questions with `no-cache` may be.
             for id in ids { _ = try await bench.drive(id) { $0.progress.polls >= 5 } }
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            while bench.time.pauseCount < 2 { await Task.yield() }
             bench.time.advance(by: .seconds(6))
             let before = seen.withLock { $0.count }
             let first = ids[0]

@@ -65,7 +65,7 @@ import Testing
         let next = try bench.restarted()
         #expect(await next.engine.claimMeasurement(besides: [], lease: .seconds(600)) == nil)
         async let waiting: Void = next.engine.waitForMeasurement(besides: [])
-        await bench.time.sleepers(atLeast: 1)
+        await bench.time.pauses(atLeast: 1)
         bench.time.advance(by: .seconds(600))
         await waiting
         let claim = await next.engine.claimMeasurement(besides: [], lease: .seconds(600))
@@ -107,7 +107,7 @@ import Testing
             { await bench.engine.waitForMeasurement(besides: []) },
         ] as [@Sendable () async -> Void] {
             let task = Task { await work() }
-            await bench.time.sleepers(atLeast: 1)
+            await bench.time.pauses(atLeast: 1)
             bench.time.advance(by: .seconds(60))
             await task.value
         }

@@ -32,7 +32,7 @@ import Testing
 
     /// Runs a gateway until it has nothing to do but wait.
     private func start(_ bench: Bench) async throws {
-        try await bench.running { while bench.time.sleeperCount < 2 { await Task.yield() } }
+        try await bench.running { while bench.time.pauseCount < 2 { await Task.yield() } }
     }
 
     private func warnings() -> [String] {

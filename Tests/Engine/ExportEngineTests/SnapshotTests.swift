@@ -128,7 +128,7 @@ import Testing
                     try await bench.engine.export(id, for: .caller("alice"), changedFrom: 1, within: .seconds(60))
                 }
             }
-            await bench.time.sleepers(atLeast: 1000)
+            await bench.time.deadlines(atLeast: 1000)
             #expect(ledger.recordReads == 0)
             _ = try await bench.engine.cancel(id, for: .owner())
             for try await export in group { #expect(export.status == .canceled) }

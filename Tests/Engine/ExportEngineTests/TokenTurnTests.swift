@@ -49,7 +49,7 @@ import Testing
             let one = try await create(bench, by: "bob", 1, token: "b")
             for id in many + one { _ = try await bench.drive(id) { $0.isTracked } }
             while state.withLock({ $0.asked.values.reduce(0, +) }) < 40 {
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
+                if bench.time.pauseCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
         }
@@ -71,7 +71,7 @@ import Testing
             let ids = try await create(bench, by: "alice", 2, token: nil) + create(bench, by: "bob", 1, token: nil)
             for id in ids { _ = try await bench.drive(id) { $0.export.observedAt != nil } }
             while contexts.withLock({ $0.allSatisfy { $0.owners.count < 3 } }) {
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
+                if bench.time.pauseCount >= 2 { bench.time.advance(by: .seconds(1)) }
                 await Task.yield()
             }
         }

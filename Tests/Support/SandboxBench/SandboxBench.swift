@@ -51,7 +51,7 @@ public struct SandboxBench: Sendable {
         try outcome.get()
     }
 
-    /// A client with a fresh budget and breaker, on a clock that does not wait.
+    /// A client with a budget of its own. It does not pause, and its calls have no time limits.
     public func client(
         bearerHosts: [TokenScope: [HostRule]],
         openHosts: [HostRule] = [],
@@ -61,7 +61,7 @@ public struct SandboxBench: Sendable {
             settings: UpstreamClient.Settings(connection: "bench", bearerHosts: bearerHosts, openHosts: openHosts),
             transport: transport,
             tokens: tokens,
-            time: ImpatientTime(clock: clock),
+            time: clock.with(pauses: .endAtOnce, deadlines: .neverEnd),
             logger: Self.logger,
             metrics: NOOPMetricsHandler.instance
         )
@@ -79,20 +79,6 @@ public struct SandboxBench: Sendable {
     public var callersToken: any AccessTokenSource { CallersToken() }
 
     private static var logger: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }
-}
-
-/// Shows the time of a clock that stands still, and does not wait on it: pauses end at once, deadlines never come.
-private struct ImpatientTime: TimeSource {
-    let clock: ManualTime
-
-    func now() -> Timestamp { clock.now() }
-
-    func elapsed() -> Duration { clock.elapsed() }
-
-    func sleep(for duration: Duration) async throws {
-        // Deadlines are 30 s and more; pauses between attempts are short.
-        try await Task.sleep(for: duration < .seconds(30) ? .zero : .seconds(3600))
-    }
 }
 
 private struct ApplicationTokens: AccessTokenSource {

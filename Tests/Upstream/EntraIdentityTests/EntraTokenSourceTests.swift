@@ -172,8 +172,8 @@ extension EntraTokenSource {
             for index in 0..<3 {
                 await server.call(index).reply(200, body)
                 guard index < 2 else { break }
-                // The pause before the next call: a call itself may take 30 s.
-                await time.sleepers(atLeast: 1, dueWithin: .seconds(10))
+                // The pause before the next call.
+                await time.pauses(atLeast: 1)
                 time.advance(by: .seconds(10))
             }
             #expect(try await error.code == .transient)

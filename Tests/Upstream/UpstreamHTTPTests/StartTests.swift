@@ -1,5 +1,6 @@
 import Exports
 import JSON
+import ManualClock
 import NIOCore
 import NIOPosix
 import Synchronization

@@ -2,6 +2,7 @@ import CoreMetrics
 import Exports
 import InMemoryLogging
 import Logging
+import ManualClock
 import NIOCore
 import Synchronization
 import Testing
@@ -14,7 +15,8 @@ struct Upstream: Sendable {
     let server: RawServer
     let client: UpstreamClient
     let tokens: ScriptedTokens
-    let time: SkippingTime
+    /// Its pauses are skipped.
+    let time: ManualTime
     let logs: InMemoryLogHandler
 
     var url: UpstreamURL { get throws { try #require(UpstreamURL("http://127.0.0.1:\(server.port)")) } }
@@ -59,7 +61,7 @@ struct Upstream: Sendable {
         patience: Duration = .seconds(10),
         connectTimeout: Duration = .seconds(10),
         idleTimeout: Duration = .seconds(300),
-        realSleepsUpTo: Duration = .zero,
+        deadlines: ManualTime.Waits = .neverEnd,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
     ) async throws {
@@ -67,7 +69,7 @@ struct Upstream: Sendable {
         let transport = UpstreamTransport(connectTimeout: connectTimeout, idleTimeout: idleTimeout)
         let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
         let (tokens, time) = (
-            ScriptedTokens(tokens, actsForUsers: ofUsers), SkippingTime(realSleepsUpTo: realSleepsUpTo)
+            ScriptedTokens(tokens, actsForUsers: ofUsers), ManualTime(pauses: .moveTheClock, deadlines: deadlines)
         )
         var logs = InMemoryLogHandler()
         logs.logLevel = .trace
@@ -128,34 +130,6 @@ final class ScriptedTokens: AccessTokenSource {
                 : ProviderError(.unauthenticated, "The credential has expired.")
         }
         return AccessToken(Secret(token))
-    }
-}
-
-/// A clock whose short sleeps end at once and move it on. Those of 30 s and more, the deadlines, end by cancellation only.
-final class SkippingTime: TimeSource {
-    private static let start = Timestamp(milliseconds: 1_780_000_000_000)
-
-    private let state = Mutex((now: start, slept: [Duration]()))
-    private let realSleepsUpTo: Duration
-
-    /// Sleeps of at most `realSleepsUpTo` take their time.
-    init(realSleepsUpTo: Duration) { self.realSleepsUpTo = realSleepsUpTo }
-
-    /// The short sleeps so far.
-    var slept: [Duration] { state.withLock { $0.slept } }
-
-    func now() -> Timestamp { state.withLock { $0.now } }
-
-    func elapsed() -> Duration { now() - Self.start }
-
-    func sleep(for duration: Duration) async throws {
-        guard duration < .seconds(30) else { return try await Task.sleep(for: .seconds(3600)) }
-        guard duration > realSleepsUpTo else { return try await Task.sleep(for: duration) }
-        try Task.checkCancellation()
-        state.withLock { state in
-            state.now = state.now + duration
-            state.slept.append(duration)
-        }
     }
 }
 
