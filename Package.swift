@@ -295,9 +295,7 @@ let package = Package(
             path: "Support/SandboxBench",
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "SystemCrypto", "ProviderConformance",
-                "MicrosoftSandbox",
-                .coreMetrics,
-                .logging,
+                "MicrosoftSandbox", .coreMetrics, .logging,
             ]
         ),
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
@@ -316,8 +314,7 @@ let package = Package(
             "UpstreamHTTP",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient,
-                .coreMetrics, .inMemoryLogging, .logging,
-                .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
+                .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
@@ -326,9 +323,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP",
-                .coreMetrics,
-                .inMemoryLogging, .logging,
-                .nioCore, .nioPosix,
+                .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix,
             ]
         ),
         tests(
@@ -337,8 +332,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance",
-                "MicrosoftSandbox",
-                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
         tests(
@@ -347,9 +341,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance",
-                "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
         tests(
@@ -358,8 +350,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "SandboxBench", "ScriptedHost", .coreMetrics, .logging, .nioCore,
             ]
         ),
         tests(
@@ -367,8 +358,7 @@ let package = Package(
             "Intune",
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging,
+                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
             ]
         ),
         tests("Providers", "ProviderConformance", ["Exports", "ManualClock", "JSON", "ProviderConformance", .nioCore]),
@@ -386,8 +376,8 @@ let package = Package(
             "ExportEngine",
             [
                 "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
-                "ExportServiceConformance",
-                .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore, .serviceLifecycle,
+                "ExportServiceConformance", .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore,
+                .serviceLifecycle,
             ]
         ),
         tests(
@@ -395,8 +385,7 @@ let package = Package(
             "DownloadRelay",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
-                "ParallelGzip", "StoredZip",
-                "CZlib", .logging, .metricsTestKit, .nioCore,
+                "ParallelGzip", "StoredZip", "CZlib", .logging, .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
@@ -405,8 +394,7 @@ let package = Package(
             "CallerIdentity",
             [
                 "Exports", "ManualClock", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens",
-                .coreMetrics,
-                .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
+                .coreMetrics, .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
             ]
         ),
         tests(
@@ -414,10 +402,9 @@ let package = Package(
             "GatewayAPI",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
-                "Telemetry",
-                "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes, .hummingbird,
-                .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes,
-                .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes,
+                .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1,
+                .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(
@@ -425,8 +412,7 @@ let package = Package(
             "MicrosoftSandbox",
             [
                 "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging,
-                .nioCore, .nioHTTP1,
-                .nioPosix,
+                .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
@@ -434,11 +420,7 @@ let package = Package(
             "GatewayServer",
             [
                 "CallerIdentity", "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer",
-                "SystemCrypto",
-                "Telemetry",
-                "UpstreamHTTP",
-                .coreMetrics, .inMemoryLogging,
-                .logging, .yams,
+                "SystemCrypto", "Telemetry", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(
@@ -446,8 +428,7 @@ let package = Package(
             "EndToEnd",
             [
                 "Exports", "JSON", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "Telemetry",
-                "ParallelGzip",
-                .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
+                "ParallelGzip", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]
         ),
     ],
