@@ -299,22 +299,25 @@ let package = Package(
             ]
         ),
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
+        support("TestSupport", path: "Support/TestSupport", []),
+        support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
-        tests("Core", "JSON", ["JSON"]),
-        tests("Core", "Exports", ["Exports", "ManualClock", "JSON"]),
+        tests("Core", "JSON", ["JSON", "TestSupport"]),
+        tests("Core", "Exports", ["Exports", "ManualClock", "JSON", "TestSupport"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
-        tests("Core", "Memory", ["Memory", .metricsTestKit]),
-        tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", .coreMetrics]),
+        tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
+        tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", "TestSupport", .coreMetrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient,
-                .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
+                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
+                .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1,
+                .nioPosix,
             ]
         ),
         tests(
@@ -369,15 +372,20 @@ let package = Package(
             ["Exports", "JSON", "ExportLedger", .grdb, .metrics, .metricsTestKit]
         ),
         tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
-        tests("Core", "ParallelGzip", fixtures: true, ["ManualClock", "ParallelGzip", "CZlib", .nioCore]),
+        tests(
+            "Core",
+            "ParallelGzip",
+            fixtures: true,
+            ["ManualClock", "ParallelGzip", "CZlib", "TestSupport", "ZlibReference", .nioCore]
+        ),
         tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "Engine",
             "ExportEngine",
             [
                 "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
-                "ExportServiceConformance", .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore,
-                .serviceLifecycle,
+                "ExportServiceConformance", "TestSupport", .inMemoryLogging, .logging, .metrics, .metricsTestKit,
+                .nioCore, .serviceLifecycle,
             ]
         ),
         tests(
@@ -385,7 +393,7 @@ let package = Package(
             "DownloadRelay",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
-                "ParallelGzip", "StoredZip", "CZlib", .logging, .metricsTestKit, .nioCore,
+                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", .logging, .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
@@ -402,9 +410,9 @@ let package = Package(
             "GatewayAPI",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
-                "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes,
-                .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1,
-                .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
+                .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(

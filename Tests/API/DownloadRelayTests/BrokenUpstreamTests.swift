@@ -1,3 +1,5 @@
+import ZlibReference
+import TestSupport
 import Exports
 import ManualClock
 import NIOCore
@@ -28,7 +30,7 @@ import Testing
     }
 
     @Test func nothingIsEverStitched() async throws {
-        var random = FixedRandom(state: 20_261_121)
+        var random = SeededRandom(seed: 20_261_121)
         var tally = Tally()
         for round in 0..<10 {
             for kind in Kind.allCases {
@@ -52,7 +54,7 @@ import Testing
         _ kind: Kind,
         _ form: Form,
         _ round: Int,
-        _ random: inout FixedRandom,
+        _ random: inout SeededRandom,
         _ tally: inout Tally
     ) async throws {
         let size = Int.random(in: 60_000...300_000, using: &random)
@@ -147,7 +149,7 @@ import Testing
     }
 
     /// A file of the same length that differs somewhere.
-    private func changed(_ bytes: [UInt8], _ random: inout FixedRandom) -> [UInt8] {
+    private func changed(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var changed = bytes
         changed[Int.random(in: 0..<bytes.count, using: &random)] ^= 1
         return changed

@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import Memory
 import MetricsTestKit
@@ -11,7 +12,7 @@ import Testing
     private let metrics = TestMetrics()
 
     init() {
-        var random = FixedRandom(state: 5)
+        var random = SeededRandom(seed: 5)
         id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
     }
 

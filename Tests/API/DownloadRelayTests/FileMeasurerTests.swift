@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import JSON
 import Logging
@@ -31,7 +32,7 @@ import Testing
     }
 
     private func export(_ files: [ExportFile], _ number: Int = 0) -> Export {
-        var random = FixedRandom(state: UInt64(number) + 11)
+        var random = SeededRandom(seed: UInt64(number) + 11)
         var export = Export(
             id: ExportID(at: scene.time.now(), random: &random),
             provider: ProviderID("power-bi"),

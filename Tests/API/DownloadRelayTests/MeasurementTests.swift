@@ -1,3 +1,5 @@
+import ZlibReference
+import TestSupport
 import Exports
 import Logging
 import ManualClock
@@ -187,7 +189,7 @@ import Testing
     }
 
     @Test func halfTheMemoryIsLeftToCallers() throws {
-        var random = FixedRandom(state: 1)
+        var random = SeededRandom(seed: 1)
         let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
         let other = ExportID(at: Timestamp(milliseconds: 1), random: &random)
         let memory = MemoryBudget(total: 3200, metrics: TestMetrics())

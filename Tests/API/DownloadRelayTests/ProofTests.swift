@@ -1,3 +1,4 @@
+import ZlibReference
 import Exports
 import ManualClock
 import NIOCore

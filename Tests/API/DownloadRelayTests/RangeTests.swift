@@ -1,3 +1,4 @@
+import ZlibReference
 import Exports
 import SystemCrypto
 import Testing

@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import JSON
 import Logging
@@ -105,7 +106,7 @@ struct Scene {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: metrics
         )
-        var random = FixedRandom(state: 7)
+        var random = SeededRandom(seed: 7)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         export = Export(
             id: ExportID(at: now, random: &random),

@@ -1,3 +1,4 @@
+import TestSupport
 import CallerIdentity
 import Exports
 import Foundation
@@ -43,7 +44,7 @@ import Testing
             .live { one in
                 try await gateways[1]
                     .live { other in
-                        var draft = RequestDraft(random: SeededRandom(state: seed), exports: exports)
+                        var draft = RequestDraft(random: SeededRandom(seed: seed), exports: exports)
                         for _ in 0..<250 {
                             let batch = (0..<(1 + draft.below(4))).map { _ in draft.next() }
                             var answers: [[String]] = []
@@ -127,22 +128,6 @@ import Testing
         if line.lowercased().hasPrefix("date: ") { return "date" }
         return line.replacing(/(?i)(x-request-id: |"requestId":"|^)[0-9a-f]{16}($|")/) { "\($0.1)*\($0.2)" }
     }
-}
-
-/// Numbers by a seed: https://prng.di.unimi.it/splitmix64.c
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-    mutating func of<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
 }
 
 /// Requests for exports in every spelling, most of them with something that not everybody sends.

@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import JSON
 import Testing

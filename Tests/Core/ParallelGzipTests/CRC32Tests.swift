@@ -1,3 +1,4 @@
+import ZlibReference
 import CZlib
 import Testing
 

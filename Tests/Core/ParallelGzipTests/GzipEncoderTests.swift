@@ -1,3 +1,4 @@
+import ZlibReference
 import NIOCore
 import Synchronization
 import Testing

@@ -1,3 +1,4 @@
+import ZlibReference
 import ManualClock
 import NIOCore
 import Synchronization

@@ -1,3 +1,4 @@
+import ZlibReference
 import Foundation
 import NIOCore
 import Testing

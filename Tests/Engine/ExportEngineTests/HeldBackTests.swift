@@ -1,3 +1,4 @@
+import TestSupport
 import ExportLedger
 import Exports
 import ManualClock
@@ -137,7 +138,7 @@ import Testing
     }
 
     @Test func aRefreshDoesNotWaitForTheEndOfALongList() {
-        var generator = SplitMix(state: 3)
+        var generator = SeededRandom(seed: 3)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
         var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
@@ -155,7 +156,7 @@ import Testing
 
     @Test("fault C3: what becomes due while a list has no place in the budget goes into that list")
     func whatIsDueMeanwhileGoesIntoTheSameList() {
-        var generator = SplitMix(state: 4)
+        var generator = SeededRandom(seed: 4)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
         let starting = ExportID(at: now, random: &generator)
@@ -190,7 +191,7 @@ import Testing
 
     @Test("fault C8: who asks again and again for newer word does not take the export out of the list")
     func anEagerCallerLeavesTheExportInTheList() {
-        var generator = SplitMix(state: 5)
+        var generator = SeededRandom(seed: 5)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
         var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)

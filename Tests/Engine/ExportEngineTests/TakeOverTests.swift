@@ -1,3 +1,4 @@
+import TestSupport
 import ExportLedger
 import Exports
 import JSON
@@ -10,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct TakeOverTests {
     /// Exports of a former engine, which are tracked, and not due for an hour.
     private func leave(_ count: Int, in bench: Bench) async throws -> [ExportID] {
-        var generator = SplitMix(state: 11)
+        var generator = SeededRandom(seed: 11)
         var ids: [ExportID] = []
         for number in 0..<count {
             let now = bench.time.now() + .milliseconds(number)

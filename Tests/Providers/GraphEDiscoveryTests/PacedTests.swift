@@ -31,7 +31,8 @@ import Testing
 
     @Test("fault C3: a search for a job through several pages comes to its end")
     func reconcileOfSeveralPages() async throws {
-        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) { bench async throws in
+        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) {
+            bench async throws in
             let origin = bench.graph.origin
             bench.graph.script { request in
                 let number = Self.number(request)
@@ -141,7 +142,8 @@ import Testing
 
     @Test func whatWasSeenBeforeTheBudgetHeldTheRestBackIsKept() async throws {
         let references = (1...4).map { Workbench.reference("a\($0)") }
-        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) { bench async throws in
+        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) {
+            bench async throws in
             let origin = bench.graph.origin
             bench.graph.script { request in
                 let number = Self.number(request)

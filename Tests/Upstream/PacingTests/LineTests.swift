@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import Testing
 @testable import Pacing
@@ -71,7 +72,7 @@ private struct Players {
 
 @Suite struct LineTests {
     private func id(_ number: UInt64) -> ExportID {
-        var generator = Seeded(state: number)
+        var generator = SeededRandom(seed: number)
         return ExportID(at: start, random: &generator)
     }
 

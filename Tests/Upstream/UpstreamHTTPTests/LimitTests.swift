@@ -1,5 +1,6 @@
-import Exports
 import ManualClock
+import TestSupport
+import Exports
 import Testing
 import UpstreamHTTP
 

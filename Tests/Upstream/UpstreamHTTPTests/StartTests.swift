@@ -1,6 +1,7 @@
+import ManualClock
+import TestSupport
 import Exports
 import JSON
-import ManualClock
 import NIOCore
 import NIOPosix
 import Synchronization
