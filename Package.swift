@@ -301,6 +301,7 @@ let package = Package(
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         support("TestSupport", path: "Support/TestSupport", []),
         support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
+        support("TestLedger", path: "Support/TestLedger", ["ExportLedger", "TestSupport"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
@@ -369,9 +370,9 @@ let package = Package(
             "Engine",
             "ExportLedger",
             fixtures: true,
-            ["Exports", "JSON", "ExportLedger", .grdb, .metrics, .metricsTestKit]
+            ["Exports", "JSON", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics, .metricsTestKit]
         ),
-        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
+        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]),
         tests(
             "Core",
             "ParallelGzip",
@@ -384,8 +385,8 @@ let package = Package(
             "ExportEngine",
             [
                 "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
-                "ExportServiceConformance", "TestSupport", .inMemoryLogging, .logging, .metrics, .metricsTestKit,
-                .nioCore, .serviceLifecycle,
+                "ExportServiceConformance", "TestSupport", "TestLedger", .inMemoryLogging, .logging, .metrics,
+                .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
         tests(

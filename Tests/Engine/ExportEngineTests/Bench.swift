@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -9,7 +10,7 @@ import MetricsTestKit
 import SystemCrypto
 import Testing
 
-/// An engine on a ledger in memory, a scripted upstream, and a clock that the test moves.
+/// An engine on a ledger in a file, a scripted upstream, and a clock that the test moves.
 struct Bench: Sendable {
     let time: ManualTime
     let provider: ScriptedProvider
@@ -32,7 +33,7 @@ struct Bench: Sendable {
         declare(&descriptor.capabilities)
         try self.init(
             provider: ScriptedProvider(),
-            ledger: ledger ?? SQLiteLedger.inMemory(),
+            ledger: ledger ?? SQLiteLedger.temporary(),
             time: ManualTime(),
             settings: settings,
             descriptor: descriptor,

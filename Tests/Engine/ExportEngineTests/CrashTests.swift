@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -33,7 +34,7 @@ import Testing
         },
         _ declare: (inout ProviderCapabilities) -> Void
     ) async throws -> (LedgerRecord, ScriptedProvider) {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
         let first = try Bench(settings: Self.settings, ledger: dying, declare)
         first.provider.set { $0.onObserve = onObserve }
@@ -121,7 +122,7 @@ import Testing
     /// other way.
     @Test(arguments: Death.all + [7, 8].map { Death(writes: $0, keepsLast: false) })
     func jobOfAUserRunsOnce(death: Death) async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
         let first = try Bench(settings: Self.settings, ledger: dying, sealingKeys: .testing("a")) {
             $0.delegatedOnly = true

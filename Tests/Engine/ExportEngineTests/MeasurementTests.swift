@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -101,7 +102,7 @@ import Testing
 
     /// A ledger that fails is not asked again and again.
     @Test func aLedgerThatFailsIsLeftInPeaceForAMinute() async throws {
-        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         for work in [
             { _ = await bench.engine.claimMeasurement(besides: [], lease: .seconds(600)) },
             { await bench.engine.waitForMeasurement(besides: []) },

@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -120,7 +121,7 @@ import Testing
     }
 
     @Test func allOfManyAreSealedAgain() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let old = RefreshTokens(ledger: ledger, keys: try .testing("a"), logger: logger)
         var exports: [ExportID: Export] = [:]

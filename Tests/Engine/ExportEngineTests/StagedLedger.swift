@@ -1,3 +1,4 @@
+import TestLedger
 import ExportLedger
 import Exports
 import Synchronization
@@ -27,7 +28,7 @@ final class StagedLedger: ExportLedger {
     let ledger: SQLiteLedger
     let state = Mutex(State())
 
-    init() throws { ledger = try .inMemory() }
+    init() throws { ledger = try .temporary() }
 
     func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
     var reads: Int { state.withLock { $0.reads } }

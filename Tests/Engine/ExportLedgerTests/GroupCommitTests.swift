@@ -1,3 +1,5 @@
+import TestSupport
+import TestLedger
 import Dispatch
 import Exports
 import Foundation
@@ -15,14 +17,16 @@ import Testing
 
     /// A committer whose first group waits until `open` is called, so that what comes meanwhile is one group.
     private final class Gate: Sendable {
-        let queue: DatabaseQueue
+        let queue: DatabasePool
+        private let directory: TemporaryDirectory
         let committer: GroupCommitter
         let metrics = TestMetrics()
         let order = Mutex<[Int]>([])
         private let gate = DispatchSemaphore(value: 0)
 
         init(_ limits: GroupCommitter.Limits = GroupCommitter.Limits()) throws {
-            queue = try DatabaseQueue()
+            directory = try TemporaryDirectory()
+            queue = try DatabasePool(path: directory.file("committer.sqlite"))
             try queue.write {
                 try $0.execute(
                     sql: """
@@ -240,7 +244,7 @@ import Testing
     /// A ledger closes with its last reference, and cannot close on the queue that it writes on.
     @Test func aWriteMayHoldTheLastReferenceToTheLedger() async throws {
         for _ in 0..<100 {
-            let ledger = try SQLiteLedger.inMemory()
+            let ledger = try SQLiteLedger.temporary()
             let writes = (0..<20)
                 .map { _ in
                     Task { try await ledger.update(Fixture.id(), fence: nil) { _ in withExtendedLifetime(ledger) {} } }

@@ -1,3 +1,5 @@
+import TestSupport
+import TestLedger
 import Dispatch
 import Exports
 import GRDB
@@ -14,19 +16,27 @@ import Testing
         let transactions = Atomic(0)
         let told = Mutex<[ExportID: Result<LedgerRecord?, any Error>]>([:])
         private let gate = DispatchSemaphore(value: 0)
+        private static let readers = Configuration().maximumReaderCount
 
-        init(_ ledger: SQLiteLedger? = nil) throws { self.ledger = try ledger ?? .inMemory() }
+        init(_ ledger: SQLiteLedger? = nil) throws { self.ledger = try ledger ?? .temporary() }
 
-        func hold() async throws {
-            try await ledger.database.write { database in
-                database.trace { [self] event in
-                    if "\(event)".hasPrefix("BEGIN") { transactions.add(1, ordering: .relaxed) }
+        /// Takes all connections that read.
+        func hold() async {
+            let held = Events<Void>()
+            for _ in 0..<Self.readers {
+                ledger.database.asyncRead { [self] database in
+                    try? database.get()
+                        .trace { [self] event in
+                            if "\(event)".hasPrefix("BEGIN") { transactions.add(1, ordering: .relaxed) }
+                        }
+                    held.add(())
+                    gate.wait()
                 }
             }
-            ledger.database.asyncWriteWithoutTransaction { [gate] _ in gate.wait() }
+            await held.reach(Self.readers)
         }
 
-        func open() { gate.signal() }
+        func open() { for _ in 0..<Self.readers { gate.signal() } }
 
         func ask(_ id: ExportID) {
             ledger.record(id) { result in self.told.withLock { $0[id] = result } }
@@ -43,7 +53,7 @@ import Testing
         let records = (0..<200).map { Fixture.record(at: Fixture.epoch + .seconds($0)) }
         for record in records { _ = try await gate.ledger.insert(record) }
         let unknown = Fixture.id()
-        try await gate.hold()
+        await gate.hold()
         for record in records { gate.ask(record.export.id) }
         gate.ask(unknown)
         #expect(gate.told.withLock { $0.isEmpty })
@@ -67,7 +77,7 @@ import Testing
         try await gate.ledger.database.write {
             try $0.execute(sql: "UPDATE export SET status = 'bad' WHERE id = ?", arguments: [bad.description])
         }
-        try await gate.hold()
+        await gate.hold()
         for record in records { gate.ask(record.export.id) }
         gate.open()
         let answers = await gate.answers(3)

@@ -1,3 +1,4 @@
+import TestSupport
 import Exports
 import Foundation
 import GRDB
