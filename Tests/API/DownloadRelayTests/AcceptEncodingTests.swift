@@ -1,6 +1,6 @@
-import TestSupport
 import HTTPFields
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 

@@ -1,8 +1,8 @@
-import ZlibReference
 import Exports
 import NIOCore
 import ParallelGzip
 import Synchronization
+import ZlibReference
 
 @testable import DownloadRelay
 

@@ -1,10 +1,10 @@
-import ZlibReference
-import TestSupport
 import Exports
 import ManualClock
 import NIOCore
 import SystemCrypto
 import Testing
+import TestSupport
+import ZlibReference
 
 @testable import DownloadRelay
 

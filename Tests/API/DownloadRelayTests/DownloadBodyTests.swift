@@ -1,7 +1,7 @@
-import ZlibReference
 import Exports
 import NIOCore
 import Testing
+import ZlibReference
 
 @testable import DownloadRelay
 

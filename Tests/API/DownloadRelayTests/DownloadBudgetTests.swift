@@ -1,9 +1,9 @@
-import TestSupport
 import Exports
 import Memory
 import MetricsTestKit
 import ParallelGzip
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 

@@ -1,7 +1,7 @@
-import TestSupport
 import HTTPFields
 import Exports
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 

@@ -1,10 +1,10 @@
-import TestSupport
 import Exports
 import JSON
 import Logging
 import ManualClock
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -26,7 +26,7 @@ import Testing
         )
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await measurer.run() }
-            while !condition() { await Task.yield() }
+            await service.changes.wait { _ in condition() }
             group.cancelAll()
         }
     }
@@ -132,6 +132,8 @@ private final class FakeMeasurementService: MeasurementService {
     /// The budget has no place for so long.
     private let queuedFor: Duration?
     private let state: Mutex<State>
+    /// Happens after each change of what it shows.
+    let changes = Events<Void>()
 
     init(
         _ exports: [Export],
@@ -154,6 +156,7 @@ private final class FakeMeasurementService: MeasurementService {
 
     func endMeasurement(_ claim: MeasurementClaim, next: MeasurementClaim.Next?) async {
         state.withLock { $0.ended.append((claim, next)) }
+        changes.add(())
     }
 
     func openForMeasurement(
@@ -162,11 +165,15 @@ private final class FakeMeasurementService: MeasurementService {
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
         state.withLock { $0.opened.append(fileID) }
+        changes.add(())
         if let queuedFor { throw GatewayError(.queued, "No place.", retryAfter: queuedFor) }
         return FileBody(head: FileBody.Head(), bytes: ScriptedBytes(bytes))
     }
 
-    func record(_ delivery: Delivery) async { state.withLock { $0.rows.append(delivery) } }
+    func record(_ delivery: Delivery) async {
+        state.withLock { $0.rows.append(delivery) }
+        changes.add(())
+    }
 
     func waitForMeasurement(besides running: Set<ExportID>) async {
         try? await ManualTime().sleep(for: .seconds(1))

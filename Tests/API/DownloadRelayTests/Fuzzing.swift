@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Testing
+import TestSupport
 
 /// Feeds a check with values made from a seed, so that a run can be repeated.
 ///

@@ -1,9 +1,9 @@
-import ZlibReference
 import Exports
 import ManualClock
 import NIOCore
 import SystemCrypto
 import Testing
+import ZlibReference
 
 @testable import DownloadRelay
 

@@ -1,4 +1,3 @@
-import TestSupport
 import Exports
 import JSON
 import Logging
@@ -7,6 +6,7 @@ import Memory
 import MetricsTestKit
 import NIOCore
 import Synchronization
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -183,12 +183,15 @@ actor Deliveries {
     private(set) var all: [Delivery] = []
     /// Those that are under way.
     private(set) var begun: [Delivery] = []
+    /// The ids of all that began.
+    nonisolated let beginnings = Events<ExportID>()
 
     func record(_ delivery: Delivery) {
         // Whoever calls must not do so in a task that is cancelled: what writes a ledger would give up.
         precondition(!Task.isCancelled)
         if delivery.outcome == .underWay {
             begun.append(delivery)
+            beginnings.add(delivery.id)
         } else {
             // Each has begun, once, but for one that was refused because of what was found before its first byte.
             let beginnings = begun.filter { $0.id == delivery.id }.count

@@ -1,4 +1,3 @@
-import TestSupport
 import CallerIdentity
 import Exports
 import Foundation
@@ -9,6 +8,7 @@ import Synchronization
 import SystemCrypto
 import Telemetry
 import Testing
+import TestSupport
 
 @testable import GatewayAPI
 

@@ -1,6 +1,6 @@
-import TestSupport
 import MetricsTestKit
 import Testing
+import TestSupport
 
 @testable import Memory
 

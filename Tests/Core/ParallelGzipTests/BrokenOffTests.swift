@@ -1,6 +1,6 @@
-import ZlibReference
 import NIOCore
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 

@@ -1,6 +1,6 @@
-import ZlibReference
 import CZlib
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 

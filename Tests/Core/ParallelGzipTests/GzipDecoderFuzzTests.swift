@@ -1,8 +1,8 @@
-import ZlibReference
-import TestSupport
 import Foundation
 import NIOCore
 import Testing
+import TestSupport
+import ZlibReference
 
 @testable import ParallelGzip
 

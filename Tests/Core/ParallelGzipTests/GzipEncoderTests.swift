@@ -1,7 +1,7 @@
-import ZlibReference
 import NIOCore
 import Synchronization
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 

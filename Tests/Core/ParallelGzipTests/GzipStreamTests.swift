@@ -1,8 +1,8 @@
-import ZlibReference
 import ManualClock
 import NIOCore
 import Synchronization
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 

@@ -1,7 +1,7 @@
-import ZlibReference
 import Foundation
 import NIOCore
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 

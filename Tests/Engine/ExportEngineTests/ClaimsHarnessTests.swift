@@ -1,8 +1,8 @@
-import TestSupport
 import ExportLedger
 import Exports
 import Foundation
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 

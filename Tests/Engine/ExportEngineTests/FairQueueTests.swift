@@ -1,7 +1,7 @@
-import TestSupport
 import ExportLedger
 import Exports
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 

@@ -1,9 +1,9 @@
-import TestSupport
 import ExportLedger
 import Exports
 import ManualClock
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 
@@ -31,7 +31,7 @@ import Testing
             let took = bench.time.now() - begun
             #expect(took >= .seconds(7000) && took <= .seconds(7600), "\(took)")
         }
-        #expect(bench.provider.state.withLock { $0.left }.contains { if case .export = $0 { true } else { false } })
+        #expect(bench.provider.left.all.contains { if case .export = $0 { true } else { false } })
     }
 
     @Test("fault C2: the time in which the budget held an export back is no time of the upstream's")
@@ -126,7 +126,7 @@ import Testing
             for _ in 0..<3 { ids.append(try await bench.create()) }
             // By then polls are further apart than questions with `no-cache` may be.
             for id in ids { _ = try await bench.drive(id) { $0.progress.polls >= 5 } }
-            while bench.time.pauseCount < 2 { await Task.yield() }
+            await bench.idle()
             bench.time.advance(by: .seconds(6))
             let before = seen.withLock { $0.count }
             let first = ids[0]

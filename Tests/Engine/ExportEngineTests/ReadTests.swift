@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -37,7 +38,8 @@ import Testing
                 for _ in 0..<1000 {
                     group.addTask { try await bench.engine.export(id, for: .owner(), refresh: true) }
                 }
-                while worker.refresherCount(of: id) < 1000 { await Task.yield() }
+                // Each of them waits for the answer.
+                try await eventually { worker.refresherCount(of: id) == 1000 }
                 gate.open()
                 for try await export in group { #expect(export.percentComplete == 1) }
             }

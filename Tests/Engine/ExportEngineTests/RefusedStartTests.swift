@@ -1,9 +1,9 @@
-import TestSupport
 import ExportLedger
 import Exports
 import JSON
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 

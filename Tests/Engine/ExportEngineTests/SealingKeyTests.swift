@@ -33,7 +33,7 @@ import Testing
 
     /// Runs a gateway until it has nothing to do but wait.
     private func start(_ bench: Bench) async throws {
-        try await bench.running { while bench.time.pauseCount < 2 { await Task.yield() } }
+        try await bench.running { await bench.idle() }
     }
 
     private func warnings() -> [String] {

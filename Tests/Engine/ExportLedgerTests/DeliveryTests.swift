@@ -1,5 +1,5 @@
-import TestSupport
 import TestLedger
+import TestSupport
 @testable import ExportLedger
 import Exports
 import Foundation

@@ -1,10 +1,10 @@
-import TestSupport
 import Exports
 import Foundation
 import GRDB
 import JSON
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportLedger
 

@@ -1,10 +1,10 @@
-import TestSupport
-import TestLedger
 import Dispatch
 import Exports
 import GRDB
 import Synchronization
 import Testing
+import TestLedger
+import TestSupport
 
 @testable import ExportLedger
 
@@ -14,7 +14,7 @@ import Testing
     private final class Gate: Sendable {
         let ledger: SQLiteLedger
         let transactions = Atomic(0)
-        let told = Mutex<[ExportID: Result<LedgerRecord?, any Error>]>([:])
+        let told = Events<(id: ExportID, result: Result<LedgerRecord?, any Error>)>()
         private let gate = DispatchSemaphore(value: 0)
         private static let readers = Configuration().maximumReaderCount
 
@@ -39,12 +39,12 @@ import Testing
         func open() { for _ in 0..<Self.readers { gate.signal() } }
 
         func ask(_ id: ExportID) {
-            ledger.record(id) { result in self.told.withLock { $0[id] = result } }
+            ledger.record(id) { result in self.told.add((id, result)) }
         }
 
         func answers(_ count: Int) async -> [ExportID: Result<LedgerRecord?, any Error>] {
-            while told.withLock({ $0.count }) < count { await Task.yield() }
-            return told.withLock { $0 }
+            await told.reach(count)
+            return Dictionary(uniqueKeysWithValues: told.all.map { ($0.id, $0.result) })
         }
     }
 
@@ -56,7 +56,7 @@ import Testing
         await gate.hold()
         for record in records { gate.ask(record.export.id) }
         gate.ask(unknown)
-        #expect(gate.told.withLock { $0.isEmpty })
+        #expect(gate.told.all.isEmpty)
         gate.open()
         let answers = await gate.answers(201)
         for record in records { #expect(try answers[record.export.id]?.get() == record) }

@@ -1,8 +1,8 @@
-import TestSupport
 import Exports
 import Foundation
 import GRDB
 import Testing
+import TestSupport
 
 @testable import ExportLedger
 

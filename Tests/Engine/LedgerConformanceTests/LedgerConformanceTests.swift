@@ -1,8 +1,8 @@
-import TestLedger
 import Exports
 import Foundation
 import GRDB
 import Testing
+import TestLedger
 
 @testable import ExportLedger
 @testable import LedgerConformance

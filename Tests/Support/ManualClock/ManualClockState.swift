@@ -38,6 +38,8 @@ final class ManualClockState: Sendable {
         var lastID: UInt64 = 0
         var sleepers: [Sleeper] = []
         var watchers: [Watcher] = []
+        /// Fired whenever a pause begins.
+        var signals: [UInt64: Signal] = [:]
 
         mutating func nextID() -> UInt64 {
             lastID += 1
@@ -49,6 +51,16 @@ final class ManualClockState: Sendable {
 
     init(now: Timestamp) { state = Mutex(State(now: now)) }
 
+    func add(_ signal: Signal) -> UInt64 {
+        state.withLock { state in
+            let id = state.nextID()
+            state.signals[id] = signal
+            return id
+        }
+    }
+
+    func remove(_ signal: UInt64) { state.withLock { _ = $0.signals.removeValue(forKey: signal) } }
+
     func count(_ kind: Kind) -> Int { state.withLock { $0.sleepers.count { $0.kind == kind } } }
 
     /// Returns when the clock was advanced by `duration`, or throws when the task is cancelled; for nil only the latter.
@@ -56,21 +68,22 @@ final class ManualClockState: Sendable {
         let id = state.withLock { $0.nextID() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                let (immediate, watchers) = state.withLock {
-                    state -> (Result<Void, any Error>?, [CheckedContinuation<Void, Never>]) in
+                let (immediate, watchers, signals) = state.withLock {
+                    state -> (Result<Void, any Error>?, [CheckedContinuation<Void, Never>], [Signal]) in
                     // The task is marked as cancelled before `onCancel` runs. So a cancellation is noticed here, or `onCancel`
                     // finds the sleeper.
-                    if Task.isCancelled { return (.failure(CancellationError()), []) }
-                    if let duration, duration <= .zero { return (.success(()), []) }
+                    if Task.isCancelled { return (.failure(CancellationError()), [], []) }
+                    if let duration, duration <= .zero { return (.success(()), [], []) }
                     let due = duration.map { state.now + $0 }
                     state.sleepers.append(Sleeper(id: id, kind: kind, due: due, continuation: continuation))
                     let sleepers = state.sleepers
                     let ready = state.watchers.filter { $0.isMet(by: sleepers) }
                     state.watchers.removeAll { $0.isMet(by: sleepers) }
-                    return (nil, ready.map(\.continuation))
+                    return (nil, ready.map(\.continuation), kind == .pause ? Array(state.signals.values) : [])
                 }
                 if let immediate { continuation.resume(with: immediate) }
                 for watcher in watchers { watcher.resume() }
+                for signal in signals { signal.fire() }
             }
         } onCancel: {
             let sleeper = state.withLock { state in

@@ -78,6 +78,13 @@ public final class ManualTime: TimeSource {
     /// How many time limits run on this clock now.
     public var deadlineCount: Int { clock.count(.deadline) }
 
+    /// Fires `signal` whenever a task begins to pause on this clock, while `body` runs.
+    package func firing<Value: Sendable>(_ signal: Signal, _ body: () async throws -> Value) async rethrows -> Value {
+        let id = clock.add(signal)
+        defer { clock.remove(id) }
+        return try await body()
+    }
+
     /// Returns once at least `count` tasks pause on this clock, or when the task is cancelled. With `duration`, only pauses
     /// count that end within it from now on.
     public func pauses(atLeast count: Int, dueWithin duration: Duration? = nil) async {

@@ -1,5 +1,5 @@
-import TestSupport
 import Exports
+import TestSupport
 
 @testable import Pacing
 

@@ -3,6 +3,7 @@ import Exports
 import ManualClock
 import Pacing
 import Testing
+import TestSupport
 
 @Suite struct CallBudgetTests {
     private let time = ManualTime()
@@ -20,7 +21,7 @@ import Testing
         let budget = budget(1)
         budget.answered(try await budget.place(for: call(.caller)))
         let order = AsyncStream<CallPriority>.makeStream()
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for priority in [CallPriority.poll, .start, .caller] {
                 group.addTask {
                     guard let place = try? await budget.place(for: call(priority)) else { return }
@@ -30,7 +31,7 @@ import Testing
             }
             var served: [CallPriority] = []
             var iterator = order.stream.makeAsyncIterator()
-            while budget.usage.queueLength.values.reduce(0, +) < 3 { await Task.yield() }
+            try await eventually { budget.usage.queueLength.values.reduce(0, +) == 3 }
             while served.count < 3 {
                 await time.pauses(atLeast: 1, dueWithin: .milliseconds(10_100))
                 time.advance(by: .milliseconds(10_100))
@@ -48,7 +49,7 @@ import Testing
         let first = Task { try await budget.place(for: call(.caller)) }
         await time.pauses(atLeast: 1)
         let second = Task { try await budget.place(for: call(.caller)) }
-        while budget.usage.queueLength[.caller] != 2 { await Task.yield() }
+        try await eventually { budget.usage.queueLength[.caller] == 2 }
         first.cancel()
         await #expect(throws: CallBudget.Refusal.cancelled) { try await first.value }
         await time.pauses(atLeast: 1, dueWithin: .milliseconds(10_100))

@@ -1,6 +1,6 @@
-import TestSupport
 import Exports
 import Testing
+import TestSupport
 @testable import Pacing
 
 /// 200 exports of one case at five calls a minute, while callers download: what the engine does, against an upstream that counts

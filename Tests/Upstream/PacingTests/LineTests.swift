@@ -1,6 +1,6 @@
-import TestSupport
 import Exports
 import Testing
+import TestSupport
 @testable import Pacing
 
 /// Work that asks, waits, is sent back and comes again, as the engine does it; the upstream answers at once.

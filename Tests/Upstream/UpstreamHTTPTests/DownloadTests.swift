@@ -1,9 +1,9 @@
-import ManualClock
-import TestSupport
 import Exports
 import JSON
+import ManualClock
 import NIOCore
 import Testing
+import TestSupport
 import UpstreamHTTP
 
 @Suite struct DownloadTests {

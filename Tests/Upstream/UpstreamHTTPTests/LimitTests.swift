@@ -1,7 +1,7 @@
-import ManualClock
-import TestSupport
 import Exports
+import ManualClock
 import Testing
+import TestSupport
 import UpstreamHTTP
 
 @Suite(.timeLimit(.minutes(5))) struct LimitTests {

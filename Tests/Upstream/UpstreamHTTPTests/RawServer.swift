@@ -1,6 +1,6 @@
-import TestSupport
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// A loopback server that answers by a script, byte by byte: what no well-behaved HTTP server would send included.
 final class RawServer: Sendable {

@@ -1,9 +1,9 @@
-import TestSupport
 import Exports
 import JSON
 import NIOCore
 import ParallelGzip
 import Testing
+import TestSupport
 @testable import UpstreamHTTP
 
 private func answer(_ status: Int, _ headers: [(String, String)] = [], _ body: [UInt8]) -> UpstreamResponse {

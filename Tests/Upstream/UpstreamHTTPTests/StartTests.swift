@@ -1,11 +1,11 @@
-import ManualClock
-import TestSupport
 import Exports
 import JSON
+import ManualClock
 import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import UpstreamHTTP
 
