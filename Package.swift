@@ -288,7 +288,7 @@ let package = Package(
         support(
             "ScriptedHost",
             path: "Support/ScriptedHost",
-            ["Exports", "JSON", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix]
+            ["Exports", "JSON", "UpstreamHTTP", "TestSupport", .nioCore, .nioPosix]
         ),
         support(
             "SandboxBench",
@@ -317,8 +317,8 @@ let package = Package(
             "UpstreamHTTP",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
-                .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1,
-                .nioPosix,
+                "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
@@ -327,7 +327,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP",
-                .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioPosix,
+                "ScriptedHost", "TestSupport", .coreMetrics, .inMemoryLogging, .logging,
             ]
         ),
         tests(

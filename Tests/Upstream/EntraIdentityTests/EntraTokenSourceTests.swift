@@ -1,6 +1,7 @@
 import Exports
 import InMemoryLogging
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity
@@ -32,7 +33,7 @@ extension EntraTokenSource {
             let call = await server.call(0)
             #expect(call.target == "/contoso.example/oauth2/v2.0/token")
             #expect(
-                call.form == "grant_type=client_credentials&client_id=client-id"
+                call.body == "grant_type=client_credentials&client_id=client-id"
                     + "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default&client_secret=s3cret%20%26%2B"
             )
             call.grant("one")

@@ -3,6 +3,7 @@ import InMemoryLogging
 import JSON
 import Logging
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 

@@ -2,6 +2,7 @@ import Exports
 import JSON
 import ManualClock
 import NIOCore
+import ScriptedHost
 import Testing
 import TestSupport
 import UpstreamHTTP

@@ -3,6 +3,7 @@ import JSON
 import ManualClock
 import NIOCore
 import NIOPosix
+import ScriptedHost
 import Synchronization
 import Testing
 import TestSupport

@@ -4,6 +4,7 @@ import InMemoryLogging
 import Logging
 import ManualClock
 import NIOCore
+import ScriptedHost
 import Synchronization
 import Testing
 import UpstreamHTTP
