@@ -288,7 +288,7 @@ let package = Package(
         support(
             "ScriptedHost",
             path: "Support/ScriptedHost",
-            ["Exports", "JSON", "UpstreamHTTP", "TestSupport", .nioCore, .nioPosix]
+            ["Exports", "JSON", "UpstreamHTTP", "TestSupport", .nioCore, .nioPosix, .coreMetrics, .logging]
         ),
         support(
             "SandboxBench",
@@ -336,7 +336,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance",
-                "MicrosoftSandbox", "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -345,7 +345,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance",
-                "MicrosoftSandbox", "SandboxBench", "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -354,7 +354,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench", "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -362,7 +362,7 @@ let package = Package(
             "Intune",
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
+                "SandboxBench", "ScriptedHost",
             ]
         ),
         tests("Providers", "ProviderConformance", ["Exports", "ManualClock", "JSON", "ProviderConformance", .nioCore]),
@@ -420,7 +420,7 @@ let package = Package(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging,
+                "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", "SandboxBench", .asyncHTTPClient,
                 .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),

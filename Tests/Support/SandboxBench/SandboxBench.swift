@@ -1,5 +1,5 @@
 import CoreMetrics
-import Exports
+public import Exports
 import JSON
 import Logging
 public import ManualClock
@@ -11,45 +11,70 @@ public struct SandboxBench: Sendable {
     public let sandbox: MicrosoftSandbox
     /// The sandbox's clock.
     public let clock: ManualTime
+    public let addresses: SandboxAddresses
     public let api: UpstreamURL
     public let proxy: UpstreamURL
     public let blob: UpstreamURL
     private let transport: UpstreamTransport
 
     /// Runs `work` with a sandbox of its own.
-    public static func run(_ work: (SandboxBench) async throws -> Void) async throws {
-        let clock = ManualTime()
-        let sandbox = MicrosoftSandbox(time: clock, logger: Self.logger)
+    public static func run(
+        _ settings: SandboxSettings = SandboxSettings(),
+        _ work: (SandboxBench) async throws -> Void
+    ) async throws {
         let transport = UpstreamTransport()
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(
+                try await running(settings) { sandbox, clock, addresses in
+                    guard let api = UpstreamURL(addresses.api), let proxy = UpstreamURL(addresses.proxy),
+                        let blob = UpstreamURL(addresses.blob)
+                    else { throw ProviderError(.transient, "The sandbox does not listen.") }
+                    let bench = SandboxBench(
+                        sandbox: sandbox,
+                        clock: clock,
+                        addresses: addresses,
+                        api: api,
+                        proxy: proxy,
+                        blob: blob,
+                        transport: transport
+                    )
+                    try await work(bench)
+                }
+            )
+        } catch {
+            outcome = .failure(error)
+        }
+        try await transport.shutdown()
+        try outcome.get()
+    }
+
+    /// Runs `work` with a sandbox that listens, and nothing else.
+    public static func running(
+        _ settings: SandboxSettings = SandboxSettings(),
+        clock: ManualTime = ManualTime(),
+        _ work: (MicrosoftSandbox, ManualTime, SandboxAddresses) async throws -> Void
+    ) async throws {
+        let sandbox = MicrosoftSandbox(settings: settings, time: clock, logger: Self.logger)
         let outcome = await withTaskGroup(of: Void.self) { group -> Result<Void, any Error> in
             group.addTask {
-                // An address that cannot be bound shows as port 0 below.
+                // An address that cannot be bound is shown as port 0.
                 try? await sandbox.run()
             }
             let outcome: Result<Void, any Error>
             do {
-                let addresses = await sandbox.addresses()
-                guard let api = UpstreamURL(addresses.api), let proxy = UpstreamURL(addresses.proxy),
-                    let blob = UpstreamURL(addresses.blob)
-                else { throw ProviderError(.transient, "The sandbox does not listen.") }
-                let bench = SandboxBench(
-                    sandbox: sandbox,
-                    clock: clock,
-                    api: api,
-                    proxy: proxy,
-                    blob: blob,
-                    transport: transport
-                )
-                outcome = .success(try await work(bench))
+                outcome = .success(try await work(sandbox, clock, await sandbox.addresses()))
             } catch {
                 outcome = .failure(error)
             }
             group.cancelAll()
             return outcome
         }
-        try await transport.shutdown()
         try outcome.get()
     }
+
+    /// The sandbox's clock as its clients see it: they do not pause, and their calls have no time limits.
+    public var clientsTime: any TimeSource { clock.with(pauses: .endAtOnce, deadlines: .neverEnd) }
 
     /// A client with a budget of its own. It does not pause, and its calls have no time limits.
     public func client(
@@ -61,7 +86,7 @@ public struct SandboxBench: Sendable {
             settings: UpstreamClient.Settings(connection: "bench", bearerHosts: bearerHosts, openHosts: openHosts),
             transport: transport,
             tokens: tokens,
-            time: clock.with(pauses: .endAtOnce, deadlines: .neverEnd),
+            time: clientsTime,
             logger: Self.logger,
             metrics: NOOPMetricsHandler.instance
         )

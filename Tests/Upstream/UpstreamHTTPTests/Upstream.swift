@@ -144,17 +144,3 @@ func read(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async -> (bytes: [
     }
     return (read, nil)
 }
-
-/// The error that `call` throws; an issue when it throws none.
-func providerError(
-    at location: SourceLocation = #_sourceLocation,
-    _ call: () async throws -> some Any
-) async throws -> ProviderError {
-    do {
-        let answer = try await call()
-        Issue.record("no error, but \(answer)", sourceLocation: location)
-    } catch let error as ProviderError {
-        return error
-    }
-    throw ProviderError(.permanent, "nothing was thrown")
-}
