@@ -289,36 +289,37 @@ let package = Package(
         support(
             "ScriptedHost",
             path: "Support/ScriptedHost",
-            ["Exports", "JSON", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix]
+            ["Exports", "JSON", "UpstreamHTTP", "TestSupport", .nioCore, .nioPosix, .coreMetrics, .logging]
         ),
         support(
             "SandboxBench",
             path: "Support/SandboxBench",
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "SystemCrypto", "ProviderConformance",
-                "MicrosoftSandbox",
-                .coreMetrics,
-                .logging,
+                "MicrosoftSandbox", .coreMetrics, .logging,
             ]
         ),
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
+        support("TestSupport", path: "Support/TestSupport", []),
+        support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
+        support("TestLedger", path: "Support/TestLedger", ["ExportLedger", "TestSupport"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
 
-        tests("Core", "JSON", ["JSON"]),
-        tests("Core", "Exports", ["Exports", "ManualClock", "JSON"]),
+        tests("Core", "JSON", ["JSON", "TestSupport"]),
+        tests("Core", "Exports", ["Exports", "ManualClock", "JSON", "TestSupport"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
-        tests("Core", "Memory", ["Memory", .metricsTestKit]),
-        tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", .coreMetrics]),
+        tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
+        tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", "TestSupport", .coreMetrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", .asyncHTTPClient, .coreMetrics,
-                .inMemoryLogging, .logging,
-                .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix,
+                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
+                "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
@@ -327,9 +328,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "EntraIdentity", "SystemCrypto", "UpstreamHTTP",
-                .coreMetrics,
-                .inMemoryLogging, .logging,
-                .nioCore, .nioPosix,
+                "ScriptedHost", "TestSupport", .coreMetrics, .inMemoryLogging, .logging,
             ]
         ),
         tests(
@@ -338,8 +337,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "GraphEDiscovery", "ProviderConformance",
-                "MicrosoftSandbox",
-                "SandboxBench", "ScriptedHost", .coreMetrics, .logging,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -348,9 +346,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "VivaGoals", "ProviderConformance",
-                "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "MicrosoftSandbox", "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -359,8 +355,7 @@ let package = Package(
             fixtures: true,
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "PowerBI", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging, .nioCore,
+                "SandboxBench", "ScriptedHost",
             ]
         ),
         tests(
@@ -368,8 +363,7 @@ let package = Package(
             "Intune",
             [
                 "Exports", "ManualClock", "JSON", "UpstreamHTTP", "Intune", "ProviderConformance", "MicrosoftSandbox",
-                "SandboxBench",
-                "ScriptedHost", .coreMetrics, .logging,
+                "SandboxBench", "ScriptedHost",
             ]
         ),
         tests("Providers", "ProviderConformance", ["Exports", "ManualClock", "JSON", "ProviderConformance", .nioCore]),
@@ -377,18 +371,23 @@ let package = Package(
             "Engine",
             "ExportLedger",
             fixtures: true,
-            ["Exports", "JSON", "ExportLedger", .grdb, .metrics, .metricsTestKit]
+            ["Exports", "JSON", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics, .metricsTestKit]
         ),
-        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", .grdb]),
-        tests("Core", "ParallelGzip", fixtures: true, ["ParallelGzip", "CZlib", .nioCore]),
+        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]),
+        tests(
+            "Core",
+            "ParallelGzip",
+            fixtures: true,
+            ["ManualClock", "ParallelGzip", "CZlib", "TestSupport", "ZlibReference", .nioCore]
+        ),
         tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "Engine",
             "ExportEngine",
             [
                 "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
-                "ExportServiceConformance",
-                .inMemoryLogging, .logging, .metrics, .metricsTestKit, .nioCore, .serviceLifecycle,
+                "ExportServiceConformance", "TestSupport", "TestLedger", .inMemoryLogging, .logging, .metrics,
+                .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
         tests(
@@ -396,8 +395,7 @@ let package = Package(
             "DownloadRelay",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
-                "ParallelGzip", "StoredZip",
-                "CZlib", .logging, .metricsTestKit, .nioCore,
+                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", .logging, .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
@@ -406,8 +404,7 @@ let package = Package(
             "CallerIdentity",
             [
                 "Exports", "ManualClock", "JSON", "CallerIdentity", "SystemCrypto", "Telemetry", "TestTokens",
-                .coreMetrics,
-                .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
+                .coreMetrics, .httpTypes, .logging, .nioEmbedded, .serviceLifecycle,
             ]
         ),
         tests(
@@ -415,19 +412,17 @@ let package = Package(
             "GatewayAPI",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
-                "Telemetry",
-                "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", .httpTypes, .hummingbird,
-                .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes,
-                .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
+                .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(
             "Sandbox",
             "MicrosoftSandbox",
             [
-                "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", .asyncHTTPClient, .logging,
-                .nioCore, .nioHTTP1,
-                .nioPosix,
+                "Exports", "ManualClock", "JSON", "MicrosoftSandbox", "SystemCrypto", "SandboxBench", .asyncHTTPClient,
+                .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),
         tests(
@@ -435,11 +430,7 @@ let package = Package(
             "GatewayServer",
             [
                 "CallerIdentity", "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer",
-                "SystemCrypto",
-                "Telemetry",
-                "UpstreamHTTP",
-                .coreMetrics, .inMemoryLogging,
-                .logging, .yams,
+                "SystemCrypto", "Telemetry", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(
@@ -447,8 +438,7 @@ let package = Package(
             "EndToEnd",
             [
                 "Exports", "JSON", "GatewayServer", "MicrosoftSandbox", "ScriptedHost", "SystemCrypto", "Telemetry",
-                "ParallelGzip",
-                .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
+                "ParallelGzip", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]
         ),
     ],

@@ -28,7 +28,7 @@ struct FirstByteTimeout: Sendable {
             }
             group.addTask {
                 do {
-                    try await time.sleep(for: limit)
+                    try await time.deadline(after: limit)
                     return .timedOut
                 } catch {
                     return .clockStopped

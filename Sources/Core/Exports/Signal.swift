@@ -49,19 +49,30 @@ package final class Signal: Sendable {
         }
     }
 
-    /// Returns when the signal was fired, at `deadline`, or when the task is cancelled. The result is whether it was the
-    /// deadline.
+    /// A pause that ends early when the signal is fired or the task is cancelled. Nil for no end by time. The result is whether
+    /// it ended by time.
     @discardableResult
-    package func wait(until deadline: Timestamp?, of time: any TimeSource) async -> Bool {
-        guard let deadline else {
+    package func wait(until end: Timestamp?, of time: any TimeSource) async -> Bool {
+        guard let end else {
             await wait()
             return false
         }
+        return await wait { try await time.sleep(for: end - time.now()) }
+    }
+
+    /// Waits for the signal, but no longer than until `deadline`, or until the task is cancelled. The result is whether it was
+    /// the deadline.
+    package func wait(deadline: Timestamp, of time: any TimeSource) async -> Bool {
+        await wait { try await time.deadline(after: deadline - time.now()) }
+    }
+
+    /// Waits for the signal or for `timer`.
+    private func wait(or timer: @escaping @Sendable () async throws -> Void) async -> Bool {
         // Thousands of tasks may wait at a time, so each of them starts only one task more.
-        return await withTaskGroup(of: Bool.self) { group in
+        await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 do {
-                    try await time.sleep(for: deadline - time.now())
+                    try await timer()
                 } catch {
                     // Cancelled, because the signal was fired or the waiting task was cancelled.
                     return false

@@ -6,8 +6,15 @@ public protocol TimeSource: Sendable {
     /// A monotonic time, for durations: it advances evenly, and setting the wall clock does not change it.
     func elapsed() -> Duration
 
-    /// Returns after `duration`, or throws `CancellationError` as soon as the task is cancelled.
+    /// A pause, after which work goes on: returns after `duration`, or throws `CancellationError` as soon as the task is
+    /// cancelled.
     func sleep(for duration: Duration) async throws
+
+    /// The time limit of an operation that runs in another task: returns when `limit` has passed, or throws `CancellationError`
+    /// as soon as the task is cancelled, which it is when the operation has ended in time.
+    ///
+    /// Apart from `sleep(for:)`, so that a test can let every pause pass without the time limits beside it.
+    func deadline(after limit: Duration) async throws
 }
 
 /// The machine's own clock. Copies of one share its timer.
@@ -25,6 +32,10 @@ public struct SystemTime: TimeSource {
 
     public func sleep(for duration: Duration) async throws {
         try await timers.sleep(for: duration)
+    }
+
+    public func deadline(after limit: Duration) async throws {
+        try await timers.sleep(for: limit)
     }
 }
 

@@ -46,7 +46,7 @@ extension ExportEngine {
                     !Task.isCancelled, time.now() < deadline
                 {
                     // The wait ends once, also if the clock is set back in the meantime.
-                    isOver = await signal.wait(until: deadline, of: time)
+                    isOver = await signal.wait(deadline: deadline, of: time)
                     if let news = changes.latest(of: id)?.record.export, news.revision >= export.revision {
                         export = news
                     }
@@ -120,7 +120,7 @@ extension ExportEngine {
                         return record
                     }
                     // The wait ends once, also if the clock is set back in the meantime.
-                    isOver = await signal.wait(until: deadline, of: time)
+                    isOver = await signal.wait(deadline: deadline, of: time)
                     if let latest = changes.latest(of: id), latest.order > lastOrder {
                         (record, lastOrder) = (latest.record, latest.order)
                     } else {

@@ -4,16 +4,16 @@ public import Logging
 public import Metrics
 import Synchronization
 
-/// The ledger in one SQLite file (write-ahead log, every commit forced to the disk), or in memory.
+/// The ledger in one SQLite file (write-ahead log, every commit forced to the disk).
 public final class SQLiteLedger: Sendable {
-    let database: any DatabaseWriter
+    let database: DatabasePool
     let unreadable: UnreadableRows
     let progress = UnwrittenProgress()
     let records = RecordWriter()
     let reads: RecordReads
     private let committer: GroupCommitter
-    private let lock: LedgerLock?
-    private let files: LedgerFiles?
+    private let lock: LedgerLock
+    private let files: LedgerFiles
     private let identity: LedgerFiles.Identity?
     private let isClosed = Atomic(false)
 
@@ -85,25 +85,8 @@ public final class SQLiteLedger: Sendable {
         try? lock.mark(LedgerMarker(file: number, state: .closed))
     }
 
-    private init(inMemory configuration: Configuration) throws {
-        (lock, files, identity) = (nil, nil, nil)
-        unreadable = UnreadableRows(
-            logger: Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
-            metrics: NOOPMetricsHandler.instance
-        )
-        database = try DatabaseQueue(configuration: configuration)
-        try Self.migrate(database)
-        reads = RecordReads(database, adding: progress)
-        committer = GroupCommitter(database, participant: progress, metrics: NOOPMetricsHandler.instance)
-    }
-
-    /// A ledger in memory, which exists as long as the object. For tests.
-    public static func inMemory() throws -> SQLiteLedger {
-        try SQLiteLedger(inMemory: Configuration())
-    }
-
-    /// Where the file is; nil in memory.
-    var path: String? { files?.path }
+    /// Where the file is.
+    var path: String { files.path }
 
     /// Whether it was not closed yet.
     var isOpen: Bool { !isClosed.load(ordering: .acquiring) }
@@ -116,7 +99,7 @@ public final class SQLiteLedger: Sendable {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         committer.close()
         reads.close()
-        guard let lock, let identity, files?.identity == identity else {
+        guard let identity, files.identity == identity else {
             try? database.close()
             return
         }
@@ -126,7 +109,7 @@ public final class SQLiteLedger: Sendable {
         // not.
         try? lock.mark(LedgerMarker(file: identity.ledger, state: .closing))
         let isClosed = (try? closePool()) != nil
-        let isWhole = isClosed && files?.hasLog == false
+        let isWhole = isClosed && !files.hasLog
         try? lock.mark(LedgerMarker(file: identity.ledger, state: isWhole ? .closed : .open))
     }
 
@@ -143,16 +126,13 @@ public final class SQLiteLedger: Sendable {
     private func closePool() throws {
         // SQLite moves the log into the file when the last connection closes, if that is a writer. GRDB closes the writer first,
         // so the log is moved here.
-        if let pool = database as? DatabasePool {
-            _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
-            pool.releaseMemory()
-        }
+        _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        database.releaseMemory()
         try database.close()
     }
 
     /// Throws `LedgerError` when the files are not those that were opened any more: new writes would be lost when the process ends.
     func checkPlace() throws {
-        guard let files else { return }
         try Self.check(identity, of: files)
     }
 
@@ -214,7 +194,7 @@ public final class SQLiteLedger: Sendable {
         case .SQLITE_READONLY where isWriting:
             return LedgerError(.unwritable, detail, cause: error, impediment: .readOnly)
         case .SQLITE_IOERR where isWriting, .SQLITE_CANTOPEN where isWriting:
-            let isFull = files?.isDiskFull ?? false
+            let isFull = files.isDiskFull
             return LedgerError(.unwritable, detail, cause: error, impediment: isFull ? .diskFull : .writeFailed)
         default:
             return LedgerError(.unavailable, detail, cause: error)

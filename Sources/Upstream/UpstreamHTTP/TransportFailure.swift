@@ -117,7 +117,7 @@ func withDeadline<Value: Sendable>(
     try await withThrowingTaskGroup(of: Value?.self) { group in
         group.addTask { try await work() }
         group.addTask {
-            try await time.sleep(for: limit)
+            try await time.deadline(after: limit)
             return nil
         }
         defer { group.cancelAll() }

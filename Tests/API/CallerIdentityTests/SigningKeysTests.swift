@@ -55,7 +55,7 @@ import Testing
         let token = try TokenDraft.user().signed()
         try await withThrowingTaskGroup(of: Caller.self) { group in
             for _ in 0..<1000 { group.addTask { try await verifier.caller(token) } }
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             time.advance(by: .seconds(1))
             for try await caller in group { #expect(caller.kind == .user) }
         }
@@ -122,14 +122,14 @@ import Testing
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             time.advance(by: KeyRefreshing.interval)
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             // Nobody came yet who needs them.
             #expect(authority.calls == 0)
             _ = try await verifier.caller(token)
             time.advance(by: .seconds(86_399))
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             #expect(authority.keyFetches == 1)
             let (asked, isAsked) = AsyncStream.makeStream(of: Void.self)
             authority.state.withLock {
@@ -142,9 +142,9 @@ import Testing
             for await _ in asked.prefix(1) {}
             // While the authority is silent.
             _ = try await verifier.caller(token)
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             time.advance(by: .seconds(5))
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             #expect(authority.keyFetches == 2)
             // And at the end nobody waits for it either.
             time.advance(by: .seconds(86_400))

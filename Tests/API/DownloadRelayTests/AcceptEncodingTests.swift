@@ -1,5 +1,6 @@
 import HTTPFields
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -92,7 +93,7 @@ import Testing
     }
 
     @Test func anythingIsReadWithoutHarm() {
-        var random = FixedRandom(state: 42)
+        var random = SeededRandom(seed: 42)
         let parts = [
             "gzip", "x-gzip", "identity", "*", ";", "q", "=", "0", "1", ".", "5", ",", " ", "\t", "\"", "\\", "é",
         ]

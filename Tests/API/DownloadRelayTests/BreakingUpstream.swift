@@ -1,8 +1,8 @@
 import Exports
-import ManualClock
 import NIOCore
 import ParallelGzip
 import Synchronization
+import ZlibReference
 
 @testable import DownloadRelay
 
@@ -85,19 +85,5 @@ final class BreakingUpstream: Sendable {
         var script = ScriptedBytes(Array(answer.prefix(end.after)), piece: 7001)
         if end.how == .error { script.steps.append(.failure(ProviderError(.transient, "The connection was reset."))) }
         return FileBody(head: head, bytes: script)
-    }
-}
-
-/// A clock whose waits are over at once, but for those of a minute and more: they end with their task.
-struct HurriedTime: TimeSource {
-    private let calm = ManualTime()
-
-    func now() -> Timestamp { calm.now() }
-
-    func elapsed() -> Duration { calm.elapsed() }
-
-    func sleep(for duration: Duration) async throws {
-        try Task.checkCancellation()
-        if duration >= .seconds(60) { try await calm.sleep(for: duration) }
     }
 }

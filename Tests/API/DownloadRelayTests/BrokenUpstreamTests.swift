@@ -3,6 +3,8 @@ import ManualClock
 import NIOCore
 import SystemCrypto
 import Testing
+import TestSupport
+import ZlibReference
 
 @testable import DownloadRelay
 
@@ -28,7 +30,7 @@ import Testing
     }
 
     @Test func nothingIsEverStitched() async throws {
-        var random = FixedRandom(state: 20_261_121)
+        var random = SeededRandom(seed: 20_261_121)
         var tally = Tally()
         for round in 0..<10 {
             for kind in Kind.allCases {
@@ -52,7 +54,7 @@ import Testing
         _ kind: Kind,
         _ form: Form,
         _ round: Int,
-        _ random: inout FixedRandom,
+        _ random: inout SeededRandom,
         _ tally: inout Tally
     ) async throws {
         let size = Int.random(in: 60_000...300_000, using: &random)
@@ -87,7 +89,7 @@ import Testing
                 return (after: Int.random(in: 1..<size, using: &random), how: how)
             }
         let upstream = BreakingUpstream(old, manners, breaks: cuts, next: new)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let name = "\(kind) \(form) \(round)"
         tally.downloads += 1
 
@@ -147,7 +149,7 @@ import Testing
     }
 
     /// A file of the same length that differs somewhere.
-    private func changed(_ bytes: [UInt8], _ random: inout FixedRandom) -> [UInt8] {
+    private func changed(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var changed = bytes
         changed[Int.random(in: 0..<bytes.count, using: &random)] ^= 1
         return changed
@@ -158,7 +160,7 @@ import Testing
         _ request: DownloadRequest = DownloadRequest(method: .get),
         _ file: ExportFile = csv
     ) async throws -> (scene: Scene, bytes: [UInt8], error: (any Error)?) {
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let response = try await scene.respond(to: request, for: file, from: upstream)
         let (bytes, _, error) = try #require(await response.body?.collected())
         return (scene, bytes, error)
@@ -210,7 +212,7 @@ import Testing
         let file = ExportFile(id: "1", name: "a.csv", size: 100_000, sha256: digest)
         let script = ScriptedBytes([.bytes(bytes), .failure(ProviderError(.transient, "Reset."))])
         let again = ScriptedBytes(bytes, piece: 10_000)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: file) { _ in
             FileBody(head: .init(), bytes: script.notes.pulled == 0 ? script : again)
         }
@@ -236,7 +238,7 @@ import Testing
     ])
     func reopeningMayFail(error: ProviderError, attempts: Int) async throws {
         let script = ScriptedBytes([.bytes(rows(5000)), .failure(ProviderError(.transient, "Reset."))])
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let openings = Openings()
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: csv) {
             _ async throws(GatewayError) in
@@ -260,7 +262,7 @@ import Testing
 
     @Test func aSignInPageIsNotTheRest() async throws {
         let bytes = rows(50_000)
-        let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+        let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
         let openings = Openings()
         let script = ScriptedBytes([.bytes(Array(bytes.prefix(20_000))), .failure(ProviderError(.transient, "Reset."))])
         let response = try await scene.respond(to: DownloadRequest(method: .get), for: csv) { _ in
@@ -281,7 +283,7 @@ import Testing
         let response = try await scene.get(csv, head: .init(contentLength: 9000), bytes: script)
         let body = try #require(response.body)
         let task = Task { try await body.write { _ in } }
-        await scene.time.sleepers(atLeast: 1)
+        await scene.time.pauses(atLeast: 1)
         task.cancel()
         let result = await task.result
         let failure = #expect(throws: DownloadFailure.self) { try result.get() }

@@ -1,4 +1,5 @@
 import Exports
+import ManualClock
 import NIOCore
 import Synchronization
 import SystemCrypto
@@ -10,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct ClaimTests {
     private static let right = Array("a,b\n1,2\n3,45\n".utf8)
     private static let digest = Hexadecimal.encode(SHA256.hash(right))
-    private let scene = Scene(settings: RelaySettings(), clock: HurriedTime())
+    private let scene = Scene(settings: RelaySettings(), pauses: .endAtOnce, deadlines: .neverEnd)
 
     private func file(
         size: Int64?,

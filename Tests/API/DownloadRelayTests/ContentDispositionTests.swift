@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -65,7 +66,7 @@ import Testing
     }
 
     @Test func anyNameGivesAHarmlessField() {
-        var random = FixedRandom(state: 4711)
+        var random = SeededRandom(seed: 4711)
         let nasty: [Unicode.Scalar] = [
             "/", "\\", "\"", "'", ".", " ", "%", ";", "\r", "\n", "\0", "\u{7F}", "\u{85}", "\u{202E}", "\u{2066}",
             "\u{200D}", "\u{301}", "é", "日", "😀", "C", "O", "N", ":", "a", "\u{FFFE}", "\u{E000}", "\u{10FFFF}",

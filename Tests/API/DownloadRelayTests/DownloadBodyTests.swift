@@ -1,6 +1,7 @@
 import Exports
 import NIOCore
 import Testing
+import ZlibReference
 
 @testable import DownloadRelay
 

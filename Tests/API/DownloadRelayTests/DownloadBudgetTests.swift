@@ -3,6 +3,7 @@ import Memory
 import MetricsTestKit
 import ParallelGzip
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -11,7 +12,7 @@ import Testing
     private let metrics = TestMetrics()
 
     init() {
-        var random = FixedRandom(state: 5)
+        var random = SeededRandom(seed: 5)
         id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
     }
 

@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -131,7 +132,7 @@ import Testing
     }
 
     @Test func anythingIsReadWithoutHarm() {
-        var random = FixedRandom(state: 99)
+        var random = SeededRandom(seed: 99)
         let parts = ["\"", "W/", "a", ",", " ", "*", "\\", "é", "\t", "\"\(id).1\"", "W/\"\(id).1\"", ".v", "~4"]
         let base = "\(id).1.\(Self.digest.prefix(32))"
         for _ in 0..<20_000 {

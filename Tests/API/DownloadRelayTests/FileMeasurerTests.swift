@@ -4,6 +4,7 @@ import Logging
 import ManualClock
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -25,13 +26,13 @@ import Testing
         )
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await measurer.run() }
-            while !condition() { await Task.yield() }
+            await service.changes.wait { _ in condition() }
             group.cancelAll()
         }
     }
 
     private func export(_ files: [ExportFile], _ number: Int = 0) -> Export {
-        var random = FixedRandom(state: UInt64(number) + 11)
+        var random = SeededRandom(seed: UInt64(number) + 11)
         var export = Export(
             id: ExportID(at: scene.time.now(), random: &random),
             provider: ProviderID("power-bi"),
@@ -131,6 +132,8 @@ private final class FakeMeasurementService: MeasurementService {
     /// The budget has no place for so long.
     private let queuedFor: Duration?
     private let state: Mutex<State>
+    /// Happens after each change of what it shows.
+    let changes = Events<Void>()
 
     init(
         _ exports: [Export],
@@ -153,6 +156,7 @@ private final class FakeMeasurementService: MeasurementService {
 
     func endMeasurement(_ claim: MeasurementClaim, next: MeasurementClaim.Next?) async {
         state.withLock { $0.ended.append((claim, next)) }
+        changes.add(())
     }
 
     func openForMeasurement(
@@ -161,11 +165,15 @@ private final class FakeMeasurementService: MeasurementService {
         range: FileRange?
     ) async throws(GatewayError) -> FileBody {
         state.withLock { $0.opened.append(fileID) }
+        changes.add(())
         if let queuedFor { throw GatewayError(.queued, "No place.", retryAfter: queuedFor) }
         return FileBody(head: FileBody.Head(), bytes: ScriptedBytes(bytes))
     }
 
-    func record(_ delivery: Delivery) async { state.withLock { $0.rows.append(delivery) } }
+    func record(_ delivery: Delivery) async {
+        state.withLock { $0.rows.append(delivery) }
+        changes.add(())
+    }
 
     func waitForMeasurement(besides running: Set<ExportID>) async {
         try? await ManualTime().sleep(for: .seconds(1))

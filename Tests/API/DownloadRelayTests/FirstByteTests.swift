@@ -10,7 +10,7 @@ import Testing
         let scene = Scene(settings: RelaySettings(firstByteTimeout: .seconds(20)))
         let bytes = ScriptedBytes([.bytes([]), .silence])
         let answer = Task { try await scene.get(pst, bytes: bytes) }
-        await scene.time.sleepers(atLeast: 1)
+        await scene.time.deadlines(atLeast: 1)
         scene.time.advance(by: .seconds(20))
         let result = await answer.result
         let error = #expect(throws: GatewayError.self) { try result.get() }
@@ -33,7 +33,7 @@ import Testing
                 throw GatewayError(.internalError, "The wait was not cancelled.")
             }
         }
-        await scene.time.sleepers(atLeast: 1)
+        await scene.time.deadlines(atLeast: 1)
         scene.time.advance(by: .seconds(60))
         let result = await answer.result
         let error = #expect(throws: GatewayError.self) { try result.get() }
@@ -52,7 +52,7 @@ import Testing
         let scene = Scene()
         let bytes = ScriptedBytes([.silence])
         let task = Task { try await scene.get(pst, bytes: bytes) }
-        await scene.time.sleepers(atLeast: 1)
+        await scene.time.deadlines(atLeast: 1)
         task.cancel()
         let result = await task.result
         #expect(throws: GatewayError.self) { try result.get() }

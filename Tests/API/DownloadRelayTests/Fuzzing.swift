@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 /// Feeds a check with values made from a seed, so that a run can be repeated.
 ///
@@ -11,18 +12,18 @@ struct Fuzzing {
     /// Runs `check` on values that `make` draws. A check records its failures itself, naming the value.
     func run(
         _ name: String,
-        make: (inout Lots) -> String,
+        make: (inout SeededRandom) -> String,
         check: (String) -> Void
     ) {
         guard let minutes = ProcessInfo.processInfo.environment["FUZZ_MINUTES"].flatMap(Double.init) else {
-            var lots = Lots(seed: 20_260_101)
+            var lots = SeededRandom(seed: 20_260_101)
             for _ in 0..<executions { check(make(&lots)) }
             return
         }
         let seed = UInt64.random(in: .min ... .max)
         let start = ContinuousClock.now
         let end = start + .seconds(minutes * 60)
-        var lots = Lots(seed: seed)
+        var lots = SeededRandom(seed: seed)
         var count = 0
         while ContinuousClock.now < end {
             for _ in 0..<1000 { check(make(&lots)) }
@@ -33,22 +34,7 @@ struct Fuzzing {
     }
 }
 
-/// A generator (SplitMix64) that gives the same draws for the same seed.
-struct Lots: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func one<T>(of values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &self)] }
-
+extension SeededRandom {
     mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &self) == 0 }
 
     /// Up to `most` of `words`, one after the other, now and then one of them mutilated, or a scalar of any kind between.
@@ -59,7 +45,7 @@ struct Lots: RandomNumberGenerator {
                 scalars.append(anyScalar())
                 continue
             }
-            var word = Array(one(of: words).unicodeScalars)
+            var word = Array(of(words).unicodeScalars)
             if chance(10), !word.isEmpty {
                 let place = Int.random(in: 0..<word.count, using: &self)
                 switch Int.random(in: 0..<3, using: &self) {

@@ -7,6 +7,8 @@ import NIOCore
 import Synchronization
 import SystemCrypto
 import Testing
+import TestSupport
+import ZlibReference
 
 @testable import DownloadRelay
 
@@ -132,9 +134,10 @@ import Testing
 
         // One that begins in the middle of a measurement ends that.
         let (time, relay, export) = (scene.time, scene.relay, scene.export)
+        let begun = scene.ledger.beginnings.all.count
         async let outcome = measure(rate: 1000, from: ScriptedBytes(Self.bytes, piece: 9999))
-        while await scene.ledger.begun.isEmpty { await Task.yield() }
-        await time.sleepers(atLeast: 1)
+        await scene.ledger.beginnings.reach(begun + 1)
+        await time.pauses(atLeast: 1)
         let second = try await scene.get(csv, bytes: ScriptedBytes(Self.bytes, piece: 9999))
         #expect(relay.budget.isServing(export.id))
         time.advance(by: .seconds(60))
@@ -149,7 +152,7 @@ import Testing
         let scene = scene
         let task = Task { await measure(from: ScriptedBytes([.bytes(rows(5000)), .silence])) }
         // The first-byte timeout, and then the silence.
-        while await scene.ledger.begun.isEmpty { await Task.yield() }
+        await scene.ledger.beginnings.reach(1)
         task.cancel()
         #expect(await task.value == .cancelled)
         let row = try #require(await scene.ledger.all.first)
@@ -159,16 +162,16 @@ import Testing
     @Test func itsPaceIsBounded() async throws {
         let time = scene.time
         async let outcome = measure(rate: 10_000)
-        var waited = Duration.zero
         // 100 000 bytes at 10 000 in a second.
-        while await scene.ledger.all.isEmpty {
-            if time.sleeperCount > 0, await !scene.ledger.begun.isEmpty {
+        let advancing = Task {
+            while !Task.isCancelled {
+                await time.pauses(atLeast: 1)
                 time.advance(by: .milliseconds(100))
-                waited += .milliseconds(100)
             }
-            await Task.yield()
         }
         #expect(await outcome == .whole)
+        let waited = time.elapsed()
+        advancing.cancel()
         #expect(waited >= .seconds(9) && waited <= .seconds(11))
     }
 
@@ -187,7 +190,7 @@ import Testing
     }
 
     @Test func halfTheMemoryIsLeftToCallers() throws {
-        var random = FixedRandom(state: 1)
+        var random = SeededRandom(seed: 1)
         let id = ExportID(at: Timestamp(milliseconds: 0), random: &random)
         let other = ExportID(at: Timestamp(milliseconds: 1), random: &random)
         let memory = MemoryBudget(total: 3200, metrics: TestMetrics())

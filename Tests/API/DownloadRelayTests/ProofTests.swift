@@ -3,6 +3,7 @@ import ManualClock
 import NIOCore
 import SystemCrypto
 import Testing
+import ZlibReference
 
 @testable import DownloadRelay
 

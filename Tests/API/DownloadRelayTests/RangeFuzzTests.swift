@@ -1,5 +1,6 @@
 import Exports
 import Testing
+import TestSupport
 
 @testable import DownloadRelay
 

@@ -1,6 +1,7 @@
 import Exports
 import SystemCrypto
 import Testing
+import ZlibReference
 
 @testable import DownloadRelay
 

@@ -6,6 +6,7 @@ import Memory
 import MetricsTestKit
 import NIOCore
 import Synchronization
+import TestSupport
 
 @testable import DownloadRelay
 
@@ -89,18 +90,23 @@ struct Scene {
 
     /// - Parameters:
     ///   - settings: Without resumption, unless a test is about that.
-    ///   - clock: What the relay waits by, where it is not `time`.
-    init(settings: RelaySettings = .withoutResumption, clock: (any TimeSource)? = nil) {
-        time = ManualTime()
+    ///   - pauses: What becomes of the relay's pauses.
+    ///   - deadlines: What becomes of its time limits.
+    init(
+        settings: RelaySettings = .withoutResumption,
+        pauses: ManualTime.Waits = .endWhenAdvanced,
+        deadlines: ManualTime.Waits = .endWhenAdvanced
+    ) {
+        time = ManualTime(pauses: pauses, deadlines: deadlines)
         relay = DownloadRelay(
             settings: settings,
             memory: MemoryBudget(total: 1 << 30, metrics: metrics),
-            time: clock ?? time,
+            time: time,
             random: { 42 },
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             metrics: metrics
         )
-        var random = FixedRandom(state: 7)
+        var random = SeededRandom(seed: 7)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         export = Export(
             id: ExportID(at: now, random: &random),
@@ -177,12 +183,15 @@ actor Deliveries {
     private(set) var all: [Delivery] = []
     /// Those that are under way.
     private(set) var begun: [Delivery] = []
+    /// The ids of all that began.
+    nonisolated let beginnings = Events<ExportID>()
 
     func record(_ delivery: Delivery) {
         // Whoever calls must not do so in a task that is cancelled: what writes a ledger would give up.
         precondition(!Task.isCancelled)
         if delivery.outcome == .underWay {
             begun.append(delivery)
+            beginnings.add(delivery.id)
         } else {
             // Each has begun, once, but for one that was refused because of what was found before its first byte.
             let beginnings = begun.filter { $0.id == delivery.id }.count

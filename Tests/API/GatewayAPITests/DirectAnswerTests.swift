@@ -8,6 +8,7 @@ import Synchronization
 import SystemCrypto
 import Telemetry
 import Testing
+import TestSupport
 
 @testable import GatewayAPI
 
@@ -44,7 +45,7 @@ import Testing
             .live { one in
                 try await gateways[1]
                     .live { other in
-                        var draft = RequestDraft(random: SeededRandom(state: seed), exports: exports)
+                        var draft = RequestDraft(random: SeededRandom(seed: seed), exports: exports)
                         for server in [one, other] {
                             _ = try await server.connect {
                                 try await Self.answers(to: [RequestDraft.known], from: $0, [])

@@ -144,7 +144,7 @@ import Testing
         let gateway = TestGateway(time: time)
         let export = gateway.service.put()
         async let answer = gateway.call(.get, "/exports/\(export.id)", headers: [.prefer: "respond-async, wait=600; x"])
-        await time.sleepers(atLeast: 1)
+        await time.deadlines(atLeast: 1)
         gateway.service.change(export.id) { $0.status = .succeeded }
         let changed = try await answer
         #expect(changed.status == 200)
@@ -177,7 +177,7 @@ import Testing
             "/exports/\(export.id)",
             headers: [.prefer: "wait=5", .ifNoneMatch: tag]
         )
-        await time.sleepers(atLeast: 1)
+        await time.deadlines(atLeast: 1)
         time.advance(by: .seconds(5))
         #expect(try await answer.status == 304)
     }

@@ -3,6 +3,7 @@ import Memory
 import NIOCore
 import Telemetry
 import Testing
+import TestSupport
 
 @testable import GatewayAPI
 
@@ -73,7 +74,7 @@ import Testing
                 #expect(tooMuch.head.hasPrefix("HTTP/1.1 429 ") && tooMuch.body.contains("too-many-requests"))
                 #expect(tooMuch.head.lowercased().contains("\r\nretry-after: 1"))
                 // Given back behind the answer.
-                while gateway.memory.reserved(.head) > share { await Task.yield() }
+                try await eventually { gateway.memory.reserved(.head) <= share }
                 let others = try gateway.memory.reserve(share, .head)
                 mine.release()
                 let rest = try gateway.memory.reserve(share, .head)

@@ -217,9 +217,9 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             func reload() async {
-                await time.sleepers(atLeast: 1)
+                await time.pauses(atLeast: 1)
                 time.advance(by: TLSReloading.interval)
-                await time.sleepers(atLeast: 1)
+                await time.pauses(atLeast: 1)
             }
             await reload()
             #expect(!registry.text().contains("tls_reloads_total"))

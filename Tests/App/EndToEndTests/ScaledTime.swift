@@ -17,4 +17,6 @@ struct ScaledTime: TimeSource {
     func elapsed() -> Duration { (real.elapsed() - begun.elapsed) * speed }
 
     func sleep(for duration: Duration) async throws { try await real.sleep(for: duration / speed) }
+
+    func deadline(after limit: Duration) async throws { try await real.deadline(after: limit / speed) }
 }

@@ -1,6 +1,7 @@
 import Exports
 import JSON
 import Testing
+import TestSupport
 
 @Suite struct DownloadReadinessTests {
     private static let now = Timestamp(milliseconds: 1_780_000_000_000)

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import Testing
+import TestSupport
 
 @Suite struct ExportIDTests {
     @Test func hasTheLayoutOfVersion7() throws {

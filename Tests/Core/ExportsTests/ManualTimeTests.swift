@@ -21,10 +21,10 @@ import Testing
                     return seconds
                 }
             }
-            await time.sleepers(atLeast: 3)
+            await time.pauses(atLeast: 3)
             time.advance(by: .milliseconds(9999))
             // Nobody was due: all three still sleep.
-            await time.sleepers(atLeast: 3)
+            await time.pauses(atLeast: 3)
             for expected in [10, 20, 30] {
                 time.advance(by: .seconds(10))
                 let next = try await group.next()
@@ -42,9 +42,9 @@ import Testing
                 try await time.sleep(for: .seconds(30))
                 return 30
             }
-            await time.sleepers(atLeast: 1)
+            await time.pauses(atLeast: 1)
             group.addTask {
-                await time.sleepers(atLeast: 1, dueWithin: .seconds(10))
+                await time.pauses(atLeast: 1, dueWithin: .seconds(10))
                 return 0
             }
             group.addTask {
@@ -56,7 +56,7 @@ import Testing
             time.advance(by: .seconds(10))
             let second = try await group.next()
             #expect(second == 10)
-            await time.sleepers(atLeast: 1, dueWithin: .seconds(20))
+            await time.pauses(atLeast: 1, dueWithin: .seconds(20))
             time.advance(by: .seconds(20))
             let third = try await group.next()
             #expect(third == 30)
@@ -72,7 +72,7 @@ import Testing
     @Test func cancellationWakesAtOnce() async {
         let time = ManualTime()
         let sleeper = Task { try await time.sleep(for: .seconds(3600)) }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         sleeper.cancel()
         await #expect(throws: CancellationError.self) { try await sleeper.value }
     }
@@ -85,5 +85,49 @@ import Testing
             try await time.sleep(for: duration)
         }
         await #expect(throws: CancellationError.self) { try await sleeper.value }
+    }
+
+    @Test func pausesAndTimeLimitsAreCountedApart() async throws {
+        let time = ManualTime()
+        let pause = Task { try await time.sleep(for: .seconds(10)) }
+        await time.pauses(atLeast: 1)
+        #expect(time.deadlineCount == 0)
+        let limit = Task { try await time.deadline(after: .seconds(20)) }
+        await time.deadlines(atLeast: 1)
+        #expect(time.pauseCount == 1)
+        time.advance(by: .seconds(10))
+        try await pause.value
+        #expect(time.pauseCount == 0 && time.deadlineCount == 1)
+        time.advance(by: .seconds(10))
+        try await limit.value
+    }
+
+    @Test func pausesCanBeSkippedWithoutTheTimeLimits() async throws {
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
+        let limit = Task { try await time.deadline(after: .seconds(1)) }
+        await time.deadlines(atLeast: 1)
+        try await time.sleep(for: .seconds(5))
+        try await time.sleep(for: .seconds(7))
+        #expect(time.elapsed() == .seconds(12) && time.skipped == [.seconds(5), .seconds(7)])
+        #expect(time.deadlineCount == 1)
+        limit.cancel()
+        await #expect(throws: CancellationError.self) { try await limit.value }
+        #expect(time.deadlineCount == 0)
+    }
+
+    @Test func anotherPartOfATestMayWaitDifferently() async throws {
+        let time = ManualTime()
+        let impatient = time.with(pauses: .endAtOnce, deadlines: .neverEnd)
+        try await impatient.sleep(for: .seconds(3600))
+        #expect(time.elapsed() == .zero)
+        time.advance(by: .seconds(2))
+        #expect(impatient.elapsed() == .seconds(2) && impatient.now() == time.now())
+    }
+
+    @Test func whoWaitsForSleepersCanBeCancelled() async {
+        let time = ManualTime()
+        let watcher = Task { await time.pauses(atLeast: 1) }
+        watcher.cancel()
+        await watcher.value
     }
 }

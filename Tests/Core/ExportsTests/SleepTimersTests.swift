@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 @testable import Exports
 
@@ -59,10 +60,10 @@ import Testing
         #expect(timers.count == 0)
     }
 
-    @Test func aCancelledSleepEndsAtOnceAndLeavesNothing() async {
+    @Test func aCancelledSleepEndsAtOnceAndLeavesNothing() async throws {
         let timers = SleepTimers()
         let sleeper = Task { try await timers.sleep(for: .seconds(86_400 * 365)) }
-        while timers.count == 0 { await Task.yield() }
+        try await eventually { timers.count == 1 }
         sleeper.cancel()
         await #expect(throws: CancellationError.self) { try await sleeper.value }
         #expect(timers.count == 0)
@@ -82,7 +83,7 @@ import Testing
     @Test func aShorterSleepIsNotDelayedByALongerOne() async throws {
         let timers = SleepTimers()
         let longer = Task { try await timers.sleep(for: .seconds(86_400)) }
-        while timers.count == 0 { await Task.yield() }
+        try await eventually { timers.count == 1 }
         try await timers.sleep(for: .milliseconds(5))
         #expect(timers.count == 1)
         longer.cancel()

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import Testing
+import TestSupport
 
 @Suite struct TimestampTests {
     @Test(

@@ -1,6 +1,7 @@
 import Exports
 import JSON
 import Testing
+import TestSupport
 
 @Suite struct ViewerTests {
     private func export(by caller: String) -> Export {

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+import TestSupport
 
 @Suite struct LenientJSONTests {
     private func parse(_ text: String) -> JSONValue? { try? JSONParser.parse(text, .lenient) }

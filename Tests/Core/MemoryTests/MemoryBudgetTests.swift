@@ -1,5 +1,6 @@
 import MetricsTestKit
 import Testing
+import TestSupport
 
 @testable import Memory
 
@@ -163,7 +164,7 @@ import Testing
 
     /// Whatever happens in whatever order: the sum is that of what is held, and never beyond the total.
     @Test(arguments: 0..<20) func theSumIsThatOfWhatIsHeld(seed: UInt64) {
-        var random = Generator(state: seed &* 0x9E37_79B9_7F4A_7C15 | 1)
+        var random = SeededRandom(seed: seed)
         let total = 10_000
         var account = MemoryAccount(total: total)
         var held: [(bytes: Int, kind: MemoryKind, caller: String?)] = []
@@ -186,17 +187,6 @@ import Testing
                 #expect(held.reduce(0) { $1.kind == kind && $1.caller == "a" ? $0 + $1.bytes : $0 } <= limit)
             }
             #expect(held.reduce(0) { $0 + $1.bytes } <= total)
-        }
-    }
-
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return state
         }
     }
 }

@@ -1,6 +1,8 @@
+import ManualClock
 import NIOCore
 import Synchronization
 import Testing
+import ZlibReference
 
 @testable import ParallelGzip
 
@@ -32,8 +34,8 @@ import Testing
     }
 
     @Test func aPauseSendsWhatIsThere() async throws {
-        let ticks = Ticks()
-        let encoder = GzipEncoder(level: .fast, pool: pool) { _ in try await ticks.sleep() }
+        let time = ManualTime()
+        let encoder = GzipEncoder(level: .fast, pool: pool) { try await time.sleep(for: $0) }
         let (input, more) = AsyncStream.makeStream(of: ByteBuffer.self)
         let (output, sent) = AsyncStream.makeStream(of: ByteBuffer.self)
         async let encoding: Void = {
@@ -49,11 +51,15 @@ import Testing
         var pieces = output.makeAsyncIterator()
         for word in ["one,", "two,", "three"] {
             more.yield(ByteBuffer(string: word))
-            let ticking = Task { while !Task.isCancelled { await ticks.tick() } }
+            let advancing = Task {
+                while !Task.isCancelled {
+                    await time.pauses(atLeast: 1)
+                    time.advance(by: .seconds(1))
+                }
+            }
             encoded += try #require(await pieces.next()).readableBytesView
-            ticking.cancel()
-            ticks.release()
-            await ticking.value
+            advancing.cancel()
+            await advancing.value
             #expect(gunzip(encoded) == nil)
         }
         more.finish()
@@ -147,70 +153,5 @@ private struct Reading: Sendable {
     func next() async -> ByteBuffer? {
         var iterator = stream.makeAsyncIterator()
         return await iterator.next()
-    }
-}
-
-/// A clock whose sleepers wake when the test says so.
-private final class Ticks: Sendable {
-    private struct State {
-        var sleepers: [Int: CheckedContinuation<Void, any Error>] = [:]
-        var watchers: [CheckedContinuation<Void, Never>] = []
-        var cancelled: Set<Int> = []
-        var next = 0
-    }
-
-    private let state = Mutex(State())
-
-    func sleep() async throws {
-        let id = state.withLock { state in
-            state.next += 1
-            return state.next
-        }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let watchers = state.withLock { state -> [CheckedContinuation<Void, Never>]? in
-                    if state.cancelled.contains(id) { return nil }
-                    state.sleepers[id] = continuation
-                    defer { state.watchers = [] }
-                    return state.watchers
-                }
-                if let watchers {
-                    for watcher in watchers { watcher.resume() }
-                } else {
-                    continuation.resume(throwing: CancellationError())
-                }
-            }
-        } onCancel: {
-            let sleeper = state.withLock { state in
-                state.cancelled.insert(id)
-                return state.sleepers.removeValue(forKey: id)
-            }
-            sleeper?.resume(throwing: CancellationError())
-        }
-    }
-
-    /// Waits until someone sleeps, or `release` is called, and wakes all who do.
-    func tick() async {
-        await withCheckedContinuation { continuation in
-            let isReady = state.withLock { state in
-                if !state.sleepers.isEmpty { return true }
-                state.watchers.append(continuation)
-                return false
-            }
-            if isReady { continuation.resume() }
-        }
-        let sleepers = state.withLock { state in
-            defer { state.sleepers = [:] }
-            return state.sleepers.values
-        }
-        for sleeper in sleepers { sleeper.resume() }
-    }
-
-    func release() {
-        let watchers = state.withLock { state in
-            defer { state.watchers = [] }
-            return state.watchers
-        }
-        for watcher in watchers { watcher.resume() }
     }
 }

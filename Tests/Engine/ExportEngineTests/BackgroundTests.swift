@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -175,7 +176,7 @@ import Testing
         let id = try await tracked(first)
         let second = try first.restarted()
         try await second.running {
-            while second.time.sleeperCount < 2 { await Task.yield() }
+            await second.idle()
             let known = try await second.engine.export(id, for: .owner(), refresh: true)
             #expect(known.observedAt == nil)
             #expect(first.provider.count(.observe) == 0)
@@ -228,14 +229,13 @@ import Testing
             let id = try await bench.create(token: "t")
             _ = try await bench.until(id) { $0.isTracked }
             ledger.set { $0.beforeWrite = { await gate.pass() } }
-            while ledger.writes < 1 {
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
-                await Task.yield()
-            }
+            await bench.idle()
+            bench.time.advance(by: .seconds(5))
+            await ledger.tokenWrites.reach(1)
             let export = try await bench.engine.cancel(id, for: .owner())
             #expect(export.status == .canceled)
             gate.open()
-            while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
+            await bench.letGo(of: id)
             #expect(try await ledger.refreshToken(of: id) == nil)
             #expect(await bench.engine.refreshTokens.store(for: export)?.token() == nil)
             #expect(try await bench.record(id).export == export)
@@ -251,11 +251,7 @@ import Testing
         let reads = ledger.reads
         let second = try first.restarted()
         try await second.running {
-            while ledger.reads < reads + 3 {
-                if second.time.sleeperCount >= 2 { second.time.advance(by: .seconds(1)) }
-                await Task.yield()
-            }
-            let held = try await second.record(id)
+            let held = try await second.drive(id) { _ in ledger.reads >= reads + 3 }
             #expect(!held.progress.awaitsAuthorization)
             ledger.set { $0.beforeRead = {} }
             let settled = try await second.drive(id)

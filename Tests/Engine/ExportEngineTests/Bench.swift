@@ -1,3 +1,5 @@
+import TestLedger
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -9,13 +11,15 @@ import MetricsTestKit
 import SystemCrypto
 import Testing
 
-/// An engine on a ledger in memory, a scripted upstream, and a clock that the test moves.
+/// An engine on a ledger in a file, a scripted upstream, and a clock that the test moves.
 struct Bench: Sendable {
     let time: ManualTime
     let provider: ScriptedProvider
     let ledger: any ExportLedger
     let metrics = TestMetrics()
     let engine: ExportEngine
+    /// Fired when the engine has taken over everything that former engines left.
+    let takenOver = Signal()
     let descriptor: ProviderDescriptor
     /// With these, the connection keeps refresh tokens.
     let sealingKeys: SealingKeys?
@@ -32,7 +36,7 @@ struct Bench: Sendable {
         declare(&descriptor.capabilities)
         try self.init(
             provider: ScriptedProvider(),
-            ledger: ledger ?? SQLiteLedger.inMemory(),
+            ledger: ledger ?? SQLiteLedger.temporary(),
             time: ManualTime(),
             settings: settings,
             descriptor: descriptor,
@@ -57,6 +61,7 @@ struct Bench: Sendable {
         self.ledger = ledger
         self.descriptor = descriptor
         self.sealingKeys = sealingKeys
+        let takenOver = takenOver
         engine = ExportEngine(
             ledger: ledger,
             connections: [
@@ -65,7 +70,7 @@ struct Bench: Sendable {
                     provider: provider,
                     descriptor: descriptor,
                     keepsRefreshTokens: keepsRefreshTokens,
-                    leaveLine: { work in provider.set { $0.left.append(work) } }
+                    leaveLine: { work in provider.left.add(work) }
                 )
             ],
             sealingKeys: sealingKeys,
@@ -74,7 +79,8 @@ struct Bench: Sendable {
             settings: settings,
             random: { UInt64.random(in: .min ... .max) },
             logger: logger,
-            metrics: metrics
+            metrics: metrics,
+            onTakenOver: { takenOver.fire() }
         )
     }
 
@@ -123,10 +129,11 @@ struct Bench: Sendable {
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await orphaned.run() }
-            while try await record(id).export.notice?.code != .unavailable { await Task.yield() }
+            try await eventually { try await record(id).export.notice?.code == .unavailable }
             // Sealed again right after that.
-            while let keys = sealingKeys, let sealed = try await ledger.refreshToken(of: id), keys.isOutdated(sealed) {
-                await Task.yield()
+            try await eventually {
+                guard let keys = sealingKeys, let sealed = try await ledger.refreshToken(of: id) else { return true }
+                return !keys.isOutdated(sealed)
             }
             group.cancelAll()
             try await group.waitForAll()
@@ -167,19 +174,29 @@ struct Bench: Sendable {
     }
 
     /// The record as soon as it meets `condition`. The clock moves on by `step` whenever the engine has nothing to do
-    /// but wait for it: the maintenance and the connection worker sleep.
+    /// but wait for it: the maintenance and the connection worker pause.
     func drive(
         _ id: ExportID,
         by step: Duration = .seconds(1),
         until condition: @Sendable (LedgerRecord) -> Bool = { $0.phase == .settled }
     ) async throws -> LedgerRecord {
-        while true {
-            let record = try await record(id)
-            if condition(record) { return record }
-            if time.sleeperCount >= 2 { time.advance(by: step) }
-            await Task.yield()
+        try await engine.changes.watching(id) { signal in
+            try await time.firing(signal) {
+                while true {
+                    let record = try await record(id)
+                    if condition(record) { return record }
+                    try Task.checkCancellation()
+                    if time.pauseCount >= 2 { time.advance(by: step) } else { await signal.wait() }
+                }
+            }
         }
     }
+
+    /// Returns when the engine has nothing to do but wait for the clock.
+    func idle() async { await time.pauses(atLeast: 2) }
+
+    /// Returns when the connection worker has let go of an export: it has ended, or belongs to another engine.
+    func letGo(of id: ExportID) async { await provider.left.wait { $0.contains(.export(id)) } }
 
     func counter(_ label: String, _ dimensions: [(String, String)]) -> Int64? {
         try? metrics.expectCounter(label, dimensions).totalValue

@@ -211,7 +211,7 @@ import Testing
             async let export = second.engine.export(id, for: .owner("new"), refresh: false)
             _ = try await second.until(id) { !$0.progress.awaitsAuthorization }
             // The call waits for what comes of the token.
-            while second.time.sleeperCount < 1 { await Task.yield() }
+            await second.time.deadlines(atLeast: 1)
             gate.open()
             _ = try await export
             _ = try await second.until(id) { $0.isTracked }

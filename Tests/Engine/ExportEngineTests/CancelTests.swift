@@ -16,7 +16,7 @@ import Testing
         let export = try await bench.engine.cancel(id, for: .owner())
         #expect(export.status == .canceled)
         #expect(export.cancellation == .confirmed)
-        try await bench.running { await bench.time.sleepers(atLeast: 1) }
+        try await bench.running { await bench.time.pauses(atLeast: 1) }
         #expect(bench.provider.count(.submit) == 0)
         #expect(try await bench.engine.cancel(id, for: .owner()) == export)
     }
@@ -53,7 +53,7 @@ import Testing
             let id = try await tracked(bench)
             async let export = bench.engine.cancel(id, for: .owner())
             await bench.provider.made(.cancel, atLeast: 1)
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            await bench.time.deadlines(atLeast: 1)
             bench.time.advance(by: .seconds(10))
             let outcome = try await export
             #expect(outcome.cancellation == .requested)
@@ -93,12 +93,12 @@ import Testing
         }
         try await bench.running {
             let id = try await tracked(bench)
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            await bench.idle()
             bench.time.advance(by: .seconds(5))
             await bench.provider.made(.observe, atLeast: 1)
             let canceled = try await bench.engine.cancel(id, for: .owner())
             gate.open()
-            while bench.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
+            await bench.letGo(of: id)
             #expect(try await bench.record(id).export == canceled)
         }
     }
@@ -137,7 +137,7 @@ import Testing
             async let export = second.engine.cancel(id, for: .owner())
             _ = try await second.until(id) { $0.cancelWished }
             // The call waits for what comes of the wish.
-            while second.time.sleeperCount < 1 { await Task.yield() }
+            await second.time.deadlines(atLeast: 1)
             gate.open()
             let outcome = try await export
             #expect(outcome.cancellation == .confirmed)

@@ -2,6 +2,7 @@ import ExportLedger
 import Exports
 import Foundation
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 
@@ -9,11 +10,11 @@ import Testing
 /// order, with pauses, half of the wrong answers equal to each other.
 @Suite(.timeLimit(.minutes(5))) struct ClaimsHarnessTests {
     @Test func nothingIsLostForGoodAndNothingWrongIsConfirmedByOne() {
-        let seed = SplitMix.seed
+        let seed = SeededRandom.anySeed
         var faults: [String] = []
         var replaced = 0
         for round in 0..<10_000 {
-            var run = HarnessRun(lot: SplitMix(state: seed &+ UInt64(round)), rules: ClaimRules())
+            var run = HarnessRun(lot: SeededRandom(seed: seed &+ UInt64(round)), rules: ClaimRules())
             run.play()
             faults += run.faults.map { "round \(round): \($0)" }
             if run.wasWrong { replaced += 1 }
@@ -27,10 +28,10 @@ import Testing
     }
 
     @Test func theRulesThatTookTheFirstForTheTruthFail() {
-        let seed = SplitMix.seed
+        let seed = SeededRandom.anySeed
         var lost = 0
         for round in 0..<10_000 {
-            var run = HarnessRun(lot: SplitMix(state: seed &+ UInt64(round)), rules: FirstIsTruth())
+            var run = HarnessRun(lot: SeededRandom(seed: seed &+ UInt64(round)), rules: FirstIsTruth())
             run.play()
             // They know nothing of confirming: what counts is that nobody gets the file any more.
             if run.faults.contains(where: { $0.hasPrefix("not delivered") || $0.hasPrefix("expired") }) { lost += 1 }
@@ -56,7 +57,7 @@ struct HarnessUpstream {
         case failure(ProviderError.Code)
     }
 
-    var lot: SplitMix
+    var lot: SeededRandom
     /// From here on it answers rightly, and always in the same framing: whether it tells the length.
     var rightFraming: Bool?
     var now = Life.start
@@ -65,7 +66,7 @@ struct HarnessUpstream {
     /// Answers on the job that say that there is none, in a row: an upstream that goes on with that means it.
     private var misses = 0
 
-    init(lot: SplitMix) { self.lot = lot }
+    init(lot: SeededRandom) { self.lot = lot }
 
     mutating func answer() -> Answer {
         now = now + .seconds(Int64.random(in: 0...40, using: &lot))
@@ -115,7 +116,7 @@ struct HarnessRun<Rules: HarnessRules> {
     /// Whether something wrong was confirmed when the right answers began.
     private(set) var wasWrong = false
 
-    init(lot: SplitMix, rules: Rules) {
+    init(lot: SeededRandom, rules: Rules) {
         upstream = HarnessUpstream(lot: lot)
         self.rules = rules
     }
@@ -194,7 +195,7 @@ struct ClaimRules: HarnessRules {
     }
 
     private mutating func note(_ held: ExportFile, _ size: Int64?, _ digest: String?, isDelivered: Bool) {
-        var generator = SplitMix(state: UInt64(downloads))
+        var generator = SeededRandom(seed: UInt64(downloads))
         var delivery = Delivery(
             id: ExportID(at: life.now, random: &generator),
             exportID: life.export.id,

@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -33,19 +34,16 @@ import Testing
         },
         _ declare: (inout ProviderCapabilities) -> Void
     ) async throws -> (LedgerRecord, ScriptedProvider) {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
         let first = try Bench(settings: Self.settings, ledger: dying, declare)
         first.provider.set { $0.onObserve = onObserve }
         let draft = first.draft(key: Idempotency(key: "k", fingerprint: "f"))
         // A ledger that fails at the very beginning ends the run with its error, as it should.
         _ = try? await first.running {
-            let id = try? await first.engine.create(draft, for: .owner()).export.id
-            while !dying.isDead {
-                if let id, let record = try? await ledger.record(id), record.isSettled { break }
-                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
-                await Task.yield()
-            }
+            let id = try await first.engine.create(draft, for: .owner()).export.id
+            // Ends with the ledger's error when the process has died.
+            _ = try await first.drive(id)
         }
 
         let second = try first.restarted(on: ledger)
@@ -121,7 +119,7 @@ import Testing
     /// other way.
     @Test(arguments: Death.all + [7, 8].map { Death(writes: $0, keepsLast: false) })
     func jobOfAUserRunsOnce(death: Death) async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let dying = DyingLedger(ledger, after: death.writes, keepsLast: death.keepsLast)
         let first = try Bench(settings: Self.settings, ledger: dying, sealingKeys: .testing("a")) {
             $0.delegatedOnly = true
@@ -138,12 +136,9 @@ import Testing
         let key = Idempotency(key: "k", fingerprint: "f")
         let draft = first.draft(key: key)
         _ = try? await first.running {
-            let id = try? await first.engine.create(draft, for: .owner("t")).export.id
-            while !dying.isDead {
-                if let id, let record = try? await ledger.record(id), record.isSettled { break }
-                if first.time.sleeperCount >= 2 { first.time.advance(by: .seconds(1)) }
-                await Task.yield()
-            }
+            let id = try await first.engine.create(draft, for: .owner("t")).export.id
+            // Ends with the ledger's error when the process has died.
+            _ = try await first.drive(id)
         }
 
         let second = try first.restarted(on: ledger)
@@ -208,7 +203,7 @@ import Testing
             #expect(settled.export.status == .succeeded)
             gate.open()
             // The stale answer has been dropped once the first connection worker has let go of the export.
-            while first.engine.workers.values.first?.fence(of: id) != nil { await Task.yield() }
+            await first.letGo(of: id)
             #expect(try await first.record(id) == settled)
         }
     }

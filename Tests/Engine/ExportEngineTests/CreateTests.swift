@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -55,7 +56,7 @@ import Testing
     }
 
     @Test func connectionIsChosenOnlyWhereThereIsOne() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let bench = try Bench(ledger: ledger)
         func engine(_ names: [String]) -> ExportEngine {
             ExportEngine(
@@ -134,7 +135,7 @@ import Testing
     }
 
     @Test func failingLedgerIsSaidAndNothingIsKept() async throws {
-        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         let error = await #expect(throws: GatewayError.self) {
             try await bench.engine.create(bench.draft(), for: .owner())
         }
@@ -168,7 +169,7 @@ import Testing
     }
 
     @Test func failingLedgerIsSaidWithoutATask() async throws {
-        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         let outcome = try #require(await createAtOnce(bench))
         #expect(throws: GatewayError.self) { try outcome.get() }
         guard case .failure(let error) = outcome else { return }

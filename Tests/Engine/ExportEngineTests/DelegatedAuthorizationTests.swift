@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import Exports
 import JSON
@@ -11,7 +12,7 @@ import Testing
     private let export: Export
 
     init() {
-        var random = SplitMix(state: 1)
+        var random = SeededRandom(seed: 1)
         let now = Timestamp(milliseconds: 1)
         export = Export(
             id: ExportID(at: now, random: &random),

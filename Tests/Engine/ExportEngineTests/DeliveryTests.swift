@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -207,7 +208,7 @@ import Testing
         begun.endedAt = bench.time.now()
         #expect(try await next.deliveries(of: id) == [begun])
         // A ledger that cannot be written does not stop the start.
-        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         await dead.engine.breakDeliveriesUnderWay()
     }
 
@@ -251,7 +252,7 @@ import Testing
         let logs = InMemoryLogHandler()
         let bench = try Bench(logger: Logger(label: "test") { _ in logs })
         let id = try await finished(bench, [ExportFile(id: "1", name: "a")])
-        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let dead = try bench.restarted(on: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         var lost = delivery(bench, of: id)
         lost.rangeFirst = 3
         lost.reason = "some-reason"

@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 
@@ -28,7 +29,7 @@ import Testing
 
     /// Whatever comes and goes: nothing is lost or given twice, each owner's come in order, and nobody is passed over.
     @Test func nothingIsLostAndNobodyIsPassedOver() {
-        var random = SplitMix(state: 7)
+        var random = SeededRandom(seed: 7)
         var queue = FairQueue<Int, Int>()
         var waiting: [Int: [Int]] = [:]
         var passed: [Int: Int] = [:]
@@ -58,7 +59,7 @@ import Testing
     private let now = Life.start
 
     private func ids(_ count: Int) -> [ExportID] {
-        var generator = SplitMix(state: 3)
+        var generator = SeededRandom(seed: 3)
         return (0..<count).map { _ in ExportID(at: now, random: &generator) }
     }
 

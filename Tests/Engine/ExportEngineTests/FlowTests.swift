@@ -209,16 +209,14 @@ import Testing
                 }
             }
         }
-        var done = ExportFilter()
-        done.status = .succeeded
         try await bench.running {
-            for _ in 0..<150 { _ = try await bench.create() }
-            while true {
-                let page = try await bench.engine.exports(matching: done, for: .auditor(), before: nil, limit: 200)
-                if page.exports.count == 150 { break }
-                if bench.time.sleeperCount >= 2 { bench.time.advance(by: .seconds(1)) }
-                await Task.yield()
-            }
+            var ids: [ExportID] = []
+            for _ in 0..<150 { ids.append(try await bench.create()) }
+            for id in ids { #expect(try await bench.drive(id).export.status == .succeeded) }
+            var done = ExportFilter()
+            done.status = .succeeded
+            let page = try await bench.engine.exports(matching: done, for: .auditor(), before: nil, limit: 200)
+            #expect(page.exports.count == 150)
         }
         #expect(bench.provider.jobs.count == 150)
         #expect(Set(bench.provider.jobs.values.map(\.exportID)).count == 150)

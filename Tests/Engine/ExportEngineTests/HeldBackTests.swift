@@ -3,6 +3,7 @@ import Exports
 import ManualClock
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 
@@ -30,7 +31,7 @@ import Testing
             let took = bench.time.now() - begun
             #expect(took >= .seconds(7000) && took <= .seconds(7600), "\(took)")
         }
-        #expect(bench.provider.state.withLock { $0.left }.contains { if case .export = $0 { true } else { false } })
+        #expect(bench.provider.left.all.contains { if case .export = $0 { true } else { false } })
     }
 
     @Test("fault C2: the time in which the budget held an export back is no time of the upstream's")
@@ -125,7 +126,7 @@ import Testing
             for _ in 0..<3 { ids.append(try await bench.create()) }
             // By then polls are further apart than questions with `no-cache` may be.
             for id in ids { _ = try await bench.drive(id) { $0.progress.polls >= 5 } }
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            await bench.idle()
             bench.time.advance(by: .seconds(6))
             let before = seen.withLock { $0.count }
             let first = ids[0]
@@ -137,7 +138,7 @@ import Testing
     }
 
     @Test func aRefreshDoesNotWaitForTheEndOfALongList() {
-        var generator = SplitMix(state: 3)
+        var generator = SeededRandom(seed: 3)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
         var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)
@@ -155,7 +156,7 @@ import Testing
 
     @Test("fault C3: what becomes due while a list has no place in the budget goes into that list")
     func whatIsDueMeanwhileGoesIntoTheSameList() {
-        var generator = SplitMix(state: 4)
+        var generator = SeededRandom(seed: 4)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<5).map { _ in ExportID(at: now, random: &generator) }
         let starting = ExportID(at: now, random: &generator)
@@ -190,7 +191,7 @@ import Testing
 
     @Test("fault C8: who asks again and again for newer word does not take the export out of the list")
     func anEagerCallerLeavesTheExportInTheList() {
-        var generator = SplitMix(state: 5)
+        var generator = SeededRandom(seed: 5)
         let now = Timestamp(milliseconds: 1_780_000_000_000)
         let ids = (0..<3).map { _ in ExportID(at: now, random: &generator) }
         var state = ConnectionWorkerState(observesInBatches: true, callsAtOnce: 4)

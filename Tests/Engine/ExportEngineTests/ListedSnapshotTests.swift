@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import Exports
 import JSON
@@ -6,7 +7,7 @@ import Testing
 /// What the map of snapshots makes of lists.
 @Suite struct ListedSnapshotTests {
     private static func snapshot(_ number: UInt64, revision: Int64 = 1) -> ExportSnapshot {
-        var random = SplitMix(state: number)
+        var random = SeededRandom(seed: number)
         var export = Export(
             id: ExportID(at: Timestamp(milliseconds: 1_780_000_000_000), random: &random),
             provider: ProviderID("power-bi"),

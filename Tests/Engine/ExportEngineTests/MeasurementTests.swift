@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -65,7 +66,7 @@ import Testing
         let next = try bench.restarted()
         #expect(await next.engine.claimMeasurement(besides: [], lease: .seconds(600)) == nil)
         async let waiting: Void = next.engine.waitForMeasurement(besides: [])
-        await bench.time.sleepers(atLeast: 1)
+        await bench.time.pauses(atLeast: 1)
         bench.time.advance(by: .seconds(600))
         await waiting
         let claim = await next.engine.claimMeasurement(besides: [], lease: .seconds(600))
@@ -101,13 +102,13 @@ import Testing
 
     /// A ledger that fails is not asked again and again.
     @Test func aLedgerThatFailsIsLeftInPeaceForAMinute() async throws {
-        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.inMemory(), after: 0, keepsLast: false))
+        let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
         for work in [
             { _ = await bench.engine.claimMeasurement(besides: [], lease: .seconds(600)) },
             { await bench.engine.waitForMeasurement(besides: []) },
         ] as [@Sendable () async -> Void] {
             let task = Task { await work() }
-            await bench.time.sleepers(atLeast: 1)
+            await bench.time.pauses(atLeast: 1)
             bench.time.advance(by: .seconds(60))
             await task.value
         }

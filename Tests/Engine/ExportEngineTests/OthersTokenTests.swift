@@ -111,7 +111,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create(token: "owner's")
             let tracked = try await bench.until(id) { $0.isTracked }
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            await bench.idle()
             for brought in [Viewer.auditor(), .auditor("auditor's")] {
                 #expect(
                     try await bench.engine.export(id, for: brought, refresh: true) == tracked.export
@@ -197,7 +197,7 @@ import Testing
         try await bench.running {
             let id = try await bench.create()
             _ = try await bench.until(id) { $0.isTracked }
-            while bench.time.sleeperCount < 2 { await Task.yield() }
+            await bench.idle()
             let export = try await bench.engine.export(id, for: .auditor(), refresh: true)
             #expect(export.observedAt != nil)
             #expect(try await bench.engine.cancel(id, for: .auditor()).cancellation == .confirmed)

@@ -45,7 +45,7 @@ import Testing
         await signal.wait()
         let time = ManualTime()
         async let waited = signal.wait(until: time.now() + .seconds(1), of: time)
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         time.advance(by: .seconds(1))
         #expect(await waited)
     }
@@ -54,10 +54,20 @@ import Testing
         let signal = Signal()
         let time = ManualTime()
         async let waited = signal.wait(until: time.now() + .seconds(1), of: time)
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         signal.fire()
         #expect(await !waited)
-        #expect(time.sleeperCount == 0)
+        #expect(time.pauseCount == 0)
+    }
+
+    @Test func theLongestWaitIsATimeLimitAndNoPause() async {
+        let signal = Signal()
+        let time = ManualTime()
+        async let waited = signal.wait(deadline: time.now() + .seconds(1), of: time)
+        await time.deadlines(atLeast: 1)
+        #expect(time.pauseCount == 0)
+        time.advance(by: .seconds(1))
+        #expect(await waited)
     }
 
     @Test func cancellationEndsTheWait() async {

@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -37,7 +38,8 @@ import Testing
                 for _ in 0..<1000 {
                     group.addTask { try await bench.engine.export(id, for: .owner(), refresh: true) }
                 }
-                while worker.refresherCount(of: id) < 1000 { await Task.yield() }
+                // Each of them waits for the answer.
+                try await eventually { worker.refresherCount(of: id) == 1000 }
                 gate.open()
                 for try await export in group { #expect(export.percentComplete == 1) }
             }
@@ -75,7 +77,7 @@ import Testing
         let id = try await bench.create()
         try await withThrowingTaskGroup(of: Export.self) { group in
             group.addTask { try await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60)) }
-            await bench.time.sleepers(atLeast: 1)
+            await bench.time.deadlines(atLeast: 1)
             let changed = try await bench.running { try await group.next() }
             #expect((changed?.revision ?? 0) > 1)
         }
@@ -91,7 +93,7 @@ import Testing
         let bench = try Bench()
         let id = try await bench.create()
         async let export = bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60))
-        await bench.time.sleepers(atLeast: 1)
+        await bench.time.deadlines(atLeast: 1)
         bench.time.advance(by: .seconds(60))
         let outcome = try await export
         #expect(outcome.revision == 1)
@@ -105,9 +107,9 @@ import Testing
             try await bench.running {
                 let id = try await bench.create()
                 await bench.provider.made(.submit, atLeast: 1)
-                let sleepers = bench.time.sleeperCount
+                let deadlines = bench.time.deadlineCount
                 group.addTask { try await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60)) }
-                await bench.time.sleepers(atLeast: sleepers + 1)
+                await bench.time.deadlines(atLeast: deadlines + 1)
             }
             #expect(try await group.next()?.revision == 1)
         }
@@ -120,10 +122,10 @@ import Testing
             group.addTask {
                 _ = try? await bench.engine.export(id, for: .owner(), changedFrom: 1, within: .seconds(60))
             }
-            await bench.time.sleepers(atLeast: 1)
+            await bench.time.deadlines(atLeast: 1)
             group.cancelAll()
             await group.waitForAll()
         }
-        #expect(bench.time.sleeperCount == 0)
+        #expect(bench.time.deadlineCount == 0)
     }
 }

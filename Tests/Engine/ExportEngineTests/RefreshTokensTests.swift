@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -93,7 +94,7 @@ import Testing
         ledger.set { $0.beforeWrite = { await gate.pass() } }
         let store = try store()
         async let kept: Void = store.keep(Secret("1"))
-        while ledger.writes < 1 { await Task.yield() }
+        await ledger.tokenWrites.reach(1)
         try await settle()
         gate.open()
         await kept
@@ -108,7 +109,7 @@ import Testing
         let tokens = tokens()
         let store = try store(tokens)
         async let token = store.token()
-        while ledger.reads < 1 { await Task.yield() }
+        await ledger.tokenReads.reach(1)
         tokens.letGo(of: export.id)
         gate.open()
         #expect(await token == Secret("1"))
@@ -131,7 +132,7 @@ import Testing
         ledger.set { $0.beforeWrite = { await gate.pass() } }
         let store = try store()
         async let first: Void = store.keep(Secret("1"))
-        while ledger.writes < 1 { await Task.yield() }
+        await ledger.tokenWrites.reach(1)
         ledger.set { $0.beforeWrite = {} }
         await store.keep(Secret("2"))
         gate.open()

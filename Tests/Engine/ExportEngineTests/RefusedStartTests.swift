@@ -3,6 +3,7 @@ import Exports
 import JSON
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportEngine
 
@@ -181,7 +182,7 @@ import Testing
             settings: EngineSettings()
         )
         let now = Timestamp(milliseconds: 1_780_000_000_000)
-        var generator = SplitMix(state: 3)
+        var generator = SeededRandom(seed: 3)
         var record = LedgerRecord(
             export: Export(
                 id: ExportID(at: now, random: &generator),

@@ -2,6 +2,7 @@ import Exports
 import JSON
 import NIOCore
 import Synchronization
+import TestSupport
 
 /// An upstream that does what a test tells it to, and records what it was asked.
 final class ScriptedProvider: ExportProvider {
@@ -34,8 +35,6 @@ final class ScriptedProvider: ExportProvider {
         var ranges: [FileRange?] = []
         var secrets: [[String: Secret]] = []
         var batches: [Int] = []
-        /// What has no place in the line of a request budget any more.
-        var left: [PacedWork] = []
         /// What is done first in every call.
         var onCall: @Sendable (Call, CallContext) async -> Void = { _, _ in }
         /// By how much the upstream's clock is ahead; nil where it does not tell.
@@ -53,6 +52,8 @@ final class ScriptedProvider: ExportProvider {
     }
 
     let state = Mutex(State())
+    /// What has no place in the line of a request budget any more.
+    let left = Events<PacedWork>()
 
     func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
     func count(_ call: Call) -> Int { state.withLock { $0.calls[call, default: 0] } }

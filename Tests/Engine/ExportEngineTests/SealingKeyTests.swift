@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -32,7 +33,7 @@ import Testing
 
     /// Runs a gateway until it has nothing to do but wait.
     private func start(_ bench: Bench) async throws {
-        try await bench.running { while bench.time.sleeperCount < 2 { await Task.yield() } }
+        try await bench.running { await bench.idle() }
     }
 
     private func warnings() -> [String] {
@@ -120,7 +121,7 @@ import Testing
     }
 
     @Test func allOfManyAreSealedAgain() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let old = RefreshTokens(ledger: ledger, keys: try .testing("a"), logger: logger)
         var exports: [ExportID: Export] = [:]

@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -24,7 +25,7 @@ import Testing
         let before = ledger.recordReads
         try await withThrowingTaskGroup(of: Export.self) { group in
             for _ in 0..<1000 { group.addTask { try await known(later, id) } }
-            while reads("miss", later) ?? 0 < 1000 { await Task.yield() }
+            try await eventually { reads("miss", later) ?? 0 >= 1000 }
             gate.open()
             for try await export in group { #expect(export.id == id) }
         }
@@ -113,7 +114,7 @@ import Testing
             let id = try await bench.create()
             let settled = try await bench.drive(id)
             // It is told of when it is committed, not before.
-            while bench.engine.snapshot(of: id, for: .owner())?.export.isFinal != true { await Task.yield() }
+            try await eventually { bench.engine.snapshot(of: id, for: .owner())?.export.isFinal == true }
             #expect(bench.engine.snapshot(of: id, for: .owner())?.export == settled.export)
         }
     }
@@ -128,7 +129,7 @@ import Testing
                     try await bench.engine.export(id, for: .caller("alice"), changedFrom: 1, within: .seconds(60))
                 }
             }
-            await bench.time.sleepers(atLeast: 1000)
+            await bench.time.deadlines(atLeast: 1000)
             #expect(ledger.recordReads == 0)
             _ = try await bench.engine.cancel(id, for: .owner())
             for try await export in group { #expect(export.status == .canceled) }

@@ -1,12 +1,12 @@
 import ExportLedger
 import Exports
 import Synchronization
+import TestLedger
+import TestSupport
 
 /// A ledger that does what a test wants with refresh tokens and reads: hold the work on them up, or refuse it.
 final class StagedLedger: ExportLedger {
     struct State {
-        var reads = 0
-        var writes = 0
         var recordReads = 0
         /// What is done before a record is read, which goes on when the closure that it is given is called; what it throws is the
         /// ledger's failure.
@@ -26,12 +26,15 @@ final class StagedLedger: ExportLedger {
     static let failure = LedgerError(.unavailable, "the disk is full")
     let ledger: SQLiteLedger
     let state = Mutex(State())
+    /// The exports whose refresh tokens were asked for, and written, in the order of the beginnings.
+    let tokenReads = Events<ExportID>()
+    let tokenWrites = Events<ExportID>()
 
-    init() throws { ledger = try .inMemory() }
+    init() throws { ledger = try .temporary() }
 
     func set(_ change: @Sendable (inout State) -> Void) { state.withLock { change(&$0) } }
-    var reads: Int { state.withLock { $0.reads } }
-    var writes: Int { state.withLock { $0.writes } }
+    var reads: Int { tokenReads.all.count }
+    var writes: Int { tokenWrites.all.count }
     var recordReads: Int { state.withLock { $0.recordReads } }
 
     func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
@@ -47,11 +50,8 @@ final class StagedLedger: ExportLedger {
     }
 
     func refreshToken(of id: ExportID) async throws -> [UInt8]? {
-        try await
-            state.withLock { state in
-                state.reads += 1
-                return state.beforeRead
-            }()
+        tokenReads.add(id)
+        try await state.withLock { $0.beforeRead }()
         return try await ledger.refreshToken(of: id)
     }
 
@@ -59,11 +59,8 @@ final class StagedLedger: ExportLedger {
         of id: ExportID,
         _ change: @escaping @Sendable (inout [UInt8]?) throws -> Void
     ) async throws -> Bool {
-        try await
-            state.withLock { state in
-                state.writes += 1
-                return state.beforeWrite
-            }()
+        tokenWrites.add(id)
+        try await state.withLock { $0.beforeWrite }()
         return try await ledger.updateRefreshToken(of: id, change)
     }
 

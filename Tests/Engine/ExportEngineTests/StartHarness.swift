@@ -1,3 +1,4 @@
+import TestSupport
 @testable import ExportEngine
 import ExportLedger
 import Exports
@@ -36,7 +37,7 @@ struct StartHarness {
 
     private let rules: StartRules
     private let life: ExportLife
-    private var random: SplitMix
+    private var random: SeededRandom
     private var now = Timestamp(milliseconds: 1_780_000_000_000)
     private let lead: Duration
     private var records: [LedgerRecord] = []
@@ -56,7 +57,7 @@ struct StartHarness {
 
     private init(seed: UInt64, rules: StartRules) {
         self.rules = rules
-        random = SplitMix(state: seed)
+        random = SeededRandom(seed: seed)
         var capabilities = ProviderCapabilities(minimumPollInterval: .seconds(5))
         capabilities.reconcile = true
         var settings = EngineSettings()

@@ -1,3 +1,5 @@
+import TestLedger
+import TestSupport
 @testable import ExportLedger
 import Exports
 import Foundation
@@ -9,7 +11,7 @@ import Testing
     private let export: ExportID
 
     init() async throws {
-        ledger = try SQLiteLedger.inMemory()
+        ledger = try SQLiteLedger.temporary()
         export = try #require(try await ledger.insert(Fixture.record()).created).export.id
     }
 

@@ -6,6 +6,8 @@ import Metrics
 import MetricsTestKit
 import Synchronization
 import Testing
+import TestLedger
+import TestSupport
 
 @testable import ExportLedger
 
@@ -15,14 +17,16 @@ import Testing
 
     /// A committer whose first group waits until `open` is called, so that what comes meanwhile is one group.
     private final class Gate: Sendable {
-        let queue: DatabaseQueue
+        let queue: DatabasePool
+        private let directory: TemporaryDirectory
         let committer: GroupCommitter
         let metrics = TestMetrics()
         let order = Mutex<[Int]>([])
         private let gate = DispatchSemaphore(value: 0)
 
         init(_ limits: GroupCommitter.Limits = GroupCommitter.Limits()) throws {
-            queue = try DatabaseQueue()
+            directory = try TemporaryDirectory()
+            queue = try DatabasePool(path: directory.file("committer.sqlite"))
             try queue.write {
                 try $0.execute(
                     sql: """
@@ -50,7 +54,7 @@ import Testing
         }
 
         /// Returns when so many wait.
-        func waiting(_ count: Int) async { while committer.waiting != count { await Task.yield() } }
+        func waiting(_ count: Int) async throws { try await eventually { committer.waiting == count } }
 
         func stored() async throws -> Set<Int> {
             try await queue.read { Set(try Int.fetchAll($0, sql: "SELECT id FROM parent")) }
@@ -65,12 +69,12 @@ import Testing
     private func outcomes(
         of writes: [@Sendable () async throws -> Void],
         behind gate: Gate
-    ) async -> [(any Error)?] {
+    ) async throws -> [(any Error)?] {
         gate.hold()
         var tasks: [Task<Void, any Error>] = []
         for (index, write) in writes.enumerated() {
             tasks.append(Task { try await write() })
-            await gate.waiting(index + 1)
+            try await gate.waiting(index + 1)
         }
         gate.open()
         var outcomes: [(any Error)?] = []
@@ -85,7 +89,7 @@ import Testing
 
     @Test func whatWaitsIsCommittedTogether() async throws {
         let gate = try Gate()
-        let outcomes = await outcomes(of: (0..<20).map { number in { try await gate.add(number) } }, behind: gate)
+        let outcomes = try await outcomes(of: (0..<20).map { number in { try await gate.add(number) } }, behind: gate)
         #expect(outcomes.allSatisfy { $0 == nil })
         #expect(try await gate.stored() == Set(0..<20))
         #expect(gate.sizes == [20])
@@ -94,7 +98,7 @@ import Testing
 
     @Test func aWriteThatFailsIsUndoneAlone() async throws {
         let gate = try Gate()
-        let outcomes = await outcomes(
+        let outcomes = try await outcomes(
             of: [
                 { try await gate.add(1) }, { try await gate.add(2) { _ in throw Failure() } },
                 { try await gate.add(3) }, { try await gate.add(3) },
@@ -114,7 +118,7 @@ import Testing
         let gate = try Gate(GroupCommitter.Limits(group: 4))
         let creations = (0..<5).map { number in { @Sendable in try await gate.add(number, .creation) } }
         let changes = (10..<12).map { number in { @Sendable in try await gate.add(number) } }
-        _ = await outcomes(of: changes + creations, behind: gate)
+        _ = try await outcomes(of: changes + creations, behind: gate)
         #expect(gate.order.withLock { $0 } == [0, 1, 2, 10, 3, 4, 11])
         #expect(gate.sizes == [4, 3])
     }
@@ -125,7 +129,7 @@ import Testing
         let breaksTheRule: @Sendable (Database) throws -> Void = {
             try $0.execute(sql: "PRAGMA defer_foreign_keys = ON; INSERT INTO child VALUES (99)")
         }
-        let outcomes = await outcomes(
+        let outcomes = try await outcomes(
             of: [{ try await gate.add(1) }, { try await gate.add(2, then: breaksTheRule) }],
             behind: gate
         )
@@ -138,7 +142,7 @@ import Testing
     /// As SQLite ends a transaction when the disk is full in the middle of it.
     @Test func aTransactionThatEndsEarlyTakesOnlyWhatHadBegun() async throws {
         let gate = try Gate()
-        let outcomes = await outcomes(
+        let outcomes = try await outcomes(
             of: [
                 { try await gate.add(1) },
                 {
@@ -161,7 +165,7 @@ import Testing
         gate.hold()
         let first = Task { try await gate.add(1) }
         let second = Task { try await gate.add(2) }
-        await gate.waiting(2)
+        try await gate.waiting(2)
         second.cancel()
         await #expect(throws: CancellationError.self) { try await second.value }
         gate.open()
@@ -179,13 +183,13 @@ import Testing
         let gate = try Gate()
         gate.hold()
         let waits = Task { try await gate.add(1, .creation) }
-        await gate.waiting(1)
+        try await gate.waiting(1)
         waits.cancel()
         let cancelled = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await gate.add(2, .creation)
         }
-        await gate.waiting(2)
+        try await gate.waiting(2)
         gate.open()
         try await waits.value
         try await cancelled.value
@@ -210,14 +214,14 @@ import Testing
 
     @Test func aFullQueueRefuses() async throws {
         let gate = try Gate(GroupCommitter.Limits(group: 2, queue: 3))
-        let outcomes = await outcomes(
+        let outcomes = try await outcomes(
             of: (0..<3).map { number in { try await gate.add(number) } },
             behind: gate
         )
         #expect(outcomes.allSatisfy { $0 == nil })
         gate.hold()
         let waiting = (10..<13).map { number in Task { try await gate.add(number) } }
-        await gate.waiting(3)
+        try await gate.waiting(3)
         let error = await #expect(throws: LedgerError.self) { try await gate.add(20) }
         #expect(error?.code == .unavailable)
         gate.open()
@@ -229,7 +233,7 @@ import Testing
         let gate = try Gate()
         gate.hold()
         let waiting = Task { try await gate.add(1) }
-        await gate.waiting(1)
+        try await gate.waiting(1)
         gate.committer.close()
         await #expect(throws: LedgerError.self) { try await waiting.value }
         gate.open()
@@ -240,7 +244,7 @@ import Testing
     /// A ledger closes with its last reference, and cannot close on the queue that it writes on.
     @Test func aWriteMayHoldTheLastReferenceToTheLedger() async throws {
         for _ in 0..<100 {
-            let ledger = try SQLiteLedger.inMemory()
+            let ledger = try SQLiteLedger.temporary()
             let writes = (0..<20)
                 .map { _ in
                     Task { try await ledger.update(Fixture.id(), fence: nil) { _ in withExtendedLifetime(ledger) {} } }

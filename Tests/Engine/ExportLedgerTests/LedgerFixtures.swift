@@ -1,6 +1,5 @@
 import ExportLedger
 import Exports
-import Foundation
 import JSON
 
 /// Ids, records and files for the tests of the ledger.
@@ -95,21 +94,6 @@ enum Fixture {
         record.progress = progress
         return record
     }
-}
-
-/// A directory that is gone with the test.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        let url = FileManager.default.temporaryDirectory.appending(path: "ledger-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        path = url.path()
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { path + "/" + name }
 }
 
 extension ExportLedger {

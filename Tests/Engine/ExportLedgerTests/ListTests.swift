@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportLedger
 import Exports
 import GRDB
@@ -6,7 +7,7 @@ import Testing
 @Suite struct ListTests {
     private let ledger: SQLiteLedger
 
-    init() throws { ledger = try SQLiteLedger.inMemory() }
+    init() throws { ledger = try SQLiteLedger.temporary() }
 
     @Test(arguments: [
         ("SELECT * FROM export WHERE phase <> 'settled' ORDER BY id", "export_unfinished"),

@@ -1,3 +1,5 @@
+import TestLedger
+import TestSupport
 @testable import ExportLedger
 import Exports
 import GRDB
@@ -7,7 +9,7 @@ import Testing
 @Suite struct MeasurementTests {
     private let ledger: SQLiteLedger
 
-    init() throws { ledger = try SQLiteLedger.inMemory() }
+    init() throws { ledger = try SQLiteLedger.temporary() }
 
     private static func time(_ seconds: Int) -> Timestamp { Fixture.epoch + .seconds(seconds) }
 

@@ -1,3 +1,5 @@
+import TestLedger
+import TestSupport
 @testable import ExportLedger
 import Exports
 import Foundation
@@ -215,7 +217,7 @@ import Testing
 
     /// A number that was given out twice would lead from one export to what another was asked for.
     @Test func aDeletedExportsNumberIsNotGivenOutAgain() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let id = try #require(try await ledger.insert(Fixture.record()).created).export.id
         try await ledger.database.writeWithoutTransaction { database in
             try database.execute(sql: "PRAGMA foreign_keys = OFF")

@@ -4,6 +4,7 @@ import GRDB
 import JSON
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import ExportLedger
 

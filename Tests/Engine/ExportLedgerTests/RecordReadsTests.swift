@@ -3,6 +3,8 @@ import Exports
 import GRDB
 import Synchronization
 import Testing
+import TestLedger
+import TestSupport
 
 @testable import ExportLedger
 
@@ -12,29 +14,37 @@ import Testing
     private final class Gate: Sendable {
         let ledger: SQLiteLedger
         let transactions = Atomic(0)
-        let told = Mutex<[ExportID: Result<LedgerRecord?, any Error>]>([:])
+        let told = Events<(id: ExportID, result: Result<LedgerRecord?, any Error>)>()
         private let gate = DispatchSemaphore(value: 0)
+        private static let readers = Configuration().maximumReaderCount
 
-        init(_ ledger: SQLiteLedger? = nil) throws { self.ledger = try ledger ?? .inMemory() }
+        init(_ ledger: SQLiteLedger? = nil) throws { self.ledger = try ledger ?? .temporary() }
 
-        func hold() async throws {
-            try await ledger.database.write { database in
-                database.trace { [self] event in
-                    if "\(event)".hasPrefix("BEGIN") { transactions.add(1, ordering: .relaxed) }
+        /// Takes all connections that read.
+        func hold() async {
+            let held = Events<Void>()
+            for _ in 0..<Self.readers {
+                ledger.database.asyncRead { [self] database in
+                    try? database.get()
+                        .trace { [self] event in
+                            if "\(event)".hasPrefix("BEGIN") { transactions.add(1, ordering: .relaxed) }
+                        }
+                    held.add(())
+                    gate.wait()
                 }
             }
-            ledger.database.asyncWriteWithoutTransaction { [gate] _ in gate.wait() }
+            await held.reach(Self.readers)
         }
 
-        func open() { gate.signal() }
+        func open() { for _ in 0..<Self.readers { gate.signal() } }
 
         func ask(_ id: ExportID) {
-            ledger.record(id) { result in self.told.withLock { $0[id] = result } }
+            ledger.record(id) { result in self.told.add((id, result)) }
         }
 
         func answers(_ count: Int) async -> [ExportID: Result<LedgerRecord?, any Error>] {
-            while told.withLock({ $0.count }) < count { await Task.yield() }
-            return told.withLock { $0 }
+            await told.reach(count)
+            return Dictionary(uniqueKeysWithValues: told.all.map { ($0.id, $0.result) })
         }
     }
 
@@ -43,10 +53,10 @@ import Testing
         let records = (0..<200).map { Fixture.record(at: Fixture.epoch + .seconds($0)) }
         for record in records { _ = try await gate.ledger.insert(record) }
         let unknown = Fixture.id()
-        try await gate.hold()
+        await gate.hold()
         for record in records { gate.ask(record.export.id) }
         gate.ask(unknown)
-        #expect(gate.told.withLock { $0.isEmpty })
+        #expect(gate.told.all.isEmpty)
         gate.open()
         let answers = await gate.answers(201)
         for record in records { #expect(try answers[record.export.id]?.get() == record) }
@@ -67,7 +77,7 @@ import Testing
         try await gate.ledger.database.write {
             try $0.execute(sql: "UPDATE export SET status = 'bad' WHERE id = ?", arguments: [bad.description])
         }
-        try await gate.hold()
+        await gate.hold()
         for record in records { gate.ask(record.export.id) }
         gate.open()
         let answers = await gate.answers(3)

@@ -1,3 +1,4 @@
+import TestLedger
 @testable import ExportLedger
 import Exports
 import GRDB
@@ -6,7 +7,7 @@ import Testing
 @Suite struct RecordTests {
     /// The rest of the row stands as it is: another text that means the same stays.
     @Test func anUpdateWritesWhatChanged() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         let record = Fixture.fullRecord()
         _ = try await ledger.insert(record)
         let spaced = #"{ "context": {"case": "c"}, "id": "u" }"#
@@ -33,7 +34,7 @@ import Testing
 
 @Suite struct FencingTests {
     @Test func takingOverLeavesWhatIsSettled() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         var settled = Fixture.record(at: Fixture.epoch)
         settled.phase = .settled
         let younger = Fixture.record(at: Fixture.epoch + .seconds(2))
@@ -50,7 +51,7 @@ import Testing
     }
 
     @Test func takingOverGoesPageByPageAndLeavesOnesOwn() async throws {
-        let ledger = try SQLiteLedger.inMemory()
+        let ledger = try SQLiteLedger.temporary()
         var records: [LedgerRecord] = []
         for second in 0..<7 {
             var record = Fixture.record(at: Fixture.epoch + .seconds(second))

@@ -2,6 +2,7 @@ import Exports
 import Foundation
 import GRDB
 import Testing
+import TestSupport
 
 @testable import ExportLedger
 

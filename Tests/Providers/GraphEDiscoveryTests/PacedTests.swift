@@ -31,7 +31,8 @@ import Testing
 
     @Test("fault C3: a search for a job through several pages comes to its end")
     func reconcileOfSeveralPages() async throws {
-        try await Workbench.run(budget: Self.budget, time: HastyTime()) { bench async throws in
+        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) {
+            bench async throws in
             let origin = bench.graph.origin
             bench.graph.script { request in
                 let number = Self.number(request)
@@ -61,7 +62,7 @@ import Testing
     private func observeAll(
         _ references: [UpstreamReference],
         _ bench: Workbench,
-        _ time: HastyTime
+        _ time: ManualTime
     ) async throws -> (known: [UpstreamReference: Observation], rounds: Int) {
         var (left, known) = (references, [UpstreamReference: Observation]())
         for round in 1...40 {
@@ -80,7 +81,7 @@ import Testing
     @Test("fault C3: a list and the single reads that it leaves open come to their end, and the list is known at once")
     func singleReads() async throws {
         let references = ["a1", "b2", "c3", "d4", "e5"].map { Workbench.reference($0) }
-        let time = HastyTime()
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
         try await Workbench.run(budget: Self.budget, time: time) { bench async throws in
             let file: JSONValue = ["fileName": "f.zip", "size": 10, "downloadUrl": "https://h.example/1"]
             bench.graph.script { request in
@@ -113,7 +114,7 @@ import Testing
 
     @Test func severalSingleReadsEnd() async throws {
         let references = (1...6).map { Workbench.reference("a\($0)") }
-        let time = HastyTime()
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
         try await Workbench.run(.ediscovery, budget: Self.budget, time: time) { bench async throws in
             bench.graph.script { _ in .json(["id": "x", "status": "running"]) }
             let (known, _) = try await observeAll(references, bench, time)
@@ -124,7 +125,7 @@ import Testing
 
     @Test func aListOfSeveralPagesEnds() async throws {
         let references = (1...8).map { Workbench.reference("a\($0)") }
-        let time = HastyTime()
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
         try await Workbench.run(budget: Self.budget, time: time) { bench async throws in
             let origin = bench.graph.origin
             bench.graph.script { request in
@@ -141,7 +142,8 @@ import Testing
 
     @Test func whatWasSeenBeforeTheBudgetHeldTheRestBackIsKept() async throws {
         let references = (1...4).map { Workbench.reference("a\($0)") }
-        try await Workbench.run(budget: Self.budget, time: HastyTime()) { bench async throws in
+        try await Workbench.run(budget: Self.budget, time: ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)) {
+            bench async throws in
             let origin = bench.graph.origin
             bench.graph.script { request in
                 let number = Self.number(request)

@@ -1,11 +1,10 @@
-import CoreMetrics
 import Exports
 import Foundation
 import GraphEDiscovery
 import JSON
-import Logging
 import ManualClock
 import MicrosoftSandbox
+import SandboxBench
 import ScriptedHost
 import Testing
 import UpstreamHTTP
@@ -46,7 +45,7 @@ import UpstreamHTTP
         operation: String,
         fileCount: Int
     ) async throws {
-        try await SandboxBench.run(dialect) { bench async throws in
+        try await SandboxWorkbench.run(dialect) { bench async throws in
             let reference = try await bench.start(options).reference
             #expect(bench.sandbox.account.counts[operation] == 1)
             #expect(try await bench.observe(reference).status == .notStarted)
@@ -76,7 +75,7 @@ import UpstreamHTTP
 
     @Test(arguments: [true, false])
     func anUnconfirmedStartIsFoundAgainOrSurelyNotThere(started: Bool) async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             bench.sandbox.addRule(
                 SandboxRule(operation: "security.export", times: 1, fault: .cutConnection(started: started))
             )
@@ -108,7 +107,7 @@ import UpstreamHTTP
 
     @Test(arguments: endings)
     private func everyEndingIsTold(fault: SandboxFault, status: ExportStatus, failure: ProblemCode?) async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             bench.sandbox.addRule(SandboxRule(operation: "security.export", fault: fault))
             let reference = try await bench.start(Self.reviewSet).reference
             bench.time.advance(by: .seconds(10))
@@ -121,7 +120,7 @@ import UpstreamHTTP
     }
 
     @Test func filesThatLagBehindAreAwaited() async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             bench.sandbox.addRule(SandboxRule(operation: "security.export", fault: .metadataLag(seconds: 20)))
             let reference = try await bench.start(Self.reviewSet).reference
             bench.time.advance(by: .seconds(10))
@@ -136,7 +135,7 @@ import UpstreamHTTP
     }
 
     @Test func manyAreObservedWithOneCall() async throws {
-        try await SandboxBench.run(pageSize: 100) { bench async throws in
+        try await SandboxWorkbench.run(pageSize: 100) { bench async throws in
             var references: [UpstreamReference] = []
             for index in 0..<5 {
                 references.append(try await bench.start(Self.reviewSet, as: bench.marker(index)).reference)
@@ -152,7 +151,7 @@ import UpstreamHTTP
     }
 
     @Test func oddAnswersAreRead() async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             bench.sandbox.addRule(SandboxRule(operation: "security.export", fault: .quotedLocation))
             bench.sandbox.addRule(SandboxRule(operation: "security.operation", fault: .wrappedEntity))
             let reference = try await bench.start(Self.reviewSet).reference
@@ -161,7 +160,7 @@ import UpstreamHTTP
     }
 
     @Test func throttlingIsToldAsItComes() async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             bench.sandbox.addRule(
                 SandboxRule(operation: "security.export", times: 1, fault: .throttled(retryAfter: "0.128"))
             )
@@ -179,7 +178,7 @@ import UpstreamHTTP
             .merging([
                 "azureBlobContainer": "https://contoso.blob.core.windows.net/exports", "azureBlobToken": .string(token),
             ]) { $1 }
-        try await SandboxBench.run(.ediscovery) { bench async throws in
+        try await SandboxWorkbench.run(.ediscovery) { bench async throws in
             let submission = try await bench.start(.object(options))
             bench.time.advance(by: .seconds(10))
             let observation = try await bench.observe(submission.reference)
@@ -201,7 +200,7 @@ import UpstreamHTTP
 
     @Test(arguments: downloads)
     private func aDownloadIsWholeOrVisiblyBroken(fault: SandboxFault, code: ProviderError.Code?) async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             let reference = try await bench.start(Self.reviewSet).reference
             bench.time.advance(by: .seconds(10))
             let file = try #require(try await bench.observe(reference).files.first)
@@ -225,7 +224,7 @@ import UpstreamHTTP
 
     /// The body ends properly and is as long as announced: that the operation lists another size is for the relay to judge.
     @Test func aListedSizeIsOnlyAClaim() async throws {
-        try await SandboxBench.run { bench async throws in
+        try await SandboxWorkbench.run { bench async throws in
             let reference = try await bench.start(Self.reviewSet).reference
             bench.time.advance(by: .seconds(10))
             let file = try #require(try await bench.observe(reference).files.first)
@@ -242,115 +241,45 @@ import UpstreamHTTP
     }
 }
 
-/// A sandbox on loopback and a provider that speaks to it.
-private struct SandboxBench: Sendable {
-    let sandbox: MicrosoftSandbox
-    let provider: GraphEDiscoveryProvider
-    /// The sandbox's clock.
-    let time: ManualTime
+/// A provider on a sandbox, with tokens from its token endpoint.
+private struct SandboxWorkbench: Sendable {
+    let host: SandboxBench
+    let adapter: AdapterBench<GraphEDiscoveryProvider>
 
-    let context = CallContext(requestID: "c1d2e3f4-0000-4000-8000-000000000002")
+    var sandbox: MicrosoftSandbox { host.sandbox }
+    var time: ManualTime { host.clock }
+    var provider: GraphEDiscoveryProvider { adapter.provider }
+    var context: CallContext { adapter.context }
 
     static func run(
         _ dialect: GraphEDiscoverySettings.Dialect = .security,
         pageSize: Int = 2,
-        _ work: (SandboxBench) async throws -> Void
+        _ work: (SandboxWorkbench) async throws -> Void
     ) async throws {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let time = ManualTime(now: SystemTime().now())
         var sandboxSettings = SandboxSettings()
         sandboxSettings.pageSize = pageSize
-        let sandbox = MicrosoftSandbox(settings: sandboxSettings, time: time, logger: logger)
-        let transport = UpstreamTransport()
-        func client(_ tokens: any AccessTokenSource, _ settings: UpstreamClient.Settings) -> UpstreamClient {
-            UpstreamClient(
-                settings: settings,
-                transport: transport,
-                tokens: tokens,
-                time: SystemTime(),
-                logger: logger,
-                metrics: NOOPMetricsHandler.instance
+        try await SandboxBench.run(sandboxSettings) { host in
+            let settings = GraphEDiscoverySettings(
+                apiRoot: host.api,
+                dialect: dialect,
+                proxyHosts: [.origin(of: host.proxy)],
+                blobHosts: [.origin(of: host.blob)]
             )
+            let client = host.client(
+                bearerHosts: settings.bearerHosts,
+                openHosts: settings.openHosts,
+                tokens: host.applicationTokens
+            )
+            let provider = GraphEDiscoveryProvider(settings: settings, client: client)
+            try await work(SandboxWorkbench(host: host, adapter: AdapterBench(provider)))
         }
-        let outcome = await withTaskGroup(of: Void.self) { group -> Result<Void, any Error> in
-            group.addTask { try? await sandbox.run() }
-            let outcome: Result<Void, any Error>
-            do {
-                let addresses = await sandbox.addresses()
-                let api = try #require(UpstreamURL(addresses.api))
-                let settings = GraphEDiscoverySettings(
-                    apiRoot: api,
-                    dialect: dialect,
-                    proxyHosts: [.origin(of: try #require(UpstreamURL(addresses.proxy)))],
-                    blobHosts: [.origin(of: try #require(UpstreamURL(addresses.blob)))]
-                )
-                let authority = client(
-                    ScopedTokens(),
-                    .init(connection: "authority", bearerHosts: [:], openHosts: [.origin(of: api)])
-                )
-                let graph = client(
-                    SandboxTokens(authority: authority, api: api),
-                    .init(connection: "purview", bearerHosts: settings.bearerHosts, openHosts: settings.openHosts)
-                )
-                let provider = GraphEDiscoveryProvider(settings: settings, client: graph)
-                outcome = .success(try await work(SandboxBench(sandbox: sandbox, provider: provider, time: time)))
-            } catch {
-                outcome = .failure(error)
-            }
-            group.cancelAll()
-            return outcome
-        }
-        try await transport.shutdown()
-        try outcome.get()
     }
 
-    func marker(_ index: Int = 0) -> SubmissionMarker {
-        SubmissionMarker(
-            exportID: ExportID("01981f3e-7c1a-7b52-9d3e-0242ac12000\(index)")!,
-            exportName: "Contoso",
-            notBefore: time.now()
-        )
-    }
+    func marker(_ index: Int = 0) -> SubmissionMarker { .test(index, notBefore: time.now()) }
 
     func start(_ options: JSONValue, as marker: SubmissionMarker? = nil) async throws -> Submission {
-        let valid = try provider.validate(options)
-        return try await provider.submit(
-            valid.plan,
-            secrets: valid.secrets,
-            marker: marker ?? self.marker(),
-            context: context
-        )
+        try await adapter.submit(options, as: marker ?? self.marker())
     }
 
-    func observe(_ reference: UpstreamReference) async throws -> Observation {
-        let results = await provider.observe([reference], context: context)
-        return try #require(results[reference]).get()
-    }
-}
-
-/// A new token from the sandbox's token endpoint for every call.
-private struct SandboxTokens: AccessTokenSource {
-    let authority: UpstreamClient
-    let api: UpstreamURL
-
-    func accessToken(
-        for scope: TokenScope,
-        context: CallContext,
-        replacing rejected: AccessToken?
-    ) async throws(ProviderError) -> AccessToken {
-        var request = UpstreamRequest(
-            "test.token",
-            .post,
-            api.appending(path: [SandboxSeed.tenantID, "oauth2", "v2.0", "token"])
-        )
-        request.form = [
-            FormField("grant_type", open: "client_credentials"), FormField("client_id", open: SandboxSeed.clientID),
-            FormField("client_secret", Secret(SandboxSeed.clientSecret)), FormField("scope", open: scope.rawValue),
-        ]
-        let response = try await authority.send(request, context: context)
-        guard let token = response.json?["access_token"]?.string else {
-            throw ProviderError(.unauthenticated, "No token: \(response.status).")
-        }
-        return AccessToken(Secret(token))
-    }
+    func observe(_ reference: UpstreamReference) async throws -> Observation { try await adapter.observe(reference) }
 }

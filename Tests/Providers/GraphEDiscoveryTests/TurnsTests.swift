@@ -96,7 +96,7 @@ import Testing
         beside others: [UpstreamReference],
         wanted: Int
     ) async throws -> Duration {
-        let time = HastyTime()
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
         let (interval, begun) = (Duration.seconds(15), time.elapsed())
         var due: [(reference: UpstreamReference, at: Duration)] = (others + [one]).map { ($0, begun) }
         var count = 0
@@ -168,7 +168,7 @@ import Testing
     }
 
     @Test func aRoundEndsAfterItsTime() async throws {
-        let time = HastyTime()
+        let time = ManualTime(pauses: .moveTheClock, deadlines: .neverEnd)
         try await Workbench.run(.ediscovery, time: time) { bench async throws in
             bench.graph.script { _ in
                 time.advance(by: .seconds(6))

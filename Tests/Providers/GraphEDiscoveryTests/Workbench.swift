@@ -1,9 +1,7 @@
-import CoreMetrics
 import Exports
 import Foundation
 import GraphEDiscovery
 import JSON
-import Logging
 import ScriptedHost
 import Testing
 import UpstreamHTTP
@@ -13,22 +11,17 @@ struct Workbench: Sendable {
     let graph: ScriptedUpstream
     let proxy: ScriptedUpstream
     let blob: ScriptedUpstream
-    let provider: GraphEDiscoveryProvider
+    private let adapter: AdapterBench<GraphEDiscoveryProvider>
+    var provider: GraphEDiscoveryProvider { adapter.provider }
 
     static let caseID = "b0073e4e-4184-41c6-9eb7-8c8cc3e2288b"
     static let reviewSetID = "ac6dd8b7-4f5f-4f3f-9d3a-6e1c0f1a2b3c"
     static let searchID = "5d5b8f2e-9a53-4a2f-8d0c-0e9c3f6a7b8d"
     static let operationID = "01826ce3-43a3-4235-a121-81d05926efae"
-    static let context = CallContext(requestID: "c1d2e3f4-0000-4000-8000-000000000001")
+    static let context = CallContext.test
     static let marker = marker(notBefore: "2026-07-02T09:15:00Z")
 
-    static func marker(notBefore: String) -> SubmissionMarker {
-        SubmissionMarker(
-            exportID: ExportID("01981f3e-7c1a-7b52-9d3e-0242ac120002")!,
-            exportName: "Contoso",
-            notBefore: Timestamp(rfc3339: notBefore)!
-        )
-    }
+    static func marker(notBefore: String) -> SubmissionMarker { .test(notBefore: Timestamp(rfc3339: notBefore)!) }
 
     static func reference(_ id: String = operationID, _ more: [String: String] = [:]) -> UpstreamReference {
         UpstreamReference(id: id, context: ["caseId": caseID].merging(more) { $1 })
@@ -46,85 +39,48 @@ struct Workbench: Sendable {
         time: any TimeSource = SystemTime(),
         _ work: (Workbench) async throws -> Void
     ) async throws {
-        let transport = UpstreamTransport()
-        let outcome: Result<Void, any Error>
-        do {
-            outcome = .success(
-                try await ScriptedUpstream.run { graph in
-                    try await ScriptedUpstream.run { proxy in
-                        try await ScriptedUpstream.run { blob in
-                            try await work(made(graph, proxy, blob, dialect, transport, budget, time))
+        try await ScriptedUpstream.run { graph in
+            try await ScriptedUpstream.run { proxy in
+                try await ScriptedUpstream.run { blob in
+                    let settings = GraphEDiscoverySettings(
+                        apiRoot: try #require(UpstreamURL(graph.origin)),
+                        dialect: dialect,
+                        proxyHosts: [.origin(of: try #require(UpstreamURL(proxy.origin)))],
+                        blobHosts: [.origin(of: try #require(UpstreamURL(blob.origin)))]
+                    )
+                    try await AdapterBench<GraphEDiscoveryProvider>
+                        .run(
+                            UpstreamClient.Settings(
+                                connection: "purview",
+                                bearerHosts: settings.bearerHosts,
+                                openHosts: settings.openHosts,
+                                budget: budget,
+                                patience: .seconds(5)
+                            ),
+                            tokens: Self.scopedTokens,
+                            time: time,
+                            makeProvider: { GraphEDiscoveryProvider(settings: settings, client: $0) }
+                        ) { adapter in
+                            try await work(Workbench(graph: graph, proxy: proxy, blob: blob, adapter: adapter))
                         }
-                    }
                 }
-            )
-        } catch {
-            outcome = .failure(error)
+            }
         }
-        try await transport.shutdown()
-        try outcome.get()
-    }
-
-    private static func made(
-        _ graph: ScriptedUpstream,
-        _ proxy: ScriptedUpstream,
-        _ blob: ScriptedUpstream,
-        _ dialect: GraphEDiscoverySettings.Dialect,
-        _ transport: UpstreamTransport,
-        _ budget: RequestBudget?,
-        _ time: any TimeSource
-    ) throws -> Workbench {
-        let settings = GraphEDiscoverySettings(
-            apiRoot: try #require(UpstreamURL(graph.origin)),
-            dialect: dialect,
-            proxyHosts: [.origin(of: try #require(UpstreamURL(proxy.origin)))],
-            blobHosts: [.origin(of: try #require(UpstreamURL(blob.origin)))]
-        )
-        let client = UpstreamClient(
-            settings: .init(
-                connection: "purview",
-                bearerHosts: settings.bearerHosts,
-                openHosts: settings.openHosts,
-                budget: budget,
-                patience: .seconds(5)
-            ),
-            transport: transport,
-            tokens: ScopedTokens(),
-            time: time,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            metrics: NOOPMetricsHandler.instance
-        )
-        return Workbench(
-            graph: graph,
-            proxy: proxy,
-            blob: blob,
-            provider: GraphEDiscoveryProvider(settings: settings, client: client)
-        )
     }
 
     func submit(
         _ options: JSONValue,
         secrets: [String: Secret]? = nil
     ) async throws -> Submission {
-        let valid = try provider.validate(options)
-        return try await provider.submit(
-            valid.plan,
-            secrets: secrets ?? valid.secrets,
-            marker: Self.marker,
-            context: Self.context
-        )
+        try await adapter.submit(options, secrets: secrets, as: Self.marker)
     }
-}
 
-/// A token for each scope, and other ones when they are refused.
-struct ScopedTokens: AccessTokenSource {
-    func accessToken(
-        for scope: TokenScope,
-        context: CallContext,
-        replacing rejected: AccessToken?
-    ) async throws(ProviderError) -> AccessToken {
-        let name = scope.rawValue.hasPrefix("https://graph.microsoft.com") ? "graph-token" : "download-token"
-        return AccessToken(Secret(rejected == nil ? name : name + "-renewed"))
+    /// A token for each scope, and other ones when they are refused.
+    private static var scopedTokens: IssuedTokens {
+        IssuedTokens { (scope, _, rejected) async throws(ProviderError) -> String in
+            let name = scope.rawValue.hasPrefix("https://graph.microsoft.com") ? "graph-token" : "download-token"
+            return rejected == nil ? name : name + "-renewed"
+        }
     }
 }
 

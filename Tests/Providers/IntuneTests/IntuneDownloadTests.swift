@@ -69,7 +69,7 @@ import UpstreamHTTP
             }
             #expect(storage.requests.map(\.target) == ["/c/A_1.zip?sig=s1", "/c/A_1.zip?sig=s2"])
             #expect(!storage.requests.contains { $0.has("authorization") || $0.has("prefer") })
-            #expect(graph.requests.allSatisfy { $0.header("authorization") == "Bearer graph-token" })
+            #expect(graph.requests.allSatisfy { $0.header("authorization") == "Bearer token-1" })
         }
     }
 

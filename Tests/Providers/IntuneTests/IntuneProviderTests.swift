@@ -35,7 +35,7 @@ import UpstreamHTTP
                 let request = try #require(upstream.requests.first)
                 #expect(upstream.requests.count == 1)
                 #expect(request.method == "POST" && request.target == Self.path)
-                #expect(request.header("authorization") == "Bearer graph-token")
+                #expect(request.header("authorization") == "Bearer token-1")
                 #expect(request.header("prefer") == "include-unknown-enum-members")
                 #expect(
                     request.body == [

@@ -27,7 +27,7 @@ import UpstreamHTTP
                 openHosts: settings.openHosts,
                 tokens: sandbox.applicationTokens
             )
-            try await work(Workbench(provider: IntuneProvider(settings: settings, client: client)), sandbox)
+            try await work(Workbench(IntuneProvider(settings: settings, client: client)), sandbox)
         }
     }
 

@@ -172,7 +172,7 @@ import VivaGoals
                 let none = try await bench.reconcile(notBefore: started, others: bound)
                 #expect(none == nil)
                 let plan = try bench.provider.validate(["explorerViewUrl": .string(viewAddress)]).plan
-                let rival = OtherExports.Unconfirmed(plan: plan, marker: try Workbench.marker(notBefore: started))
+                let rival = OtherExports.Unconfirmed(plan: plan, marker: Workbench.marker(notBefore: started))
                 let unconfirmed = OtherExports { _ in OtherExports.Claims(unconfirmed: [rival]) }
                 let doubt = try await providerError {
                     _ = try await bench.reconcile(notBefore: started, others: unconfirmed)

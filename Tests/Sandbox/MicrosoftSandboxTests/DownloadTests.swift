@@ -176,7 +176,7 @@ import Testing
             let url = try await Self.content(lab)
             lab.sandbox.addRule(SandboxRule(operation: "goals.content", fault: .dripDownload(bytesPerSecond: 327_680)))
             let reading = Task { try await lab.get(url, token: GoalsTests.user).body.readableBytes }
-            await lab.time.sleepers(atLeast: 1)
+            await lab.time.pauses(atLeast: 1)
             lab.time.advance(by: .milliseconds(100))
             #expect(try await reading.value == 65_536)
         }

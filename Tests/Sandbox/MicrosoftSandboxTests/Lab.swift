@@ -1,11 +1,11 @@
 import AsyncHTTPClient
 import Exports
 import JSON
-import Logging
 import ManualClock
 import MicrosoftSandbox
 import NIOCore
 import NIOHTTP1
+import SandboxBench
 import Testing
 
 #if canImport(FoundationEssentials)
@@ -103,26 +103,17 @@ func withLab(
     _ settings: SandboxSettings = SandboxSettings(),
     _ body: (Lab) async throws -> Void
 ) async throws {
-    let time = ManualTime(now: Timestamp(milliseconds: 1_780_000_000_120))
-    let sandbox = MicrosoftSandbox(
-        settings: settings,
-        time: time,
-        logger: Logger(label: "sandbox", factory: { _ in SwiftLogNoOpLogHandler() })
-    )
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    let clock = ManualTime(now: Timestamp(milliseconds: 1_780_000_000_120))
     let outcome: Result<Void, any Error>
     do {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await sandbox.run() }
-            let addresses = await sandbox.addresses()
-            try await body(Lab(sandbox: sandbox, time: time, addresses: addresses, client: client))
-            group.cancelAll()
-            // Ends by cancellation, which is no failure.
-            while let result = await group.nextResult() { _ = result }
-        }
-        outcome = .success(())
+        outcome = .success(
+            try await SandboxBench.running(settings, clock: clock) { sandbox, time, addresses in
+                try await body(Lab(sandbox: sandbox, time: time, addresses: addresses, client: client))
+            }
+        )
     } catch {
         outcome = .failure(error)
     }

@@ -190,7 +190,7 @@ import Testing
         try await withLab { lab in
             lab.sandbox.addRule(SandboxRule(operation: "*", times: 1, fault: .slow(milliseconds: 30_000)))
             let reply = Task { try await read(lab) }
-            await lab.time.sleepers(atLeast: 1)
+            await lab.time.pauses(atLeast: 1)
             lab.time.advance(by: .seconds(30))
             let status = try await reply.value.status
             #expect(status == 200)

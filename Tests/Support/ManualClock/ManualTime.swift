@@ -1,121 +1,98 @@
 public import Exports
 import Synchronization
 
-/// A clock that only moves when it is advanced.
+/// The clock of tests. It stands still until a test advances it.
 ///
-/// `advance(by:)` wakes every sleeper that is due, in the order of their deadlines, and then of their arrival.
+/// Pauses (`sleep(for:)`) and time limits (`deadline(after:)`) are told apart. A test says what becomes of each kind when it
+/// makes the clock, and counts them apart.
 public final class ManualTime: TimeSource {
-    private struct Sleeper {
-        var id: UInt64
-        var deadline: Timestamp
-        var continuation: CheckedContinuation<Void, any Error>
+    /// What becomes of pauses, or of time limits.
+    public enum Waits: Sendable {
+        /// They end when the test has advanced the clock that far.
+        case endWhenAdvanced
+        /// They end at once, and the clock moves on by their length.
+        case moveTheClock
+        /// They end at once, and the clock stands still.
+        case endAtOnce
+        /// They end only when their task is cancelled.
+        case neverEnd
+        /// They take as long on the machine's clock, while this one stands still.
+        case takeRealTime
     }
 
-    private struct Watcher {
-        var count: Int
-        /// Only sleepers that are due at this time or before count.
-        var due: Timestamp
-        var continuation: CheckedContinuation<Void, Never>
-
-        func isMet(by sleepers: [Sleeper]) -> Bool { sleepers.count { $0.deadline <= due } >= count }
-    }
-
-    private struct State {
-        var now: Timestamp
-        var elapsed = Duration.zero
-        var nextID: UInt64 = 0
-        var sleepers: [Sleeper] = []
-        var cancelled: Set<UInt64> = []
-        var watchers: [Watcher] = []
-    }
-
-    private let state: Mutex<State>
+    private let clock: ManualClockState
+    private let pauses: Waits
+    private let deadlines: Waits
 
     /// Makes a clock that shows `now`.
-    public init(now: Timestamp = Timestamp(milliseconds: 1_780_000_000_000)) {
-        state = Mutex(State(now: now))
+    public convenience init(
+        now: Timestamp = Timestamp(milliseconds: 1_780_000_000_000),
+        pauses: Waits = .endWhenAdvanced,
+        deadlines: Waits = .endWhenAdvanced
+    ) {
+        self.init(ManualClockState(now: now), pauses, deadlines)
     }
 
-    public func now() -> Timestamp { state.withLock { $0.now } }
+    private init(_ clock: ManualClockState, _ pauses: Waits, _ deadlines: Waits) {
+        self.clock = clock
+        self.pauses = pauses
+        self.deadlines = deadlines
+    }
 
-    public func elapsed() -> Duration { state.withLock { $0.elapsed } }
+    /// The same clock for another part of the test, whose pauses and time limits are treated differently.
+    public func with(pauses: Waits, deadlines: Waits) -> ManualTime { ManualTime(clock, pauses, deadlines) }
 
-    public func sleep(for duration: Duration) async throws {
-        let id = state.withLock { state in
-            state.nextID += 1
-            return state.nextID
-        }
-        // A cancellation after the wake-up has inserted the id, and nobody else removes it.
-        defer { state.withLock { _ = $0.cancelled.remove(id) } }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                let (immediate, watchers) = state.withLock {
-                    state -> (Result<Void, any Error>?, [CheckedContinuation<Void, Never>]) in
-                    if state.cancelled.remove(id) != nil { return (.failure(CancellationError()), []) }
-                    if duration <= .zero { return (.success(()), []) }
-                    state.sleepers.append(
-                        Sleeper(id: id, deadline: state.now + duration, continuation: continuation)
-                    )
-                    let sleepers = state.sleepers
-                    let ready = state.watchers.filter { $0.isMet(by: sleepers) }
-                    state.watchers.removeAll { $0.isMet(by: sleepers) }
-                    return (nil, ready.map(\.continuation))
-                }
-                if let immediate { continuation.resume(with: immediate) }
-                for watcher in watchers { watcher.resume() }
-            }
-        } onCancel: {
-            let sleeper = state.withLock { state -> Sleeper? in
-                guard let index = state.sleepers.firstIndex(where: { $0.id == id }) else {
-                    state.cancelled.insert(id)
-                    return nil
-                }
-                return state.sleepers.remove(at: index)
-            }
-            sleeper?.continuation.resume(throwing: CancellationError())
+    public func now() -> Timestamp { clock.state.withLock { $0.now } }
+
+    public func elapsed() -> Duration { clock.state.withLock { $0.elapsed } }
+
+    public func sleep(for duration: Duration) async throws { try await wait(for: duration, .pause, pauses) }
+
+    public func deadline(after limit: Duration) async throws { try await wait(for: limit, .deadline, deadlines) }
+
+    private func wait(for duration: Duration, _ kind: ManualClockState.Kind, _ waits: Waits) async throws {
+        try Task.checkCancellation()
+        switch waits {
+        case .endWhenAdvanced: try await clock.sleep(for: duration, kind)
+        case .neverEnd: try await clock.sleep(for: nil, kind)
+        case .endAtOnce: break
+        case .moveTheClock:
+            clock.state.withLock { $0.skipped.append(duration) }
+            clock.advance(by: duration)
+        case .takeRealTime: try await Task.sleep(for: duration)
         }
     }
 
-    /// Advances the clock and wakes the sleepers that are due.
-    public func advance(by duration: Duration) {
-        let due = state.withLock { state in
-            state.now = state.now + duration
-            state.elapsed += duration
-            let due = state.sleepers.filter { $0.deadline <= state.now }
-                .sorted { ($0.deadline, $0.id) < ($1.deadline, $1.id) }
-            state.sleepers.removeAll { $0.deadline <= state.now }
-            return due
-        }
-        for sleeper in due { sleeper.continuation.resume() }
+    /// Advances the clock. Wakes everyone who is due, in the order of their times, and then of their arrival.
+    public func advance(by duration: Duration) { clock.advance(by: duration) }
+
+    /// Sets the wall clock, like an operator or a time server. No time passes, and nobody is woken.
+    public func set(to now: Timestamp) { clock.set(to: now) }
+
+    /// The lengths of the waits that moved the clock (`Waits.moveTheClock`), in their order.
+    public var skipped: [Duration] { clock.state.withLock { $0.skipped } }
+
+    /// How many tasks pause on this clock now.
+    public var pauseCount: Int { clock.count(.pause) }
+
+    /// How many time limits run on this clock now.
+    public var deadlineCount: Int { clock.count(.deadline) }
+
+    /// Fires `signal` whenever a task begins to pause on this clock, while `body` runs.
+    package func firing<Value: Sendable>(_ signal: Signal, _ body: () async throws -> Value) async rethrows -> Value {
+        let id = clock.add(signal)
+        defer { clock.remove(id) }
+        return try await body()
     }
 
-    /// Sets the wall clock, like an operator or a time server. No time passes, and no sleeper is woken.
-    public func set(to now: Timestamp) {
-        state.withLock { state in
-            let step = now - state.now
-            state.now = now
-            // Sleepers wait for a duration: it stays the same when the wall clock is set.
-            for index in state.sleepers.indices {
-                state.sleepers[index].deadline = state.sleepers[index].deadline + step
-            }
-        }
+    /// Returns once at least `count` tasks pause on this clock, or when the task is cancelled. With `duration`, only pauses
+    /// count that end within it from now on.
+    public func pauses(atLeast count: Int, dueWithin duration: Duration? = nil) async {
+        await clock.waiting(.pause, atLeast: count, dueWithin: duration)
     }
 
-    /// How many tasks sleep on this clock.
-    public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
-
-    /// Returns once at least `count` tasks sleep on this clock. With `duration`, once this many of them are due within it from
-    /// now on.
-    public func sleepers(atLeast count: Int, dueWithin duration: Duration? = nil) async {
-        await withCheckedContinuation { continuation in
-            let ready = state.withLock { state in
-                let due = duration.map { state.now + $0 } ?? Timestamp(milliseconds: .max)
-                let watcher = Watcher(count: count, due: due, continuation: continuation)
-                if watcher.isMet(by: state.sleepers) { return true }
-                state.watchers.append(watcher)
-                return false
-            }
-            if ready { continuation.resume() }
-        }
+    /// Returns once at least `count` time limits run on this clock, or when the task is cancelled.
+    public func deadlines(atLeast count: Int) async {
+        await clock.waiting(.deadline, atLeast: count, dueWithin: nil)
     }
 }

@@ -53,7 +53,7 @@ extension SandboxBench {
         harness.expireFiles = { inForce("*.download", .expiredLink) }
         harness.stallCalls = {
             inForce(calls, .slow(milliseconds: 3_600_000))
-            return { await clock.sleepers(atLeast: 1) }
+            return { await clock.pauses(atLeast: 1) }
         }
         return harness
     }

@@ -1,5 +1,5 @@
 import CoreMetrics
-import Exports
+public import Exports
 import JSON
 import Logging
 public import ManualClock
@@ -11,47 +11,72 @@ public struct SandboxBench: Sendable {
     public let sandbox: MicrosoftSandbox
     /// The sandbox's clock.
     public let clock: ManualTime
+    public let addresses: SandboxAddresses
     public let api: UpstreamURL
     public let proxy: UpstreamURL
     public let blob: UpstreamURL
     private let transport: UpstreamTransport
 
     /// Runs `work` with a sandbox of its own.
-    public static func run(_ work: (SandboxBench) async throws -> Void) async throws {
-        let clock = ManualTime()
-        let sandbox = MicrosoftSandbox(time: clock, logger: Self.logger)
+    public static func run(
+        _ settings: SandboxSettings = SandboxSettings(),
+        _ work: (SandboxBench) async throws -> Void
+    ) async throws {
         let transport = UpstreamTransport()
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(
+                try await running(settings) { sandbox, clock, addresses in
+                    guard let api = UpstreamURL(addresses.api), let proxy = UpstreamURL(addresses.proxy),
+                        let blob = UpstreamURL(addresses.blob)
+                    else { throw ProviderError(.transient, "The sandbox does not listen.") }
+                    let bench = SandboxBench(
+                        sandbox: sandbox,
+                        clock: clock,
+                        addresses: addresses,
+                        api: api,
+                        proxy: proxy,
+                        blob: blob,
+                        transport: transport
+                    )
+                    try await work(bench)
+                }
+            )
+        } catch {
+            outcome = .failure(error)
+        }
+        try await transport.shutdown()
+        try outcome.get()
+    }
+
+    /// Runs `work` with a sandbox that listens, and nothing else.
+    public static func running(
+        _ settings: SandboxSettings = SandboxSettings(),
+        clock: ManualTime = ManualTime(),
+        _ work: (MicrosoftSandbox, ManualTime, SandboxAddresses) async throws -> Void
+    ) async throws {
+        let sandbox = MicrosoftSandbox(settings: settings, time: clock, logger: Self.logger)
         let outcome = await withTaskGroup(of: Void.self) { group -> Result<Void, any Error> in
             group.addTask {
-                // An address that cannot be bound shows as port 0 below.
+                // An address that cannot be bound is shown as port 0.
                 try? await sandbox.run()
             }
             let outcome: Result<Void, any Error>
             do {
-                let addresses = await sandbox.addresses()
-                guard let api = UpstreamURL(addresses.api), let proxy = UpstreamURL(addresses.proxy),
-                    let blob = UpstreamURL(addresses.blob)
-                else { throw ProviderError(.transient, "The sandbox does not listen.") }
-                let bench = SandboxBench(
-                    sandbox: sandbox,
-                    clock: clock,
-                    api: api,
-                    proxy: proxy,
-                    blob: blob,
-                    transport: transport
-                )
-                outcome = .success(try await work(bench))
+                outcome = .success(try await work(sandbox, clock, await sandbox.addresses()))
             } catch {
                 outcome = .failure(error)
             }
             group.cancelAll()
             return outcome
         }
-        try await transport.shutdown()
         try outcome.get()
     }
 
-    /// A client with a fresh budget and breaker, on a clock that does not wait.
+    /// The sandbox's clock as its clients see it: they do not pause, and their calls have no time limits.
+    public var clientsTime: any TimeSource { clock.with(pauses: .endAtOnce, deadlines: .neverEnd) }
+
+    /// A client with a budget of its own. It does not pause, and its calls have no time limits.
     public func client(
         bearerHosts: [TokenScope: [HostRule]],
         openHosts: [HostRule] = [],
@@ -61,7 +86,7 @@ public struct SandboxBench: Sendable {
             settings: UpstreamClient.Settings(connection: "bench", bearerHosts: bearerHosts, openHosts: openHosts),
             transport: transport,
             tokens: tokens,
-            time: ImpatientTime(clock: clock),
+            time: clientsTime,
             logger: Self.logger,
             metrics: NOOPMetricsHandler.instance
         )
@@ -79,20 +104,6 @@ public struct SandboxBench: Sendable {
     public var callersToken: any AccessTokenSource { CallersToken() }
 
     private static var logger: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }
-}
-
-/// Shows the time of a clock that stands still, and does not wait on it: pauses end at once, deadlines never come.
-private struct ImpatientTime: TimeSource {
-    let clock: ManualTime
-
-    func now() -> Timestamp { clock.now() }
-
-    func elapsed() -> Duration { clock.elapsed() }
-
-    func sleep(for duration: Duration) async throws {
-        // Deadlines are 30 s and more; pauses between attempts are short.
-        try await Task.sleep(for: duration < .seconds(30) ? .zero : .seconds(3600))
-    }
 }
 
 private struct ApplicationTokens: AccessTokenSource {

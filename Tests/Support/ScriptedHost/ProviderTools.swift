@@ -2,9 +2,9 @@ public import Exports
 import NIOCore
 
 /// Runs `work`, which must throw a `ProviderError`, and gives it back.
-public func providerError(_ work: () async throws -> Void) async throws -> ProviderError {
+public func providerError(_ work: () async throws -> some Any) async throws -> ProviderError {
     do {
-        try await work()
+        _ = try await work()
     } catch let error as ProviderError {
         return error
     }

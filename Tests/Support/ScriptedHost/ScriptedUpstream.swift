@@ -1,9 +1,5 @@
-import Exports
 import Foundation
-import JSON
-import NIOCore
-import NIOHTTP1
-import NIOPosix
+public import JSON
 import Synchronization
 
 /// What a server answers to each request.
@@ -24,13 +20,18 @@ public final class ScriptedUpstream: Sendable {
         /// Path and query, byte for byte.
         public var target: String
         public var body: JSONValue?
-        let fields: HTTPHeaders
+        let headers: [String: String]
 
-        /// The first field of this name.
-        public func header(_ name: String) -> String? { fields.first(name: name) }
+        init(_ call: RawServer.Call) {
+            (method, target, headers) = (call.method, call.target, call.headers)
+            body = try? JSONValue(parsing: Data(call.body.utf8))
+        }
+
+        /// The field of this name.
+        public func header(_ name: String) -> String? { headers[name.lowercased()] }
 
         /// Whether there is a field of this name.
-        public func has(_ name: String) -> Bool { fields.contains(name: name) }
+        public func has(_ name: String) -> Bool { header(name) != nil }
 
         /// The target without its query.
         public var path: String { String(target.prefix { $0 != "?" }) }
@@ -85,110 +86,72 @@ public final class ScriptedUpstream: Sendable {
         }
     }
 
-    private let channel: any Channel
-    private let book: Book
+    private let server: RawServer
+    private let current: CurrentScript
 
     /// Starts a server that answers as `script` says, runs `work` with it, and stops it.
     public static func run<Value>(
         _ script: Script = Script { _ in .empty(599) },
         _ work: (ScriptedUpstream) async throws -> Value
     ) async throws -> Value {
-        let book = Book(script)
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(Handler(book: book))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0)
-            .get()
+        let current = CurrentScript(script)
+        let server = try await RawServer.start { call, _ in current.answer(Request(call)).steps }
         let outcome: Result<Value, any Error>
         do {
-            outcome = .success(try await work(ScriptedUpstream(channel: channel, book: book)))
+            outcome = .success(try await work(ScriptedUpstream(server, current)))
         } catch {
             outcome = .failure(error)
         }
-        try await channel.close()
+        try await server.stop()
         return try outcome.get()
     }
 
-    private init(channel: any Channel, book: Book) {
-        self.channel = channel
-        self.book = book
+    private init(_ server: RawServer, _ current: CurrentScript) {
+        (self.server, self.current) = (server, current)
     }
 
     /// `http://127.0.0.1:port`
-    public var origin: String { "http://127.0.0.1:\(channel.localAddress?.port ?? 0)" }
+    public var origin: String { "http://127.0.0.1:\(server.port)" }
 
     /// Everything asked so far.
-    public var requests: [Request] { book.requests.withLock { $0 } }
+    public var requests: [Request] { server.calls.map { Request($0) } }
 
     /// Answers as `script` says from now on.
     public func script(_ script: @escaping @Sendable (Request) -> Answer) {
-        book.script.withLock { $0 = Script(script) }
+        current.script.withLock { $0 = Script(script) }
     }
+}
 
-    private final class Book: Sendable {
-        let requests = Mutex<[Request]>([])
-        let script: Mutex<Script>
+/// The script of now.
+private final class CurrentScript: Sendable {
+    let script: Mutex<Script>
 
-        init(_ script: Script) {
-            self.script = Mutex(script)
-        }
+    init(_ script: Script) { self.script = Mutex(script) }
 
-        func answer(_ request: Request) -> Answer {
-            requests.withLock { $0.append(request) }
-            return script.withLock { $0 }.answer(request)
-        }
+    func answer(_ request: ScriptedUpstream.Request) -> ScriptedUpstream.Answer {
+        script.withLock { $0 }.answer(request)
     }
+}
 
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = HTTPServerRequestPart
-        typealias OutboundOut = HTTPServerResponsePart
-
-        private let book: Book
-        private var head: HTTPRequestHead?
-        private var body = ByteBuffer()
-
-        init(book: Book) {
-            self.book = book
+extension ScriptedUpstream.Answer {
+    /// What the server does for it.
+    fileprivate var steps: [RawServer.Step] {
+        if isSilent { return [.close] }
+        var fields = headers
+        let isChunked = fields.contains { $0.0.lowercased() == "transfer-encoding" }
+        let hasBody = ![204, 304].contains(status)
+        if hasBody, !isChunked, !fields.contains(where: { $0.0.lowercased() == "content-length" }) {
+            fields.append(("content-length", "\(body.count)"))
         }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch unwrapInboundIn(data) {
-            case .head(let head):
-                self.head = head
-                body.clear()
-            case .body(var chunk):
-                body.writeBuffer(&chunk)
-            case .end:
-                guard let head else { return }
-                let request = Request(
-                    method: head.method.rawValue,
-                    target: head.uri,
-                    body: try? JSONValue(parsing: Data(body.readableBytesView)),
-                    fields: head.headers
-                )
-                send(book.answer(request), context)
-            }
+        let head = ["HTTP/1.1 \(status) -"] + fields.map { "\($0.0): \($0.1)" }
+        var bytes = Array((head + ["", ""]).joined(separator: "\r\n").utf8)
+        if isChunked, !body.isEmpty {
+            bytes += Array("\(String(body.count, radix: 16))\r\n".utf8) + body + Array("\r\n".utf8)
+        } else {
+            bytes += body
         }
-
-        private func send(_ answer: Answer, _ context: ChannelHandlerContext) {
-            guard !answer.isSilent else { return context.close(promise: nil) }
-            var headers = HTTPHeaders(answer.headers)
-            if !headers.contains(name: "content-length"), !headers.contains(name: "transfer-encoding") {
-                headers.add(name: "content-length", value: String(answer.body.count))
-            }
-            let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status), headers: headers)
-            context.write(wrapOutboundOut(.head(head)), promise: nil)
-            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
-            if answer.breaksOff {
-                context.flush()
-                context.close(promise: nil)
-            } else {
-                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-            }
-        }
+        if breaksOff { return [.bytes(bytes), .close] }
+        if isChunked { bytes += Array("0\r\n\r\n".utf8) }
+        return [.bytes(bytes)]
     }
 }

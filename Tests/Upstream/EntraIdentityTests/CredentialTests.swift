@@ -5,6 +5,7 @@ import InMemoryLogging
 import JSON
 import Logging
 import ManualClock
+import ScriptedHost
 import Synchronization
 import Testing
 import UpstreamHTTP

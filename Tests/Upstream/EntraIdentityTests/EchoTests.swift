@@ -4,6 +4,7 @@ import Foundation
 import InMemoryLogging
 import JSON
 import Logging
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity

@@ -1,6 +1,7 @@
 import Exports
 import InMemoryLogging
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity
@@ -32,7 +33,7 @@ extension EntraTokenSource {
             let call = await server.call(0)
             #expect(call.target == "/contoso.example/oauth2/v2.0/token")
             #expect(
-                call.form == "grant_type=client_credentials&client_id=client-id"
+                call.body == "grant_type=client_credentials&client_id=client-id"
                     + "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default&client_secret=s3cret%20%26%2B"
             )
             call.grant("one")
@@ -172,8 +173,8 @@ extension EntraTokenSource {
             for index in 0..<3 {
                 await server.call(index).reply(200, body)
                 guard index < 2 else { break }
-                // The pause before the next call: a call itself may take 30 s.
-                await time.sleepers(atLeast: 1, dueWithin: .seconds(10))
+                // The pause before the next call.
+                await time.pauses(atLeast: 1)
                 time.advance(by: .seconds(10))
             }
             #expect(try await error.code == .transient)

@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 

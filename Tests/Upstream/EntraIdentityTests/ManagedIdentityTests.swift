@@ -1,5 +1,6 @@
 import Exports
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity
@@ -98,7 +99,7 @@ extension ManagedIdentityTokenSource {
             for (index, (status, wait)) in [(404, Duration.zero), (429, .seconds(2)), (500, .seconds(6))].enumerated() {
                 await server.call(index).reply(status, "")
                 guard wait > .zero else { continue }
-                await time.sleepers(atLeast: 1)
+                await time.pauses(atLeast: 1)
                 time.advance(by: wait - .milliseconds(1))
                 #expect(server.calls.count == index + 1)
                 time.advance(by: .milliseconds(1))

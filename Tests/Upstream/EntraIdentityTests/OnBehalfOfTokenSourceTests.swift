@@ -1,5 +1,6 @@
 import Exports
 import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 @testable import EntraIdentity

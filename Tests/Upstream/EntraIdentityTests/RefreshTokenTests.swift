@@ -1,6 +1,7 @@
 import Exports
 import Logging
 import ManualClock
+import ScriptedHost
 import Synchronization
 import Testing
 import UpstreamHTTP

@@ -1,20 +1,9 @@
 import Exports
+import TestSupport
 
 @testable import Pacing
 
 let start = Timestamp(milliseconds: 1_780_000_000_000)
-
-/// A generator with a seed: the same sequence each time.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
 
 extension BudgetState {
     /// Makes a call that the upstream answers at once.
@@ -51,7 +40,7 @@ func call(
 }
 
 func export(_ number: UInt64) -> ExportID {
-    var generator = Seeded(state: number)
+    var generator = SeededRandom(seed: number)
     return ExportID(at: start, random: &generator)
 }
 
@@ -64,7 +53,7 @@ func place(_ outcome: BudgetState.Outcome?) -> UInt64? {
 struct BudgetLife {
     let budget: RequestBudget
     var state: BudgetState
-    var random: Seeded
+    var random: SeededRandom
     var now = start
     /// When the upstream received each call.
     var received: [Int64] = []
@@ -74,7 +63,7 @@ struct BudgetLife {
     var ended = 0
 
     init(seed: UInt64) {
-        random = Seeded(state: seed)
+        random = SeededRandom(seed: seed)
         budget = RequestBudget(Int.random(in: 1...12, using: &random), per: .seconds(60))
         state = BudgetState(budget)
     }

@@ -3,6 +3,7 @@ import Exports
 import ManualClock
 import Pacing
 import Testing
+import TestSupport
 
 @Suite struct CallBudgetTests {
     private let time = ManualTime()
@@ -20,7 +21,7 @@ import Testing
         let budget = budget(1)
         budget.answered(try await budget.place(for: call(.caller)))
         let order = AsyncStream<CallPriority>.makeStream()
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for priority in [CallPriority.poll, .start, .caller] {
                 group.addTask {
                     guard let place = try? await budget.place(for: call(priority)) else { return }
@@ -30,15 +31,15 @@ import Testing
             }
             var served: [CallPriority] = []
             var iterator = order.stream.makeAsyncIterator()
-            while budget.usage.queueLength.values.reduce(0, +) < 3 { await Task.yield() }
+            try await eventually { budget.usage.queueLength.values.reduce(0, +) == 3 }
             while served.count < 3 {
-                await time.sleepers(atLeast: 1, dueWithin: .milliseconds(10_100))
+                await time.pauses(atLeast: 1, dueWithin: .milliseconds(10_100))
                 time.advance(by: .milliseconds(10_100))
                 if let next = await iterator.next() { served.append(next) }
             }
             #expect(served == [.caller, .start, .poll])
         }
-        #expect(time.sleeperCount == 0)
+        #expect(time.pauseCount == 0)
     }
 
     /// When the one that sleeps for all is cancelled, another one takes its place.
@@ -46,12 +47,12 @@ import Testing
         let budget = budget(1)
         budget.answered(try await budget.place(for: call(.caller)))
         let first = Task { try await budget.place(for: call(.caller)) }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         let second = Task { try await budget.place(for: call(.caller)) }
-        while budget.usage.queueLength[.caller] != 2 { await Task.yield() }
+        try await eventually { budget.usage.queueLength[.caller] == 2 }
         first.cancel()
         await #expect(throws: CallBudget.Refusal.cancelled) { try await first.value }
-        await time.sleepers(atLeast: 1, dueWithin: .milliseconds(10_100))
+        await time.pauses(atLeast: 1, dueWithin: .milliseconds(10_100))
         time.advance(by: .milliseconds(10_100))
         budget.answered(try await second.value)
         #expect(budget.usage.queueLength[.caller] == 0)
@@ -61,10 +62,10 @@ import Testing
         let budget = budget(1)
         let place = try await budget.place(for: call(.caller))
         let next = Task { try await budget.place(for: call(.poll)) }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         budget.giveBack(place)
         budget.answered(try await next.value)
-        #expect(time.sleeperCount == 0)
+        #expect(time.pauseCount == 0)
     }
 
     /// A minute is a minute, whatever the wall clock is set to.
@@ -78,7 +79,7 @@ import Testing
         }
         time.set(to: time.now() + .seconds(-7200))
         let next = Task { try await budget.place(for: call(.caller, patience: .seconds(11))) }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         time.advance(by: .milliseconds(10_100))
         let place = try await next.value
         #expect(place.waited == .milliseconds(10_100))
@@ -89,7 +90,7 @@ import Testing
         let place = try await budget.place(for: call(.caller))
         budget.hold("h", for: .seconds(5))
         let waiting = Task { try await budget.place(for: call(.caller, patience: .seconds(12))) }
-        await time.sleepers(atLeast: 1)
+        await time.pauses(atLeast: 1)
         budget.hold("h", for: .seconds(30))
         await #expect(throws: CallBudget.Refusal.held(.seconds(30))) { try await waiting.value }
         budget.giveBack(place)

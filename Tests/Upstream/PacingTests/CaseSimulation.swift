@@ -1,5 +1,6 @@
 import Exports
 import Testing
+import TestSupport
 @testable import Pacing
 
 /// 200 exports of one case at five calls a minute, while callers download: what the engine does, against an upstream that counts
@@ -14,7 +15,7 @@ import Testing
 
     @Test("fault C3: of 200 exports of one case, all are started, each list has its place, and nothing is refused")
     func aCase() {
-        var random = Seeded(state: 9)
+        var random = SeededRandom(seed: 9)
         var state = BudgetState(RequestBudget(5, per: .seconds(60)))
         var work = (0..<200)
             .map { _ in

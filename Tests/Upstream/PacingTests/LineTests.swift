@@ -1,5 +1,6 @@
 import Exports
 import Testing
+import TestSupport
 @testable import Pacing
 
 /// Work that asks, waits, is sent back and comes again, as the engine does it; the upstream answers at once.
@@ -71,7 +72,7 @@ private struct Players {
 
 @Suite struct LineTests {
     private func id(_ number: UInt64) -> ExportID {
-        var generator = Seeded(state: number)
+        var generator = SeededRandom(seed: number)
         return ExportID(at: start, random: &generator)
     }
 

@@ -2,6 +2,8 @@ import Exports
 import InMemoryLogging
 import JSON
 import Logging
+import ManualClock
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 
@@ -15,7 +17,7 @@ import UpstreamHTTP
             #expect(response.status == 200)
             #expect(String(decoding: response.body, as: UTF8.self) == "good")
             #expect(upstream.server.calls.count == 3)
-            #expect(upstream.time.slept == [.milliseconds(625), .milliseconds(1125)])
+            #expect(upstream.time.skipped == [.milliseconds(625), .milliseconds(1125)])
         }
     }
 
@@ -63,7 +65,7 @@ import UpstreamHTTP
             // The next call of the connection keeps the silence that was asked for.
             let first = try await upstream.send(upstream.request(.get))
             #expect(first.status == 200)
-            #expect(upstream.time.slept == [.milliseconds(2500)])
+            #expect(upstream.time.skipped == [.milliseconds(2500)])
         }
     }
 

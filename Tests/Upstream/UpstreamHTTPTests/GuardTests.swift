@@ -1,5 +1,6 @@
 import Exports
 import NIOCore
+import ScriptedHost
 import Testing
 @testable import UpstreamHTTP
 

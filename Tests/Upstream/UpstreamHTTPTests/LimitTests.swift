@@ -1,12 +1,15 @@
 import Exports
+import ManualClock
+import ScriptedHost
 import Testing
+import TestSupport
 import UpstreamHTTP
 
 @Suite(.timeLimit(.minutes(5))) struct LimitTests {
     @Test(arguments: [UpstreamRequest.Method.get, .post])
     func aDrippingBodyMeetsTheDeadline(_ method: UpstreamRequest.Method) async throws {
         // Real time: what keeps AsyncHTTPClient's own clocks quiet is that something comes every 10 ms.
-        try await Upstream.with(realSleepsUpTo: .seconds(2)) { _, _ in
+        try await Upstream.with(deadlines: .takeRealTime) { _, _ in
             [RawServer.head(200, ["Content-Length: 1000000"]), .drip]
         } test: { upstream in
             var request = try upstream.request(method)
@@ -21,7 +24,7 @@ import UpstreamHTTP
     }
 
     @Test func anAnswerThatNeverStartsMeetsTheDeadline() async throws {
-        try await Upstream.with(realSleepsUpTo: .seconds(2)) { _, _ in
+        try await Upstream.with(deadlines: .takeRealTime) { _, _ in
             []
         } test: { upstream in
             var request = try upstream.request(.post)
@@ -103,7 +106,7 @@ import UpstreamHTTP
                 let series = CallSeries()
                 context.series = series
                 // The first call of each has no more patience than any other.
-                try await upstream.time.sleep(for: .seconds(25))
+                upstream.time.advance(by: .seconds(25))
                 for _ in 0..<4 { _ = try await upstream.client.send(upstream.request(.get), context: context) }
                 #expect(series.waited > .seconds(50))
                 context.series = CallSeries()
@@ -146,7 +149,7 @@ import UpstreamHTTP
             #expect(error.code == .transient)
             #expect(error.retryAfter == .seconds(5))
             #expect(upstream.server.calls.count == 5)
-            try await upstream.time.sleep(for: .seconds(5))
+            upstream.time.advance(by: .seconds(5))
             let first = try await upstream.send(upstream.request(.get))
             #expect(first.status == 200)
             #expect(try await upstream.send(upstream.request(.post)).status == 200)

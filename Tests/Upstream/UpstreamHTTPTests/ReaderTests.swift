@@ -3,6 +3,7 @@ import JSON
 import NIOCore
 import ParallelGzip
 import Testing
+import TestSupport
 @testable import UpstreamHTTP
 
 private func answer(_ status: Int, _ headers: [(String, String)] = [], _ body: [UInt8]) -> UpstreamResponse {
@@ -80,7 +81,7 @@ private func answer(_ body: String, _ headers: [(String, String)] = []) -> Upstr
 
     @Test(arguments: 0..<100)
     func garbageIsReadWithoutHarm(_ seed: UInt64) {
-        var random = SeededBytes(seed)
+        var random = SeededRandom(seed: seed)
         let alphabet = Array(#"<>/&;#x!-[]{}":,titleErrorCodeMessage "#.utf8) + [0xFF, 0x00, 0x0A]
         let bytes = (0..<Int(random.next() % 3000)).map { _ in alphabet[Int(random.next() % UInt64(alphabet.count))] }
         let info = answer(500, [], bytes).errorInfo
@@ -132,7 +133,7 @@ private func answer(_ body: String, _ headers: [(String, String)] = []) -> Upstr
 
     @Test(arguments: 0..<60)
     func brokenGzipNeverHarms(_ seed: UInt64) async throws {
-        var random = SeededBytes(seed)
+        var random = SeededRandom(seed: seed)
         var body = try await gzip(#"{"id":"1","text":"words"}"#)
         for _ in 0..<4 {
             body[2 + Int(random.next() % UInt64(body.count - 2))] = UInt8(truncatingIfNeeded: random.next())
@@ -217,7 +218,7 @@ private func answer(_ body: String, _ headers: [(String, String)] = []) -> Upstr
 
     @Test(arguments: 0..<100)
     func odditiesInLinksNeverHarm(_ seed: UInt64) {
-        var random = SeededBytes(seed)
+        var random = SeededRandom(seed: seed)
         let alphabet = Array("htps:/\\?#[]@%2F .é\t\u{FFFD}{}|^`")
         let text = String(
             (0..<Int(random.next() % 60)).map { _ in alphabet[Int(random.next() % UInt64(alphabet.count))] }

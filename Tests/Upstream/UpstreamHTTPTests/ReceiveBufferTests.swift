@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import ScriptedHost
 import Synchronization
 import Testing
 

@@ -1,4 +1,5 @@
 import Exports
+import ScriptedHost
 import Testing
 @testable import UpstreamHTTP
 

@@ -1,6 +1,7 @@
 import Exports
 import InMemoryLogging
 import JSON
+import ScriptedHost
 import Testing
 import UpstreamHTTP
 

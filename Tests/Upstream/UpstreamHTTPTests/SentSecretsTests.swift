@@ -2,6 +2,7 @@ import Exports
 import Foundation
 import InMemoryLogging
 import JSON
+import ScriptedHost
 import Testing
 @testable import UpstreamHTTP
 

@@ -1,9 +1,12 @@
 import Exports
 import JSON
+import ManualClock
 import NIOCore
 import NIOPosix
+import ScriptedHost
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import UpstreamHTTP
 

@@ -2,7 +2,9 @@ import CoreMetrics
 import Exports
 import InMemoryLogging
 import Logging
+import ManualClock
 import NIOCore
+import ScriptedHost
 import Synchronization
 import Testing
 import UpstreamHTTP
@@ -14,7 +16,8 @@ struct Upstream: Sendable {
     let server: RawServer
     let client: UpstreamClient
     let tokens: ScriptedTokens
-    let time: SkippingTime
+    /// Its pauses are skipped.
+    let time: ManualTime
     let logs: InMemoryLogHandler
 
     var url: UpstreamURL { get throws { try #require(UpstreamURL("http://127.0.0.1:\(server.port)")) } }
@@ -59,7 +62,7 @@ struct Upstream: Sendable {
         patience: Duration = .seconds(10),
         connectTimeout: Duration = .seconds(10),
         idleTimeout: Duration = .seconds(300),
-        realSleepsUpTo: Duration = .zero,
+        deadlines: ManualTime.Waits = .neverEnd,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
     ) async throws {
@@ -67,7 +70,7 @@ struct Upstream: Sendable {
         let transport = UpstreamTransport(connectTimeout: connectTimeout, idleTimeout: idleTimeout)
         let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
         let (tokens, time) = (
-            ScriptedTokens(tokens, actsForUsers: ofUsers), SkippingTime(realSleepsUpTo: realSleepsUpTo)
+            ScriptedTokens(tokens, actsForUsers: ofUsers), ManualTime(pauses: .moveTheClock, deadlines: deadlines)
         )
         var logs = InMemoryLogHandler()
         logs.logLevel = .trace
@@ -131,34 +134,6 @@ final class ScriptedTokens: AccessTokenSource {
     }
 }
 
-/// A clock whose short sleeps end at once and move it on. Those of 30 s and more, the deadlines, end by cancellation only.
-final class SkippingTime: TimeSource {
-    private static let start = Timestamp(milliseconds: 1_780_000_000_000)
-
-    private let state = Mutex((now: start, slept: [Duration]()))
-    private let realSleepsUpTo: Duration
-
-    /// Sleeps of at most `realSleepsUpTo` take their time.
-    init(realSleepsUpTo: Duration) { self.realSleepsUpTo = realSleepsUpTo }
-
-    /// The short sleeps so far.
-    var slept: [Duration] { state.withLock { $0.slept } }
-
-    func now() -> Timestamp { state.withLock { $0.now } }
-
-    func elapsed() -> Duration { now() - Self.start }
-
-    func sleep(for duration: Duration) async throws {
-        guard duration < .seconds(30) else { return try await Task.sleep(for: .seconds(3600)) }
-        guard duration > realSleepsUpTo else { return try await Task.sleep(for: duration) }
-        try Task.checkCancellation()
-        state.withLock { state in
-            state.now = state.now + duration
-            state.slept.append(duration)
-        }
-    }
-}
-
 /// Reads to the end or to the error.
 func read(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async -> (bytes: [UInt8], error: (any Error)?) {
     var read: [UInt8] = []
@@ -168,18 +143,4 @@ func read(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async -> (bytes: [
         return (read, error)
     }
     return (read, nil)
-}
-
-/// The error that `call` throws; an issue when it throws none.
-func providerError(
-    at location: SourceLocation = #_sourceLocation,
-    _ call: () async throws -> some Any
-) async throws -> ProviderError {
-    do {
-        let answer = try await call()
-        Issue.record("no error, but \(answer)", sourceLocation: location)
-    } catch let error as ProviderError {
-        return error
-    }
-    throw ProviderError(.permanent, "nothing was thrown")
 }

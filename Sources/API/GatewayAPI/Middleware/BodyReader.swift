@@ -69,7 +69,7 @@ struct BodyReader: Sendable {
                 }
                 // The connection may have stopped reading because it holds enough bytes, so it is told that the body is wanted.
                 if isShort, !isExpected { await want(call, isExpected: false) }
-                try await time.sleep(for: timeout)
+                try await time.deadline(after: timeout)
                 return .tooLate
             }
             defer { group.cancelAll() }

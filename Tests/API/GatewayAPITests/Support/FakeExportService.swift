@@ -228,7 +228,7 @@ final class FakeExportService: ExportService {
         // Read after the wait began: no change is missed.
         var export = try known(id, viewer)
         while export.revision == revision, !export.isFinal, time.now() < deadline, !Task.isCancelled {
-            await signal.wait(until: deadline, of: time)
+            _ = await signal.wait(deadline: deadline, of: time)
             export = try known(id, viewer)
         }
         if Task.isCancelled { waiting.continuation.yield(.cancelled) }

@@ -1,18 +1,27 @@
 import NIOCore
 import NIOPosix
+public import TestSupport
 
 /// A loopback server that answers by a script, byte by byte: what no well-behaved HTTP server would send included.
-final class RawServer: Sendable {
+///
+/// `ScriptedUpstream` is the same server for tests that think in whole answers.
+public final class RawServer: Sendable {
     /// One request as it came.
-    struct Call: Sendable {
-        var method: String
-        var target: String
-        /// Lower-case names.
-        var headers: [String: String]
-        var body: String
+    public struct Call: Sendable {
+        public var method: String
+        /// Path and query, byte for byte.
+        public var target: String
+        /// Everything before the body.
+        public var head: String
+        /// By their names in lower case; the last one of a name.
+        public var headers: [String: String]
+        public var body: String
+        /// Does these steps on the call's connection, for a script that leaves the answer to the test.
+        public let send: @Sendable ([Step]) -> Void
     }
 
-    enum Step: Sendable {
+    /// What the server does next on a connection.
+    public enum Step: Sendable {
         case text(String)
         case bytes([UInt8])
         /// This many bytes, as fast as the socket takes them; `flooded` counts them.
@@ -22,22 +31,23 @@ final class RawServer: Sendable {
         case close
     }
 
-    typealias Script = @Sendable (_ call: Call, _ index: Int) -> [Step]
+    /// What to do for the call with this number, counted from 0 over all connections.
+    public typealias Script = @Sendable (_ call: Call, _ index: Int) -> [Step]
 
-    let port: Int
-    let log: Log
+    public let port: Int
+    public let log: Log
     private let channel: any Channel
 
     /// What the server saw and did.
-    struct Log: Sendable {
-        let calls = Events<Call>()
+    public struct Log: Sendable {
+        public let calls = Events<Call>()
         /// Of each connection that has ended, which calls came on it.
-        let closings = Events<[Int]>()
+        public let closings = Events<[Int]>()
         /// The sizes of the pieces of a flood that the socket took.
-        let flooded = Events<Int>()
+        public let flooded = Events<Int>()
     }
 
-    var calls: [Call] { log.calls.all }
+    public var calls: [Call] { log.calls.all }
 
     private init(port: Int, log: Log, channel: any Channel) {
         self.port = port
@@ -45,7 +55,8 @@ final class RawServer: Sendable {
         self.channel = channel
     }
 
-    static func start(_ script: @escaping Script) async throws -> RawServer {
+    /// Starts a server on a port of its own.
+    public static func start(_ script: @escaping Script) async throws -> RawServer {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -59,18 +70,18 @@ final class RawServer: Sendable {
     }
 
     /// Takes no further connections.
-    func stop() async throws {
+    public func stop() async throws {
         do { try await channel.close() } catch ChannelError.alreadyClosed {}
     }
 
     /// A whole answer with `Content-Length`.
-    static func answer(_ status: Int, _ fields: [String] = [], body: String = "") -> Step {
+    public static func answer(_ status: Int, _ fields: [String] = [], body: String = "") -> Step {
         let lines = ["HTTP/1.1 \(status) -", "Content-Length: \(body.utf8.count)"] + fields
         return .text((lines + ["", body]).joined(separator: "\r\n"))
     }
 
     /// The head of an answer, its framing left to `fields`.
-    static func head(_ status: Int, _ fields: [String]) -> Step {
+    public static func head(_ status: Int, _ fields: [String]) -> Step {
         .text((["HTTP/1.1 \(status) -"] + fields + ["", ""]).joined(separator: "\r\n"))
     }
 
@@ -92,7 +103,7 @@ final class RawServer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             received += String(buffer: unwrapInboundIn(data))
-            while let call = nextCall() {
+            while let call = nextCall(context) {
                 let index = log.calls.add(call)
                 served.append(index)
                 for step in script(call, index) { run(step, context) }
@@ -111,9 +122,10 @@ final class RawServer: Sendable {
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
-        private func nextCall() -> Call? {
+        private func nextCall(_ context: ChannelHandlerContext) -> Call? {
             guard let end = received.firstRange(of: "\r\n\r\n") else { return nil }
-            let lines = received[..<end.lowerBound].split(separator: "\r\n")
+            let head = String(received[..<end.lowerBound])
+            let lines = head.split(separator: "\r\n")
             var headers: [String: String] = [:]
             for line in lines.dropFirst() {
                 guard let colon = line.firstIndex(of: ":") else { continue }
@@ -125,7 +137,20 @@ final class RawServer: Sendable {
             let body = String(decoding: rest.prefix(length), as: UTF8.self)
             received = String(decoding: rest.dropFirst(length), as: UTF8.self)
             let words = lines[0].split(separator: " ")
-            return Call(method: String(words[0]), target: String(words[1]), headers: headers, body: body)
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            let loop = context.eventLoop
+            return Call(
+                method: String(words[0]),
+                target: String(words[1]),
+                head: head,
+                headers: headers,
+                body: body
+            ) { steps in
+                loop.execute {
+                    let (connection, context) = bound.value
+                    for step in steps where context.channel.isActive { connection.run(step, context) }
+                }
+            }
         }
 
         private func run(_ step: Step, _ context: ChannelHandlerContext) {
