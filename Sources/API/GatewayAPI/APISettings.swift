@@ -45,8 +45,8 @@ public struct APISettings: Sendable {
     public var publicURL: String?
     /// The proxies that are trusted to say how clients reach the gateway, where `publicURL` does not say it.
     public var trustedProxies: [IPRange] = []
-    /// Whether the state of an export that is in memory is answered on the event loop that reads the request, where nothing
-    /// else is needed. Otherwise a task answers, with the same bytes.
+    /// Whether requests for the state of an export, and short create requests, are answered on the event loop that reads them,
+    /// where nothing else is needed. Otherwise a task answers, with the same bytes.
     public var directAnswers = true
     /// Shown by `/livez`.
     public var version: String

@@ -32,10 +32,10 @@ final class ChangeAnnouncer: Sendable {
         self.logger = logger
     }
 
-    /// The place of a change among all changes, to be taken in its transaction.
+    /// The place of a change among all changes, to be taken while the ledger makes it.
     func newOrder() -> ChangeOrder { ChangeOrder(of: snapshots.orders) }
 
-    /// Notifies everything that follows changes that one was committed. `order` was taken in its transaction.
+    /// Notifies everything that follows changes that one was made. `order` was taken while the ledger made it.
     func announce(_ after: LedgerRecord, since before: LedgerRecord, _ order: ChangeOrder) {
         let export = after.export
         // Before the watchers are notified, because they read the snapshot.

@@ -126,15 +126,19 @@ extension ExportEngine {
         of new: NewExport,
         _ outcome: Result<InsertOutcome, any Error>
     ) -> Result<Creation, GatewayError> {
-        if case .success(.created) = outcome { return .success(stored(new)) }
-        withdraw(new)
         switch outcome {
-        case .success(.created(let record)): return .success(Creation(export: record.export, isReplay: false))
+        case .success(.created):
+            return .success(stored(new))
         case .success(.replayed(let record)):
+            withdraw(new)
             snapshots.saw(record.export)
             return .success(Creation(export: record.export, isReplay: true))
-        case .success(.keyReused): return .failure(Self.keyReused)
-        case .failure(let error): return .failure(failure(of: error))
+        case .success(.keyReused):
+            withdraw(new)
+            return .failure(Self.keyReused)
+        case .failure(let error):
+            withdraw(new)
+            return .failure(failure(of: error))
         }
     }
 

@@ -182,8 +182,8 @@ final class Snapshots: Sendable {
     }
 }
 
-/// Assigns the order of changes. A change takes its order inside its transaction, so that of two commits of one export the later
-/// one has the higher order.
+/// Assigns the order of changes. A change takes its order while it is made, so that of two changes of one export the later one has
+/// the higher order.
 final class ChangeOrders: Sendable {
     private let value = Atomic<UInt64>(0)
 
@@ -203,7 +203,7 @@ final class ChangeOrder: Sendable {
         self.orders = orders
     }
 
-    /// Call this inside the transaction. A transaction that is retried takes a new order: the last one counts.
+    /// Call this while the ledger makes the change. A change that is tried again takes a new order: the last one counts.
     func take() { value.store(orders.next(), ordering: .sequentiallyConsistent) }
 
     var number: UInt64 { value.load(ordering: .sequentiallyConsistent) }

@@ -2,7 +2,7 @@ import ExportLedger
 import Exports
 import Logging
 
-/// Applies events to records, each in one transaction of the ledger, and has the change announced.
+/// Applies events to records, each as one atomic change of the ledger, and has the change announced.
 final class Transitions: Sendable {
     private let ledger: any ExportLedger
     private let time: any TimeSource
@@ -28,7 +28,7 @@ final class Transitions: Sendable {
         self.logger = logger
     }
 
-    /// Applies an event to a record in one transaction, and notifies all watchers.
+    /// Applies an event to a record in one atomic change, and notifies all watchers.
     ///
     /// It is completed even when the task is cancelled: an upstream's answer must not be lost because the process is about to
     /// end. `held` is how long the request budget has held the export back; nil where the record has the newest value. Returns

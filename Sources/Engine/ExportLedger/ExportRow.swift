@@ -39,6 +39,8 @@ extension UnwrittenProgress.StoredTimes {
 }
 
 /// The rows of a statement that selects columns of exports.
+///
+/// The requirements of `DatabaseCursor` that begin with an underscore may change with any version of GRDB; `Package.swift` names one.
 final class ExportRows: DatabaseCursor {
     typealias Element = ExportRow
 

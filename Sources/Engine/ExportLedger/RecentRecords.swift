@@ -9,6 +9,9 @@ struct RecentRecords: Sendable {
     /// The most records that are kept. The oldest is dropped for a new one: its update needs a transaction then.
     static let limit = 1024
 
+    /// The most files of a record that is kept, so that the memory is bounded.
+    static let mostFiles = 100
+
     /// A record as it is now.
     struct Found: Sendable {
         /// The progress in its row.
@@ -30,11 +33,11 @@ struct RecentRecords: Sendable {
     /// What `keep` needs to know of the time before the read; nil while the row may be written.
     func mark(of id: ExportID) -> UInt32? { beingWritten.contains(id) ? nil : writes[place(of: id)] }
 
-    /// Keeps a record, unless its row may have been written since `mark` was asked for, before the transaction began that read
-    /// it.
+    /// Keeps a record, unless its row may have been written since `mark`. That must have been taken before the transaction began
+    /// that read the record. One with many files is not kept.
     mutating func keep(_ record: LedgerRecord, stored: UnwrittenProgress.Values, since mark: UInt32) {
         let id = record.export.id
-        guard self.mark(of: id) == mark else { return }
+        guard self.mark(of: id) == mark, record.export.files.count <= Self.mostFiles else { return }
         lastNumber += 1
         if ring.count < Self.limit {
             ring.append((id, lastNumber))

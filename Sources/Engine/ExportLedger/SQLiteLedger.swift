@@ -166,7 +166,7 @@ public final class SQLiteLedger: Sendable {
         _ body: @escaping @Sendable (Database) throws -> T,
         then answer: @escaping @Sendable (Result<T, any Error>) -> Void
     ) {
-        // Held until the answer, as the `write` of a waiting task holds it.
+        // The closure holds the ledger until the answer, as a waiting task does.
         committer.create(body) { result in answer(result.mapError { self.wrap($0, isWriting: true) }) }
     }
 

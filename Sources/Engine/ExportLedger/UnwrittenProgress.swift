@@ -139,8 +139,8 @@ final class UnwrittenProgress: Sendable {
     }
 
     /// Updates a kept record, if `change` changes only progress that need not be written. Nil where it has to be updated in a
-    /// transaction, which calls `change` again. Of a change that is made here and a write of the row, the write has seen the
-    /// change or began after it.
+    /// transaction, which calls `change` again. Of a change made here and a write of the same row, the later one has seen the
+    /// earlier one.
     func update(_ id: ExportID, fence: Int64?, _ change: (inout LedgerRecord) -> Void) -> UpdateOutcome? {
         guard let known = state.withLock({ $0.recent.find(id) }) else { return nil }
         let before = known.record
@@ -148,9 +148,10 @@ final class UnwrittenProgress: Sendable {
         var after = before
         change(&after)
         guard let new = isUnwritten(after, since: before, row: known.stored) else { return nil }
+        let isOther = after != before
         let isDone = state.withLock { state in
             guard state.recent.take(known) else { return false }
-            if after != before {
+            if isOther {
                 state.set(Entry(stored: known.stored, present: new, leaseEpoch: before.leaseEpoch), of: id)
             }
             return true

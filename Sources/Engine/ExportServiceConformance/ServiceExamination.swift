@@ -35,7 +35,7 @@ struct ServiceExamination: Sendable {
     }
 
     /// Creates an export without a task; nil where the service has no such way, or refuses.
-    func createAtOnce(for viewer: Viewer = .alice, key: Idempotency? = nil) async throws -> Creation? {
+    func createWithoutATask(for viewer: Viewer = .alice, key: Idempotency? = nil) async throws -> Creation? {
         var draft = draft
         draft.idempotency = key
         let (outcomes, answer) = AsyncStream.makeStream(of: Result<Creation, GatewayError>.self)

@@ -151,7 +151,7 @@ extension ExportLedger {
     }
 
     /// Stores a record without a task; nil where the ledger has no such insertion.
-    func addAtOnce(_ record: LedgerRecord, _ key: Idempotency? = nil) async throws -> InsertOutcome? {
+    func addWithoutATask(_ record: LedgerRecord, _ key: Idempotency? = nil) async throws -> InsertOutcome? {
         let (outcomes, answer) = AsyncStream.makeStream(of: Result<InsertOutcome, any Error>.self)
         let isBegun = insert(record, idempotency: key, claimsSince: Sample.since) { outcome in
             answer.yield(outcome)

@@ -130,6 +130,7 @@ import TestSupport
             } else {
                 (head, body) = try await client.readAnswer()
             }
+            // Whether an error ends the connection depends on how much of the body was read before it.
             let lines = head.split(separator: "\r\n")
                 .filter { !request.isCreation || $0.lowercased() != "connection: close" }
             answers.append(

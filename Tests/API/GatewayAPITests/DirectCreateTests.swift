@@ -99,7 +99,7 @@ import Testing
 
     @Test func aServiceThatCannotIsNotAsked() throws {
         let connection = try DirectConnection()
-        connection.gateway.service.state.withLock { $0.createsAtOnce = false }
+        connection.gateway.service.state.withLock { $0.createsWithoutTasks = false }
         try create(connection)
         #expect(try connection.passed().count == 3)
         #expect(drafts(connection).isEmpty)
@@ -129,5 +129,67 @@ import Testing
         let active = connection.gateway.registry.text().split(separator: "\n")
             .first { $0.hasPrefix("http_server_active_requests ") }
         #expect(active?.hasSuffix(" 0") == true)
+    }
+
+    /// With its key, it can be looked for, and is not created twice.
+    @Test func aFailureWithAKeyIsLeftToTheResponder() throws {
+        let connection = try DirectConnection()
+        connection.gateway.service.state.withLock { $0.failure = GatewayError(.unavailable, "The disk is full.") }
+        try create(connection, [Self.json, "idempotency-key: k"])
+        try connection.ask()
+        connection.run()
+        let passed = try connection.passed()
+        // The request behind it waits for its answer, too.
+        #expect(passed.count == 5)
+        guard case .body(let body)? = passed.dropFirst().first else {
+            Issue.record("it has no body")
+            return
+        }
+        #expect(String(buffer: body) == CreateExportTests.body)
+        #expect(try connection.sent().isEmpty)
+    }
+
+    /// Head and body together belong to the cost of any connection.
+    @Test(arguments: [100, 3000]) func aLongHeadIsPassedOn(length: Int) throws {
+        let connection = try DirectConnection()
+        let text = CreateExportTests.body
+        let fields =
+            "host: \(String(repeating: "h", count: length))\r\n\(Self.json)\r\ncontent-length: \(text.utf8.count)\r\n"
+        try connection.send("POST /exports HTTP/1.1\r\n\(fields)x-request-id: r\r\n\r\n\(text)")
+        connection.run()
+        #expect(try connection.passed().isEmpty == (length == 100))
+        let other = try DirectConnection()
+        let body = String(text.dropLast()) + String(repeating: " ", count: length) + "}"
+        try other.send(
+            "POST /exports HTTP/1.1\r\nhost: \(String(repeating: "h", count: 600))\r\n\(Self.json)\r\n"
+                + "content-length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
+        other.run()
+        #expect(try other.passed().isEmpty == (length == 100))
+    }
+
+    /// A head that waits for its body is passed on before an event that would end the connection.
+    @Test(arguments: [true, false]) func anEventDoesNotOvertakeAHead(isBehindAnother: Bool) throws {
+        let connection = try DirectConnection()
+        if isBehindAnother { try create(connection) }
+        let head = DirectConnection.text("POST", "/exports", [Self.json, "content-length: 100"], "{")
+        // Without the end of a round of reads, at which it would be passed on.
+        connection.channel.pipeline.fireChannelRead(ByteBuffer(string: head))
+        connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        connection.run()
+        #expect(try connection.passed().count == 2)
+        #expect(connection.events.contains { $0 is ChannelShouldQuiesceEvent })
+    }
+
+    /// What waits behind a create request is for nobody when the connection is gone.
+    @Test func nothingIsHandledForAClientThatHasLeft() throws {
+        let connection = try DirectConnection()
+        try create(connection)
+        try create(connection)
+        try connection.ask("DELETE")
+        connection.channel.pipeline.fireChannelInactive()
+        connection.run()
+        #expect(drafts(connection).count == 1)
+        #expect(try connection.passed().isEmpty)
     }
 }

@@ -146,7 +146,9 @@ import Testing
     }
 
     /// Runs a creation without a task; nil where the engine leaves it to the other way.
-    private func createAtOnce(_ bench: Bench, for viewer: Viewer = .owner()) async -> Result<Creation, GatewayError>? {
+    private func createWithoutATask(_ bench: Bench, for viewer: Viewer = .owner()) async -> Result<
+        Creation, GatewayError
+    >? {
         let (outcomes, answer) = AsyncStream.makeStream(of: Result<Creation, GatewayError>.self)
         let then: @Sendable (Result<Creation, GatewayError>) -> Void = { outcome in
             answer.yield(outcome)
@@ -161,7 +163,7 @@ import Testing
         let bench = try Bench()
         bench.provider.set { $0.onObserve = { _ in .success(.succeeded()) } }
         try await bench.running {
-            let creation = try #require(await createAtOnce(bench)).get()
+            let creation = try #require(await createWithoutATask(bench)).get()
             #expect(try await bench.drive(creation.export.id).export.status == .succeeded)
         }
         #expect(bench.provider.count(.submit) == 1)
@@ -170,7 +172,7 @@ import Testing
 
     @Test func failingLedgerIsSaidWithoutATask() async throws {
         let bench = try Bench(ledger: DyingLedger(try SQLiteLedger.temporary(), after: 0, keepsLast: false))
-        let outcome = try #require(await createAtOnce(bench))
+        let outcome = try #require(await createWithoutATask(bench))
         #expect(throws: GatewayError.self) { try outcome.get() }
         guard case .failure(let error) = outcome else { return }
         #expect(error.code == .unavailable)
@@ -179,8 +181,8 @@ import Testing
 
     @Test func whoBringsATokenIsLeftToATask() async throws {
         let bench = try Bench { $0.delegatedOnly = true }
-        #expect(await createAtOnce(bench) == nil)
-        #expect(await createAtOnce(bench, for: .owner("t")) == nil)
+        #expect(await createWithoutATask(bench) == nil)
+        #expect(await createWithoutATask(bench, for: .owner("t")) == nil)
         let page = try await bench.engine.exports(matching: ExportFilter(), for: .auditor(), before: nil, limit: 9)
         #expect(page.exports.isEmpty)
     }

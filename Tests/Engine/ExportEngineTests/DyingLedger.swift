@@ -76,6 +76,20 @@ final class DyingLedger: ExportLedger {
         ledger.record(id, then: answer)
     }
 
+    func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        if isDead { return answer(.failure(Self.death)) }
+        ledger.recordToUpdate(id, then: answer)
+    }
+
+    func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome? {
+        // It is no write: a process that is killed loses it.
+        isDead ? nil : ledger.updateInMemory(id, fence: fence, change)
+    }
+
     func takeOver(
         by owner: String,
         after: ExportID?,

@@ -38,12 +38,20 @@ final class StagedLedger: ExportLedger {
     var recordReads: Int { state.withLock { $0.recordReads } }
 
     func record(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        read(answer) { self.ledger.record(id, then: answer) }
+    }
+
+    func recordToUpdate(_ id: ExportID, then answer: @escaping RecordAnswer) {
+        read(answer) { self.ledger.recordToUpdate(id, then: answer) }
+    }
+
+    private func read(_ answer: @escaping RecordAnswer, _ goOn: @escaping @Sendable () -> Void) {
         let before = state.withLock { state in
             state.recordReads += 1
             return state.beforeRecord
         }
         do {
-            try before { self.ledger.record(id, then: answer) }
+            try before(goOn)
         } catch {
             answer(.failure(error))
         }
@@ -78,6 +86,23 @@ final class StagedLedger: ExportLedger {
     func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
     {
         try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
+    }
+
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        then answer: @escaping InsertAnswer
+    ) -> Bool {
+        ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, then: answer)
+    }
+
+    func updateInMemory(
+        _ id: ExportID,
+        fence: Int64?,
+        _ change: (inout LedgerRecord) -> Void
+    ) -> UpdateOutcome? {
+        ledger.updateInMemory(id, fence: fence, change)
     }
 
     func claimed(_ idempotency: Idempotency, by caller: String, claimsSince: Timestamp) async throws -> InsertOutcome? {

@@ -35,7 +35,7 @@ final class FaultyLedger: ExportLedger {
         claimsSince: Timestamp,
         then answer: @escaping InsertAnswer
     ) -> Bool {
-        let key = fault == .ignoresKeysAtOnce ? nil : idempotency
+        let key = fault == .ignoresKeysWithoutATask ? nil : idempotency
         return ledger.insert(record, idempotency: key, claimsSince: claimsSince, then: answer)
     }
 

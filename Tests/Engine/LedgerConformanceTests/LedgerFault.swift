@@ -1,7 +1,7 @@
 /// What a faulty ledger does wrong.
 enum LedgerFault: String, Sendable, CaseIterable {
     case losesNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, keepsKeysForEver
-    case leavesTheExportOfAReplay, prunesTooMuch, ignoresKeysAtOnce
+    case leavesTheExportOfAReplay, prunesTooMuch, ignoresKeysWithoutATask
     case mixesReadsUp, losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, losesPolls, listsWithoutPolls
     case losesUpdatesInMemory, updatesOldRecordsInMemory, keepsVisibleChangesInMemory
@@ -22,7 +22,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         switch self {
         case .losesNewExports, .losesAField: "a new export is there"
         case .ignoresKeys, .leavesTheExportOfAReplay: "the same request gives the same export"
-        case .ignoresKeysAtOnce: "an insertion without a task is like any other"
+        case .ignoresKeysWithoutATask: "an insertion without a task is like any other"
         case .ignoresFingerprints: "a key belongs to one request"
         case .sharesKeysBetweenCallers: "a key belongs to one caller"
         case .keepsKeysForEver, .prunesTooMuch: "old keys are pruned"

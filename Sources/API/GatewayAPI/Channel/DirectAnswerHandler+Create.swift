@@ -27,6 +27,11 @@ extension DirectAnswerHandler {
         guard let request = creation else { return }
         creation = nil
         idle.endedBeside(at: context.eventLoop.now)
+        if case .failure = outcome, request.draft.idempotency != nil {
+            // The key may have been used before. The responder looks for its export first, also where nothing can be written, and with
+            // the key nothing is created twice.
+            return release(passingOn: request.head, request.body, context)
+        }
         send(answers.answer(request, with: outcome), context)
         table.ended(context.channel)
         goOn(context)

@@ -87,9 +87,14 @@ extension DirectAnswerHandler {
     /// Passes the request on, to be answered like all others.
     private func release(passingOn head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard endHold(context) != nil else { return }
+        release(passingOn: head, nil, context)
+    }
+
+    /// Passes a request on that does not wait here any more.
+    func release(passingOn head: HTTPRequestHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
         answers.abandoned()
         guard encoder != nil else { return table.ended(context.channel) }
-        passOn(whole: head, context)
+        passOn(whole: head, body: body, context)
         // Called after `passOn`. Otherwise the connection would count as idle in between, and might be closed.
         table.ended(context.channel)
         context.fireChannelReadComplete()
@@ -107,13 +112,20 @@ extension DirectAnswerHandler {
 
     /// Handles the parts that came in meanwhile.
     func goOn(_ context: ChannelHandlerContext) {
+        guard encoder != nil else {
+            // The connection is gone.
+            pending.removeAll()
+            return closeIfSent(context)
+        }
         var isRead = false
         while !isWaiting, let next = pending.popFirst() {
             isRead = true
             switch next {
             case .part(let part): channelRead(context: context, data: part)
             case .error(let error): errorCaught(context: context, error: error)
-            case .event(let event): context.fireUserInboundEventTriggered(event)
+            case .event(let event):
+                passOn(context)
+                context.fireUserInboundEventTriggered(event)
             }
         }
         // The rest of a body may come later than it may be waited for here.

@@ -175,8 +175,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
-    func passOn(whole head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    func passOn(whole head: HTTPRequestHead, body: ByteBuffer? = nil, _ context: ChannelHandlerContext) {
         passOn(head, context)
+        if let body { context.fireChannelRead(wrapInboundOut(.body(body))) }
         context.fireChannelRead(wrapInboundOut(.end(nil)))
     }
 
@@ -253,6 +254,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if isWaiting {
             pending.append(.event(event))
         } else {
+            passOn(context)
             context.fireUserInboundEventTriggered(event)
         }
     }

@@ -29,7 +29,7 @@ struct GatewayResponder: HTTPResponder {
 
     /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
     ///
-    /// - Parameter logger: Gets the faults that those answers tell of.
+    /// - Parameter logger: Logs the faults that those answers report.
     func direct(_ logger: Logger) -> DirectAnswers? {
         guard listener.has(.getExport), listener.has(.createExport) else { return nil }
         return DirectAnswers(

@@ -13,18 +13,21 @@ struct CreateRequest: Sendable {
     /// Makes the links in the answer.
     var links: Links
     var entry: RequestRecord.Entry
+    /// The request to pass on if it is answered elsewhere after all.
+    var head: HTTPRequestHead
+    var body: ByteBuffer
 }
 
 /// `POST /exports`.
 extension DirectAnswers {
-    /// The longest body of a create request that is read here: one that counts as a part of its head. The whole head is shorter, too,
-    /// so that nothing is charged to its caller.
+    /// The most bytes of a create request that is read here, head and body together. They belong to the cost of any connection, so
+    /// nothing is reserved for them, and nothing is charged to the caller.
     private static let mostBytes = RequestBytes.allowance - 512
 
-    /// Whether a create request with these fields may be answered here, if its whole body comes with its head.
-    static func isShort(_ fields: KnownFields) -> Bool {
-        guard let length = fields.contentLength else { return false }
-        return length > 0 && length <= mostBytes && fields.bytes <= mostBytes
+    /// Whether a create request with this head may be answered here, if its whole body comes with it.
+    static func isShort(_ head: HTTPRequestHead, _ fields: KnownFields) -> Bool {
+        guard let length = fields.contentLength, length > 0, length <= mostBytes else { return false }
+        return head.uri.utf8.count + fields.allBytes + length <= mostBytes
     }
 
     /// The create request; nil for one that is not answered here, and nothing has happened then. All that the responder refuses
@@ -35,10 +38,10 @@ extension DirectAnswers {
         _ body: ByteBuffer,
         from peer: @autoclosure () -> SocketAddress?
     ) -> CreateRequest? {
+        let start = record.time.elapsed()
         guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields), caller.permissions.allow(.create),
             Self.acceptsJSON(fields.accept), MediaType.isJSON(contentType: fields.contentType)
         else { return nil }
-        let start = record.time.elapsed()
         let draft: ExportDraft
         do {
             let key = try fields.idempotencyKey.map(RequestFields.idempotencyKey(in:))
@@ -56,7 +59,9 @@ extension DirectAnswers {
                 method: "POST",
                 route: "/exports",
                 caller: caller.id
-            )
+            ),
+            head: head,
+            body: body
         )
     }
 

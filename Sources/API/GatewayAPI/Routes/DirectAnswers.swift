@@ -53,13 +53,16 @@ struct DirectAnswers: Sendable {
     /// The target of a request that may be answered here, by its first line and its fields: `/exports` for `POST`, and
     /// `/exports/{id}` and `/exports/{id}/operation` for `GET` and `HEAD`, spelled exactly so and without a query. Nil for all
     /// others.
+    ///
+    /// - Parameter fields: Read only where the first line fits.
     static func target(of head: HTTPRequestHead, _ fields: @autoclosure () -> KnownFields?) -> (Target, KnownFields)? {
         let isCreation = head.method == .POST
         guard isCreation || head.method == .GET || head.method == .HEAD else { return nil }
         var path = head.uri
         let target = path.withUTF8 { isCreation ? creation($0) : status($0) }
         // A request without content, or a create request.
-        guard let target, let fields = fields(), fields.haveContent == isCreation, !isCreation || isShort(fields)
+        guard let target, let fields = fields(), fields.areOfCreation == isCreation,
+            !isCreation || isShort(head, fields)
         else { return nil }
         return (target, fields)
     }

@@ -14,21 +14,26 @@ struct KnownFields: Sendable {
     private(set) var contentType: String?
     /// A number, given once.
     private(set) var contentLength: Int?
+    /// Given once.
     private(set) var idempotencyKey: String?
-    /// Whether there are fields about content, which only a create request has.
-    private(set) var haveContent = false
+    /// Whether there are fields that only a create request has.
+    private(set) var areOfCreation = false
     /// Whether a proxy says under which address the gateway was reached.
     private(set) var isForwarded = false
     /// The bytes of all fields, as `RequestLimits` counts them.
     private(set) var bytes = 0
+    /// The same, with `Host`.
+    private(set) var allBytes = 0
 
     /// Reads the fields. Nil where a field is not known here.
     init?(_ headers: HTTPHeaders) {
         var (requestIDs, contentTypes) = (0, 0)
         for (name, value) in headers {
             guard let field = Field(name) else { return nil }
+            let length = RequestLimits.bytes(ofName: name, value: value)
+            allBytes += length
             // The codec converts `Host` to something else than a field, so it is not counted.
-            if field != .host { bytes += RequestLimits.bytes(ofName: name, value: value) }
+            if field != .host { bytes += length }
             switch field {
             case .authorization:
                 if authorization != nil { return nil }
@@ -46,15 +51,15 @@ struct KnownFields: Sendable {
             case .contentType:
                 contentTypes += 1
                 contentType = contentTypes == 1 ? value : nil
-                haveContent = true
+                areOfCreation = true
             case .contentLength:
                 guard contentLength == nil, let length = Int(value), length >= 0 else { return nil }
                 contentLength = length
-                haveContent = true
+                areOfCreation = true
             case .idempotencyKey:
                 if idempotencyKey != nil { return nil }
                 idempotencyKey = value
-                haveContent = true
+                areOfCreation = true
             case .connection:
                 // Other values close or upgrade the connection, which the responder handles.
                 guard value.lowercased() == "keep-alive" else { return nil }

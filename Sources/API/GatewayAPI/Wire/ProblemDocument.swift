@@ -52,7 +52,7 @@ enum ProblemDocument {
         answer(to: error, path: path, requestID: requestID).response
     }
 
-    /// The same, and its body.
+    /// The answer to a request that failed, and its body.
     static func answer(to error: GatewayError, path: String?, requestID: String) -> (
         response: Response, body: ByteBuffer
     ) {

@@ -24,7 +24,7 @@ public struct GatewayConfiguration: Sendable {
         public var idleTimeout = Duration.seconds(75)
         /// Bytes of memory that clients may take: with requests that come or wait, and with downloads.
         public var memory = 2 << 30
-        /// Whether exports that are in memory are answered on the event loops.
+        /// Whether requests for the state of an export, and short create requests, are answered on the event loops.
         public var directAnswers = true
         public var drainDelay = Duration.zero
         public var drainTimeout = Duration.seconds(30)

@@ -36,23 +36,25 @@ extension ServiceCase {
         ServiceCase("an export that is created without a task is like any other") { examination in
             let key = Idempotency(key: "k", fingerprint: "f")
             // A service may have no such way.
-            guard let first = try await examination.createAtOnce(key: key) else { return }
+            guard let first = try await examination.createWithoutATask(key: key) else { return }
             examination.expect(
                 !first.isReplay && first.export.createdBy == Viewer.alice.id,
                 "it is new and its creator's"
             )
             let seen = try await examination.seen(first.export.id)
             examination.expect(seen.source == first.export.source, "it is found at once")
-            let (second, third) = (try await examination.create(key: key), try await examination.createAtOnce(key: key))
+            let (second, third) = (
+                try await examination.create(key: key), try await examination.createWithoutATask(key: key)
+            )
             examination.expect(second.isReplay && third?.isReplay == true, "its key is used, whichever way comes next")
             examination.expect(
                 second.export.id == first.export.id && third?.export.id == first.export.id,
                 "all three are the same export"
             )
             await examination.expectProblem(.idempotencyKeyReused, "its key with another body is refused") {
-                _ = try await examination.createAtOnce(key: Idempotency(key: "k", fingerprint: "g"))
+                _ = try await examination.createWithoutATask(key: Idempotency(key: "k", fingerprint: "g"))
             }
-            let others = try await examination.createAtOnce(for: .bob, key: key)
+            let others = try await examination.createWithoutATask(for: .bob, key: key)
             examination.expect(others?.isReplay == false, "another caller's key is another one")
             let viewer = Viewer(.caller("alice", seesAll: false), token: Secret("token"), downloadToken: nil)
             examination.expect(

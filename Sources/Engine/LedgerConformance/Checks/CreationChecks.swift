@@ -43,15 +43,21 @@ extension LedgerCase {
         LedgerCase("an insertion without a task is like any other") { examination in
             let (ledger, first, second) = (examination.ledger, Sample.record(), Sample.record(1))
             // A ledger may have no such insertion.
-            guard let outcome = try await ledger.addAtOnce(first, key) else { return }
+            guard let outcome = try await ledger.addWithoutATask(first, key) else { return }
             examination.expect(outcome == .created(first), "it creates")
             examination.expect(try await ledger.record(first.export.id) == first, "every field comes back")
-            examination.expect(try await ledger.addAtOnce(second, key) == .replayed(first), "its key gives its export")
+            examination.expect(
+                try await ledger.addWithoutATask(second, key) == .replayed(first),
+                "its key gives its export"
+            )
             examination.expect(try await ledger.add(second, key) == .replayed(first), "also to an insertion by a task")
             let other = Idempotency(key: "k", fingerprint: "g")
-            examination.expect(try await ledger.addAtOnce(second, other) == .keyReused, "another request is refused")
+            examination.expect(
+                try await ledger.addWithoutATask(second, other) == .keyReused,
+                "another request is refused"
+            )
             await examination.expectError("an id that is taken is refused", { _ in true }) {
-                _ = try await ledger.addAtOnce(first)
+                _ = try await ledger.addWithoutATask(first)
             }
             examination.expect(try await ledger.all().count == 1, "nothing else is left behind")
         },

@@ -29,7 +29,7 @@ final class FakeExportService: ExportService {
         /// What was opened, canceled or asked for again: everything that another caller must not bring about.
         var effects: [String] = []
         /// Whether exports are created without a task, too.
-        var createsAtOnce = true
+        var createsWithoutTasks = true
         var random = SystemRandomNumberGenerator()
     }
 
@@ -142,7 +142,7 @@ final class FakeExportService: ExportService {
         on run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
         then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
     ) -> Bool {
-        guard state.withLock({ $0.createsAtOnce }), viewer.token == nil else { return false }
+        guard state.withLock({ $0.createsWithoutTasks }), viewer.token == nil else { return false }
         let outcome = result(of: draft, for: viewer)
         run { then(outcome) }
         return true

@@ -2,7 +2,7 @@ import Exports
 
 /// A way in which a service may break its contract.
 enum ServiceFault: CaseIterable, Sendable {
-    case isNotReady, createsTwice, createsTwiceAtOnce, sharesKeys, showsOthers, listsAll, listsOldestFirst,
+    case isNotReady, createsTwice, createsTwiceWithoutATask, sharesKeys, showsOthers, listsAll, listsOldestFirst,
         ignoresLimit, ignoresFilter
     case showsOldState, opensTooEarly, cancelsTheEnded, cancelsNothing, decidesTheKnown, losesDeliveries
     case mixesRequests
@@ -13,7 +13,7 @@ enum ServiceFault: CaseIterable, Sendable {
         switch self {
         case .isNotReady: "a service that works is ready"
         case .createsTwice: "the same key with the same body creates once"
-        case .createsTwiceAtOnce: "an export that is created without a task is like any other"
+        case .createsTwiceWithoutATask: "an export that is created without a task is like any other"
         case .sharesKeys: "each caller has its own keys"
         case .showsOthers, .snapshotsForOthers, .waitsForOthers, .cancelsForOthers, .decidesForOthers, .opensForOthers,
             .deliveriesForOthers:
@@ -62,7 +62,7 @@ struct FaultyExportService: ExportService {
         then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
     ) -> Bool {
         var draft = draft
-        if fault == .createsTwiceAtOnce { draft.idempotency = nil }
+        if fault == .createsTwiceWithoutATask { draft.idempotency = nil }
         return fake.create(draft, for: viewer, on: run, then: then)
     }
 
