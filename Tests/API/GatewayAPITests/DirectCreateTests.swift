@@ -150,7 +150,7 @@ import Testing
     }
 
     /// Head and body together belong to the cost of any connection.
-    @Test(arguments: [100, 3000]) func aLongHeadIsPassedOn(length: Int) throws {
+    @Test(arguments: [100, 3500]) func aLongHeadIsPassedOn(length: Int) throws {
         let connection = try DirectConnection()
         let text = CreateExportTests.body
         let fields =
