@@ -67,7 +67,10 @@ import Testing
         try await bench.running {
             let ids = try await create(bench, by: "alice", 2, token: nil) + create(bench, by: "bob", 1, token: nil)
             for id in ids { _ = try await bench.drive(id) { $0.export.observedAt != nil } }
-            _ = try await bench.drive(ids[0]) { _ in contexts.withLock { $0.contains { $0.owners.count >= 3 } } }
+            // All three are due after this step.
+            _ = try await bench.drive(ids[0], by: settings.maximumPollInterval) { _ in
+                contexts.withLock { $0.contains { $0.owners.count >= 3 } }
+            }
         }
         let context = try #require(contexts.withLock { $0.first { $0.owners.count == 3 } })
         #expect(Set(context.owners.values.flatMap(\.self)) == [CallerShare("alice"), CallerShare("bob", weight: 2)])
