@@ -83,11 +83,13 @@ final class TokenServer: Sendable {
     {
         try await serve { server, authority, client, time, logs async throws in
             let source = EntraTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret &+"))),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .clientSecret(SecretSource(Secret("s3cret &+"))),
+                    client: client
+                ),
                 time: time
             )
             try await test(server, source, time, logs)
@@ -102,11 +104,13 @@ final class TokenServer: Sendable {
     ) async throws {
         try await serve { server, authority, client, time, _ async throws in
             let source = OnBehalfOfTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret"))),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .clientSecret(SecretSource(Secret("s3cret"))),
+                    client: client
+                ),
                 time: time,
                 keepsRefreshTokens: keepsRefreshTokens,
                 capacity: capacity
