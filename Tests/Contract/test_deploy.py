@@ -20,17 +20,25 @@ def compose() -> dict:
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 
 
+def written_configuration(options: dict[str, str]) -> dict:
+    """What compose.yaml has written for the gateway, with these options, and the sandbox on this machine."""
+    command = compose()["configuration"]["command"]
+    assert command[:3] == ["gateway-configuration", "--public-host", "sandbox"]
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    run = subprocess.run([servers.SANDBOX, command[0], *words], capture_output=True, text=True, check=True, timeout=30)
+    return yaml.safe_load(run.stdout)
+
+
 def test_the_configuration_for_the_sandbox_serves_every_provider():
     with servers.sandbox(public_host="127.0.0.1") as upstream:
-        text = (DEPLOY / "gateway.sandbox.yaml").read_text()
-        for port, address in (("8090", upstream.api), ("8091", upstream.proxy), ("8092", upstream.blob)):
-            text = text.replace(f"http://sandbox:{port}", address)
-        assert "//sandbox" not in text
-        configuration = yaml.safe_load(text)
+        ports = zip(("port", "proxy-port", "blob-port"), (upstream.api, upstream.proxy, upstream.blob), strict=True)
+        configuration = written_configuration({name: address.rpartition(":")[2] for name, address in ports})
         environment = compose()["gateway"]["environment"]
         gateway = servers.Gateway(configuration, environment, KEY)
         try:
             gateway.start()
+            providers = {provider["id"] for provider in gateway.get("/providers").json["value"]}
+            assert {connection["provider"] for connection in configuration["connections"]} == providers
             for body in (bodies.search_result(), bodies.goals(), bodies.report(), bodies.intune()):
                 gateway.succeeded(gateway.create(body))
             gateway.close()
@@ -42,7 +50,11 @@ def test_compose_starts_what_there_is():
     services = compose()
     command = services["gateway"]["command"]
     assert command == ["serve", "--config", "/etc/export-gateway/gateway.yaml"]
-    assert any(volume.endswith(":/etc/export-gateway/gateway.yaml:ro") for volume in services["gateway"]["volumes"])
+    # One volume has the file that one container writes and the other reads.
+    volume, written = services["configuration"]["volumes"][0].split(":")
+    assert f"{volume}:/etc/export-gateway:ro" in services["gateway"]["volumes"]
+    assert services["configuration"]["command"][-2:] == ["--output", f"{written}/gateway.yaml"]
+    assert services["gateway"]["depends_on"]["configuration"]["condition"] == "service_completed_successfully"
     text = (DEPLOY / "Dockerfile").read_text()
     target = services["sandbox"]["build"]["target"]
     assert f"FROM system AS {target}\n" in text
@@ -54,6 +66,9 @@ def test_compose_starts_what_there_is():
         "8091",
         "8092",
     }
+    # The gateway is told the same ports, which are the program's own.
+    addresses = {written_configuration({})["connections"][0][key][0] for key in ("proxyHosts", "blobHosts")}
+    assert addresses == {"http://127.0.0.1:8091", "http://127.0.0.1:8092"}
     # The same options on free ports of this machine.
     server = servers.Sandbox(options | {"host": "127.0.0.1"})
     server.close()

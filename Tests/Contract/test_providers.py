@@ -44,6 +44,14 @@ def test_providers_that_own_themselves_pass(tmp_path):
     assert check(tmp_path, {}) == (0, "providers: 2, each in 1 files outside its folders\n0 problems\n")
 
 
+def test_a_fifth_file_outside_its_folders_is_found(tmp_path):
+    article = "Sources/App/GatewayServer/Documentation.docc/Adding-a-Provider.md"
+    row = "| `Sources/App/List.swift` | Its line. |\n"
+    code, output = check(tmp_path, {article: ARTICLE.replace(row, row * 5)})
+    assert code == 1
+    assert "lists 5 files" in output
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

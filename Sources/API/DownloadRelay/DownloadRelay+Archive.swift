@@ -108,19 +108,12 @@ struct MemberOpener: Sendable {
     /// Opens the whole file.
     func opened(_ file: ExportFile) async throws(GatewayError) -> OpenedMember {
         let open = open
-        let opening = Opening(
-            source: FileSource(file: file, export: export) { range async throws(GatewayError) in
-                try await open(file, range)
-            },
-            rules: rules,
-            reporting: reporting,
-            skipLimit: 0
-        )
+        let source = FileSource(file: file, export: export) { range async throws(GatewayError) in
+            try await open(file, range)
+        }
         let opened: OpenedFile
         do throws(GatewayError) {
-            opened = try await rules.firstByte.within { () async throws(GatewayError) in
-                try await opening.opened(nil, known: nil)
-            }
+            opened = try await Opening.whole(source, rules: rules, reporting: reporting)
         } catch {
             if error.code == .upstreamBroken { discardFacts(of: file) }
             throw error

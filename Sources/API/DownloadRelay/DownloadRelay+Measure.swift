@@ -40,17 +40,10 @@ extension DownloadRelay {
             return .preempted
         }
         defer { reservation.release() }
-        let opening = Opening(
-            source: FileSource(file: file, export: export.id, open: open),
-            rules: rules,
-            reporting: reporting,
-            skipLimit: 0
-        )
+        let source = FileSource(file: file, export: export.id, open: open)
         let opened: OpenedFile
         do throws(GatewayError) {
-            opened = try await rules.firstByte.within { () async throws(GatewayError) in
-                try await opening.opened(nil, known: nil)
-            }
+            opened = try await Opening.whole(source, rules: rules, reporting: reporting)
         } catch {
             return refused(file, of: export, error)
         }

@@ -31,6 +31,18 @@ struct Opening: Sendable {
     /// How many bytes may be skipped to reach a part.
     let skipLimit: Int64
 
+    /// A whole file, after its first bytes have come in time.
+    static func whole(
+        _ source: FileSource,
+        rules: ReopeningRules,
+        reporting: DownloadReporting
+    ) async throws(GatewayError) -> OpenedFile {
+        let opening = Opening(source: source, rules: rules, reporting: reporting, skipLimit: 0)
+        return try await rules.firstByte.within { () async throws(GatewayError) in
+            try await opening.opened(nil, known: nil)
+        }
+    }
+
     /// The file from the first requested byte on, after its first bytes have come. It is the whole file where the part is not
     /// available, or its condition does not hold.
     ///

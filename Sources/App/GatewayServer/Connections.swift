@@ -62,11 +62,7 @@ struct Connections {
         case .application(let application):
             guard application.onBehalfOf else { return ownTokens(of: application, connection) }
             return OnBehalfOfTokenSource(
-                authority: application.authority,
-                tenant: application.tenantID,
-                clientID: application.clientID,
-                credential: credential(of: application, connection),
-                client: authorityClient(connection, at: application.authority),
+                endpoint: tokenEndpoint(of: application, connection),
                 time: time,
                 keepsRefreshTokens: application.keepsRefreshTokens
             )
@@ -78,13 +74,19 @@ struct Connections {
         of application: ApplicationConfiguration,
         _ connection: ConnectionConfiguration
     ) -> any AccessTokenSource {
-        EntraTokenSource(
+        EntraTokenSource(endpoint: tokenEndpoint(of: application, connection), time: time)
+    }
+
+    private func tokenEndpoint(
+        of application: ApplicationConfiguration,
+        _ connection: ConnectionConfiguration
+    ) -> TokenEndpoint {
+        TokenEndpoint(
             authority: application.authority,
             tenant: application.tenantID,
             clientID: application.clientID,
             credential: credential(of: application, connection),
-            client: authorityClient(connection, at: application.authority),
-            time: time
+            client: authorityClient(connection, at: application.authority)
         )
     }
 

@@ -3,7 +3,7 @@ import GatewayServer
 import MicrosoftSandbox
 import SystemCrypto
 
-/// The configuration file of a gateway against a sandbox, as an operator would write it.
+/// The configuration file of the demonstration's gateway, as an operator would write it.
 struct DemoConfiguration {
     let sandbox: SandboxAddresses
     let port: Int
@@ -11,8 +11,10 @@ struct DemoConfiguration {
     let apiKey: Secret
 
     func configuration() throws(StartupError) -> GatewayConfiguration {
-        try GatewayConfiguration(yaml: yaml, environment: ["SANDBOX_SECRET": SandboxSeed.clientSecret])
+        try GatewayConfiguration(yaml: yaml, environment: [Self.secretVariable: SandboxSeed.clientSecret])
     }
+
+    private static let secretVariable = "SANDBOX_CLIENT_SECRET"
 
     private var yaml: String {
         """
@@ -27,30 +29,7 @@ struct DemoConfiguration {
         log:
           level: warning
           format: text
-        connections:
-        \(SandboxSample.all.map(connection).joined(separator: "\n"))
+        \(SandboxConnections(sandbox: sandbox, pollInterval: "500ms", secretVariable: Self.secretVariable).yaml)
         """
-    }
-
-    /// One connection, as an element of the list.
-    private func connection(_ sample: SandboxSample) -> String {
-        let hosts = sample.hosts(sandbox).map { "    \($0.key): [\"\($0.value)\"]" }
-        let lines =
-            [
-                "  - name: \(sample.connection)",
-                "    provider: \(sample.provider)",
-                "    apiRoot: \(sandbox.api)",
-            ] + hosts + [
-                "    requestsPerMinute: 0",
-                "    pollInterval: 500ms",
-                "    allowPlainHTTP: true",
-                "    credential: \(sample.userToken == nil ? credential : "{ type: passThrough }")",
-            ]
-        return lines.joined(separator: "\n")
-    }
-
-    private var credential: String {
-        "{ type: clientSecret, authority: \"\(sandbox.api)\", tenantId: \(SandboxSeed.tenantID), "
-            + "clientId: \(SandboxSeed.clientID), clientSecret: \"env:SANDBOX_SECRET\" }"
     }
 }

@@ -7,7 +7,7 @@ struct ExportGatewaySandbox: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway-sandbox",
         abstract: "A stand-in for the Microsoft services behind Export Gateway, for tests and for a demonstration.",
-        subcommands: [Sandbox.self, Demo.self]
+        subcommands: [Sandbox.self, Demo.self, ConfigureGateway.self]
     )
 
     static let program = Program("export-gateway-sandbox")

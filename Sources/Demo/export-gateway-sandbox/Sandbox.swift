@@ -23,12 +23,7 @@ struct Sandbox: AsyncParsableCommand {
 
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
-    @Option(help: "The port of Entra ID, Graph, Power BI and the control plane.")
-    var port = 8090
-    @Option(help: "The port of the Purview download proxy.")
-    var proxyPort = 8091
-    @Option(help: "The port of the pre-signed storage host.")
-    var blobPort = 8092
+    @OptionGroup var ports: SandboxPorts
     @Option(help: "The port of the same over TLS, for --tls-certificate.")
     var securePort = 8093
     @Option(help: "A certificate chain in PEM: Entra ID, Graph and Power BI are served over TLS too.")
@@ -59,9 +54,9 @@ struct Sandbox: AsyncParsableCommand {
     func run() async throws {
         var settings = SandboxSettings()
         settings.host = host
-        settings.apiPort = port
-        settings.proxyPort = proxyPort
-        settings.blobPort = blobPort
+        settings.apiPort = ports.port
+        settings.proxyPort = ports.proxyPort
+        settings.blobPort = ports.blobPort
         settings.securePort = securePort
         if let tlsCertificate, let tlsKey {
             settings.tls = SandboxTLS(certificateFile: tlsCertificate, keyFile: tlsKey)

@@ -23,16 +23,10 @@ enum GraphEDiscoveryFailure {
 
     /// The error of an answer that is not a success.
     static func error(_ response: UpstreamResponse, in call: Call, trustsWords: Bool = false) -> ProviderError {
-        let body = response.errorBody
-        if case .start = call,
-            let busy = AnswerTable.busy(response, body, service: "Purview", trustsWords: trustsWords)
-        {
-            return busy
-        }
         let code = AnswerTable.meaning(of: response, during: call.step)
-        var error = ProviderError(code, detail(of: code, response.status, call), upstream: response.errorInfo(body))
-        if case .start = call { error.detail += AnswerTable.guessAtCapacity(body) }
-        if error.isRetryable { error.retryAfter = AnswerTable.wait(after: response, during: call.step) }
+        let error = AnswerTable.error(response, during: call.step, service: "Purview", trustsWords: trustsWords) { _ in
+            ProviderError(code, detail(of: code, response.status, call))
+        }
         if case .download(.proxy) = call, code == .unauthenticated || code == .forbidden {
             return explainingDownloadRole(error)
         }
@@ -104,11 +98,7 @@ enum GraphEDiscoveryFailure {
 
     /// The error of a link that leads nowhere.
     static func badLink(_ response: UpstreamResponse, _ what: String, _ fault: LinkFault) -> ProviderError {
-        ProviderError(
-            .permanent,
-            "Microsoft Graph's \(what) cannot be used: it \(fault.words).",
-            upstream: response.errorInfo
-        )
+        .badLink("Microsoft Graph's \(what)", response, fault)
     }
 
     /// Adds what a refused download token most often lacks (`Upstream-GraphEDiscovery, Download`).

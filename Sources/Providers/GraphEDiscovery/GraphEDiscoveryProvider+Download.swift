@@ -162,9 +162,9 @@ extension GraphEDiscoveryProvider {
         guard headers.isWebPage,
             !name.lowercased().hasSuffix(".html"), !name.lowercased().hasSuffix(".htm")
         else { return nil }
-        return ProviderError(
-            .unauthenticated,
-            "\(url.host) sent a web page instead of the file. Perhaps it is a sign-in page.",
+        return .webPage(
+            from: url.host,
+            code: .unauthenticated,
             upstream: UpstreamErrorInfo(status: 200, requestId: headers.requestID)
         )
     }

@@ -11,42 +11,13 @@ enum IntuneFailure {
         during step: UpstreamStep,
         trustsWords: Bool = false
     ) -> ProviderError {
-        let body = response.errorBody
-        if step == .start,
-            let busy = AnswerTable.busy(response, body, service: "Intune", trustsWords: trustsWords)
-        {
-            return busy
+        AnswerTable.error(response, during: step, service: "Intune", trustsWords: trustsWords) { body in
+            let code = meaning(of: response, body, during: step)
+            var error = ProviderError(code, detail(of: code, response.status, step))
+            if step == .start, code == .invalid { explain(&error, body) }
+            if error.isRetryable { error.retryAfter = innerWait(response) }
+            return error
         }
-        let code = meaning(of: response, body, during: step)
-        var error = ProviderError(code, detail(of: code, response.status, step), upstream: response.errorInfo(body))
-        if step == .start {
-            error.detail += AnswerTable.guessAtCapacity(body)
-            if code == .invalid { explain(&error, body) }
-        }
-        if error.isRetryable {
-            error.retryAfter = AnswerTable.wait(after: response, during: step) ?? innerWait(response)
-        }
-        return error
-    }
-
-    /// An answer of the right status that is not what it should be.
-    static func unreadable(_ response: UpstreamResponse) -> ProviderError {
-        ProviderError(
-            .transient,
-            "Intune's answer on the export job cannot be read\(response.fault.map { ": it \($0)" } ?? "").",
-            problem: .upstreamBroken,
-            retryAfter: response.retryAfter,
-            upstream: response.errorInfo
-        )
-    }
-
-    /// A link that leads nowhere.
-    static func badLink(_ response: UpstreamResponse, _ fault: LinkFault) -> ProviderError {
-        ProviderError(
-            .permanent,
-            "Intune's link to the file cannot be used: it \(fault.words).",
-            upstream: response.errorInfo
-        )
     }
 
     /// A file whose time is over.
@@ -118,10 +89,7 @@ enum IntuneFailure {
         case (.invalid, _):
             "Intune refused the export as invalid. Perhaps a column in select is none of this report's, or one that cannot be "
                 + "named; or the filter does not fit the report."
-        default:
-            (300..<400).contains(status)
-                ? "Graph answered with a redirection, which is not followed."
-                : "Graph gave an answer that cannot be used (status \(status))."
+        default: AnswerTable.unexpected(from: "Graph", status)
         }
     }
 }

@@ -45,7 +45,7 @@ extension IntuneProvider {
         do throws(LinkFault) {
             return try UpstreamURL(link: url.reveal(), from: nil)
         } catch {
-            throw IntuneFailure.badLink(response, error)
+            throw .badLink("Intune's link to the file", response, error)
         }
     }
 
@@ -91,10 +91,6 @@ extension IntuneProvider {
     /// A web page in place of the file.
     private static func webPage(_ headers: UpstreamHeaders, at url: UpstreamURL) -> ProviderError? {
         guard headers.isWebPage else { return nil }
-        return ProviderError(
-            .permanent,
-            "\(url.host) sent a web page instead of the file. Perhaps it is a sign-in page.",
-            upstream: UpstreamErrorInfo(status: 200, requestId: headers.requestID)
-        )
+        return .webPage(from: url.host, upstream: UpstreamErrorInfo(status: 200, requestId: headers.requestID))
     }
 }

@@ -69,9 +69,7 @@ public struct IntuneProvider: UpstreamProvider {
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
         // Opaque, and sent back in a path (`Upstream-Intune, Job`).
-        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .invalid([FieldFault("/upstreamId", "must be the id of an export job, as Intune gave it")])
-        }
+        try checkOpaqueID(id, mustBe: "the id of an export job, as Intune gave it")
         return UpstreamReference(id: id)
     }
 
@@ -82,16 +80,10 @@ public struct IntuneProvider: UpstreamProvider {
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
-        var observations: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        for reference in references where observations[reference] == nil {
-            do throws(ProviderError) {
-                let (job, response) = try await job(reference, context: context)
-                observations[reference] = .success(observation(of: job, reference, response))
-            } catch {
-                observations[reference] = .failure(error)
-            }
+        await observeOneByOne(references) { reference async throws(ProviderError) in
+            let (job, response) = try await job(reference, context: context)
+            return observation(of: job, reference, response)
         }
-        return observations
     }
 
     /// Always `unsupported`: jobs cannot be stopped.
@@ -111,7 +103,9 @@ public struct IntuneProvider: UpstreamProvider {
         request.isPaced = settings.countsPolls
         let response = try await client.send(request, context: context)
         guard (200...299).contains(response.status) else { throw IntuneFailure.error(response, during: .read) }
-        guard let job = IntuneJob(response.json) else { throw IntuneFailure.unreadable(response) }
+        guard let job = IntuneJob(response.json) else {
+            throw .unreadable("Intune's answer on the export job", response)
+        }
         return (job, response)
     }
 

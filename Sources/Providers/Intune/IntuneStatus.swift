@@ -2,7 +2,7 @@ import Exports
 import UpstreamHTTP
 
 /// Microsoft's `deviceManagementReportStatus` in our words, by its lower-case spelling (`Upstream-Intune, Status`).
-enum IntuneStatus {
+enum IntuneStatus: StatusTable {
     static let table: [String: ExportStatus] = [
         "unknown": .unknown,
         "notstarted": .notStarted,
@@ -10,9 +10,6 @@ enum IntuneStatus {
         "completed": .succeeded,
         "failed": .failed,
     ]
-
-    /// `unknown` for any value never seen before.
-    static func status(_ text: String) -> ExportStatus { table[text.lowercased()] ?? .unknown }
 }
 
 extension IntuneJob {

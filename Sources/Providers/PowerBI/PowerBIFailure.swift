@@ -38,17 +38,9 @@ enum PowerBIFailure {
         during step: UpstreamStep,
         asked: Asked = Asked()
     ) -> ProviderError {
-        let body = response.errorBody
-        if step == .start,
-            let busy = AnswerTable.busy(response, body, service: "Power BI", trustsWords: asked.trustsWords)
-        {
-            return busy
+        AnswerTable.error(response, during: step, service: "Power BI", trustsWords: asked.trustsWords) { body in
+            byWord(response, body, step, asked) ?? byStatus(response, step, asked)
         }
-        var error = byWord(response, body, step, asked) ?? byStatus(response, step, asked)
-        if step == .start { error.detail += AnswerTable.guessAtCapacity(body) }
-        error.upstream = response.errorInfo(body)
-        if error.isRetryable { error.retryAfter = AnswerTable.wait(after: response, during: step) }
-        return error
     }
 
     /// A 403 for the file of an export that Power BI still reports as succeeded.
@@ -58,15 +50,6 @@ enum PowerBIFailure {
             "Power BI keeps the export and refuses its file. Perhaps the identity of the connection has lost permission on "
                 + "the report or its workspace.",
             upstream: upstream
-        )
-    }
-
-    /// A web page where the file should be.
-    static func webPage(_ response: UpstreamResponse) -> ProviderError {
-        ProviderError(
-            .permanent,
-            "Power BI sent a web page instead of the file. Perhaps it is a sign-in page.",
-            upstream: response.errorInfo
         )
     }
 
@@ -175,10 +158,7 @@ enum PowerBIFailure {
                 + "report, its workspace or its semantic model."
         case (.conflict, _): "Power BI says that the export clashes with another one."
         case (.invalid, _): "Power BI refused the export as invalid."
-        default:
-            (300..<400).contains(response.status)
-                ? "Power BI answered with a redirection, which is not followed."
-                : "Power BI gave an answer that cannot be used (status \(response.status))."
+        default: AnswerTable.unexpected(from: "Power BI", response.status)
         }
     }
 }

@@ -63,9 +63,7 @@ public struct PowerBIProvider: UpstreamProvider {
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
         // Opaque, and sent back as one step of a path (`Upstream-PowerBI, Start`).
-        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .invalid([FieldFault("/upstreamId", "must be the id of an export, as Power BI gave it")])
-        }
+        try checkOpaqueID(id, mustBe: "the id of an export, as Power BI gave it")
         return try PowerBIReport(source: plan.source).reference(to: id, format: plan.source["format"]?.string)
     }
 
@@ -85,15 +83,9 @@ public struct PowerBIProvider: UpstreamProvider {
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
-        var observations: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        for reference in references where observations[reference] == nil {
-            do throws(ProviderError) {
-                observations[reference] = .success(try await observe(reference, context: context))
-            } catch {
-                observations[reference] = .failure(error)
-            }
+        await observeOneByOne(references) { reference async throws(ProviderError) in
+            try await observe(reference, context: context)
         }
-        return observations
     }
 
     /// Microsoft allows 200 and 202 for any status: only the body counts (`Upstream-PowerBI, Status`).
@@ -108,13 +100,7 @@ public struct PowerBIProvider: UpstreamProvider {
         )
         guard (200...299).contains(response.status) else { throw failure(response, during: .read) }
         guard let export = PowerBIExport(response.json) else {
-            throw ProviderError(
-                .transient,
-                "Power BI's answer on the export cannot be read\(response.fault.map { ": it \($0)" } ?? "").",
-                problem: .upstreamBroken,
-                retryAfter: response.retryAfter,
-                upstream: response.errorInfo
-            )
+            throw .unreadable("Power BI's answer on the export", response)
         }
         return export.observation(of: reference, retryAfter: response.retryAfter)
     }
@@ -148,7 +134,7 @@ public struct PowerBIProvider: UpstreamProvider {
             throw error
         }
         guard !download.headers.isWebPage else {
-            throw PowerBIFailure.webPage(await download.collected())
+            throw .webPage(from: "Power BI", upstream: await download.collected().errorInfo)
         }
         return FileBody(
             head: download.fileHead(requestID: download.headers["requestid"]),

@@ -2,7 +2,7 @@ import Exports
 import UpstreamHTTP
 
 /// Microsoft's `ExportState` in our words, by its lower-case spelling (`Upstream-PowerBI, Status`).
-enum PowerBIStatus {
+enum PowerBIStatus: StatusTable {
     static let table: [String: ExportStatus] = [
         "notstarted": .notStarted,
         "running": .running,
@@ -10,9 +10,6 @@ enum PowerBIStatus {
         "failed": .failed,
         "undefined": .unknown,
     ]
-
-    /// `unknown` for any value never seen before.
-    static func status(_ text: String) -> ExportStatus { table[text.lowercased()] ?? .unknown }
 }
 
 extension PowerBIExport {

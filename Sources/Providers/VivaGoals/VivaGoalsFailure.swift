@@ -10,46 +10,9 @@ enum VivaGoalsFailure {
         during step: UpstreamStep,
         trustsWords: Bool = false
     ) -> ProviderError {
-        let body = response.errorBody
-        if step == .start,
-            let busy = AnswerTable.busy(response, body, service: "Viva Goals", trustsWords: trustsWords)
-        {
-            return busy
+        AnswerTable.error(response, during: step, service: "Viva Goals", trustsWords: trustsWords) { body in
+            byCode(response, body, step) ?? byStatus(response, step)
         }
-        var error = byCode(response, body, step) ?? byStatus(response, step)
-        if step == .start { error.detail += AnswerTable.guessAtCapacity(body) }
-        error.upstream = response.errorInfo(body)
-        if error.isRetryable { error.retryAfter = AnswerTable.wait(after: response, during: step) }
-        return error
-    }
-
-    /// An answer of the right status that is not what it should be.
-    static func unreadable(_ response: UpstreamResponse) -> ProviderError {
-        ProviderError(
-            .transient,
-            "Viva Goals' answer cannot be read\(response.fault.map { ": it \($0)" } ?? "").",
-            problem: .upstreamBroken,
-            retryAfter: response.retryAfter,
-            upstream: response.errorInfo
-        )
-    }
-
-    /// A list whose further pages cannot be asked for.
-    static func badLink(_ response: UpstreamResponse, _ fault: LinkFault) -> ProviderError {
-        ProviderError(
-            .permanent,
-            "Viva Goals' link to the next page cannot be used: it \(fault.words).",
-            upstream: response.errorInfo
-        )
-    }
-
-    /// A web page where the file should be.
-    static func webPage(_ response: UpstreamResponse) -> ProviderError {
-        ProviderError(
-            .permanent,
-            "Viva Goals sent a web page instead of the file. Perhaps it is a sign-in page.",
-            upstream: response.errorInfo
-        )
     }
 
     private static func byCode(
@@ -117,10 +80,7 @@ enum VivaGoalsFailure {
             "Graph forbids this. Perhaps the user's token lacks the delegated permission Goals-Export.ReadWrite.All, or the "
                 + "user access to the view."
         case (.invalid, _): "Viva Goals refused the export as invalid."
-        default:
-            (300..<400).contains(status)
-                ? "Graph answered with a redirection, which is not followed."
-                : "Graph gave an answer that cannot be used (status \(status))."
+        default: AnswerTable.unexpected(from: "Graph", status)
         }
     }
 }

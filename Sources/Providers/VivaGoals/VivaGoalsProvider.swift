@@ -100,9 +100,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
         // Opaque, and sent back as one step of a path (`Upstream-VivaGoals, Start`).
-        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .invalid([FieldFault("/upstreamId", "must be the id of an export job, as Viva Goals gave it")])
-        }
+        try checkOpaqueID(id, mustBe: "the id of an export job, as Viva Goals gave it")
         return try VivaGoalsView(source: plan.source).reference(to: id, name: marker.exportName)
     }
 
@@ -122,8 +120,8 @@ public struct VivaGoalsProvider: UpstreamProvider {
             failure: { response, fault in
                 switch fault {
                 case .refused: failure(response, during: .read)
-                case .noList: VivaGoalsFailure.unreadable(response)
-                case .link(let fault): VivaGoalsFailure.badLink(response, fault)
+                case .noList: .unreadable("Viva Goals' answer", response)
+                case .link(let fault): .badLink("Viva Goals' link to the next page", response, fault)
                 }
             },
             visit: { page in
@@ -145,15 +143,9 @@ public struct VivaGoalsProvider: UpstreamProvider {
         _ references: [UpstreamReference],
         context: CallContext
     ) async -> [UpstreamReference: Result<Observation, ProviderError>] {
-        var observations: [UpstreamReference: Result<Observation, ProviderError>] = [:]
-        for reference in references where observations[reference] == nil {
-            do throws(ProviderError) {
-                observations[reference] = .success(try await observe(reference, context: context))
-            } catch {
-                observations[reference] = .failure(error)
-            }
+        await observeOneByOne(references) { reference async throws(ProviderError) in
+            try await observe(reference, context: context)
         }
-        return observations
     }
 
     private func observe(
@@ -162,7 +154,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
     ) async throws(ProviderError) -> Observation {
         let response = try await client.send(call("viva-goals.status", .get, [reference.id]), context: context)
         guard (200...299).contains(response.status) else { throw failure(response, during: .read) }
-        guard let job = VivaGoalsJob(entity: response.json) else { throw VivaGoalsFailure.unreadable(response) }
+        guard let job = VivaGoalsJob(entity: response.json) else { throw .unreadable("Viva Goals' answer", response) }
         return job.observation(of: reference, retryAfter: response.retryAfter)
     }
 
@@ -189,7 +181,7 @@ public struct VivaGoalsProvider: UpstreamProvider {
             throw failure(await download.collected(), during: .file)
         }
         guard !download.headers.isWebPage else {
-            throw VivaGoalsFailure.webPage(await download.collected())
+            throw .webPage(from: "Viva Goals", upstream: await download.collected().errorInfo)
         }
         return FileBody(
             head: download.fileHead(requestID: download.headers["request-id"]),

@@ -2,7 +2,7 @@ import Exports
 import UpstreamHTTP
 
 /// Microsoft's `longRunningOperationStatus` in our words, by its lower-case spelling (`Upstream-VivaGoals, Job`).
-enum VivaGoalsStatus {
+enum VivaGoalsStatus: StatusTable {
     static let table: [String: ExportStatus] = [
         "notstarted": .notStarted,
         "running": .running,
@@ -12,9 +12,6 @@ enum VivaGoalsStatus {
         "skipped": .unknown,
         "unknownfuturevalue": .unknown,
     ]
-
-    /// `unknown` for any value never seen before.
-    static func status(_ text: String) -> ExportStatus { table[text.lowercased()] ?? .unknown }
 }
 
 extension VivaGoalsJob {

@@ -9,24 +9,9 @@ public final class EntraTokenSource: AccessTokenSource {
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<TokenScope>
 
-    /// Makes a source for `clientID` in `tenant` (an id or a verified domain), at `authority`, the login host's root.
-    ///
-    /// `client` makes the calls; its settings must let it call the authority's host without a bearer.
-    public init(
-        authority: UpstreamURL,
-        tenant: String,
-        clientID: String,
-        credential: EntraCredential,
-        client: UpstreamClient,
-        time: any TimeSource
-    ) {
-        endpoint = TokenEndpoint(
-            authority: authority,
-            tenant: tenant,
-            clientID: clientID,
-            credential: credential,
-            client: client
-        )
+    /// Makes a source for the endpoint's application.
+    public init(endpoint: TokenEndpoint, time: any TimeSource) {
+        self.endpoint = endpoint
         // Far more than needed: a connection uses one or two scopes.
         tokens = SharedTokens(time: time, capacity: 64)
     }

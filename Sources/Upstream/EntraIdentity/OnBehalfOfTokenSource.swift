@@ -25,34 +25,20 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
     }
 
     public let actsForUsers = true
-    private let clientID: String
     private let endpoint: TokenEndpoint
     private let tokens: SharedTokens<Key>
     private let keepsRefreshTokens: Bool
     /// Users' tokens that the authority does not accept any more. Where there is a refresh token, they are not tried again.
     private let ended: Mutex<RecentDigests>
 
-    /// Makes a source for `clientID` in `tenant`, at `authority`; `credential` is the application's own.
-    ///
-    /// `client` makes the calls; its settings must let it call the authority's host without a bearer.
+    /// Makes a source for the endpoint's application.
     public init(
-        authority: UpstreamURL,
-        tenant: String,
-        clientID: String,
-        credential: EntraCredential,
-        client: UpstreamClient,
+        endpoint: TokenEndpoint,
         time: any TimeSource,
         keepsRefreshTokens: Bool = false,
         capacity: Int = 10_000
     ) {
-        self.clientID = clientID
-        endpoint = TokenEndpoint(
-            authority: authority,
-            tenant: tenant,
-            clientID: clientID,
-            credential: credential,
-            client: client
-        )
+        self.endpoint = endpoint
         tokens = SharedTokens(time: time, capacity: capacity)
         self.keepsRefreshTokens = keepsRefreshTokens
         ended = Mutex(RecentDigests(capacity: capacity))
@@ -93,10 +79,10 @@ public final class OnBehalfOfTokenSource: AccessTokenSource {
         _ context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken {
-        if let audience = TokenAudience.wrong(assertion, forApplication: clientID) {
+        if let audience = TokenAudience.wrong(assertion, forApplication: endpoint.clientID) {
             throw ProviderError(
                 .unauthenticated,
-                "The token in Upstream-Authorization is for \(audience), and not for this gateway's application, client id \(clientID): ask for one with a scope of that application. Nothing was sent upstream.",
+                "The token in Upstream-Authorization is for \(audience), and not for this gateway's application, client id \(endpoint.clientID): ask for one with a scope of that application. Nothing was sent upstream.",
                 problem: .upstreamAuthorizationRequired
             )
         }

@@ -1,7 +1,7 @@
 import Exports
 import Foundation
 import JSON
-import UpstreamHTTP
+public import UpstreamHTTP
 
 /// The kind of a token request.
 enum TokenRequestKind: Sendable {
@@ -29,13 +29,17 @@ enum TokenRequestKind: Sendable {
 }
 
 /// One application in one tenant, at its authority's v2 token endpoint (`Upstream-EntraID, Token endpoint`).
-struct TokenEndpoint: Sendable {
+public struct TokenEndpoint: Sendable {
     let url: UpstreamURL
     let clientID: String
     let credential: EntraCredential
     let client: UpstreamClient
 
-    init(
+    /// The endpoint for `clientID` in `tenant` (an id or a verified domain), at `authority`, the login host's root; `credential` is
+    /// the application's own.
+    ///
+    /// `client` makes the calls; its settings must let it call the authority's host without a bearer.
+    public init(
         authority: UpstreamURL,
         tenant: String,
         clientID: String,

@@ -55,9 +55,38 @@ public enum AnswerTable {
         return passes && step.isAfterSuccess ? RetryAfter.fallback : nil
     }
 
+    /// The words for an answer whose status says nothing about the export.
+    public static func unexpected(from service: String, _ status: Int) -> String {
+        (300..<400).contains(status)
+            ? "\(service) answered with a redirection, which is not followed."
+            : "\(service) gave an answer that cannot be used (status \(status))."
+    }
+
+    /// The error of an answer that is not a success: that of a start that was refused for capacity, else what `meaning` makes of the
+    /// body, with the upstream's own words and its wait.
+    ///
+    /// `service` is the subject of a sentence. `trustsWords` says whether a refusal's message alone decides that capacity is missing.
+    public static func error(
+        _ response: UpstreamResponse,
+        during step: UpstreamStep,
+        service: String,
+        trustsWords: Bool,
+        meaning: (UpstreamErrorBody) -> ProviderError
+    ) -> ProviderError {
+        let body = response.errorBody
+        if step == .start, let refusal = busy(response, body, service: service, trustsWords: trustsWords) {
+            return refusal
+        }
+        var error = meaning(body)
+        if step == .start { error.detail += guessAtCapacity(body) }
+        error.upstream = response.errorInfo(body)
+        if error.isRetryable { error.retryAfter = wait(after: response, during: step) ?? error.retryAfter }
+        return error
+    }
+
     /// The error of a start that was refused because the upstream is at its capacity: it is tried again, within the time for starts. Nil
     /// for other refusals, and for 429, which is throttling whatever its code. `trustsWords` says whether the message alone decides.
-    public static func busy(
+    private static func busy(
         _ response: UpstreamResponse,
         _ body: UpstreamErrorBody,
         service: String,
@@ -75,7 +104,7 @@ public enum AnswerTable {
     }
 
     /// A sentence to add to a refusal whose message speaks of too many jobs, where the message does not decide. Empty for all others.
-    public static func guessAtCapacity(_ body: UpstreamErrorBody) -> String {
+    private static func guessAtCapacity(_ body: UpstreamErrorBody) -> String {
         saysThatJobsAreAtTheirMaximum(body)
             ? " Perhaps as many jobs run as may: then try again later, or have the gateway do so with the connection's retryOnCapacityText."
             : ""

@@ -340,27 +340,6 @@ import Testing
         #expect(dumped.contains("contoso.onmicrosoft.com"))
     }
 
-    /// The example that operators start from has every key, and is valid.
-    @Test func theExampleIsValid() throws {
-        let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../../Deploy/gateway.example.yaml")
-        let text = try String(contentsOf: file, encoding: .utf8)
-        let names = text.matches(of: #/env:([A-Z_]+)/#).map { String($0.1) }
-        let environment = OperatorEnvironment(variables: Dictionary(names.map { ($0, "value") }) { $1 }) { _ in "value"
-        }
-        let configuration = try GatewayConfiguration(yaml: text, environment)
-        #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
-    }
-
-    /// What compose.yaml starts with.
-    @Test func theSandboxHasEveryProvider() throws {
-        let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../../Deploy/gateway.sandbox.yaml")
-        let text = try String(contentsOf: file, encoding: .utf8)
-        let configuration = try GatewayConfiguration(yaml: text, environment: ["SANDBOX_CLIENT_SECRET": "value"])
-        #expect(Set(configuration.connections.map(\.provider)) == Set(Adapter.all.map(\.descriptor.id)))
-    }
-
     @Test(arguments: [
         ("500ms", Duration.milliseconds(500)), ("30s", .seconds(30)), ("15m", .seconds(900)),
         ("48h", .seconds(172_800)),

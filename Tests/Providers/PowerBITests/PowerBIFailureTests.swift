@@ -217,6 +217,6 @@ import UpstreamHTTP
             #expect(!UpstreamHeaders([("Content-Type", type)]).isWebPage)
         }
         #expect(!UpstreamHeaders([]).isWebPage)
-        #expect(PowerBIFailure.webPage(answer(200)).code == .permanent)
+        #expect(ProviderError.webPage(from: "Power BI", upstream: answer(200).errorInfo).code == .permanent)
     }
 }

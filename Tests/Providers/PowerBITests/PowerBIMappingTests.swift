@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import ScriptedHost
 import Testing
+import UpstreamHTTP
 
 @testable import PowerBI
 

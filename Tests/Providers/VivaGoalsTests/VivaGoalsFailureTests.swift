@@ -159,11 +159,11 @@ import UpstreamHTTP
         #expect(VivaGoalsFailure.error(answer(503, headers), during: .read).retryAfter == .milliseconds(2128))
         // A refusal, not a failure: nothing was started.
         #expect(VivaGoalsFailure.error(answer(503, headers), during: .start).code == .throttled)
-        #expect(VivaGoalsFailure.unreadable(answer(200)).code == .transient)
+        #expect(ProviderError.unreadable("The answer", answer(200)).code == .transient)
     }
 
     @Test("a web page is told from a file")
     func html() {
-        #expect(VivaGoalsFailure.webPage(answer(200)).code == .permanent)
+        #expect(ProviderError.webPage(from: "Viva Goals", upstream: answer(200).errorInfo).code == .permanent)
     }
 }

@@ -297,11 +297,13 @@ private struct Token {
             let certificate = try pair.certificate("first")
             try await TokenServer.serve { server, authority, client, _, _ async throws in
                 let source = EntraTokenSource(
-                    authority: authority,
-                    tenant: "contoso.example",
-                    clientID: "c",
-                    credential: .certificate(credential(.init(key: pair.path("first.both")), time)),
-                    client: client,
+                    endpoint: TokenEndpoint(
+                        authority: authority,
+                        tenant: "contoso.example",
+                        clientID: "c",
+                        credential: .certificate(credential(.init(key: pair.path("first.both")), time)),
+                        client: client
+                    ),
                     time: time
                 )
                 try await withThrowingTaskGroup(of: AccessToken.self) { group in

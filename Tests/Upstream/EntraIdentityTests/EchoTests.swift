@@ -69,11 +69,13 @@ import UpstreamHTTP
         guard writing != .cutShort || secret.count > 20 else { return }
         try await TokenServer.serve { server, authority, client, time, logs async throws in
             let source = EntraTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret(secret))),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .clientSecret(SecretSource(Secret(secret))),
+                    client: client
+                ),
                 time: time
             )
             async let refused = error(source, CallContext(requestID: "r"))
@@ -95,11 +97,13 @@ import UpstreamHTTP
         defer { try? FileManager.default.removeItem(atPath: path) }
         try await TokenServer.serve { server, authority, client, time, logs async throws in
             let source = EntraTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .federatedToken(FederatedTokenFile(path: path)),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .federatedToken(FederatedTokenFile(path: path)),
+                    client: client
+                ),
                 time: time
             )
             async let refused = error(source, CallContext(requestID: "r"))

@@ -29,11 +29,13 @@ extension AccessTokenSource {
         try await with("aaa.bbb.ccc\n") { path async throws in
             try await TokenServer.serve { server, authority, client, time, _ async throws in
                 let source = EntraTokenSource(
-                    authority: authority,
-                    tenant: "contoso.example",
-                    clientID: "c",
-                    credential: .federatedToken(FederatedTokenFile(path: path)),
-                    client: client,
+                    endpoint: TokenEndpoint(
+                        authority: authority,
+                        tenant: "contoso.example",
+                        clientID: "c",
+                        credential: .federatedToken(FederatedTokenFile(path: path)),
+                        client: client
+                    ),
                     time: time
                 )
                 async let first = source.token()

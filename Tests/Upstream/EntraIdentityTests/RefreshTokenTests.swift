@@ -101,11 +101,13 @@ extension TokenServer.Call {
             let file = FederatedTokenFile(path: "/not/there")
             for credential in [EntraCredential.certificate(certificate), .federatedToken(file)] {
                 let source = OnBehalfOfTokenSource(
-                    authority: authority,
-                    tenant: "contoso.example",
-                    clientID: "client-id",
-                    credential: credential,
-                    client: client,
+                    endpoint: TokenEndpoint(
+                        authority: authority,
+                        tenant: "contoso.example",
+                        clientID: "client-id",
+                        credential: credential,
+                        client: client
+                    ),
                     time: time,
                     keepsRefreshTokens: true
                 )

@@ -30,11 +30,13 @@ struct TokenServer: Sendable {
     {
         try await serve { server, authority, client, time, logs async throws in
             let source = EntraTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret &+"))),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .clientSecret(SecretSource(Secret("s3cret &+"))),
+                    client: client
+                ),
                 time: time
             )
             try await test(server, source, time, logs)
@@ -49,11 +51,13 @@ struct TokenServer: Sendable {
     ) async throws {
         try await serve { server, authority, client, time, _ async throws in
             let source = OnBehalfOfTokenSource(
-                authority: authority,
-                tenant: "contoso.example",
-                clientID: "client-id",
-                credential: .clientSecret(SecretSource(Secret("s3cret"))),
-                client: client,
+                endpoint: TokenEndpoint(
+                    authority: authority,
+                    tenant: "contoso.example",
+                    clientID: "client-id",
+                    credential: .clientSecret(SecretSource(Secret("s3cret"))),
+                    client: client
+                ),
                 time: time,
                 keepsRefreshTokens: keepsRefreshTokens,
                 capacity: capacity

@@ -10,7 +10,8 @@ public import UpstreamHTTP
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
 ///
-/// `Deploy/gateway.example.yaml` explains every key.
+/// `Deploy/gateway.example.yaml` explains every key, and the article `Connection-…` of a provider those that its connections alone
+/// have.
 public struct GatewayConfiguration: Sendable {
     /// Where and how the gateway listens.
     public struct Server: Sendable {

@@ -71,9 +71,7 @@ public struct MemoryProvider: ExportProvider {
         of plan: ExportPlan,
         marker: SubmissionMarker
     ) throws(ProviderError) -> UpstreamReference {
-        guard (1...512).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .invalid([FieldFault("/upstreamId", "must be the id of a job")])
-        }
+        try checkOpaqueID(id, mustBe: "the id of a job")
         return UpstreamReference(id: id)
     }
 

@@ -15,7 +15,7 @@ extension SandboxSeed {
 extension PowerBIService {
     static let sample: SandboxSample? = SandboxSample(
         provider: name,
-        connection: "reports",
+        connection: "bi",
         body: [
             "provider": .string(name), "name": "Quarterly ledger",
             "powerBI": [
