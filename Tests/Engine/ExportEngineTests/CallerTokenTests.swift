@@ -118,7 +118,12 @@ import Testing
         }
         let words = UpstreamErrorInfo(status: 401, requestId: "r")
         bench.provider.set {
-            $0.onObserve = { _ in .failure(ProviderError(.unauthenticated, "No role.", upstream: words)) }
+            // The other token is accepted, also where a poll with it comes before the cancellation.
+            $0.onObserve = {
+                $0 == 1
+                    ? .failure(ProviderError(.unauthenticated, "No role.", upstream: words))
+                    : .success(Observation(.running, upstreamStatus: "Running"))
+            }
         }
         try await bench.running {
             let id = try await bench.create(token: "same")
