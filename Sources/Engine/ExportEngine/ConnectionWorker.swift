@@ -127,7 +127,7 @@ final class ConnectionWorker: Sendable {
         let now = time.now()
         guard let signal = state.withLock({ $0.refresh(id, as: kind, at: now) }) else { return .notMade }
         news.fire()
-        let isLate = await signal.wait(until: now + settings.refreshWait, of: time)
+        let isLate = await signal.wait(deadline: now + settings.refreshWait, of: time)
         if isLate || Task.isCancelled { state.withLock { $0.giveUp(signal, for: id) } }
         let wasSentBack = state.withLock { $0.entries[id]?.sentBackAt.map { $0 >= now } ?? false }
         return isLate || wasSentBack ? .late : .made
