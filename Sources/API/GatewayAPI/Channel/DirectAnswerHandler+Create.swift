@@ -11,7 +11,9 @@ extension DirectAnswerHandler {
         _ body: ByteBuffer,
         _ context: ChannelHandlerContext
     ) -> Bool {
-        guard let request = answers.creation(head, fields, body, from: context.remoteAddress) else { return false }
+        guard let request = answers.creation(head, fields, body, &known, from: context.remoteAddress) else {
+            return false
+        }
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let isBegun = answers.create(request, on: context.eventLoop) { outcome in
             bound.value.handler.created(outcome, bound.value.context)

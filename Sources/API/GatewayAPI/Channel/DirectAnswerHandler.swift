@@ -56,6 +56,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private var opened: Opened?
+    var known: DirectAnswers.KnownCaller?
     var hold: Hold?
     /// The create request whose export is being stored.
     var creation: CreateRequest?
@@ -66,6 +67,8 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var isReadWanted = false
     /// The client has closed its output, or the server is stopping: no request waits any more.
     var isLeaving = false
+    /// Whether something was passed on since the last end of a round of reads.
+    private var hasPassed = false
     /// The answers from here that the socket has not taken yet.
     private var unsent = 0
     private static let mostUnsent = 64
@@ -126,11 +129,11 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             opened?.body.writeBuffer(&part)
         case .body:
             passOn(context)
-            context.fireChannelRead(data)
+            pass(data, context)
         case .end(let trailers):
             if trailers == nil, let opened, isReady(context), answer(opened, context) { return }
             passOn(context)
-            context.fireChannelRead(data)
+            pass(data, context)
         }
     }
 
@@ -151,6 +154,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             id,
             isOperation: isOperation,
             opened.fields,
+            &known,
             from: context.remoteAddress
         )
         guard let request else { return false }
@@ -165,20 +169,25 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.opened = nil
         passOn(opened.head, context)
         guard opened.body.readableBytes > 0 else { return }
-        context.fireChannelRead(wrapInboundOut(.body(opened.body)))
+        pass(wrapInboundOut(.body(opened.body)), context)
+    }
+
+    private func pass(_ part: NIOAny, _ context: ChannelHandlerContext) {
+        hasPassed = true
+        context.fireChannelRead(part)
     }
 
     private func passOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         if !head.isKeepAlive { hasPassedLast = true }
         // The request may have waited here while later ones were read, so the version is set again.
         connection.version = head.version
-        context.fireChannelRead(wrapInboundOut(.head(head)))
+        pass(wrapInboundOut(.head(head)), context)
     }
 
     func passOn(whole head: HTTPRequestHead, body: ByteBuffer? = nil, _ context: ChannelHandlerContext) {
         passOn(head, context)
-        if let body { context.fireChannelRead(wrapInboundOut(.body(body))) }
-        context.fireChannelRead(wrapInboundOut(.end(nil)))
+        if let body { pass(wrapInboundOut(.body(body)), context) }
+        pass(wrapInboundOut(.end(nil)), context)
     }
 
     /// Whether the client reads fast enough for another answer.
@@ -230,6 +239,9 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         // Only a body that comes with its head is read here.
         passOn(context)
         flush()
+        // Handlers that got nothing have nothing to complete.
+        guard hasPassed else { return }
+        hasPassed = false
         context.fireChannelReadComplete()
     }
 

@@ -36,10 +36,12 @@ extension DirectAnswers {
         _ head: HTTPRequestHead,
         _ fields: KnownFields,
         _ body: ByteBuffer,
+        _ known: inout KnownCaller?,
         from peer: @autoclosure () -> SocketAddress?
     ) -> CreateRequest? {
         let start = record.time.elapsed()
-        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields), caller.permissions.allow(.create),
+        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields, &known),
+            caller.permissions.allow(.create),
             Self.acceptsJSON(fields.accept), MediaType.isJSON(contentType: fields.contentType)
         else { return nil }
         let draft: ExportDraft

@@ -85,15 +85,19 @@ struct DirectAnswers: Sendable {
 
     /// The request for the state of an export; nil for one that is not answered here, and nothing has happened then.
     ///
-    /// - Parameter peer: The other end of the connection. Called only where it is needed, because it is a system call.
+    /// - Parameters:
+    ///   - known: The last caller on this connection.
+    ///   - peer: The other end of the connection. Called only where it is needed, because it is a system call.
     func request(
         _ head: HTTPRequestHead,
         _ id: ExportID,
         isOperation: Bool,
         _ fields: KnownFields,
+        _ known: inout KnownCaller?,
         from peer: @autoclosure () -> SocketAddress?
     ) -> StatusRequest? {
-        guard let caller = caller(head, fields), caller.permissions.allow(.read), Self.acceptsJSON(fields.accept)
+        guard let caller = caller(head, fields, &known), caller.permissions.allow(.read),
+            Self.acceptsJSON(fields.accept)
         else { return nil }
         let isHead = head.method == .HEAD
         return StatusRequest(
@@ -114,10 +118,20 @@ struct DirectAnswers: Sendable {
         )
     }
 
+    /// The last caller on a connection, by its line of `Authorization`. The next request nearly always has the same line: then the
+    /// key's digest is not computed again.
+    struct KnownCaller {
+        fileprivate var line: Secret
+        fileprivate var caller: Caller
+    }
+
     /// The caller, where that is known at once and the head is within its limits.
-    func caller(_ head: HTTPRequestHead, _ fields: KnownFields) -> Caller? {
+    func caller(_ head: HTTPRequestHead, _ fields: KnownFields, _ known: inout KnownCaller?) -> Caller? {
         guard fields.bytes <= limits.maxHeaderBytes, head.uri.utf8.count <= limits.maxTargetBytes else { return nil }
-        return authentication.callerAtOnce(authorization: fields.authorization)
+        if let known, known.line.reveal() == fields.authorization { return known.caller }
+        let caller = authentication.callerAtOnce(authorization: fields.authorization)
+        if let line = fields.authorization, let caller { known = KnownCaller(line: Secret(line), caller: caller) }
+        return caller
     }
 
     /// The export where it is in memory and the caller may see it.

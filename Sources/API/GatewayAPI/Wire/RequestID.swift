@@ -11,8 +11,14 @@ enum RequestID {
 
     /// A new id: 16 hexadecimal digits.
     static func make(using random: inout some RandomNumberGenerator) -> String {
-        let digits = String(UInt64.random(in: .min ... .max, using: &random), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        let number = UInt64.random(in: .min ... .max, using: &random)
+        return String(unsafeUninitializedCapacity: 16) { digits in
+            for place in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> (60 - 4 * place)) & 0xF
+                digits[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 16
+        }
     }
 
     /// Whether a text is 1 to 64 letters, digits, `.`, `_` and `-`.
