@@ -56,6 +56,7 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private var opened: Opened?
+    /// The last caller whose request could be answered here.
     var known: DirectAnswers.KnownCaller?
     var hold: Hold?
     /// The create request whose export is being stored.

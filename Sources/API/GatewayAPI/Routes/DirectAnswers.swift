@@ -120,17 +120,27 @@ struct DirectAnswers: Sendable {
 
     /// The last caller on a connection, by its line of `Authorization`. The next request nearly always has the same line: then the
     /// key's digest is not computed again.
+    ///
+    /// A proxy may send the requests of several clients on one connection, so the lines are compared in constant time.
     struct KnownCaller {
-        fileprivate var line: Secret
-        fileprivate var caller: Caller
+        private let line: SecretBytes
+        fileprivate let caller: Caller
+
+        fileprivate init(_ line: String, _ caller: Caller) {
+            self.line = SecretBytes(Array(line.utf8))
+            self.caller = caller
+        }
+
+        fileprivate func has(_ line: String) -> Bool { constantTimeEquals(Array(line.utf8), self.line.reveal()) }
     }
 
     /// The caller, where that is known at once and the head is within its limits.
     func caller(_ head: HTTPRequestHead, _ fields: KnownFields, _ known: inout KnownCaller?) -> Caller? {
         guard fields.bytes <= limits.maxHeaderBytes, head.uri.utf8.count <= limits.maxTargetBytes else { return nil }
-        if let known, known.line.reveal() == fields.authorization { return known.caller }
-        let caller = authentication.callerAtOnce(authorization: fields.authorization)
-        if let line = fields.authorization, let caller { known = KnownCaller(line: Secret(line), caller: caller) }
+        guard let line = fields.authorization else { return authentication.callerAtOnce(authorization: nil) }
+        if let known, known.has(line) { return known.caller }
+        let caller = authentication.callerAtOnce(authorization: line)
+        if let caller { known = KnownCaller(line, caller) }
         return caller
     }
 
