@@ -169,11 +169,13 @@ let package = Package(
     targets: (hasISAL ? [system("CISAL", pkgConfig: "libisal", package: "libisal-dev")] : []) + [
         system("CMalloc"),
         system("COpenSSL", pkgConfig: "libcrypto", package: "libssl-dev"),
+        system("CPQ", pkgConfig: "libpq", package: "libpq-dev"),
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
 
         module("Core", "JSON", []),
         module("Core", "Exports", ["JSON", .heapModule, .nioCore]),
         module("Core", "HTTPFields", ["Exports"]),
+        module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Memory", [.metrics]),
@@ -203,7 +205,19 @@ let package = Package(
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
         module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .grdbSQLite, .logging, .metrics]),
+        module(
+            "Engine",
+            "PostgreSQLLedger",
+            ["Exports", "PostgreSQL", "ExportLedger", .logging, .metrics]
+        ),
         module("Engine", "LedgerConformance", ["Exports", "JSON", "ExportLedger"]),
+        module(
+            "Engine",
+            "LedgerMaintenance",
+            [
+                "Exports", "JSON", "PostgreSQL", "SystemCrypto", "ExportLedger", "PostgreSQLLedger", .grdb, .grdbSQLite,
+            ]
+        ),
         module("Engine", "ExportServiceConformance", ["Exports", .nioCore]),
         module(
             "Engine",
@@ -259,9 +273,11 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
+                "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
                 "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
-                "ExportLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI", .logging, .metrics,
+                "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
+                "PostgreSQL",
+                .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
         ),
@@ -269,7 +285,10 @@ let package = Package(
         program(
             "App",
             "export-gateway",
-            ["SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport", .argumentParser]
+            [
+                "Exports", "LedgerMaintenance", "SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport",
+                .argumentParser,
+            ]
         ),
 
         module(
@@ -306,6 +325,7 @@ let package = Package(
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         support("TestSupport", path: "Support/TestSupport", []),
         support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
+        support("TestPostgreSQL", path: "Support/TestPostgreSQL", ["Exports", "PostgreSQL", "TestSupport"]),
         support("TestLedger", path: "Support/TestLedger", ["ExportLedger", "TestSupport"]),
         program("gzip-throughput", path: "Tests/Benchmarks/GzipThroughput", ["ParallelGzip", .nioCore]),
         program("bare-nio", path: "Tests/Benchmarks/BareNIO", [.nioCore, .nioHTTP1, .nioPosix]),
@@ -315,6 +335,7 @@ let package = Package(
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
+        tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
         tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", "TestSupport", .coreMetrics]),
         tests(
@@ -379,6 +400,22 @@ let package = Package(
         ),
         tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]),
         tests(
+            "Engine",
+            "LedgerMaintenance",
+            [
+                "Exports", "JSON", "PostgreSQL", "ExportLedger", "PostgreSQLLedger", "LedgerMaintenance",
+                "TestPostgreSQL", "TestSupport", .grdb,
+            ]
+        ),
+        tests(
+            "Engine",
+            "PostgreSQLLedger",
+            [
+                "Exports", "PostgreSQL", "ExportLedger", "PostgreSQLLedger", "LedgerConformance", "TestLedger",
+                "TestPostgreSQL", .logging, .metrics,
+            ]
+        ),
+        tests(
             "Core",
             "ParallelGzip",
             fixtures: true,
@@ -390,10 +427,13 @@ let package = Package(
             "ExportEngine",
             [
                 "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
-                "ExportServiceConformance", "TestSupport", "TestLedger", .inMemoryLogging, .logging, .metrics,
+                "ExportServiceConformance", "PostgreSQL", "PostgreSQLLedger", "TestPostgreSQL", "TestSupport",
+                "TestLedger",
+                .inMemoryLogging, .logging, .metrics,
                 .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
+        tests("Engine", "LeaseSimulation", ["ExportLedger", "ExportEngine", "TestSupport"]),
         tests(
             "API",
             "DownloadRelay",
@@ -433,8 +473,9 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CallerIdentity", "EntraIdentity", "Exports", "ManualClock", "JSON", "GatewayAPI", "GatewayServer",
-                "SystemCrypto", "Telemetry", "UpstreamHTTP", .coreMetrics, .inMemoryLogging, .logging, .yams,
+                "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
+                "GatewayServer", "Pacing", "SystemCrypto", "Telemetry", "TestSupport", "UpstreamHTTP", .coreMetrics,
+                .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(

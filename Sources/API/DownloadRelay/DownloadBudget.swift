@@ -50,14 +50,7 @@ public final class DownloadBudget: Sendable {
             if isTaken { show(account) }
             return isTaken ? nil : account.perCaller
         }
-        if let limit {
-            refusedForCaller.increment()
-            throw Self.refusal(
-                DownloadQuota(.perCaller, limit: limit),
-                "This caller has \(limit) downloads under way, which is the most that one caller may have. "
-                    + "Try again when one of them has ended."
-            )
-        }
+        if let limit { throw callerRefusal(limit) }
         do {
             return reservation(try memory.reserve(bytes, .download)) { $0.give(backBy: caller, of: export) }
         } catch {
@@ -71,6 +64,28 @@ public final class DownloadBudget: Sendable {
                 "The gateway has no memory for a further download. Try again when some of the downloads under way have ended."
             )
         }
+    }
+
+    /// Reserves like `reserve(_:for:of:)`, and takes the caller's place among the downloads of all processes that serve callers.
+    func reserve(
+        _ bytes: Int,
+        for recipient: Recipient,
+        of export: ExportID
+    ) async throws(GatewayError) -> DownloadReservation {
+        let reservation = try reserve(bytes, for: recipient.caller, of: export)
+        let limit = state.withLock { $0.perCaller }
+        guard let place = try await recipient.place(limit) else { throw callerRefusal(limit) }
+        reservation.hold(place)
+        return reservation
+    }
+
+    private func callerRefusal(_ limit: Int) -> GatewayError {
+        refusedForCaller.increment()
+        return Self.refusal(
+            DownloadQuota(.perCaller, limit: limit),
+            "This caller has \(limit) downloads under way, which is the most that one caller may have. "
+                + "Try again when one of them has ended."
+        )
     }
 
     /// Reserves memory for one measurement; nil while half of the memory for downloads is taken, or a caller downloads of
@@ -117,6 +132,7 @@ public final class DownloadBudget: Sendable {
 final class DownloadReservation: Sendable {
     private let giveBack: @Sendable () -> Void
     private let isReleased = Mutex(false)
+    private let place = Mutex<DownloadPlace?>(nil)
 
     fileprivate init(giveBack: @escaping @Sendable () -> Void) {
         self.giveBack = giveBack
@@ -124,13 +140,22 @@ final class DownloadReservation: Sendable {
 
     deinit { release() }
 
+    /// Keeps a place until the reservation is released.
+    fileprivate func hold(_ place: DownloadPlace) { self.place.withLock { $0 = place } }
+
     /// Releases the memory now; once.
     func release() {
         let isFirst = isReleased.withLock { isReleased in
             defer { isReleased = true }
             return !isReleased
         }
-        if isFirst { giveBack() }
+        guard isFirst else { return }
+        giveBack()
+        place.withLock { place in
+            defer { place = nil }
+            return place
+        }?
+        .giveBack()
     }
 }
 

@@ -40,7 +40,7 @@ extension DownloadRelay {
         guard request.method == .get, let first = archive.members.first else {
             return DownloadResponse(status: 200, headers: archive.fields, contentLength: archive.length)
         }
-        let reservation = try budget.reserve(DownloadBudget.plainCost, for: recipient.caller, of: export.id)
+        let reservation = try await budget.reserve(DownloadBudget.plainCost, for: recipient, of: export.id)
         let opener = MemberOpener(export: export.id, known: known, rules: rules, reporting: reporting, open: open)
         let stream: Handover<FileStream>
         switch try await opener.opened(first.file) {

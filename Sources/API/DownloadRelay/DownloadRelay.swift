@@ -129,9 +129,9 @@ public struct DownloadRelay: Sendable {
         }
 
         // Memory for the coding of the whole file, because that is sent where the part is not available.
-        let reservation = try budget.reserve(
+        let reservation = try await budget.reserve(
             DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
-            for: recipient.caller,
+            for: recipient,
             of: export.id
         )
         let opening = Opening(

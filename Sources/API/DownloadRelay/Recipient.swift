@@ -10,10 +10,20 @@ public struct Recipient: Sendable {
     /// with the same id when it has ended, with any outcome. For a file that is refused because of its contents it is called
     /// once, as ended. Never called in a cancelled task.
     public var record: @Sendable (Delivery) async -> Void
+    /// Takes a place for one more download of the caller, where other processes serve the same callers; nil where the caller has
+    /// as many as the limit, over all of them.
+    public var place: @Sendable (_ limit: Int) async throws(GatewayError) -> DownloadPlace?
 
-    /// Names a recipient.
-    public init(caller: String, requestID: String, record: @escaping @Sendable (Delivery) async -> Void) {
+    /// Names a recipient. Without `place`, only the downloads of this process count.
+    public init(
+        caller: String,
+        requestID: String,
+        place: @escaping @Sendable (_ limit: Int) async throws(GatewayError) -> DownloadPlace? = { _ in DownloadPlace()
+        },
+        record: @escaping @Sendable (Delivery) async -> Void
+    ) {
         self.caller = caller
+        self.place = place
         self.requestID = requestID
         self.record = record
     }

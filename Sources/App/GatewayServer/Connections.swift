@@ -41,6 +41,7 @@ struct Connections {
             descriptor: descriptor,
             keepsRefreshTokens: connection.credential.keepsRefreshTokens,
             ambiguousStart: connection.ambiguousStart,
+            leaseName: budgets.leaseNames[connection.name],
             leaveLine: { budget?.remove($0) }
         )
     }

@@ -37,8 +37,25 @@ public enum GatewayServer {
         let metrics = PrometheusRegistry(process: ProcessFigures.read)
         MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
-        let ledger = try SQLiteLedger(path: configuration.ledgerPath, logger: logger, metrics: metrics)
-        defer { ledger.close() }
+        let opened = try await OpenedLedger(configuration, time: time, logger: logger, metrics: metrics)
+        do {
+            try await run(configuration, opened.ledger, time, logger, metrics, signals, onListening)
+        } catch {
+            await opened.close()
+            throw error
+        }
+        await opened.close()
+    }
+
+    private static func run(
+        _ configuration: GatewayConfiguration,
+        _ ledger: any ExportLedger,
+        _ time: any TimeSource,
+        _ logger: Logger,
+        _ metrics: PrometheusRegistry,
+        _ signals: [UnixSignal],
+        _ onListening: @escaping @Sendable (_ address: String) async -> Void
+    ) async throws {
         let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
         let transport = UpstreamTransport(
             idleTimeout: configuration.downloads.idleTimeout,
@@ -58,10 +75,20 @@ public enum GatewayServer {
             random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics,
+            sharedSecrets: configuration.sharedSecrets,
             // Taking over a hundred thousand exports leaves tens of megabytes of freed memory.
             onTakenOver: ProcessMemory.release
         )
-        await engine.breakDeliveriesUnderWay()
+        var replicaBudgets: ReplicaBudgets?
+        if ledger is any ReplicatedLedger {
+            let shared = ReplicaBudgets(budgets.byLease, logger: logger) { replica, body in
+                try await engine.send(ReplicaBudgets.topic, to: replica, body)
+            }
+            replicaBudgets = shared
+            try await engine.join(shared)
+        } else {
+            await engine.breakDeliveriesUnderWay()
+        }
         let memory = MemoryBudget(total: configuration.server.memory, metrics: metrics)
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
@@ -72,7 +99,7 @@ public enum GatewayServer {
             metrics: metrics
         )
         let tls = try configuration.server.tls.map { try TLSIdentity($0, at: time.now()) }
-        let draining = Draining(delay: configuration.server.drainDelay, time: time)
+        let draining = Draining(delay: configuration.server.drainDelay, engine: engine, time: time)
         let api = GatewayAPI(
             service: engine,
             relay: relay,
@@ -116,7 +143,10 @@ public enum GatewayServer {
         // client. Probes and metrics are served to the end.
         var services: [any Service] = [ClosingTransport(transport: transport)]
         if let platform { services.append(platform) }
-        services += [watch, engine, application] as [any Service]
+        services.append(watch)
+        // Ends after the engine: what is left to tell is told when the leases are free.
+        if let replicaBudgets { services.append(replicaBudgets) }
+        services += [engine, application] as [any Service]
         if let settings = configuration.downloads.measurementSettings {
             services.append(
                 Measuring(
@@ -150,15 +180,16 @@ public enum GatewayServer {
     }
 }
 
-/// Makes `/readyz` fail when the gateway is about to end, and waits for `drainDelay`, so that load balancers notice it.
+/// Makes `/readyz` fail when the gateway is about to end, waits for `drainDelay`, so that load balancers notice it, and begins to
+/// hand the leases of a replica over.
 private final class Draining: Service, CustomStringConvertible {
     private let delay: Duration
+    private let engine: ExportEngine
     private let time: any TimeSource
     private let state = Mutex(true)
 
-    init(delay: Duration, time: any TimeSource) {
-        self.delay = delay
-        self.time = time
+    init(delay: Duration, engine: ExportEngine, time: any TimeSource) {
+        (self.delay, self.engine, self.time) = (delay, engine, time)
     }
 
     var isReady: Bool { state.withLock { $0 } }
@@ -167,6 +198,8 @@ private final class Draining: Service, CustomStringConvertible {
     func run() async throws {
         try? await gracefulShutdown()
         state.withLock { $0 = false }
+        // Downloads under way may take long: other replicas go on with the exports meanwhile.
+        engine.handOverLeases()
         try? await time.sleep(for: delay)
     }
 }
@@ -205,6 +238,7 @@ extension GatewayConfiguration {
         settings.reconcileDeadline = engine.reconcileDeadline
         settings.missingBound = engine.missingBound
         settings.snapshotLimit = engine.snapshotLimit
+        if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
         return settings
     }

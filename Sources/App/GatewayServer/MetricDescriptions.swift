@@ -43,6 +43,11 @@ enum MetricDescriptions {
         ("export_gateway_ledger_commit_writes", "How many writes shared a commit."),
         ("export_gateway_ledger_rows_unreadable", "Rows of the ledger that cannot be read and are set aside."),
         ("export_gateway_snapshot_reads_total", "Reads of an export, from memory (hit) or from the ledger (miss)."),
+        ("export_gateway_replicas", "Replicas that share the ledger, as this one last read it."),
+        ("export_gateway_leases_held", "Leases that this replica holds."),
+        ("export_gateway_lease_lost_total", "Leases that this replica lost without handing them over."),
+        ("export_gateway_feed_connected", "1 while this replica hears of the changes that others make."),
+        ("export_gateway_feed_lag_seconds", "For how long changes of others may have been missed; 0 when caught up."),
         ("export_gateway_log_lines_dropped_total", "Log lines that were lost."),
     ]
 

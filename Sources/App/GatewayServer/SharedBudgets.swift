@@ -23,10 +23,22 @@ struct SharedBudgets: Sendable {
                 switch connection.credential {
                 case .application(let application):
                     ["application", application.clientID.lowercased()]
-                case .managedIdentity(let identity): ["managed identity", "\(identity.identity)"]
+                case .managedIdentity(let managed): ["managed identity"] + Self.words(managed.identity)
                 case .passThrough: ["connection", connection.name]
                 }
         }
+
+        private static func words(_ identity: ManagedIdentity.Identity) -> [String] {
+            switch identity {
+            case .systemAssigned: ["of the system"]
+            case .clientID(let id): ["client", id.lowercased()]
+            case .objectID(let id): ["object", id.lowercased()]
+            case .resourceID(let id): ["resource", id.lowercased()]
+            }
+        }
+
+        /// Such as `power-bi application 00000000-0000-0000-0000-000000000000` or `power-bi connection bi`.
+        var name: String { ([provider.rawValue] + identity).joined(separator: " ") }
     }
 
     private let owners: [String: Owner]
@@ -73,6 +85,15 @@ struct SharedBudgets: Sendable {
             )
         }
         .sorted { ($0.provider.rawValue, $0.connections[0]) < ($1.provider.rawValue, $1.connections[0]) }
+    }
+
+    /// The name of each connection's lease group, by the connection's name: the connections that share a budget. It is made of
+    /// the provider and of whose budget it is, so that all replicas have the same name for it, after a restart too. No secret.
+    var leaseNames: [String: String] { owners.mapValues(\.name) }
+
+    /// The budgets by the names of their lease groups.
+    var byLease: [String: CallBudget] {
+        Dictionary(uniqueKeysWithValues: budgets.map { ($0.key.name, $0.value) })
     }
 
     /// The budget of a connection; nil for one that is not in the configuration.

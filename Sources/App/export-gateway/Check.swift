@@ -5,12 +5,12 @@ import ProgramSupport
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration with its keys and certificates, and asks for a token on each connection."
+        abstract: "Checks a configuration, its keys and its database, and asks for a token on each connection."
     )
 
     @Option(help: "The configuration file.")
     var config: String
-    @Flag(help: "Open the keys and certificates, and ask nobody for a token.")
+    @Flag(help: "Open the keys and certificates, and call nobody.")
     var offline = false
 
     func run() async throws {
@@ -25,7 +25,8 @@ struct Check: AsyncParsableCommand {
         let findings =
             offline
             ? KeyCheck.run(configuration)
-            : try await CallerCheck.run(configuration) + ConnectionCheck.run(configuration)
+            : await LedgerCheck.run(configuration) + (try await CallerCheck.run(configuration))
+                + (try await ConnectionCheck.run(configuration))
         for finding in findings { print(finding) }
         // Checked last, because a mistake here ends the check.
         if let end = try await ExportGateway.program.naming({ try configuration.checkTLS() }) {

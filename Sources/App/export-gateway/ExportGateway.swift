@@ -7,7 +7,7 @@ struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
         abstract: "One HTTP resource, /exports, in front of the exports of Microsoft services.",
-        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Sandbox.self, Demo.self]
+        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Ledger.self, Sandbox.self, Demo.self]
     )
 
     static let program = Program("export-gateway")

@@ -109,6 +109,10 @@ public protocol ExportService: Sendable {
         range: FileRange?
     ) async throws(GatewayError) -> FileBody
 
+    /// Takes a place for one more download of a caller, where several replicas share the limit. Nil where the caller has `limit`
+    /// places already. A service that is alone always has one.
+    func downloadPlace(of caller: String, limit: Int) async throws(GatewayError) -> DownloadPlace?
+
     /// Stores that a delivery begins (`underWay`), and later, with the same id, how it ended and what it found of the files
     /// (`readings`). Sizes and digests in the export's record are claimed by one reading and confirmed by another that agrees.
     /// Readings that differ drop or replace them. A whole delivery of a whole file without `readings` counts as a reading. Never
@@ -127,6 +131,11 @@ public protocol ExportService: Sendable {
 }
 
 extension ExportService {
+    /// Always a place.
+    public func downloadPlace(of caller: String, limit: Int) async throws(GatewayError) -> DownloadPlace? {
+        DownloadPlace()
+    }
+
     /// A service without this way.
     public func create(
         _ draft: ExportDraft,

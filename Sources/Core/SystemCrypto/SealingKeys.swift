@@ -53,6 +53,12 @@ public struct SealingKeys: Sendable {
     /// Whether `sealed` should be sealed again, because another key is the current one now.
     public func isOutdated(_ sealed: [UInt8]) -> Bool { Self.keyID(of: sealed) != current }
 
+    /// A digest by which two processes can tell whether they have the same key with this id: an HMAC of `purpose` with the key, which
+    /// tells nothing of the key. Nil for an unknown id.
+    public func digest(of id: String, for purpose: String) -> String? {
+        keys[id].map { Hexadecimal.encode(HMACSHA256.authenticationCode(for: Array(purpose.utf8), key: $0)) }
+    }
+
     private static func keyID(of sealed: [UInt8]) -> String? {
         guard sealed.count >= 2, sealed[0] == 1, sealed[1] > 0,
             sealed.count >= 2 + Int(sealed[1]) + AESGCM.nonceBytes + AESGCM.tagBytes

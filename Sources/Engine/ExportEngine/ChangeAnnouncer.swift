@@ -51,6 +51,17 @@ final class ChangeAnnouncer: Sendable {
         if isExpiredNow || (isSettledNow && !export.status.hasResult) { callerTokens.remove(export.id) }
     }
 
+    /// Notifies everything that follows changes that another replica has made one. `record` was read after that.
+    func learned(_ record: LedgerRecord) {
+        snapshots.saw(record.export)
+        changes.wrote(record, order: snapshots.orders.next())
+        if record.export.status.hasResult {
+            expiries.fire()
+            measurements.fire()
+        }
+        if record.phase == .settled, !record.export.status.hasResult { callerTokens.remove(record.export.id) }
+    }
+
     private func log(_ after: LedgerRecord, since before: LedgerRecord) {
         let export = after.export
         if after.phase != before.phase || export.status != before.export.status {

@@ -84,12 +84,18 @@ final class ChangeHub: Sendable {
     /// The newest record since the first watcher of the export came; nil where there was no write.
     func latest(of id: ExportID) -> (record: LedgerRecord, order: UInt64)? { state.withLock { $0.topics[id]?.latest } }
 
+    /// Whether anybody waits for a change of this export.
+    func isWatched(_ id: ExportID) -> Bool { state.withLock { $0.topics[id] != nil } }
+
     /// A record was written. `order` is its place among all changes: one that comes late does not count as the newest.
     func wrote(_ record: LedgerRecord, order: UInt64) {
         let export = record.export
         let told = state.withLock { state -> [Watcher] in
             guard let topic = state.topics[export.id] else { return [] }
-            if topic.latest.map({ $0.order < order }) ?? true { state.topics[export.id]?.latest = (record, order) }
+            // A commit of another replica was read, so that its order only counts among records of one revision.
+            let isNewest =
+                topic.latest.map { ($0.record.export.revision, $0.order) < (export.revision, order) } ?? true
+            if isNewest { state.topics[export.id]?.latest = (record, order) }
             let told = topic.watchers.filter { $0.value.wants(export) }
             for (key, watcher) in told where watcher.isTransient { state.topics[export.id]?.watchers[key] = nil }
             if state.topics[export.id]?.watchers.isEmpty == true { state.topics[export.id] = nil }

@@ -10,6 +10,7 @@ final class ConnectionWorker: Sendable {
     let connection: EngineConnection
     let life: ExportLife
     let ledger: any ExportLedger
+    let ownership: Ownership
     let transitions: Transitions
     let contexts: CallContexts
     let callerTokens: CallerTokens
@@ -29,6 +30,7 @@ final class ConnectionWorker: Sendable {
     init(
         _ connection: EngineConnection,
         ledger: any ExportLedger,
+        ownership: Ownership,
         transitions: Transitions,
         contexts: CallContexts,
         callerTokens: CallerTokens,
@@ -46,6 +48,7 @@ final class ConnectionWorker: Sendable {
             settings: settings
         )
         self.ledger = ledger
+        self.ownership = ownership
         self.transitions = transitions
         self.contexts = contexts
         self.callerTokens = callerTokens
@@ -83,6 +86,7 @@ final class ConnectionWorker: Sendable {
                 id,
                 of: record.export.createdBy,
                 fence: record.fence,
+                owner: record.leaseOwner,
                 kind: next.kind,
                 at: next.time,
                 held: HeldTime(record.progress)
@@ -97,11 +101,33 @@ final class ConnectionWorker: Sendable {
         if isUrgent { news.fire() }
     }
 
-    /// Records that everything that former engines left unfinished has been adopted.
+    /// Records that exports are about to be taken over; `endTakeOver` must follow.
+    func beginTakeOver() { state.withLock { $0.beginTakeOver() } }
+
+    /// Records that everything that others left unfinished has been adopted.
     func endTakeOver() { state.withLock { $0.endTakeOver() } }
 
     /// Keeps the secrets of a start in memory, until the job has been started or the export has ended.
     func keep(_ secrets: [String: Secret], for id: ExportID) { state.withLock { $0.keep(secrets, for: id) } }
+
+    /// Ends all work under an owner. `drained` is fired when no task works on an export of it any more.
+    func revoke(_ owner: String, drained: Signal) {
+        let (revoked, count) = state.withLock { ($0.revoke(owner, drained: drained), $0.entries.count) }
+        unfinished.set(count)
+        starts.giveUp(revoked.busy)
+        for signal in revoked.waiting { signal.fire() }
+        news.fire()
+    }
+
+    /// The kind of work that an early poll of an export would be; nil where none can be made.
+    func refreshKind(of id: ExportID) -> ConnectionWorkerState.Kind? {
+        state.withLock { state in
+            state.entries[id].flatMap { $0.kind == .observation || $0.kind == .followUp ? $0.kind : nil }
+        }
+    }
+
+    /// Whether this worker has an export.
+    func has(_ id: ExportID) -> Bool { state.withLock { $0.entries[id] != nil } }
 
     /// Drops the secrets of an export that was not created.
     func dropSecrets(of id: ExportID) { state.withLock { $0.dropSecrets(of: id) } }
@@ -229,7 +255,9 @@ final class ConnectionWorker: Sendable {
             postpone(id, as: kind, because: error)
             return nil
         }
-        guard let record, let fence, record.fence == fence, record.phase != .settled else {
+        guard let record, let fence, record.fence == fence, record.phase != .settled,
+            ownership.isMine(record.leaseOwner)
+        else {
             letGo(of: id)
             return nil
         }
@@ -250,6 +278,8 @@ final class ConnectionWorker: Sendable {
         }
         guard let record, record.phase != .settled else { return letGo(of: id) }
         if record.phase == .tracking || record.export.isFinal { dropSecrets(of: id) }
+        // It has another owner now: this replica itself, because it has the token.
+        if ownership.isShared, fence(of: id).map({ $0 != record.fence }) ?? false { adopt(record) }
         release(id, until: next(of: record))
     }
 

@@ -7,6 +7,8 @@ extension ConnectionWorkerState {
         let caller: String
         /// The fence that this engine's write-backs carry.
         var fence: Int64
+        /// The `leaseOwner` under which this engine works on it.
+        var owner: String?
         /// When the waiting or running work became due.
         var dueAt: Timestamp?
         var kind: Kind
@@ -28,8 +30,8 @@ extension ConnectionWorkerState {
         var quiet: Range<Timestamp>?
         private var sparse = Sparse.none
 
-        init(caller: String, fence: Int64, kind: Kind, held: HeldTime = .none) {
-            (self.caller, self.fence, self.kind) = (caller, fence, kind)
+        init(caller: String, fence: Int64, owner: String? = nil, kind: Kind, held: HeldTime = .none) {
+            (self.caller, self.fence, self.owner, self.kind) = (caller, fence, owner, kind)
             hasBeenAsked = kind == .submission
             guard held != .none else { return }
             (heldFor, heldBeforeAnswer) = (held.inAll, held.inAll - held.sinceAnswer)

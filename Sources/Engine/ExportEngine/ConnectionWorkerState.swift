@@ -53,11 +53,15 @@ struct ConnectionWorkerState: Sendable {
     var tokenTurns = FairTurns<String?>()
     /// The secrets of starts, which must not be stored.
     private var secrets: [ExportID: [String: Secret]] = [:]
+    /// The owners under which no work goes on, with the exports that tasks still work on.
+    private var revoked: [String: (busy: Set<ExportID>, drained: Signal)] = [:]
     /// Exports that changed before they were adopted: the record that is adopted may be older.
     private var earlyNews: Set<ExportID> = []
     private(set) var isRunning = false
-    /// Whether everything that former engines left unfinished has been adopted.
-    private(set) var isTakenOver = false
+    /// How many take-overs are under way. The first one begins with the engine.
+    private var takeOvers = 1
+    /// Whether everything that others left unfinished has been adopted.
+    var isTakenOver: Bool { takeOvers == 0 }
     var isStopping = false
     /// The latest time that was seen. An earlier time means that the clock was set back.
     private var latest: Timestamp?
@@ -80,14 +84,19 @@ struct ConnectionWorkerState: Sendable {
         _ id: ExportID,
         of caller: String,
         fence: Int64,
+        owner: String? = nil,
         kind: Kind,
         at time: Timestamp,
         held: HeldTime = .none
     ) {
-        var entry = entries[id] ?? Entry(caller: caller, fence: fence, kind: kind, held: held)
+        var entry = entries[id] ?? Entry(caller: caller, fence: fence, owner: owner, kind: kind, held: held)
         guard entry.fence <= fence else { return }
         if entry.isBusy, fence > entry.fence { entry.isAdoptedAgain = true }
         entry.fence = fence
+        if entry.owner != owner {
+            ends(id, under: entry.owner)
+            entry.owner = owner
+        }
         if entry.isBusy {
             entry.isWoken = true
         } else {
@@ -118,6 +127,7 @@ struct ConnectionWorkerState: Sendable {
     /// Releases an export after work on it. Returns the signals of those who waited for that.
     mutating func release(_ id: ExportID, until next: (kind: Kind, time: Timestamp), at now: Timestamp) -> [Signal] {
         guard var entry = entries[id] else { return [] }
+        if let owner = entry.owner, revoked[owner] != nil { return removeNow(id) }
         let refreshers = entry.refreshers
         entry.isBusy = false
         entry.isAdoptedAgain = false
@@ -137,9 +147,37 @@ struct ConnectionWorkerState: Sendable {
     /// Removes an export for good, unless it was adopted again meanwhile. Returns the signals of those who waited for it.
     mutating func remove(_ id: ExportID, at now: Timestamp) -> [Signal] {
         if entries[id]?.isAdoptedAgain == true { return release(id, until: (.followUp, now), at: now) }
+        return removeNow(id)
+    }
+
+    private mutating func removeNow(_ id: ExportID) -> [Signal] {
         queue.remove(id)
         secrets[id] = nil
-        return entries.removeValue(forKey: id)?.refreshers ?? []
+        let entry = entries.removeValue(forKey: id)
+        ends(id, under: entry?.owner)
+        return entry?.refreshers ?? []
+    }
+
+    // MARK: Leases
+
+    /// Ends all work under an owner: exports that no task works on are removed, and the others as soon as their tasks release them.
+    /// Returns the exports that tasks work on, and the signals of those who waited for the others. `drained` is fired when no
+    /// task works on any of them any more, at once where that is so now.
+    mutating func revoke(_ owner: String, drained: Signal) -> (busy: Set<ExportID>, waiting: [Signal]) {
+        var busy: Set<ExportID> = []
+        var waiting: [Signal] = []
+        for (id, entry) in entries where entry.owner == owner {
+            // What only waits for its turn is let go when the turn comes, because it is in a queue.
+            if entry.isBusy { busy.insert(id) } else { waiting += removeNow(id) }
+        }
+        if busy.isEmpty { drained.fire() } else { revoked[owner] = (busy, drained) }
+        return (busy, waiting)
+    }
+
+    /// An export is not worked on under this owner any more.
+    private mutating func ends(_ id: ExportID, under owner: String?) {
+        guard let owner, revoked[owner]?.busy.remove(id) != nil, revoked[owner]?.busy.isEmpty == true else { return }
+        revoked.removeValue(forKey: owner)?.drained.fire()
     }
 
     /// Requests an early poll or reconciliation. Nil when none will be made; otherwise a signal that is fired when it is over.
@@ -185,10 +223,13 @@ struct ConnectionWorkerState: Sendable {
     /// Begins to work.
     mutating func startRunning() { isRunning = true }
 
-    /// Records that everything unfinished has been adopted: what is not here has ended.
+    /// Records that unfinished exports are being adopted: some that change now are not here yet.
+    mutating func beginTakeOver() { takeOvers += 1 }
+
+    /// Records that everything unfinished has been adopted: what is not here has ended, or is not this engine's.
     mutating func endTakeOver() {
-        isTakenOver = true
-        earlyNews = []
+        takeOvers = max(0, takeOvers - 1)
+        if isTakenOver { earlyNews = [] }
     }
 
     /// Ends all waiting for refreshes.

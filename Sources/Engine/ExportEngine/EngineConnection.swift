@@ -12,16 +12,20 @@ public struct EngineConnection: Sendable {
     public var keepsRefreshTokens: Bool
     /// What the engine does about a start when it is unknown whether the start happened.
     public var ambiguousStart: AmbiguousStart
+    /// The name of its lease, where several replicas share the ledger: connections that share a request budget have one lease.
+    public var leaseName: String
     /// Called when some work needs no further calls: it loses its place in the queue of a request budget.
     public var leaveLine: @Sendable (PacedWork) -> Void
 
-    /// Makes a connection. Without `ambiguousStart`, the descriptor's `resubmitIsHarmless` decides.
+    /// Makes a connection. Without `ambiguousStart`, the descriptor's `resubmitIsHarmless` decides; without `leaseName`, the
+    /// connection has a lease of its own.
     public init(
         name: String,
         provider: any ExportProvider,
         descriptor: ProviderDescriptor,
         keepsRefreshTokens: Bool = false,
         ambiguousStart: AmbiguousStart? = nil,
+        leaseName: String? = nil,
         leaveLine: @escaping @Sendable (PacedWork) -> Void = { _ in }
     ) {
         self.ambiguousStart = ambiguousStart ?? (descriptor.capabilities.resubmitIsHarmless ? .repeat : .hold)
@@ -29,6 +33,7 @@ public struct EngineConnection: Sendable {
         self.provider = provider
         self.descriptor = descriptor
         self.keepsRefreshTokens = keepsRefreshTokens
+        self.leaseName = leaseName ?? "\(descriptor.id) connection \(name)"
         self.leaveLine = leaveLine
     }
 }

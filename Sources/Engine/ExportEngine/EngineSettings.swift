@@ -52,6 +52,16 @@ public struct EngineSettings: Sendable, Hashable {
     /// How many turns a caller gets for each turn of a caller with weight 1, where both wait for a call. 1 for callers that are
     /// not listed. At least 1.
     public var callerWeights: [String: Int] = [:]
+    /// How long a replica's registration is valid unless it is renewed, where several replicas share the ledger. It is renewed four
+    /// times in that time, so that another replica takes over after this time and a quarter of it at the latest.
+    public var leaseDuration: Duration = .seconds(10)
+    /// How long a lease that is handed over waits for the calls that are under way.
+    public var handOverWait: Duration = .seconds(20)
+    /// After how long the state of an export that has not ended is read again from a shared ledger: another replica may have polled
+    /// it, without a change that it tells the others.
+    public var sharedSnapshotLifetime: Duration = .seconds(2)
+    /// How often a replica looks for exports of its leases that it does not work on.
+    public var sweepInterval: Duration = .seconds(60)
     /// How long an idempotency key is kept.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 

@@ -83,12 +83,29 @@ extension ExportEngine {
                 source: valid.plan.source
             ),
             plan: valid.plan,
-            leaseOwner: engineID
+            leaseOwner: try leaseOwner(of: valid.plan, worker, viewer)
         )
         guard case .granted = worker.delegation.answer(.start(viewer), on: record.export) else {
             throw Self.tokenNeeded(descriptor)
         }
         return NewExport(record: record, secrets: valid.secrets, worker: worker, claimsSince: claimsSince(now))
+    }
+
+    /// Who works on a new export: this replica under a lease of the export's own, where the start needs what is in its memory only;
+    /// otherwise the replica that holds the lease of the connection. Nil where that is another one, which learns of the export from
+    /// the ledger.
+    private func leaseOwner(
+        of plan: ExportPlan,
+        _ worker: ConnectionWorker,
+        _ viewer: Viewer
+    ) throws(GatewayError) -> String? {
+        guard plan.needsSecrets || viewer.token != nil else { return ownership.owner(of: worker.key) }
+        if let own = ownership.own { return own }
+        throw GatewayError(
+            .unavailable,
+            "The gateway's ledger does not answer. Nothing was changed; try again.",
+            retryAfter: .seconds(5)
+        )
     }
 
     /// Prepares for an export that is about to be stored; `stored` or `withdraw` must follow.
@@ -109,7 +126,12 @@ extension ExportEngine {
                 "export": "\(new.id)", "provider": "\(export.provider)", "connection": "\(export.connection)",
             ]
         )
-        new.worker.adopt(new.record)
+        if ownership.isMine(new.record.leaseOwner) {
+            new.worker.adopt(new.record)
+        } else if ownership.lease(of: new.worker.key) != nil {
+            // The lease was gained while the export was stored. Its take-over may have come before that.
+            replica?.isCreated(new.id)
+        }
         snapshots.created(new.id, export)
         return Creation(export: export, isReplay: false)
     }

@@ -24,7 +24,12 @@ extension ExportEngine {
             return record.export
         }
         guard case .granted = worker.delegation.answer(.poll(viewer), on: record.export) else { return record.export }
-        let refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
+        let refresh: ConnectionWorker.Refresh
+        if let replica, !ownership.isMine(record.leaseOwner) {
+            refresh = await refreshElsewhere(id, replica)
+        } else {
+            refresh = await worker.refresh(id, as: record.phase == .tracking ? .observation : .followUp)
+        }
         var export = try await knownRecord(id, for: viewer).export
         if refresh == .late, export.revision == record.export.revision, !export.isFinal { export.stale = true }
         return export
@@ -171,6 +176,8 @@ extension ExportEngine {
             guard (error.cause as? LedgerError)?.impediment != nil else { throw error }
             return record
         }
+        // The export may have been another replica's, which has no use for the token.
+        if ownership.isShared, let after { worker.adopt(after) }
         worker.wake(id)
         return after ?? record
     }

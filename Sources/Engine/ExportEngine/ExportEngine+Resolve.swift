@@ -47,7 +47,7 @@ extension ExportEngine {
                 "caller": "\(viewer.callerID ?? "-")",
             ]
         )
-        if after.phase == .settled { worker.wake(id) } else { worker.adopt(after) }
+        if after.phase != .settled, ownership.isMine(after.leaseOwner) { worker.adopt(after) } else { worker.wake(id) }
         return after.export
     }
 

@@ -13,7 +13,11 @@ extension ExportEngine: Service, CustomStringConvertible {
     /// polls are cancelled, and starts under way are awaited and their outcomes stored. When the task is cancelled, starts are
     /// cancelled too. An answer that the upstream has already given is still stored, and the rest is found again at the next
     /// start. Throws `LedgerError` when the ledger cannot be used at the beginning.
+    ///
+    /// Where several replicas share the ledger, the engine works on what its leases give it, and takes that over whenever it gets
+    /// a lease; call `join()` before.
     public func run() async throws {
+        if let replica { return await run(as: replica) }
         let second: ExportID?
         do {
             second = try await takeOverPage(after: nil)
@@ -26,6 +30,27 @@ extension ExportEngine: Service, CustomStringConvertible {
                 for worker in workers.values { group.addTask { await worker.run() } }
                 group.addTask { try await self.takeOverRest(after: second) }
                 group.addTask { await self.runMaintenance() }
+            }
+        } onCancelOrGracefulShutdown: {
+            self.stop()
+        }
+    }
+
+    private func run(as replica: Replica) async {
+        for worker in workers.values { worker.endTakeOver() }
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.runReplica(replica) }
+                group.addTask { await self.followChanges(of: replica) }
+                group.addTask { await self.refreshForOthers(replica) }
+                group.addTask { await self.giveBackPlaces(of: replica) }
+                await withDiscardingTaskGroup { work in
+                    for worker in workers.values { work.addTask { await worker.run() } }
+                    work.addTask { await self.runMaintenance() }
+                }
+                // The registration is renewed until the starts under way have ended.
+                replica.end()
+                group.cancelAll()
             }
         } onCancelOrGracefulShutdown: {
             self.stop()
@@ -46,7 +71,7 @@ extension ExportEngine: Service, CustomStringConvertible {
             var isHeldBack = false
             do {
                 let now = time.now()
-                try await ledger.pruneClaims(before: now + (.zero - settings.idempotencyLifetime))
+                await pruneClaims(at: now)
                 for id in try await ledger.expired(at: now, limit: 100) {
                     do {
                         guard let record = try await ledger.record(id) else { continue }
@@ -69,6 +94,15 @@ extension ExportEngine: Service, CustomStringConvertible {
             // Files that have not expired yet by the upstream's clock are checked again.
             if isHeldBack { next = max(next, time.now() + .seconds(1)) }
             await expiries.wait(until: next, of: time)
+        }
+    }
+
+    /// Old keys count as deleted in any case, so that it can wait until the next time.
+    private func pruneClaims(at now: Timestamp) async {
+        do {
+            try await ledger.pruneClaims(before: now + (.zero - settings.idempotencyLifetime))
+        } catch {
+            if !Task.isCancelled { logger.error("a ledger operation failed", metadata: ["error": "\(error)"]) }
         }
     }
 

@@ -44,14 +44,19 @@ extension ExportEngine {
     }
 
     /// Takes over one page of what former engines left unfinished. Returns where the next page begins; nil after the last.
-    ///
-    /// Exports that are tracked go on as they are. Starts get the event `resumed`, and the result is stored with the new owner.
     func takeOverPage(after last: ExportID?, limit: Int = takeOverPageSize) async throws -> ExportID? {
-        let now = time.now()
+        guard let owner = ownership.own else { return nil }
         // One order for the whole page, because it is one transaction.
         let order = announcer.newOrder()
-        let page = try await ledger.takeOver(by: engineID, after: last, limit: limit) {
-            record in
+        let page = try await ledger.takeOver(by: owner, after: last, limit: limit, resumption(order))
+        await adopt(page, after: last, order)
+        return page.next
+    }
+
+    /// The change of an export that is taken over: an export that is tracked goes on as it is, a start gets the event `resumed`.
+    func resumption(_ order: ChangeOrder) -> @Sendable (inout LedgerRecord) -> Void {
+        let now = time.now()
+        return { record in
             let jitter = self.random.jitter()
             if self.worker(of: record.export) == nil {
                 self.life(of: record.export).apply(.connectionMissing, to: &record, at: now, jitter: jitter)
@@ -60,8 +65,12 @@ extension ExportEngine {
             }
             order.take()
         }
+    }
+
+    /// Adopts what was taken over after `last`.
+    func adopt(_ page: TakeOverPage, after last: ExportID?, _ order: ChangeOrder, renewsTokens: Bool = true) async {
         for item in page.items { announcer.announce(item.after, since: item.before, order) }
-        await renewTokens(of: page, after: last)
+        if renewsTokens { await renewTokens(of: page, after: last) }
         for record in page.items.map(\.after) {
             guard let worker = worker(of: record.export) else {
                 logger.warning(
@@ -72,7 +81,6 @@ extension ExportEngine {
             }
             if record.phase != .settled { worker.adopt(record) }
         }
-        return page.next
     }
 
     /// Renews the tokens of a page. The page belongs to this engine now and is not read again: whatever fails here, its exports

@@ -15,8 +15,10 @@ public final class ExportEngine: ExportService {
     let time: any TimeSource
     let settings: EngineSettings
     let random: Randomness
-    /// The id of this engine, unique among all that ever worked on the ledger.
-    let engineID: String
+    /// What this engine works on.
+    let ownership: Ownership
+    /// This process among the others; nil where the ledger is this engine's alone.
+    let replica: Replica?
     let logger: Logger
     let metrics: EngineMetrics
     let changes = ChangeHub()
@@ -40,7 +42,7 @@ public final class ExportEngine: ExportService {
     /// Makes an engine. Nothing is done upstream before `run()`.
     ///
     /// - Parameters:
-    ///   - ledger: The ledger, which no other engine may use.
+    ///   - ledger: The ledger, which no other engine may use, unless it is a `ReplicatedLedger`.
     ///   - connections: The configured connections.
     ///   - sealingKeys: The keys that encrypt refresh tokens in the ledger; without them, none are kept.
     ///   - descriptors: All adapters, including those without a connection, in the order in which they are listed.
@@ -49,6 +51,7 @@ public final class ExportEngine: ExportService {
     ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: The factory for counters and gauges.
+    ///   - sharedSecrets: Digests of secrets that must be the same on all replicas, by the configuration key.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
         ledger: any ExportLedger,
@@ -60,6 +63,7 @@ public final class ExportEngine: ExportService {
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
         metrics: any MetricsFactory,
+        sharedSecrets: [String: String] = [:],
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
         self.onTakenOver = onTakenOver
@@ -68,11 +72,36 @@ public final class ExportEngine: ExportService {
         self.settings = settings
         let randomness = Randomness(random)
         self.random = randomness
-        engineID = String(random(), radix: 16) + String(random(), radix: 16)
+        let ownership =
+            ledger is any ReplicatedLedger
+            ? Ownership(
+                sharedBy: Dictionary(
+                    connections.map { (ConnectionKey(provider: $0.descriptor.id, name: $0.name), $0.leaseName) },
+                    uniquingKeysWith: { first, _ in first }
+                )
+            )
+            : Ownership(sole: String(random(), radix: 16) + String(random(), radix: 16))
+        self.ownership = ownership
+        replica = (ledger as? any ReplicatedLedger)
+            .map {
+                Replica(
+                    ledger: $0,
+                    connections: connections,
+                    secrets: sharedSecrets,
+                    settings: settings,
+                    metrics: metrics
+                )
+            }
         self.logger = logger
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
-        snapshots = Snapshots(ledger: ledger, capacity: settings.snapshotLimit, metrics: metrics)
+        snapshots = Snapshots(
+            ledger: ledger,
+            capacity: settings.snapshotLimit,
+            lifetime: ownership.isShared
+                ? SnapshotMap.Lifetime(duration: settings.sharedSnapshotLifetime) { time.elapsed() } : nil,
+            metrics: metrics
+        )
         let refreshTokens = RefreshTokens(ledger: ledger, keys: sealingKeys, logger: logger)
         self.refreshTokens = refreshTokens
         announcer = ChangeAnnouncer(
@@ -88,7 +117,7 @@ public final class ExportEngine: ExportService {
             ledger: ledger,
             time: time,
             random: randomness,
-            engineID: engineID,
+            ownership: ownership,
             announcer: announcer,
             logger: logger
         )
@@ -100,6 +129,7 @@ public final class ExportEngine: ExportService {
                 ConnectionWorker(
                     connection,
                     ledger: ledger,
+                    ownership: ownership,
                     transitions: transitions,
                     contexts: contexts,
                     callerTokens: callerTokens,

@@ -16,6 +16,8 @@ struct ListFilling: Sendable {
     private static let changeLimit = 10_000
 
     private var running = 0
+    /// Whether the lists under way may show a state from before everything was removed.
+    private var isOutdated = false
     /// The exports that changed while lists are read: the lists may show their former state.
     private var changed: Set<ExportID> = []
     /// The places of the exports, and the oldest of them.
@@ -26,7 +28,15 @@ struct ListFilling: Sendable {
 
     mutating func end() {
         running -= 1
-        if running == 0 { changed.removeAll() }
+        guard running == 0 else { return }
+        changed.removeAll()
+        isOutdated = false
+    }
+
+    /// Records that the map has no entries any more, and that what the lists under way have read is not to be kept.
+    mutating func removeAll() {
+        (places, oldest) = ([], 0)
+        isOutdated = running > 0
     }
 
     /// Records a change.
@@ -36,7 +46,7 @@ struct ListFilling: Sendable {
 
     /// Whether the state that a list has read is certainly not older than any committed change.
     func mayKeep(_ id: ExportID) -> Bool {
-        running > 0 && changed.count <= Self.changeLimit && !changed.contains(id)
+        running > 0 && !isOutdated && changed.count <= Self.changeLimit && !changed.contains(id)
     }
 
     /// The place for the next export, with this limit.

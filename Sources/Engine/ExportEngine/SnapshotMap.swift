@@ -27,6 +27,16 @@ struct SnapshotMap: Sendable {
         var isUsed: Bool
         /// Whether only lists asked for it.
         var isListed = false
+        /// When its state was last known to be the present one, as a time of `Lifetime.now`.
+        var knownAt = Duration.zero
+    }
+
+    /// For how long the state of an export that has not ended may be shown, where others change it too. They tell of each change that
+    /// callers see, but not when the upstream last confirmed the status (`observedAt`).
+    struct Lifetime: Sendable {
+        var duration: Duration
+        /// A monotonic clock.
+        var now: @Sendable () -> Duration
     }
 
     private struct Value: Sendable {
@@ -43,8 +53,20 @@ struct SnapshotMap: Sendable {
     private var reads: [ExportID: Value?] = [:]
     private var lists = ListFilling()
 
-    init(capacity: Int) {
+    private let lifetime: Lifetime?
+
+    init(capacity: Int, lifetime: Lifetime? = nil) {
         self.capacity = capacity
+        self.lifetime = lifetime
+    }
+
+    private func isCurrent(_ entry: Entry) -> Bool {
+        guard let lifetime, !entry.snapshot.export.isFinal else { return true }
+        return lifetime.now() - entry.knownAt <= lifetime.duration
+    }
+
+    private mutating func isKnownNow(_ place: Int) {
+        if let lifetime { entries[place].knownAt = lifetime.now() }
     }
 
     var count: Int { entries.count }
@@ -52,9 +74,20 @@ struct SnapshotMap: Sendable {
     /// The snapshot of an export, unless it was only read for a list: a list reads a part of the row, and the rest of the row
     /// may be unreadable.
     mutating func find(_ id: ExportID) -> ExportSnapshot? {
-        guard let place = places[id], !entries[place].isListed else { return nil }
+        guard let place = places[id], !entries[place].isListed, isCurrent(entries[place]) else { return nil }
         entries[place].isUsed = true
         return entries[place].snapshot
+    }
+
+    /// Whether there is an entry or a read of an export.
+    func has(_ id: ExportID) -> Bool { places[id] != nil || reads[id] != nil }
+
+    /// Removes all entries. What lists under way have read does not become one.
+    mutating func removeAll() {
+        entries = []
+        places = [:]
+        hand = 0
+        lists.removeAll()
     }
 
     /// Applies a commit. An export that nobody asked for is not added, also not from a list that may have read it before the
@@ -97,6 +130,7 @@ struct SnapshotMap: Sendable {
         }
         if let place = places[id] {
             replace(place, by: newest)
+            isKnownNow(place)
             entries[place].isListed = false
             return entries[place].snapshot
         }
@@ -115,7 +149,8 @@ struct SnapshotMap: Sendable {
 
     /// The snapshot of an export, if there is one of this revision. A list does not count as a use of it.
     func known(_ id: ExportID, revision: Int64) -> ExportSnapshot? {
-        guard let place = places[id], entries[place].snapshot.export.revision == revision else { return nil }
+        guard let place = places[id], entries[place].snapshot.export.revision == revision, isCurrent(entries[place])
+        else { return nil }
         return entries[place].snapshot
     }
 
@@ -149,7 +184,9 @@ struct SnapshotMap: Sendable {
 
     private mutating func replace(_ place: Int, by value: Value) {
         let present = Value(export: entries[place].snapshot.export, origin: entries[place].origin)
-        if Self.isNewer(value, than: present) { set(place, value) }
+        guard Self.isNewer(value, than: present) else { return }
+        set(place, value)
+        isKnownNow(place)
     }
 
     private mutating func set(_ place: Int, _ value: Value) {
@@ -167,6 +204,7 @@ struct SnapshotMap: Sendable {
             entries[place] = entry
         }
         places[entry.id] = place
+        isKnownNow(place)
         return place
     }
 

@@ -26,6 +26,8 @@ final class Snapshots: Sendable {
 
     private struct State {
         var map: SnapshotMap
+        /// Whether the map has every change. Where other replicas change exports too, it may miss some.
+        var isCurrent = true
         /// The reads under way, with their waiters.
         var askers: [ExportID: [Asker]] = [:]
         /// How many callers that were told that there is no such export may still ask for the reason: they need no second read.
@@ -33,7 +35,7 @@ final class Snapshots: Sendable {
 
         /// The snapshot in memory, or what is done to find it: the asker waits for a read that is under way, or that must begin.
         mutating func asks(_ asker: Asker, _ id: ExportID) -> Found {
-            if let snapshot = map.find(id) { return .snapshot(snapshot) }
+            if isCurrent, let snapshot = map.find(id) { return .snapshot(snapshot) }
             if askers[id]?.append(asker) != nil { return .isBeingRead }
             guard map.beginRead(id) else { return .isBeingCreated }
             askers[id] = [asker]
@@ -71,10 +73,16 @@ final class Snapshots: Sendable {
     private let hits: Counter
     private let misses: Counter
 
-    /// Keeps at most `capacity` exports. With 0 it keeps none, and every request reads the ledger.
-    init(ledger: any ExportLedger, capacity: Int, metrics: any MetricsFactory) {
+    /// Keeps at most `capacity` exports. With 0 it keeps none, and every request reads the ledger. With a `lifetime`, an export that
+    /// has not ended is read again after it.
+    init(
+        ledger: any ExportLedger,
+        capacity: Int,
+        lifetime: SnapshotMap.Lifetime? = nil,
+        metrics: any MetricsFactory
+    ) {
         self.ledger = ledger
-        state = Mutex(State(map: SnapshotMap(capacity: capacity)))
+        state = Mutex(State(map: SnapshotMap(capacity: capacity, lifetime: lifetime)))
         func counter(_ outcome: String) -> Counter {
             Counter(label: "export_gateway_snapshot_reads_total", dimensions: [("outcome", outcome)], factory: metrics)
         }
@@ -84,7 +92,9 @@ final class Snapshots: Sendable {
 
     /// The snapshot, where it is in memory and `viewer` may see it.
     func inMemory(_ id: ExportID, for viewer: Viewer) -> ExportSnapshot? {
-        guard let found = state.withLock({ $0.map.find(id) }), viewer.maySee(found.export) else { return nil }
+        guard let found = state.withLock({ $0.isCurrent ? $0.map.find(id) : nil }), viewer.maySee(found.export) else {
+            return nil
+        }
         hits.increment()
         return found
     }
@@ -98,7 +108,7 @@ final class Snapshots: Sendable {
     /// The snapshot, whoever owns it; nil for an unknown export. Throws what the ledger throws.
     func current(_ id: ExportID) async throws -> ExportSnapshot? {
         let (snapshot, isAbsent) = state.withLock { state in
-            let found = state.map.find(id)
+            let found = state.isCurrent ? state.map.find(id) : nil
             return (found, found == nil && state.isKnownToBeAbsent(id))
         }
         if isAbsent { return nil }
@@ -125,6 +135,19 @@ final class Snapshots: Sendable {
         }
     }
 
+    /// Says whether changes of other replicas may be missed. While they may, every request reads the ledger, and shows the export as
+    /// stale unless it has ended.
+    func setCurrent(_ isCurrent: Bool) {
+        state.withLock { state in
+            guard state.isCurrent != isCurrent else { return }
+            state.isCurrent = isCurrent
+            if !isCurrent { state.map.removeAll() }
+        }
+    }
+
+    /// Whether the export is in memory.
+    func has(_ id: ExportID) -> Bool { state.withLock { $0.map.has(id) } }
+
     private func wasRead(_ id: ExportID, _ result: Result<Export?, any Error>) {
         let (shown, askers) = state.withLock { state -> (Result<ExportSnapshot?, any Error>, [Asker]) in
             let askers = state.askers.removeValue(forKey: id) ?? []
@@ -133,7 +156,7 @@ final class Snapshots: Sendable {
             if case .success(.none) = result, shown == nil {
                 state.areToldOfAbsence(askers.count(where: \.isFinder), id)
             }
-            return (result.map { _ in shown }, askers)
+            return (result.map { _ in state.isCurrent ? shown : shown?.stale }, askers)
         }
         for asker in askers { asker.tell(shown) }
     }
@@ -207,4 +230,14 @@ final class ChangeOrder: Sendable {
     func take() { value.store(orders.next(), ordering: .sequentiallyConsistent) }
 
     var number: UInt64 { value.load(ordering: .sequentiallyConsistent) }
+}
+
+extension ExportSnapshot {
+    /// The same export, shown as stale where it may go on changing.
+    fileprivate var stale: ExportSnapshot {
+        guard !export.isFinal, !export.stale else { return self }
+        var export = export
+        export.stale = true
+        return ExportSnapshot(export)
+    }
 }

@@ -41,6 +41,7 @@ final class StartUnderWay: Sendable {
         )
     }
 
+    var id: ExportID { record.export.id }
     var refusal: Refusal? { state.withLock { $0.refusal } }
     /// The fence for storing the outcome.
     var fence: Int64 { state.withLock { $0.begun?.fence } ?? record.fence }
@@ -68,6 +69,12 @@ final class StartUnderWay: Sendable {
             let begun = try await worker.transitions.apply(event, to: id, fence: record.fence, worker.life)
             guard let begun, begun.phase == .submitting else { return try refuse(.withdrawn) }
             state.withLock { ($0.begun, $0.isUncertain) = (begun, false) }
+            // The process may have been stopped for so long that another replica has taken the export over.
+            guard worker.ownership.mayBegin(at: worker.time.elapsed()) else {
+                await didNotStart()
+                // It may also be still this one's: it is tried again, and then compared with the ledger.
+                return try refuse(.ledger(LedgerError(.unavailable, "the registration may have expired")))
+            }
         } catch let error as ProviderError {
             throw error
         } catch  where isUncertain {
@@ -122,6 +129,12 @@ final class StartsUnderWay: Sendable {
             state.isStopped = true
             return Array(state.waiting.values)
         }
+        for (start, signal) in waiting where start.stop() { signal.fire() }
+    }
+
+    /// Gives up those starts of these exports that still wait.
+    func giveUp(_ ids: Set<ExportID>) {
+        let waiting = state.withLock { $0.waiting.values.filter { ids.contains($0.start.id) } }
         for (start, signal) in waiting where start.stop() { signal.fire() }
     }
 

@@ -7,8 +7,7 @@ final class Transitions: Sendable {
     private let ledger: any ExportLedger
     private let time: any TimeSource
     private let random: Randomness
-    /// The id of this engine, unique among all that ever worked on the ledger.
-    private let engineID: String
+    private let ownership: Ownership
     private let announcer: ChangeAnnouncer
     private let logger: Logger
 
@@ -16,14 +15,14 @@ final class Transitions: Sendable {
         ledger: any ExportLedger,
         time: any TimeSource,
         random: Randomness,
-        engineID: String,
+        ownership: Ownership,
         announcer: ChangeAnnouncer,
         logger: Logger
     ) {
         self.ledger = ledger
         self.time = time
         self.random = random
-        self.engineID = engineID
+        self.ownership = ownership
         self.announcer = announcer
         self.logger = logger
     }
@@ -42,11 +41,14 @@ final class Transitions: Sendable {
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = random.jitter()
-        let (ledger, engineID, order) = (ledger, engineID, announcer.newOrder())
+        let (ledger, ownership, order) = (ledger, ownership, announcer.newOrder())
         let change: @Sendable (inout LedgerRecord) -> Void = { record in
             life.apply(event, to: &record, at: now, jitter: jitter, held: held)
-            // This engine now owns an export that was decided here. Otherwise it could be taken over in the middle of its start.
-            if case .decided = event { record.lease(to: engineID) }
+            if let owner = ownership.newOwner(of: record, after: event), owner != record.leaseOwner {
+                record.lease(to: owner)
+                // Excludes the replica that owned it.
+                if ownership.isShared { record.fence += 1 }
+            }
             order.take()
         }
         // Most polls change nothing that has to be written.
@@ -131,5 +133,19 @@ extension ExportLife.Event {
         return .submissionFailed(
             ProviderError(.accepted, "The upstream named a job that another export is bound to.", cause: error)
         )
+    }
+}
+
+extension Ownership {
+    /// The owner that an event gives to an export; nil where it keeps its owner.
+    fileprivate func newOwner(of record: LedgerRecord, after event: ExportLife.Event) -> String? {
+        switch event {
+        // This engine owns an export that was decided here. Otherwise it could be taken over in the middle of its start, and a
+        // replica that has let go of it would not learn that it begins again.
+        case .decided: owner(of: ConnectionKey(provider: record.export.provider, name: record.export.connection)) ?? own
+        // The token is in the memory of this replica only.
+        case .authorizationArrived where isShared && !isMine(record.leaseOwner): own
+        default: nil
+        }
     }
 }

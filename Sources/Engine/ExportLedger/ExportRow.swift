@@ -9,22 +9,32 @@ import GRDBSQLite
 struct ExportRow {
     fileprivate let statement: SQLiteStatement
 
-    /// The value of a column: an optional one, unless the schema declares the column `NOT NULL`.
-    subscript<Value: StatementColumnConvertible>(_ column: ExportColumn) -> Value {
-        guard let value = Value.fromStatement(statement, atUncheckedIndex: CInt(column.rawValue)) else {
-            preconditionFailure("the column \(column.name) has no value of its type")
+    private func value<Value: StatementColumnConvertible>(_ index: Int) -> Value? {
+        sqlite3_column_type(statement, CInt(index)) == SQLITE_NULL
+            ? nil : Value.fromStatement(statement, atUncheckedIndex: CInt(index))
+    }
+}
+
+extension ExportRow: StoredRow {
+    func integer(_ index: Int) -> Int64? { value(index) }
+    func text(_ index: Int) -> String? { value(index) }
+}
+
+/// A row that GRDB has read, with its columns in the order that a neutral reader wants.
+struct SQLiteRow: StoredRow {
+    let row: Row
+
+    func integer(_ index: Int) -> Int64? { row[index] }
+    func text(_ index: Int) -> String? { row[index] }
+}
+
+extension StoredValue {
+    var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let number): number.databaseValue
+        case .text(let text): text.databaseValue
         }
-        return value
-    }
-
-    /// A column of the request, which every export has.
-    func requested(_ column: ExportColumn) throws -> String {
-        guard let text: String = self[column] else { throw JSONText.unreadable(column.name) }
-        return text
-    }
-
-    func time(_ column: ExportColumn) -> Timestamp? {
-        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
     }
 }
 

@@ -8,7 +8,7 @@ import Foundation
 #endif
 
 /// Structured values in text columns.
-enum JSONText {
+package enum JSONText {
     private static let decoder = JSONDecoder()
     private static let encoder = {
         let encoder = JSONEncoder()
@@ -43,7 +43,7 @@ enum JSONText {
         try text.map { try read($0, column) }
     }
 
-    static func unreadable(_ column: String, cause: (any Error)? = nil) -> LedgerError {
+    package static func unreadable(_ column: String, cause: (any Error)? = nil) -> LedgerError {
         var error = LedgerError(.corrupt, "column \(column) cannot be read", cause: cause)
         error.column = column
         return error

@@ -20,9 +20,9 @@ public struct LedgerError: Error, CustomStringConvertible {
     /// The owner of the export whose row cannot be read, if at least the owner can be read. Only with `corrupt`.
     public var owner: String?
     /// The row that cannot be read.
-    var row: UnreadableRow?
+    package var row: UnreadableRow?
     /// The column that cannot be read.
-    var column: String?
+    package var column: String?
 
     /// Makes an error.
     public init(

@@ -9,8 +9,12 @@ import Darwin
 #endif
 
 /// The ledger's file and the files that SQLite keeps beside it, as the file system shows them.
-struct LedgerFiles: Sendable, Hashable {
+package struct LedgerFiles: Sendable, Hashable {
     let path: String
+
+    package init(path: String) {
+        self.path = path
+    }
 
     /// Identifies the files: the numbers stay the same unless one is removed or replaced.
     struct Identity: Sendable, Hashable {
@@ -21,7 +25,7 @@ struct LedgerFiles: Sendable, Hashable {
     private var logPath: String { path + "-wal" }
 
     /// The directory that the files are in.
-    var directory: String {
+    package var directory: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
@@ -33,17 +37,17 @@ struct LedgerFiles: Sendable, Hashable {
     }
 
     /// The number of the ledger's file; nil where there is none.
-    var number: UInt64? { Self.status(path).map { UInt64($0.st_ino) } }
+    package var number: UInt64? { Self.status(path).map { UInt64($0.st_ino) } }
 
     /// Whether so little space is left that a full disk is the cause of a failure.
-    var isDiskFull: Bool {
+    package var isDiskFull: Bool {
         var space = statvfs()
         guard statvfs(directory, &space) == 0 else { return false }
         return UInt64(space.f_bavail) * UInt64(space.f_frsize) < 256 << 10
     }
 
     /// Whether there is a write-ahead log with something in it.
-    var hasLog: Bool { (Self.status(logPath)?.st_size ?? 0) > 0 }
+    package var hasLog: Bool { (Self.status(logPath)?.st_size ?? 0) > 0 }
 
     /// Refuses a ledger with a missing part. Must be called before SQLite opens it: a `-wal` beside an empty file is deleted
     /// by SQLite, and the exports with it. Throws `StartupError` for `ledger.path`.

@@ -31,6 +31,11 @@ public struct TakeOverPage: Sendable, Hashable {
     public struct Item: Sendable, Hashable {
         public var before: LedgerRecord
         public var after: LedgerRecord
+
+        /// Makes an item.
+        public init(before: LedgerRecord, after: LedgerRecord) {
+            (self.before, self.after) = (before, after)
+        }
     }
 
     /// In the order of their ids.

@@ -1,12 +1,11 @@
 import Exports
-import GRDB
 
 /// The indexes for lists. Together they answer every combination of filters, by ranges of ids that contain only matches.
 ///
 /// Each index begins with columns that a filter can fix, and ends with the id. The values of columns that a filter leaves open
 /// are enumerated, with one lookup in the index for each value that occurs. There are eight statuses, a few providers, and
 /// hardly ever more than one provider for a connection. Connections and callers may be many, and are never enumerated.
-enum ListIndex: String, CaseIterable {
+package enum ListIndex: String, CaseIterable {
     case id = "export_by_id"
     case provider = "export_by_provider_status"
     case connection = "export_by_connection_provider_status"
@@ -14,7 +13,7 @@ enum ListIndex: String, CaseIterable {
     case creatorAndConnection = "export_by_creator_connection_provider_status"
 
     /// The columns before the id.
-    var columns: [ExportColumn] {
+    package var columns: [ExportColumn] {
         switch self {
         case .id: []
         case .provider: [.provider, .status]
@@ -25,7 +24,7 @@ enum ListIndex: String, CaseIterable {
     }
 
     /// The index for a filter that fixes these columns.
-    init(fixing columns: Set<ExportColumn>) {
+    package init(fixing columns: Set<ExportColumn>) {
         switch (columns.contains(.createdBy), columns.contains(.connection)) {
         case (true, true): self = .creatorAndConnection
         case (true, false): self = .creator
@@ -34,95 +33,40 @@ enum ListIndex: String, CaseIterable {
         }
     }
 
-    /// The migration that created these indexes, in place of indexes that each began with the column of one filter. Never edited.
-    static let schema = """
-        DROP INDEX export_by_provider;
-        DROP INDEX export_by_connection;
-        DROP INDEX export_by_status;
-        DROP INDEX export_by_creator;
-        CREATE INDEX export_by_provider_status ON export (provider, status, id);
-        CREATE INDEX export_by_connection_provider_status ON export (connection, provider, status, id);
-        CREATE INDEX export_by_creator_provider_status ON export (created_by, provider, status, id);
-        CREATE INDEX export_by_creator_connection_provider_status
-            ON export (created_by, connection, provider, status, id);
-        """
-
-    private var table: String { "export INDEXED BY \(rawValue)" }
-
-    private func equal(_ columns: ArraySlice<ExportColumn>) -> String {
-        columns.map { "\($0.name) = ? AND " }.joined()
-    }
-
-    /// A query for the next value of a column after another, with fixed values for the columns before it.
-    func nextValue(at position: Int) -> String {
-        let name = columns[position].name
-        return "SELECT \(name) FROM \(table) WHERE \(equal(columns[..<position]))\(name) > ? ORDER BY \(name) LIMIT 1"
-    }
-
-    /// A query for one range, newest first: fixed values for the columns, ids from one on and before another, and a limit.
-    var places: String {
-        """
-        SELECT id, revision FROM \(table) WHERE \(equal(columns[...]))id >= ? AND id < ? ORDER BY id DESC LIMIT ?
-        """
-    }
-
     /// An export of a list.
-    struct Place: Sendable, Hashable {
-        var id: String
-        var revision: Int64
+    package struct Place: Sendable, Hashable {
+        package var id: String
+        package var revision: Int64
+
+        /// Names a place.
+        package init(id: String, revision: Int64) { (self.id, self.revision) = (id, revision) }
+    }
+}
+
+extension ExportFilter {
+    /// The columns that the filter fixes.
+    package var fixedColumns: [ExportColumn: String] {
+        var fixed: [ExportColumn: String] = [:]
+        fixed[.provider] = provider?.rawValue
+        fixed[.connection] = connection
+        fixed[.createdBy] = createdBy
+        fixed[.status] = status?.rawValue
+        return fixed
     }
 
-    /// The values of this index's columns for each range that a filter takes.
-    func ranges(_ fixed: [ExportColumn: String], in database: Database) throws -> [[String]] {
-        var ranges: [[String]] = [[]]
-        for (position, column) in columns.enumerated() {
-            if let value = fixed[column] {
-                ranges = ranges.map { $0 + [value] }
-                continue
-            }
-            let statement = try database.cachedStatement(sql: nextValue(at: position))
-            ranges = try ranges.flatMap { range in
-                var values: [String] = []
-                // The empty text sorts before every value.
-                while let next = try String.fetchOne(
-                    statement,
-                    arguments: StatementArguments(range + [values.last ?? ""])
-                ) {
-                    values.append(next)
-                }
-                return values.map { range + [$0] }
-            }
-        }
-        return ranges
+    /// The ids of all matches are this text or sort after it.
+    package var leastID: String { createdAfter.map(Self.leastID) ?? "" }
+
+    /// The ids of all matches that are older than `before` sort before this text.
+    package func endID(before: ExportID?) -> String {
+        // `g` sorts after every id, because ids begin with a hexadecimal digit.
+        min(before?.description ?? "g", createdBefore.map(Self.leastID) ?? "g")
     }
 
-    /// The newest exports of all ranges together, at most `count`.
-    func newest(
-        _ count: Int,
-        of ranges: [[String]],
-        from least: String,
-        before end: String,
-        in database: Database
-    ) throws -> [Place] {
-        let statement = try database.cachedStatement(sql: places)
-        func read(_ range: [String], from least: String, limit: Int) throws -> [Place] {
-            let rows = try Row.fetchCursor(statement, arguments: StatementArguments(range + [least, end]) + [limit])
-            var places: [Place] = []
-            while let row = try rows.next() { places.append(Place(id: row[0], revision: row[1])) }
-            return places
-        }
-        guard ranges.count > 1 else { return try ranges.flatMap { try read($0, from: least, limit: count) } }
-        // The ranges are read in the order of their newest exports, so that a range whose exports are all too old is not read.
-        let heads = try ranges.compactMap { range in
-            try read(range, from: least, limit: 1).first.map { (range: range, id: $0.id) }
-        }
-        var newest: [Place] = []
-        for (range, id) in heads.sorted(by: { $0.id > $1.id }) {
-            let least = newest.count == count ? newest.last?.id ?? least : least
-            guard id >= least else { break }
-            let found = try read(range, from: least, limit: count)
-            newest = Array((newest + found).sorted { $0.id > $1.id }.prefix(count))
-        }
-        return newest
+    /// The beginning of all ids that were made at `time`: it sorts before them, and after all older ids.
+    private static func leastID(at time: Timestamp) -> String {
+        let digits = String(UInt64(max(0, time.milliseconds)) & 0xFFFF_FFFF_FFFF, radix: 16)
+        let padded = String(repeating: "0", count: 12 - digits.count) + digits
+        return padded.prefix(8) + "-" + padded.suffix(4)
     }
 }

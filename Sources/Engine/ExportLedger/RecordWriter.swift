@@ -21,18 +21,18 @@ final class RecordWriter: Sendable {
         var values: [(any DatabaseValueConvertible)?] = []
         for column in ExportColumn.ofExport {
             let value = try record.value(of: column)
-            switch value.storage {
+            switch value {
             case .null: break
-            case .int64(0): zeros.append(column)
+            case .integer(0): zeros.append(column)
             default:
                 columns.append(column)
-                values.append(value)
+                values.append(value.databaseValue)
             }
         }
         try statement(.insert(zeros: Self.set(zeros)), columns, in: database)
             .execute(arguments: StatementArguments(values))
         try database.cachedStatement(sql: ExportColumn.insertRequest)
-            .execute(arguments: [record.value(of: .source), record.value(of: .plan)])
+            .execute(arguments: [record.value(of: .source).databaseValue, record.value(of: .plan).databaseValue])
         try ExportEvent.insert(record.export, in: database)
     }
 
@@ -46,7 +46,9 @@ final class RecordWriter: Sendable {
         if !changes.isEmpty {
             try statement(.update, changes.map(\.column), in: database)
                 .execute(
-                    arguments: StatementArguments(changes.map(\.value) + [stored.export.id.description.databaseValue])
+                    arguments: StatementArguments(
+                        changes.map(\.value.databaseValue) + [stored.export.id.description.databaseValue]
+                    )
                 )
         }
         if record.export.revision != stored.export.revision { try ExportEvent.insert(record.export, in: database) }

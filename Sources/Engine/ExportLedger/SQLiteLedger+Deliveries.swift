@@ -5,7 +5,9 @@ extension SQLiteLedger {
     public func begin(_ delivery: Delivery) async throws -> Bool {
         try await write { database in
             try database.cachedStatement(sql: Delivery.begin)
-                .execute(arguments: StatementArguments(delivery.values + [delivery.exportID.description]))
+                .execute(
+                    arguments: StatementArguments(delivery.arguments + [delivery.exportID.description.databaseValue])
+                )
             return database.changesCount == 1
         }
     }
@@ -17,7 +19,7 @@ extension SQLiteLedger {
         let (progress, records) = (progress, records)
         return try await write { database in
             guard let stored = try Self.record(delivery.exportID, in: database) else { return .notFound }
-            try database.cachedStatement(sql: Delivery.end).execute(arguments: StatementArguments(delivery.values))
+            try database.cachedStatement(sql: Delivery.end).execute(arguments: StatementArguments(delivery.arguments))
             guard database.changesCount == 1 else {
                 throw LedgerError(.corrupt, "the end of delivery \(delivery.id) was written before")
             }
@@ -49,7 +51,7 @@ extension SQLiteLedger {
         limit: Int
     ) async throws -> DeliveryPage? {
         let limit = max(0, limit)
-        let page = try await read { database -> Page<Delivery>? in
+        let page = try await read { database -> RowPage<Delivery>? in
             let isKnown = try Bool.fetchOne(
                 database,
                 sql: "SELECT TRUE FROM export WHERE id = ?",
@@ -60,13 +62,11 @@ extension SQLiteLedger {
             let place: [(any DatabaseValueConvertible)?] = [id.description, after?.description ?? ""]
             let found = try Row.fetchCursor(
                 database,
-                sql: "SELECT * FROM delivery WHERE export_id = ? AND id > ?"
+                sql: "SELECT \(Delivery.names) FROM delivery WHERE export_id = ? AND id > ?"
                     + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id",
                 arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
-            return try Self.page(found, limit: limit, by: { $0["id"] }) { row in
-                try Self.naming(.delivery, row, id: row["id"]) { try Delivery(row) }
-            }
+            return try Self.page(found, limit: limit, by: { $0["id"] }) { try Delivery.read(SQLiteRow(row: $0)) }
         }
         guard let page else { return nil }
         page.leftOut.forEach(unreadable.found)
@@ -80,12 +80,6 @@ extension SQLiteLedger {
 }
 
 extension Delivery {
-    // In the same order as `values`.
-    private static let columns = [
-        "export_id", "id", "kind", "file_id", "caller", "request_id", "started_at", "ended_at", "coding", "range_first",
-        "range_last", "bytes_sent", "file_bytes", "sha256", "resumptions", "outcome", "reason",
-    ]
-    private static let names = columns.joined(separator: ", ")
     private static let marks = columns.map { _ in "?" }.joined(separator: ", ")
 
     fileprivate static let begin =
@@ -97,38 +91,5 @@ extension Delivery {
         WHERE delivery.outcome = 'underWay'
         """
 
-    fileprivate var values: [(any DatabaseValueConvertible)?] {
-        [
-            exportID.description, id.description, kind.rawValue, fileID, caller, requestID, startedAt.milliseconds,
-            endedAt?.milliseconds, coding, rangeFirst, rangeLast, bytesSent, fileBytes, sha256, resumptions,
-            outcome.rawValue, reason,
-        ]
-    }
-
-    fileprivate init(_ row: Row) throws {
-        guard let id = ExportID(row["id"] as String), let exportID = ExportID(row["export_id"] as String) else {
-            throw JSONText.unreadable("id")
-        }
-        guard let outcome = Outcome(rawValue: row["outcome"]) else { throw JSONText.unreadable("outcome") }
-        guard let kind = Kind(rawValue: row["kind"]) else { throw JSONText.unreadable("kind") }
-        self.init(
-            id: id,
-            exportID: exportID,
-            fileID: row["file_id"],
-            caller: row["caller"],
-            requestID: row["request_id"],
-            startedAt: Timestamp(milliseconds: row["started_at"]),
-            endedAt: row.time("ended_at"),
-            coding: row["coding"],
-            outcome: outcome
-        )
-        self.kind = kind
-        rangeFirst = row["range_first"]
-        rangeLast = row["range_last"]
-        bytesSent = row["bytes_sent"]
-        fileBytes = row["file_bytes"]
-        sha256 = row["sha256"]
-        resumptions = row["resumptions"]
-        reason = row["reason"]
-    }
+    fileprivate var arguments: [DatabaseValue] { values.map(\.databaseValue) }
 }

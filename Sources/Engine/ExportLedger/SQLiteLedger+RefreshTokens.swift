@@ -51,7 +51,7 @@ extension SQLiteLedger {
                 arguments: [after?.description ?? ""]
             )
             return try Self.page(rows, limit: max(0, limit), by: nil) { row in
-                try Self.naming(.refreshToken, row, id: nil) {
+                try UnreadableRow.Table.refreshToken.naming(export: row["export_id"], id: nil) {
                     guard let id = ExportID(row["export_id"] as String) else { throw JSONText.unreadable("export_id") }
                     return SealedRefreshToken(exportID: id, sealed: Array(row["sealed"] as Data))
                 }

@@ -58,7 +58,35 @@ extension SQLiteLedger {
         return migrator
     }
 
-    static func migrate(_ writer: any DatabaseWriter) throws {
+    /// A table that is there as long as the ledger is a copy that is not finished.
+    package static let unfinishedCopyTable = "ledger_copy"
+
+    static func refuseUnfinishedCopy(_ reader: any DatabaseReader) throws {
+        guard try reader.read({ try $0.tableExists(unfinishedCopyTable) }) else { return }
+        throw StartupError(
+            "ledger.path",
+            "The ledger is a copy that is not finished: exports are missing in it. Run `export-gateway ledger copy` with the same "
+                + "--from and --to again, which goes on where it ended, or remove the file with its -wal, -shm and .lock."
+        )
+    }
+
+    /// Refuses a ledger whose schema is not that of this version. Throws `StartupError` for `ledger.path`.
+    package static func refuseOtherSchema(_ database: Database) throws {
+        guard try database.tableExists("grdb_migrations"), try database.tableExists("export") else {
+            throw StartupError("ledger.path", "The file is no ledger.")
+        }
+        if try migrator.hasBeenSuperseded(database) {
+            throw StartupError("ledger.path", "The ledger was written by a newer version of the gateway. Use that one.")
+        }
+        guard try migrator.hasCompletedMigrations(database) else {
+            throw StartupError(
+                "ledger.path",
+                "The ledger was written by an older version of the gateway. Use that version, or start this one on it once."
+            )
+        }
+    }
+
+    package static func migrate(_ writer: any DatabaseWriter) throws {
         let migrator = migrator
         if try writer.read({ try migrator.hasBeenSuperseded($0) }) {
             throw StartupError(

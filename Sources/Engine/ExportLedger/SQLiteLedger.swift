@@ -6,7 +6,7 @@ import Synchronization
 
 /// The ledger in one SQLite file (write-ahead log, every commit forced to the disk).
 public final class SQLiteLedger: Sendable {
-    let database: DatabasePool
+    package let database: DatabasePool
     let unreadable: UnreadableRows
     let progress = UnwrittenProgress()
     let records = RecordWriter()
@@ -21,13 +21,24 @@ public final class SQLiteLedger: Sendable {
     ///
     /// The file belongs to this object while it lives, and only its user can read it. Throws `StartupError` for
     /// `ledger.path` when another process has it, when the directory is missing or cannot be written, when the disk is full,
-    /// when the file is no ledger or belongs to a newer version, and when a part of the ledger is missing.
+    /// when the file is no ledger or belongs to a newer version, when a part of the ledger is missing, and when it is a copy that is
+    /// not finished.
     ///
     /// - Parameters:
     ///   - logger: Rows that cannot be read are logged at `error`.
     ///   - metrics: The number of such rows is a gauge; the time of a commit and the number of its writes are histograms.
-    public init(
+    public convenience init(
         path: String,
+        logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) throws {
+        try self.init(path: path, acceptsUnfinishedCopy: false, logger: logger, metrics: metrics)
+    }
+
+    /// Opens the file like `init(path:logger:metrics:)`, and also one with ``unfinishedCopyTable``.
+    package init(
+        path: String,
+        acceptsUnfinishedCopy: Bool,
         logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) throws {
@@ -46,6 +57,7 @@ public final class SQLiteLedger: Sendable {
             // Temporary data of savepoints and of sorting stays in memory, because there may be no directory for temporary files.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA temp_store = MEMORY") }
             try Self.migrate(pool)
+            if !acceptsUnfinishedCopy { try Self.refuseUnfinishedCopy(pool) }
             database = pool
         } catch let error as StartupError {
             Self.markClosed(files, lock)
@@ -203,80 +215,17 @@ public final class SQLiteLedger: Sendable {
 }
 
 extension SQLiteLedger {
-    /// The record in a row. Throws `LedgerError` (`corrupt`) that names the row.
-    static func record(_ row: ExportRow) throws -> LedgerRecord { try naming(row) { try LedgerRecord(row) } }
+    static func record(_ row: ExportRow) throws -> LedgerRecord { try row.record() }
 
-    /// Reads the row of an export. An error names the row and the column that cannot be read.
-    static func naming<Value>(_ row: ExportRow, _ read: () throws -> Value) throws -> Value {
-        do {
-            return try read()
-        } catch var error as LedgerError where error.column != nil {
-            error.row = UnreadableRow(table: .export, export: row[.id], id: nil, column: error.column ?? "")
-            error.owner = row[.createdBy]
-            throw error
-        }
-    }
+    static let mostLeftOut = RowPage<Int>.mostLeftOut
 
-    /// Reads a row of another table, in the same way.
-    static func naming<Value>(
-        _ table: UnreadableRow.Table,
-        _ row: Row,
-        id: String?,
-        _ read: () throws -> Value
-    ) throws -> Value {
-        do {
-            return try read()
-        } catch var error as LedgerError where error.column != nil {
-            error.row = UnreadableRow(table: table, export: row["export_id"], id: id, column: error.column ?? "")
-            throw error
-        }
-    }
-
-    /// The values that were read from some rows.
-    struct Page<Value: Sendable>: Sendable {
-        var values: [Value] = []
-        var leftOut: [UnreadableRow] = []
-        var hasMore = false
-        /// The id after which the next page begins, where this page ends among rows that cannot be read.
-        var stoppedAt: ExportID?
-    }
-
-    /// A page ends after this many rows that cannot be read, however few values it has, so that the cost of one call is bounded. Rows
-    /// whose ids cannot be read do not end a page, because the next page could not begin there.
-    static let mostLeftOut = 1000
-
-    /// Reads rows until there are `limit` values, and checks whether there are more. Rows that cannot be read are left out.
-    ///
-    /// - Parameter id: Reads the id after which the next page begins; nil where there is one page only.
+    /// Reads a page of the rows of a cursor.
     static func page<Element, Value: Sendable>(
         _ rows: some Cursor<Element>,
         limit: Int,
         by id: ((Element) -> String)?,
         _ read: (Element) throws -> Value
-    ) throws -> Page<Value> {
-        var page = Page<Value>()
-        var beyond = 0
-        while let row = try rows.next() {
-            do {
-                let value = try read(row)
-                if page.values.count == limit {
-                    page.hasMore = true
-                    return page
-                }
-                page.values.append(value)
-            } catch let error as LedgerError where error.row != nil {
-                // After the end of the page, it belongs to the next one.
-                if page.values.count < limit, let row = error.row { page.leftOut.append(row) } else { beyond += 1 }
-                guard page.leftOut.count + beyond >= mostLeftOut, let id else { continue }
-                guard page.values.count < limit else {
-                    page.hasMore = true
-                    return page
-                }
-                guard let place = ExportID(id(row)) else { continue }
-                (page.hasMore, page.stoppedAt) = (true, place)
-                return page
-            }
-        }
-        return page
+    ) throws -> RowPage<Value> {
+        try RowPage(limit: limit, by: id, next: { try rows.next() }, read: read)
     }
 }

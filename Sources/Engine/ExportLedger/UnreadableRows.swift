@@ -4,27 +4,32 @@ import Metrics
 import Synchronization
 
 /// A row that cannot be read: it is damaged, or a newer version has written it.
-struct UnreadableRow: Sendable, Hashable {
-    enum Table: String, Sendable, CaseIterable {
+package struct UnreadableRow: Sendable, Hashable {
+    package enum Table: String, Sendable, CaseIterable {
         case export
         case delivery
         case refreshToken = "refresh_token"
         case event
     }
 
-    var table: Table
+    package var table: Table
     /// The export's id, as the row has it.
-    var export: String
+    package var export: String
     /// The row's own id, where it is not the export's.
-    var id: String?
+    package var id: String?
     /// The first column that cannot be read.
-    var column: String
+    package var column: String
+
+    /// Names a row.
+    package init(table: Table, export: String, id: String? = nil, column: String) {
+        (self.table, self.export, self.id, self.column) = (table, export, id, column)
+    }
 }
 
 /// The rows that were set aside because they cannot be read. Each is logged once for the operator, and their number is a metric.
 ///
 /// They stay in the ledger unchanged, to be repaired. A row that can be read again is not set aside any more.
-final class UnreadableRows: Sendable {
+package final class UnreadableRows: Sendable {
     private struct Key: Hashable {
         var table: UnreadableRow.Table
         var export: String
@@ -35,7 +40,7 @@ final class UnreadableRows: Sendable {
     private let logger: Logger
     private let meters: [UnreadableRow.Table: Meter]
 
-    init(logger: Logger, metrics: any MetricsFactory) {
+    package init(logger: Logger, metrics: any MetricsFactory) {
         self.logger = logger
         meters = Dictionary(
             uniqueKeysWithValues: UnreadableRow.Table.allCases.map { table in
@@ -51,10 +56,10 @@ final class UnreadableRows: Sendable {
     }
 
     /// The ids of exports whose own rows are set aside.
-    var exports: Set<String> { rows.withLock { Set($0.keys.filter { $0.table == .export }.map(\.export)) } }
+    package var exports: Set<String> { rows.withLock { Set($0.keys.filter { $0.table == .export }.map(\.export)) } }
 
     /// A row was found that cannot be read.
-    func found(_ row: UnreadableRow) {
+    package func found(_ row: UnreadableRow) {
         let isNew = rows.withLock { rows in
             let isNew =
                 rows.updateValue(row.column, forKey: Key(table: row.table, export: row.export, id: row.id)) == nil
@@ -73,7 +78,7 @@ final class UnreadableRows: Sendable {
     }
 
     /// An export's row was read.
-    func read(_ export: ExportID) {
+    package func read(_ export: ExportID) {
         rows.withLock { rows in
             guard !rows.isEmpty else { return }
             let key = Key(table: .export, export: export.description, id: nil)

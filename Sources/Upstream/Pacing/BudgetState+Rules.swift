@@ -119,7 +119,7 @@ extension BudgetState {
     }
 
     mutating func settle(_ now: Int64) {
-        while let (priority, waiter) = nextToGo(at: now) {
+        while admits(at: now), let (priority, waiter) = nextToGo(at: now) {
             _ = lines[priority]?.remove(waiter.ticket)
             lines[priority]?.served(waiter.call)
             if waiter.call.continues == nil, let work = waiter.call.work { queued[priority]?.remove(work) }

@@ -50,6 +50,8 @@ public struct BudgetState: Sendable {
     var queued: [CallPriority: QueuedCalls] = [.start: QueuedCalls(), .poll: QueuedCalls()]
     var holds: [String: Int64] = [:]
     var outcomes: [UInt64: Outcome] = [:]
+    /// Calls are admitted before this time only; nil for always. A replica that does not lead the budget admits none.
+    var admitsUntil: Int64?
     private var nextTicket: UInt64 = 1
     /// For each class, how many calls of other classes were admitted since its last turn while it waited. It counts calls that
     /// were sent back since too, because polls come and go.
@@ -118,7 +120,7 @@ public struct BudgetState: Sendable {
         let now = clock(time)
         var next: Int64?
         for (priority, line) in lines where line.count > 0 {
-            let place = nextPlace(for: priority, at: now)
+            let place = admits(at: now) ? nextPlace(for: priority, at: now) : .max
             for waiter in line.waiters {
                 let mayGo = max(place, holds[waiter.call.host] ?? now)
                 next = min(next ?? .max, min(mayGo, waiter.deadline))
@@ -197,7 +199,7 @@ public struct BudgetState: Sendable {
     }
 
     /// The budget's own time. When the clock is set back, the time goes on from where it was.
-    private mutating func clock(_ time: Timestamp) -> Int64 {
+    mutating func clock(_ time: Timestamp) -> Int64 {
         if let latest { elapsed += max(0, (time - latest).milliseconds) }
         latest = time
         return elapsed

@@ -10,4 +10,10 @@ public struct BudgetUsage: Sendable, Hashable {
     public var queueLength: [CallPriority: Int]
     /// How long a caller's call would wait for a place.
     public var nextPlaceIn: Duration
+
+    /// Makes a record of the usage.
+    public init(limit: Int?, used: Int, queueLength: [CallPriority: Int], nextPlaceIn: Duration) {
+        (self.limit, self.used) = (limit, used)
+        (self.queueLength, self.nextPlaceIn) = (queueLength, nextPlaceIn)
+    }
 }

@@ -12,16 +12,20 @@ struct BudgetWindow: Sendable {
     /// The longest usual time from a call's admission to its answer: the estimate of the next place uses it.
     let usualDuration: Int64
     /// The present limit of calls: `count`, or fewer for a while after a 429.
-    private(set) var limit: Int
-    private var limitChangedAt: Int64 = .min
+    var limit: Int
+    var limitChangedAt: Int64 = .min
     /// When the calls without an answer were admitted. Their number is bounded by `count`, and their time by the code that
     /// makes them.
-    private var inFlight: [UInt64: Int64] = [:]
+    var inFlight: [UInt64: Int64] = [:]
+    /// When a call of another replica counts as answered although no word of it has come; see `BudgetLimits`.
+    var limits: [UInt64: Int64] = [:]
     /// When the places of answered calls become free again, in order, from `firstAnswered` on.
-    private var answered: [Int64] = []
-    private var firstAnswered = 0
+    var answered: [Int64] = []
+    var firstAnswered = 0
+    /// When the places become free that were taken for what a former leader has spent.
+    var filledUntil: Int64?
     private var latestAdmission: Int64 = .min
-    private var nextPlace: UInt64 = 1
+    var nextPlace: UInt64 = 1
 
     init(_ budget: RequestBudget) {
         count = max(1, budget.count)
@@ -39,6 +43,7 @@ struct BudgetWindow: Sendable {
     /// The places that are taken.
     mutating func used(at now: Int64) -> Int {
         recover(at: now)
+        endOverdue(at: now)
         while firstAnswered < answered.count, answered[firstAnswered] <= now { firstAnswered += 1 }
         if firstAnswered > 1024, firstAnswered * 2 > answered.count {
             answered.removeFirst(firstAnswered)
@@ -90,11 +95,12 @@ struct BudgetWindow: Sendable {
     /// The upstream has answered, or no answer will come any more.
     mutating func answered(_ id: UInt64, at now: Int64) {
         guard inFlight.removeValue(forKey: id) != nil else { return }
-        answered.append(now + per + slack)
+        limits[id] = nil
+        free(at: now + per + slack)
     }
 
     /// The call was not made: its place is free.
-    mutating func giveBack(_ id: UInt64) { inFlight[id] = nil }
+    mutating func giveBack(_ id: UInt64) { (inFlight[id], limits[id]) = (nil, nil) }
 
     /// The upstream has refused a call with 429: other clients may use the same budget. The limit is halved. Calls that were
     /// under way at the same time count as one refusal.

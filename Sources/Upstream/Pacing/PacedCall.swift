@@ -1,7 +1,7 @@
 public import Exports
 
 /// A call that needs a place in a budget.
-public struct PacedCall: Sendable {
+public struct PacedCall: Sendable, Hashable {
     public var priority: CallPriority
     /// The host that is called. A hold of the host is for its own calls only.
     public var host: String

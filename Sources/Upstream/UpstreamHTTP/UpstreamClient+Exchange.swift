@@ -282,7 +282,13 @@ extension UpstreamClient {
             breaker.withLock { $0.gaveUp(at: time.now()) }
             throw error
         }
-        if let place { budget.sending(place) }
+        guard let place, !budget.sending(place) else { return }
+        budget.giveBack(place)
+        breaker.withLock { $0.gaveUp(at: time.now()) }
+        throw ProviderError(
+            .transient,
+            "The place of the call in the request budget was lost before anything was sent: another replica leads the budget now."
+        )
     }
 
     private func learnTime(from response: UpstreamResponse) {

@@ -142,7 +142,7 @@ import Testing
     @Test func readsTheLeastThatIsNeeded() throws {
         let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: Self.secrets)
         #expect(configuration.server.host == "127.0.0.1")
-        #expect(configuration.ledgerPath == "/tmp/ledger.sqlite")
+        #expect(configuration.ledger.path == "/tmp/ledger.sqlite")
         #expect(configuration.connections.map(\.name) == ["reports"])
         #expect(configuration.connections[0].provider == ProviderID("power-bi"))
     }
@@ -156,7 +156,7 @@ import Testing
         let configuration = try GatewayConfiguration(yaml: Self.minimal, environment: environment)
         #expect(configuration.server.port == 9090)
         #expect(configuration.server.drainTimeout == .seconds(120))
-        #expect(configuration.ledgerPath == "/var/x.sqlite")
+        #expect(configuration.ledger.path == "/var/x.sqlite")
         #expect(configuration.log.format == .text)
         #expect(configuration.server.publicURL == "https://exports.example.com")
     }

@@ -47,7 +47,7 @@ import TestSupport
             await bench.takenOver.wait()
             for id in ids {
                 #expect(engine.workers.values.first?.fence(of: id) == 2)
-                #expect(try await bench.record(id).leaseOwner == engine.engineID)
+                #expect(try await bench.record(id).leaseOwner == engine.ownership.own)
             }
             // What is created meanwhile is nobody else's.
             let own = try await bench.create()

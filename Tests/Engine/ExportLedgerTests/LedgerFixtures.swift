@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import GRDB
 import JSON
 
 /// Ids, records and files for the tests of the ledger.

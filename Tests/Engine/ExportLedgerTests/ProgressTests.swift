@@ -154,9 +154,9 @@ import TestSupport
             try Row.fetchOne($0, sql: ExportColumn.selectOne, arguments: [id.description])
         }
         let row = UnwrittenProgress.StoredTimes(
-            observedAt: found?.time("observed_at"),
-            nextActionAt: found?.time("next_action_at"),
-            scheduledAt: found?.time("scheduled_at")
+            observedAt: found.flatMap { SQLiteRow(row: $0).time(.observedAt) },
+            nextActionAt: found.flatMap { SQLiteRow(row: $0).time(.nextActionAt) },
+            scheduledAt: found.flatMap { SQLiteRow(row: $0).time(.scheduledAt) }
         )
         #expect(progress.observedAt(of: id, row) == told)
         // Polled on from the same row, it is told of.

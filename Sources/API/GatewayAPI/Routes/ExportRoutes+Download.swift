@@ -111,7 +111,13 @@ extension ExportRoutes {
 
     private func recipient(_ call: Call) -> Recipient {
         let service = service
-        return Recipient(caller: call.caller.id, requestID: call.requestID) { await service.record($0) }
+        let caller = call.caller.id
+        return Recipient(
+            caller: caller,
+            requestID: call.requestID,
+            place: { limit async throws(GatewayError) in try await service.downloadPlace(of: caller, limit: limit) },
+            record: { await service.record($0) }
+        )
     }
 
     private static func response(_ answer: DownloadResponse, on channel: any Channel) -> Response {

@@ -42,25 +42,19 @@ extension GatewayConfiguration {
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         try root.finish()
         let server = try Server(serverNode, environment)
-        var ledger = try ConfigurationSection(
-            ledgerNode,
-            path: "ledger",
-            environment: environment,
-            isOverridable: true
-        )
-        let ledgerPath = try ledger.requiredText("path")
-        try ledger.finish()
+        let ledger = try Ledger(ledgerNode, environment)
         let log = try LogSettings(logNode, environment)
         let downloads = try Downloads(downloadsNode, environment)
         let engine = try Engine(engineNode, environment)
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
         let sealing = try Sealing(sealingNode, environment)
         try connections.refuseKeeping(without: sealing)
+        try ledger.refuse(server)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
         self.init(
             server: server,
-            ledgerPath: ledgerPath,
+            ledger: ledger,
             log: log,
             downloads: downloads,
             engine: engine,

@@ -4,6 +4,7 @@ import ExportEngine
 public import Exports
 public import GatewayAPI
 public import ParallelGzip
+public import PostgreSQL
 public import SystemCrypto
 public import Telemetry
 public import UpstreamHTTP
@@ -85,6 +86,20 @@ public struct GatewayConfiguration: Sendable {
         public var keys: SealingKeys
     }
 
+    /// Where exports are stored.
+    public enum Ledger: Sendable {
+        /// A SQLite file, for one replica.
+        case file(path: String)
+        /// A PostgreSQL database, which several replicas can share.
+        case postgresql(PostgreSQLSettings, SharedLedger)
+    }
+
+    /// How replicas share a ledger.
+    public struct SharedLedger: Sendable {
+        /// How long the registration of a replica is valid unless it is renewed.
+        public var leaseDuration = Duration.seconds(10)
+    }
+
     /// How files are passed on.
     public struct Downloads: Sendable {
         public var gzip = GzipLevel.adaptive
@@ -135,7 +150,7 @@ public struct GatewayConfiguration: Sendable {
     }
 
     public var server = Server()
-    public var ledgerPath: String
+    public var ledger: Ledger
     public var log = LogSettings()
     public var downloads = Downloads()
     public var engine = Engine()

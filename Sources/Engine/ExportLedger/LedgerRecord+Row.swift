@@ -1,69 +1,68 @@
 import Exports
-import GRDB
 
 extension LedgerRecord {
     /// The value of a column in the record's row.
-    func value(of column: ExportColumn) throws -> DatabaseValue {
+    package func value(of column: ExportColumn) throws -> StoredValue {
         switch column {
-        case .id: export.id.description.databaseValue
-        case .provider: export.provider.rawValue.databaseValue
-        case .connection: export.connection.databaseValue
-        case .name: export.name.databaseValue
-        case .status: export.status.rawValue.databaseValue
-        case .percentComplete: export.percentComplete.databaseValue
-        case .createdAt: export.createdAt.databaseValue
-        case .updatedAt: export.updatedAt.databaseValue
-        case .completedAt: export.completedAt.databaseValue
-        case .expiresAt: export.expiresAt.databaseValue
-        case .observedAt: export.observedAt.databaseValue
-        case .stale: export.stale.databaseValue
-        case .createdBy: export.createdBy.databaseValue
-        case .source: JSONText.write(export.source).databaseValue
-        case .files: try (export.files.isEmpty ? "[]" : JSONText.write(export.files)).databaseValue
-        case .destination: export.destination.databaseValue
-        case .cancellation: (export.cancellation?.rawValue).databaseValue
-        case .error: try export.error.map(JSONText.write).databaseValue
-        case .notice: try export.notice.map(JSONText.write).databaseValue
-        case .upstream: try export.upstream.map(JSONText.write).databaseValue
-        case .revision: export.revision.databaseValue
-        case .plan: JSONText.write(plan).databaseValue
-        case .phase: phase.rawValue.databaseValue
-        case .reference: try reference.map(JSONText.write).databaseValue
-        case .nextActionAt: nextActionAt.databaseValue
-        case .scheduledAt: scheduledAt.databaseValue
-        case .submittingSince: submittingSince.databaseValue
-        case .upstreamSubmittingSince: upstreamSubmittingSince.databaseValue
-        case .cancelWished: cancelWished.databaseValue
-        case .fence: fence.databaseValue
-        case .leaseOwner: leaseOwner.databaseValue
-        case .leaseEpoch: leaseEpoch.databaseValue
-        case .submissionAttempts: progress.submissionAttempts.databaseValue
-        case .resubmissions: progress.resubmissions.databaseValue
-        case .reconcileMisses: progress.reconcileMisses.databaseValue
-        case .polls: progress.polls.databaseValue
-        case .failures: progress.failures.databaseValue
-        case .missingSince: progress.missingSince.databaseValue
-        case .startIsAccepted: progress.startIsAccepted.databaseValue
-        case .decision: progress.decision.databaseValue
-        case .fileLagAttempts: progress.fileLagAttempts.databaseValue
-        case .cancelAttempts: progress.cancelAttempts.databaseValue
-        case .observeBeforeCancel: progress.observeBeforeCancel.databaseValue
-        case .cancelRefusal: try progress.cancelRefusal.map(JSONText.write).databaseValue
-        case .awaitsAuthorization: progress.awaitsAuthorization.databaseValue
-        case .acceptedSince: progress.acceptedSince.databaseValue
-        case .recoveringSince: progress.recoveringSince.databaseValue
-        case .trackingSince: progress.trackingSince.databaseValue
-        case .unknownSince: progress.unknownSince.databaseValue
-        case .readings: try (readings.isEmpty ? nil : JSONText.write(readings)).databaseValue
-        case .filesPendingSince: progress.filesPendingSince.databaseValue
-        case .filesMissingSince: progress.filesMissingSince.databaseValue
-        case .heldSeconds: progress.heldSeconds.databaseValue
-        case .heldSecondsSinceAnswer: progress.heldSecondsSinceAnswer.databaseValue
+        case .id: StoredValue(export.id.description)
+        case .provider: StoredValue(export.provider.rawValue)
+        case .connection: StoredValue(export.connection)
+        case .name: StoredValue(export.name)
+        case .status: StoredValue(export.status.rawValue)
+        case .percentComplete: StoredValue(export.percentComplete)
+        case .createdAt: StoredValue(export.createdAt)
+        case .updatedAt: StoredValue(export.updatedAt)
+        case .completedAt: StoredValue(export.completedAt)
+        case .expiresAt: StoredValue(export.expiresAt)
+        case .observedAt: StoredValue(export.observedAt)
+        case .stale: StoredValue(export.stale)
+        case .createdBy: StoredValue(export.createdBy)
+        case .source: StoredValue(JSONText.write(export.source))
+        case .files: try StoredValue(export.files.isEmpty ? "[]" : JSONText.write(export.files))
+        case .destination: StoredValue(export.destination)
+        case .cancellation: StoredValue(export.cancellation?.rawValue)
+        case .error: try StoredValue(export.error.map(JSONText.write))
+        case .notice: try StoredValue(export.notice.map(JSONText.write))
+        case .upstream: try StoredValue(export.upstream.map(JSONText.write))
+        case .revision: StoredValue(export.revision)
+        case .plan: StoredValue(JSONText.write(plan))
+        case .phase: StoredValue(phase.rawValue)
+        case .reference: try StoredValue(reference.map(JSONText.write))
+        case .nextActionAt: StoredValue(nextActionAt)
+        case .scheduledAt: StoredValue(scheduledAt)
+        case .submittingSince: StoredValue(submittingSince)
+        case .upstreamSubmittingSince: StoredValue(upstreamSubmittingSince)
+        case .cancelWished: StoredValue(cancelWished)
+        case .fence: StoredValue(fence)
+        case .leaseOwner: StoredValue(leaseOwner)
+        case .leaseEpoch: StoredValue(leaseEpoch)
+        case .submissionAttempts: StoredValue(progress.submissionAttempts)
+        case .resubmissions: StoredValue(progress.resubmissions)
+        case .reconcileMisses: StoredValue(progress.reconcileMisses)
+        case .polls: StoredValue(progress.polls)
+        case .failures: StoredValue(progress.failures)
+        case .missingSince: StoredValue(progress.missingSince)
+        case .startIsAccepted: StoredValue(progress.startIsAccepted)
+        case .decision: StoredValue(progress.decision)
+        case .fileLagAttempts: StoredValue(progress.fileLagAttempts)
+        case .cancelAttempts: StoredValue(progress.cancelAttempts)
+        case .observeBeforeCancel: StoredValue(progress.observeBeforeCancel)
+        case .cancelRefusal: try StoredValue(progress.cancelRefusal.map(JSONText.write))
+        case .awaitsAuthorization: StoredValue(progress.awaitsAuthorization)
+        case .acceptedSince: StoredValue(progress.acceptedSince)
+        case .recoveringSince: StoredValue(progress.recoveringSince)
+        case .trackingSince: StoredValue(progress.trackingSince)
+        case .unknownSince: StoredValue(progress.unknownSince)
+        case .readings: try StoredValue(readings.isEmpty ? nil : JSONText.write(readings))
+        case .filesPendingSince: StoredValue(progress.filesPendingSince)
+        case .filesMissingSince: StoredValue(progress.filesMissingSince)
+        case .heldSeconds: StoredValue(progress.heldSeconds)
+        case .heldSecondsSinceAnswer: StoredValue(progress.heldSecondsSinceAnswer)
         }
     }
 
     /// The columns of the table `export`, without the id, in which this record differs from `earlier`, with their new values.
-    func changes(since earlier: LedgerRecord) throws -> [(column: ExportColumn, value: DatabaseValue)] {
+    package func changes(since earlier: LedgerRecord) throws -> [(column: ExportColumn, value: StoredValue)] {
         try ExportColumn.ofExport.dropFirst()
             .compactMap { column in
                 if isSameValue(of: column, in: earlier) == true { return nil }
@@ -86,8 +85,8 @@ extension LedgerRecord {
         }
     }
 
-    /// Reads a row of ``ExportColumn/selectOne``. Throws `LedgerError` (`corrupt`) for values that no version ever wrote.
-    init(_ row: ExportRow) throws {
+    /// Reads a row of all columns. Throws `LedgerError` (`corrupt`) for values that no version ever wrote.
+    package init(_ row: some StoredRow) throws {
         self.init(export: try Export(row), plan: try JSONText.plan(row.requested(.plan)))
         phase = try Phase(row)
         reference = try JSONText.reference(row[.reference])
@@ -126,15 +125,15 @@ extension LedgerRecord {
 }
 
 extension LedgerRecord.Phase {
-    fileprivate init(_ row: ExportRow) throws {
+    fileprivate init(_ row: some StoredRow) throws {
         guard let phase = Self(rawValue: row[.phase]) else { throw JSONText.unreadable("phase") }
         self = phase
     }
 }
 
 extension Export {
-    /// Reads a row of ``ExportColumn/selectOne`` or ``ExportColumn/selectListed``.
-    init(_ row: ExportRow) throws {
+    /// Reads a row of the columns that lists need.
+    package init(_ row: some StoredRow) throws {
         guard let id = ExportID(row[.id] as String) else { throw JSONText.unreadable("id") }
         guard let status = ExportStatus(rawValue: row[.status]) else { throw JSONText.unreadable("status") }
         self.init(
@@ -162,18 +161,4 @@ extension Export {
         revision = row[.revision]
         tracking = Tracking(phase: try LedgerRecord.Phase(row), awaitsAuthorization: row[.awaitsAuthorization])
     }
-}
-
-extension Row {
-    func time(_ column: String) -> Timestamp? {
-        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
-    }
-}
-
-extension Timestamp {
-    fileprivate var databaseValue: DatabaseValue { milliseconds.databaseValue }
-}
-
-extension Timestamp? {
-    fileprivate var databaseValue: DatabaseValue { (self?.milliseconds).databaseValue }
 }

@@ -1,0 +1,27 @@
+import ExportLedger
+
+/// A row of a batch, to be read as the gateway reads it.
+struct BatchRow: StoredRow {
+    private let values: [StoredValue]
+
+    init(_ batch: RowBatch, _ index: Int, _ table: LedgerTable) {
+        var values: [StoredValue] = []
+        values.reserveCapacity(table.columns.count)
+        batch.forEachValue(of: index) { column, value in
+            values.append(
+                value.map { value in
+                    switch table.columns[column].kind {
+                    case .integer: .integer(Int64(bigEndian: value.loadUnaligned(as: Int64.self)))
+                    case .text: .text(String(decoding: value, as: UTF8.self))
+                    // Not looked into, and not to be shown.
+                    case .bytes: .null
+                    }
+                } ?? .null
+            )
+        }
+        self.values = values
+    }
+
+    func integer(_ index: Int) -> Int64? { if case .integer(let number) = values[index] { number } else { nil } }
+    func text(_ index: Int) -> String? { if case .text(let text) = values[index] { text } else { nil } }
+}

@@ -1,0 +1,117 @@
+public import ExportLedger
+public import Exports
+import PostgreSQL
+
+extension PostgreSQLLedger {
+    public func begin(_ delivery: Delivery) async throws -> Bool {
+        try await write(.change, WriteNeeds()) { transaction, _ in
+            transaction.stage(SQLQuery(Delivery.begin, try delivery.parameters(transaction.replica)))
+            return { rows in rows.first.map { $0.affected == 1 } ?? true }
+        }
+    }
+
+    public func insert(
+        _ delivery: Delivery,
+        _ change: @escaping @Sendable (inout LedgerRecord) -> Void
+    ) async throws -> UpdateOutcome {
+        try await write(
+            .change,
+            WriteNeeds(records: [delivery.exportID]),
+            refused: .failure(LedgerError(.corrupt, "the end of delivery \(delivery.id) was written before"))
+        ) { transaction, _ in
+            guard let before = try transaction.record(delivery.exportID) else { return { _ in .notFound } }
+            var after = before
+            change(&after)
+            transaction.stage(SQLQuery(Delivery.end, try delivery.parameters(transaction.replica)))
+            try transaction.write(after, over: before)
+            return { [after] _ in .written(before: before, after: after) }
+        }
+    }
+
+    public func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
+        try await writeAlone { connection in
+            let broken: SQLValue = .text(Delivery.Outcome.broken.rawValue)
+            return
+                try connection.query(
+                    SQLQuery(Delivery.breakUnderWay, [broken, .text(reason), .integer(time.milliseconds)])
+                )
+                .affected
+        }
+    }
+
+    public func deliveries(
+        of id: ExportID,
+        requestID: String?,
+        after: ExportID?,
+        limit: Int
+    ) async throws -> DeliveryPage? {
+        let limit = max(0, limit)
+        // The empty text sorts before every id. As many are read as can be left out of one page.
+        var values: [SQLValue] = [.text(id.description), .text(after?.description ?? "")]
+        values.append(.integer(RowPage<Delivery>.rows(for: limit)))
+        if let requestID { values.append(.text(requestID)) }
+        let query = SQLQuery(requestID == nil ? Delivery.ofExport : Delivery.ofRequest, values)
+        let answers = try await read { connection in
+            try connection.pipeline([
+                SQLQuery("SELECT 1 FROM export WHERE id = $1", [.text(id.description)]), query,
+            ])
+        }
+        guard answers[0].count > 0 else { return nil }
+        let id: (SQLRow) -> String = { $0[1] }
+        let page = try RowPage<Delivery>(answers[1], limit: limit, by: id) { try Delivery.read($0) }
+        page.leftOut.forEach(unreadable.found)
+        return DeliveryPage(
+            deliveries: page.values,
+            hasMore: page.hasMore,
+            unreadable: page.leftOut.count,
+            next: page.stoppedAt
+        )
+    }
+}
+
+extension Delivery {
+    private static let count = columns.count
+
+    // The parameters are cast because a SELECT tells nothing about their types.
+    fileprivate static let begin = SQLStatement(
+        """
+        INSERT INTO delivery (\(names), replica) SELECT \(cast), $\(count + 1)::text
+            WHERE EXISTS (SELECT 1 FROM export WHERE id = $1::text)
+        """
+    )
+    private static let numbers: Set = [
+        "started_at", "ended_at", "range_first", "range_last", "bytes_sent", "file_bytes", "resumptions",
+    ]
+    private static let cast = columns.enumerated()
+        .map { "$\($0 + 1)::\(numbers.contains($1) ? "bigint" : "text")" }
+        .joined(separator: ", ")
+
+    // A replica whose registration has expired may still be sending: where others took its delivery for broken, its end counts.
+    fileprivate static let end = SQLStatement(
+        """
+        WITH ended AS (
+            INSERT INTO delivery (\(names), replica) VALUES (\(RecordStatements.marks(1...count + 1)))
+            ON CONFLICT (export_id, id) DO UPDATE
+            SET \(columns.dropFirst(2).map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+            WHERE delivery.outcome = 'underWay'
+                OR (delivery.outcome = 'broken' AND delivery.reason = '\(gatewayStopped)') RETURNING 1
+        )
+        SELECT 1 / count(*) FROM ended
+        """
+    )
+    fileprivate static let breakUnderWay: SQLStatement = """
+        UPDATE delivery SET outcome = $1, reason = $2, ended_at = $3 WHERE outcome = 'underWay' AND NOT EXISTS (
+            SELECT 1 FROM replica WHERE replica.id = delivery.replica AND replica.expires_at > clock_timestamp()
+        )
+        """
+    fileprivate static let ofExport = SQLStatement(
+        "SELECT \(names) FROM delivery WHERE export_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    )
+    fileprivate static let ofRequest = SQLStatement(
+        "SELECT \(names) FROM delivery WHERE export_id = $1 AND id > $2 AND request_id = $4 ORDER BY id LIMIT $3"
+    )
+
+    fileprivate func parameters(_ replica: String?) throws -> [SQLValue] {
+        try zip(values, Self.columns).map { try SQLValue(checked: $0, $1) } + [.text(replica)]
+    }
+}

@@ -1,0 +1,69 @@
+public import ExportLedger
+import Exports
+import PostgreSQL
+
+extension PostgreSQLLedger {
+    public func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent] {
+        let limit = max(0, limit)
+        var (rows, isPending) = try await storedEvents(after: sequence, limit: limit)
+        if isPending, rows.count < limit {
+            // Changes that were committed before this call have no number yet.
+            try await publisher.publish()
+            rows = try await storedEvents(after: sequence, limit: limit).rows
+        }
+        return rows.map { event($0) }
+    }
+
+    public func lastSequence() async throws -> Int64 {
+        try await publisher.publish()
+        return try await read { try $0.query("SELECT sequence FROM export_event_last") }[0][0]
+    }
+
+    public func nextChanges(after sequence: Int64, limit: Int, patience: Duration) async throws -> ReplicaChanges {
+        let limit = max(1, limit)
+        let end = time.elapsed() + patience
+        var through = sequence
+        while true {
+            try await feed.listening(within: max(end - time.elapsed(), .seconds(1)))
+            let rows = try await storedEvents(after: through, limit: limit).rows
+            let own = registration.id
+            let others = rows.filter { own == nil || $0.text(Self.replicaColumn) != own }
+            through = rows.last.map { $0[0] } ?? through
+            let isLate = time.elapsed() >= end
+            if !others.isEmpty || isLate {
+                return ReplicaChanges(events: others.map { event($0) }, through: through, hasMore: rows.count == limit)
+            }
+            if rows.count == limit { continue }
+            try await feed.wait(after: through, for: end - time.elapsed())
+            // A replica that has ended may have left changes that nobody has published.
+            if time.elapsed() >= end, try await isAnythingPending() { try await publisher.publish() }
+        }
+    }
+
+    /// The events that are published, and whether there are others.
+    private func storedEvents(after sequence: Int64, limit: Int) async throws -> (rows: SQLRows, isPending: Bool) {
+        let query = SQLQuery(Self.selectEvents, [.integer(sequence), .integer(Int64(limit))])
+        // In this order: what is not pending any more can be read then.
+        let answers = try await read { try $0.pipeline([SQLQuery(Self.pending), query]) }
+        return (answers[1], answers[0].count > 0)
+    }
+
+    private func isAnythingPending() async throws -> Bool {
+        try await read { try $0.query(SQLQuery(Self.pending)) }.count > 0
+    }
+
+    private func event(_ row: SQLRow) -> RecordedEvent {
+        do {
+            return .change(try ExportEvent.read(row))
+        } catch {
+            if let row = (error as? LedgerError)?.row { unreadable.found(row) }
+            return .unreadable(sequence: row[0])
+        }
+    }
+
+    static let pending: SQLStatement = "SELECT key FROM export_event_pending ORDER BY key LIMIT 1"
+    private static let selectEvents = SQLStatement(
+        "SELECT sequence, \(ExportEvent.names), replica FROM export_event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+    )
+    private static let replicaColumn = ExportEvent.columns.count + 1
+}

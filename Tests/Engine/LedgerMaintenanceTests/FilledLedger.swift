@@ -1,0 +1,84 @@
+import ExportLedger
+import Exports
+import Foundation
+import GRDB
+import JSON
+import TestSupport
+
+/// A ledger with rows in all tables.
+struct FilledLedger {
+    static let epoch = Timestamp(milliseconds: 1_780_000_000_000)
+
+    /// Makes `count` exports in the file: new ones, running ones, failed ones, and successes with deliveries.
+    static func make(_ path: String, exports count: Int = 40) async throws {
+        let ledger = try SQLiteLedger(path: path)
+        defer { ledger.close() }
+        for number in 0..<count { try await add(number, to: ledger) }
+        try await ledger.database.write { database in
+            try database.execute(
+                sql: "INSERT INTO export_tombstone (id, created_by, status, time) VALUES (?, 'alice', 'succeeded', 1)",
+                arguments: [id(at: epoch).description]
+            )
+        }
+    }
+
+    private static func add(_ number: Int, to ledger: SQLiteLedger) async throws {
+        let record = record(number)
+        let key = Idempotency(key: "key \(number) 'quoted'", fingerprint: "f\(number)")
+        _ = try await ledger.insert(record, idempotency: number % 3 == 0 ? key : nil, claimsSince: epoch)
+        let id = record.export.id
+        guard number % 4 > 0 else {
+            _ = try await ledger.updateRefreshToken(of: id) { $0 = [0, 255, UInt8(number % 256)] }
+            return
+        }
+        _ = try await ledger.update(id, fence: 1) { record in
+            record.phase = .tracking
+            record.reference = UpstreamReference(id: "job-\(number)")
+            record.export.status = .running
+            record.export.percentComplete = number
+            record.export.revision += 1
+        }
+        guard number % 4 > 1 else { return }
+        _ = try await ledger.update(id, fence: 1) { record in
+            record.phase = .settled
+            record.export.status = number % 4 == 2 ? .failed : .succeeded
+            record.export.completedAt = record.export.createdAt
+            record.export.files = number % 4 == 2 ? [] : [ExportFile(id: "1", name: "ü \"\\ \n.pdf", size: 7)]
+            record.export.revision += 1
+        }
+        guard number % 4 == 3 else { return }
+        let delivery = Delivery(
+            id: Self.id(at: record.export.createdAt),
+            exportID: id,
+            fileID: "1",
+            caller: "alice",
+            requestID: "r\(number)",
+            startedAt: record.export.createdAt,
+            endedAt: nil,
+            coding: "identity",
+            outcome: .underWay
+        )
+        _ = try await ledger.begin(delivery)
+    }
+
+    private static func record(_ number: Int) -> LedgerRecord {
+        let time = epoch + .seconds(number)
+        return LedgerRecord(
+            export: Export(
+                id: id(at: time),
+                provider: ProviderID("power-bi"),
+                connection: "main",
+                name: "Quarter ☃ \u{1F4C8}",
+                createdAt: time,
+                createdBy: "alice",
+                source: ["number": .number(Double(number)), "empty": ""]
+            ),
+            plan: ExportPlan(source: ["format": "PDF"], suggestedName: "")
+        )
+    }
+
+    static func id(at time: Timestamp) -> ExportID {
+        var generator = SystemRandomNumberGenerator()
+        return ExportID(at: time, random: &generator)
+    }
+}
