@@ -1,19 +1,18 @@
 """/metrics is what Prometheus reads, by Prometheus's own word."""
 
-import os
 import re
-import shutil
 import subprocess
 import uuid
 
 import bodies
 import evidence
+import servers
 from client import call, poll
+from queries import described as article
 
 SOURCES = evidence.ROOT / "Sources"
-ARTICLE = SOURCES / "App/GatewayServer/Documentation.docc/Metrics.md"
 DESCRIPTIONS = SOURCES / "App/GatewayServer/MetricDescriptions.swift"
-PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or str(evidence.ROOT / ".build-tools/promtool")
+PROMTOOL = servers.program("promtool")
 
 
 def test_promtool_finds_nothing_to_complain_about(gateway, upstream):
@@ -101,14 +100,6 @@ def test_metrics_are_as_the_article_says(gateway):
         assert base, name
         labels = set(re.findall(r'(\w+)="', rest)) - {"le"}
         assert labels <= listed[base][1] and listed[base][1] - labels <= OPTIONAL, line
-
-
-def article() -> dict[str, tuple[str, set[str]]]:
-    """The metrics of the article, each with its kind and its labels."""
-    rows = re.findall(r"^\| `(\w+)(?:\{([\w,]*)\})?` \| (\w+) \|", ARTICLE.read_text(), re.M)
-    metrics = {name: (kind, set(labels.split(",")) - {""}) for name, labels, kind in rows}
-    assert len(metrics) == len(rows)
-    return metrics
 
 
 def series(gateway) -> set[str]:
