@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import copies
 import create
 import downloads
 import gateways
@@ -27,6 +28,7 @@ from results import Run, processor
 CASES = downloads.CASES | {
     "status": status.status,
     "create": create.create,
+    "copies": copies.copies,
     "lists": lists.lists,
     "tracking": tracking.tracking,
     "watchers": watchers.watchers,

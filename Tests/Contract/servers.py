@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,15 @@ if not SANDBOX.exists():
     SANDBOX = BINARY
     if BINARY.exists() and subprocess.run([BINARY, "sandbox", "--help"], capture_output=True, check=False).returncode:
         raise SystemExit(f"there is no sandbox beside {BINARY}: build the product export-gateway-sandbox too")
+
+TOOLS = evidence.ROOT / ".build-tools"
+
+
+def program(name: str) -> Path:
+    """A program that Deploy/install-packages puts here: named by a variable, on the path, or taken out of a package."""
+    named = os.environ.get(name.upper()) or shutil.which(name)
+    return Path(named) if named else TOOLS / name
+
 
 TERMINAL = {"succeeded", "partiallySucceeded", "failed", "canceled", "expired"}
 
@@ -64,6 +74,10 @@ class Process:
                 env=self._environment,
                 preexec_fn=_die_with_parent,
             )
+
+    def replace(self, program: Path) -> None:
+        """The next start runs this executable, with the same arguments."""
+        self._arguments[0] = str(program)
 
     @property
     def pid(self) -> int:
@@ -206,17 +220,18 @@ class Sandbox:
 class Gateway:
     """The server under test, and one caller of it."""
 
-    def __init__(self, configuration: dict, environment: dict[str, str], key: str | None):
+    def __init__(self, configuration: dict, environment: dict[str, str], key: str | None, program: Path = BINARY):
         self.directory = evidence.directory("gateway")
         self.configuration = configuration
         self.key = key
         self.port = free_port()
         configuration.setdefault("server", {})["port"] = self.port
-        configuration["ledger"] = {"path": str(self.directory / "ledger.sqlite")}
+        if "url" not in configuration.get("ledger", {}):
+            configuration["ledger"] = {"path": str(self.directory / "ledger.sqlite")}
         self.address = f"http://127.0.0.1:{self.port}"
         self._file = self.directory / "gateway.yaml"
         self.reconfigure({})
-        self.process = Process(["serve", "--config", str(self._file)], self.directory, environment)
+        self.process = Process(["serve", "--config", str(self._file)], self.directory, environment, program)
 
     def reconfigure(self, sections: dict[str, dict]) -> None:
         """What the next start finds in the configuration: `sections` are merged over what stood there."""
@@ -228,7 +243,10 @@ class Gateway:
         """Starts the process; returns once it is ready to serve."""
         self.process.start()
         if ready:
-            poll("the gateway's readiness", self._is_ready)
+            self.await_ready()
+
+    def await_ready(self) -> None:
+        poll("the gateway's readiness", self._is_ready)
 
     def _is_ready(self) -> bool:
         assert self.process.exit_code is None, f"the gateway ended: {self.process.lines()[-4000:]}"
@@ -339,6 +357,22 @@ def gateway(
     `sections` are merged over those of the configuration file; a list replaces one. Files are not measured unless
     `downloads` says so: tests count the calls of their upstream, and script what it answers first.
     """
+    configuration, key = configured(upstream, authenticated, sections)
+    variables = {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET} | (environment or {})
+    server = Gateway(configuration, variables, key)
+    try:
+        if start:
+            server.start()
+        yield server
+    except BaseException:
+        server.kill()
+        raise
+    else:
+        server.close()
+
+
+def configured(upstream: Sandbox | None, authenticated: bool, sections: dict) -> tuple[dict, str | None]:
+    """The configuration of `gateway`, and the key of its caller."""
     key = "key-" + secrets.token_hex(16) if authenticated else None
     configuration = {
         "server": {"host": "127.0.0.1"},
@@ -357,17 +391,7 @@ def gateway(
         evidence.keep_secrets([key])
     for name, section in sections.items():
         configuration[name] = configuration.get(name, {}) | section
-    variables = {"SANDBOX_CLIENT_SECRET": bodies.CLIENT_SECRET} | (environment or {})
-    server = Gateway(configuration, variables, key)
-    try:
-        if start:
-            server.start()
-        yield server
-    except BaseException:
-        server.kill()
-        raise
-    else:
-        server.close()
+    return configuration, key
 
 
 @functools.cache
