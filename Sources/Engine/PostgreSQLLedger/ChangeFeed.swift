@@ -8,7 +8,7 @@ final class ChangeFeed: Sendable {
     /// The channel of publications. The payload is the number of the last change.
     static let changes = "export_gateway"
     /// The channel of messages between replicas.
-    static let messages = "export_gateway_message"
+    static let messages = "gateway_message"
 
     private struct State {
         var listener: PostgreSQLListener?
