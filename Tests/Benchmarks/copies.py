@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from stored import stored
 _DEBIAN = "/usr/lib/postgresql/15/bin"
 #: Of a copy, before it is killed.
 _SECONDS = 5
+#: Seconds between two readings of a command's peak of memory.
+_SAMPLING = 0.1
 
 
 @dataclass
@@ -64,13 +67,25 @@ def copies(run: Run) -> None:
 def _ledger(*words: str | Path) -> Ended:
     """Runs a command to its end."""
     began = time.monotonic()
-    process = subprocess.Popen([str(BINARY), "ledger", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([str(BINARY), "ledger", *map(str, words)], stdout=output, stderr=subprocess.STDOUT)
+        peak = 0
+        # What the system accounts for a child that has ended begins with the memory of its parent.
+        while process.poll() is None:
+            peak = max(peak, _peak_bytes(process.pid))
+            time.sleep(_SAMPLING)
+        seconds = time.monotonic() - began
+        output.seek(0)
+        said = output.read()
     if process.returncode:
-        raise SystemExit(f"{words} ended with {process.returncode}: {output}")
-    return Ended(time.monotonic() - began, usage.ru_maxrss * 1024, output)
+        raise SystemExit(f"{words} ended with {process.returncode}: {said}")
+    return Ended(seconds, peak, said)
+
+
+def _peak_bytes(pid: int) -> int:
+    """Of a process; 0 where it has ended."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _tell(run: Run, what: str, ended: Ended) -> Ended:

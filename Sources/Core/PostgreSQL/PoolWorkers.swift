@@ -3,7 +3,7 @@ import Synchronization
 
 /// The threads of a pool and the calls that they run.
 final class PoolWorkers: Sendable {
-    /// A thread. What it has to do next is decided by ``PoolWorkers/step(_:)``, under the lock.
+    /// A thread. What it has to do next is decided by `PoolWorkers.step`, under the lock.
     final class Worker: Sendable {
         let wake = DispatchSemaphore(value: 0)
         let interrupter: Interrupter

@@ -35,7 +35,7 @@ protocol LedgerTarget: LedgerSource {
     /// The key of the last row; nil where there is none.
     func lastKey(of table: LedgerTable) throws -> RowKey?
 
-    /// Sets what ``lastSequence()`` is, and makes what is missing in the schema. May be called again.
+    /// Sets what `lastSequence()` is, and makes what is missing in the schema. May be called again.
     func complete(lastSequence: Int64) throws
 
     /// Removes the record, and forces everything to the disk: a gateway can start now.

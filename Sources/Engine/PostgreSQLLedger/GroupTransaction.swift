@@ -159,7 +159,7 @@ final class GroupTransaction {
         return owner == replica || tokens.contains(owner)
     }
 
-    /// Locks rows by a query of ``ExportColumn/select``, reads them, and returns them in their order.
+    /// Locks rows by a query of `ExportColumn.select`, reads them, and returns them in their order.
     func lock(_ query: SQLQuery) throws -> SQLRows {
         let found = try self.query(query)
         keep(found)

@@ -7,10 +7,16 @@ extension PostgreSQLLedger {
     package static let unfinishedCopyTable = "ledger_copy"
 
     /// Keeps replicas from joining as long as the connection is open. Throws `StartupError` for `ledger.url` where there is a live one, or
-    /// another connection does the same.
+    /// another connection does the same for longer than the lock timeout of the settings.
+    ///
+    /// The server ends what the connection has asked for within a second of its end, so that a copy that was killed while indexes
+    /// are made keeps nobody out: https://www.postgresql.org/docs/15/runtime-config-connection.html
     package static func excludeReplicas(_ connection: PostgreSQLConnection) throws {
-        let lock = try connection.query(SQLQuery("SELECT pg_try_advisory_lock($1)", [.integer(joining)]))
-        guard lock[0].boolean(0) == true else {
+        try connection.execute("SET client_connection_check_interval = '1s'")
+        do throws(PostgreSQLError) {
+            try connection.query(SQLQuery("SELECT pg_advisory_lock($1)", [.integer(joining)]))
+        } catch {
+            guard error.kind == .lockTimeout else { throw error }
             throw StartupError(
                 "ledger.url",
                 "A gateway is just joining, or another copy is under way. Stop all gateways on this database."

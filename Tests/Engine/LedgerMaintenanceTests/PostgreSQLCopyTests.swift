@@ -135,7 +135,9 @@ import Testing
         await ledger.close()
         _ = try await copy(source, database.uri) { step in
             guard step == .completing else { return }
-            let connection = try PostgreSQLConnection(database.settings)
+            var settings = try database.settings
+            settings.lockTimeout = .milliseconds(100)
+            let connection = try PostgreSQLConnection(settings)
             #expect(throws: StartupError.self) { try PostgreSQLLedger.excludeReplicas(connection) }
         }
         let connection = try PostgreSQLConnection(database.settings)
@@ -148,6 +150,30 @@ import Testing
         try await join(late)
         try await late.leave()
         await late.close()
+    }
+
+    /// The server notices a moment later that a client was killed.
+    @Test func aCopyWaitsForTheEndOfOneThatWasKilled() async throws {
+        let database = try await TestPostgreSQL.shared().makeDatabase()
+        let first = try PostgreSQLConnection(database.settings)
+        try PostgreSQLLedger.excludeReplicas(first)
+        let interval = try first.query("SHOW client_connection_check_interval")[0].text(0)
+        #expect(interval == "1s")
+        let observer = try PostgreSQLConnection(database.settings)
+        let second = Task.detached {
+            try PostgreSQLLedger.excludeReplicas(PostgreSQLConnection(database.settings))
+        }
+        try await eventually {
+            try
+                !observer.query(
+                    """
+                    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
+                    """
+                )
+                .isEmpty
+        }
+        first.close()
+        try await second.value
     }
 
     @Test func anEmptyDatabaseIsNoSource() async throws {
