@@ -85,7 +85,11 @@ public enum GatewayServer {
                 try await engine.send(ReplicaBudgets.topic, to: replica, body)
             }
             replicaBudgets = shared
-            try await engine.join(shared)
+            do {
+                try await engine.join(shared)
+            } catch let error as LedgerError {
+                throw StartupError("ledger.url", "The database cannot be used: \(error.detail)")
+            }
         } else {
             await engine.breakDeliveriesUnderWay()
         }

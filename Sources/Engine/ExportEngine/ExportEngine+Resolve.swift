@@ -30,15 +30,13 @@ extension ExportEngine {
         } catch is JobTaken {
             throw Self.idInUse
         } catch {
-            throw GatewayError(
-                .unavailable,
-                "The gateway's ledger does not answer. Nothing was changed; try again.",
-                retryAfter: .seconds(5),
-                cause: error
-            )
+            throw Self.notDecided(error)
         }
         guard let after, after.progress.decision == made.asked.text else {
-            throw try await Self.nothingToDecide(knownRecord(id, for: viewer))
+            let present = try await knownRecord(id, for: viewer)
+            // Where nothing was written, this replica's registration had expired.
+            guard after != nil || !present.startIsUnconfirmed else { throw Self.notDecided(nil) }
+            throw Self.nothingToDecide(present)
         }
         logger.notice(
             "an unconfirmed start was decided",
@@ -107,6 +105,15 @@ extension ExportEngine {
         .upstreamIDInUse,
         "Another export of this connection is bound to this upstream id. A job belongs to one export."
     )
+
+    private static func notDecided(_ cause: (any Error)?) -> GatewayError {
+        GatewayError(
+            .unavailable,
+            "The gateway's ledger does not answer. Nothing was changed; try again.",
+            retryAfter: .seconds(5),
+            cause: cause
+        )
+    }
 
     private static func nothingToDecide(_ record: LedgerRecord) -> GatewayError {
         record.phase == .submitting

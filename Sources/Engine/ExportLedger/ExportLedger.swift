@@ -65,7 +65,8 @@ public protocol ExportLedger: Sendable {
     ///
     /// With a `fence`, the record must still have it. Otherwise the outcome is `stale`: that is normal, nothing was changed,
     /// and the work belongs to another owner or has ended. Without a fence, the change is made whoever owns the export.
-    /// `change` may raise `fence` to exclude the present owner. It must not change the id. The request of the export (`source`,
+    /// `change` may raise `fence` to exclude the present owner, and give the export to this process, which on a ledger of several
+    /// replicas has to be registered: the outcome is `stale` otherwise. It must not change the id. The request of the export (`source`,
     /// `plan`) is never written again: a change that alters it is not made, and throws `LedgerError` (`corrupt`). A job belongs
     /// to one export: a change that binds a job of another export of the connection is not made (`jobTaken`).
     ///

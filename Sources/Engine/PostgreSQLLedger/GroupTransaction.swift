@@ -6,8 +6,8 @@ import PostgreSQL
 struct WriteNeeds: Sendable {
     /// Exports whose rows are locked and read.
     var records: [ExportID] = []
-    /// Whether it may only change exports that this replica works on.
-    var isFenced = false
+    /// Whether it has to be known what this replica works on.
+    var readsRegistration = false
     /// The key that a new export is created with.
     var claim: Claim?
 
@@ -55,7 +55,7 @@ final class GroupTransaction {
     /// Begins: locks and reads what the writes need. One round trip, and another one where keys were used before.
     func begin(_ needs: [WriteNeeds], first: [SQLQuery]) throws {
         var queries = [SQLQuery.begin] + first
-        let replica = needs.contains(where: \.isFenced) ? replica : nil
+        let replica = needs.contains(where: \.readsRegistration) ? replica : nil
         if let replica {
             queries.append(SQLQuery(Self.registration, [.text(replica)]))
             queries.append(SQLQuery(Self.leases, [.text(replica)]))
@@ -188,7 +188,8 @@ final class GroupTransaction {
     /// Writes the columns in which `after` differs from `before`, with its event. When that settles the export, its refresh token is
     /// deleted. Throws `LedgerError` (`corrupt`) for a record in which the request is another.
     ///
-    /// With `isFenced`, the statement compares the fence and the lease once more, and fails with ``RecordStatements/refused``.
+    /// With `isFenced`, the statement compares the fence and the lease once more, and fails with ``RecordStatements/refused``. It also
+    /// fails where it gives the export to this replica, and the registration has expired meanwhile.
     func write(_ after: LedgerRecord, over before: LedgerRecord, isFenced: Bool = false) throws {
         guard after.plan == before.plan, after.export.source == before.export.source else {
             throw LedgerError(.corrupt, "a change may not alter what an export was asked for")

@@ -112,7 +112,7 @@ extension PostgreSQLLedger: ExportLedger {
         let isFenced = fence != nil
         return try await write(
             .change,
-            WriteNeeds(records: [id], isFenced: isFenced),
+            WriteNeeds(records: [id], readsRegistration: true),
             // The registration has expired since the transaction began.
             refused: .success(.stale)
         ) { transaction, _ in
@@ -122,6 +122,10 @@ extension PostgreSQLLedger: ExportLedger {
             }
             var after = before
             change(&after)
+            // Without a registration, nobody would notice when the new owner ends.
+            guard after.leaseOwner == before.leaseOwner || transaction.isOwn(after.leaseOwner) else {
+                return { _ in .stale }
+            }
             if let owner = try transaction.otherOwner(ofJobBoundIn: after, since: before) {
                 return { _ in .jobTaken(by: owner) }
             }

@@ -116,7 +116,7 @@ final class UpdateTexts: Sendable {
         var guardKind: Guard
     }
 
-    private enum Guard: Hashable { case none, fence, lease }
+    private enum Guard: Hashable { case none, fence, lease, registration }
 
     private let texts = Mutex<[Key: SQLStatement]>([:])
 
@@ -129,7 +129,9 @@ final class UpdateTexts: Sendable {
     ) throws -> SQLQuery? {
         var changes = try after.changes(since: before)
         guard !changes.isEmpty else { return nil }
-        let guardKind: Guard = isFenced ? (replica == nil ? .fence : .lease) : .none
+        let movesLease = after.leaseOwner != before.leaseOwner && replica != nil
+        let guardKind: Guard =
+            isFenced ? (replica == nil ? .fence : .lease) : (movesLease ? .registration : .none)
         let key = Key(columns: changes.reduce(into: 0) { $0 |= 1 << $1.column.rawValue }, guardKind: guardKind)
         var statement = kept(key, changes.map(\.column))
         if statement == nil {
@@ -138,8 +140,12 @@ final class UpdateTexts: Sendable {
             statement = Self.text(all.map(\.self), guardKind)
         }
         var values: [SQLValue] = [.text(before.export.id.description)]
-        if guardKind != .none { values.append(.integer(before.fence)) }
-        if guardKind == .lease { values += [.text(before.leaseOwner), .text(replica)] }
+        switch guardKind {
+        case .none: break
+        case .fence: values.append(.integer(before.fence))
+        case .lease: values += [.integer(before.fence), .text(before.leaseOwner), .text(replica)]
+        case .registration: values.append(.text(replica))
+        }
         for (column, value) in changes {
             values.append(try SQLValue(checked: value, column.name))
             if column == .reference { values.append(.text(after.reference?.id)) }
@@ -162,7 +168,7 @@ final class UpdateTexts: Sendable {
         let first =
             switch guardKind {
             case .none: 2
-            case .fence: 3
+            case .fence, .registration: 3
             case .lease: 5
             }
         let sets = names.enumerated().map { "\($1) = $\(first + $0)" }.joined(separator: ", ")
@@ -173,12 +179,21 @@ final class UpdateTexts: Sendable {
             return SQLStatement(
                 "WITH changed AS (\(update) AND fence = $2 RETURNING 1) SELECT 1 / count(*) FROM changed"
             )
+        case .registration:
+            return SQLStatement(
+                """
+                WITH changed AS (
+                    \(update) AND \(isRegistered("$2"))
+                    RETURNING 1
+                )
+                SELECT 1 / count(*) FROM changed
+                """
+            )
         case .lease:
             return SQLStatement(
                 """
                 WITH changed AS (
-                    \(update) AND fence = $2 AND lease_owner = $3
-                    AND EXISTS (SELECT 1 FROM replica WHERE replica.id = $4 AND replica.expires_at > clock_timestamp())
+                    \(update) AND fence = $2 AND lease_owner = $3 AND \(isRegistered("$4"))
                     AND ($3 = $4 OR EXISTS (
                         SELECT 1 FROM lease WHERE owner = $4 AND owner || '/' || epoch || '/' || lease.name = $3
                     ))
@@ -188,5 +203,9 @@ final class UpdateTexts: Sendable {
                 """
             )
         }
+    }
+
+    private static func isRegistered(_ replica: String) -> String {
+        "EXISTS (SELECT 1 FROM replica WHERE replica.id = \(replica) AND replica.expires_at > clock_timestamp())"
     }
 }

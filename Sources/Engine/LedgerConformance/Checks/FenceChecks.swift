@@ -46,6 +46,27 @@ extension ReplicationCase {
             _ = try await a.join()
             for id in ids { examination.expect(try await !a.mayWrite(id), "nor after it has joined again") }
         },
+        ReplicationCase("who is not registered gets no export") { examination in
+            let (a, b) = (examination.ledgers[0], examination.ledgers[1])
+            let own = try await a.join().id
+            guard let held = try await b.joinAndClaim() else { return examination.report("a free lease is got") }
+            let id = try await a.id(of: Sample.tracked(), owner: held.token)
+            @Sendable func take(as owner: String) async throws -> Bool {
+                let outcome = try await a.update(id, fence: nil) { record in
+                    record.lease(to: owner)
+                    record.fence += 1
+                }
+                return if case .written = outcome { true } else { false }
+            }
+            examination.expect(try await !take(as: "another"), "nobody gives it to another replica")
+            try await examination.expire(a)
+            examination.expect(try await !take(as: own), "nor to itself, when its registration has expired")
+            examination.expect(try await b.mayWrite(id), "its owner goes on")
+            let new = try await a.join().id
+            examination.expect(try await !take(as: own), "nor under an id that it had before")
+            examination.expect(try await take(as: new), "who is registered takes it")
+            examination.expect(try await !b.mayWrite(id, fence: 1), "and its former owner writes nothing more")
+        },
         ReplicationCase("an epoch that has passed changes nothing") { examination in
             let (a, b) = (examination.ledgers[0], examination.ledgers[1])
             guard let held = try await a.joinAndClaim() else { return examination.report("a free lease is got") }
