@@ -1,5 +1,6 @@
 """Every answer of the running gateway is as openapi.yaml says, whatever is asked; and generators can read the document."""
 
+import jsonschema
 import pytest
 import yaml
 
@@ -44,7 +45,39 @@ def test_each_way_to_authenticate_is_there_once():
 
 def test_free_objects_are_named_and_have_a_member():
     """A nameless object of any members is a type that some generated clients cannot read."""
-    objects = {place: node for place, node in nodes(DOCUMENT) if node.get("type") == "object" and "example" not in place}
+    objects = {place: node for place, node in nodes(DOCUMENT) if node.get("type") == "object" and not {"example", "examples"} & set(place)}
     free = {place: node for place, node in objects.items() if not isinstance(node.get("additionalProperties"), dict)}
     assert [place for place, node in free.items() if not node.get("properties")] == []
     assert [place for place, node in free.items() if node.get("additionalProperties") is True and place[:-1] != ("components", "schemas")] == []
+
+
+def resolved(node):
+    """What a reference in the document leads to."""
+    while "$ref" in node:
+        target = node["$ref"].removeprefix("#/").split("/")
+        node = DOCUMENT
+        for step in target:
+            node = node[step]
+    return node
+
+
+def answers():
+    """The operation, the status and the content of every answer in JSON."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items() if method != "parameters" else []:
+                for kind, content in resolved(answer).get("content", {}).items():
+                    if kind.endswith("json"):
+                        yield f"{method} {path} {status}", content
+
+
+def test_every_answer_has_an_example_that_is_valid():
+    wrong, seen = [], 0
+    for place, content in answers():
+        examples = [content["example"]] if "example" in content else []
+        examples += [resolved(example)["value"] for example in content.get("examples", {}).values()]
+        validator = jsonschema.Draft202012Validator(content["schema"] | {"components": DOCUMENT["components"]})
+        wrong += [place] if not examples else []
+        wrong += [f"{place}: {error.message}" for example in examples for error in validator.iter_errors(example)]
+        seen += len(examples)
+    assert wrong == [] and seen > 100
