@@ -52,8 +52,9 @@ let layers: KeyValuePairs<String, Set<String>> = [
     "Providers": ["Exports", "HTTPFields", "JSON", "UpstreamHTTP"],
     "Engine": ["Core"],
     "API": ["Core"],
+    "Client": ["Core"],
     "Sandbox": ["Core", "HTTPListening"],
-    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API"],
+    "App": ["System", "Core", "Upstream", "Providers", "Engine", "API", "Client"],
     "Demo": ["Core", "Upstream", "Sandbox", "App"],
 ]
 
@@ -146,6 +147,7 @@ let package = Package(
     products: [
         .executable(name: "export-gateway", targets: ["export-gateway"]),
         .executable(name: "export-gateway-sandbox", targets: ["export-gateway-sandbox"]),
+        .library(name: "GatewayClient", targets: ["GatewayClient"]),
         .library(name: "ProviderConformance", targets: ["ProviderConformance"]),
         .library(name: "LedgerConformance", targets: ["LedgerConformance"]),
         .library(name: "ExportServiceConformance", targets: ["ExportServiceConformance"]),
@@ -261,6 +263,15 @@ let package = Package(
         ),
 
         module(
+            "Client",
+            "GatewayClient",
+            [
+                "Exports", "HTTPFields", "JSON", "SystemCrypto", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+                .nioSSL,
+            ]
+        ),
+
+        module(
             "Sandbox",
             "MicrosoftSandbox",
             [
@@ -282,12 +293,20 @@ let package = Package(
             ]
         ),
         module("App", "ProgramSupport", ["Exports", "GatewayServer", .argumentParser]),
+        module(
+            "App",
+            "ClientCommands",
+            [
+                "Exports", "GatewayClient", "GatewayServer", "JSON", "ProgramSupport", "SystemCrypto", .argumentParser,
+                .unixSignals,
+            ]
+        ),
         program(
             "App",
             "export-gateway",
             [
                 "Exports", "LedgerMaintenance", "SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport",
-                .argumentParser,
+                "ClientCommands", .argumentParser,
             ]
         ),
 
@@ -470,6 +489,15 @@ let package = Package(
                 .nioCore, .nioHTTP1, .nioPosix,
             ]
         ),
+        tests(
+            "Client",
+            "GatewayClient",
+            [
+                "Exports", "GatewayClient", "JSON", "ManualClock", "ScriptedHost", "SystemCrypto", "TestSupport",
+                .nioHTTP1,
+            ]
+        ),
+        tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "TestSupport"]),
         tests(
             "App",
             "GatewayServer",

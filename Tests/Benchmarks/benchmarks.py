@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import command_line
 import copies
 import create
 import downloads
@@ -28,6 +29,7 @@ from results import Run, processor
 CASES = downloads.CASES | {
     "status": status.status,
     "create": create.create,
+    "command-line": command_line.command_line,
     "copies": copies.copies,
     "lists": lists.lists,
     "tracking": tracking.tracking,
@@ -39,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help="comma-separated; all: %(default)s")
     parser.add_argument("--repetitions", type=int, default=5, help="medians are of this many")
-    parser.add_argument("--size", type=int, default=256, help="MiB of a file; identity takes four times, memory sixteen")
+    parser.add_argument("--size", type=int, default=256, help="MiB of a file; identity and command-line take four times, memory sixteen")
     parser.add_argument("--exports", type=int, default=1_000_000, help="how many are stored; a tenth is unfinished")
     parser.add_argument("--seconds", type=float, default=5, help="for how long each load lasts")
     parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a tracked export")

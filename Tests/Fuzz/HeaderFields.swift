@@ -1,4 +1,5 @@
 import Foundation
+import HTTPFields
 
 /// libFuzzer's entry: whatever stands in a header field or in a file's name, what is made of it holds.
 ///
@@ -45,14 +46,14 @@ private func ranges(_ field: String) {
 }
 
 private func contentDisposition(_ name: String) {
-    let safe = ContentDisposition.safeName(name)
-    precondition(!safe.isEmpty && safe.utf8.count <= ContentDisposition.longestName)
+    let safe = FileName.safe(name)
+    precondition(!safe.isEmpty && safe.utf8.count <= FileName.longestName)
     precondition(
         safe.unicodeScalars.allSatisfy {
             $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) && !"/\\:*?\"<>|".unicodeScalars.contains($0)
         }
     )
-    precondition(ContentDisposition.safeName(safe).unicodeScalars.elementsEqual(safe.unicodeScalars))
+    precondition(FileName.safe(safe).unicodeScalars.elementsEqual(safe.unicodeScalars))
     let field = ContentDisposition.attachment(named: name)
     precondition(field.utf8.allSatisfy { (0x20...0x7E).contains($0) })
     let value = field.components(separatedBy: "filename*=UTF-8''").last

@@ -18,12 +18,12 @@ struct Archive: Sendable {
     /// The length of the whole archive; nil where the length of a member is unknown.
     let length: Int64?
 
-    /// Makes the plan; nil where a name cannot be written, which `ArchiveNames` prevents.
+    /// Makes the plan; nil where a name cannot be written, which `FileName` prevents.
     init?(of export: Export, known: KnownFiles) {
         self.export = export
         let modified = (export.completedAt ?? export.createdAt).milliseconds / 1000
         var members: [Member] = []
-        for (name, file) in zip(ArchiveNames.of(export.files), export.files) {
+        for (name, file) in zip(FileName.distinct(export.files.map(\.name)), export.files) {
             guard let entry = ZipMember(name: name, modified: modified) else { return nil }
             var file = file
             let content = file.confirmedContent

@@ -2,7 +2,7 @@ public import ArgumentParser
 import GatewayServer
 
 /// A duration on the command line, written as in the configuration: `500ms`, `2s`, `1h`.
-public struct DurationArgument: ExpressibleByArgument {
+public struct DurationArgument: ExpressibleByArgument, Sendable {
     public let duration: Duration
 
     /// Wraps a default value.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClientCommands
 import ProgramSupport
 
 /// One HTTP resource, `/exports`, in front of the exports of Microsoft services.
@@ -7,7 +8,8 @@ struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
         abstract: "One HTTP resource, /exports, in front of the exports of Microsoft services.",
-        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Ledger.self, Sandbox.self, Demo.self]
+        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Ledger.self] + ClientCommands.all
+            + [Sandbox.self, Demo.self]
     )
 
     static let program = Program("export-gateway")

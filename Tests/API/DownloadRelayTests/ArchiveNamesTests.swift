@@ -1,12 +1,10 @@
-import Exports
+import HTTPFields
 import StoredZip
 import Testing
 
-@testable import DownloadRelay
-
 @Suite struct ArchiveNamesTests {
     private func names(_ names: [String]) -> [String] {
-        ArchiveNames.of(names.enumerated().map { ExportFile(id: "\($0 + 1)", name: $1) })
+        FileName.distinct(names)
     }
 
     @Test func ordinaryNamesStay() {
@@ -48,7 +46,7 @@ import Testing
         #expect(Set(all.map { $0.lowercased() }).count == 4)
         for name in all {
             #expect(!name.contains("/") && !name.contains("\\") && name != ".." && name != "." && !name.isEmpty)
-            #expect(name.utf8.count <= ContentDisposition.longestName + 5)
+            #expect(name.utf8.count <= FileName.longestName + 5)
             // The writer itself takes no name that could do harm.
             #expect(ZipMember(name: name, modified: 0) != nil)
         }

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPFields
 import Testing
 
 @testable import DownloadRelay
@@ -36,11 +37,11 @@ import Testing
     }
 
     private static func check(_ name: String) {
-        let safe = ContentDisposition.safeName(name)
+        let safe = FileName.safe(name)
         let shown = "\(name.debugDescription) → \(safe.debugDescription)"
         let scalars = Array(safe.unicodeScalars)
         #expect(!scalars.isEmpty, "\(shown)")
-        #expect(safe.utf8.count <= ContentDisposition.longestName, "\(shown)")
+        #expect(safe.utf8.count <= FileName.longestName, "\(shown)")
         #expect(!scalars.contains { "/\\:*?\"<>|".unicodeScalars.contains($0) }, "\(shown)")
         #expect(!scalars.contains { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }, "\(shown)")
         #expect(!scalars.contains { [0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0xFEFF].contains($0.value) }, "\(shown)")
@@ -52,7 +53,7 @@ import Testing
             .trimmingCharacters(in: .whitespaces).uppercased()
         #expect(stem.wholeMatch(of: #/CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]/#) == nil, "\(shown)")
         #expect(
-            ContentDisposition.safeName(safe).unicodeScalars.elementsEqual(scalars),
+            FileName.safe(safe).unicodeScalars.elementsEqual(scalars),
             "\(shown): not once and for all"
         )
 

@@ -1,3 +1,4 @@
+import HTTPFields
 import Testing
 import TestSupport
 
@@ -36,19 +37,19 @@ import TestSupport
         ("Übersicht-日本.csv", "Übersicht-日本.csv"),
     ])
     func safeNames(name: String, safe: String) {
-        #expect(ContentDisposition.safeName(name) == safe)
+        #expect(FileName.safe(name) == safe)
     }
 
     @Test func longNamesKeepTheirExtension() {
-        let long = ContentDisposition.safeName(String(repeating: "x", count: 5000) + ".csv")
+        let long = FileName.safe(String(repeating: "x", count: 5000) + ".csv")
         #expect(long == String(repeating: "x", count: 146) + ".csv")
-        let wide = ContentDisposition.safeName(String(repeating: "日", count: 200) + ".json")
+        let wide = FileName.safe(String(repeating: "日", count: 200) + ".json")
         #expect(wide == String(repeating: "日", count: 48) + ".json")
-        let noExtension = ContentDisposition.safeName("a." + String(repeating: "y", count: 400))
+        let noExtension = FileName.safe("a." + String(repeating: "y", count: 400))
         #expect(noExtension.utf8.count == 150)
-        let accents = ContentDisposition.safeName("a" + String(repeating: "\u{301}", count: 5000) + ".csv")
+        let accents = FileName.safe("a" + String(repeating: "\u{301}", count: 5000) + ".csv")
         #expect(accents == "download.csv")
-        let family = ContentDisposition.safeName(String(repeating: "e\u{301}", count: 100) + ".csv")
+        let family = FileName.safe(String(repeating: "e\u{301}", count: 100) + ".csv")
         #expect(family == String(repeating: "e\u{301}", count: 48) + ".csv")
     }
 
@@ -76,11 +77,11 @@ import TestSupport
             for _ in 0..<Int.random(in: 0...60, using: &random) {
                 scalars.append(nasty.randomElement(using: &random) ?? "x")
             }
-            let name = ContentDisposition.safeName(String(scalars))
+            let name = FileName.safe(String(scalars))
             #expect((1...150).contains(name.utf8.count))
             #expect(name.first != "." && name.last != "." && name.first != " " && name.last != " ")
             #expect(!name.unicodeScalars.contains { $0 == "/" || $0 == "\\" || $0 == "\"" || $0.value < 32 })
-            #expect(ContentDisposition.safeName(name) == name)
+            #expect(FileName.safe(name) == name)
 
             let value = ContentDisposition.attachment(named: String(scalars))
             #expect(value.utf8.allSatisfy { (0x20...0x7E).contains($0) })

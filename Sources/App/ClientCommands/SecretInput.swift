@@ -1,0 +1,23 @@
+import Foundation
+import GatewayServer
+
+/// A line of standard input that nobody else sees.
+enum SecretInput {
+    /// Asks on standard error where standard input is a terminal, which then does not show what is typed.
+    static func read(prompt: String) -> String? {
+        guard isatty(STDIN_FILENO) == 1 else { return readLine() }
+        var shown = termios()
+        guard tcgetattr(STDIN_FILENO, &shown) == 0 else { return readLine() }
+        var hidden = shown
+        // Without ISIG, Ctrl-C makes the key invalid, and does not end the process while the terminal shows nothing.
+        hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
+        StandardStreams.write(prompt, to: STDERR_FILENO)
+        // What was typed before the prompt is dropped: it was shown.
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden)
+        defer {
+            tcsetattr(STDIN_FILENO, TCSANOW, &shown)
+            StandardStreams.write("\n", to: STDERR_FILENO)
+        }
+        return readLine()
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import HTTPFields
+
+/// The address of a gateway: that below which `/exports` is, a prefix that a proxy adds included.
+///
+/// Everything is asked for at paths made from it. The `href`s of answers are never followed, so that no answer leads the key to
+/// another host.
+public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong with a text, as the end of a sentence that names where the text comes from.
+    public struct Invalid: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// The address without a slash at its end, scheme and host in lower case, the scheme's own port left out.
+    public let description: String
+    /// Whether it is asked over TLS.
+    public let isTLS: Bool
+    /// Whether the host is this machine itself, so that plain HTTP shows the key to nobody else.
+    public let isLoopback: Bool
+
+    /// Reads `http://…` or `https://…`. User names, queries and fragments are refused: they would end up in logs.
+    public init(_ text: String) throws(Invalid) {
+        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
+            scheme == "http" || scheme == "https", let host = parts.host?.lowercased(), !host.isEmpty
+        else { throw Invalid(description: "must be an address such as https://exports.example.com") }
+        guard parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil else {
+            throw Invalid(description: "must have no user name, no query and no fragment")
+        }
+        guard (parts.port ?? 1) > 0, (parts.port ?? 1) <= 65_535 else {
+            throw Invalid(description: "must have a port of 1 to 65535")
+        }
+        isTLS = scheme == "https"
+        let name = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+        isLoopback = name == "localhost" || name == "::1" || name.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
+        let port = parts.port.flatMap { $0 == (scheme == "https" ? 443 : 80) ? nil : ":\($0)" } ?? ""
+        var path = Substring(parts.percentEncodedPath)
+        while path.hasSuffix("/") { path.removeLast() }
+        let shown = name.contains(":") ? "[\(name)]" : name
+        description = "\(scheme)://\(shown)\(port)\(path)"
+    }
+
+    /// The URL of a resource: each step of the path and each part of the query is escaped.
+    func url(_ path: [String], query: [(name: String, value: String)] = []) -> String {
+        let steps = path.map { "/" + Self.escaped($0) }.joined()
+        let pairs = query.map { PercentEncoding.encode($0.name) + "=" + PercentEncoding.encode($0.value) }
+        return description + steps + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
+    }
+
+    /// A step of dots alone would lead to another resource.
+    private static func escaped(_ step: String) -> String {
+        step == "." || step == ".." ? step.replacing(".", with: "%2E") : PercentEncoding.encode(step)
+    }
+}
