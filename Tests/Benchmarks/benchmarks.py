@@ -18,6 +18,7 @@ import command_line
 import copies
 import create
 import downloads
+import events
 import gateways
 import lists
 import status
@@ -34,6 +35,7 @@ CASES = downloads.CASES | {
     "lists": lists.lists,
     "tracking": tracking.tracking,
     "watchers": watchers.watchers,
+    "events": events.events,
 }
 
 
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--exports", type=int, default=1_000_000, help="how many are stored; a tenth is unfinished")
     parser.add_argument("--seconds", type=float, default=5, help="for how long each load lasts")
     parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a tracked export")
-    parser.add_argument("--watchers", type=int, default=10_000, help="of one export")
+    parser.add_argument("--watchers", type=int, default=10_000, help="of one export, and streams of its events")
     parser.add_argument("--files", help="where the files are kept; default: made for each run, in memory")
     parser.add_argument("--json", type=Path, help="where the figures are written as JSON too")
     options = parser.parse_args()

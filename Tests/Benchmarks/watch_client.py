@@ -62,7 +62,7 @@ def main() -> None:
                  for _ in range(min(STEP, options.connections - len(watchers)))]
         for watcher in fresh:
             watcher.socket.sendall(f"{plain}\r\n".encode())
-        _collect(selector, len(fresh))
+        collect(selector, len(fresh))
         watchers += fresh
     print("idle", flush=True)
 
@@ -71,12 +71,12 @@ def main() -> None:
         watcher.socket.sendall(f"{plain}Prefer: wait=60\r\n\r\n".encode())
     print("sent", flush=True)
 
-    answers = _collect(selector, len(watchers))
+    answers = collect(selector, len(watchers))
     json.dump(answers, sys.stdout)
     print(flush=True)
 
 
-def _collect(selector: selectors.BaseSelector, count: int) -> dict:
+def collect(selector: selectors.BaseSelector, count: int) -> dict:
     """Waits for so many answers: how often each status of an export came, and the seconds from the first to the last."""
     seen = collections.Counter()
     first = last = None

@@ -24,7 +24,6 @@ import recipes
 import servers
 from clients import CLIENTS, SIZE, Client, Failed, Scene, check
 
-
 # The clients that take half a file for a whole one, so that only the scenario's check finds it out, and those that drop the status
 # of an error that is no problem document. The article `Clients` says so.
 TAKES_HALF = {"perl"}

@@ -1,4 +1,4 @@
-"""The gateway behind each proxy: whole files, habits of HTTP, and files that break off in the middle. Prints every cell.
+"""The gateway behind each proxy: whole files, habits of HTTP, streams of events, and files that break off in the middle. Prints every cell.
 
     matrix.py [--all] [NAME...]      without a name: nginx, haproxy and caddy; with --all, every proxy of Deploy/proxies
 
@@ -22,6 +22,7 @@ import habits
 import proxies
 import raw_servers
 import servers
+import streams
 from cells import BREAKS, CONTENT, KINDS, Cell, Scene, Side
 from curl import Curl
 from proxies import Place, Proxy
@@ -91,7 +92,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         # Whoever the proxies run as has to find the way to their own directories.
         directory.chmod(0o755)
         downloads = {"resumeAttempts": 0, "perCaller": 256}
-        server = {"trustedProxies": ["127.0.0.1"], "memory": 1 << 30}
+        server = {"trustedProxies": ["127.0.0.1"], "memory": 1 << 30, "events": {"heartbeat": "2s"}}
         pair = stack.enter_context(raw_servers.pair(downloads=downloads, server=server))
         running = list(places(directory, f"127.0.0.1:{pair.gateway.port}", wanted))
         for proxy in running:
@@ -111,6 +112,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         for side in sides:
             for version in side.versions if side.name not in variants else ():
                 yield from habits.check(scene, side, version)
+        yield from streams.Streams(scene, {side.name: [] if side.name in variants else side.versions for side in sides}).check()
         cells = scene.broken_at_once() + scene.broken("upstream cut", pair.upstream.cut)
         yield from waits.join()
         cells += scene.broken("gateway killed", pair.gateway.kill)

@@ -41,6 +41,8 @@ public struct APISettings: Sendable {
     public var bodyTimeout: Duration = .seconds(15)
     /// The longest `Prefer: wait`.
     public var maxWait: Duration = .seconds(60)
+    /// The limits of event streams.
+    public var events = EventSettings()
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
     public var publicURL: String?
     /// The proxies that are trusted to say how clients reach the gateway, where `publicURL` does not say it.

@@ -8,6 +8,7 @@ import HummingbirdCore
 public import Logging
 public import Memory
 import NIOCore
+import SystemCrypto
 public import ServiceLifecycle
 
 /// The HTTP API of the gateway, as `openapi.yaml` describes it.
@@ -61,7 +62,8 @@ public struct GatewayAPI: Sendable {
             logger: logger,
             metrics: metrics
         )
-        services = (reloading.map { [$0] } ?? []) + authentication.services
+        let hub = EventHub(settings.events, service: service, memory: memory, time: time, metrics: metrics)
+        services = (reloading.map { [$0] } ?? []) + authentication.services + [hub]
         let limits = RequestLimits(
             maxTargetBytes: settings.maxTargetBytes,
             maxHeaderBytes: settings.maxHeaderBytes,
@@ -90,6 +92,15 @@ public struct GatewayAPI: Sendable {
                 ),
                 maxWait: settings.maxWait,
                 memory: memory
+            ),
+            events: EventRoutes(
+                hub: hub,
+                authentication: authentication,
+                cursor: Cursor(key: settings.cursorKey),
+                random: Randomness {
+                    var random = SystemRandom()
+                    return random.next()
+                }
             ),
             providers: ProviderRoutes(service: service, budgets: budgets),
             operations: OperationsRoutes(

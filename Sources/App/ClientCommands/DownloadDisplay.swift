@@ -44,7 +44,7 @@ final class DownloadDisplay: Sendable {
         case .began(let offset, let total):
             rows.withLock { $0.append((file.id, DownloadRow(name: file.name, from: offset, total: total))) }
             if offset > 0 { terminal.say("\(file.name): going on at byte \(offset)") }
-        case .reached(let bytes): change(file) { $0.reach(bytes) }
+        case .reached(let bytes, let total): change(file) { $0.reach(bytes, of: total) }
         case .broke(let reason, let offset, let pause):
             change(file) { $0.wait(at: offset) }
             terminal.say("\(reason) Trying again in \(Figures.duration(pause)), from byte \(offset).")

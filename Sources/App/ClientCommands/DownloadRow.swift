@@ -14,9 +14,10 @@ struct DownloadRow: Sendable {
         reached = offset
     }
 
-    /// So many bytes are there.
-    mutating func reach(_ bytes: Int64) {
+    /// So many bytes are there, of so many where that is known.
+    mutating func reach(_ bytes: Int64, of total: Int64?) {
         reached = bytes
+        self.total = total
         note = nil
     }
 

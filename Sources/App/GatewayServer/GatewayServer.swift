@@ -309,6 +309,7 @@ extension GatewayConfiguration.Server {
         settings.idleTimeout = idleTimeout
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
+        settings.events = events
         return settings
     }
 }

@@ -2,8 +2,8 @@
 public enum DownloadEvent: Sendable, Hashable {
     /// It begins, or goes on with what an earlier run left.
     case began(from: Int64, total: Int64?)
-    /// So many bytes of the file are there.
-    case reached(Int64)
+    /// So many bytes of the file are there, of so many where that is known by now.
+    case reached(Int64, total: Int64?)
     /// It broke off and goes on after a pause.
     case broke(reason: String, at: Int64, pause: Duration)
     /// It is whole and has its name.

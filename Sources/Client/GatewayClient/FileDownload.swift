@@ -102,7 +102,7 @@ struct FileDownload {
                 try await writing?.get()
                 writing = disk.begin { [batch] in try part.append(batch) }
                 state.received(size)
-                onEvent(.reached(state.offset))
+                onEvent(.reached(state.offset, total: state.total ?? file.size))
                 (batch, size) = ([], 0)
             }
         } catch {
@@ -113,7 +113,7 @@ struct FileDownload {
         if size > 0 {
             try await disk.run { [batch] in try part.append(batch) }
             state.received(size)
-            onEvent(.reached(state.offset))
+            onEvent(.reached(state.offset, total: state.total ?? file.size))
         }
         guard let broken else { return }
         let error = TransportError.named(broken, client.address)

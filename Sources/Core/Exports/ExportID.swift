@@ -36,6 +36,9 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
         (self.high, self.low) = (high, low)
     }
 
+    /// The time of creation that it contains (RFC 9562, 5.7).
+    public var createdAt: Timestamp { Timestamp(milliseconds: Int64(high >> 16)) }
+
     /// The canonical text, lower case: `01981f3e-7c1a-7b52-9d3e-0242ac120002`.
     public var description: String {
         String(unsafeUninitializedCapacity: 36) { text in

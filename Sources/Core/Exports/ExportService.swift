@@ -6,7 +6,7 @@ public import JSON
 ///
 /// An export that the viewer may not see is `notFound`, like an export that does not exist. The call does nothing about it, and
 /// reveals nothing of it.
-public protocol ExportService: Sendable {
+public protocol ExportService: ChangeService {
     /// The providers and the connections configured for each.
     var providers: [ConfiguredProvider] { get }
 

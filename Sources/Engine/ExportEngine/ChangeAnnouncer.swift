@@ -6,6 +6,7 @@ import Logging
 final class ChangeAnnouncer: Sendable {
     private let snapshots: Snapshots
     private let changes: ChangeHub
+    private let news: ChangeNews
     private let callerTokens: CallerTokens
     /// Fired when the time of the next expiry may have changed.
     private let expiries: Signal
@@ -17,6 +18,7 @@ final class ChangeAnnouncer: Sendable {
     init(
         snapshots: Snapshots,
         changes: ChangeHub,
+        news: ChangeNews,
         callerTokens: CallerTokens,
         expiries: Signal,
         measurements: Signal,
@@ -25,6 +27,7 @@ final class ChangeAnnouncer: Sendable {
     ) {
         self.snapshots = snapshots
         self.changes = changes
+        self.news = news
         self.callerTokens = callerTokens
         self.expiries = expiries
         self.measurements = measurements
@@ -41,6 +44,7 @@ final class ChangeAnnouncer: Sendable {
         // Before the watchers are notified, because they read the snapshot.
         snapshots.wrote(export, order: order.number)
         changes.wrote(after, order: order.number)
+        if export.revision != before.export.revision { news.tell() }
         if export.isFinal, !before.export.isFinal { metrics.finished(export.provider, export.status) }
         let isSettledNow = after.phase == .settled && before.phase != .settled
         // A success without files is not settled, because its files are polled for. But it can expire.

@@ -133,6 +133,7 @@ extension ExportEngine {
             replica?.isCreated(new.id)
         }
         snapshots.created(new.id, export)
+        news.tell()
         return Creation(export: export, isReplay: false)
     }
 

@@ -22,6 +22,8 @@ public final class ExportEngine: ExportService {
     let logger: Logger
     let metrics: EngineMetrics
     let changes = ChangeHub()
+    /// Tells whoever follows the changes of all exports.
+    let news = ChangeNews()
     let snapshots: Snapshots
     let callerTokens = CallerTokens()
     let refreshTokens: RefreshTokens
@@ -107,6 +109,7 @@ public final class ExportEngine: ExportService {
         announcer = ChangeAnnouncer(
             snapshots: snapshots,
             changes: changes,
+            news: news,
             callerTokens: callerTokens,
             expiries: expiries,
             measurements: measurements,

@@ -182,6 +182,10 @@ public protocol ExportLedger: Sendable {
     /// cannot be read is reported as such. Changes that earlier versions made are not stored.
     func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent]
 
+    /// Which visible changes are stored: the number of the oldest one, and the last number that was given out. Every change that
+    /// was committed before the call has its number.
+    func eventRange() async throws -> ChangeRange
+
     /// Deletes idempotency keys that were claimed before `time`.
     func pruneClaims(before time: Timestamp) async throws
 }

@@ -1,4 +1,4 @@
-import Exports
+public import Exports
 import GRDB
 
 extension SQLiteLedger {
@@ -25,11 +25,22 @@ extension SQLiteLedger {
         leftOut.forEach(unreadable.found)
         return events
     }
+
+    public func eventRange() async throws -> ChangeRange {
+        try await read { database in
+            ChangeRange(
+                first: try Int64.fetchOne(database, sql: "SELECT min(sequence) FROM export_event"),
+                last: try Int64.fetchOne(database, sql: ExportEvent.selectLast) ?? 0
+            )
+        }
+    }
 }
 
 extension ExportEvent {
     fileprivate static let select =
         "SELECT sequence, \(names) FROM export_event WHERE sequence > ? ORDER BY sequence LIMIT ?"
+    /// Deleted rows do not change it.
+    fileprivate static let selectLast = "SELECT seq FROM sqlite_sequence WHERE name = 'export_event'"
     private static let insert =
         "INSERT INTO export_event (\(names)) VALUES (\(columns.map { _ in "?" }.joined(separator: ", ")))"
 

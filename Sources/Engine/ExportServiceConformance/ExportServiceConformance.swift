@@ -15,7 +15,7 @@ public struct ExportServiceConformance: Sendable {
 
     static let cases: [ServiceCase] =
         ServiceCase.creations + ServiceCase.visibility + ServiceCase.lists + ServiceCase.waits + ServiceCase.ends
-        + ServiceCase.deliveries
+        + ServiceCase.deliveries + ServiceCase.changes
 
     /// The names of the cases.
     public var names: [String] { Self.cases.map(\.name) }

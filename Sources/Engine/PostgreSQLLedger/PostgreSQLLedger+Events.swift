@@ -1,5 +1,5 @@
 public import ExportLedger
-import Exports
+public import Exports
 import PostgreSQL
 
 extension PostgreSQLLedger {
@@ -16,7 +16,13 @@ extension PostgreSQLLedger {
 
     public func lastSequence() async throws -> Int64 {
         try await publisher.publish()
-        return try await read { try $0.query("SELECT sequence FROM export_event_last") }[0][0]
+        return try await read { try $0.query(SQLQuery(Self.last)) }[0][0]
+    }
+
+    public func eventRange() async throws -> ChangeRange {
+        try await publisher.publish()
+        let answers = try await read { try $0.pipeline([SQLQuery(Self.first), SQLQuery(Self.last)]) }
+        return ChangeRange(first: answers[0].first?.integer(0), last: answers[1].first?.integer(0) ?? 0)
     }
 
     public func nextChanges(after sequence: Int64, limit: Int, patience: Duration) async throws -> ReplicaChanges {
@@ -62,6 +68,8 @@ extension PostgreSQLLedger {
     }
 
     static let pending: SQLStatement = "SELECT key FROM export_event_pending ORDER BY key LIMIT 1"
+    private static let first: SQLStatement = "SELECT min(sequence) FROM export_event"
+    private static let last: SQLStatement = "SELECT sequence FROM export_event_last"
     private static let selectEvents = SQLStatement(
         "SELECT sequence, \(ExportEvent.names), replica FROM export_event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
     )

@@ -85,6 +85,7 @@ import Testing
             headers: [.upstreamDownloadAuthorization: "Bearer another-callers-token"],
             isForDownloads: true
         ),
+        Way(name: "after an event", headers: [.lastEventID: "0"]),
         Way(name: "waiting", headers: [.prefer: "wait=5"], wantsRunning: true),
         Way(name: "a range", headers: [.range: "bytes=0-3"], isForDownloads: true),
         Way(name: "as an archive", headers: [.accept: "application/zip"], isForDownloads: true),
@@ -114,7 +115,7 @@ import Testing
     private static func fits(_ way: Way, _ route: Route, _ visitor: Visitor) -> Bool {
         let isDownload = route.permission == .download
         if way.isForDownloads, !isDownload { return false }
-        if way.isForLists, route.operation != .listExports { return false }
+        if way.isForLists, ![.listExports, .streamEvents].contains(route.operation) { return false }
         // Who may see a running export would wait for it here.
         return !way.wantsRunning || !visitor.seesTheExport
     }
@@ -225,8 +226,10 @@ import Testing
                 )
                 let heard = scene.gateway.service.state.withLock { $0.viewers }
                 #expect(heard.isEmpty == (route.operation == .listExportDeliveries), "\(route.operation)")
+                // A stream lasts longer than a token.
+                let token = route.operation == .streamExportEvents ? nil : Secret("own-token")
                 for viewer in heard {
-                    #expect(viewer.token == Secret("own-token"), "\(route.operation)")
+                    #expect(viewer.token == token, "\(route.operation)")
                     let isOwner = visitor.isOwner || visitor.needsNoCredential
                     #expect(viewer.owns(scene.export) == isOwner, "\(name): \(route.operation)")
                 }

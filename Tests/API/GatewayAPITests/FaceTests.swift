@@ -23,6 +23,7 @@ import Testing
 
     @Test(arguments: [
         ("/exports", "POST, GET, HEAD"), ("/exports/1", "GET, HEAD, DELETE"), ("/exports/1/files", "GET, HEAD"),
+        ("/exports/events", "GET, HEAD"), ("/exports/1/events", "GET, HEAD"),
         ("/exports/1/files/1", "GET, HEAD"), ("/exports/1/content", "GET, HEAD"), ("/providers", "GET, HEAD"),
         ("/providers/power-bi", "GET, HEAD"), ("/livez", "GET, HEAD"), ("/readyz", "GET, HEAD"),
         ("/metrics", "GET, HEAD"), ("/openapi.yaml", "GET, HEAD"),

@@ -40,7 +40,12 @@ import Yams
         #expect(responses == Set(route.statuses.map { String($0) }).union(["default"]))
         // Where the document has no security of its own, the one of the whole document holds.
         #expect((description["security"] == nil) == route.needsCaller)
-        let parameters = (description["parameters"] as? [[String: Any]] ?? []).compactMap { $0["in"] as? String }
+        let shared = map(map(try await document()["components"])["parameters"])
+        let parameters = (description["parameters"] as? [[String: Any]] ?? [])
+            .compactMap { parameter -> String? in
+                let name = (parameter["$ref"] as? String)?.split(separator: "/").last
+                return (name.map { map(shared[String($0)]) } ?? parameter)["in"] as? String
+            }
         #expect(parameters.contains("query") == route.takesQuery)
     }
 
@@ -52,6 +57,7 @@ import Yams
         }
         #expect(extensible("Problem", "code") == ProblemCode.allCases.map(\.rawValue))
         #expect(extensible("Export", "status") == ExportStatus.allCases.map(\.rawValue))
+        #expect(extensible("ExportChange", "status") == ExportStatus.allCases.map(\.rawValue))
         #expect(extensible("Export", "tracking") == Tracking.allCases.map(\.rawValue))
         #expect(extensible("Delivery", "kind") == Delivery.Kind.allCases.map(\.rawValue))
         #expect(extensible("Delivery", "outcome") == Delivery.Outcome.allCases.map(\.rawValue))

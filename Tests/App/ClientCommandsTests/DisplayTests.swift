@@ -41,7 +41,7 @@ import Testing
     @Test func aRowShowsWhatIsKnown() {
         var row = DownloadRow(name: "Report.csv", from: 0, total: 2048)
         row.tick(at: .seconds(0))
-        row.reach(1024)
+        row.reach(1024, of: 2048)
         row.tick(at: .seconds(1))
         let line = row.line(width: 100)
         #expect(line.contains("Report.csv") && line.contains("50%") && line.contains("1.0 KiB of 2.0 KiB"))
@@ -52,7 +52,7 @@ import Testing
         row.wait(at: 1024)
         #expect(row.line(width: 100).contains("waiting"))
         var unknown = DownloadRow(name: "x", from: 0, total: nil)
-        unknown.reach(5)
+        unknown.reach(5, of: nil)
         #expect(unknown.line(width: 80).hasSuffix("5 B"))
     }
 
@@ -60,7 +60,7 @@ import Testing
     func aRowFitsIntoTheWidth(width: Int) {
         var row = DownloadRow(name: String(repeating: "long", count: 50), from: 0, total: 1 << 40)
         row.tick(at: .zero)
-        row.reach(1 << 39)
+        row.reach(1 << 39, of: 1 << 40)
         row.tick(at: .seconds(1))
         #expect(row.line(width: width).count <= max(width, 70))
     }

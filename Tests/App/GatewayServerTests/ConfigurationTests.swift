@@ -66,6 +66,24 @@ import Testing
         #expect(server.weights == ["plain": 1, "heavy": 4, "app:\(Self.tenant):1": 2, "batch": 1000])
     }
 
+    @Test func streamsLeaveConnectionsForOthers() throws {
+        func events(_ server: String) throws -> EventSettings {
+            let yaml = Self.minimal + "\nserver:\n" + server
+            return try GatewayConfiguration(yaml: yaml, environment: Self.secrets).server.events
+        }
+        #expect(try events("  maximumConnections: 500\n").maximumStreams == 250)
+        let set = try events(
+            "  events: { maximumStreams: 9, streamsPerCaller: 3, heartbeat: 5s, pendingBytes: 4096, longestStream: 1m, retry: 1s, replayLimit: 7 }\n"
+        )
+        #expect((set.maximumStreams, set.streamsPerCaller, set.replayLimit) == (9, 3, 7))
+        #expect((set.heartbeat, set.longestStream, set.retry) == (.seconds(5), .seconds(60), .seconds(1)))
+        #expect(set.pendingBytes == 4096)
+        let refusal = #expect(throws: StartupError.self) {
+            try events("  maximumConnections: 100\n  events: { maximumStreams: 100 }\n")
+        }
+        #expect(refusal?.key == "server.events.maximumStreams")
+    }
+
     @Test(arguments: ["0", "-1", "1.5", "1001", "much"])
     func aWeightIsAPositiveWholeNumber(_ weight: String) throws {
         let yaml =

@@ -30,8 +30,10 @@ import Yams
     @Test func everyProviderIsInAnswersAndFilters() throws {
         let contract = try Contract()
         let ids = Set(Adapter.all.map(\.descriptor.id.rawValue))
-        let shown = contract.schemas.node("Export")["properties"]?["provider"]?["x-extensible-enum"]
-        #expect(Set(shown?.array().compactMap(\.string) ?? []) == ids)
+        for schema in ["Export", "ExportChange"] {
+            let shown = contract.schemas.node(schema)["properties"]?["provider"]?["x-extensible-enum"]
+            #expect(Set(shown?.array().compactMap(\.string) ?? []) == ids, "\(schema)")
+        }
         #expect(contract.choices(of: "provider") == ids)
         #expect(contract.choices(of: "status") == Set(ExportStatus.allCases.map(\.rawValue)))
     }
@@ -58,18 +60,18 @@ import Yams
 /// `openapi.yaml`, as far as its schemas go.
 private struct Contract {
     let schemas: Node
-    private let listParameters: Node.Sequence
+    private let parameters: Node.Mapping
 
     init() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../openapi.yaml")
         let root = try #require(try Yams.compose(yaml: String(contentsOf: file, encoding: .utf8)))
         schemas = try #require(root["components"]?["schemas"])
-        listParameters = try #require(root["paths"]?["/exports"]?["get"]?["parameters"]?.sequence)
+        parameters = try #require(root["components"]?["parameters"]?.mapping)
     }
 
-    /// The values that a parameter of the list of exports may have.
+    /// The values that a parameter of the query may have.
     func choices(of parameter: String) -> Set<String> {
-        let found = listParameters.first { $0["name"]?.string == parameter }
+        let found = parameters.values.first { $0["name"]?.string == parameter && $0["in"]?.string == "query" }
         return Set(found?["schema"]?["enum"]?.array().compactMap(\.string) ?? [])
     }
 

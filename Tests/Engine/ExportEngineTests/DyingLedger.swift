@@ -160,6 +160,8 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.events(after: sequence, limit: limit) }
     }
 
+    func eventRange() async throws -> ChangeRange { try await read { try await ledger.eventRange() } }
+
     func claims(
         on upstreamIDs: [String],
         of provider: ProviderID,

@@ -186,6 +186,8 @@ final class StagedLedger: ExportLedger {
         try await ledger.events(after: sequence, limit: limit)
     }
 
+    func eventRange() async throws -> ChangeRange { try await ledger.eventRange() }
+
     func claims(
         on upstreamIDs: [String],
         of provider: ProviderID,

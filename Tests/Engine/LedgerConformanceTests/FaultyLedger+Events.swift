@@ -4,6 +4,12 @@ import GRDB
 import Synchronization
 
 extension FaultyLedger {
+    func eventRange() async throws -> ChangeRange {
+        var range = try await ledger.eventRange()
+        if fault == .mistakesTheRangeOfEvents { range.last += 1 }
+        return range
+    }
+
     func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent] {
         var events = try await ledger.events(
             after: fault == .repeatsTheLastEvent ? sequence - 1 : sequence,

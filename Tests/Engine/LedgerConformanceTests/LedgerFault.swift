@@ -14,6 +14,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
     case changesWhatWasAskedFor, leavesTheEpoch
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
+    case mistakesTheRangeOfEvents
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
@@ -56,6 +57,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .tellsOfPolls: "what callers do not see has no event"
         case .ordersEventsByExport: "events stand in the order of their commits"
         case .repeatsTheLastEvent, .ignoresTheLimitOfEvents: "pages of events follow one another"
+        case .mistakesTheRangeOfEvents: "the range of events has all of them"
         case .passesOverUnreadableEvents: "an event that cannot be read is not passed over"
         case .writesEventsLater: "a kill leaves no change without its event"
         case .tellsOfRefusedChanges: "a full disk leaves no event without its change"

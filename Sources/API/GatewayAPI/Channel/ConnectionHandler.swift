@@ -16,7 +16,7 @@ import SystemCrypto
 /// - Bytes that are not an HTTP request are answered with a problem document, like every other error.
 /// - An HTTP/1.0 client gets the plain bytes and their length, or an error that asks for HTTP/1.1. Then the connection ends.
 /// - An answer to `HEAD` without a length is not ended like a chunked body.
-/// - Waiting code is notified when the client has left.
+/// - Waiting code is notified when the client has left, and when the server begins to stop.
 /// - Little of an answer waits in memory for a slow client: when the socket is full, the writer waits.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -154,6 +154,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed = event { presence.leave() }
+        if event is ChannelShouldQuiesceEvent { presence.stop() }
         context.fireUserInboundEventTriggered(event)
     }
 

@@ -24,6 +24,7 @@ struct GatewayResponder: HTTPResponder {
     let publicAddress: PublicAddress
     var record: RequestRecord
     let exports: ExportRoutes
+    let events: EventRoutes
     let providers: ProviderRoutes
     let operations: OperationsRoutes
 
@@ -109,7 +110,11 @@ struct GatewayResponder: HTTPResponder {
         // No answer of the gateway is a web page. This field prevents that a browser guesses otherwise.
         response.headers[.xContentTypeOptions] = "nosniff"
         if request.method == .head { response = Self.withoutContent(response) }
-        entry.isStream = entry.code == nil && request.method == .get && OctetStream.isTypeOf(response)
+        if response.headers[.contentType] == MediaType.events.rawValue {
+            entry.body = .events
+        } else if entry.code == nil, request.method == .get, OctetStream.isTypeOf(response) {
+            entry.body = .file
+        }
         return record.tracked(response, entry, on: context.channel)
     }
 
@@ -170,6 +175,8 @@ struct GatewayResponder: HTTPResponder {
         case .createExport: try await exports.create(call)
         case .listExports: try await exports.list(call)
         case .getExport: try await exports.get(call)
+        case .streamEvents: try await events.ofExports(call)
+        case .streamExportEvents: try await events.ofExport(call)
         case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
         case .resolveExport: try await exports.resolve(call)

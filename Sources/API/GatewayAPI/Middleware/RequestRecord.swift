@@ -22,7 +22,7 @@ struct RequestRecord: Sendable {
     func tracked(_ response: Response, _ entry: Entry, on channel: any Channel) -> Response {
         // A body in one buffer is sent together with the head. It is recorded now, because a second write to learn the end
         // would cost too much.
-        guard response.body.contentLength == nil || entry.isStream else {
+        guard response.body.contentLength == nil || entry.body == .file else {
             finish(entry, status: response.status, bytes: Int64(response.body.contentLength ?? 0), complete: true)
             return response
         }
@@ -34,6 +34,12 @@ struct RequestRecord: Sendable {
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
+            if entry.body == .events {
+                // A client that leaves breaks nothing off that would have ended otherwise.
+                defer { if transfer.hasBegun { transfer.end(complete: true) } }
+                // Events are small, and there may be thousands of streams: each stays on its event loop.
+                return try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: nil))
+            }
             // Not on the event loop, because hashing, compressing and archiving would delay other connections.
             try await withTaskExecutorPreference(globalConcurrentExecutor) {
                 try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
@@ -77,7 +83,15 @@ struct RequestRecord: Sendable {
         var caller: String?
         var export: ExportID?
         var code: ProblemCode?
-        /// Whether the body comes piece by piece.
-        var isStream = false
+        var body = Body.whole
+
+        /// How the body comes.
+        enum Body {
+            case whole
+            /// Piece by piece, as fast as the client reads.
+            case file
+            /// Over a long time.
+            case events
+        }
     }
 }

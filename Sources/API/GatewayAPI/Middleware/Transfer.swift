@@ -26,6 +26,9 @@ final class Transfer: Sendable {
     /// More bytes were sent.
     func add(_ bytes: Int) { state.withLock { $0.bytes += Int64(bytes) } }
 
+    /// Whether any bytes were sent.
+    var hasBegun: Bool { state.withLock { $0.bytes > 0 } }
+
     /// Nothing more is sent. Only the first call counts.
     func end(complete: Bool) {
         let bytes = state.withLock { state -> Int64? in
@@ -40,13 +43,14 @@ final class Transfer: Sendable {
 struct CountingWriter: ResponseBodyWriter {
     var parent: any ResponseBodyWriter
     let transfer: Transfer
-    let backlog: Backlog
+    /// Nil where its source bounds what is pending.
+    let backlog: Backlog?
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         let bytes = buffer.readableBytes
         try await parent.write(buffer)
         transfer.add(bytes)
-        try await backlog.wrote(bytes)
+        try await backlog?.wrote(bytes)
     }
 
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {

@@ -62,18 +62,8 @@ struct ExportRoutes: Sendable {
 
     /// `listExports`
     func list(_ call: Call) async throws -> Response {
-        let query = try QueryParser(
-            call.query,
-            allowed: ["provider", "status", "connection", "createdAfter", "createdBefore", "limit", "cursor"]
-        )
-        var filter = ExportFilter()
-        filter.provider = try query.choice("provider", among: service.providers.map(\.descriptor.id.rawValue))
-            .map { ProviderID($0) }
-        filter.status = try query.choice("status", among: ExportStatus.allCases.map(\.rawValue))
-            .flatMap { ExportStatus(rawValue: $0) }
-        filter.connection = try query.string("connection", length: 1...64)
-        filter.createdAfter = try query.timestamp("createdAfter")
-        filter.createdBefore = try query.timestamp("createdBefore")
+        let query = try QueryParser(call.query, allowed: Self.filterParameters + ["limit", "cursor"])
+        let filter = try Self.filter(query, service.providers)
         let limit = try query.integer("limit", in: 1...200) ?? 50
         let viewer = call.viewer
         let place = Cursor.List.exports(viewer.narrowed(filter))
@@ -82,6 +72,25 @@ struct ExportRoutes: Sendable {
         let next = page.next.map { cursor.seal($0, in: place) }
         let document = ExportDocument(links: call.links)
         return JSONAnswer.perCaller(document.bytes(ofPage: page, nextCursor: next))
+    }
+
+    /// The parameters that say which exports are meant.
+    static let filterParameters = ["provider", "status", "connection", "createdAfter", "createdBefore"]
+
+    /// Which exports a query means.
+    static func filter(
+        _ query: QueryParser,
+        _ providers: [ConfiguredProvider]
+    ) throws(GatewayError) -> ExportFilter {
+        var filter = ExportFilter()
+        filter.provider = try query.choice("provider", among: providers.map(\.descriptor.id.rawValue))
+            .map { ProviderID($0) }
+        filter.status = try query.choice("status", among: ExportStatus.allCases.map(\.rawValue))
+            .flatMap { ExportStatus(rawValue: $0) }
+        filter.connection = try query.string("connection", length: 1...64)
+        filter.createdAfter = try query.timestamp("createdAfter")
+        filter.createdBefore = try query.timestamp("createdBefore")
+        return filter
     }
 
     /// `getExport`

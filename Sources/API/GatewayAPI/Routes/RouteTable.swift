@@ -24,6 +24,24 @@ enum RouteTable {
             negotiates: .json,
             takesQuery: true
         ),
+        // Before `/exports/{id}`: see `match`.
+        Route(
+            method: .get,
+            pattern: "/exports/events",
+            operation: .streamEvents,
+            statuses: [200, 400, 401, 403, 406, 426, 429, 503],
+            permission: .read,
+            negotiates: .events,
+            takesQuery: true
+        ),
+        Route(
+            method: .get,
+            pattern: "/exports/{id}/events",
+            operation: .streamExportEvents,
+            statuses: [200, 204, 400, 401, 403, 404, 406, 426, 429, 503],
+            permission: .read,
+            negotiates: .events
+        ),
         Route(
             method: .get,
             pattern: "/exports/{id}",
@@ -121,6 +139,8 @@ enum RouteTable {
 
     /// Finds the route of `method` on a path, among those of one listener.
     ///
+    /// A path that a pattern without names spells out belongs to that pattern alone: no export has the id `events`.
+    ///
     /// Each route with GET also has HEAD (RFC 9110, 9.3.2): downloads have routes of their own for it, and everything else is
     /// handled like GET, without sending the content.
     static func match(
@@ -130,8 +150,10 @@ enum RouteTable {
     ) -> Match {
         var allowed: [HTTPRequest.Method] = []
         var get: Match?
+        var literal: String?
         for route in routes where listener.has(route.operation) {
-            guard let parameters = route.match(segments) else { continue }
+            guard literal == nil || literal == route.pattern, let parameters = route.match(segments) else { continue }
+            if parameters.isEmpty { literal = route.pattern }
             if route.method == method { return .route(route, parameters: parameters) }
             if !allowed.contains(route.method) { allowed.append(route.method) }
             guard route.method == .get else { continue }

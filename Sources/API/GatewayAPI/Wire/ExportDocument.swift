@@ -21,7 +21,7 @@ struct ExportDocument {
     func bytes(ofPage page: ExportPage, nextCursor: String?) -> [UInt8] {
         let exports = page.snapshots.map { snapshot in
             snapshot.form { (form: ListedExport) in
-                form.base == links.base
+                form.origin == links.origin
             } make: { earlier in
                 ListedExport(snapshot.export, by: self, after: earlier)
             }
@@ -118,16 +118,17 @@ struct ExportDocument {
     }
 }
 
-/// An export as a list shows it: encoded once for all lists. Its links begin at an absolute address, or at the path of lists.
+/// An export as a list shows it: encoded once for all lists whose links begin alike.
 private struct ListedExport: Sendable {
-    let base: String?
+    /// See `Links.origin`.
+    let origin: String
     let bytes: [UInt8]
     /// Where the value of `observedAt` stands; nil where there is none.
     private let observedAt: Range<Int>?
 
     /// Encodes an export, or puts another time into what was made of the state before, where only `observedAt` is another.
     init(_ export: Export, by document: ExportDocument, after earlier: ListedExport?) {
-        base = document.links.base
+        origin = document.links.origin
         if let earlier, let place = earlier.observedAt, let time = export.observedAt?.description.utf8,
             time.count == place.count
         {

@@ -19,6 +19,9 @@ struct Links: Sendable {
         folder = path.dropLast()
     }
 
+    /// What the links begin with: those of two requests with the same origin are the same.
+    var origin: String { base ?? folder.joined(separator: "/") }
+
     /// The export.
     func export(_ id: ExportID) -> String { reference(to: ["exports", id.description]) }
 

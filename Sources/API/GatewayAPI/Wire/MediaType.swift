@@ -4,6 +4,7 @@ import HTTPFields
 enum MediaType: String, Sendable {
     case json = "application/json"
     case zip = "application/zip"
+    case events = "text/event-stream"
     case problem = "application/problem+json"
     case yaml = "application/yaml"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"

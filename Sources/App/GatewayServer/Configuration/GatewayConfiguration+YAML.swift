@@ -2,6 +2,7 @@ import Telemetry
 import ExportEngine
 import Exports
 import Foundation
+import GatewayAPI
 import Logging
 import Memory
 import ParallelGzip
@@ -85,6 +86,7 @@ extension GatewayConfiguration.Server {
         drainDelay = try section.duration("drainDelay", in: .zero ... .seconds(600), default: drainDelay)
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
         operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)
+        events = try EventSettings(events: section.node("events"), connections: maximumConnections, environment)
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)

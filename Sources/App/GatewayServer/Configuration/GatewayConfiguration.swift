@@ -30,6 +30,7 @@ public struct GatewayConfiguration: Sendable {
         public var directAnswers = true
         public var drainDelay = Duration.zero
         public var drainTimeout = Duration.seconds(30)
+        public var events = EventSettings()
         public var cursorKey: Secret?
         public var apiKeys: [APIKeyEntry] = []
         public var entra: TokenIssuer?

@@ -21,6 +21,7 @@ extension ExportEngine {
                     patience: replica.feed.isCurrent ? Self.feedPatience : .zero
                 )
                 try await apply(changes.events, replica)
+                if !changes.events.isEmpty { news.tell() }
                 replica.feed.applied(through: changes.through, isAll: !changes.hasMore, at: time.elapsed())
                 if !changes.hasMore { snapshots.setCurrent(true) }
             } catch {

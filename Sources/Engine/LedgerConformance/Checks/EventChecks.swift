@@ -108,6 +108,16 @@ extension LedgerCase {
             examination.expect(none.isEmpty, "the last is the last")
             examination.expect(try await ledger.events(after: 0, limit: 0).isEmpty, "a page of none is empty")
         },
+        LedgerCase("the range of events has all of them") { examination in
+            let ledger = examination.ledger
+            let none = try await ledger.eventRange()
+            examination.expect(none == ChangeRange(first: nil, last: 0), "there is none in an empty ledger")
+            for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }
+            let range = try await ledger.eventRange()
+            let all = try await ledger.events(after: 0, limit: 100)
+            examination.expect(range.first == all.first?.sequence, "it begins with the oldest")
+            examination.expect(range.last == all.last?.sequence, "it ends with the last")
+        },
         LedgerCase("an event that cannot be read is not passed over", needs: .damage) { examination in
             let ledger = examination.ledger
             for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }

@@ -30,6 +30,15 @@ final class FakeExportService: ExportService {
         var effects: [String] = []
         /// Whether exports are created without a task, too.
         var createsWithoutTasks = true
+        var changes: [ExportChange] = []
+        var lastPosition: Int64 = 0
+        /// The positions of changes that cannot be read.
+        var unreadable: Set<Int64> = []
+        var changeReads = 0
+        /// What happens while a list or a present export is being read, once.
+        var meanwhile: (@Sendable () -> Void)?
+        /// Whoever follows the changes.
+        var observer: (@Sendable () -> Void)?
         var random = SystemRandomNumberGenerator()
     }
 
@@ -79,7 +88,7 @@ final class FakeExportService: ExportService {
 
     /// Puts an export there, as if it had been created and tracked.
     func put(_ status: ExportStatus = .running, _ change: (inout Export) -> Void = { _ in }) -> Export {
-        state.withLock { state in
+        let (export, tell) = state.withLock { state in
             var export = Export(
                 id: ExportID(at: time.now(), random: &state.random),
                 provider: ProviderID("power-bi"),
@@ -93,20 +102,23 @@ final class FakeExportService: ExportService {
             change(&export)
             if export.isFinal { export.tracking = nil }
             state.exports[export.id] = export
-            return export
+            return (export, state.tells(of: export))
         }
+        tell?()
+        return export
     }
 
     /// Changes an export, as the tracker does, and wakes who waits for that.
     func change(_ id: ExportID, _ change: (inout Export) -> Void) {
-        let waiters = state.withLock { state -> [Signal] in
-            guard var export = state.exports[id] else { return [] }
+        let (waiters, tell) = state.withLock { state -> ([Signal], (@Sendable () -> Void)?) in
+            guard var export = state.exports[id] else { return ([], nil) }
             change(&export)
             export.revision += 1
             state.exports[id] = export
-            return state.waiters.removeValue(forKey: id) ?? []
+            return (state.waiters.removeValue(forKey: id) ?? [], state.tells(of: export))
         }
         for waiter in waiters { waiter.fire() }
+        tell?()
     }
 
     func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
@@ -150,6 +162,8 @@ final class FakeExportService: ExportService {
 
     private func result(of draft: ExportDraft, for viewer: Viewer) -> Result<Creation, GatewayError> {
         if let failure = state.withLock({ $0.failure }) { return .failure(failure) }
+        var tell: (@Sendable () -> Void)?
+        defer { tell?() }
         return state.withLock { state -> Result<Creation, GatewayError> in
             state.drafts.append(draft)
             state.creators.append(viewer)
@@ -171,6 +185,7 @@ final class FakeExportService: ExportService {
                 source: draft.options
             )
             state.exports[export.id] = export
+            tell = state.tells(of: export)
             if let idempotency = draft.idempotency {
                 state.keys[viewer.id + "|" + idempotency.key] = (idempotency.fingerprint, export.id)
             }
@@ -245,6 +260,7 @@ final class FakeExportService: ExportService {
         let (all, filter) = (state.withLock { Array($0.exports.values) }, viewer.narrowed(filter))
         let matching = all.filter { Self.matches($0, filter, before: before) }.sorted { $0.id > $1.id }
         let shown = matching.prefix(limit).map { ExportSnapshot($0) }
+        passTime()
         return ExportPage(snapshots: shown, hasMore: matching.count > limit)
     }
 
@@ -326,6 +342,15 @@ final class FakeExportService: ExportService {
                 .sorted { $0.id < $1.id }
         }
         return DeliveryPage(deliveries: Array(found.prefix(limit)), hasMore: found.count > limit)
+    }
+
+    /// Lets happen what a test wants to happen meanwhile.
+    func passTime() {
+        let meanwhile = state.withLock { state in
+            defer { state.meanwhile = nil }
+            return state.meanwhile
+        }
+        meanwhile?()
     }
 
     private func fail() throws(GatewayError) {

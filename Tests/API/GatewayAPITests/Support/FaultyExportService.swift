@@ -7,6 +7,7 @@ enum ServiceFault: CaseIterable, Sendable {
     case showsOldState, opensTooEarly, cancelsTheEnded, cancelsNothing, decidesTheKnown, losesDeliveries
     case mixesRequests
     case snapshotsForOthers, waitsForOthers, cancelsForOthers, decidesForOthers, opensForOthers, deliveriesForOthers
+    case losesChanges, tellsNobodyOfChanges, presentsOthers
 
     /// The case of the suite that finds it.
     var foundBy: String {
@@ -28,6 +29,8 @@ enum ServiceFault: CaseIterable, Sendable {
         case .cancelsNothing: "an unfinished export is canceled"
         case .decidesTheKnown: "a start that is not in question is not decided"
         case .losesDeliveries: "a delivery is one row from its beginning to its end"
+        case .losesChanges, .tellsNobodyOfChanges: "each change has its place, and whoever follows is told"
+        case .presentsOthers: "an export after a change has that change"
         case .mixesRequests: "deliveries of one request are told apart"
         }
     }
@@ -46,6 +49,26 @@ struct FaultyExportService: ExportService {
     private func viewer(_ viewer: Viewer, for fault: ServiceFault) -> Viewer { self.fault == fault ? .gateway : viewer }
 
     var providers: [ConfiguredProvider] { fake.providers }
+
+    func changeRange() async throws(GatewayError) -> ChangeRange { try await fake.changeRange() }
+
+    func changes(after position: Int64, limit: Int) async throws(GatewayError) -> ChangePage {
+        var page = try await fake.changes(after: position, limit: limit)
+        if fault == .losesChanges { page.changes.removeAll { $0.revision > 1 } }
+        return page
+    }
+
+    func presentExport(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        try await fake.presentExport(id, for: self.viewer(viewer, for: .presentsOthers))
+    }
+
+    func export(after change: ExportChange) async throws(GatewayError) -> Export? {
+        try await fake.export(after: change)
+    }
+
+    func onChanges(_ tell: (@Sendable () -> Void)?) {
+        if fault != .tellsNobodyOfChanges { fake.onChanges(tell) }
+    }
 
     func isReady() async -> Bool { fault == .isNotReady ? false : await fake.isReady() }
 

@@ -35,6 +35,8 @@ struct TestGateway: Sendable {
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: SecretBytes(Array(repeating: 7, count: 32)), version: "1.2.3")
+        // A stream ends with its beginning, so that a test of anything else does not wait for more.
+        settings.events.longestStream = .zero
         configure(&settings)
         let memory = MemoryBudget(total: memory, metrics: registry)
         self.memory = memory

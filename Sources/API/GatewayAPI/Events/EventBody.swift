@@ -1,0 +1,169 @@
+import CallerIdentity
+import Exports
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Synchronization
+
+/// Sends one stream. Little is kept in memory for it while it waits: thousands may. A class, because a value would be copied into
+/// each of the calls that wait.
+final class EventBody: Sendable {
+    /// How the stream begins. It is taken once, so that its memory is not kept for as long as the stream lasts.
+    final class Beginning: Sendable {
+        /// What is sent first.
+        private let text: Mutex<ByteBuffer?>
+        /// The stream's own changes begin after this position.
+        let through: Int64
+        /// The position after which the client has missed changes, up to `through`; nil after a snapshot.
+        let missedSince: Int64?
+        /// Whether nothing follows.
+        let isOver: Bool
+
+        init(_ text: ByteBuffer?, through: Int64, missedSince: Int64? = nil, isOver: Bool = false) {
+            self.text = Mutex(text)
+            (self.through, self.missedSince, self.isOver) = (through, missedSince, isOver)
+        }
+
+        convenience init(_ snapshot: EventOpening.Snapshot) {
+            self.init(snapshot.text, through: snapshot.through, isOver: snapshot.isOver)
+        }
+
+        func take() -> ByteBuffer? {
+            text.withLock { text in
+                defer { text = nil }
+                return text
+            }
+        }
+    }
+
+    let stream: EventStream
+    let place: EventPlace
+    let opening: EventOpening
+    let beginning: Beginning
+    let caller: EventCaller
+    let retry: Duration
+    let metrics: EventMetrics
+
+    init(
+        _ stream: EventStream,
+        in place: EventPlace,
+        opening: EventOpening,
+        beginning: Beginning,
+        caller: EventCaller,
+        retry: Duration,
+        metrics: EventMetrics
+    ) {
+        (self.stream, self.place, self.opening, self.beginning) = (stream, place, opening, beginning)
+        (self.caller, self.retry, self.metrics) = (caller, retry, metrics)
+    }
+
+    /// Writes the stream until it ends. Throws where the client has left or is too slow: the answer is then broken off.
+    ///
+    /// A connection whose task is cancelled is closed, so that this hears of it like of a client that leaves.
+    func write(to writer: inout any ResponseBodyWriter, on channel: any Channel) async throws {
+        let (stream, presence) = (stream, await ConnectionHandler.presence(on: channel))
+        let watch = presence?.watch(leaves: { stream.end(.client) }, stops: { stream.end(.drain) })
+        defer { if let watch { presence?.end(watch) } }
+        metrics.ended(try await send(to: &writer))
+        try await writer.finish(nil)
+    }
+
+    private func send(to writer: inout any ResponseBodyWriter) async throws -> EventQueue.End {
+        do {
+            try await writer.write(EventText.retry(retry))
+            if let text = beginning.take() {
+                metrics.sentSnapshot()
+                try await writer.write(text)
+            }
+            if beginning.isOver { return .complete }
+            var position = beginning.missedSince ?? beginning.through
+            if let end = try await sendMissed(after: &position, to: &writer) { return end }
+            return try await sendChanges(after: position, to: &writer)
+        } catch {
+            stream.end(.client)
+            // Why it ended first.
+            if case .end(let reason) = await stream.next() { metrics.ended(reason) }
+            throw error
+        }
+    }
+
+    /// Sends what the client has missed; a snapshot, where that cannot be read. Returns why the stream ends with it, if it does.
+    private func sendMissed(
+        after position: inout Int64,
+        to writer: inout any ResponseBodyWriter
+    ) async throws -> EventQueue.End? {
+        while position < beginning.through {
+            let page: EventOpening.Page
+            var snapshot: EventOpening.Snapshot?
+            do throws(GatewayError) {
+                page = try await opening.page(after: position, through: beginning.through)
+                if page.isIncomplete {
+                    snapshot = try await opening.snapshot(last: beginning.through, begun: beginning.through)
+                }
+            } catch {
+                // The client comes back with what it has.
+                return .failure
+            }
+            if let snapshot {
+                metrics.sentSnapshot()
+                try await writer.write(snapshot.text)
+                position = snapshot.through
+                return snapshot.isOver ? .complete : nil
+            }
+            for frame in page.frames {
+                if try await send(frame, to: &writer) { return .complete }
+            }
+            position = page.through
+        }
+        return nil
+    }
+
+    private func sendChanges(
+        after begun: Int64,
+        to writer: inout any ResponseBodyWriter
+    ) async throws -> EventQueue.End {
+        var position = begun
+        while true {
+            switch await stream.next() {
+            case .send(let frame):
+                guard frame.position > position else { continue }
+                position = frame.position
+                if try await send(frame, to: &writer) { return .complete }
+            case .beat(let told):
+                guard await caller.mayGoOn() else { return .caller }
+                let isNew = told > position
+                position = max(told, position)
+                try await writer.write(EventText.heartbeat(at: isNew ? position : nil))
+            case .end(let reason):
+                return reason
+            }
+        }
+    }
+
+    /// Returns whether the stream ends with it.
+    private func send(_ frame: EventFrame, to writer: inout any ResponseBodyWriter) async throws -> Bool {
+        if case .export = stream.scope, frame.endsTheExport {
+            metrics.sentSnapshot()
+            try await writer.write(opening.text(of: frame.snapshot, at: frame.position))
+            return true
+        }
+        metrics.sentChange()
+        try await writer.write(frame.text)
+        return false
+    }
+}
+
+/// Whether the caller of a stream may still have it.
+struct EventCaller: Sendable {
+    let authentication: Authentication
+    /// The request's lines of `Authorization`.
+    let credentials: HTTPFields
+    let channel: any Channel
+    let caller: Caller
+
+    /// False where the credential is not valid any more, or says something else than before, and where it cannot be checked.
+    func mayGoOn() async -> Bool {
+        guard let now = try? await authentication.caller(of: credentials, on: channel) else { return false }
+        return now == caller
+    }
+}

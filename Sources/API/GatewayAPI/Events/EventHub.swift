@@ -1,0 +1,194 @@
+import CoreMetrics
+import Exports
+import Memory
+import ServiceLifecycle
+import Synchronization
+
+/// Follows the changes of all exports, and tells the open streams of them: each change is read once, however many streams tell of it.
+final class EventHub: Service, CustomStringConvertible {
+    /// The bytes of memory that are reserved for a stream, beyond its connection. `Tests/Benchmarks/run --cases events` measures what
+    /// it uses.
+    static let cost = 16 << 10
+    /// The most changes that are read at once.
+    static let pageSize = 500
+    /// The wait after a failure of the ledger.
+    private static let pause = Duration.seconds(1)
+
+    let settings: EventSettings
+    let service: any ExportService
+    let metrics: EventMetrics
+    private let time: any TimeSource
+    private let memory: MemoryBudget
+    private let state: Mutex<EventRegister<EventStream>>
+    private let news = Signal()
+
+    /// Follows nothing before `run`.
+    init(
+        _ settings: EventSettings,
+        service: any ExportService,
+        memory: MemoryBudget,
+        time: any TimeSource,
+        metrics: any MetricsFactory
+    ) {
+        self.settings = settings
+        self.service = service
+        self.memory = memory
+        self.time = time
+        self.metrics = EventMetrics(factory: metrics)
+        state = Mutex(EventRegister(settings: settings))
+    }
+
+    var description: String { "event streams" }
+
+    // MARK: Streams
+
+    /// Takes a place for a stream of a caller. Throws `tooManyRequests` or `unavailable` where there is none.
+    func place(for caller: String) throws(GatewayError) -> EventPlace {
+        try state.withLock { state throws(GatewayError) in try state.takePlace(of: caller) }
+        do throws(MemoryRefusal) {
+            return EventPlace(caller, try memory.reserve(Self.cost, .wait, for: caller), in: self)
+        } catch {
+            giveBackPlace(of: caller)
+            throw Self.refusal(error, settings.heartbeat)
+        }
+    }
+
+    func giveBackPlace(of caller: String) { state.withLock { $0.giveBackPlace(of: caller) } }
+
+    /// Adds a stream. It is told of every change after the position that is returned; `last` is the position of a change that was
+    /// committed before.
+    func add(_ stream: EventStream, last: Int64) -> (key: UInt64, position: Int64) {
+        let (isFirst, added) = state.withLock { state in
+            let isFirst = state.position == nil
+            defer { metrics.areOpen(state.count) }
+            return (isFirst, state.add(stream, stream.scope, last: last, at: time.elapsed()))
+        }
+        // Nobody has followed the changes that came since `last`.
+        if isFirst { news.fire() }
+        return added
+    }
+
+    func remove(_ key: UInt64) {
+        state.withLock { state in
+            state.remove(key)
+            // With the lock held, so that an older value never replaces a newer one.
+            metrics.areOpen(state.count)
+        }
+    }
+
+    private static func refusal(_ refusal: MemoryRefusal, _ retryAfter: Duration) -> GatewayError {
+        switch refusal {
+        case .caller:
+            GatewayError(
+                .tooManyRequests,
+                "This caller's event streams and waits take as much memory as one caller's may. End one first.",
+                retryAfter: retryAfter
+            )
+        case .full, .released:
+            GatewayError(.unavailable, "The gateway has no memory for another event stream.", retryAfter: retryAfter)
+        }
+    }
+
+    // MARK: Changes
+
+    /// Follows the changes until the server has ended.
+    func run() async throws {
+        service.onChanges { [news] in news.fire() }
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.follow() }
+                group.addTask { await self.beat() }
+            }
+        }
+        service.onChanges(nil)
+        for stream in state.withLock({ $0.streams }) { stream.end(.drain) }
+    }
+
+    private func follow() async {
+        while !Task.isCancelled {
+            do {
+                while let position = state.withLock({ $0.position }) {
+                    metrics.read()
+                    let page = try await service.changes(after: position, limit: Self.pageSize)
+                    await tell(page)
+                    if !page.hasMore { break }
+                }
+                // Whatever is not told is found at the next heartbeat.
+                await news.wait(until: time.now() + settings.heartbeat, of: time)
+            } catch {
+                // The service has logged it. Ends at once when the task is cancelled.
+                try? await time.sleep(for: Self.pause)
+            }
+        }
+    }
+
+    private func tell(_ page: ChangePage) async {
+        let told = state.withLock { $0.read(page) }
+        for (change, streams) in told {
+            let frame = await frame(of: change)
+            for stream in streams {
+                if let frame {
+                    if stream.scope.takes(change, of: frame.snapshot.export) { stream.add(frame) }
+                } else {
+                    stream.end(.gap)
+                }
+            }
+        }
+        if page.isIncomplete {
+            for stream in state.withLock({ $0.streams }) { stream.end(.gap) }
+        }
+        state.withLock { $0.told(through: page.through) }
+    }
+
+    /// Nil where the export cannot be read, and when the task is cancelled. Its change is not passed over while the ledger does not
+    /// answer.
+    private func frame(of change: ExportChange) async -> EventFrame? {
+        while !Task.isCancelled {
+            do throws(GatewayError) {
+                return try await service.export(after: change).map { EventFrame(change, after: $0) }
+            } catch {
+                try? await time.sleep(for: Self.pause)
+            }
+        }
+        return nil
+    }
+
+    private func beat() async {
+        while !Task.isCancelled {
+            // In steps, so that heartbeats are spread as the streams began.
+            do { try await time.sleep(for: settings.heartbeat / 8) } catch { return }
+            let (due, told) = state.withLock { ($0.due(at: time.elapsed()), $0.told) }
+            for (stream, what) in due {
+                switch what {
+                case .beat: stream.beats(at: told)
+                case .end: stream.end(.lifetime)
+                }
+            }
+        }
+    }
+}
+
+/// A place for one stream, and the stream's entry in the hub. Both end with the last reference to this object.
+final class EventPlace: Sendable {
+    private let caller: String
+    private let reservation: MemoryReservation
+    private let hub: EventHub
+    private let key = Mutex<UInt64?>(nil)
+
+    fileprivate init(_ caller: String, _ reservation: MemoryReservation, in hub: EventHub) {
+        (self.caller, self.reservation, self.hub) = (caller, reservation, hub)
+    }
+
+    deinit {
+        if let key = key.withLock(\.self) { hub.remove(key) }
+        hub.giveBackPlace(of: caller)
+        reservation.release()
+    }
+
+    /// Adds the stream of this place; see `EventHub.add`.
+    func add(_ stream: EventStream, last: Int64) -> Int64 {
+        let (key, position) = hub.add(stream, last: last)
+        self.key.withLock { $0 = key }
+        return position
+    }
+}

@@ -1,0 +1,107 @@
+/// One visible change of an export: it was created, or got another revision. It has the state after the change.
+public struct ExportChange: Sendable, Hashable {
+    /// Its place in the order of all changes: greater than that of every change that was committed before.
+    public var position: Int64
+    public var exportID: ExportID
+    /// The caller who owns the export.
+    public var createdBy: String
+    /// The export's revision after the change.
+    public var revision: Int64
+    public var status: ExportStatus
+    public var percentComplete: Int?
+    /// Whether the export had ended after the change.
+    public var isFinal: Bool
+    /// Why it ended, or what delayed it.
+    public var code: ProblemCode?
+    /// The time of the change: the export's `updatedAt`.
+    public var time: Timestamp
+
+    /// Makes the change that gave an export its present revision.
+    public init(position: Int64, _ export: Export) {
+        self.position = position
+        exportID = export.id
+        createdBy = export.createdBy
+        revision = export.revision
+        status = export.status
+        percentComplete = export.percentComplete
+        isFinal = export.isFinal
+        code = export.error?.code ?? export.notice?.code
+        time = export.updatedAt
+    }
+
+    /// Makes a change.
+    public init(
+        position: Int64,
+        exportID: ExportID,
+        createdBy: String,
+        revision: Int64,
+        status: ExportStatus,
+        percentComplete: Int?,
+        isFinal: Bool,
+        code: ProblemCode?,
+        time: Timestamp
+    ) {
+        self.position = position
+        self.exportID = exportID
+        self.createdBy = createdBy
+        self.revision = revision
+        self.status = status
+        self.percentComplete = percentComplete
+        self.isFinal = isFinal
+        self.code = code
+        self.time = time
+    }
+}
+
+/// Changes in their order.
+public struct ChangePage: Sendable, Hashable {
+    public var changes: [ExportChange]
+    /// Everything up to this position was read: the next page begins after it.
+    public var through: Int64
+    /// Whether there are more, because the limit was reached.
+    public var hasMore: Bool
+    /// Whether a change is missing, because its row cannot be read.
+    public var isIncomplete: Bool
+
+    /// Makes a page.
+    public init(changes: [ExportChange], through: Int64, hasMore: Bool, isIncomplete: Bool = false) {
+        (self.changes, self.through, self.hasMore, self.isIncomplete) = (changes, through, hasMore, isIncomplete)
+    }
+}
+
+/// Which changes are stored.
+public struct ChangeRange: Sendable, Hashable {
+    /// The position of the oldest change that is stored; nil where none is.
+    public var first: Int64?
+    /// The position of the last change that was committed; 0 where there was none.
+    public var last: Int64
+
+    /// Makes a range.
+    public init(first: Int64?, last: Int64) { (self.first, self.last) = (first, last) }
+
+    /// Whether every change after `position` is stored. False for a position that no change has had yet: it is of another ledger.
+    public func hasAll(after position: Int64) -> Bool {
+        guard (0...last).contains(position) else { return false }
+        return first.map { position >= $0 - 1 } ?? (position == last)
+    }
+}
+
+/// The changes of all exports, in the order in which they were committed: what event streams follow.
+public protocol ChangeService: Sendable {
+    /// Which changes are stored, with everything that was committed before the call.
+    func changeRange() async throws(GatewayError) -> ChangeRange
+
+    /// The changes after `position`, at most `limit`. None is passed over: `isIncomplete` says where one is missing.
+    func changes(after position: Int64, limit: Int) async throws(GatewayError) -> ChangePage
+
+    /// An export with every change that was committed before the call. Throws `notFound` for an unknown export, and for one that
+    /// the viewer may not see.
+    func presentExport(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export
+
+    /// The export after a change: with the revision of the change, or a higher one. Nil where its row cannot be read.
+    func export(after change: ExportChange) async throws(GatewayError) -> Export?
+
+    /// Calls `tell` whenever there may be new changes, on any thread, which it must not block. There is one such observer: a
+    /// later call replaces it, and nil removes it.
+    func onChanges(_ tell: (@Sendable () -> Void)?)
+}

@@ -1,0 +1,50 @@
+import Exports
+import Synchronization
+
+extension FakeExportService {
+    func changeRange() async throws(GatewayError) -> ChangeRange {
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+        return state.withLock { state in
+            ChangeRange(first: state.changes.first?.position, last: state.lastPosition)
+        }
+    }
+
+    func changes(after position: Int64, limit: Int) async throws(GatewayError) -> ChangePage {
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+        return state.withLock { state in
+            state.changeReads += 1
+            let page = state.changes.filter { $0.position > position }.prefix(limit)
+            let readable = page.filter { !state.unreadable.contains($0.position) }
+            return ChangePage(
+                changes: readable,
+                through: page.last?.position ?? position,
+                hasMore: page.count == limit,
+                isIncomplete: readable.count < page.count
+            )
+        }
+    }
+
+    func presentExport(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export {
+        let export = try await export(id, for: viewer, refresh: false)
+        passTime()
+        return export
+    }
+
+    func export(after change: ExportChange) async throws(GatewayError) -> Export? {
+        state.withLock { $0.exports[change.exportID] }
+    }
+
+    func onChanges(_ tell: (@Sendable () -> Void)?) { state.withLock { $0.observer = tell } }
+
+    /// Deletes the oldest changes, up to a position.
+    func prune(through position: Int64) { state.withLock { $0.changes.removeAll { $0.position <= position } } }
+}
+
+extension FakeExportService.State {
+    /// Stores that an export has got its present revision. Returns whom to tell.
+    mutating func tells(of export: Export) -> (@Sendable () -> Void)? {
+        lastPosition += 1
+        changes.append(ExportChange(position: lastPosition, export))
+        return observer
+    }
+}
