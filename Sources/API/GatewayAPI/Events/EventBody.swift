@@ -93,6 +93,8 @@ final class EventBody: Sendable {
         to writer: inout any ResponseBodyWriter
     ) async throws -> EventQueue.End? {
         while position < beginning.through {
+            if let end = stream.ended { return end }
+            guard await caller.mayGoOn() else { return .caller }
             let page: EventOpening.Page
             var snapshot: EventOpening.Snapshot?
             do throws(GatewayError) {
@@ -129,8 +131,9 @@ final class EventBody: Sendable {
                 guard frame.position > position else { continue }
                 position = frame.position
                 if try await send(frame, to: &writer) { return .complete }
-            case .beat(let told):
+            case .check:
                 guard await caller.mayGoOn() else { return .caller }
+            case .beat(let told):
                 let isNew = told > position
                 position = max(told, position)
                 try await writer.write(EventText.heartbeat(at: isNew ? position : nil))

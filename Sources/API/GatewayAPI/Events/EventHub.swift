@@ -107,10 +107,10 @@ final class EventHub: Service, CustomStringConvertible {
     private func follow() async {
         while !Task.isCancelled {
             do {
-                while let position = state.withLock({ $0.position }) {
+                while let next = state.withLock({ $0.next }) {
                     metrics.read()
-                    let page = try await service.changes(after: position, limit: Self.pageSize)
-                    await tell(page)
+                    let page = try await service.changes(after: next.position, limit: Self.pageSize)
+                    await tell(page, of: next.reading)
                     if !page.hasMore { break }
                 }
                 // Whatever is not told is found at the next heartbeat.
@@ -122,8 +122,8 @@ final class EventHub: Service, CustomStringConvertible {
         }
     }
 
-    private func tell(_ page: ChangePage) async {
-        let told = state.withLock { $0.read(page) }
+    private func tell(_ page: ChangePage, of reading: Int) async {
+        guard let told = state.withLock({ $0.read(page, of: reading) }) else { return }
         for (change, streams) in told {
             let frame = await frame(of: change)
             for stream in streams {
@@ -137,16 +137,18 @@ final class EventHub: Service, CustomStringConvertible {
         if page.isIncomplete {
             for stream in state.withLock({ $0.streams }) { stream.end(.gap) }
         }
-        state.withLock { $0.told(through: page.through) }
+        state.withLock { $0.told(through: page.through, of: reading) }
     }
 
-    /// Nil where the export cannot be read, and when the task is cancelled. Its change is not passed over while the ledger does not
-    /// answer.
+    /// Nil where the export cannot be read within the time of a heartbeat, and when the task is cancelled. One export that cannot be
+    /// read keeps the others' changes waiting no longer than that.
     private func frame(of change: ExportChange) async -> EventFrame? {
+        let deadline = time.elapsed() + settings.heartbeat
         while !Task.isCancelled {
             do throws(GatewayError) {
                 return try await service.export(after: change).map { EventFrame(change, after: $0) }
             } catch {
+                guard time.elapsed() < deadline else { break }
                 try? await time.sleep(for: Self.pause)
             }
         }

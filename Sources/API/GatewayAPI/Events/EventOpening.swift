@@ -11,6 +11,9 @@ struct EventOpening: Sendable {
     /// How many exports a snapshot has at most.
     let limit: Int
 
+    /// How often a page is read again, because a change that came meanwhile cannot be read.
+    private static let rereadings = 3
+
     /// A snapshot, and how far it goes: it has every change up to `through`.
     struct Snapshot: Sendable {
         var text: ByteBuffer
@@ -66,12 +69,23 @@ struct EventOpening: Sendable {
         last: Int64,
         begun: Int64
     ) async throws(GatewayError) -> Snapshot {
-        let page = try await service.exports(matching: filter, for: viewer, before: nil, limit: limit)
-        let through = max(try await service.changeRange().last, begun)
+        var last = last
+        var page = try await service.exports(matching: filter, for: viewer, before: nil, limit: limit)
+        var through = max(try await service.changeRange().last, begun)
+        var changes = try await frames(after: last, through: through)
+        for _ in 0..<Self.rereadings where changes.isIncomplete {
+            last = through
+            page = try await service.exports(matching: filter, for: viewer, before: nil, limit: limit)
+            through = max(try await service.changeRange().last, begun)
+            changes = try await frames(after: last, through: through)
+        }
+        guard !changes.isIncomplete else {
+            throw GatewayError(.unavailable, "Changes cannot be read at the moment.", retryAfter: .seconds(5))
+        }
         let next = page.next.map { cursor.seal($0, in: .exports(viewer.narrowed(filter))) }
         let data = ExportDocument(links: links).bytes(ofPage: page, nextCursor: next)
         let shown = Dictionary(page.exports.map { ($0.id, $0.revision) }, uniquingKeysWith: { first, _ in first })
-        let later = try await frames(after: last, through: through).frames
+        let later = changes.frames
             .filter { shown[$0.change.exportID].map { [revision = $0.change.revision] in revision > $0 } ?? true }
         var text = EventText.event("snapshot", at: later.isEmpty ? through : nil, data)
         for frame in later { text.writeImmutableBuffer(frame.unplaced) }
@@ -94,9 +108,12 @@ struct EventOpening: Sendable {
         var page = Page(through: changes.hasMore ? min(changes.through, through) : through)
         page.isIncomplete = changes.isIncomplete
         for change in changes.changes where change.position <= through && scope.mayTake(change) {
-            guard let export = try await service.export(after: change) else {
+            let found: Export?
+            do throws(GatewayError) { found = try await service.export(after: change) } catch { found = nil }
+            // A row that is damaged cannot be read later either: the client gets the state instead.
+            guard let export = found else {
                 page.isIncomplete = true
-                continue
+                break
             }
             if scope.takes(change, of: export) { page.frames.append(EventFrame(change, after: export)) }
         }

@@ -25,6 +25,9 @@ struct EventQueue {
     /// What to do next.
     enum Step {
         case send(EventFrame)
+        /// It is time to check the caller. It does not wait for what was added: a client that reads as slowly as changes come would
+        /// never be checked.
+        case check
         /// Everything was sent, and it is time for a heartbeat. Every change up to this position was sent, or is of no concern.
         case beat(Int64)
         case end(End)
@@ -37,6 +40,7 @@ struct EventQueue {
     private var head = 0
     private(set) var bytes = 0
     private var beat: Int64?
+    private var isCheckDue = false
     private(set) var end: End?
 
     init(limit: Int) { self.limit = limit }
@@ -49,19 +53,23 @@ struct EventQueue {
         frames.append(frame)
     }
 
-    /// Asks for a heartbeat, after everything that was added.
-    mutating func beats(at position: Int64) { beat = position }
+    /// Asks for a check of the caller at once, and for a heartbeat after everything that was added.
+    mutating func beats(at position: Int64) { (beat, isCheckDue) = (position, true) }
 
     /// Ends the stream. What waits is not sent: the client gets it when it comes back. Only the first end counts.
     mutating func end(_ reason: End) {
         guard end == nil else { return }
         end = reason
-        (frames, head, bytes, beat) = ([], 0, 0, nil)
+        (frames, head, bytes, beat, isCheckDue) = ([], 0, 0, nil, false)
     }
 
     /// Takes the next step; nil where there is none yet.
     mutating func next() -> Step? {
         if let end { return .end(end) }
+        if isCheckDue {
+            isCheckDue = false
+            return .check
+        }
         if head < frames.count {
             let frame = frames[head]
             head += 1

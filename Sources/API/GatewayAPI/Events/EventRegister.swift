@@ -23,6 +23,8 @@ struct EventRegister<Stream: Sendable> {
     private var lastKey: UInt64 = 0
     /// Everything up to this position was read; nil while nobody follows the changes.
     private(set) var position: Int64?
+    /// Counts how often somebody has begun to follow: a page that was asked for before belongs to another reading.
+    private var reading = 0
     /// Everything up to this position was added to the streams.
     private(set) var told: Int64 = 0
     private var places = 0
@@ -82,7 +84,10 @@ struct EventRegister<Stream: Sendable> {
         case .exports: filtered.insert(lastKey)
         }
         let begun = position ?? last
-        if position == nil { (position, told) = (last, last) }
+        if position == nil {
+            (position, told) = (last, last)
+            reading += 1
+        }
         return (lastKey, begun)
     }
 
@@ -99,9 +104,13 @@ struct EventRegister<Stream: Sendable> {
 
     // MARK: Changes
 
-    /// A page was read. Returns who may have to be told of each change. Who comes later begins after this page.
-    mutating func read(_ page: ChangePage) -> [(change: ExportChange, streams: [Stream])] {
-        guard position != nil else { return [] }
+    /// Where the next page begins, and for which reading; nil while nobody follows the changes.
+    var next: (position: Int64, reading: Int)? { position.map { ($0, reading) } }
+
+    /// A page was read. Returns who may have to be told of each change; nil for a page of an earlier reading. Who comes later begins
+    /// after this page.
+    mutating func read(_ page: ChangePage, of reading: Int) -> [(change: ExportChange, streams: [Stream])]? {
+        guard position != nil, reading == self.reading else { return nil }
         position = page.through
         return page.changes.compactMap { change in
             let keys = Array(topics[change.exportID] ?? []) + filtered
@@ -111,7 +120,9 @@ struct EventRegister<Stream: Sendable> {
     }
 
     /// The changes up to a position were added to the streams.
-    mutating func told(through position: Int64) { told = max(told, position) }
+    mutating func told(through position: Int64, of reading: Int) {
+        if reading == self.reading { told = max(told, position) }
+    }
 
     var streams: [Stream] { entries.values.map(\.stream) }
 

@@ -31,6 +31,9 @@ final class EventStream: Sendable {
 
     func beats(at position: Int64) { change { $0.beats(at: position) } }
 
+    /// Why it has ended; nil while it has not.
+    var ended: EventQueue.End? { state.withLock { $0.queue.end } }
+
     func end(_ reason: EventQueue.End) { change { $0.end(reason) } }
 
     private func change(_ body: (inout EventQueue) -> Void) {

@@ -25,11 +25,15 @@ import Testing
 
     private func isEmpty(_ queue: inout EventQueue) -> Bool { if case nil = queue.next() { true } else { false } }
 
+    private func isCheck(_ step: EventQueue.Step?) -> Bool { if case .check? = step { true } else { false } }
+
     @Test func changesComeInTheirOrderAndAHeartbeatAfterThem() {
         var queue = EventQueue(limit: 65_536)
         #expect(isEmpty(&queue))
         queue.beats(at: 7)
         for position in 5...7 { queue.add(frame(Int64(position))) }
+        // The check of the caller waits for nothing.
+        #expect(isCheck(queue.next()))
         #expect((5...7).map { _ in position(queue.next()) } == [5, 6, 7])
         #expect(beat(queue.next()) == 7)
         #expect(isEmpty(&queue))
@@ -40,6 +44,7 @@ import Testing
         var queue = EventQueue(limit: 65_536)
         queue.beats(at: 7)
         queue.beats(at: 9)
+        #expect(isCheck(queue.next()))
         #expect(beat(queue.next()) == 9)
         #expect(isEmpty(&queue))
     }

@@ -29,13 +29,14 @@ import Testing
         _ = register.add("one", .export(export.id), last: 4, at: .zero)
         _ = register.add("other", .export(other.id), last: 4, at: .zero)
         _ = register.add("all", filter { _ in }, last: 4, at: .zero)
-        let told = register.read(page([ExportChange(position: 5, export), ExportChange(position: 6, other)]))
+        let changes = [ExportChange(position: 5, export), ExportChange(position: 6, other)]
+        let told = register.read(page(changes), of: 1) ?? []
         #expect(told.map(\.change.position) == [5, 6])
         #expect(told.map { Set($0.streams) } == [["one", "all"], ["other", "all"]])
         #expect(register.position == 6)
         // Until they are added to the streams, nobody may say that they were told.
         #expect(register.told == 4)
-        register.told(through: 6)
+        register.told(through: 6, of: 1)
         #expect(register.told == 6)
     }
 
@@ -43,7 +44,7 @@ import Testing
         var register = register()
         #expect(register.position == nil)
         #expect(register.add("first", .export(export.id), last: 4, at: .zero).position == 4)
-        _ = register.read(page([ExportChange(position: 9, export)]))
+        _ = register.read(page([ExportChange(position: 9, export)]), of: 1)
         #expect(register.add("second", .export(export.id), last: 4, at: .zero).position == 9)
     }
 
@@ -54,10 +55,27 @@ import Testing
         register.remove(key)
         #expect(register.position == nil)
         // A page that was being read meanwhile.
-        #expect(register.read(page([ExportChange(position: 5, export)])).isEmpty)
+        #expect(register.read(page([ExportChange(position: 5, export)]), of: 1) == nil)
         #expect(register.position == nil)
         #expect(register.add("two", .export(export.id), last: 7, at: .zero).position == 7)
         #expect(register.told == 7)
+    }
+
+    /// The last stream ends while a page is read for it, and the next one begins at an older position than the page's.
+    @Test func aPageOfAnEarlierReadingIsNotTold() throws {
+        var register = register()
+        let (key, _) = register.add("one", .export(export.id), last: 90, at: .zero)
+        let asked = try #require(register.next)
+        #expect(asked.position == 90)
+        register.remove(key)
+        #expect(register.add("two", .export(export.id), last: 80, at: .zero).position == 80)
+        #expect(register.read(page([ExportChange(position: 95, export)]), of: asked.reading) == nil)
+        register.told(through: 95, of: asked.reading)
+        #expect(register.position == 80)
+        #expect(register.told == 80)
+        let next = try #require(register.next)
+        #expect(next.position == 80)
+        #expect(register.read(page([ExportChange(position: 81, export)]), of: next.reading)?.count == 1)
     }
 
     @Test func aFilterTakesWhatTheChangeSays() {
