@@ -96,7 +96,7 @@ def _cut(run: Run, words: list[str], base: str, out: Path, file: Path) -> None:
         through = [word.replace(base, f"http://127.0.0.1:{proxy.port}") for word in words]
         process = subprocess.Popen(through, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for number in range(1, CUTS + 1):
-            while process.poll() is None and sum(part.stat().st_size for part in out.glob("*.part")) < number * size // 7:
+            while process.poll() is None and sum(part.stat().st_size for part in out.glob("*.export-gateway-part")) < number * size // 7:
                 time.sleep(0.002)
             proxy.cut()
         said, errors = process.communicate()

@@ -350,7 +350,7 @@ def test_a_download_that_is_cut_five_times_is_whole(tmp_path, figure):
         with TCPProxy(gateway.port) as proxy:
             caller.address = f"http://127.0.0.1:{proxy.port}"
             process = caller.start("exports", "download", export, tmp_path / "files", "-o", "json")
-            part = tmp_path / "files" / "Raw.csv.part"
+            part = tmp_path / "files" / "Raw.csv.export-gateway-part"
             for number in range(1, 6):
                 poll(f"cut {number}", lambda: process.poll() is not None or part.exists() and part.stat().st_size >= number * size // 7,
                      every=0.002)
@@ -374,13 +374,13 @@ def test_another_run_goes_on_with_what_one_left(tmp_path):
         with TCPProxy(gateway.port) as proxy:
             caller.address = f"http://127.0.0.1:{proxy.port}"
             process = caller.start("exports", "download", export, tmp_path / "files")
-            part = tmp_path / "files" / "Raw.csv.part"
+            part = tmp_path / "files" / "Raw.csv.export-gateway-part"
             poll("a third", lambda: part.exists() and part.stat().st_size >= size // 3, every=0.002)
             proxy.stall()
             process.send_signal(signal.SIGINT)
             assert caller.end(process).code == 130
             left = part.stat().st_size
-            assert names(tmp_path / "files") == ["Raw.csv.part", "Raw.csv.part.json"]
+            assert names(tmp_path / "files") == ["Raw.csv.export-gateway-part", "Raw.csv.export-gateway-part.json"]
             proxy.resume()
             ended = caller.run("exports", "download", export, tmp_path / "files", "-o", "json")
     (file,) = ended.json["downloads"]

@@ -8,8 +8,8 @@ struct DownloadCommand: AsyncParsableCommand, Sendable {
         commandName: "download",
         abstract: "Downloads the files of an export, several at a time, and verifies them.",
         discussion: """
-            Each file is NAME.part until it is whole. A download that breaks off goes on where it was; so does one that was ended, when \
-            the command is run again.
+            Each file is NAME.export-gateway-part until it is whole. A download that breaks off goes on where it was; so does one that was \
+            ended, when the command is run again.
             """
     )
 

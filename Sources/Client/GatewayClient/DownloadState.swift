@@ -92,7 +92,9 @@ struct DownloadState: Sendable {
             return .beginsAgain
         }
         guard let range = head.range, request.offset > 0, range.first == offset, total == nil || range.total == total,
-            head.validator == nil || head.validator == validator
+            // A part that goes into a file with others has the same strong validator, or it is none of this file
+            // (RFC 9110, 15.3.7: https://www.rfc-editor.org/rfc/rfc9110#section-15.3.7).
+            head.validator == validator
         else {
             dropAll()
             return .unusable

@@ -133,7 +133,9 @@ struct FileDownload {
             try await beginAgain()
             return nil
         case .wrong(let expected): throw await wrong(sha256, expected)
-        case .unknown: check = try await vouched(sha256)
+        case .unknown:
+            guard let found = try await vouched(sha256) else { return nil }
+            check = found
         }
         let syncs = client.settings.syncsFiles
         try await disk.run { try part.complete(syncing: syncs) }
@@ -147,14 +149,19 @@ struct FileDownload {
         )
     }
 
-    /// What vouches for a file without a digest.
-    private mutating func vouched(_ sha256: String) async throws -> DownloadedFile.Check {
+    /// What vouches for a file without a digest. Nil where it has to be fetched again.
+    private mutating func vouched(_ sha256: String) async throws -> DownloadedFile.Check? {
         if state.pieces > 1 || state.fetched == 0 {
             // Somebody may have had the whole file meanwhile, the gateway itself included.
             let record = try? await client.export(export).files.first { $0.id == file.id }
             if let expected = record?.sha256 {
                 guard expected == sha256 else { throw await wrong(sha256, expected) }
                 return .digest
+            }
+            if hasOldBytes {
+                // Their validator is that of what was sent, and only a digest tells whether the disk still has that.
+                try await beginAgain()
+                return nil
             }
             if state.validator != nil, state.offset == state.total { return .validator }
         } else {
@@ -169,7 +176,7 @@ struct FileDownload {
             case .underWay, .unknown: break
             }
         }
-        if client.settings.takesUnverifiedFiles { return .none }
+        if client.settings.takesUnverifiedFiles { return DownloadedFile.Check.none }
         throw GatewayClientError.fileUnverified("\(file.name): nothing says whether its \(state.offset) bytes are all.")
     }
 

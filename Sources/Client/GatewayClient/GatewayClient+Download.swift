@@ -2,7 +2,7 @@ import Foundation
 import HTTPFields
 
 extension GatewayClient {
-    /// Downloads files of an export into a directory, several at a time. Each is `NAME.part` until it is whole.
+    /// Downloads files of an export into a directory, several at a time. Each is `NAME.export-gateway-part` until it is whole.
     ///
     /// The names are those of the export's files, sanitized, and each there once. A file that is there already, with the SHA-256 of the
     /// record, is not fetched again; any other one is replaced only with `replaces`. The first error cancels the other downloads, which go
@@ -18,7 +18,7 @@ extension GatewayClient {
         replaces: Bool = false,
         onEvent: @escaping @Sendable (GatewayFile, DownloadEvent) -> Void
     ) async throws -> [DownloadedFile] {
-        let names = FileName.distinct(export.files.map(\.name))
+        let names = FileName.distinct(export.files.map { PartName.avoided(by: FileName.safe($0.name)) })
         let wanted = zip(export.files, names).filter { only?.contains($0.0.id) ?? true }
         return try await withThrowingTaskGroup(of: (Int, DownloadedFile).self) { group in
             var done: [Int: DownloadedFile] = [:]

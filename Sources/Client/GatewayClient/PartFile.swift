@@ -3,9 +3,10 @@ import NIOCore
 import Synchronization
 import SystemCrypto
 
-/// A file that is being downloaded: `NAME.part`, which gets its name when it is whole, and its digest, computed as bytes pass.
+/// A file that is being downloaded: `NAME.export-gateway-part`, which gets its name when it is whole, and its digest, computed as bytes pass.
 ///
-/// Everything here blocks: call it on a thread for that. Beside it stands `NAME.part.json` with what the bytes are of, so that
+/// Everything here blocks: call it on a thread for that. Beside it stands
+/// `NAME.export-gateway-part.json` with what the bytes are of, so that
 /// another run goes on with them. It is locked (flock(2)), so that two runs do not write into one file.
 final class PartFile: Sendable {
     /// What the bytes of a part are of.
@@ -25,21 +26,35 @@ final class PartFile: Sendable {
     let path: String
     private let state: Mutex<State>
 
-    private var partPath: String { path + ".part" }
-    private var originPath: String { path + ".part.json" }
+    private var partPath: String { path + PartName.part }
+    private var originPath: String { path + PartName.origin }
+    /// Another process may give the part its name, or remove it, between our opening and locking it: so often it is opened.
+    private static let openings = 10
 
     /// Opens the part, which may be there from an earlier run.
     init(path: String) throws(GatewayClientError) {
         self.path = path
-        let descriptor = open(path + ".part", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-        guard descriptor >= 0 else { throw Self.failure("open", path + ".part") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        state = Mutex(State(descriptor: try Self.locked(path + PartName.part)))
+    }
+
+    /// Opens and locks what stands at `path` then: the lock is on a file, and not on its name.
+    private static func locked(_ path: String) throws(GatewayClientError) -> CInt {
+        for _ in 0..<openings {
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+            guard descriptor >= 0 else { throw failure("open", path) }
+            let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            if isLocked, stands(descriptor, at: path) { return descriptor }
             close(descriptor)
-            throw .fileSystem(
-                "\(path).part is being written by another process: wait for it, or choose another directory."
-            )
+            guard isLocked else { break }
         }
-        state = Mutex(State(descriptor: descriptor))
+        throw .fileSystem("\(path) is being written by another process: wait for it, or choose another directory.")
+    }
+
+    /// Whether the open file is the one at `path`.
+    private static func stands(_ descriptor: CInt, at path: String) -> Bool {
+        var (opened, named) = (stat(), stat())
+        return fstat(descriptor, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev
+            && opened.st_ino == named.st_ino
     }
 
     deinit { state.withLock { _ = close($0.descriptor) } }
@@ -103,15 +118,22 @@ final class PartFile: Sendable {
     /// Gives the file its name: it is whole.
     func complete(syncing: Bool) throws(GatewayClientError) {
         if syncing, state.withLock({ fsync($0.descriptor) }) != 0 { throw Self.failure("sync", partPath) }
+        guard isOurs else {
+            throw .fileSystem("\(partPath) was replaced while it was written: \(path) was not made.")
+        }
         guard rename(partPath, path) == 0 else { throw Self.failure("rename", partPath) }
         unlink(originPath)
     }
 
     /// Removes it: its bytes are of no use to anybody.
     func remove() {
+        guard isOurs else { return }
         unlink(originPath)
         unlink(partPath)
     }
+
+    /// Whether what stands at the part's path is what was written.
+    private var isOurs: Bool { state.withLock { Self.stands($0.descriptor, at: partPath) } }
 
     private func digestAll() throws(GatewayClientError) -> Int64 {
         let count: Int64? = state.withLock { state in

@@ -53,7 +53,8 @@ import Testing
     }
 
     @Test(arguments: [
-        part(30, of: 100), part(40, of: 99), part(40, of: 100, tag: "\"b\""), DownloadHead(isPart: true, fields: [:]),
+        part(30, of: 100), part(40, of: 99), part(40, of: 100, tag: "\"b\""), part(40, of: 100, tag: nil),
+        DownloadHead(isPart: true, fields: [:]),
     ])
     func aPartThatWasNotAskedForIsNotTaken(head: DownloadHead) {
         var state = DownloadState(size: nil, sha256: nil)
