@@ -1,5 +1,6 @@
 """The commands of clients, in a pipe and on a terminal: what they print, how they end, and what they download."""
 
+import base64
 import hashlib
 import json
 import os
@@ -162,9 +163,48 @@ def test_an_unknown_create_can_be_repeated_later(service, tmp_path):
 def test_the_end_of_an_export_is_the_code(tmp_path, status, code):
     with standin(200, ENDED | {"status": status}) as gateway:
         caller = Caller(gateway.address, None, tmp_path)
-        for words in (["watch", RUNNING["id"]], ["download", RUNNING["id"], tmp_path], ["download", RUNNING["id"], tmp_path, "--wait"]):
-            assert caller.run("exports", *words).code == code
+        assert caller.run("exports", "watch", RUNNING["id"]).code == code
+        # Where files are wanted, a success without any is none.
+        download = 15 if status in ("succeeded", "partiallySucceeded") else code
+        for words in ([], ["--wait"]):
+            assert caller.run("exports", "download", RUNNING["id"], tmp_path, *words).code == download
         assert caller.run("exports", "show", RUNNING["id"]).code == 0
+
+
+BODY = ["exports", "create", "--body", "-", "-o", "json"]
+
+
+def test_files_that_went_elsewhere_are_24(tmp_path):
+    with standin(200, ENDED | {"status": "succeeded", "destination": "https://storage.example.com/x", "tracking": "background"}) as gateway:
+        caller = Caller(gateway.address, None, tmp_path)
+        for words in (["create", "--body", "-", "--download", tmp_path / "files"], ["download", RUNNING["id"], tmp_path / "files", "--wait"]):
+            ended = caller.run("exports", *words, stdin="{}")
+            assert ended.code == 24 and "https://storage.example.com/x" in ended.err
+    assert not (tmp_path / "files").exists()
+
+
+def test_files_that_are_late_are_waited_for(tmp_path):
+    late = ENDED | {"status": "succeeded", "tracking": "background"}
+    content = b"late"
+    digest = {"Unencoded-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"}
+    asked = []
+
+    def answer(handler, method, path, fields, body):
+        if "/files/" in path:
+            return reply(handler, 200, content, digest)
+        asked.append(method)
+        export = late | {"files": [{"id": "1", "name": "late.csv"}]} if len(asked) > 3 else late
+        reply(handler, 200, export, {"ETag": f'"{len(asked)}"'})
+
+    with Standin(answer) as gateway:
+        caller = Caller(gateway.address, None, tmp_path)
+        assert caller.run("exports", "download", RUNNING["id"], tmp_path / "files").code == 24
+        ended = caller.run(*BODY, "--download", tmp_path / "files", stdin="{}")
+        assert ended.code == 0, ended.err
+        assert (tmp_path / "files" / "late.csv").read_bytes() == content
+        asked.clear()
+        ended = caller.run(*BODY, "--download", tmp_path / "files", "--timeout", "1s", stdin="{}")
+    assert ended.code == 42, ended.err
 
 
 def test_a_real_export_that_failed_or_was_canceled(caller, service, tmp_path):

@@ -2,14 +2,15 @@ import Exports
 import GatewayClient
 
 extension ClientSession {
-    /// Waits for an export's end and shows how it goes on.
+    /// Waits for an export's end, and for its files where they are wanted, and shows how it goes on.
     func wait(
         for id: String,
+        wantsFiles: Bool = false,
         from known: (export: GatewayExport, etag: String?)? = nil
     ) async throws -> GatewayExport {
         let display = WaitDisplay(terminal, time: client.time)
         return try await display.during { [client] in
-            try await client.wait(for: id, from: known) { display.note($0) }
+            try await client.wait(for: id, wantsFiles: wantsFiles, from: known) { display.note($0) }
         }
     }
 
@@ -25,6 +26,21 @@ extension ClientSession {
             try ExportReport.print(export, output)
             return Ending(of: export)
         }
+        guard let reason = Ending.withoutFiles(export) else {
+            return try await downloaded(export, into: directory, only, options, output)
+        }
+        terminal.say(reason.text)
+        try ExportReport.print(export, output)
+        return reason.ending
+    }
+
+    private func downloaded(
+        _ export: GatewayExport,
+        into directory: String,
+        _ only: Set<String>?,
+        _ options: DownloadOptions,
+        _ output: OutputFormat
+    ) async throws -> Ending {
         let files = try await download(export, only, into: directory, replaces: options.replace)
         try ExportReport.print(export, files, output)
         return Ending(of: export)

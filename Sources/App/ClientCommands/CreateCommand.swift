@@ -64,7 +64,11 @@ struct CreateCommand: AsyncParsableCommand, Sendable {
                 return .done
             }
             session.terminal.say("\(created.export.id): accepted")
-            let ended = try await session.wait(for: created.export.id, from: created)
+            let ended = try await session.wait(
+                for: created.export.id,
+                wantsFiles: download != nil,
+                from: created
+            )
             return try await session.finish(ended, into: download, downloads, format.output)
         }
     }

@@ -28,13 +28,9 @@ struct DownloadCommand: AsyncParsableCommand, Sendable {
 
     func run() async throws {
         try await ClientSession.run(client, within: limit.timeout?.duration, settings: downloads.apply) { session in
-            let export = wait ? try await session.wait(for: id) : try await session.client.export(id)
+            let export = wait ? try await session.wait(for: id, wantsFiles: true) : try await session.client.export(id)
             guard export.hasEnded else {
                 session.terminal.say("\(WaitDisplay.line(export)). It has no files yet; --wait waits for its end.")
-                return .conflict
-            }
-            if export.hasResult, let destination = export.json["destination"]?.string {
-                session.terminal.say("The files went to \(destination): they cannot be downloaded here.")
                 return .conflict
             }
             if !export.hasResult { session.terminal.say(WaitDisplay.line(export)) }

@@ -10,6 +10,7 @@ enum Ending: Int32, CaseIterable, Sendable {
     case exportExpired = 12
     case exportUnknown = 13
     case exportIncomplete = 14
+    case exportEmpty = 15
     case notFound = 20
     case unauthenticated = 21
     case forbidden = 22
@@ -41,6 +42,17 @@ enum Ending: Int32, CaseIterable, Sendable {
             case "unknown": .exportUnknown
             default: export.error == nil ? .done : .exportFailed
             }
+    }
+
+    /// Why an export that has succeeded gives no files to whoever wants them; nil where it does.
+    static func withoutFiles(_ export: GatewayExport) -> (ending: Ending, text: String)? {
+        if let destination = export.destination {
+            return (.conflict, "The files went to \(destination): they cannot be downloaded here.")
+        }
+        if export.awaitsFiles {
+            return (.conflict, "\(WaitDisplay.line(export)). --wait waits for its files.")
+        }
+        return export.files.isEmpty ? (.exportEmpty, "The export ended without files.") : nil
     }
 
     /// What an error means.

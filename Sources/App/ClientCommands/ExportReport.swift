@@ -38,7 +38,7 @@ enum ExportReport {
             ("status", export.status), ("percent", export.percentComplete.map { "\($0)" }),
             ("created", export.createdAt), ("by", export.json["createdBy"]?.string), ("ended", export.completedAt),
             ("expires", export.json["expiresAt"]?.string), ("cancellation", export.cancellation),
-            ("destination", export.json["destination"]?.string), ("error", export.error.map { "\($0)" }),
+            ("destination", export.destination), ("error", export.error.map { "\($0)" }),
             ("notice", export.notice.map { "\($0)" }),
         ]
         let files = export.files.map { [$0.id, $0.name, $0.size.map { "\($0)" } ?? "", $0.sha256 ?? ""] }

@@ -52,7 +52,7 @@ final class WaitDisplay: Sendable {
     }
 
     private func show() {
-        guard let export = latest.withLock({ $0 }), !export.hasEnded else { return }
+        guard let export = latest.withLock({ $0 }), !export.hasEnded || export.awaitsFiles else { return }
         terminal.draw([Self.line(export) + "  " + Figures.clock(time.elapsed() - began)])
     }
 
@@ -60,6 +60,7 @@ final class WaitDisplay: Sendable {
     static func line(_ export: GatewayExport) -> String {
         var line = "\(export.id) \(export.status)"
         if let percent = export.percentComplete, !export.hasEnded { line += " \(percent)%" }
+        if export.awaitsFiles { line += ", its files are not listed yet" }
         if let why = export.error ?? export.notice { line += ": \(why)" }
         return Figures.printable(line)
     }

@@ -4,14 +4,16 @@ extension GatewayClient {
     /// Waits until an export has ended, in whatever way, without asking more often than the gateway answers.
     ///
     /// - Parameters:
+    ///   - wantsFiles: Wait on after the end as long as the gateway looks for the files of an export that has succeeded.
     ///   - known: The export as the answer to a create showed it, with its version: then nothing is asked twice.
     ///   - onChange: Called with the first version and with each one after it.
     public func wait(
         for id: String,
+        wantsFiles: Bool = false,
         from known: (export: GatewayExport, etag: String?)? = nil,
         onChange: @Sendable (GatewayExport) -> Void
     ) async throws -> GatewayExport {
-        var state = WaitState(known?.export, etag: known?.etag)
+        var state = WaitState(known?.export, etag: known?.etag, wantsFiles: wantsFiles)
         if let known { onChange(known.export) }
         var step = state.begin
         while true {

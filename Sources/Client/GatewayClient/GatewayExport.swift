@@ -13,16 +13,19 @@ public struct GatewayExport: Sendable, Hashable {
     /// Its files; empty until it has succeeded.
     public let files: [GatewayFile]
 
-    /// Reads the document; nil for one without what every export has.
+    /// Reads the document; nil for one without what every export has, and for one with a file that cannot be read.
     public init?(_ json: JSONValue) {
-        guard let id = json["id"]?.string, let status = json["status"]?.string else { return nil }
+        guard let id = json["id"]?.string, let status = json["status"]?.string,
+            let listed = json["files"].map(\.array) ?? []
+        else { return nil }
+        files = listed.compactMap(GatewayFile.init)
+        guard files.count == listed.count else { return nil }
         self.json = json
         self.id = id
         self.status = status
         provider = json["provider"]?.string ?? ""
         connection = json["connection"]?.string ?? ""
         name = json["name"]?.string ?? ""
-        files = (json["files"]?.array ?? []).compactMap(GatewayFile.init)
     }
 
     /// How far it is, where the upstream tells.
@@ -31,8 +34,14 @@ public struct GatewayExport: Sendable, Hashable {
     /// When it ended, in whatever way: absent exactly as long as it goes on.
     public var completedAt: String? { json["completedAt"]?.string }
     public var hasEnded: Bool { completedAt != nil }
-    /// Whether there are files to download.
+    /// Whether it has succeeded, at least in part. Its files may be none, be late, or be elsewhere.
     public var hasResult: Bool { status == "succeeded" || status == "partiallySucceeded" }
+    /// The caller's own storage to which the upstream delivers the files: none can be downloaded from the gateway.
+    public var destination: String? { json["destination"]?.string }
+    /// Whether it has succeeded and the gateway still looks for its files: `tracking` is there beside `completedAt`.
+    public var awaitsFiles: Bool {
+        hasEnded && hasResult && files.isEmpty && destination == nil && json["tracking"]?.string != nil
+    }
     /// Why it ended in another way than `succeeded`.
     public var error: Explanation? { Explanation(json["error"]) }
     /// What delays it at the moment, or what to know of a finished one.

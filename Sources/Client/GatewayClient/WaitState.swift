@@ -7,7 +7,7 @@ struct WaitState {
     enum Step: Hashable {
         /// Ask after a pause.
         case ask(after: Duration)
-        /// The export has ended.
+        /// The export has ended, and its files are listed where they are waited for.
         case ended
     }
 
@@ -15,25 +15,28 @@ struct WaitState {
     private(set) var latest: GatewayExport?
     /// The version that is known.
     private(set) var etag: String?
+    /// Whether an export that has ended is waited for as long as its files are late.
+    private let wantsFiles: Bool
 
     /// The pause where the gateway, or something before it, does not hold answers back and names no pause.
     static let usualPause: Duration = .seconds(2)
 
     /// Nothing is known yet, or what the answer to a create said.
-    init(_ known: GatewayExport? = nil, etag: String? = nil) {
+    init(_ known: GatewayExport? = nil, etag: String? = nil, wantsFiles: Bool = false) {
         latest = known
+        self.wantsFiles = wantsFiles
         self.etag = known == nil ? nil : etag
     }
 
     /// The first step.
-    var begin: Step { latest?.hasEnded == true ? .ended : .ask(after: .zero) }
+    var begin: Step { latest.map(isOver) == true ? .ended : .ask(after: .zero) }
 
     /// The export came. Whether it changed is of no account: what comes is the newest.
     mutating func came(_ export: GatewayExport, etag: String?, wasHeld: Bool, retryAfter: Duration?) -> Step {
         let isFirst = self.etag == nil
         latest = export
         self.etag = etag
-        if export.hasEnded { return .ended }
+        if isOver(export) { return .ended }
         // Without a version, the question could not be held back.
         return .ask(after: (wasHeld || isFirst) && etag != nil ? .zero : pause(retryAfter))
     }
@@ -42,6 +45,8 @@ struct WaitState {
     func unchanged(wasHeld: Bool, retryAfter: Duration?) -> Step {
         .ask(after: wasHeld ? .zero : pause(retryAfter))
     }
+
+    private func isOver(_ export: GatewayExport) -> Bool { export.hasEnded && !(wantsFiles && export.awaitsFiles) }
 
     private func pause(_ retryAfter: Duration?) -> Duration { max(retryAfter ?? Self.usualPause, .seconds(1)) }
 }

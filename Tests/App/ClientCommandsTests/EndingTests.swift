@@ -32,6 +32,18 @@ import Testing
         #expect(Ending(of: error) == ending)
     }
 
+    @Test(
+        arguments: [
+            ([:], Ending.exportEmpty), (["tracking": "background"], .conflict),
+            (["destination": "https://storage.example.com"], .conflict), (["files": [["id": "1"]]], nil),
+        ] as [([String: JSONValue], Ending?)]
+    )
+    func aSuccessWithoutFilesIsNoneToWhoeverWantsThem(members: [String: JSONValue], ending: Ending?) throws {
+        let ended: [String: JSONValue] = ["id": "e", "status": "succeeded", "completedAt": "x"]
+        let export = try #require(GatewayExport(.object(ended.merging(members) { $1 })))
+        #expect(Ending.withoutFiles(export)?.ending == ending)
+    }
+
     /// The table of the article has each code once, and no other.
     @Test func theArticleListsEveryCode() throws {
         let article = URL(filePath: #filePath).deletingLastPathComponent()

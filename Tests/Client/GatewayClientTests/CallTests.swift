@@ -61,6 +61,8 @@ import Testing
     @Test func whatIsNoGatewayIsNamed() async throws {
         for step in [
             RawServer.answer(200, body: "<html>"), RawServer.answer(200, body: "[]"), RawServer.answer(200, body: "{}"),
+            RawServer.answer(200, body: #"{"id":"e","status":"succeeded","files":[{"id":"1"},{"name":"a"}]}"#),
+            RawServer.answer(200, body: #"{"id":"e","status":"succeeded","files":{}}"#),
         ] {
             try await ClientBench.with { _, _ in
                 [step]

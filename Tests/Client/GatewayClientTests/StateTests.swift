@@ -70,6 +70,29 @@ import Testing
     @Test func anExportThatHasEndedIsNotAskedFor() throws {
         #expect(WaitState(ended, etag: "1").begin == .ended)
     }
+
+    @Test func filesThatAreLateAreWaitedForWhereTheyAreWanted() throws {
+        let late = try Self.ended(["tracking": "background"])
+        #expect(WaitState(late, etag: "1").begin == .ended)
+        var state = WaitState(late, etag: "1", wantsFiles: true)
+        #expect(state.begin == .ask(after: .zero))
+        #expect(state.came(late, etag: "2", wasHeld: false, retryAfter: .seconds(3)) == .ask(after: .seconds(3)))
+        let listed = try Self.ended(["tracking": "background", "files": [["id": "1"]]])
+        #expect(state.came(listed, etag: "3", wasHeld: true, retryAfter: nil) == .ended)
+    }
+
+    @Test(arguments: [
+        [:], ["tracking": "background", "destination": "https://storage.example.com"],
+        ["tracking": "background", "status": "unknown"],
+    ])
+    func filesThatWillNotComeAreNotWaitedFor(members: [String: JSONValue]) throws {
+        #expect(WaitState(try Self.ended(members), etag: "1", wantsFiles: true).begin == .ended)
+    }
+
+    private static func ended(_ members: [String: JSONValue]) throws -> GatewayExport {
+        let all = (ClientBench.ended.object ?? [:]).merging(members) { $1 }
+        return try #require(GatewayExport(.object(all)))
+    }
 }
 
 @Suite struct DeliveryVerdictTests {
