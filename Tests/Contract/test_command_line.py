@@ -154,6 +154,33 @@ def test_an_unknown_create_can_be_repeated_later(service, tmp_path):
     assert len(found) == 1 and len(upstream.jobs()) == before + 1
 
 
+@pytest.mark.parametrize(("answer", "code", "may"), [
+    ((200, b"<html>"), 43, True), ((500, {"code": "internal-error", "detail": "No."}), 1, True), ((502, b""), 40, True),
+    ((409, {"code": "idempotency-key-in-flight", "detail": "No."}), 24, True),
+    ((422, {"code": "invalid-export", "detail": "No."}), 23, False), ((403, {"code": "forbidden", "detail": "No."}), 22, False),
+])
+def test_the_key_is_shown_unless_the_create_was_refused(tmp_path, answer, code, may):
+    with standin(*answer) as gateway:
+        ended = Caller(gateway.address, None, tmp_path).run("exports", "create", "--body", "-", *ONCE, stdin="{}")
+        (_, _, fields), = gateway.calls
+    key = fields["idempotency-key"].strip('"')
+    assert ended.code == code and (f"--idempotency-key {key}" in ended.err) == may, ended.err
+
+
+def test_a_create_that_was_ended_goes_on_and_is_not_doubled(tmp_path):
+    with servers.sandbox(job_duration="4s") as upstream, servers.gateway(upstream) as gateway:
+        caller = Caller(gateway.address, gateway.key, tmp_path)
+        create = ["exports", "create", *REPORT, "--download", tmp_path / "files"]
+        ended = caller.run(*create, "--timeout", "1s")
+        assert ended.code == 42
+        export, key = re.search(r"(\S+): accepted", ended.err)[1], re.search(r"--idempotency-key (\S+)", ended.err)[1]
+        assert f"exports download {export} {tmp_path / 'files'} --wait" in ended.err
+        again = caller.run(*create, "--idempotency-key", key, "-o", "json")
+        assert (again.code, again.json["export"]["id"]) == (0, export), again.err
+        assert caller.run("exports", "download", export, tmp_path / "files", "--wait").code == 0
+        assert len(upstream.jobs()) == 1
+
+
 # Every end has its code.
 
 

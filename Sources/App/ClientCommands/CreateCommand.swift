@@ -14,8 +14,9 @@ struct CreateCommand: AsyncParsableCommand, Sendable {
             NAME=VALUE gives an option of the provider as a text, NAME:=JSON as any JSON value. `export-gateway providers ID` shows \
             which options there are. A body from --body is sent as it is.
 
-            The create is tried again where its answer is lost, and is never doubled: it has an idempotency key, which is shown where \
-            the outcome is not known.
+            The create is tried again where its answer is lost, and is never doubled: it has an idempotency key, which is shown \
+            with the export's id, and where the outcome is not known. To go on after a timeout or a signal, use `exports download ID` or the \
+            same line with --idempotency-key.
             """
     )
 
@@ -55,15 +56,15 @@ struct CreateCommand: AsyncParsableCommand, Sendable {
 
     func run() async throws {
         let given = try body.map(CreateBody.read) ?? CreateBody.options(options)
-        let key = idempotencyKey ?? Base64URL.encode(randomBytes(16))
+        let key = idempotencyKey ?? Hexadecimal.encode(randomBytes(16))
         try await ClientSession.run(client, within: limit.timeout?.duration, settings: downloads.apply) { session in
             let body = try await complete(given, session.client)
             let created = try await create(body, key, session)
+            session.terminal.say(Self.accepted(created.export.id, key, into: download))
             guard wait || download != nil else {
                 try ExportReport.print(created.export, format.output)
                 return .done
             }
-            session.terminal.say("\(created.export.id): accepted")
             let ended = try await session.wait(
                 for: created.export.id,
                 wantsFiles: download != nil,
@@ -93,11 +94,37 @@ struct CreateCommand: AsyncParsableCommand, Sendable {
     ) async throws -> (export: GatewayExport, etag: String?) {
         do {
             return try await session.client.createVersion(body, idempotencyKey: key)
-        } catch let error where (error as? GatewayClientError)?.isTransient ?? (error is CancellationError) {
+        } catch let error where Self.mayHaveCreated(error) {
             session.terminal.say(
-                "It is not known whether the export was created. The same command with --idempotency-key \(key) creates it once."
+                "It is not known whether the export was created. The same command with \(Self.option(key)) creates it once."
             )
             throw error
         }
+    }
+
+    /// What is said of an export that was created: how to go on with it, whatever ends the command.
+    static func accepted(_ id: String, _ key: String, into directory: String?) -> String {
+        let next = "exports " + (directory.map { "download \(id) \(quoted($0)) --wait" } ?? "watch \(id)")
+        return "\(id): accepted. To go on with it: \(next), or the same command with \(option(key))"
+    }
+
+    /// Whether an export may be there: the gateway did not definitely refuse to create it.
+    static func mayHaveCreated(_ error: any Error) -> Bool {
+        switch error as? GatewayClientError {
+        case .untrusted: false
+        case .refused(let problem): problem.isTransient || problem.code == nil || !(400..<500).contains(problem.status)
+        default: true
+        }
+    }
+
+    private static func option(_ key: String) -> String {
+        // A word that begins with a hyphen would be read as an option.
+        "--idempotency-key" + (key.hasPrefix("-") ? "=" : " ") + quoted(key)
+    }
+
+    /// One word for a shell.
+    private static func quoted(_ word: String) -> String {
+        if word.wholeMatch(of: /[A-Za-z0-9_.\/:=@%+,-]+/) != nil { return word }
+        return "'" + word.replacing("'", with: "'\\''") + "'"
     }
 }
