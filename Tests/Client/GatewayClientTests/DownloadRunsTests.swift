@@ -56,9 +56,12 @@ import TestSupport
         }
     }
 
-    @Test func bytesThatNoDigestVouchesForAreFetchedAgain() async throws {
+    @Test(arguments: [
+        ClientBench.problem(403, "forbidden"), ClientBench.export(Files.export(sha256: Files.sha256).json),
+    ])
+    func bytesThatNoDigestVouchesForAreFetchedAgain(record: RawServer.Step) async throws {
         try await ClientBench.with { call, _ in
-            guard call.target.contains("files") else { return [ClientBench.problem(403, "forbidden")] }
+            guard call.target.contains("files") else { return [record] }
             return Files.first(call).map { Files.part(from: $0) } ?? Files.chunked(Files.content, [Files.field])
         } test: { bench in
             let part = bench.directory.file("Report.csv.export-gateway-part")
