@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Threads that write to the disk and digest, so that neither event loops nor the threads of tasks wait for it.
 struct DiskThreads: Sendable {
@@ -18,8 +19,32 @@ struct DiskThreads: Sendable {
         try await begin(work).get()
     }
 
+    /// Runs `work` and waits for it. It takes long, and asks between its steps whether the task is cancelled.
+    func run<Value: Sendable>(
+        cancellable work: @escaping @Sendable (CancellationFlag) throws -> Value
+    ) async throws -> Value {
+        let flag = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await begin { try work(flag) }.get()
+        } onCancel: {
+            flag.raise()
+        }
+    }
+
     /// Begins `work`, which the caller waits for before it begins more.
     func begin<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> EventLoopFuture<Value> {
         pool.runIfActive(eventLoop: MultiThreadedEventLoopGroup.singleton.any(), work)
+    }
+}
+
+/// Tells work on a thread that its task is cancelled.
+final class CancellationFlag: Sendable {
+    private let isRaised = Atomic(false)
+
+    func raise() { isRaised.store(true, ordering: .relaxed) }
+
+    /// Throws `CancellationError` where nobody waits for the work any more.
+    func check() throws(CancellationError) {
+        if isRaised.load(ordering: .relaxed) { throw CancellationError() }
     }
 }

@@ -52,7 +52,7 @@ extension GatewayClient {
             return existing
         }
         let part = try await disk.run { try PartFile(path: path) }
-        let left = try await disk.run { try part.resume(export: export.id, file: file.id) }
+        let left = try await disk.run(cancellable: { try part.resume(export: export.id, file: file.id, $0) })
         var download = FileDownload(
             client: self,
             export: export.id,
@@ -68,7 +68,7 @@ extension GatewayClient {
 
     /// The file at `path`, where it is the wanted one already.
     private func existing(_ file: GatewayFile, at path: String, replaces: Bool) async throws -> DownloadedFile? {
-        let found = try await disk.run { try FileDigest.of(path, unless: file.sha256 == nil) }
+        let found = try await disk.run(cancellable: { try FileDigest.of(path, unless: file.sha256 == nil, $0) })
         guard let found, !replaces || found.sha256 == file.sha256 else { return nil }
         guard let sha256 = file.sha256, found.sha256 == sha256 else {
             throw GatewayClientError.fileSystem(

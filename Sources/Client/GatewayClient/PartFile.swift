@@ -61,7 +61,9 @@ final class PartFile: Sendable {
 
     /// What an earlier run left of this file: its bytes are digested, and writing goes on behind them. Nil where there is
     /// nothing to go on with; then the part is empty.
-    func resume(export: String, file: String) throws(GatewayClientError) -> DownloadState.Part? {
+    ///
+    /// Throws `GatewayClientError`, and `CancellationError` after the block in which `flag` is raised: the bytes stay.
+    func resume(export: String, file: String, _ flag: CancellationFlag) throws -> DownloadState.Part? {
         guard let text = FileManager.default.contents(atPath: originPath),
             let origin = try? JSONDecoder().decode(Origin.self, from: text), origin.export == export,
             origin.file == file
@@ -69,7 +71,7 @@ final class PartFile: Sendable {
             try restart()
             return nil
         }
-        let offset = try digestAll()
+        let offset = try digestAll(flag)
         guard offset > 0, offset <= origin.total ?? .max else {
             try restart()
             return nil
@@ -135,11 +137,12 @@ final class PartFile: Sendable {
     /// Whether what stands at the part's path is what was written.
     private var isOurs: Bool { state.withLock { Self.stands($0.descriptor, at: partPath) } }
 
-    private func digestAll() throws(GatewayClientError) -> Int64 {
-        let count: Int64? = state.withLock { state in
+    private func digestAll(_ flag: CancellationFlag) throws -> Int64 {
+        let count: Int64? = try state.withLock { state in
             guard lseek(state.descriptor, 0, SEEK_SET) == 0 else { return nil }
             var block = [UInt8](repeating: 0, count: 1 << 20)
             while true {
+                try flag.check()
                 let count = block.withUnsafeMutableBytes { read(state.descriptor, $0.baseAddress, $0.count) }
                 if count < 0 {
                     if errno == EINTR { continue }

@@ -60,4 +60,32 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["a.csv.export-gateway-part"])
         #expect(FileManager.default.contents(atPath: other) == Data("another".utf8))
     }
+
+    @Test func bytesOfEarlierRunsAreNotReadForSomebodyWhoHasGone() async throws {
+        try await ClientBench.with { _, _ in
+            []
+        } test: { bench in
+            let path = bench.directory.file("a.csv")
+            let (part, origin) = (path + PartName.part, path + PartName.origin)
+            try Data(Files.content).write(to: URL(filePath: part))
+            try JSONEncoder().encode(PartFile.Origin(export: "e", file: "1", etag: "\"v1\"", total: nil))
+                .write(to: URL(filePath: origin))
+            let left = try PartFile(path: path)
+            let flag = CancellationFlag()
+            #expect(try left.resume(export: "e", file: "1", flag)?.offset == Int64(Files.content.count))
+            flag.raise()
+            #expect(throws: CancellationError.self) { try left.resume(export: "e", file: "1", flag) }
+            #expect(throws: CancellationError.self) { try FileDigest.of(part, unless: false, flag) }
+            #expect(FileManager.default.contents(atPath: part) == Data(Files.content))
+            // The flag is that of the task.
+            await withTaskGroup(of: Void.self) { group in
+                group.cancelAll()
+                group.addTask {
+                    await #expect(throws: CancellationError.self) {
+                        try await bench.client.disk.run(cancellable: { try $0.check() })
+                    }
+                }
+            }
+        }
+    }
 }
