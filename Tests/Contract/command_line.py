@@ -104,11 +104,12 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
 
-    def until(self, shown: str, within: float = 60) -> None:
-        """Reads until this stands there."""
+    def until(self, shown: str, within: float = 60, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Reads until this stands there, and does something before each read."""
         deadline = time.monotonic() + within
         while shown not in self.text:
             assert time.monotonic() < deadline, f"{shown!r} did not come: {self.text!r}"
+            meanwhile()
             assert self._read(1), f"it ended without {shown!r}: {self.text!r}"
 
     def end(self, within: float) -> int:

@@ -535,11 +535,18 @@ def test_a_terminal_shows_bars_with_rate_and_remaining_time(tmp_path):
         learn(caller, export, tmp_path)
         with TCPProxy(gateway.port) as proxy:
             caller.address = f"http://127.0.0.1:{proxy.port}"
+            proxy.stall()
+
+            def a_little():
+                proxy.resume()
+                proxy.stall()
 
             def meanwhile(terminal):
-                terminal.until("%")
+                # A rate takes two frames: the file must not be there before them.
+                terminal.until(" left", meanwhile=a_little)
                 proxy.cut()
                 terminal.until("Trying again")
+                proxy.resume()
 
             ended = caller.on_terminal("exports", "download", export, tmp_path / "files", meanwhile=meanwhile)
         assert ended.code == 0, ended.err
