@@ -64,6 +64,8 @@ def test_one_line_creates_waits_and_downloads(caller, tmp_path):
 
 
 def test_each_command_prints_json_and_tables(caller, tmp_path):
+    # A list of one has a next page where there are two.
+    assert caller.run("exports", "create", *REPORT, "-o", "json").code == 0
     created = caller.run("exports", "create", *REPORT, "-o", "json").json
     watched = caller.run("exports", "watch", created["id"], "-o", "json")
     assert (watched.code, watched.json["status"]) == (0, "succeeded")
