@@ -557,8 +557,15 @@ def test_a_terminal_shows_bars_with_rate_and_remaining_time(tmp_path):
     assert bars and re.search(r"[\d.]+ [KMG]?i?B/s", ended.err) and re.search(r"\d+:\d\d left", ended.err)
     assert "\x1b[" in ended.err and "SHA-256 verified" in ended.err
     # One that is the first of its file: only the head of the answer tells the length.
-    with large_file(48 * MIB, tmp_path / "other") as (_, caller, export, _):
-        first = caller.on_terminal("exports", "download", export, tmp_path / "other")
+    with large_file(48 * MIB, tmp_path / "other") as (gateway, caller, export, _), TCPProxy(gateway.port) as proxy:
+        caller.address = f"http://127.0.0.1:{proxy.port}"
+        proxy.stall()
+
+        def until_a_bar(terminal):
+            terminal.until(" of 48.0 MiB", meanwhile=a_little)
+            proxy.resume()
+
+        first = caller.on_terminal("exports", "download", export, tmp_path / "other", meanwhile=until_a_bar)
     assert re.search(r"\[#*-*\] +\d+%  \S+ \S+ of 48\.0 MiB", first.err)
     assert "\x1b" not in piped.err and "\r" not in piped.err and "[#" not in piped.err
     assert "SHA-256 verified" in piped.err
