@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,8 +36,16 @@ def path(gateway) -> Path:
 
 
 def rows(path: Path, table: str) -> int:
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@contextmanager
+def opened(path: Path):
+    """A connection that is closed at the end. Left to Python, it is closed at some later time, and moves the log away from
+    whoever has the ledger then."""
+    with closing(sqlite3.connect(path)) as database, database:
+        yield database
 
 
 @contextmanager
@@ -174,7 +182,7 @@ def test_a_gateway_goes_on_with_a_copy_in_postgresql():
 
 def many(path: Path) -> None:
     """Adds rows to a ledger that no gateway has."""
-    with sqlite3.connect(path) as database:
+    with opened(path) as database:
         columns = [row[1] for row in database.execute("PRAGMA table_info(delivery)")]
         values = ", ".join("printf('00000000-0000-7000-8000-%012d', number)" if name == "id" else name for name in columns)
         database.execute(
@@ -221,7 +229,7 @@ def test_a_copy_that_was_killed_goes_on():
         ledger(*words)
         ledger("check", copy)
         assert rows(copy, "delivery") == rows(path(gateway), "delivery")
-        with sqlite3.connect(copy) as database:
+        with opened(copy) as database:
             database.execute("DELETE FROM delivery WHERE id LIKE '00000000-%'")
         go_on(gateway, upstream, before, exports)
 
@@ -274,7 +282,7 @@ def test_what_is_wrong_is_found():
         exports = fill(gateway, upstream)
         gateway.process.stop()
         assert ledger("check", path(gateway)).count("ok  ") == 9
-        with sqlite3.connect(path(gateway)) as database:
+        with opened(path(gateway)) as database:
             database.execute("UPDATE export SET files = '[{' WHERE id = ?", (exports[0]["id"],))
             database.execute("UPDATE export_event SET revision = 0 WHERE sequence = (SELECT max(sequence) FROM export_event)")
         said = ledger("check", path(gateway), code=1)
