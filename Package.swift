@@ -179,6 +179,7 @@ let package = Package(
         module("Core", "HTTPFields", ["Exports"]),
         module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
+        module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Memory", [.metrics]),
         module("Core", "StoredZip", ["CZlib", .nioCore]),
@@ -206,13 +207,13 @@ let package = Package(
         module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
-        module("Engine", "ExportLedger", ["Exports", "JSON", .grdb, .grdbSQLite, .logging, .metrics]),
+        module("Engine", "ExportLedger", ["Exports", "JSON", "Webhooks", .grdb, .grdbSQLite, .logging, .metrics]),
         module(
             "Engine",
             "PostgreSQLLedger",
-            ["Exports", "PostgreSQL", "ExportLedger", .logging, .metrics]
+            ["Exports", "PostgreSQL", "Webhooks", "ExportLedger", .logging, .metrics]
         ),
-        module("Engine", "LedgerConformance", ["Exports", "JSON", "ExportLedger"]),
+        module("Engine", "LedgerConformance", ["Exports", "JSON", "Webhooks", "ExportLedger"]),
         module(
             "Engine",
             "LedgerMaintenance",

@@ -1,0 +1,94 @@
+public import Exports
+public import Webhooks
+
+/// Where webhooks and their messages are stored: the ledger. Each operation is atomic, and durable when it returns. All throw
+/// `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
+///
+/// The changes of exports are stored in the transactions that make them (``ExportLedger/events(after:limit:)``). Each webhook has
+/// a position in them; changes after it become messages in the transaction that moves the position. So no change is lost, whenever
+/// a process is killed.
+public protocol WebhookStore: Sendable {
+    /// Stores a new webhook. False where its owner has `limit` already; nothing is stored then.
+    func insert(_ webhook: Webhook, limit: Int) async throws -> Bool
+
+    /// Nil for an unknown id.
+    func webhook(_ id: ExportID) async throws -> Webhook?
+
+    /// One page in the order of ids: those after `after`, at most `limit`; nil as owner for those of all callers.
+    func webhooks(of owner: String?, after: ExportID?, limit: Int) async throws -> [Webhook]
+
+    /// Reads a webhook, calls `change` on it, and writes it back, in one transaction. Nil for an unknown id. What `change` throws
+    /// is thrown here, and nothing was changed. `change` must not change id, owner or position.
+    func updateWebhook(
+        _ id: ExportID,
+        _ change: @escaping @Sendable (inout Webhook) throws -> Void
+    ) async throws -> Webhook?
+
+    /// Deletes a webhook with its messages. False for an unknown id.
+    func deleteWebhook(_ id: ExportID) async throws -> Bool
+
+    /// Stores messages of one webhook, numbered in their order, and moves its position, in one transaction. Messages whose id is stored already are left as they
+    /// are. With `position`, false where the webhook's position is not `from` any more, because another replica was faster; nothing
+    /// is stored then. False for an unknown webhook.
+    func add(
+        _ messages: [WebhookMessage],
+        to id: ExportID,
+        position: (from: Int64, to: Int64)?
+    ) async throws -> Bool
+
+    /// Claims messages that are due at `now` or before, of enabled webhooks, in the order in which they became due: at most `limit`,
+    /// and of one webhook at most `perWebhook` together with those that others have claimed. Of each export, and of the events of
+    /// a webhook itself, only the pending message with the lowest number can be claimed.
+    ///
+    /// What is claimed is due again at `until`, unless the claim ends with `end` before: the process may be killed. `attempts` is
+    /// increased by one.
+    func claimMessages(
+        at now: Timestamp,
+        until: Timestamp,
+        limit: Int,
+        perWebhook: Int
+    ) async throws -> [WebhookMessage]
+
+    /// Ends a claim: stores `state`, `dueAt` and what the last attempt gave, and calls `change` on the webhook, in one transaction.
+    /// False where the message is gone, or was claimed again since (`attempts` differs); nothing is stored then.
+    func end(
+        _ message: WebhookMessage,
+        _ change: @escaping @Sendable (inout Webhook) -> Void
+    ) async throws -> Bool
+
+    /// When the next message of an enabled webhook is due that could be claimed then; nil where there is none.
+    func nextMessage() async throws -> Timestamp?
+
+    /// One page of a webhook's messages, newest first: those with lower numbers than `before`, at most `limit`; with a state, only
+    /// those in it. Nil for an unknown webhook.
+    func messages(
+        of id: ExportID,
+        state: WebhookMessage.State?,
+        before: Int64?,
+        limit: Int
+    ) async throws -> [WebhookMessage]?
+
+    /// One message; nil where there is none.
+    func message(_ messageID: String, of id: ExportID) async throws -> WebhookMessage?
+
+    /// Makes messages that are not pending due again at `dueAt`, with attempts 0: the one with `messageID`, or without it all failed
+    /// ones since `since`. Returns how many.
+    func replay(
+        of id: ExportID,
+        messageID: String?,
+        since: Timestamp?,
+        dueAt: Timestamp
+    ) async throws -> Int
+
+    /// Deletes messages that are not pending and whose last attempt was before `time`, at most `limit`. Returns how many.
+    func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int
+
+    /// The ids of successes with files that expire after `now` and at `time` or before, of which no file was delivered whole, in the
+    /// order of expiry: those that expire after `after` (an expiry and an id), at most `limit`.
+    func expiringUndelivered(
+        now: Timestamp,
+        by time: Timestamp,
+        after: (expiry: Timestamp, id: ExportID)?,
+        limit: Int
+    ) async throws -> [ExportID]
+}
