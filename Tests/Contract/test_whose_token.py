@@ -49,6 +49,14 @@ def finished(server, upstream) -> dict:
     )
 
 
+def test_no_ticket_stands_for_a_callers_token(server, upstream):
+    path = finished(server, upstream)["files"][0]["href"]
+    before = asked(upstream)
+    problem = ask(server, "owner", "POST", f"{path}/tickets").problem(409, "ticket-not-possible")
+    assert "Upstream-Authorization" in problem["detail"]
+    assert asked(upstream) == before
+
+
 def asked(upstream) -> tuple:
     """What was asked upstream so far: which tokens, and how many files."""
     counts = upstream.account()["counts"]

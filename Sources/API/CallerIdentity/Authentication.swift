@@ -19,6 +19,7 @@ public final class Authentication: Sendable {
     private let keys: [APIKey]
     private let tokens: AccessTokenVerifier?
     private let certificates: PeerCertificates
+    private let time: any TimeSource
 
     /// Makes an authentication. Nothing is fetched yet.
     ///
@@ -37,6 +38,7 @@ public final class Authentication: Sendable {
         metrics: any MetricsFactory
     ) {
         self.keys = keys
+        self.time = time
         tokens = tokenAuthority.map {
             AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
         }
@@ -90,6 +92,29 @@ public final class Authentication: Sendable {
         if isOpen { return .anonymous }
         guard let line, line.hasPrefix("Bearer "), let key = key(line.dropFirst(7)) else { return nil }
         return Caller(id: key.id, kind: .apiKey, permissions: key.permissions)
+    }
+
+    /// A caller who was authenticated before, without a new credential: with the permissions that it has now. Nil where its credential
+    /// is not accepted any more.
+    ///
+    /// What an access token grants is not known without the token: such a caller has the permissions that it had, until its token's
+    /// end.
+    public func present(_ caller: Caller) -> Caller? {
+        let granted: [Permissions]
+        switch caller.kind {
+        case .anonymous: return isOpen ? .anonymous : nil
+        case .apiKey: granted = keys.filter { $0.id == caller.id }.map(\.permissions)
+        case .certificate: granted = certificates.callers.filter { $0.id == caller.id }.map(\.permissions)
+        case .user, .application:
+            let tenant = caller.id.split(separator: ":").dropFirst().first
+            guard let tokens, let tenant, tokens.accepts(tenant: String(tenant)) else { return nil }
+            guard let end = caller.tokenEnd, time.now() < end else { return nil }
+            return caller
+        }
+        guard !granted.isEmpty else { return nil }
+        var present = caller
+        present.permissions = Permissions(joining: granted)
+        return present
     }
 
     /// The credentials that callers need, for an error message.

@@ -1,4 +1,4 @@
-import Exports
+public import Exports
 import JSON
 
 /// An authenticated caller.
@@ -22,12 +22,15 @@ public struct Caller: Sendable, Hashable {
     public var id: String
     public var kind: Kind
     public var permissions: Permissions
+    /// When the access token ends that it came with; nil for other credentials.
+    public var tokenEnd: Timestamp?
 
     /// Names a caller.
-    public init(id: String, kind: Kind, permissions: Permissions) {
+    public init(id: String, kind: Kind, permissions: Permissions, tokenEnd: Timestamp? = nil) {
         self.id = id
         self.kind = kind
         self.permissions = permissions
+        self.tokenEnd = tokenEnd
     }
 
     /// The caller where no credentials are configured: may do everything.

@@ -55,6 +55,11 @@ public struct Permissions: Sendable, Hashable {
         self.granted = Set(granted)
     }
 
+    /// Grants what any of these grants.
+    init(joining all: [Permissions]) {
+        granted = all.reduce(into: []) { $0.formUnion($1.granted) }
+    }
+
     /// Everything that a caller can do with its own exports, on every connection. A key whose permissions are not configured has
     /// these.
     public static let ownExports = Permissions([.create, .read, .download, .cancel, .useEveryConnection])

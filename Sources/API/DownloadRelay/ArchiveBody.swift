@@ -40,7 +40,12 @@ public struct ArchiveBody: DownloadContent {
         guard let stream = first.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
-        await record.began()
+        do {
+            try await record.began()
+        } catch {
+            stream.letGo()
+            throw error
+        }
         let client = ClientEnd(record)
         var progress = DownloadProgress()
         var zip = StoredZip()

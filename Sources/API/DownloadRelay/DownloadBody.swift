@@ -55,7 +55,12 @@ public struct DownloadBody: DownloadContent {
         guard let stream = stream.take() else {
             throw DownloadFailure(.alreadyWritten, "The bytes of this download have been sent already.")
         }
-        await record.began()
+        do {
+            try await record.began()
+        } catch {
+            stream.letGo()
+            throw error
+        }
         let client = ClientEnd(record)
         do {
             if let encoder {

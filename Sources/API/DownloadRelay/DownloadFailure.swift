@@ -26,6 +26,8 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case cancelled = "cancelled"
         /// `write` was called a second time: the bytes can be read once.
         case alreadyWritten = "already-written"
+        /// The delivery could not be stored as a use of its ticket. Nothing was sent.
+        case ticketInUse = "ticket-in-use"
     }
 
     public var code: Code
@@ -71,8 +73,7 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case .endedEarly: true
         case .upstreamFailed: (cause as? ProviderError)?.isRetryable ?? true
         case .ranOver, .upstreamChanged, .sizeMismatch, .digestMismatch, .wrongFormat, .encoderFailed, .decoderFailed,
-            .cancelled,
-            .alreadyWritten:
+            .cancelled, .alreadyWritten, .ticketInUse:
             false
         }
     }

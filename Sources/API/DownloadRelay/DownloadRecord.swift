@@ -63,9 +63,14 @@ struct DownloadRecord: Sendable {
         case givenUp(reason: String)
     }
 
-    /// The body begins. This is stored before anything is sent, so that a delivery is known even if the process is killed.
-    func began() async {
-        await write(delivery(DownloadProgress(), .underWay))
+    /// The body begins. This is stored before anything is sent, so that a delivery is known even if the process is killed. Throws
+    /// where nothing may be sent.
+    func began() async throws(DownloadFailure) {
+        let delivery = delivery(DownloadProgress(), .underWay)
+        guard let begin = recipient.begin else { return await write(delivery) }
+        guard await Task(operation: { await begin(delivery) }).value else {
+            throw DownloadFailure(.ticketInUse, "Another download was begun with the ticket at the same time.")
+        }
     }
 
     /// Bytes were taken by the client.
@@ -144,6 +149,7 @@ struct DownloadRecord: Sendable {
             outcome: outcome
         )
         delivery.kind = kind
+        delivery.ticket = recipient.ticket
         delivery.rangeFirst = part?.first
         delivery.rangeLast = part?.last
         delivery.bytesSent = progress.sent

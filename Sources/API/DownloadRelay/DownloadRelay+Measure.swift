@@ -89,8 +89,8 @@ extension DownloadRelay {
         pace: ReadingPace,
         _ row: DownloadRecord
     ) async -> MeasurementOutcome {
-        await row.began()
         do {
+            try await row.began()
             while let piece = try await stream.next() {
                 reporting.meters.measured(piece.readableBytes)
                 if stream.given > largest { return await row.givenUp(.tooLarge, DownloadProgress(sent: 0, stream)) }

@@ -10,6 +10,11 @@ public struct Recipient: Sendable {
     /// with the same id when it has ended, with any outcome. For a file that is refused because of its contents it is called
     /// once, as ended. Never called in a cancelled task.
     public var record: @Sendable (Delivery) async -> Void
+    /// The use of a ticket that the download is; nil for a request with a credential.
+    public var ticket: TicketUse?
+    /// Called instead of `record` when a body is begun, where nothing may be sent unless this was stored: false breaks the
+    /// download off.
+    public var begin: (@Sendable (Delivery) async -> Bool)?
     /// Takes a place for one more download of the caller, where other processes serve the same callers; nil where the caller has
     /// as many as the limit, over all of them.
     public var place: @Sendable (_ limit: Int) async throws(GatewayError) -> DownloadPlace?

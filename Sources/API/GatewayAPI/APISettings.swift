@@ -43,6 +43,8 @@ public struct APISettings: Sendable {
     public var maxWait: Duration = .seconds(60)
     /// The limits of event streams.
     public var events = EventSettings()
+    /// How long a download ticket is good, at most; nil makes none.
+    public var ticketLifetime: Duration? = .seconds(900)
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
     public var publicURL: String?
     /// The proxies that are trusted to say how clients reach the gateway, where `publicURL` does not say it.

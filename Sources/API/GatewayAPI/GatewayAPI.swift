@@ -69,6 +69,24 @@ public struct GatewayAPI: Sendable {
             maxHeaderBytes: settings.maxHeaderBytes,
             maxHeaderFields: settings.maxHeaderFields
         )
+        let random = Randomness {
+            var random = SystemRandom()
+            return random.next()
+        }
+        let exports = ExportRoutes(
+            service: service,
+            relay: relay,
+            cursor: Cursor(key: settings.cursorKey),
+            bodies: BodyReader(
+                limit: settings.maxBodyBytes,
+                limits: limits,
+                timeout: settings.bodyTimeout,
+                time: time,
+                memory: memory
+            ),
+            maxWait: settings.maxWait,
+            memory: memory
+        )
         responder = GatewayResponder(
             listener: settings.operations == nil ? .everything : .callers,
             connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
@@ -79,28 +97,20 @@ public struct GatewayAPI: Sendable {
                 trustedProxies: settings.trustedProxies
             ),
             record: RequestRecord(metrics: figures, time: time, logger: logger),
-            exports: ExportRoutes(
-                service: service,
-                relay: relay,
-                cursor: Cursor(key: settings.cursorKey),
-                bodies: BodyReader(
-                    limit: settings.maxBodyBytes,
-                    limits: limits,
-                    timeout: settings.bodyTimeout,
-                    time: time,
-                    memory: memory
-                ),
-                maxWait: settings.maxWait,
-                memory: memory
-            ),
+            exports: exports,
             events: EventRoutes(
                 hub: hub,
                 authentication: authentication,
                 cursor: Cursor(key: settings.cursorKey),
-                random: Randomness {
-                    var random = SystemRandom()
-                    return random.next()
-                }
+                random: random
+            ),
+            tickets: TicketRoutes(
+                exports: exports,
+                authentication: authentication,
+                lifetime: settings.ticketLifetime,
+                seal: TicketSeal(key: settings.cursorKey),
+                time: time,
+                random: random
             ),
             providers: ProviderRoutes(service: service, budgets: budgets),
             operations: OperationsRoutes(

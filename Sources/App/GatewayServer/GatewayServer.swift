@@ -310,6 +310,7 @@ extension GatewayConfiguration.Server {
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         settings.events = events
+        settings.ticketLifetime = ticketLifetime
         return settings
     }
 }

@@ -57,6 +57,8 @@ public struct Delivery: Sendable, Hashable, Codable {
     public var outcome: Outcome
     /// Why it was broken, or a measurement given up: a metric label, no free text.
     public var reason: String?
+    /// Which use of a download ticket it is; nil for a request with a credential.
+    public var ticket: TicketUse?
     /// What it found of each file that it read to its proper end, or whose length differs from the record. Evidence for the
     /// export's record; not part of the delivery's row.
     public var readings: [FileReading]
@@ -86,6 +88,20 @@ public struct Delivery: Sendable, Hashable, Codable {
         resumptions = 0
         self.outcome = outcome
         readings = []
+    }
+}
+
+/// One use of a download ticket: the delivery of a file, or of a part of it, to whoever has the ticket's address.
+public struct TicketUse: Sendable, Hashable, Codable {
+    /// The ticket's id.
+    public var ticket: ExportID
+    /// 1 for the first use. Each number is given out once, so that of two uses at the same time one is refused.
+    public var number: Int
+
+    /// Names a use.
+    public init(ticket: ExportID, number: Int) {
+        self.ticket = ticket
+        self.number = number
     }
 }
 

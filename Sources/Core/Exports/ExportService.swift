@@ -119,6 +119,20 @@ public protocol ExportService: ChangeService {
     /// throws: what cannot be stored is logged, because a download goes on without its row.
     func record(_ delivery: Delivery) async
 
+    /// Stores that a delivery by a ticket begins, as `record` does. False where it could not be stored, or where another delivery is
+    /// stored as the same use of the ticket: nothing may be sent then.
+    func beginUse(_ delivery: Delivery) async -> Bool
+
+    /// The deliveries that are uses of a ticket, in the order of their numbers, at most `limit`.
+    func uses(
+        of ticket: ExportID,
+        export id: ExportID,
+        limit: Int
+    ) async throws(GatewayError) -> [Delivery]
+
+    /// Whether the files of an export can be read only with a caller's own upstream token.
+    func needsCallerToken(for export: Export) -> Bool
+
     /// One page of an export's deliveries, oldest first. With `requestID`, only the deliveries of that request. Throws `notFound`
     /// for an unknown export.
     func deliveries(

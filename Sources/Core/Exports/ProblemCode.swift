@@ -32,6 +32,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case noResult = "no-result"
     case severalFiles = "several-files"
     case deliveredElsewhere = "delivered-elsewhere"
+    case ticketNotPossible = "ticket-not-possible"
+    case ticketInUse = "ticket-in-use"
+    case ticketUsed = "ticket-used"
+    case ticketExpired = "ticket-expired"
     case expired = "expired"
 
     // The upstream.
@@ -95,6 +99,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .noResult: "The export ended without files"
         case .severalFiles: "The export has several files"
         case .deliveredElsewhere: "The export was delivered to the caller's own storage"
+        case .ticketNotPossible: "No download ticket can be made for this file"
+        case .ticketInUse: "A download with this ticket is under way"
+        case .ticketUsed: "The file was downloaded with this ticket"
+        case .ticketExpired: "The time of this ticket is over"
         case .expired: "The upstream no longer keeps the files of this export"
         case .upstreamInvalidRequest: "The upstream refused to start the export, as invalid"
         case .upstreamUnauthenticated: "The upstream refused the gateway's credentials"

@@ -25,6 +25,12 @@ public struct SealingKeys: Sendable {
         self.keys = keys
     }
 
+    /// One key, which is derived from another one for this purpose (HMAC-SHA256).
+    public init(derivedFrom key: [UInt8], for purpose: String) {
+        current = "1"
+        keys = ["1": HMACSHA256.authenticationCode(for: Array(purpose.utf8), key: key)]
+    }
+
     /// Encrypts `plain` with the current key. It can be opened with the same `context` only, which says what the secret belongs to.
     public func seal(_ plain: [UInt8], context: [UInt8]) throws(CryptoError) -> [UInt8] {
         let nonce = randomBytes(AESGCM.nonceBytes)

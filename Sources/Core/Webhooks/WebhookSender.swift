@@ -1,5 +1,3 @@
-public import Exports
-
 /// One attempt to send a message.
 public struct WebhookRequest: Sendable {
     public var url: String

@@ -15,7 +15,28 @@ extension ExportEngine {
         }
     }
 
-    /// Stores that a delivery begins. False for an unknown export.
+    public func beginUse(_ delivery: Delivery) async -> Bool {
+        do {
+            return try await begin(delivery)
+        } catch {
+            reportUnrecorded(delivery, because: "\(error)")
+            return false
+        }
+    }
+
+    public func uses(
+        of ticket: ExportID,
+        export id: ExportID,
+        limit: Int
+    ) async throws(GatewayError) -> [Delivery] {
+        try await asking { try await self.ledger.deliveries(of: id, ticket: ticket, limit: limit) }
+    }
+
+    public func needsCallerToken(for export: Export) -> Bool {
+        worker(of: export)?.delegation.isNeeded ?? false
+    }
+
+    /// Stores that a delivery begins. False for an unknown export, and for a use of a ticket that is stored already.
     private func begin(_ delivery: Delivery) async throws -> Bool {
         let ledger = ledger
         // A new task, because that does not inherit the cancellation. It is awaited here.

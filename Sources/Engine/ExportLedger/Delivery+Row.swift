@@ -4,6 +4,7 @@ extension Delivery {
     package static let columns = [
         "export_id", "id", "kind", "file_id", "caller", "request_id", "started_at", "ended_at", "coding", "range_first",
         "range_last", "bytes_sent", "file_bytes", "sha256", "resumptions", "outcome", "reason",
+        "ticket", "ticket_use",
     ]
     package static let names = columns.joined(separator: ", ")
 
@@ -15,6 +16,7 @@ extension Delivery {
             StoredValue(endedAt), StoredValue(coding), StoredValue(rangeFirst), StoredValue(rangeLast),
             StoredValue(bytesSent), StoredValue(fileBytes), StoredValue(sha256), StoredValue(resumptions),
             StoredValue(outcome.rawValue), StoredValue(reason),
+            StoredValue(ticket?.ticket.description), StoredValue(ticket.map { Int64($0.number) }),
         ]
     }
 
@@ -48,5 +50,10 @@ extension Delivery {
         sha256 = row[13]
         resumptions = row[14]
         reason = row[16]
+        let (ticket, use): (String?, Int?) = (row[17], row[18])
+        if let ticket {
+            guard let id = ExportID(ticket), let use else { throw JSONText.unreadable("ticket") }
+            self.ticket = TicketUse(ticket: id, number: use)
+        }
     }
 }

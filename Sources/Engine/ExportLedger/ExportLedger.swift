@@ -114,7 +114,8 @@ public protocol ExportLedger: Sendable {
     /// When the next success expires; nil when none will.
     func nextExpiry() async throws -> Timestamp?
 
-    /// Stores that a delivery begins. Returns false for an unknown export, and stores nothing.
+    /// Stores that a delivery begins. Returns false for an unknown export, and where another delivery is stored as the same use of
+    /// its ticket; stores nothing then.
     ///
     /// Throws `LedgerError` when a delivery with this id was stored before. The export's record is not read, because callers
     /// wait for this before each download.
@@ -142,6 +143,10 @@ public protocol ExportLedger: Sendable {
         after: ExportID?,
         limit: Int
     ) async throws -> DeliveryPage?
+
+    /// The deliveries that are uses of a ticket, in the order of their numbers, at most `limit`. Throws `LedgerError` where one of
+    /// them cannot be read.
+    func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery]
 
     /// Claims the success whose files are to be measured and that became due last, at `now` or before. Nil where none is due
     /// except those among `running`. It is due again at `retryAt`, and its attempts are increased by one.

@@ -44,6 +44,19 @@ extension SQLiteLedger {
         }
     }
 
+    public func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
+        try await read { database in
+            let sql =
+                "SELECT \(Delivery.names) FROM delivery WHERE export_id = ? AND ticket = ? ORDER BY ticket_use LIMIT ?"
+            let found = try Row.fetchCursor(
+                database,
+                sql: sql,
+                arguments: [id.description, ticket.description, max(0, limit)]
+            )
+            return try Array(found.map { try Delivery.read(SQLiteRow(row: $0)) })
+        }
+    }
+
     public func deliveries(
         of id: ExportID,
         requestID: String?,
@@ -82,8 +95,10 @@ extension SQLiteLedger {
 extension Delivery {
     private static let marks = columns.map { _ in "?" }.joined(separator: ", ")
 
-    fileprivate static let begin =
-        "INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)"
+    fileprivate static let begin = """
+        INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)
+        ON CONFLICT (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL DO NOTHING
+        """
     fileprivate static let end = """
         INSERT INTO delivery (\(names)) VALUES (\(marks))
         ON CONFLICT (export_id, id) DO UPDATE

@@ -55,6 +55,9 @@ extension SQLiteLedger {
             database in
             try database.execute(sql: heldSchema)
         }
+        migrator.registerMigration("15 deliveries by ticket", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: ticketSchema)
+        }
         return migrator
     }
 
@@ -271,6 +274,13 @@ extension SQLiteLedger {
     private static let heldSchema = """
         ALTER TABLE export ADD COLUMN held_seconds INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE export ADD COLUMN held_seconds_since_answer INTEGER NOT NULL DEFAULT 0;
+        """
+
+    // Each use of a ticket has a number of its own.
+    private static let ticketSchema = """
+        ALTER TABLE delivery ADD COLUMN ticket TEXT;
+        ALTER TABLE delivery ADD COLUMN ticket_use INTEGER;
+        CREATE UNIQUE INDEX delivery_by_ticket ON delivery (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL;
         """
 
     // For exports that ended under versions that stored no time for each end, and no error for each end without success.

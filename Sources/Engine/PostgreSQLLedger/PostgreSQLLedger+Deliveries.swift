@@ -39,6 +39,14 @@ extension PostgreSQLLedger {
         }
     }
 
+    public func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
+        let values: [SQLValue] = [.text(id.description), .text(ticket.description), .integer(Int64(max(0, limit)))]
+        return try await read { connection in
+            let rows = try connection.query(SQLQuery(Delivery.ofTicket, values))
+            return try (0..<rows.count).map { try Delivery.read(rows[$0]) }
+        }
+    }
+
     public func deliveries(
         of id: ExportID,
         requestID: String?,
@@ -77,10 +85,12 @@ extension Delivery {
         """
         INSERT INTO delivery (\(names), replica) SELECT \(cast), $\(count + 1)::text
             WHERE EXISTS (SELECT 1 FROM export WHERE id = $1::text)
+            ON CONFLICT (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL DO NOTHING
         """
     )
     private static let numbers: Set = [
         "started_at", "ended_at", "range_first", "range_last", "bytes_sent", "file_bytes", "resumptions",
+        "ticket_use",
     ]
     private static let cast = columns.enumerated()
         .map { "$\($0 + 1)::\(numbers.contains($1) ? "bigint" : "text")" }
@@ -106,6 +116,9 @@ extension Delivery {
         """
     fileprivate static let ofExport = SQLStatement(
         "SELECT \(names) FROM delivery WHERE export_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    )
+    fileprivate static let ofTicket = SQLStatement(
+        "SELECT \(names) FROM delivery WHERE export_id = $1 AND ticket = $2 ORDER BY ticket_use LIMIT $3"
     )
     fileprivate static let ofRequest = SQLStatement(
         "SELECT \(names) FROM delivery WHERE export_id = $1 AND id > $2 AND request_id = $4 ORDER BY id LIMIT $3"

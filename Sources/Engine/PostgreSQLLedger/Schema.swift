@@ -19,7 +19,8 @@ enum Schema {
     }
 
     static let migrations = [
-        Migration(version: 1, name: "exports, replicas and leases", needs: 1, script: first)
+        Migration(version: 1, name: "exports, replicas and leases", needs: 1, script: first),
+        Migration(version: 2, name: "deliveries by ticket", needs: 1, script: tickets),
     ]
 
     /// The columns in the order in which they take the least space.
@@ -233,6 +234,13 @@ enum Schema {
             last_group BIGINT NOT NULL DEFAULT 0,
             used_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
         ) WITH (fillfactor = 50);
+        """
+
+    // Each use of a ticket has a number of its own.
+    private static let tickets = """
+        ALTER TABLE delivery ADD COLUMN ticket TEXT COLLATE "C";
+        ALTER TABLE delivery ADD COLUMN ticket_use BIGINT;
+        CREATE UNIQUE INDEX delivery_by_ticket ON delivery (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL;
         """
 
     private static let first = [export, events, others, replicas].joined(separator: "\n")

@@ -118,6 +118,10 @@ final class DyingLedger: ExportLedger {
         try await write { try await ledger.begin(delivery) }
     }
 
+    func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
+        try await ledger.deliveries(of: id, ticket: ticket, limit: limit)
+    }
+
     func claimMeasurement(
         at now: Timestamp,
         retryAt: Timestamp,

@@ -139,6 +139,10 @@ final class StagedLedger: ExportLedger {
         try await ledger.begin(delivery)
     }
 
+    func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
+        try await ledger.deliveries(of: id, ticket: ticket, limit: limit)
+    }
+
     func claimMeasurement(
         at now: Timestamp,
         retryAt: Timestamp,

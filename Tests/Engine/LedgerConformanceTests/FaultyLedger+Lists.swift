@@ -56,8 +56,14 @@ extension FaultyLedger {
     // MARK: Deliveries
 
     func begin(_ delivery: Delivery) async throws -> Bool {
+        var delivery = delivery
+        if fault == .forgetsTickets { delivery.ticket = nil }
         let isWritten = try await ledger.begin(delivery)
         return isWritten || fault == .beginsForAnybody
+    }
+
+    func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
+        try await ledger.deliveries(of: id, ticket: ticket, limit: limit)
     }
 
     func insert(

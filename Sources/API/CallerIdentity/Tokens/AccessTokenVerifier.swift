@@ -36,6 +36,9 @@ struct AccessTokenVerifier: Sendable {
         refreshing = KeyRefreshing(keys: Array(keys.values), time: time)
     }
 
+    /// Whether tokens of this tenant are accepted.
+    func accepts(tenant: String) -> Bool { keys[tenant] != nil }
+
     /// The caller of a token. Throws `unauthenticated`, or `unavailable` while it is unknown whether the authority has the
     /// token's key.
     func caller(_ text: some StringProtocol) async throws(GatewayError) -> Caller {
@@ -64,7 +67,9 @@ struct AccessTokenVerifier: Sendable {
         guard key.algorithm == nil || key.algorithm == token.algorithm, isKey(key, of: tenantID, issuer),
             key.key.verifies(token.signature, of: token.signedBytes, token.algorithm)
         else { throw TokenRefusal(.signature) }
-        return try Self.caller(of: token.claims, tenantID)
+        var caller = try Self.caller(of: token.claims, tenantID)
+        caller.tokenEnd = token.claims["exp"]?.integer.map { Timestamp(milliseconds: $0 * 1000) }
+        return caller
     }
 
     private func tenant(of claims: JSONValue) throws(TokenRefusal) -> (String, SigningKeys) {

@@ -25,6 +25,7 @@ struct GatewayResponder: HTTPResponder {
     var record: RequestRecord
     let exports: ExportRoutes
     let events: EventRoutes
+    let tickets: TicketRoutes
     let providers: ProviderRoutes
     let operations: OperationsRoutes
 
@@ -69,9 +70,15 @@ struct GatewayResponder: HTTPResponder {
             let (route, parameters) = try route(request.method, target)
             entry.route = route.pattern
             entry.export = parameters["id"].flatMap { ExportID($0) }
-            let caller =
-                route.needsCaller
-                ? try await authentication.caller(of: request.headers, on: context.channel) : .anonymous
+            let caller: Caller
+            switch route.authority {
+            case .credential: caller = try await authentication.caller(of: request.headers, on: context.channel)
+            case .none: caller = .anonymous
+            case .ticket:
+                let ticket = try tickets.ticket(parameters["ticket"])
+                caller = ticket.caller
+                entry.export = ticket.export
+            }
             let isHeadHeld = route.needsCaller && connections.authenticated(context.channel)
             entry.caller = caller.id
             // 512 bytes less, because the first line and the host were not counted.
@@ -186,6 +193,9 @@ struct GatewayResponder: HTTPResponder {
         case .headExportFile: try await exports.file(call, .head)
         case .downloadExportContent: try await exports.content(call, .get)
         case .headExportContent: try await exports.content(call, .head)
+        case .createDownloadTicket: try await tickets.create(call)
+        case .downloadByTicket: try await tickets.download(call, .get)
+        case .headByTicket: try await tickets.download(call, .head)
         case .listProviders: try providers.list(call)
         case .getProvider: try providers.get(call)
         case .getLiveness: operations.liveness()

@@ -57,19 +57,21 @@ extension ExportRoutes {
         return try await service.export(id, for: viewer, refresh: true)
     }
 
-    private func download(
+    /// The answer to a request for a file, with a credential or as the use of a ticket.
+    func download(
         _ file: ExportFile,
         of export: Export,
         _ call: Call,
         _ method: DownloadRequest.Method,
-        _ viewer: Viewer
+        _ viewer: Viewer,
+        ticket: TicketUse? = nil
     ) async throws -> Response {
         let service = service
         let answer = try await relay.response(
             to: Self.request(call, method),
             for: file,
             of: export,
-            to: recipient(call)
+            to: recipient(call, ticket)
         ) { range async throws(GatewayError) in
             try await service.open(file.id, of: export.id, for: viewer, range: range)
         }
@@ -109,15 +111,18 @@ extension ExportRoutes {
         )
     }
 
-    private func recipient(_ call: Call) -> Recipient {
+    private func recipient(_ call: Call, _ ticket: TicketUse? = nil) -> Recipient {
         let service = service
         let caller = call.caller.id
-        return Recipient(
+        var recipient = Recipient(
             caller: caller,
             requestID: call.requestID,
             place: { limit async throws(GatewayError) in try await service.downloadPlace(of: caller, limit: limit) },
             record: { await service.record($0) }
         )
+        recipient.ticket = ticket
+        if ticket != nil { recipient.begin = { await service.beginUse($0) } }
+        return recipient
     }
 
     private static func response(_ answer: DownloadResponse, on channel: any Channel) -> Response {

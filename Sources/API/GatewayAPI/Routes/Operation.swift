@@ -4,6 +4,7 @@ enum Operation: String, Sendable, CaseIterable {
     case streamEvents, streamExportEvents
     case listExportFiles, listExportDeliveries
     case downloadExportFile, headExportFile, downloadExportContent, headExportContent
+    case createDownloadTicket, downloadByTicket, headByTicket
     case listProviders, getProvider
     case getLiveness, getReadiness, getMetrics, getOpenAPI
 }

@@ -9,6 +9,16 @@ struct Route: Sendable {
         case name(String)
     }
 
+    /// By what a request is allowed.
+    enum Authority: Sendable {
+        /// The caller's credential, where credentials are configured.
+        case credential
+        /// The ticket in the path.
+        case ticket
+        /// None: everybody may call.
+        case none
+    }
+
     var method: HTTPRequest.Method
     /// The path as `openapi.yaml` writes it; `{name}` stands for one segment.
     let pattern: String
@@ -16,8 +26,7 @@ struct Route: Sendable {
     var operation: Operation
     /// Every status that this operation itself answers; `RouteTable.statusesOfAnyRoute` are added.
     var statuses: Set<Int>
-    /// Whether the caller must be authenticated, where credentials are configured.
-    var needsCaller: Bool
+    var authority: Authority
     /// The permission that the caller needs; nil where every caller may call.
     var permission: Permission?
     /// The only media type of its success, where the client's `Accept` is checked.
@@ -30,7 +39,7 @@ struct Route: Sendable {
         pattern: String,
         operation: Operation,
         statuses: Set<Int>,
-        needsCaller: Bool = true,
+        authority: Authority = .credential,
         permission: Permission? = nil,
         negotiates: MediaType? = nil,
         takesQuery: Bool = false
@@ -39,7 +48,7 @@ struct Route: Sendable {
         self.pattern = pattern
         self.operation = operation
         self.statuses = statuses
-        self.needsCaller = needsCaller
+        self.authority = authority
         self.permission = permission
         self.negotiates = negotiates
         self.takesQuery = takesQuery
@@ -49,7 +58,10 @@ struct Route: Sendable {
     }
 
     /// Whether it serves the bytes of files.
-    var isDownload: Bool { permission == .download }
+    var isDownload: Bool { permission == .download && method != .post }
+
+    /// Whether the caller must be authenticated, where credentials are configured.
+    var needsCaller: Bool { authority == .credential }
 
     /// The values of the pattern's names, percent-decoded, when the segments of a path match it.
     ///

@@ -96,6 +96,16 @@ enum RouteTable {
         download(.get, "/exports/{id}/content", .downloadExportContent),
         download(.head, "/exports/{id}/content", .headExportContent),
         Route(
+            method: .post,
+            pattern: "/exports/{id}/files/{fileId}/tickets",
+            operation: .createDownloadTicket,
+            statuses: [201, 400, 401, 403, 404, 406, 409, 410, 503],
+            permission: .download,
+            negotiates: .json
+        ),
+        download(.get, "/tickets/{ticket}", .downloadByTicket, by: .ticket),
+        download(.head, "/tickets/{ticket}", .headByTicket, by: .ticket),
+        Route(
             method: .get,
             pattern: "/providers",
             operation: .listProviders,
@@ -109,13 +119,18 @@ enum RouteTable {
             statuses: [200, 401, 404, 406, 503],
             negotiates: .json
         ),
-        Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], needsCaller: false),
-        Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], needsCaller: false),
-        Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], needsCaller: false),
-        Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], needsCaller: false),
+        Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], authority: .none),
+        Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], authority: .none),
+        Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], authority: .none),
+        Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], authority: .none),
     ]
 
-    private static func download(_ method: HTTPRequest.Method, _ pattern: String, _ operation: Operation) -> Route {
+    private static func download(
+        _ method: HTTPRequest.Method,
+        _ pattern: String,
+        _ operation: Operation,
+        by authority: Route.Authority = .credential
+    ) -> Route {
         // `Accept` only chooses between the file and the archive. A client that accepts only the file's own type gets the file,
         // so 406 is only for `Accept-Encoding`.
         // Only GET serves parts of a file (RFC 9110, 14.2), and only GET needs memory.
@@ -124,7 +139,9 @@ enum RouteTable {
             method: method,
             pattern: pattern,
             operation: operation,
-            statuses: ofGET.union([200, 304, 400, 401, 403, 404, 406, 409, 410, 412, 502, 503, 504]),
+            statuses: ofGET.union([200, 304, 400, 403, 404, 406, 409, 410, 412, 502, 503, 504])
+                .union(authority == .credential ? [401] : []),
+            authority: authority,
             permission: .download
         )
     }

@@ -30,5 +30,6 @@ enum DeliveryDocument {
         writer.member("resumptions", .integer(Int64(delivery.resumptions)))
         writer.member("outcome", delivery.outcome.rawValue)
         writer.member("reason", delivery.reason)
+        writer.member("ticketId", delivery.ticket?.ticket.description)
     }
 }

@@ -30,6 +30,9 @@ struct Links: Sendable {
         reference(to: ["exports", id.description, "files", PercentEncoding.encode(fileID)])
     }
 
+    /// What is downloaded with a ticket.
+    func ticket(_ text: String) -> String { reference(to: ["tickets", text]) }
+
     /// The export as a long-running operation of Azure's kind; nil where no absolute address is known, because Azure's clients do not
     /// follow relative ones.
     func operation(of id: ExportID) -> String? { base.map { "\($0)/exports/\(id)/operation" } }

@@ -20,9 +20,10 @@ enum ProblemDocument {
         case .requestTimeout: .requestTimeout
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
-            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse:
+            .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse,
+            .ticketNotPossible, .ticketInUse:
             .conflict
-        case .expired: .gone
+        case .expired, .ticketUsed, .ticketExpired: .gone
         case .preconditionFailed: .preconditionFailed
         case .contentTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong

@@ -87,6 +87,7 @@ extension GatewayConfiguration.Server {
         drainTimeout = try section.duration("drainTimeout", in: .zero ... .seconds(86_400), default: drainTimeout)
         operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)
         events = try EventSettings(events: section.node("events"), connections: maximumConnections, environment)
+        ticketLifetime = try Self.ticketLifetime(section.node("tickets"), environment)
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
@@ -105,6 +106,20 @@ extension GatewayConfiguration.Server {
                 "\(host) can be reached from other machines, but neither server.apiKeys nor server.entra nor server.tls.callers lets anybody in; make a key with `export-gateway hash-key`, or listen on 127.0.0.1"
             )
         }
+    }
+}
+
+extension GatewayConfiguration.Server {
+    /// Reads `server.tickets`: nil where they are switched off.
+    private static func ticketLifetime(
+        _ node: Node?,
+        _ environment: OperatorEnvironment
+    ) throws(StartupError) -> Duration? {
+        var section = try ConfigurationSection(node, path: "server.tickets", environment: environment)
+        let isEnabled = try section.bool("enabled", default: true)
+        let lifetime = try section.duration("lifetime", in: .seconds(1) ... .seconds(900), default: .seconds(900))
+        try section.finish()
+        return isEnabled ? lifetime : nil
     }
 }
 

@@ -31,6 +31,8 @@ public struct GatewayConfiguration: Sendable {
         public var drainDelay = Duration.zero
         public var drainTimeout = Duration.seconds(30)
         public var events = EventSettings()
+        /// How long a download ticket is good, at most; nil where there are none.
+        public var ticketLifetime: Duration? = .seconds(900)
         public var cursorKey: Secret?
         public var apiKeys: [APIKeyEntry] = []
         public var entra: TokenIssuer?

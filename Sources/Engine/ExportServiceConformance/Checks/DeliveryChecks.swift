@@ -32,6 +32,23 @@ extension ServiceCase {
             let found = try await examination.deliveries(of: id, requestID: other.requestID)
             examination.expect(found == [other], "only those of the request")
         },
+        ServiceCase("a use of a ticket is given out once") { examination in
+            let id = try await examination.create().export.id
+            let ticket = examination.unknownID()
+            let uses = [(1, 1), (2, 1), (3, 2)]
+                .map { number, use in
+                    var delivery = Delivery.sample(of: id, number)
+                    delivery.ticket = TicketUse(ticket: ticket, number: use)
+                    return delivery
+                }
+            let service = examination.service
+            examination.expect(await service.beginUse(uses[0]), "the first use begins")
+            examination.expect(await !service.beginUse(uses[1]), "another one with its number does not")
+            examination.expect(await service.beginUse(uses[2]), "the next one does")
+            let found = try await service.uses(of: ticket, export: id, limit: 9)
+            examination.expect(found == [uses[0], uses[2]], "both are found, in their order")
+            examination.expect(try await examination.deliveries(of: id) == found, "they are deliveries as others are")
+        },
         ServiceCase("deliveries are those of their export") { examination in
             let (id, other) = (try await examination.create().export.id, try await examination.create().export.id)
             await examination.service.record(Delivery.sample(of: id, 1))

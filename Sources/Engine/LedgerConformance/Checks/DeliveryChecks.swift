@@ -15,6 +15,7 @@ extension LedgerCase {
             full.resumptions = 3
             full.outcome = .broken
             full.reason = "upstream-broken"
+            full.ticket = TicketUse(ticket: Sample.id(7), number: 3)
             let least = Sample.delivery(of: export)
             for delivery in [full, least] { _ = try await ledger.insert(delivery) { _ in } }
             examination.expect(try await ledger.deliveries(of: export) == [least, full], "all, oldest first")
@@ -35,6 +36,34 @@ extension LedgerCase {
             }
             examination.expect(try await ledger.record(export)?.export.revision == 2, "a second end changes nothing")
             examination.expect(try await ledger.deliveries(of: export) == [ended], "a second end leaves the row")
+        },
+        LedgerCase("a use of a ticket begins once") { examination in
+            let (ledger, ticket) = (examination.ledger, Sample.id(7))
+            let export = try await ledger.id(of: Sample.record())
+            let other = try await ledger.id(of: Sample.record(1))
+            func use(_ number: Int, of export: ExportID, _ delivery: Int) -> Delivery {
+                var use = Sample.begun(Sample.delivery(of: export, delivery))
+                use.ticket = TicketUse(ticket: ticket, number: number)
+                return use
+            }
+            let (first, second) = (use(1, of: export, 0), use(2, of: export, 2))
+            let begun = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<8 { group.addTask { try await ledger.begin(use(1, of: export, number)) } }
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            examination.expect(begun == 1, "of eight at once, one begins")
+            let stored = try await ledger.deliveries(of: export, ticket: ticket, limit: 9)
+            examination.expect(stored.count == 1, "one is stored")
+            examination.expect(try await ledger.begin(use(1, of: other, 0)), "each export has uses of its own")
+            examination.expect(try await ledger.begin(use(2, of: export, 20)), "the next one begins")
+            let uses = try await ledger.deliveries(of: export, ticket: ticket, limit: 9)
+            examination.expect(uses.map(\.ticket) == [first.ticket, second.ticket], "both, in their order")
+            examination.expect(
+                try await ledger.deliveries(of: export, ticket: ticket, limit: 1) == [uses[0]],
+                "no more than asked for"
+            )
+            let none = try await ledger.deliveries(of: export, ticket: Sample.id(8), limit: 9)
+            examination.expect(none.isEmpty, "another ticket has none")
         },
         LedgerCase("an unknown export has no deliveries") { examination in
             let (ledger, unknown) = (examination.ledger, Sample.delivery(of: Sample.id()))

@@ -7,6 +7,8 @@ final class FakeExportService: ExportService {
     struct State {
         var exports: [ExportID: Export] = [:]
         var deliveries: [Delivery] = []
+        /// Whether files can be read with a caller's own token only.
+        var needsCallerToken = false
         var drafts: [ExportDraft] = []
         /// Who sent the drafts.
         var creators: [Viewer] = []
@@ -319,6 +321,25 @@ final class FakeExportService: ExportService {
         }
         return try opening(file.id)
     }
+
+    func beginUse(_ delivery: Delivery) async -> Bool {
+        state.withLock { state in
+            guard !state.deliveries.contains(where: { $0.ticket == delivery.ticket }) else { return false }
+            state.deliveries.append(delivery)
+            return true
+        }
+    }
+
+    func uses(
+        of ticket: ExportID,
+        export id: ExportID,
+        limit: Int
+    ) async throws(GatewayError) -> [Delivery] {
+        let all = state.withLock { $0.deliveries }
+        return Array(all.filter { $0.ticket?.ticket == ticket && $0.exportID == id }.prefix(limit))
+    }
+
+    func needsCallerToken(for export: Export) -> Bool { state.withLock { $0.needsCallerToken } }
 
     func record(_ delivery: Delivery) async {
         state.withLock { state in

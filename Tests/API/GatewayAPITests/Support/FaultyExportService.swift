@@ -8,6 +8,7 @@ enum ServiceFault: CaseIterable, Sendable {
     case mixesRequests
     case snapshotsForOthers, waitsForOthers, cancelsForOthers, decidesForOthers, opensForOthers, deliveriesForOthers
     case losesChanges, tellsNobodyOfChanges, presentsOthers
+    case usesTwice
 
     /// The case of the suite that finds it.
     var foundBy: String {
@@ -31,6 +32,7 @@ enum ServiceFault: CaseIterable, Sendable {
         case .losesDeliveries: "a delivery is one row from its beginning to its end"
         case .losesChanges, .tellsNobodyOfChanges: "each change has its place, and whoever follows is told"
         case .presentsOthers: "an export after a change has that change"
+        case .usesTwice: "a use of a ticket is given out once"
         case .mixesRequests: "deliveries of one request are told apart"
         }
     }
@@ -163,6 +165,18 @@ struct FaultyExportService: ExportService {
         if fault == .opensTooEarly { return fileBody(["bytes"]) }
         return try await fake.open(fileID, of: id, for: self.viewer(viewer, for: .opensForOthers), range: range)
     }
+
+    func beginUse(_ delivery: Delivery) async -> Bool { await fake.beginUse(delivery) || fault == .usesTwice }
+
+    func uses(
+        of ticket: ExportID,
+        export id: ExportID,
+        limit: Int
+    ) async throws(GatewayError) -> [Delivery] {
+        try await fake.uses(of: ticket, export: id, limit: limit)
+    }
+
+    func needsCallerToken(for export: Export) -> Bool { fake.needsCallerToken(for: export) }
 
     func record(_ delivery: Delivery) async {
         if fault == .losesDeliveries, delivery.outcome != .underWay { return }

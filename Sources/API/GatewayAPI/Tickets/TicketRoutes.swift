@@ -1,0 +1,104 @@
+import CallerIdentity
+import DownloadRelay
+import Exports
+import HTTPTypes
+import Hummingbird
+import JSON
+import SystemCrypto
+
+/// Download tickets: `POST /exports/{id}/files/{fileId}/tickets`, and `/tickets/{ticket}`.
+struct TicketRoutes: Sendable {
+    let exports: ExportRoutes
+    let authentication: Authentication
+    /// Nil where the operator wants no tickets.
+    let lifetime: Duration?
+    let seal: TicketSeal
+    let time: any TimeSource
+    let random: Randomness
+
+    private var service: any ExportService { exports.service }
+
+    /// `createDownloadTicket`
+    func create(_ call: Call) async throws -> Response {
+        guard let lifetime else { throw Self.refused("The operator has switched download tickets off.") }
+        let export = try await exports.export(of: call, for: call.viewer, pollsForFiles: true)
+        let file = try export.downloadableFile(call.parameters["fileId"] ?? "")
+        guard !service.needsCallerToken(for: export) else {
+            throw Self.refused(
+                "The files of this export can be read with a caller's own upstream token only, and a ticket has none. "
+                    + "Download the file with the header Upstream-Authorization."
+            )
+        }
+        let now = time.now()
+        // Not longer than the caller's own credential, and the files.
+        let end = [now + lifetime, call.caller.tokenEnd, export.expiresAt].compactMap { $0 }.min() ?? now
+        let ticket = Ticket(
+            id: random.newID(at: now),
+            export: export.id,
+            file: file.id,
+            caller: call.caller,
+            expiresAt: end
+        )
+        let href = call.links.ticket(try seal.seal(ticket))
+        var response = JSONAnswer.perCaller(
+            JSONWriter.object { writer in
+                writer.member("id", ticket.id.description)
+                writer.member("href", href)
+                writer.member("expiresAt", ticket.expiresAt)
+            },
+            status: .created
+        )
+        response.headers[.location] = href
+        return response
+    }
+
+    /// The ticket in a path, and its caller as the caller is now. Throws `notFound` for a text that is no ticket of this gateway and
+    /// for a ticket whose caller is not accepted any more, and `ticketExpired`.
+    func ticket(_ text: String?) throws(GatewayError) -> Ticket {
+        guard lifetime != nil, var ticket = text.flatMap(seal.open), let caller = authentication.present(ticket.caller)
+        else { throw GatewayError(.notFound, "There is no such ticket.") }
+        ticket.caller = caller
+        guard time.now() < ticket.expiresAt else {
+            throw GatewayError(.ticketExpired, "The ticket's time is over. Make another one.")
+        }
+        return ticket
+    }
+
+    /// `downloadByTicket` and `headByTicket`
+    func download(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
+        let ticket = try ticket(call.parameters["ticket"])
+        let export = try await service.export(ticket.export, for: call.viewer, refresh: false)
+        let file = try export.downloadableFile(ticket.file)
+        let uses = try await service.uses(of: ticket.id, export: export.id, limit: TicketHistory.limit)
+        let number: Int
+        switch TicketHistory(uses, size: file.size).state {
+        case .usable(let next): number = next
+        case .inUse:
+            throw GatewayError(
+                .ticketInUse,
+                "A download with this ticket is under way. Try again when it has ended.",
+                retryAfter: .seconds(1)
+            )
+        case .used:
+            throw GatewayError(.ticketUsed, "The file was downloaded with this ticket. Make another one.")
+        }
+        var response = try await exports.download(
+            file,
+            of: export,
+            call,
+            method,
+            call.viewer,
+            ticket: TicketUse(ticket: ticket.id, number: number)
+        )
+        // The address is a secret: it is not passed on to other sites, and nothing keeps what it leads to.
+        response.headers[.referrerPolicy] = "no-referrer"
+        response.headers[.cacheControl] = "private, no-store, no-transform"
+        return response
+    }
+
+    private static func refused(_ reason: String) -> GatewayError { GatewayError(.ticketNotPossible, reason) }
+}
+
+extension HTTPField.Name {
+    fileprivate static let referrerPolicy = Self("Referrer-Policy")!
+}
