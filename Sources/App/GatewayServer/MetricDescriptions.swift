@@ -47,6 +47,7 @@ enum MetricDescriptions {
         ("export_gateway_event_streams_ended_total", "Event streams that ended."),
         ("export_gateway_events_sent_total", "Events that were sent, on all streams together."),
         ("export_gateway_event_reads_total", "Reads of the changes in the ledger, each for all streams."),
+        ("export_gateway_event_catch_ups_total", "How often a stream read in the ledger what it had left out."),
         ("export_gateway_replicas", "Replicas that share the ledger, as this one last read it."),
         ("export_gateway_leases_held", "Leases that this replica holds."),
         ("export_gateway_lease_lost_total", "Leases that this replica lost without handing them over."),

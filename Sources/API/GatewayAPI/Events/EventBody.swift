@@ -36,12 +36,17 @@ final class EventBody: Sendable {
         }
     }
 
+    /// The most changes that are read at once for one stream: their texts wait in memory until the client has them.
+    private static let pageSize = 50
+
     let stream: EventStream
     let place: EventPlace
     let opening: EventOpening
     let beginning: Beginning
     let caller: EventCaller
     let retry: Duration
+    /// The most rows that are read for a client that is behind. One that is further behind gets a snapshot.
+    let replayLimit: Int
     let metrics: EventMetrics
 
     init(
@@ -51,13 +56,15 @@ final class EventBody: Sendable {
         beginning: Beginning,
         caller: EventCaller,
         retry: Duration,
+        replayLimit: Int,
         metrics: EventMetrics
     ) {
         (self.stream, self.place, self.opening, self.beginning) = (stream, place, opening, beginning)
-        (self.caller, self.retry, self.metrics) = (caller, retry, metrics)
+        (self.caller, self.retry, self.replayLimit, self.metrics) = (caller, retry, replayLimit, metrics)
     }
 
-    /// Writes the stream until it ends. Throws where the client has left or is too slow: the answer is then broken off.
+    /// Writes the stream until it ends. Throws where the client has left, or reads too slowly (`SlowReaderHandler`): the answer is then
+    /// broken off.
     ///
     /// A connection whose task is cancelled is closed, so that this hears of it like of a client that leaves.
     func write(to writer: inout any ResponseBodyWriter, on channel: any Channel) async throws {
@@ -77,7 +84,7 @@ final class EventBody: Sendable {
             }
             if beginning.isOver { return .complete }
             var position = beginning.missedSince ?? beginning.through
-            if let end = try await sendMissed(after: &position, to: &writer) { return end }
+            if let end = try await sendMissed(after: &position, through: beginning.through, to: &writer) { return end }
             return try await sendChanges(after: position, to: &writer)
         } catch {
             stream.end(.client)
@@ -90,18 +97,19 @@ final class EventBody: Sendable {
     /// Sends what the client has missed; a snapshot, where that cannot be read. Returns why the stream ends with it, if it does.
     private func sendMissed(
         after position: inout Int64,
+        through: Int64,
         to writer: inout any ResponseBodyWriter
     ) async throws -> EventQueue.End? {
-        while position < beginning.through {
+        while position < through {
             if let end = stream.ended { return end }
             guard await caller.mayGoOn() else { return .caller }
-            let page: EventOpening.Page
+            var page = EventOpening.Page(through: position, isIncomplete: through - position > Int64(replayLimit))
             var snapshot: EventOpening.Snapshot?
             do throws(GatewayError) {
-                page = try await opening.page(after: position, through: beginning.through)
-                if page.isIncomplete {
-                    snapshot = try await opening.snapshot(last: beginning.through, begun: beginning.through)
+                if !page.isIncomplete {
+                    page = try await opening.page(after: position, through: through, limit: Self.pageSize)
                 }
+                if page.isIncomplete { snapshot = try await opening.snapshot(last: through, begun: through) }
             } catch {
                 // The client comes back with what it has.
                 return .failure
@@ -131,6 +139,9 @@ final class EventBody: Sendable {
                 guard frame.position > position else { continue }
                 position = frame.position
                 if try await send(frame, to: &writer) { return .complete }
+            case .catchUp(let through):
+                metrics.caughtUp()
+                if let end = try await sendMissed(after: &position, through: through, to: &writer) { return end }
             case .check:
                 guard await caller.mayGoOn() else { return .caller }
             case .beat(let told):

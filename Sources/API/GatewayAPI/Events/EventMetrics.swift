@@ -6,6 +6,7 @@ struct EventMetrics: Sendable {
     private let sent: Counter
     private let snapshots: Counter
     private let reads: Counter
+    private let catchUps: Counter
     private let ends: [EventQueue.End: Counter]
 
     init(factory: any MetricsFactory) {
@@ -17,6 +18,7 @@ struct EventMetrics: Sendable {
         sent = events("change")
         snapshots = events("snapshot")
         reads = Counter(label: "export_gateway_event_reads_total", factory: factory)
+        catchUps = Counter(label: "export_gateway_event_catch_ups_total", factory: factory)
         ends = Dictionary(
             uniqueKeysWithValues: EventQueue.End.allCases.map { reason in
                 let label = "export_gateway_event_streams_ended_total"
@@ -34,6 +36,9 @@ struct EventMetrics: Sendable {
 
     /// The ledger was read for all streams.
     func read() { reads.increment() }
+
+    /// The ledger is read for one stream, whose client was behind.
+    func caughtUp() { catchUps.increment() }
 
     func ended(_ reason: EventQueue.End) { ends[reason]?.increment() }
 }

@@ -102,9 +102,13 @@ struct EventOpening: Sendable {
         var isIncomplete = false
     }
 
-    /// One page of the changes after a position and up to `through`.
-    func page(after position: Int64, through: Int64) async throws(GatewayError) -> Page {
-        let changes = try await service.changes(after: position, limit: EventHub.pageSize)
+    /// One page of the changes after a position and up to `through`, at most `limit`.
+    func page(
+        after position: Int64,
+        through: Int64,
+        limit: Int = EventHub.pageSize
+    ) async throws(GatewayError) -> Page {
+        let changes = try await service.changes(after: position, limit: limit)
         var page = Page(through: changes.hasMore ? min(changes.through, through) : through)
         page.isIncomplete = changes.isIncomplete
         for change in changes.changes where change.position <= through && scope.mayTake(change) {

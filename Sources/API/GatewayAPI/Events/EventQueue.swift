@@ -8,8 +8,6 @@ struct EventQueue {
         case complete
         /// The client has left.
         case client
-        /// The client reads too slowly.
-        case slowClient = "slow-client"
         /// It lasted as long as a stream may.
         case lifetime
         /// The gateway is ending.
@@ -25,6 +23,8 @@ struct EventQueue {
     /// What to do next.
     enum Step {
         case send(EventFrame)
+        /// More came than may wait. What was sent so far is followed by the ledger's rows up to this position.
+        case catchUp(through: Int64)
         /// It is time to check the caller. It does not wait for what was added: a client that reads as slowly as changes come would
         /// never be checked.
         case check
@@ -39,18 +39,21 @@ struct EventQueue {
     /// The frames before this one were taken.
     private var head = 0
     private(set) var bytes = 0
+    /// The changes up to this position do not wait here, because there was no room for them.
+    private var leftOutThrough: Int64?
     private var beat: Int64?
     private var isCheckDue = false
     private(set) var end: End?
 
     init(limit: Int) { self.limit = limit }
 
-    /// Adds a change; where too much waits then, the client counts as too slow.
+    /// Adds a change. Where too much would wait then, nothing waits any more: the stream has to catch up from the ledger.
     mutating func add(_ frame: EventFrame) {
         guard end == nil else { return }
         bytes += frame.text.readableBytes
-        if bytes > limit { return end(.slowClient) }
-        frames.append(frame)
+        if leftOutThrough == nil, bytes <= limit { return frames.append(frame) }
+        (frames, head, bytes) = ([], 0, 0)
+        leftOutThrough = frame.position
     }
 
     /// Asks for a check of the caller at once, and for a heartbeat after everything that was added.
@@ -60,7 +63,7 @@ struct EventQueue {
     mutating func end(_ reason: End) {
         guard end == nil else { return }
         end = reason
-        (frames, head, bytes, beat, isCheckDue) = ([], 0, 0, nil, false)
+        (frames, head, bytes, leftOutThrough, beat, isCheckDue) = ([], 0, 0, nil, nil, false)
     }
 
     /// Takes the next step; nil where there is none yet.
@@ -69,6 +72,10 @@ struct EventQueue {
         if isCheckDue {
             isCheckDue = false
             return .check
+        }
+        if let position = leftOutThrough {
+            leftOutThrough = nil
+            return .catchUp(through: position)
         }
         if head < frames.count {
             let frame = frames[head]

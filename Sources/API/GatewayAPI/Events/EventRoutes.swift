@@ -50,7 +50,7 @@ struct EventRoutes: Sendable {
         guard call.request.method != .head else { return Response(status: .ok, headers: Self.fields) }
         let channel = call.channel
         let place = try hub.place(for: call.caller.id)
-        let stream = EventStream(scope, limit: settings.pendingBytes) { channel.close(promise: nil) }
+        let stream = EventStream(scope, limit: settings.pendingBytes)
         let opening = EventOpening(
             service: service,
             viewer: call.viewer,
@@ -80,6 +80,7 @@ struct EventRoutes: Sendable {
             ),
             // Streams that end together do not come back together.
             retry: settings.retry * (1 + random.jitter()),
+            replayLimit: settings.replayLimit,
             metrics: hub.metrics
         )
         return Response(

@@ -6,7 +6,7 @@ public struct EventSettings: Sendable, Hashable {
     public var streamsPerCaller = 100
     /// How often a stream sends something, and its caller is checked again, where nothing changes.
     public var heartbeat: Duration = .seconds(15)
-    /// The most bytes of events that wait for a client. A client that reads too slowly for that is disconnected.
+    /// The most bytes of events that wait for a client. Where more come, the stream catches up from the ledger.
     public var pendingBytes = 65_536
     /// How long a stream lasts at most. Then it is ended, and its client comes back for another one.
     public var longestStream: Duration = .seconds(3_600)

@@ -18,12 +18,9 @@ final class EventStream: Sendable {
 
     let scope: EventScope
     private let state: Mutex<State>
-    /// Called when the client is too slow: what is being sent to it must end.
-    private let cut: @Sendable () -> Void
 
-    init(_ scope: EventScope, limit: Int, cut: @escaping @Sendable () -> Void) {
+    init(_ scope: EventScope, limit: Int) {
         self.scope = scope
-        self.cut = cut
         state = Mutex(State(queue: EventQueue(limit: limit)))
     }
 
@@ -37,13 +34,11 @@ final class EventStream: Sendable {
     func end(_ reason: EventQueue.End) { change { $0.end(reason) } }
 
     private func change(_ body: (inout EventQueue) -> Void) {
-        let (woken, isTooSlow) = state.withLock { state in
-            let wasOpen = state.queue.end == nil
+        let woken = state.withLock { state in
             body(&state.queue)
-            return (state.woken(), wasOpen && state.queue.end == .slowClient)
+            return state.woken()
         }
         if let (waiter, step) = woken { waiter.resume(returning: step) }
-        if isTooSlow { cut() }
     }
 
     /// The next step, as soon as there is one. Called by one task. It is not cancelled: `end` ends it.

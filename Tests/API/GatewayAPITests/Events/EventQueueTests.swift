@@ -23,6 +23,10 @@ import Testing
         if case .beat(let position) = step { position } else { nil }
     }
 
+    private func leftOut(_ step: EventQueue.Step?) -> Int64? {
+        if case .catchUp(let position) = step { position } else { nil }
+    }
+
     private func isEmpty(_ queue: inout EventQueue) -> Bool { if case nil = queue.next() { true } else { false } }
 
     private func isCheck(_ step: EventQueue.Step?) -> Bool { if case .check? = step { true } else { false } }
@@ -60,8 +64,16 @@ import Testing
         queue.add(frame(3))
         #expect(queue.end == nil)
         queue.add(frame(4))
-        #expect(end(queue.next()) == .slowClient)
         #expect(queue.bytes == 0)
+        queue.beats(at: 5)
+        queue.add(frame(5))
+        // What was left out is read in the ledger, before anything that comes later.
+        #expect(isCheck(queue.next()))
+        #expect(leftOut(queue.next()) == 5)
+        queue.add(frame(6))
+        #expect(position(queue.next()) == 6)
+        #expect(beat(queue.next()) == 5)
+        #expect(isEmpty(&queue))
     }
 
     @Test(arguments: EventQueue.End.allCases) func nothingIsSentAfterTheEnd(reason: EventQueue.End) {
