@@ -20,22 +20,7 @@ final class DownloadDisplay: Sendable {
 
     /// Shows what `work` downloads, as long as it does.
     func during<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value?.self) { group in
-            group.addTask { try await work() }
-            group.addTask { [self] in
-                while !Task.isCancelled {
-                    try await time.sleep(for: terminal.isTerminal ? Self.frame : Self.report)
-                    show()
-                }
-                return nil
-            }
-            defer {
-                group.cancelAll()
-                terminal.draw([])
-            }
-            guard let value = try await group.next(), let value else { throw CancellationError() }
-            return value
-        }
+        try await terminal.showing(every: terminal.isTerminal ? Self.frame : Self.report, of: time, show, during: work)
     }
 
     /// Something happened to a download.

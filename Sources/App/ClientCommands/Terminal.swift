@@ -1,3 +1,4 @@
+import Exports
 import Foundation
 import GatewayServer
 import Synchronization
@@ -38,6 +39,31 @@ final class Terminal: Sendable {
         drawn.withLock { former in
             write(erase(former) + text(fitting))
             former = fitting
+        }
+    }
+
+    /// Calls `show` again and again, as long as `work` lasts, and removes what was drawn then.
+    func showing<Value: Sendable>(
+        every interval: Duration,
+        of time: any TimeSource,
+        _ show: @escaping @Sendable () -> Void,
+        during work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                while !Task.isCancelled {
+                    try await time.sleep(for: interval)
+                    show()
+                }
+                return nil
+            }
+            defer {
+                group.cancelAll()
+                draw([])
+            }
+            guard let value = try await group.next(), let value else { throw CancellationError() }
+            return value
         }
     }
 

@@ -20,22 +20,7 @@ final class WaitDisplay: Sendable {
     /// Shows how long it takes, as long as `work` waits.
     func during(_ work: @escaping @Sendable () async throws -> GatewayExport) async throws -> GatewayExport {
         guard terminal.isTerminal else { return try await work() }
-        return try await withThrowingTaskGroup(of: GatewayExport?.self) { group in
-            group.addTask { try await work() }
-            group.addTask { [self] in
-                while !Task.isCancelled {
-                    try await time.sleep(for: Self.frame)
-                    show()
-                }
-                return nil
-            }
-            defer {
-                group.cancelAll()
-                terminal.draw([])
-            }
-            guard let value = try await group.next(), let value else { throw CancellationError() }
-            return value
-        }
+        return try await terminal.showing(every: Self.frame, of: time, show, during: work)
     }
 
     /// The export changed.

@@ -10,12 +10,11 @@ extension ExportEngine {
     public func changes(after position: Int64, limit: Int) async throws(GatewayError) -> ChangePage {
         let events = try await asking { try await self.ledger.events(after: position, limit: limit) }
         let changes = events.compactMap { event -> ExportChange? in
-            guard case .change(let event) = event else { return nil }
-            return ExportChange(event)
+            if case .change(let change) = event { change } else { nil }
         }
         return ChangePage(
             changes: changes,
-            through: events.last?.sequence ?? position,
+            through: events.last?.position ?? position,
             hasMore: events.count == limit,
             isIncomplete: changes.count < events.count
         )
@@ -42,20 +41,4 @@ extension ExportEngine {
     }
 
     public func onChanges(_ tell: (@Sendable () -> Void)?) { news.observe(tell) }
-}
-
-extension ExportChange {
-    fileprivate init(_ event: ExportEvent) {
-        self.init(
-            position: event.sequence,
-            exportID: event.exportID,
-            createdBy: event.createdBy,
-            revision: event.revision,
-            status: event.status,
-            percentComplete: event.percentComplete,
-            isFinal: event.isFinal,
-            code: event.code,
-            time: event.time
-        )
-    }
 }

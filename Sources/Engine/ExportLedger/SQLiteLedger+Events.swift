@@ -8,15 +8,15 @@ extension SQLiteLedger {
             var events: [RecordedEvent] = []
             var leftOut: [UnreadableRow] = []
             let rows = try Row.fetchCursor(
-                database.cachedStatement(sql: ExportEvent.select),
+                database.cachedStatement(sql: ExportChange.select),
                 arguments: [sequence, limit]
             )
             while let row = try rows.next() {
                 let sequence: Int64 = row[0]
                 do {
-                    events.append(.change(try ExportEvent.read(SQLiteRow(row: row))))
+                    events.append(.change(try ExportChange.read(SQLiteRow(row: row))))
                 } catch let error as LedgerError where error.row != nil {
-                    events.append(.unreadable(sequence: sequence))
+                    events.append(.unreadable(position: sequence))
                     if let row = error.row { leftOut.append(row) }
                 }
             }
@@ -30,13 +30,13 @@ extension SQLiteLedger {
         try await read { database in
             ChangeRange(
                 first: try Int64.fetchOne(database, sql: "SELECT min(sequence) FROM export_event"),
-                last: try Int64.fetchOne(database, sql: ExportEvent.selectLast) ?? 0
+                last: try Int64.fetchOne(database, sql: ExportChange.selectLast) ?? 0
             )
         }
     }
 }
 
-extension ExportEvent {
+extension ExportChange {
     fileprivate static let select =
         "SELECT sequence, \(names) FROM export_event WHERE sequence > ? ORDER BY sequence LIMIT ?"
     /// Deleted rows do not change it.
@@ -48,6 +48,6 @@ extension ExportEvent {
     /// commits.
     static func insert(_ export: Export, in database: Database) throws {
         try database.cachedStatement(sql: insert)
-            .execute(arguments: StatementArguments(ExportEvent(sequence: 0, export).values.map(\.databaseValue)))
+            .execute(arguments: StatementArguments(ExportChange(position: 0, export).values.map(\.databaseValue)))
     }
 }

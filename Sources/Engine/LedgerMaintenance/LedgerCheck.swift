@@ -109,7 +109,7 @@ extension LedgerTable {
         do {
             switch self {
             case .records: _ = try row.record()
-            case .events: _ = try ExportEvent.read(row)
+            case .events: _ = try ExportChange.read(row)
             case .deliveries: _ = try Delivery.read(row)
             case .tombstones:
                 return Self.unreadable(row, id: 0) ?? (ExportStatus(rawValue: row[2]) == nil ? "status" : nil)

@@ -60,10 +60,10 @@ extension PostgreSQLLedger {
 
     private func event(_ row: SQLRow) -> RecordedEvent {
         do {
-            return .change(try ExportEvent.read(row))
+            return .change(try ExportChange.read(row))
         } catch {
             if let row = (error as? LedgerError)?.row { unreadable.found(row) }
-            return .unreadable(sequence: row[0])
+            return .unreadable(position: row[0])
         }
     }
 
@@ -71,7 +71,7 @@ extension PostgreSQLLedger {
     private static let first: SQLStatement = "SELECT min(sequence) FROM export_event"
     private static let last: SQLStatement = "SELECT sequence FROM export_event_last"
     private static let selectEvents = SQLStatement(
-        "SELECT sequence, \(ExportEvent.names), replica FROM export_event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+        "SELECT sequence, \(ExportChange.names), replica FROM export_event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
     )
-    private static let replicaColumn = ExportEvent.columns.count + 1
+    private static let replicaColumn = ExportChange.columns.count + 1
 }

@@ -95,8 +95,8 @@ final class Publisher: Sendable {
             DELETE FROM export_event_pending
             WHERE key IN (SELECT key FROM export_event_pending ORDER BY key LIMIT \(batch)) RETURNING *
         ), placed AS (
-            INSERT INTO export_event (sequence, \(ExportEvent.names), replica)
-            SELECT export_event_last.sequence + row_number() OVER (ORDER BY key), \(ExportEvent.names), replica
+            INSERT INTO export_event (sequence, \(ExportChange.names), replica)
+            SELECT export_event_last.sequence + row_number() OVER (ORDER BY key), \(ExportChange.names), replica
             FROM moved, export_event_last RETURNING export_event.sequence
         ), last AS (SELECT max(sequence) AS sequence, count(*) AS count FROM placed)
         UPDATE export_event_last SET sequence = last.sequence FROM last WHERE last.count > 0

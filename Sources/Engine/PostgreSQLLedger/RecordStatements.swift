@@ -50,14 +50,14 @@ enum RecordStatements {
         var values = try ExportColumn.ofExport.map { try SQLValue(checked: record.value(of: $0), $0.name) }
         values.append(.text(record.reference?.id))
         values += try [ExportColumn.source, .plan].map { SQLValue(try record.value(of: $0)) }
-        values += ExportEvent(sequence: 0, record.export).values.dropFirst().map { SQLValue($0) }
+        values += ExportChange(position: 0, record.export).values.dropFirst().map { SQLValue($0) }
         values.append(.text(replica))
         return SQLQuery(insertExport, values)
     }
 
     private static let insertExport: SQLStatement = {
         let columns = ExportColumn.ofExport.map(\.name) + ["reference_id"]
-        let (last, events) = (columns.count, ExportEvent.columns.count)
+        let (last, events) = (columns.count, ExportChange.columns.count)
         // The id is the first parameter in all three.
         return SQLStatement(
             """
@@ -66,20 +66,20 @@ enum RecordStatements {
             ), requested AS (
                 INSERT INTO export_request (id, source, plan) VALUES (\(marks([1, last + 1, last + 2])))
             )
-            INSERT INTO export_event_pending (\(ExportEvent.names), replica)
+            INSERT INTO export_event_pending (\(ExportChange.names), replica)
                 VALUES (\(marks([1] + (last + 3...last + 2 + events))))
             """
         )
     }()
 
     static func event(_ export: Export, _ replica: String?) -> SQLQuery {
-        SQLQuery(insertEvent, ExportEvent(sequence: 0, export).values.map { SQLValue($0) } + [.text(replica)])
+        SQLQuery(insertEvent, ExportChange(position: 0, export).values.map { SQLValue($0) } + [.text(replica)])
     }
 
     private static let insertEvent = SQLStatement(
         """
-        INSERT INTO export_event_pending (\(ExportEvent.names), replica)
-            VALUES (\(marks(1...ExportEvent.columns.count + 1)))
+        INSERT INTO export_event_pending (\(ExportChange.names), replica)
+            VALUES (\(marks(1...ExportChange.columns.count + 1)))
         """
     )
 

@@ -2,7 +2,9 @@ import CallerIdentity
 import Exports
 import HTTPTypes
 import JSON
+import Logging
 import ManualClock
+import Synchronization
 import SystemCrypto
 import Testing
 

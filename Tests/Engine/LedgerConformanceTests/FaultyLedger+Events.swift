@@ -24,12 +24,12 @@ extension FaultyLedger {
             events = zip(events, sorted)
                 .map { place, event in
                     var event = event
-                    event.sequence = place.sequence
+                    event.position = place.position
                     return .change(event)
                 }
         case .passesOverUnreadableEvents: events.removeAll { $0.event == nil }
         case .writesEventsLater:
-            events = (events + unwrittenEvents.withLock { $0 }).sorted { $0.sequence < $1.sequence }
+            events = (events + unwrittenEvents.withLock { $0 }).sorted { $0.position < $1.position }
         default: break
         }
         return events
@@ -37,7 +37,7 @@ extension FaultyLedger {
 
     private func tell(of records: [LedgerRecord], in events: inout [RecordedEvent]) {
         for record in records {
-            events.append(.change(ExportEvent(sequence: (events.last?.sequence ?? 0) + 1, record.export)))
+            events.append(.change(ExportChange(position: (events.last?.position ?? 0) + 1, record.export)))
         }
     }
 
@@ -46,11 +46,11 @@ extension FaultyLedger {
         guard let last = try await ledger.events(after: 0, limit: 1_000).last else { return }
         unwrittenEvents.withLock { $0.append(last) }
         try await ledger.database.write { database in
-            try database.execute(sql: "DELETE FROM export_event WHERE sequence = ?", arguments: [last.sequence])
+            try database.execute(sql: "DELETE FROM export_event WHERE sequence = ?", arguments: [last.position])
         }
     }
 }
 
 extension RecordedEvent {
-    fileprivate var event: ExportEvent? { if case .change(let event) = self { event } else { nil } }
+    fileprivate var event: ExportChange? { if case .change(let event) = self { event } else { nil } }
 }

@@ -57,7 +57,7 @@ extension FaultyLedger {
 
     func begin(_ delivery: Delivery) async throws -> Bool {
         var delivery = delivery
-        if fault == .forgetsTickets { delivery.ticket = nil }
+        if fault == .losesTickets { delivery.ticket = nil }
         let isWritten = try await ledger.begin(delivery)
         return isWritten || fault == .beginsForAnybody
     }

@@ -9,7 +9,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case listsTheOldestFirst, ignoresTheStatus, ignoresTheCreator, includesTheLastOfThePage, ignoresTheLimit
     case neverHasMore, showsOldSnapshots, includesTheEndOfTheTime
     case expiresEarly, expiresAnything
-    case beginsForAnybody, forgetsTickets
+    case beginsForAnybody, losesTickets
     case endsDeliveriesTwice, ignoresTheRequest, breaksNothing, changesNoRecordAtTheEnd
     case measuresOutOfTurn, countsNoAttempts, measuresWhatRuns
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
@@ -46,7 +46,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .showsOldSnapshots: "a list shows what is known of its revision"
         case .expiresEarly, .expiresAnything: "successes expire at their time"
         case .beginsForAnybody: "an unknown export has no deliveries"
-        case .forgetsTickets: "a use of a ticket begins once"
+        case .losesTickets: "a use of a ticket begins once"
         case .endsDeliveriesTwice, .changesNoRecordAtTheEnd: "a delivery is under way until it ends once"
         case .ignoresTheRequest: "pages of deliveries follow one another"
         case .breaksNothing: "what is under way at a start is broken"

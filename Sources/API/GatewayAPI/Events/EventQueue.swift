@@ -39,7 +39,7 @@ struct EventQueue {
     /// The frames before this one were taken.
     private var head = 0
     private(set) var bytes = 0
-    /// The changes up to this position do not wait here, because there was no room for them.
+    /// The changes up to this position do not wait here, because there was no space for them.
     private var leftOutThrough: Int64?
     private var beat: Int64?
     private var isCheckDue = false

@@ -69,7 +69,7 @@ extension ExportEngine {
     }
 
     /// Whether this replica has to know of a change: it shows the export, somebody waits for it, it works on it, or it may have to.
-    private func concerns(_ event: ExportEvent) -> Bool {
+    private func concerns(_ event: ExportChange) -> Bool {
         let id = event.exportID
         return event.revision == 1 || snapshots.has(id) || changes.isWatched(id)
             || workers.values.contains { $0.has(id) }

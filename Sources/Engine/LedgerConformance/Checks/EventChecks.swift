@@ -3,14 +3,14 @@ import Exports
 
 extension LedgerCase {
     /// The event of an export's present revision, with any sequence number.
-    private static func told(_ record: LedgerRecord?) -> ExportEvent? {
-        record.map { ExportEvent(sequence: 0, $0.export) }
+    private static func told(_ record: LedgerRecord?) -> ExportChange? {
+        record.map { ExportChange(position: 0, $0.export) }
     }
 
     static let events = [
         LedgerCase("each change that callers see has its event") { examination in
             let ledger = examination.ledger
-            var wanted: [ExportEvent?] = []
+            var wanted: [ExportChange?] = []
             let id = try await ledger.id(of: Sample.tracked())
             wanted.append(told(try await ledger.record(id)))
             _ = try await ledger.update(id, fence: 1) { record in
@@ -87,7 +87,7 @@ extension LedgerCase {
                 examination.expect(newest?.exportID == last, "what is committed last has the last place")
             }
             let events = try await ledger.changes()
-            let places = events.map(\.sequence)
+            let places = events.map(\.position)
             examination.expect(zip(places, places.dropFirst()).allSatisfy { $0 < $1 }, "the numbers grow")
             for id in ids {
                 let revisions = events.filter { $0.exportID == id }.map(\.revision)
@@ -102,9 +102,9 @@ extension LedgerCase {
             examination.expect(all.count == 5, "each creation is told")
             let first = try await ledger.events(after: 0, limit: 2)
             examination.expect(first == Array(all[..<2]), "a page has its limit")
-            let next = try await ledger.events(after: all[1].sequence, limit: 2)
+            let next = try await ledger.events(after: all[1].position, limit: 2)
             examination.expect(next == Array(all[2..<4]), "the next page begins behind the last")
-            let none = try await ledger.events(after: all[4].sequence, limit: 9)
+            let none = try await ledger.events(after: all[4].position, limit: 9)
             examination.expect(none.isEmpty, "the last is the last")
             examination.expect(try await ledger.events(after: 0, limit: 0).isEmpty, "a page of none is empty")
         },
@@ -115,16 +115,16 @@ extension LedgerCase {
             for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }
             let range = try await ledger.eventRange()
             let all = try await ledger.events(after: 0, limit: 100)
-            examination.expect(range.first == all.first?.sequence, "it begins with the oldest")
-            examination.expect(range.last == all.last?.sequence, "it ends with the last")
+            examination.expect(range.first == all.first?.position, "it begins with the oldest")
+            examination.expect(range.last == all.last?.position, "it ends with the last")
         },
         LedgerCase("an event that cannot be read is not passed over", needs: .damage) { examination in
             let ledger = examination.ledger
             for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }
             var all = try await ledger.events(after: 0, limit: 100)
             guard all.count == 3 else { return examination.report("each creation is told") }
-            try await examination.damage(all[1].sequence)
-            all[1] = .unreadable(sequence: all[1].sequence)
+            try await examination.damage(all[1].position)
+            all[1] = .unreadable(position: all[1].position)
             examination.expect(try await ledger.events(after: 0, limit: 100) == all, "there is word of it in its place")
         },
         LedgerCase("a kill leaves no change without its event", needs: .kill) { examination in
@@ -177,16 +177,16 @@ extension LedgerCase {
 
 extension ExportLedger {
     /// All events that can be read.
-    fileprivate func changes() async throws -> [ExportEvent] {
+    fileprivate func changes() async throws -> [ExportChange] {
         try await events(after: 0, limit: 1_000)
             .compactMap { if case .change(let event) = $0 { event } else { nil } }
     }
 }
 
-extension ExportEvent {
-    fileprivate func placed(at sequence: Int64) -> ExportEvent {
+extension ExportChange {
+    fileprivate func placed(at position: Int64) -> ExportChange {
         var event = self
-        event.sequence = sequence
+        event.position = position
         return event
     }
 }

@@ -16,7 +16,7 @@ extension ReplicationCase {
             examination.expect(told == [id], "the other's change, and not its own")
             examination.expect(!changes.hasMore, "there are no more")
             let all = try await a.events(after: start, limit: 10)
-            examination.expect(changes.through == all.last?.sequence, "the position goes past its own")
+            examination.expect(changes.through == all.last?.position, "the position goes past its own")
             let none = try await a.nextChanges(after: changes.through, limit: 10, patience: .milliseconds(20))
             examination.expect(none.events.isEmpty && none.through == changes.through, "nothing, when time has passed")
             let last = try await b.lastSequence()
@@ -38,7 +38,7 @@ extension ReplicationCase {
             // Each export is changed by all writers at once.
             let wanted = exports * rounds * writers.count
             let following = Task { [ids] in
-                var (events, last): ([ExportEvent], Int64) = ([], start)
+                var (events, last): ([ExportChange], Int64) = ([], start)
                 while events.count < wanted {
                     let page = try await reader.nextChanges(after: last, limit: 50, patience: .seconds(20))
                     guard !page.events.isEmpty || page.through > last else { break }
@@ -62,7 +62,7 @@ extension ReplicationCase {
             }
             let events = try await following.value
             examination.expect(events.count == wanted, "all \(wanted) are told, but there are \(events.count)")
-            let places = events.map(\.sequence)
+            let places = events.map(\.position)
             examination.expect(zip(places, places.dropFirst()).allSatisfy { $0 < $1 }, "the numbers grow")
             for id in ids {
                 let revisions = events.filter { $0.exportID == id }.map(\.revision)

@@ -1,6 +1,6 @@
 import Exports
 
-extension ExportEvent {
+extension ExportChange {
     package static let columns = [
         "export_id", "created_by", "revision", "status", "percent_complete", "is_final", "code", "time",
     ]
@@ -16,9 +16,9 @@ extension ExportEvent {
     }
 
     /// Reads a row of the sequence number and the columns. Throws `LedgerError` (`corrupt`) that names the row.
-    package static func read(_ row: some StoredRow) throws -> ExportEvent {
-        let sequence: Int64 = row[0]
-        return try UnreadableRow.Table.event.naming(export: row[1], id: "\(sequence)") {
+    package static func read(_ row: some StoredRow) throws -> ExportChange {
+        let position: Int64 = row[0]
+        return try UnreadableRow.Table.event.naming(export: row[1], id: "\(position)") {
             guard let exportID = ExportID(row[1] as String) else { throw JSONText.unreadable("export_id") }
             guard let status = ExportStatus(rawValue: row[4]) else { throw JSONText.unreadable("status") }
             let code = try (row[7] as String?)
@@ -26,8 +26,8 @@ extension ExportEvent {
                     guard let code = ProblemCode(rawValue: text) else { throw JSONText.unreadable("code") }
                     return code
                 }
-            return ExportEvent(
-                sequence: sequence,
+            return ExportChange(
+                position: position,
                 exportID: exportID,
                 createdBy: row[2],
                 revision: row[3],
