@@ -218,7 +218,8 @@ let package = Package(
             "Engine",
             "LedgerMaintenance",
             [
-                "Exports", "JSON", "PostgreSQL", "SystemCrypto", "ExportLedger", "PostgreSQLLedger", .grdb, .grdbSQLite,
+                "Exports", "JSON", "PostgreSQL", "SystemCrypto", "Webhooks", "ExportLedger", "PostgreSQLLedger", .grdb,
+                .grdbSQLite,
             ]
         ),
         module("Engine", "ExportServiceConformance", ["Exports", .nioCore]),
@@ -417,14 +418,21 @@ let package = Package(
             "Engine",
             "ExportLedger",
             fixtures: true,
-            ["Exports", "JSON", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics, .metricsTestKit]
+            [
+                "Exports", "JSON", "Webhooks", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics,
+                .metricsTestKit,
+            ]
         ),
-        tests("Engine", "LedgerConformance", ["Exports", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]),
+        tests(
+            "Engine",
+            "LedgerConformance",
+            ["Exports", "Webhooks", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]
+        ),
         tests(
             "Engine",
             "LedgerMaintenance",
             [
-                "Exports", "JSON", "PostgreSQL", "ExportLedger", "PostgreSQLLedger", "LedgerMaintenance",
+                "Exports", "JSON", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger", "LedgerMaintenance",
                 "TestPostgreSQL", "TestSupport", .grdb,
             ]
         ),
@@ -432,8 +440,8 @@ let package = Package(
             "Engine",
             "PostgreSQLLedger",
             [
-                "Exports", "PostgreSQL", "ExportLedger", "PostgreSQLLedger", "LedgerConformance", "TestLedger",
-                "TestPostgreSQL", .logging, .metrics,
+                "Exports", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger", "LedgerConformance",
+                "TestLedger", "TestPostgreSQL", .logging, .metrics,
             ]
         ),
         tests(

@@ -1,4 +1,5 @@
 import ExportLedger
+import Webhooks
 
 /// A table of the ledger as a copy sees it: the same in every kind of ledger. Times, truth values and structured values are stored in the
 /// same way in all of them.
@@ -29,7 +30,8 @@ struct LedgerTable: Sendable, Hashable {
 
     /// All tables, in the order in which rows can be inserted: what a row refers to comes before it.
     static let all = [
-        exports, requests, events, tombstones, idempotency, deliveries, measurements, refreshTokens,
+        exports, requests, events, tombstones, idempotency, deliveries, measurements, refreshTokens, webhooks,
+        webhookMessages,
     ]
 
     static let exports = LedgerTable("export", ExportColumn.ofExport.map(Column.init))
@@ -67,12 +69,27 @@ struct LedgerTable: Sendable, Hashable {
         [.text("export_id"), .integer("due_at"), .integer("attempts")]
     )
     static let refreshTokens = LedgerTable("refresh_token", [.text("export_id"), .bytes("sealed")])
+    static let webhooks = LedgerTable("webhook", Webhook.columns.map(Column.ofWebhook))
+    static let webhookMessages = LedgerTable(
+        "webhook_message",
+        WebhookMessage.columns.map(Column.ofWebhook) + [.integer("turn")]
+    )
 }
 
 extension LedgerTable.Column {
     fileprivate static func integer(_ name: String) -> Self { Self(name: name, kind: .integer) }
     fileprivate static func text(_ name: String) -> Self { Self(name: name, kind: .text) }
     fileprivate static func bytes(_ name: String) -> Self { Self(name: name, kind: .bytes) }
+
+    fileprivate static func ofWebhook(_ name: String) -> Self {
+        switch name {
+        case "body", "sealed_secrets": .bytes(name)
+        case "id", "created_by", "url", "label", "types", "provider", "connection", "state", "disabled_reason",
+            "webhook_id", "export_id", "type", "last_error":
+            .text(name)
+        default: .integer(name)
+        }
+    }
 
     fileprivate init(_ column: ExportColumn) {
         let kind: LedgerTable.Kind =
