@@ -155,9 +155,9 @@ extension WebhookMessage {
         SELECT \(names) FROM webhook_message WHERE webhook_id = ? AND state = ? AND number < ? ORDER BY number DESC LIMIT ?
         """
     fileprivate static let selectNumber = "SELECT \(names) FROM webhook_message WHERE number = ?"
-    fileprivate static let countClaims =
+    static let countClaims =
         "SELECT count(*) FROM webhook_message WHERE webhook_id = ? AND turn IN (1, 2) AND due_at > ?"
-    fileprivate static let due = """
+    static let due = """
         SELECT due_at, number FROM webhook_message WHERE webhook_id = ? AND turn = ? AND turn IS NOT NULL AND due_at <= ?
             ORDER BY due_at, number LIMIT ?
         """
@@ -166,11 +166,11 @@ extension WebhookMessage {
     fileprivate static let ended = """
         SELECT number, coalesce(export_id, '') FROM webhook_message WHERE webhook_id = ? AND id = ? AND state <> 'pending'
         """
-    fileprivate static let failed = """
+    static let failed = """
         SELECT number, coalesce(export_id, '') FROM webhook_message
             WHERE webhook_id = ? AND state = 'failed' AND number > ? AND time >= ? ORDER BY number LIMIT ?
         """
-    fileprivate static let prune = """
+    static let prune = """
         DELETE FROM webhook_message WHERE number IN (
             SELECT number FROM webhook_message WHERE state <> 'pending' AND coalesce(last_attempt_at, time) < ?
                 ORDER BY coalesce(last_attempt_at, time) LIMIT ?
