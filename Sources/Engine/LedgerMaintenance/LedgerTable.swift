@@ -61,7 +61,7 @@ struct LedgerTable: Sendable, Hashable {
             .text("export_id"), .text("id"), .text("kind"), .text("file_id"), .text("caller"), .text("request_id"),
             .integer("started_at"), .integer("ended_at"), .text("coding"), .integer("range_first"),
             .integer("range_last"), .integer("bytes_sent"), .integer("file_bytes"), .text("sha256"),
-            .integer("resumptions"), .text("outcome"), .text("reason"),
+            .integer("resumptions"), .text("outcome"), .text("reason"), .text("ticket"), .integer("ticket_use"),
         ]
     )
     static let measurements = LedgerTable(
