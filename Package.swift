@@ -356,6 +356,7 @@ let package = Package(
         tests("Core", "Exports", ["Exports", "ManualClock", "JSON", "TestSupport"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
+        tests("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto", "Webhooks"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
