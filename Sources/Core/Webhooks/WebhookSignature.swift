@@ -14,7 +14,7 @@ public enum WebhookSignature {
     /// - Parameters:
     ///   - id: The message's id, the same in every attempt. It has no full stop in it, because that separates what is signed; the
     ///     ids of ``CloudEvent`` have none.
-    ///   - time: The time of the attempt. Receivers refuse one that is minutes old, so each attempt is signed anew.
+    ///   - time: The time of the attempt. Receivers refuse one that is minutes old, so each attempt has a signature of its own.
     ///   - body: The body, byte for byte as it is sent.
     ///   - secrets: Gives one signature each, in this order. Not empty.
     public static func fields(
