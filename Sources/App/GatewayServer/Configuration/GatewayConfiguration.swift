@@ -3,6 +3,7 @@ import DownloadRelay
 import ExportEngine
 public import Exports
 public import GatewayAPI
+public import InternetAddresses
 public import ParallelGzip
 public import PostgreSQL
 public import SystemCrypto
