@@ -2,7 +2,8 @@ import Foundation
 
 /// A certificate authority of a test, and certificates that it has issued.
 public struct CertificateFiles: Sendable {
-    private let directory: TemporaryDirectory
+    /// Where they are; it goes with the authority.
+    public let directory: TemporaryDirectory
 
     /// Makes the authority.
     public init() throws {

@@ -1,6 +1,13 @@
+import TestSupport
 import Testing
 
 @testable import WebhookTransport
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 
 @Suite struct WebhookHostTests {
     @Test(arguments: [
@@ -31,5 +38,38 @@ import Testing
     ])
     func nothingElse(text: String) {
         #expect(WebhookHost(text) == nil)
+    }
+
+    /// No name is an address for the system's resolver, which reads more spellings than the usual one.
+    @Test func noNameIsReadAsAnAddress() {
+        let pieces = [
+            "127", "0", "1", "0x", "0x7f", "0X7F", "0177", "256", "2130706433", "f", "ff", "e", "-", "_", ".", ".", ".",
+            ":",
+            "::", "%", "a", "x", "lo", "08", "+1", " ", "\t", "7f000001", "ffff", "[", "]",
+        ]
+        var random = SeededRandom(seed: 20)
+        var (names, addresses, readBySystem) = (0, 0, 0)
+        for _ in 0..<50_000 {
+            let text = (0..<Int.random(in: 1...8, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+                .joined()
+            let isNumeric = isAddress(text)
+            if isNumeric { readBySystem += 1 }
+            switch WebhookHost(text) {
+            case .name:
+                names += 1
+                #expect(!isNumeric, "\(text)")
+            case .address: addresses += 1
+            case nil: break
+            }
+        }
+        #expect(names > 250 && addresses > 25 && readBySystem > 250)
+    }
+
+    private func isAddress(_ text: String) -> Bool {
+        var hints = addrinfo()
+        hints.ai_flags = AI_NUMERICHOST
+        var list: UnsafeMutablePointer<addrinfo>?
+        defer { if let list { freeaddrinfo(list) } }
+        return getaddrinfo(text, nil, &hints, &list) == 0
     }
 }
