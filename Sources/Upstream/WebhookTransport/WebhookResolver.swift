@@ -29,15 +29,16 @@ public final class SystemWebhookResolver: WebhookResolver {
     private let maxLookups: Int
     private let lookups = Atomic(0)
 
-    /// Starts the threads; `shutdown` must be called before it is released.
+    /// Starts the threads.
     ///
     /// - Parameters:
-    ///   - threads: How many names are looked up at the same time.
+    ///   - threads: How many names are looked up at the same time. A lookup that nobody waits for any more keeps its thread until it
+    ///     ends, so that there should be as many threads as there are requests at a time.
     ///   - maxLookups: How many lookups there are at most, with those that wait for a thread.
     public init(
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
-        threads: Int = 4,
-        maxLookups: Int = 64
+        threads: Int = 32,
+        maxLookups: Int = 128
     ) {
         pool = NIOThreadPool(numberOfThreads: threads)
         pool.start()
@@ -45,7 +46,10 @@ public final class SystemWebhookResolver: WebhookResolver {
         self.maxLookups = maxLookups
     }
 
-    /// Ends the threads. Lookups that wait for one fail.
+    deinit { pool.shutdownGracefully { _ in } }
+
+    /// Ends the threads, and returns when the lookups under way have ended. Lookups that wait for a thread fail. Without this call, the
+    /// threads end after the resolver is released.
     public func shutdown() async throws { try await pool.shutdownGracefully() }
 
     /// Throws `unresolved` also where there are too many lookups.

@@ -71,7 +71,6 @@ import Webhooks
         #expect(addresses.allSatisfy { ["127.0.0.1", "::1"].contains($0.ipAddress) && $0.port == 4711 })
         // One of each: not one for each kind of socket.
         #expect(Set(addresses).count == addresses.count)
-        try await resolver.shutdown()
     }
 
     @Test func whatIsNoNameIsUnresolved() async throws {
