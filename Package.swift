@@ -243,6 +243,14 @@ let package = Package(
         ),
 
         module(
+            "Engine",
+            "WebhookEngine",
+            [
+                "Exports", "SystemCrypto", "Webhooks", "ExportLedger", .logging, .metrics, .serviceLifecycle,
+            ]
+        ),
+
+        module(
             "API",
             "DownloadRelay",
             [
@@ -269,7 +277,7 @@ let package = Package(
             "GatewayAPI",
             [
                 "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto", "Telemetry", "Memory",
-                "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird,
+                "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird,
                 .hummingbirdCore, .logging,
                 .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
@@ -301,7 +309,7 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -484,6 +492,14 @@ let package = Package(
                 .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
+        tests(
+            "Engine",
+            "WebhookEngine",
+            [
+                "Exports", "ExportLedger", "JSON", "ManualClock", "SystemCrypto", "TestSupport", "WebhookEngine",
+                "Webhooks", .logging, .metrics, .metricsTestKit, .serviceLifecycle,
+            ]
+        ),
         tests("Engine", "LeaseSimulation", ["ExportLedger", "ExportEngine", "TestSupport"]),
         tests(
             "API",
@@ -508,6 +524,7 @@ let package = Package(
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
+                "Webhooks",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]
