@@ -9,6 +9,8 @@ import SystemCrypto
 /// The ledger of a configuration.
 struct OpenedLedger: Sendable {
     let ledger: any ExportLedger
+    /// The same ledger, for webhooks.
+    let webhooks: any WebhookStore
     private let closing: @Sendable () async -> Void
 
     /// Opens the ledger. Throws `StartupError` that names the key of the configuration.
@@ -21,7 +23,7 @@ struct OpenedLedger: Sendable {
         switch configuration.ledger {
         case .file(let path):
             let ledger = try SQLiteLedger(path: path, logger: logger, metrics: metrics)
-            self.ledger = ledger
+            (self.ledger, webhooks) = (ledger, ledger)
             closing = { ledger.close() }
         case .postgresql(let settings, _):
             let ledger = try await PostgreSQLLedger(
@@ -31,7 +33,7 @@ struct OpenedLedger: Sendable {
                 logger: logger,
                 metrics: metrics
             )
-            self.ledger = ledger
+            (self.ledger, webhooks) = (ledger, ledger)
             closing = { await ledger.close() }
         }
     }

@@ -2,6 +2,12 @@ import Exports
 import GRDB
 import GRDBSQLite
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// A row of ``ExportColumn/selectOne`` and the like, read directly from SQLite's memory. It is valid until its cursor goes on.
 ///
 /// GRDB's own `Row` makes a table of all column names for each execution of a statement, which takes half as long as to read one
@@ -18,6 +24,7 @@ struct ExportRow {
 extension ExportRow: StoredRow {
     func integer(_ index: Int) -> Int64? { value(index) }
     func text(_ index: Int) -> String? { value(index) }
+    func bytes(_ index: Int) -> [UInt8]? { (value(index) as Data?).map { Array($0) } }
 }
 
 /// A row that GRDB has read, with its columns in the order that a neutral reader wants.
@@ -26,6 +33,7 @@ struct SQLiteRow: StoredRow {
 
     func integer(_ index: Int) -> Int64? { row[index] }
     func text(_ index: Int) -> String? { row[index] }
+    func bytes(_ index: Int) -> [UInt8]? { (row[index] as Data?).map { Array($0) } }
 }
 
 extension StoredValue {
@@ -34,6 +42,7 @@ extension StoredValue {
         case .null: .null
         case .integer(let number): number.databaseValue
         case .text(let text): text.databaseValue
+        case .bytes(let bytes): Data(bytes).databaseValue
         }
     }
 }

@@ -58,6 +58,10 @@ extension SQLiteLedger {
         migrator.registerMigration("15 deliveries by ticket", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: ticketSchema)
         }
+        // New tables cannot break one either.
+        migrator.registerMigration("16 webhooks", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: WebhookSchema.schema)
+        }
         return migrator
     }
 

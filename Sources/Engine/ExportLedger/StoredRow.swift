@@ -6,6 +6,7 @@ package enum StoredValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case text(String)
+    case bytes([UInt8])
 
     init(_ number: Int64?) { self = number.map { .integer($0) } ?? .null }
     init(_ number: Int?) { self.init(number.map { Int64($0) }) }
@@ -20,6 +21,8 @@ package protocol StoredRow {
     func integer(_ index: Int) -> Int64?
     /// Nil for a null.
     func text(_ index: Int) -> String?
+    /// Nil for a null.
+    func bytes(_ index: Int) -> [UInt8]?
 }
 
 // Which of these is meant follows from the type that is wanted. A null where the schema allows none ends the process.
@@ -31,6 +34,7 @@ extension StoredRow {
     package subscript(_ index: Int) -> Int { Int(present(integer(index), index)) }
     package subscript(_ index: Int) -> Bool { present(integer(index), index) != 0 }
     package subscript(_ index: Int) -> String { present(text(index), index) }
+    package subscript(_ index: Int) -> [UInt8] { present(bytes(index), index) }
 
     package func time(_ index: Int) -> Timestamp? { integer(index).map(Timestamp.init(milliseconds:)) }
 

@@ -10,12 +10,17 @@ package struct UnreadableRow: Sendable, Hashable {
         case delivery
         case refreshToken = "refresh_token"
         case event
+        case webhook
+        case webhookMessage = "webhook_message"
+
+        /// What the row belongs to.
+        fileprivate var owner: String { self == .webhook || self == .webhookMessage ? "webhook" : "export" }
     }
 
     package var table: Table
-    /// The export's id, as the row has it.
+    /// The export's id, as the row has it; in the tables of webhooks, the webhook's.
     package var export: String
-    /// The row's own id, where it is not the export's.
+    /// The row's own id, where it is another one.
     package var id: String?
     /// The first column that cannot be read.
     package var column: String
@@ -68,7 +73,7 @@ package final class UnreadableRows: Sendable {
         }
         guard isNew else { return }
         var metadata: Logger.Metadata = [
-            "table": "\(row.table.rawValue)", "export": "\(row.export)", "column": "\(row.column)",
+            "table": "\(row.table.rawValue)", row.table.owner: "\(row.export)", "column": "\(row.column)",
         ]
         metadata["id"] = row.id.map { "\($0)" }
         logger.error(

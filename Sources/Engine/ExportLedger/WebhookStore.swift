@@ -18,18 +18,20 @@ public protocol WebhookStore: Sendable {
     func webhooks(of owner: String?, after: ExportID?, limit: Int) async throws -> [Webhook]
 
     /// Reads a webhook, calls `change` on it, and writes it back, in one transaction. Nil for an unknown id. What `change` throws
-    /// is thrown here, and nothing was changed. `change` must not change id, owner or position.
+    /// is thrown here, and nothing was changed. `change` must not change id, owner or position: such a change is not made, and throws
+    /// `LedgerError` (`corrupt`).
     func updateWebhook(
         _ id: ExportID,
         _ change: @escaping @Sendable (inout Webhook) throws -> Void
     ) async throws -> Webhook?
 
-    /// Deletes a webhook with its messages. False for an unknown id.
+    /// Deletes a webhook with its messages. False for an unknown id. No call finds any of them afterwards. Of more than 1,000 messages,
+    /// the rows of the others are deleted by ``pruneMessages(before:limit:)``.
     func deleteWebhook(_ id: ExportID) async throws -> Bool
 
-    /// Stores messages of one webhook, numbered in their order, and moves its position, in one transaction. Messages whose id is stored already are left as they
-    /// are. With `position`, false where the webhook's position is not `from` any more, because another replica was faster; nothing
-    /// is stored then. False for an unknown webhook.
+    /// Stores messages of one webhook as pending ones without attempts, numbered in their order, and moves its position, in one
+    /// transaction. Messages whose id is stored already are left as they are. With `position`, false where the webhook's position is
+    /// not `from` any more, because another replica was faster; nothing is stored then. False for an unknown webhook.
     func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
@@ -37,11 +39,14 @@ public protocol WebhookStore: Sendable {
     ) async throws -> Bool
 
     /// Claims messages that are due at `now` or before, of enabled webhooks, in the order in which they became due: at most `limit`,
-    /// and of one webhook at most `perWebhook` together with those that others have claimed. Of each export, and of the events of
-    /// a webhook itself, only the pending message with the lowest number can be claimed.
+    /// and of one webhook at most `perWebhook` together with those whose claim has not run out. Of each export, and of the events of
+    /// a webhook itself, only the pending message with the lowest number can be claimed. Of two calls at once, from any number of
+    /// processes, each message is given to one. A call may return less than could be claimed, when another one claims at the same
+    /// time.
     ///
-    /// What is claimed is due again at `until`, unless the claim ends with `end` before: the process may be killed. `attempts` is
-    /// increased by one.
+    /// What is claimed is due again at `until`, which is its `dueAt`, unless the claim ends with `end` before: the process may be
+    /// killed. `attempts` is increased by one. A message that cannot be read is claimed and not returned, so that it comes again at
+    /// `until`, and nothing overtakes it.
     func claimMessages(
         at now: Timestamp,
         until: Timestamp,
@@ -49,15 +54,20 @@ public protocol WebhookStore: Sendable {
         perWebhook: Int
     ) async throws -> [WebhookMessage]
 
-    /// Ends a claim: stores `state`, `dueAt` and what the last attempt gave, and calls `change` on the webhook, in one transaction.
-    /// False where the message is gone, or was claimed again since (`attempts` differs); nothing is stored then.
+    /// Ends a claim: stores `state`, `dueAt` and what the last attempt gave, and calls `change` on the webhook, which must keep to the
+    /// rules of `updateWebhook`, in one transaction. `dueAt` counts for a pending message only, which must have one.
+    ///
+    /// False where the message is gone, is not claimed, or was claimed again since (`attempts` differs); nothing is stored then. A
+    /// claim that has run out can be ended as long as nobody has claimed the message again.
     func end(
         _ message: WebhookMessage,
         _ change: @escaping @Sendable (inout Webhook) -> Void
     ) async throws -> Bool
 
-    /// When the next message of an enabled webhook is due that could be claimed then; nil where there is none.
-    func nextMessage() async throws -> Timestamp?
+    /// When the next message of an enabled webhook can be claimed with this `perWebhook`, if nothing is stored, ended or changed before:
+    /// when it is due, or, where its webhook has as many claims as it may have, when the first of these runs out. Nil where there is
+    /// none.
+    func nextMessage(perWebhook: Int) async throws -> Timestamp?
 
     /// One page of a webhook's messages, newest first: those with lower numbers than `before`, at most `limit`; with a state, only
     /// those in it. Nil for an unknown webhook.
@@ -72,7 +82,10 @@ public protocol WebhookStore: Sendable {
     func message(_ messageID: String, of id: ExportID) async throws -> WebhookMessage?
 
     /// Makes messages that are not pending due again at `dueAt`, with attempts 0: the one with `messageID`, or without it all failed
-    /// ones since `since`. Returns how many.
+    /// ones whose time is `since` or later. Returns how many. They keep their numbers, so that they come before later ones of their
+    /// export.
+    ///
+    /// Without `messageID` it is done in parts of 1,000, each of which is atomic: a failure leaves those after it as they were.
     func replay(
         of id: ExportID,
         messageID: String?,
@@ -80,15 +93,41 @@ public protocol WebhookStore: Sendable {
         dueAt: Timestamp
     ) async throws -> Int
 
-    /// Deletes messages that are not pending and whose last attempt was before `time`, at most `limit`. Returns how many.
+    /// How many messages of each webhook are pending, whatever its state. Webhooks without any are left out.
+    func pendingMessages() async throws -> [ExportID: WebhookBacklog]
+
+    /// Gives up pending messages of a webhook whose `time` is before `time`, at most `limit`, also those that are claimed: they become
+    /// `failed`, with `error` as their last error. The claim of one that was claimed cannot be ended any more. Returns how many.
+    func giveUpMessages(
+        of id: ExportID,
+        before time: Timestamp,
+        error: String,
+        limit: Int
+    ) async throws -> Int
+
+    /// Deletes messages that are not pending and whose last attempt, or without one their time, was before `time`, and what is left of
+    /// deleted webhooks: at most `limit`. Returns how many.
     func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int
 
-    /// The ids of successes with files that expire after `now` and at `time` or before, of which no file was delivered whole, in the
-    /// order of expiry: those that expire after `after` (an expiry and an id), at most `limit`.
+    /// The ids of successes with files that expire after `now` and at `time` or before, of which at least one file was never delivered
+    /// whole, in the order of expiry and id: those that expire after `after` (an expiry and an id), at most `limit`.
+    ///
+    /// A file was delivered by a whole delivery of all its bytes to a caller, and by one of all files in an archive. Parts of a file do
+    /// not count, and neither do the gateway's own measurements. An export that cannot be read is left out.
     func expiringUndelivered(
         now: Timestamp,
         by time: Timestamp,
         after: (expiry: Timestamp, id: ExportID)?,
         limit: Int
     ) async throws -> [ExportID]
+}
+
+/// The pending messages of a webhook.
+public struct WebhookBacklog: Sendable, Hashable {
+    public var count: Int
+    /// The `time` of the oldest one.
+    public var oldest: Timestamp
+
+    /// Makes a backlog.
+    public init(count: Int, oldest: Timestamp) { (self.count, self.oldest) = (count, oldest) }
 }

@@ -18,6 +18,7 @@ public struct LedgerConformance: Sendable {
         + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
+        + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.undelivered
 
     /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }
@@ -77,7 +78,7 @@ struct LedgerCase: Sendable {
 
 /// The examination of one ledger.
 struct LedgerExamination: Sendable {
-    let ledger: any ExportLedger
+    let ledger: any ExaminedLedger
     let harness: LedgerHarness
     let report: @Sendable (String) -> Void
 
@@ -99,7 +100,7 @@ struct LedgerExamination: Sendable {
     }
 
     /// The ledger after a kill.
-    func killed() async throws -> any ExportLedger { try await harness.afterKill?(ledger) ?? ledger }
+    func killed() async throws -> any ExaminedLedger { try await harness.afterKill?(ledger) ?? ledger }
     func setFull(_ isFull: Bool) async throws { try await harness.setFull?(ledger, isFull) }
     func damage(_ sequence: Int64) async throws { try await harness.damageEvent?(ledger, sequence) }
 }

@@ -1,23 +1,26 @@
 public import ExportLedger
 
+/// A ledger with everything that it stores.
+public typealias ExaminedLedger = ExportLedger & WebhookStore
+
 /// What the suite needs to examine an implementation of a ledger.
 public struct LedgerHarness: Sendable {
     /// Makes an empty ledger. Each case gets its own.
-    public var makeLedger: @Sendable () async throws -> any ExportLedger
+    public var makeLedger: @Sendable () async throws -> any ExaminedLedger
     /// Returns the ledger as the next process finds it when this one is killed now. Nil where nothing outlives the process; the
     /// cases that need it are then skipped.
-    public var afterKill: (@Sendable (any ExportLedger) async throws -> any ExportLedger)?
+    public var afterKill: (@Sendable (any ExaminedLedger) async throws -> any ExaminedLedger)?
     /// Makes the storage refuse writes, like a full disk, or accept them again. Nil where this is not possible.
-    public var setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)?
+    public var setFull: (@Sendable (any ExaminedLedger, Bool) async throws -> Void)?
     /// Makes the stored event with this number unreadable. Nil where this is not possible.
-    public var damageEvent: (@Sendable (any ExportLedger, Int64) async throws -> Void)?
+    public var damageEvent: (@Sendable (any ExaminedLedger, Int64) async throws -> Void)?
 
     /// Makes a harness.
     public init(
-        makeLedger: @escaping @Sendable () async throws -> any ExportLedger,
-        afterKill: (@Sendable (any ExportLedger) async throws -> any ExportLedger)? = nil,
-        setFull: (@Sendable (any ExportLedger, Bool) async throws -> Void)? = nil,
-        damageEvent: (@Sendable (any ExportLedger, Int64) async throws -> Void)? = nil
+        makeLedger: @escaping @Sendable () async throws -> any ExaminedLedger,
+        afterKill: (@Sendable (any ExaminedLedger) async throws -> any ExaminedLedger)? = nil,
+        setFull: (@Sendable (any ExaminedLedger, Bool) async throws -> Void)? = nil,
+        damageEvent: (@Sendable (any ExaminedLedger, Int64) async throws -> Void)? = nil
     ) {
         self.makeLedger = makeLedger
         self.afterKill = afterKill

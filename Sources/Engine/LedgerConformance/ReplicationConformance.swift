@@ -1,20 +1,23 @@
 public import ExportLedger
 import Synchronization
 
+/// A ledger of several replicas with everything that it stores.
+public typealias ExaminedReplica = ReplicatedLedger & WebhookStore
+
 /// What the suite needs to examine a ledger that several replicas share.
 public struct ReplicationHarness: Sendable {
     /// Makes so many ledgers on one empty storage, each as another process would open it.
-    public var makeLedgers: @Sendable (Int) async throws -> [any ReplicatedLedger]
+    public var makeLedgers: @Sendable (Int) async throws -> [any ExaminedReplica]
     /// Lets a ledger's registration expire, as the storage's clock would.
-    public var expire: @Sendable (any ReplicatedLedger) async throws -> Void
+    public var expire: @Sendable (any ExaminedReplica) async throws -> Void
     /// Cuts the connection by which a ledger gets notifications. Nil where this is not possible.
-    public var loseNotifications: (@Sendable (any ReplicatedLedger) async throws -> Void)?
+    public var loseNotifications: (@Sendable (any ExaminedReplica) async throws -> Void)?
 
     /// Makes a harness.
     public init(
-        makeLedgers: @escaping @Sendable (Int) async throws -> [any ReplicatedLedger],
-        expire: @escaping @Sendable (any ReplicatedLedger) async throws -> Void,
-        loseNotifications: (@Sendable (any ReplicatedLedger) async throws -> Void)? = nil
+        makeLedgers: @escaping @Sendable (Int) async throws -> [any ExaminedReplica],
+        expire: @escaping @Sendable (any ExaminedReplica) async throws -> Void,
+        loseNotifications: (@Sendable (any ExaminedReplica) async throws -> Void)? = nil
     ) {
         self.makeLedgers = makeLedgers
         self.expire = expire
@@ -33,7 +36,7 @@ public struct ReplicationConformance: Sendable {
 
     static let cases: [ReplicationCase] =
         ReplicationCase.registrations + ReplicationCase.leases + ReplicationCase.fences + ReplicationCase.takeOvers
-        + ReplicationCase.changes + ReplicationCase.shared
+        + ReplicationCase.changes + ReplicationCase.shared + ReplicationCase.messageClaims
 
     /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }
@@ -88,12 +91,12 @@ struct ReplicationCase: Sendable {
 
 /// The examination of ledgers on one storage.
 struct ReplicationExamination: Sendable {
-    let ledgers: [any ReplicatedLedger]
+    let ledgers: [any ExaminedReplica]
     let harness: ReplicationHarness
     let report: @Sendable (String) -> Void
 
     /// Reports `expectation` where it does not hold.
     func expect(_ holds: Bool, _ expectation: String) { if !holds { report(expectation) } }
 
-    func expire(_ ledger: any ReplicatedLedger) async throws { try await harness.expire(ledger) }
+    func expire(_ ledger: any ExaminedReplica) async throws { try await harness.expire(ledger) }
 }

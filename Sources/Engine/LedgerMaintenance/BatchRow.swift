@@ -14,7 +14,7 @@ struct BatchRow: StoredRow {
                     case .integer: .integer(Int64(bigEndian: value.loadUnaligned(as: Int64.self)))
                     case .text: .text(String(decoding: value, as: UTF8.self))
                     // Not looked into, and not to be shown.
-                    case .bytes: .null
+                    case .bytes: .bytes([])
                     }
                 } ?? .null
             )
@@ -23,5 +23,6 @@ struct BatchRow: StoredRow {
     }
 
     func integer(_ index: Int) -> Int64? { if case .integer(let number) = values[index] { number } else { nil } }
+    func bytes(_ index: Int) -> [UInt8]? { if case .bytes(let bytes) = values[index] { bytes } else { nil } }
     func text(_ index: Int) -> String? { if case .text(let text) = values[index] { text } else { nil } }
 }

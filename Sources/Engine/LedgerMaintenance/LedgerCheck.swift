@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import Webhooks
 
 /// What a check found: that something is as it must be, or what is not.
 public struct LedgerFinding: Sendable, Hashable, CustomStringConvertible {
@@ -115,6 +116,8 @@ extension LedgerTable {
                 return Self.unreadable(row, id: 0) ?? (ExportStatus(rawValue: row[2]) == nil ? "status" : nil)
             case .measurements, .refreshTokens: return Self.unreadable(row, id: 0)
             case .idempotency: return Self.unreadable(row, id: 3)
+            case .webhooks: _ = try Webhook.read(row)
+            case .webhookMessages: _ = try WebhookMessage.read(row)
             default: break
             }
             return nil

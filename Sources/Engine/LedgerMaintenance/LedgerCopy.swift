@@ -54,11 +54,11 @@ public struct LedgerCopy {
         try begin()
         for table in LedgerTable.all { try copy(table, report) }
         try report(.completing)
-        let sequence = try source.lastSequence()
-        try target.complete(lastSequence: sequence)
+        let numbers = try source.lastNumbers()
+        try target.complete(numbers)
         let comparisons = try LedgerTable.all.map { try compare($0, report) }
-        guard try target.lastSequence() == sequence else {
-            throw MaintenanceError("\(target.name): the numbers of changes do not go on after \(sequence)")
+        guard try target.lastNumbers() == numbers else {
+            throw MaintenanceError("\(target.name): the numbers do not go on after \(numbers)")
         }
         try target.finish()
         return comparisons

@@ -91,6 +91,23 @@ struct LedgerRule {
                         ) AS newest ON newest.export_id = export.id WHERE newest.last <> export.revision
                         """
                 ),
+                // Of a webhook that was deleted, some messages may be left.
+                LedgerRule(
+                    table: "webhook_message",
+                    meaning: "messages that do not have the turn which their place in the queue gives them",
+                    violations: """
+                        SELECT webhook_id || ' ' || id FROM (
+                            SELECT webhook_id, id, number, state, due_at, turn,
+                                min(CASE WHEN state = 'pending' THEN number END)
+                                    OVER (PARTITION BY webhook_id, coalesce(export_id, '')) AS first
+                            FROM webhook_message
+                            WHERE EXISTS (SELECT 1 FROM webhook WHERE webhook.id = webhook_message.webhook_id)
+                        ) AS queued WHERE CASE
+                            WHEN state <> 'pending' THEN turn IS NOT NULL
+                            ELSE due_at IS NULL OR (number = first) <> (coalesce(turn, 2) < 2)
+                        END
+                        """
+                ),
             ]
     }
 }

@@ -1,4 +1,5 @@
 import ExportLedger
+import Webhooks
 
 /// A table of the ledger as a copy sees it: the same in every kind of ledger. Times, truth values and structured values are stored in the
 /// same way in all of them.
@@ -29,7 +30,8 @@ struct LedgerTable: Sendable, Hashable {
 
     /// All tables, in the order in which rows can be inserted: what a row refers to comes before it.
     static let all = [
-        exports, requests, events, tombstones, idempotency, deliveries, measurements, refreshTokens,
+        exports, requests, events, tombstones, idempotency, deliveries, measurements, refreshTokens, webhooks,
+        webhookMessages,
     ]
 
     static let exports = LedgerTable("export", ExportColumn.ofExport.map(Column.init))
@@ -59,7 +61,7 @@ struct LedgerTable: Sendable, Hashable {
             .text("export_id"), .text("id"), .text("kind"), .text("file_id"), .text("caller"), .text("request_id"),
             .integer("started_at"), .integer("ended_at"), .text("coding"), .integer("range_first"),
             .integer("range_last"), .integer("bytes_sent"), .integer("file_bytes"), .text("sha256"),
-            .integer("resumptions"), .text("outcome"), .text("reason"),
+            .integer("resumptions"), .text("outcome"), .text("reason"), .text("ticket"), .integer("ticket_use"),
         ]
     )
     static let measurements = LedgerTable(
@@ -67,12 +69,27 @@ struct LedgerTable: Sendable, Hashable {
         [.text("export_id"), .integer("due_at"), .integer("attempts")]
     )
     static let refreshTokens = LedgerTable("refresh_token", [.text("export_id"), .bytes("sealed")])
+    static let webhooks = LedgerTable("webhook", Webhook.columns.map(Column.ofWebhook))
+    static let webhookMessages = LedgerTable(
+        "webhook_message",
+        WebhookMessage.columns.map(Column.ofWebhook) + [.integer("turn")]
+    )
 }
 
 extension LedgerTable.Column {
     fileprivate static func integer(_ name: String) -> Self { Self(name: name, kind: .integer) }
     fileprivate static func text(_ name: String) -> Self { Self(name: name, kind: .text) }
     fileprivate static func bytes(_ name: String) -> Self { Self(name: name, kind: .bytes) }
+
+    fileprivate static func ofWebhook(_ name: String) -> Self {
+        switch name {
+        case "body", "sealed_secrets": .bytes(name)
+        case "id", "created_by", "url", "label", "types", "provider", "connection", "state", "disabled_reason",
+            "webhook_id", "export_id", "type", "last_error":
+            .text(name)
+        default: .integer(name)
+        }
+    }
 
     fileprivate init(_ column: ExportColumn) {
         let kind: LedgerTable.Kind =

@@ -8,8 +8,19 @@ protocol LedgerTables: AnyObject {
     /// Replaces the batch by the rows after a key, in the order of the key: text by its bytes. Empty where there are no more.
     func read(_ table: LedgerTable, after key: RowKey?, into batch: inout RowBatch) throws
 
-    /// The number of the last change that was ever published; 0 where there was none.
-    func lastSequence() throws -> Int64
+    /// The numbers that were given out last.
+    func lastNumbers() throws -> LastNumbers
+}
+
+/// The last numbers that were ever given out; 0 where there was none. Rows with higher numbers than those of the tables may have been
+/// deleted: the numbers never come again.
+struct LastNumbers: Sendable, Hashable, CustomStringConvertible {
+    /// Of a published change.
+    var change: Int64
+    /// Of a webhook's message.
+    var message: Int64
+
+    var description: String { "last change \(change), last message \(message)" }
 }
 
 /// A ledger that is copied. No gateway works on it while this object lives.
@@ -35,8 +46,8 @@ protocol LedgerTarget: LedgerSource {
     /// The key of the last row; nil where there is none.
     func lastKey(of table: LedgerTable) throws -> RowKey?
 
-    /// Sets what `lastSequence()` is, and makes what is missing in the schema. May be called again.
-    func complete(lastSequence: Int64) throws
+    /// Sets what `lastNumbers()` are, and makes what is missing in the schema. May be called again.
+    func complete(_ last: LastNumbers) throws
 
     /// Removes the record, and forces everything to the disk: a gateway can start now.
     func finish() throws
@@ -46,8 +57,7 @@ protocol LedgerTarget: LedgerSource {
 struct CopyRecord: Sendable, Hashable {
     /// The name of the source, for the operator.
     var source: String
-    /// What tells one state of a source from another, and from other ledgers: how many rows its tables have, the number of its last
-    /// change.
+    /// What tells one state of a source from another, and from other ledgers: how many rows its tables have, the last numbers.
     var state: String
 
     init(source: String, state: String) {
@@ -56,7 +66,7 @@ struct CopyRecord: Sendable, Hashable {
 
     init(of source: any LedgerTables) throws {
         var parts = try LedgerTable.all.map { "\($0.name) \(try source.count(of: $0))" }
-        parts.append("last change \(try source.lastSequence())")
+        parts.append("\(try source.lastNumbers())")
         self.init(source: source.name, state: parts.joined(separator: ", "))
     }
 }

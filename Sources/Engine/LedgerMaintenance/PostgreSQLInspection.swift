@@ -64,7 +64,7 @@ final class PostgreSQLInspection: InspectedLedger {
         try table.read(connection, after: key, into: &batch)
     }
 
-    func lastSequence() throws -> Int64 { try number("SELECT sequence FROM export_event_last") }
+    func lastNumbers() throws -> LastNumbers { try LastNumbers(connection) }
 
     func isUnfinishedCopy() throws -> Bool {
         try PostgreSQLLedger.exists(PostgreSQLLedger.unfinishedCopyTable, connection)

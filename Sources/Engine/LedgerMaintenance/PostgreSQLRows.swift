@@ -1,5 +1,6 @@
 import JSON
 import PostgreSQL
+import PostgreSQLLedger
 
 // Exports and their requests have the same key, the export's id. Beside the columns that are copied, `export` has the id of the job in
 // `reference`, and some tables have the replica that wrote the row, which stays empty.
@@ -77,6 +78,32 @@ extension LedgerTable {
         let length = id.map { UInt32($0.utf8.count) } ?? .max
         withUnsafeBytes(of: length.bigEndian) { bytes.append(contentsOf: $0) }
         if let id { bytes.append(contentsOf: id.utf8) }
+    }
+}
+
+extension LastNumbers {
+    /// Reads them. Deleted rows do not change them.
+    init(_ connection: PostgreSQLConnection) throws {
+        let row =
+            try
+            connection.query(
+                """
+                SELECT export_event_last.sequence, CASE WHEN numbers.is_called THEN numbers.last_value ELSE 0 END
+                    FROM export_event_last CROSS JOIN webhook_message_number_seq AS numbers
+                """
+            )[0]
+        self.init(change: row.integer(0) ?? 0, message: row.integer(1) ?? 0)
+    }
+
+    func set(_ connection: PostgreSQLConnection) throws {
+        try connection.query(SQLQuery("UPDATE export_event_last SET sequence = $1", [.integer(change)]))
+        // A sequence has no value 0: it has given out none then.
+        try connection.query(
+            SQLQuery(
+                "SELECT setval('webhook_message_number_seq', greatest($1, 1), $1 > 0)",
+                [.integer(message)]
+            )
+        )
     }
 }
 

@@ -52,9 +52,7 @@ final class PostgreSQLTables: LedgerTarget {
         try naming { try table.read(connection, after: key, into: &batch) }
     }
 
-    func lastSequence() throws -> Int64 {
-        try naming { try connection.query("SELECT sequence FROM export_event_last")[0].integer(0) ?? 0 }
-    }
+    func lastNumbers() throws -> LastNumbers { try naming { try LastNumbers(connection) } }
 
     func lastKey(of table: LedgerTable) throws -> RowKey? {
         try naming {
@@ -107,12 +105,15 @@ final class PostgreSQLTables: LedgerTarget {
         }
     }
 
-    func complete(lastSequence: Int64) throws {
+    func complete(_ last: LastNumbers) throws {
         try naming {
-            try connection.query(
-                SQLQuery("UPDATE export_event_last SET sequence = $1", [.integer(lastSequence)])
+            try last.set(connection)
+            try connection.execute(
+                """
+                ANALYZE export, export_request, export_event, idempotency, delivery, measurement, webhook,
+                    webhook_message
+                """
             )
-            try connection.execute("ANALYZE export, export_request, export_event, idempotency, delivery, measurement")
         }
     }
 

@@ -66,7 +66,7 @@ final class SQLiteInspection: InspectedLedger {
         try table.read(in: database, after: key, into: &batch)
     }
 
-    func lastSequence() throws -> Int64 { try number("SELECT seq FROM sqlite_sequence WHERE name = 'export_event'") }
+    func lastNumbers() throws -> LastNumbers { try SQLiteSchema.lastNumbers(in: database) }
 
     func isUnfinishedCopy() throws -> Bool { try database.tableExists(SQLiteLedger.unfinishedCopyTable) }
 

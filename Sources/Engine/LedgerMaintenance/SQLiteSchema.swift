@@ -19,6 +19,24 @@ enum SQLiteSchema {
         return try empty.read(indexes)
     }
 
+    /// The numbers that were given out last. Deleted rows do not change them.
+    static func lastNumbers(in database: Database) throws -> LastNumbers {
+        func last(_ table: String) throws -> Int64 {
+            try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = ?", arguments: [table]) ?? 0
+        }
+        return LastNumbers(change: try last("export_event"), message: try last("webhook_message"))
+    }
+
+    static func setLastNumbers(_ last: LastNumbers, in database: Database) throws {
+        for (table, number) in [("export_event", last.change), ("webhook_message", last.message)] {
+            try database.execute(sql: "DELETE FROM sqlite_sequence WHERE name = ?", arguments: [table])
+            try database.execute(
+                sql: "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
+                arguments: [table, number]
+            )
+        }
+    }
+
     /// Runs `body`; an error of SQLite becomes one that the operator can act on.
     static func naming<T>(_ path: String, _ body: () throws -> T) throws -> T {
         do {

@@ -38,11 +38,7 @@ final class SQLiteTables: LedgerTarget {
         try reading { try table.read(in: $0, after: key, into: &batch) }
     }
 
-    func lastSequence() throws -> Int64 {
-        try reading { database in
-            try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'export_event'") ?? 0
-        }
-    }
+    func lastNumbers() throws -> LastNumbers { try reading(SQLiteSchema.lastNumbers) }
 
     func lastKey(of table: LedgerTable) throws -> RowKey? {
         try reading { database in
@@ -108,14 +104,8 @@ final class SQLiteTables: LedgerTarget {
         }
     }
 
-    func complete(lastSequence: Int64) throws {
-        try writing { database in
-            try database.execute(sql: "DELETE FROM sqlite_sequence WHERE name = 'export_event'")
-            try database.execute(
-                sql: "INSERT INTO sqlite_sequence (name, seq) VALUES ('export_event', ?)",
-                arguments: [lastSequence]
-            )
-        }
+    func complete(_ last: LastNumbers) throws {
+        try writing { try SQLiteSchema.setLastNumbers(last, in: $0) }
         for (name, sql) in try SQLiteSchema.expectedIndexes().sorted(by: { $0.key < $1.key }) {
             try writing { database in
                 if try SQLiteSchema.indexes(of: database)[name] == nil { try database.execute(sql: sql) }

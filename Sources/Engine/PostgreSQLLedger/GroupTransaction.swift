@@ -2,24 +2,6 @@ import ExportLedger
 import Exports
 import PostgreSQL
 
-/// What a write needs of the database before it runs.
-struct WriteNeeds: Sendable {
-    /// Exports whose rows are locked and read.
-    var records: [ExportID] = []
-    /// Whether it has to be known what this replica works on.
-    var readsRegistration = false
-    /// The key that a new export is created with.
-    var claim: Claim?
-
-    struct Claim: Sendable {
-        var caller: String
-        var idempotency: Idempotency
-        var exportID: ExportID
-        var createdAt: Timestamp
-        var since: Timestamp
-    }
-}
-
 /// The transaction of a group of writes, between its `BEGIN` and its `COMMIT`. It is used on one thread.
 ///
 /// What a write changes is staged here and sent together with the `COMMIT`. Later writes of the group read what earlier ones have
@@ -40,6 +22,8 @@ final class GroupTransaction {
     private var tokens: Set<String> = []
     private var rows: [ExportID: SQLRow] = [:]
     private var records: [ExportID: LedgerRecord] = [:]
+    /// The webhooks that the writes need, with what earlier writes of the group have staged.
+    var webhooks = LockedWebhooks()
     private var claims: [ClaimState?] = []
     private var staged: [SQLQuery] = []
     private var results: [SQLRows] = []
@@ -72,6 +56,8 @@ final class GroupTransaction {
         if !ids.isEmpty {
             queries.append(SQLQuery(Self.lock, [.textArray(ids.map(\.description).sorted())]))
         }
+        let lockWebhooks = LockedWebhooks.queries(needs)
+        queries += lockWebhooks
         var answers = try connection.pipeline(queries).dropFirst(1 + first.count)
         if replica != nil {
             isRegistered = answers.removeFirst().count > 0
@@ -91,6 +77,7 @@ final class GroupTransaction {
             }
         }
         if !ids.isEmpty { keep(answers.removeFirst()) }
+        webhooks = LockedWebhooks(answers.prefix(lockWebhooks.count))
         lost.subtract(rows.keys)
         if !lost.isEmpty { keep(try connection.query(SQLQuery(Self.read, [.textArray(lost.map(\.description))]))) }
     }
@@ -210,11 +197,18 @@ final class GroupTransaction {
         fileprivate var sent: Int
         fileprivate var staged: Int
         fileprivate var records: [ExportID: LedgerRecord]
+        fileprivate var webhooks: LockedWebhooks
         fileprivate var hasEvents: Bool
     }
 
     var mark: Mark {
-        Mark(sent: results.count, staged: staged.count, records: records, hasEvents: hasEvents)
+        Mark(
+            sent: results.count,
+            staged: staged.count,
+            records: records,
+            webhooks: webhooks,
+            hasEvents: hasEvents
+        )
     }
 
     /// How many statements were staged so far.
@@ -224,7 +218,7 @@ final class GroupTransaction {
     func goBack(to mark: Mark) -> Bool {
         guard results.count == mark.sent else { return false }
         staged.removeSubrange(mark.staged...)
-        (records, hasEvents) = (mark.records, mark.hasEvents)
+        (records, webhooks, hasEvents) = (mark.records, mark.webhooks, mark.hasEvents)
         return true
     }
 

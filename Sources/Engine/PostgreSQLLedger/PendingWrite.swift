@@ -2,6 +2,28 @@ import ExportLedger
 import Exports
 import PostgreSQL
 
+/// What a write needs of the database before it runs.
+struct WriteNeeds: Sendable {
+    /// Exports whose rows are locked and read.
+    var records: [ExportID] = []
+    /// Whether it has to be known what this replica works on.
+    var readsRegistration = false
+    /// The key that a new export is created with.
+    var claim: Claim?
+    /// Webhooks whose rows are locked and read.
+    var webhooks: [ExportID] = []
+    /// The claim on a webhook's message that is to be ended. Its webhook is among `webhooks`.
+    var messageClaim: LockedWebhooks.MessageClaim?
+
+    struct Claim: Sendable {
+        var caller: String
+        var idempotency: Idempotency
+        var exportID: ExportID
+        var createdAt: Timestamp
+        var since: Timestamp
+    }
+}
+
 /// A write that waits for its group.
 struct PendingWrite: Sendable {
     enum Kind: Sendable {

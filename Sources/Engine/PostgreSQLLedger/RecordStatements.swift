@@ -25,6 +25,7 @@ extension SQLValue {
         case .null: self = .null
         case .integer(let number): self = .integer(number)
         case .text(let text): self = .text(text)
+        case .bytes(let bytes): self = .bytes(bytes)
         }
     }
 

@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Synchronization
+import Webhooks
 
 /// A ledger with one fault, which the suite has to find.
 final class FaultyLedger: ExportLedger {
@@ -14,6 +15,8 @@ final class FaultyLedger: ExportLedger {
     /// Exports whose changes were refused.
     let refused = Mutex<[LedgerRecord]>([])
     let polled = Mutex<[LedgerRecord]>([])
+    /// The messages that were claimed last.
+    let claimed = Mutex<[WebhookMessage]>([])
     /// What was read to be updated.
     private let toUpdate = Mutex<[ExportID: LedgerRecord]>([:])
     /// The export whose record was asked for last.

@@ -16,10 +16,10 @@ import TestLedger
     }
 
     /// SQLite in files; a kill is a copy of them that is opened, a full disk a file that may not grow.
-    private func harness(_ wrap: @escaping @Sendable (SQLiteLedger) -> any ExportLedger = { $0 }) -> LedgerHarness {
+    private func harness(_ wrap: @escaping @Sendable (SQLiteLedger) -> any ExaminedLedger = { $0 }) -> LedgerHarness {
         let directory = directory
         @Sendable func path() -> String { directory.appending(path: "\(UUID().uuidString).sqlite").path }
-        @Sendable func real(_ ledger: any ExportLedger) throws -> SQLiteLedger {
+        @Sendable func real(_ ledger: any ExaminedLedger) throws -> SQLiteLedger {
             try #require(ledger as? SQLiteLedger ?? (ledger as? FaultyLedger)?.ledger)
         }
         return LedgerHarness(

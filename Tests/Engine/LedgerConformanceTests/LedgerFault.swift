@@ -17,6 +17,14 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
     case mistakesTheRangeOfEvents
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
+    case losesAFieldOfWebhooks, ignoresTheLimitOfWebhooks, listsWebhooksOfAnybody, writesChangesThatThrow
+    case keepsDeletedWebhooks, prunesAllThatIsLeft, ignoresPositions, storesMessagesTwice
+    case listsTheOldestMessagesFirst, ignoresTheStateOfMessages, ignoresTheTimeOfMessages, replaysFirstParts
+    case replaysWithoutClaims, prunesMessagesTooEarly, ignoresTheLimitOfPruning
+    case queuesEachMessageAlone, claimsBeforeTheTime, claimsWithoutALimit, ignoresTheClaimsOfOthers
+    case claimsForDisabledWebhooks, keepsClaims, endsFormerClaims, endsWithoutTheWebhook, endsClaimsTwice
+    case waitsForFullWebhooks, claimsTwice, losesMessages
+    case expiresWhatNeverDoes, expiresWhatWasDelivered, expiresPagesAgain
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -63,6 +71,31 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .passesOverUnreadableEvents: "an event that cannot be read is not passed over"
         case .writesEventsLater: "a kill leaves no change without its event"
         case .tellsOfRefusedChanges: "a full disk leaves no event without its change"
+        case .losesAFieldOfWebhooks: "a webhook comes back as it was written"
+        case .ignoresTheLimitOfWebhooks: "an owner has a limited number of webhooks"
+        case .listsWebhooksOfAnybody: "pages of webhooks follow one another"
+        case .writesChangesThatThrow: "a change of a webhook is whole or not made"
+        case .keepsDeletedWebhooks: "a deleted webhook is gone with its messages"
+        case .prunesAllThatIsLeft: "what a deleted webhook leaves is pruned"
+        case .ignoresPositions: "messages and their webhook's position are stored together"
+        case .storesMessagesTwice: "a message is stored once"
+        case .listsTheOldestMessagesFirst, .ignoresTheStateOfMessages: "pages of messages are newest first"
+        case .ignoresTheTimeOfMessages: "what has ended is replayed in its place"
+        case .replaysWithoutClaims: "a replay leaves claims alone"
+        case .replaysFirstParts: "many are replayed in their order"
+        case .prunesMessagesTooEarly, .ignoresTheLimitOfPruning: "old messages are pruned"
+        case .queuesEachMessageAlone: "messages of one export are claimed in their order"
+        case .claimsBeforeTheTime, .claimsWithoutALimit: "messages are claimed as they became due"
+        case .ignoresTheClaimsOfOthers: "a webhook has so many claims at once"
+        case .claimsForDisabledWebhooks: "only enabled webhooks' messages are claimed"
+        case .keepsClaims, .endsFormerClaims: "a claim on a message runs out"
+        case .endsWithoutTheWebhook, .endsClaimsTwice: "a claim ends once, with a change of its webhook"
+        case .waitsForFullWebhooks: "the time of the next claim is told"
+        case .claimsTwice: "of claims at once each message is given to one"
+        case .losesMessages: "a kill leaves messages, positions and claims"
+        case .expiresWhatNeverDoes: "successes that expire soon are told"
+        case .expiresWhatWasDelivered: "what was delivered does not expire undelivered"
+        case .expiresPagesAgain: "pages of what expires follow one another"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
         case .cancelsInsertions: "an insertion is carried out in a cancelled task"

@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import JSON
 import TestSupport
+import Webhooks
 
 /// A ledger with rows in all tables.
 struct FilledLedger {
@@ -14,6 +15,7 @@ struct FilledLedger {
         let ledger = try SQLiteLedger(path: path)
         defer { ledger.close() }
         for number in 0..<count { try await add(number, to: ledger) }
+        try await addWebhooks(to: ledger)
         try await ledger.database.write { database in
             try database.execute(
                 sql: "INSERT INTO export_tombstone (id, created_by, status, time) VALUES (?, 'alice', 'succeeded', 1)",
@@ -59,6 +61,71 @@ struct FilledLedger {
             outcome: .underWay
         )
         _ = try await ledger.begin(delivery)
+    }
+
+    /// Two webhooks, with messages that were delivered, that are claimed, and that wait.
+    private static func addWebhooks(to ledger: SQLiteLedger) async throws {
+        for name in ["first", "second"] {
+            var webhook = Webhook(
+                id: id(at: epoch),
+                createdBy: "alice",
+                seesAll: true,
+                url: "https://receiver.example/\(name)",
+                label: name == "first" ? nil : "ü \"\\",
+                types: [.created, .failed],
+                provider: ProviderID("power-bi"),
+                connection: nil,
+                createdAt: epoch,
+                sealedSecrets: [0, 255, 7],
+                position: 3
+            )
+            webhook.failingSince = name == "first" ? epoch : nil
+            _ = try await ledger.insert(webhook, limit: 9)
+            let export = id(at: epoch)
+            let messages = (0..<4)
+                .map { number in
+                    WebhookMessage(
+                        webhookID: webhook.id,
+                        id: "\(name) \(number)",
+                        exportID: number == 3 ? nil : export,
+                        type: .created,
+                        time: epoch,
+                        body: [0x7B, 0, 255, UInt8(number)],
+                        dueAt: epoch
+                    )
+                }
+            _ = try await ledger.add(messages, to: webhook.id, position: (3, 9))
+        }
+        let claimed = try await ledger.claimMessages(
+            at: epoch,
+            until: epoch + .seconds(60),
+            limit: 9,
+            perWebhook: 9
+        )
+        for var message in claimed.prefix(2) {
+            (message.state, message.lastAttemptAt, message.lastStatus) = (.delivered, epoch, 204)
+            _ = try await ledger.end(message) { $0.failingSince = nil }
+        }
+    }
+
+    /// Ends what can be claimed of a ledger, one message after the other. Returns the ids in the order of the claims.
+    static func claims(of ledger: some WebhookStore) async throws -> [String] {
+        var names: [String] = []
+        while let message =
+            try await ledger.claimMessages(
+                at: epoch + .seconds(60),
+                until: epoch + .seconds(120),
+                limit: 1,
+                perWebhook: 1
+            )
+            .first
+        {
+            names.append("\(message.number) \(message.id) \(message.attempts) \(message.body)")
+            var ended = message
+            ended.state = .delivered
+            _ = try await ledger.end(ended) { _ in }
+        }
+        return names
     }
 
     private static func record(_ number: Int) -> LedgerRecord {

@@ -55,6 +55,14 @@ import Testing
         ("UPDATE delivery SET outcome = 'wonderful'", ["delivery"]),
         ("UPDATE export_event SET code = 'wonderful' WHERE sequence = 1", ["export_event"]),
         ("UPDATE export_tombstone SET status = 'wonderful'", ["export_tombstone"]),
+        ("UPDATE webhook SET types = '[\"wonderful\"]'", ["webhook"]),
+        ("UPDATE webhook_message SET type = 'wonderful'", ["webhook_message"]),
+        ("UPDATE webhook_message SET turn = NULL WHERE turn = 1", ["webhook_message"]),
+        ("UPDATE webhook_message SET turn = 0 WHERE state = 'pending' AND turn IS NULL", ["webhook_message"]),
+        ("UPDATE webhook_message SET turn = 0 WHERE state = 'delivered'", ["webhook_message"]),
+        ("UPDATE webhook_message SET due_at = NULL WHERE state = 'pending'", ["webhook_message"]),
+        ("DELETE FROM webhook", []),
+        ("DROP INDEX webhook_message_turn", ["schema"]),
         ("DROP INDEX export_by_job", ["schema"]),
     ])
     func whatIsWrongIsFound(_ sql: String, _ subjects: [String]) async throws {

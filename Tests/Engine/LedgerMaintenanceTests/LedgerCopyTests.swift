@@ -45,6 +45,7 @@ import Testing
         _ = try await copy()
         let (old, new) = (try SQLiteLedger(path: source), try SQLiteLedger(path: target))
         let (before, after) = (try await old.events(after: 0, limit: 1000), try await new.events(after: 0, limit: 1000))
+        #expect(try await FilledLedger.claims(of: new) == FilledLedger.claims(of: old))
         #expect(before == after)
         for event in before {
             guard case .change(let change) = event else { continue }
@@ -60,10 +61,12 @@ import Testing
             defer { ledger.close() }
             try await ledger.database.write { database in
                 try database.execute(sql: "DELETE FROM export_event WHERE sequence > 50")
+                try database.execute(sql: "DELETE FROM webhook_message WHERE number > 5")
             }
         }
         _ = try await copy()
         #expect(try number("SELECT seq FROM sqlite_sequence WHERE name = 'export_event'", in: target) > 50)
+        #expect(try number("SELECT seq FROM sqlite_sequence WHERE name = 'webhook_message'", in: target) == 8)
     }
 
     /// Ends the copy after each batch in turn, and each time goes on.

@@ -7,6 +7,7 @@ import PostgreSQLLedger
 import TestPostgreSQL
 import TestSupport
 import Testing
+import Webhooks
 
 @Suite struct PostgreSQLCopyTests {
     private let directory: TemporaryDirectory
@@ -59,6 +60,22 @@ import Testing
         let database = try await TestPostgreSQL.shared().makeDatabase()
         _ = try await copy(source, database.uri)
         let (old, new) = (try SQLiteLedger(path: source), try await open(database))
+        let claims = try await FilledLedger.claims(of: new)
+        #expect(claims.count == 6)
+        #expect(try await FilledLedger.claims(of: old) == claims)
+        // The numbers of messages go on.
+        let webhooks = try await new.webhooks(of: nil, after: nil, limit: 9)
+        let message = WebhookMessage(
+            webhookID: webhooks[0].id,
+            id: "new",
+            exportID: nil,
+            type: .test,
+            time: FilledLedger.epoch,
+            body: [],
+            dueAt: FilledLedger.epoch
+        )
+        #expect(try await new.add([message], to: webhooks[0].id, position: nil))
+        #expect(try await new.message("new", of: webhooks[0].id)?.number == 9)
         let before = try await old.events(after: 0, limit: 1000)
         #expect(try await new.events(after: 0, limit: 1000) == before)
         for event in before {
@@ -68,13 +85,13 @@ import Testing
         }
         try await join(new)
         // The index of the jobs is filled.
-        let claims = try await new.claims(
+        let jobs = try await new.claims(
             on: ["job-3"],
             of: ProviderID("power-bi"),
             connection: "main",
             except: FilledLedger.id(at: FilledLedger.epoch)
         )
-        #expect(claims.boundIDs == ["job-3"])
+        #expect(jobs.boundIDs == ["job-3"])
         try await new.leave()
         await new.close()
     }
@@ -189,6 +206,9 @@ import Testing
         ("UPDATE export_event SET revision = 9 WHERE sequence = 2", ["export_event", "export_event"]),
         ("UPDATE export_event_last SET sequence = 3", ["export_event"]),
         ("UPDATE export SET files = '[{'", ["export"]),
+        ("UPDATE webhook SET state = 'wonderful'", ["webhook"]),
+        ("UPDATE webhook_message SET turn = NULL WHERE turn = 1", ["webhook_message"]),
+        ("UPDATE webhook_message SET turn = 0 WHERE state = 'delivered'", ["webhook_message"]),
     ])
     func whatIsWrongIsFound(_ script: String, _ subjects: [String]) async throws {
         try await FilledLedger.make(source)

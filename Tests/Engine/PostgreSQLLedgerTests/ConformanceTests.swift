@@ -10,9 +10,9 @@ import Testing
 @Suite(.serialized) struct ConformanceTests {
     private func harness(
         _ ledgers: TestLedgers,
-        afterKill: @escaping @Sendable (PostgreSQLLedger) async throws -> any ExportLedger
+        afterKill: @escaping @Sendable (PostgreSQLLedger) async throws -> any ExaminedLedger
     ) -> LedgerHarness {
-        @Sendable func real(_ ledger: any ExportLedger) throws -> PostgreSQLLedger {
+        @Sendable func real(_ ledger: any ExaminedLedger) throws -> PostgreSQLLedger {
             try #require(ledger as? PostgreSQLLedger)
         }
         return LedgerHarness(
@@ -75,7 +75,7 @@ import Testing
 
     @Test func replicasKeepTheirContract() async throws {
         let ledgers = try await TestLedgers.shared()
-        @Sendable func real(_ ledger: any ReplicatedLedger) throws -> PostgreSQLLedger {
+        @Sendable func real(_ ledger: any ExaminedReplica) throws -> PostgreSQLLedger {
             try #require(ledger as? PostgreSQLLedger)
         }
         let suite = ReplicationConformance(

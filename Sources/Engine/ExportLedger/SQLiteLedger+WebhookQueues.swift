@@ -1,0 +1,179 @@
+public import Exports
+import GRDB
+import Webhooks
+
+// How claims, replays and deletions change the queues of messages.
+extension SQLiteLedger {
+    /// A message that can be claimed, in the order in which it became due.
+    struct DueMessage: Comparable {
+        var dueAt: Int64
+        var number: Int64
+
+        static func < (left: Self, right: Self) -> Bool {
+            (left.dueAt, left.number) < (right.dueAt, right.number)
+        }
+    }
+
+    /// The messages of a webhook that can be claimed, as many as it may have.
+    static func due(
+        of webhook: String,
+        at now: Timestamp,
+        perWebhook: Int,
+        in database: Database
+    ) throws -> [DueMessage] {
+        let isEnabled = try Bool.fetchOne(
+            database.cachedStatement(sql: "SELECT state = 'enabled' FROM webhook WHERE id = ?"),
+            arguments: [webhook]
+        )
+        let claimed = try Int.fetchOne(
+            database.cachedStatement(sql: WebhookMessage.countClaims),
+            arguments: [webhook, now.milliseconds]
+        )
+        guard isEnabled == true, let claimed, claimed < perWebhook else { return [] }
+        // Those that nobody has claimed, and those whose claim has run out.
+        let due = try [0, 1]
+            .flatMap { turn in
+                try Row.fetchAll(
+                    database.cachedStatement(sql: WebhookMessage.due),
+                    arguments: [webhook, turn, now.milliseconds, perWebhook - claimed]
+                )
+                .map { DueMessage(dueAt: $0[0], number: $0[1]) }
+            }
+        return Array(due.sorted().prefix(perWebhook - claimed))
+    }
+
+    /// Claims messages and reads them.
+    static func claim(_ numbers: [Int64], until: Timestamp, in database: Database) throws -> RowPage<WebhookMessage> {
+        for number in numbers {
+            try database.cachedStatement(sql: WebhookMessage.claim).execute(arguments: [until.milliseconds, number])
+        }
+        var left = numbers.makeIterator()
+        return try RowPage(limit: .max, by: nil) {
+            try left.next()
+                .flatMap { number in
+                    try Row.fetchOne(
+                        database.cachedStatement(sql: WebhookMessage.selectNumber),
+                        arguments: [number]
+                    )
+                }
+        } read: {
+            try WebhookMessage.read(SQLiteRow(row: $0))
+        }
+    }
+
+    /// Changes the first message of a queue.
+    static func change(_ update: String, _ webhook: ExportID, _ queue: String, in database: Database) throws {
+        let first = WebhookQueue.first(webhook: "?", queue: "?")
+        try database.cachedStatement(sql: "\(update) AND number = (\(first))")
+            .execute(arguments: [webhook.description, queue])
+    }
+
+    /// The position of a webhook; nil for an unknown one.
+    static func position(of webhook: ExportID, in database: Database) throws -> Int64? {
+        try Int64.fetchOne(
+            database.cachedStatement(sql: "SELECT position FROM webhook WHERE id = ?"),
+            arguments: [webhook.description]
+        )
+    }
+
+    public func replay(
+        of id: ExportID,
+        messageID: String?,
+        since: Timestamp?,
+        dueAt: Timestamp
+    ) async throws -> Int {
+        if let messageID { return try await replay(of: id, WebhookMessage.ended, [messageID], dueAt).count }
+        var (count, last) = (0, Int64.min)
+        while true {
+            try Task.checkCancellation()
+            let since = since?.milliseconds ?? .min
+            let part = try await replay(of: id, WebhookMessage.failed, [last, since, WebhookQueue.part], dueAt)
+            count += part.count
+            guard part.count == WebhookQueue.part, let number = part.last else { return count }
+            last = number
+        }
+    }
+
+    /// Replays the messages that a statement selects. Returns their numbers.
+    private func replay(
+        of id: ExportID,
+        _ selection: String,
+        _ place: [any DatabaseValueConvertible & Sendable],
+        _ dueAt: Timestamp
+    ) async throws -> [Int64] {
+        try await write { database in
+            guard try Self.position(of: id, in: database) != nil else { return [] }
+            let values: [(any DatabaseValueConvertible)?] = [id.description]
+            let rows = try Row.fetchAll(
+                database.cachedStatement(sql: selection),
+                arguments: StatementArguments(values + place)
+            )
+            let queues = Set(rows.map { $0[1] as String })
+            for queue in queues { try Self.change(WebhookQueue.lower, id, queue, in: database) }
+            for row in rows {
+                try database.cachedStatement(sql: "\(WebhookQueue.replay(dueAt: "?")) AND number = ?")
+                    .execute(arguments: [dueAt.milliseconds, row[0] as Int64])
+            }
+            for queue in queues { try Self.change(WebhookQueue.raise, id, queue, in: database) }
+            return rows.map { $0[0] }
+        }
+    }
+
+    public func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {
+        guard limit > 0 else { return 0 }
+        let orphans = try await read { try String.fetchAll($0, sql: WebhookQueue.orphans) }
+        return try await write { database in
+            var count = 0
+            for webhook in orphans where count < limit {
+                count += try Self.deleteMessages(of: webhook, limit: limit - count, in: database)
+            }
+            guard count < limit else { return count }
+            try database.cachedStatement(sql: WebhookMessage.prune)
+                .execute(arguments: [time.milliseconds, limit - count])
+            return count + database.changesCount
+        }
+    }
+}
+
+extension WebhookMessage {
+    static let insert = """
+        INSERT INTO webhook_message (\(newColumns.joined(separator: ", "))) VALUES (\(newColumns.map { _ in "?" }.joined(separator: ", ")))
+            ON CONFLICT (webhook_id, id) DO NOTHING
+        """
+    static let end = """
+        UPDATE webhook_message SET \(endColumns.map { "\($0) = ?" }.joined(separator: ", ")), turn = NULL
+            WHERE webhook_id = ? AND id = ? AND attempts = ? AND turn IN (1, 2)
+        """
+    static let claimable = WebhookQueue.claimable(others: "?", at: "?", limit: "?")
+    static let next = WebhookQueue.next(others: "?")
+    // A message of a webhook that was deleted is gone.
+    static let select = """
+        SELECT \(names) FROM webhook_message WHERE webhook_id = ? AND id = ?
+            AND EXISTS (SELECT 1 FROM webhook WHERE webhook.id = webhook_message.webhook_id)
+        """
+    static let ofState = """
+        SELECT \(names) FROM webhook_message WHERE webhook_id = ? AND state = ? AND number < ? ORDER BY number DESC LIMIT ?
+        """
+    fileprivate static let selectNumber = "SELECT \(names) FROM webhook_message WHERE number = ?"
+    static let countClaims =
+        "SELECT count(*) FROM webhook_message WHERE webhook_id = ? AND turn IN (1, 2) AND due_at > ?"
+    static let due = """
+        SELECT due_at, number FROM webhook_message WHERE webhook_id = ? AND turn = ? AND turn IS NOT NULL AND due_at <= ?
+            ORDER BY due_at, number LIMIT ?
+        """
+    fileprivate static let claim =
+        "UPDATE webhook_message SET turn = 1, due_at = ?, attempts = attempts + 1 WHERE number = ?"
+    fileprivate static let ended = """
+        SELECT number, coalesce(export_id, '') FROM webhook_message WHERE webhook_id = ? AND id = ? AND state <> 'pending'
+        """
+    static let failed = """
+        SELECT number, coalesce(export_id, '') FROM webhook_message
+            WHERE webhook_id = ? AND state = 'failed' AND number > ? AND time >= ? ORDER BY number LIMIT ?
+        """
+    static let prune = """
+        DELETE FROM webhook_message WHERE number IN (
+            SELECT number FROM webhook_message WHERE state <> 'pending' AND coalesce(last_attempt_at, time) < ?
+                ORDER BY coalesce(last_attempt_at, time) LIMIT ?
+        )
+        """
+}

@@ -1,0 +1,168 @@
+import ExportLedger
+public import Exports
+import PostgreSQL
+public import Webhooks
+
+extension PostgreSQLLedger {
+    public func add(
+        _ messages: [WebhookMessage],
+        to id: ExportID,
+        position: (from: Int64, to: Int64)?
+    ) async throws -> Bool {
+        try await write(.change, WriteNeeds(webhooks: [id])) { transaction, _ in
+            guard var webhook = try transaction.webhooks[id], position?.from ?? webhook.position == webhook.position
+            else { return { _ in false } }
+            for message in messages { transaction.stage(try WebhookStatements.insert(message, of: id)) }
+            if !messages.isEmpty { transaction.stage(WebhookStatements.raise(id, Set(messages.map(\.queue)))) }
+            if let position {
+                transaction.stage(
+                    SQLQuery(WebhookStatements.move, [.text(id.description), .integer(position.to)])
+                )
+                webhook.position = position.to
+                transaction.webhooks.write(webhook)
+            }
+            return { _ in true }
+        }
+    }
+
+    public func claimMessages(
+        at now: Timestamp,
+        until: Timestamp,
+        limit: Int,
+        perWebhook: Int
+    ) async throws -> [WebhookMessage] {
+        guard limit > 0, perWebhook > 0 else { return [] }
+        let place: [SQLValue] = [
+            .integer(Int64(perWebhook - 1)), .integer(now.milliseconds), .integer(Int64(limit)),
+        ]
+        // Where nothing is due, nothing is locked.
+        let due = try await read { try $0.query(SQLQuery(WebhookStatements.claimable, place)).map { $0[0] as String } }
+        guard !due.isEmpty else { return [] }
+        let page = try await writeAlone { connection in
+            try connection.transaction { connection in
+                // Another replica that claims messages of these webhooks waits here, and then sees what was claimed.
+                let locked = try connection.query(SQLQuery(WebhookStatements.lockEnabled, [.textArray(due)]))
+                let values: [SQLValue] = [
+                    .textArray(locked.map { $0[0] }), .integer(now.milliseconds), .integer(until.milliseconds),
+                    .integer(Int64(perWebhook)), .integer(Int64(limit)),
+                ]
+                let rows = try connection.query(SQLQuery(WebhookStatements.claim, values))
+                let sorted = rows.sorted { left, right in
+                    let column = WebhookStatements.formerDueColumn
+                    return (left[column] as Int64, left[0] as Int64) < (right[column] as Int64, right[0] as Int64)
+                }
+                var left = sorted.makeIterator()
+                return try RowPage<WebhookMessage>(limit: .max, by: nil) {
+                    left.next()
+                } read: {
+                    try WebhookMessage.read($0)
+                }
+            }
+        }
+        page.leftOut.forEach(unreadable.found)
+        return page.values
+    }
+
+    public func end(
+        _ message: WebhookMessage,
+        _ change: @escaping @Sendable (inout Webhook) -> Void
+    ) async throws -> Bool {
+        var needs = WriteNeeds(webhooks: [message.webhookID])
+        needs.messageClaim = LockedWebhooks.MessageClaim(message)
+        return try await write(.change, needs) { transaction, _ in
+            guard let before = try transaction.webhooks[message.webhookID], transaction.webhooks.end(message) else {
+                return { _ in false }
+            }
+            var after = before
+            change(&after)
+            transaction.stage(try WebhookStatements.end(message))
+            transaction.stage(WebhookStatements.raise(message.webhookID, [message.queue]))
+            try transaction.write(after, over: before)
+            return { _ in true }
+        }
+    }
+
+    public func nextMessage(perWebhook: Int) async throws -> Timestamp? {
+        guard perWebhook > 0 else { return nil }
+        let query = SQLQuery(WebhookStatements.next, [.integer(Int64(perWebhook - 1))])
+        return try await read { try $0.query(query) }.first?.time(0)
+    }
+
+    public func messages(
+        of id: ExportID,
+        state: WebhookMessage.State?,
+        before: Int64?,
+        limit: Int
+    ) async throws -> [WebhookMessage]? {
+        let name = SQLValue.text(id.description)
+        let states = SQLValue.textArray((state.map { [$0] } ?? WebhookMessage.State.allCases).map(\.rawValue))
+        let page = try await read { connection -> RowPage<WebhookMessage>? in
+            guard try !connection.query(SQLQuery(WebhookStatements.isKnown, [name])).isEmpty else { return nil }
+            return try RowPage(newest: limit, before: before) { last, count in
+                let place: [SQLValue] = [name, states, .integer(last), .integer(Int64(count))]
+                return try connection.query(SQLQuery(WebhookStatements.newest, place))
+            }
+        }
+        page?.leftOut.forEach(unreadable.found)
+        return page?.values
+    }
+
+    public func message(_ messageID: String, of id: ExportID) async throws -> WebhookMessage? {
+        let query = SQLQuery(WebhookStatements.message, [.text(id.description), .text(messageID)])
+        return try await read { try $0.query(query).first.map { try WebhookMessage.read($0) } }
+    }
+
+    public func replay(
+        of id: ExportID,
+        messageID: String?,
+        since: Timestamp?,
+        dueAt: Timestamp
+    ) async throws -> Int {
+        let name = SQLValue.text(id.description)
+        if let messageID {
+            return try await replay(of: id, SQLQuery(WebhookStatements.ended, [name, .text(messageID)]), dueAt).count
+        }
+        var (count, last) = (0, Int64.min)
+        while true {
+            try Task.checkCancellation()
+            let place: [SQLValue] = [
+                name, .integer(last), .integer(since?.milliseconds ?? .min), .integer(Int64(WebhookQueue.part)),
+            ]
+            let part = try await replay(of: id, SQLQuery(WebhookStatements.failed, place), dueAt)
+            count += part.count
+            guard part.count == WebhookQueue.part, let number = part.last else { return count }
+            last = number
+        }
+    }
+
+    /// Replays the messages that a query selects. Returns their numbers.
+    private func replay(of id: ExportID, _ selection: SQLQuery, _ dueAt: Timestamp) async throws -> [Int64] {
+        try await write(.change, WriteNeeds(webhooks: [id])) { transaction, _ in
+            guard transaction.webhooks.contains(id) else { return { _ in [] } }
+            let rows = try transaction.query(selection)
+            let numbers = rows.map { $0[0] as Int64 }
+            let queues = Set(rows.map { $0[1] as String })
+            transaction.stage(WebhookStatements.lower(id, queues))
+            transaction.stage(
+                SQLQuery(WebhookStatements.replay, [.integerArray(numbers), .integer(dueAt.milliseconds)])
+            )
+            transaction.stage(WebhookStatements.raise(id, queues))
+            return { _ in numbers }
+        }
+    }
+
+    public func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {
+        guard limit > 0 else { return 0 }
+        return try await writeAlone { connection in
+            var count = 0
+            for orphan in try connection.query(SQLQuery(WebhookStatements.orphans)) where count < limit {
+                let left = SQLValue.integer(Int64(limit - count))
+                let place: [SQLValue] = [.text(orphan[0] as String), left]
+                count += try connection.query(SQLQuery(WebhookStatements.deleteMessages, place)).affected
+            }
+            guard count < limit else { return count }
+            let place: [SQLValue] = [.integer(time.milliseconds), .integer(Int64(limit - count))]
+            return count + (try connection.query(SQLQuery(WebhookStatements.prune, place)).affected)
+        }
+    }
+}
