@@ -43,7 +43,8 @@ import Testing
         "https://a.example:/", "https://a.example:0/", "https://a.example:65536/", "https://a.example:-1/",
         "https://a.example:44e1/", "https://a.example:443:443/", "https://a example/", "https://a.example%2eb/",
         "https://exämple.com/", "https://ｇraph.microsoft.com/", "https://[::1/", "https://::1/", "https://[::1]x/",
-        "https://[::1%25eth0]/", "https://[graph.microsoft.com]/", "https://a,b.example/", "https://*.example/",
+        "https://[::1%25eth0]/", "https://[graph.microsoft.com]/", "https://[127.0.0.1]/", "https://[dead.beef]/",
+        "https://a,b.example/", "https://*.example/",
         "https://a.example!/",
         // Bytes that no URL has.
         "https://a.example/a b", "https://a.example/\r\nHost: evil", "https://a.example/\t", "https://a.example/\0",
