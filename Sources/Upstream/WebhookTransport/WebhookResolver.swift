@@ -29,7 +29,7 @@ public final class SystemWebhookResolver: WebhookResolver {
     private let maxLookups: Int
     private let lookups = Atomic(0)
 
-    /// Starts the threads.
+    /// Starts the threads. They end when the resolver is released.
     ///
     /// - Parameters:
     ///   - threads: How many names are looked up at the same time. A lookup that nobody waits for any more keeps its thread until it
@@ -46,11 +46,8 @@ public final class SystemWebhookResolver: WebhookResolver {
         self.maxLookups = maxLookups
     }
 
+    // Does not wait for the lookups under way.
     deinit { pool.shutdownGracefully { _ in } }
-
-    /// Ends the threads, and returns when the lookups under way have ended. Lookups that wait for a thread fail. Without this call, the
-    /// threads end after the resolver is released.
-    public func shutdown() async throws { try await pool.shutdownGracefully() }
 
     /// Throws `unresolved` also where there are too many lookups.
     public func addresses(of name: String, port: Int) async throws(WebhookSendFailure) -> [SocketAddress] {
