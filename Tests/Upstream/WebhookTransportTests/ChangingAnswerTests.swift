@@ -69,8 +69,6 @@ import Webhooks
         let addresses = try await resolver.addresses(of: "localhost", port: 4711)
         #expect(!addresses.isEmpty)
         #expect(addresses.allSatisfy { ["127.0.0.1", "::1"].contains($0.ipAddress) && $0.port == 4711 })
-        // One of each: not one for each kind of socket.
-        #expect(Set(addresses).count == addresses.count)
     }
 
     @Test func whatIsNoNameIsUnresolved() async throws {
