@@ -97,6 +97,7 @@ public struct GatewayAPI: Sendable {
                 trustedProxies: settings.trustedProxies
             ),
             record: RequestRecord(metrics: figures, time: time, logger: logger),
+            console: settings.console.map { Console($0, api: settings) },
             exports: exports,
             events: EventRoutes(
                 hub: hub,
@@ -123,6 +124,7 @@ public struct GatewayAPI: Sendable {
         )
         var platformResponder = responder
         platformResponder.listener = .platform
+        platformResponder.console = nil
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
             time: time,
