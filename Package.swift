@@ -259,7 +259,8 @@ let package = Package(
             "GatewayAPI",
             [
                 "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "SystemCrypto", "Telemetry", "Memory",
-                "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging,
+                "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird,
+                .hummingbirdCore, .logging,
                 .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),

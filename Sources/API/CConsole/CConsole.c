@@ -87,6 +87,9 @@ static const unsigned char sign_in_view_js[] = {
 static const unsigned char timeline_js[] = {
 #embed "files/timeline.js"
 };
+static const unsigned char views_css[] = {
+#embed "files/views.css"
+};
 
 #define FILE(name, bytes) {name, bytes, sizeof bytes}
 
@@ -119,6 +122,7 @@ static const struct console_file files[] = {
     FILE("sha256.js", sha256_js),
     FILE("sign-in-view.js", sign_in_view_js),
     FILE("timeline.js", timeline_js),
+    FILE("views.css", views_css),
 };
 
 const struct console_file *console_files(void) { return files; }

@@ -15,7 +15,7 @@ public import ServiceLifecycle
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
     let responder: GatewayResponder
-    private let platformResponder: GatewayResponder
+    let platformResponder: GatewayResponder
     private let figures: HTTPMetrics
     private let heads: UnfinishedHeads
     private let tls: TLSIdentity?

@@ -9,8 +9,9 @@ import { SHA256 } from "./sha256.js";
 
 /** The largest file that is kept in memory, where the browser cannot write to a file as it comes. */
 export const LARGEST_IN_MEMORY = 1 << 30;
-/** How long the record of a download by ticket is waited for. */
+/** How long the end of a download by ticket is waited for, and its beginning: the upstream may take a minute. */
 const LONGEST_WATCH = 24 * 3_600_000;
+const LONGEST_START = 180_000;
 
 /**
  * Downloads a file.
@@ -54,8 +55,9 @@ async function byTicket({ id, url }, file, log, onProgress, signal) {
     if (whole !== undefined) return { delivery: whole, sha256: null, isVerified: false };
     const last = mine.at(-1);
     if (last !== undefined && last.outcome !== "underWay") throw new Error(brokenText(last));
+    if (last === undefined && Date.now() - begun > LONGEST_START) break;
   }
-  throw new Error("The gateway has no record of this download yet.");
+  throw new Error("The gateway has sent nothing of the file. The browser's list of downloads says why.");
 }
 
 async function byReading(path, exported, file, log, onProgress, signal) {

@@ -69,8 +69,8 @@ export function span(seconds) {
 }
 
 function both(seconds, large, largeUnit, small, smallUnit) {
-  const rest = Math.floor((seconds % large) / small);
-  return `${Math.floor(seconds / large)} ${largeUnit}${rest === 0 ? "" : ` ${rest} ${smallUnit}`}`;
+  const rest = Math.trunc((seconds % large) / small);
+  return `${Math.trunc(seconds / large)} ${largeUnit}${rest === 0 ? "" : ` ${rest} ${smallUnit}`}`;
 }
 
 /** How long it is from one time of the interface to another. */

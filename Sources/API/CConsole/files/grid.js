@@ -65,7 +65,7 @@ export class Grid {
 
   /** Shows these rows: objects with an `id`. What was in sight stays there where rows come above it. */
   setRows(rows) {
-    const first = this.#rows[Math.floor(this.node.scrollTop / this.#rowHeight)];
+    const first = this.#rows[Math.trunc(this.node.scrollTop / this.#rowHeight)];
     const isAtTop = this.node.scrollTop < this.#rowHeight;
     this.#rows = rows;
     this.node.setAttribute("aria-rowcount", String(rows.length + 1));
@@ -116,7 +116,7 @@ export class Grid {
   #draw() {
     const height = this.node.clientHeight;
     if (height === 0) return;
-    const first = Math.max(0, Math.floor(this.node.scrollTop / this.#rowHeight) - OVERSCAN);
+    const first = Math.max(0, Math.trunc(this.node.scrollTop / this.#rowHeight) - OVERSCAN);
     const last = Math.min(this.#rows.length, Math.ceil((this.node.scrollTop + height) / this.#rowHeight) + OVERSCAN);
     const indexes = [];
     // The row with the focus stays an element wherever it is.
@@ -191,7 +191,7 @@ export class Grid {
   }
 
   #press(event) {
-    const page = Math.max(1, Math.floor(this.node.clientHeight / this.#rowHeight) - 2);
+    const page = Math.max(1, Math.trunc(this.node.clientHeight / this.#rowHeight) - 2);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.ctrlKey || event.metaKey || event.altKey || !event.target.matches("[role=row]")) return;
     if (event.key === "Enter" || event.key === " ") this.#onOpen(event.target.row);

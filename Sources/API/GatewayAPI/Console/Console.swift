@@ -90,7 +90,8 @@ struct Console: Sendable {
             "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'",
             "connect-src 'self'\(authority)", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
             "require-trusted-types-for 'script'", "trusted-types 'none'",
-        ].joined(separator: "; ")
+        ]
+        .joined(separator: "; ")
     }
 
     private static func document(_ settings: ConsoleSettings, _ api: APISettings) -> [UInt8] {
