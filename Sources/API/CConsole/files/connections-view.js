@@ -80,7 +80,8 @@ export class ConnectionsView {
     if (this.#panels.size === 0) fill(this.#place, element("p", { class: "empty" }, "There is no connection that you may use."));
     setText(this.#note, this.#hasMetrics
       ? "Read every five seconds. The plots begin when this view is opened, and show ten minutes at most. Lags are of this replica."
-      : "Read every five seconds. Lags and unfinished exports are not shown: this gateway serves its metrics on an address of its own (server.operations).");
+      : "Read every five seconds. Lags and unfinished exports are not shown: this gateway serves its metrics on an address of its own "
+        + "(server.operations).");
   }
 }
 
@@ -111,7 +112,8 @@ class ConnectionPanel {
       setText(this.#budget, "Nothing bounds the calls of this connection.");
     } else {
       const { caller, start, poll } = budget.queueLength;
-      const shared = budget.connections.length > 1 ? ` Shared with ${budget.connections.filter((name) => name !== this.#connection).join(", ")}.` : "";
+      const others = budget.connections.filter((name) => name !== this.#connection);
+      const shared = others.length > 0 ? ` Shared with ${others.join(", ")}.` : "";
       const slowed = budget.limit < budget.count ? ` Slowed to ${budget.limit} after the upstream refused one.` : "";
       setText(this.#budget, `${budget.count} calls in ${span(budget.perSeconds)}; ${budget.used} count now. `
         + `Waiting: ${caller} for callers, ${start} to start, ${poll} to poll.`

@@ -63,7 +63,8 @@ export class CreateView {
     parts.options = fieldOf(this.#provider.optionsSchema, "");
     const token = labelled("Your own token for the upstream", parts.token, {
       name: "Upstream-Authorization", isRequired: capabilities.delegatedOnly,
-      description: "An access token of Microsoft’s, for connections that act as their callers. It stays in this page’s memory and is sent with what this page asks about the connection.",
+      description: "An access token of Microsoft’s, for connections that act as their callers. It stays in this page’s memory and is "
+        + "sent with what this page asks about the connection.",
     });
     fill(
       parts.place,
@@ -141,9 +142,12 @@ export class CreateView {
     this.#marked = [];
     if (faults.length === 0) this.#parts.summary.hidden = true;
     for (const fault of faults) {
-      const earlier = this.#marked.includes(fault.control) ? `${document.getElementById(`${fault.control.id}-error`)?.textContent ?? ""} ` : "";
-      for (let node = fault.control.closest("details"); node !== null; node = node.parentElement.closest("details")) node.open = true;
-      fault.control.showError(earlier + fault.detail);
+      // Several errors of one field stand beside it together.
+      const texts = faults.filter((each) => each.control === fault.control).map((each) => each.detail);
+      for (let node = fault.control.closest("details"); node !== null; node = node.parentElement.closest("details")) {
+        node.open = true;
+      }
+      fault.control.showError(texts.join(" "));
       this.#marked.push(fault.control);
     }
   }

@@ -41,25 +41,19 @@ export class ExportRecords {
   merge(record) {
     const known = this.#byId.get(record.id);
     if (known !== undefined && Date.parse(known.updatedAt) > Date.parse(record.updatedAt)) return null;
-    const isWanted = this.#status === null || record.status === this.#status;
-    if (known === undefined) {
-      if (!isWanted) return null;
-      this.#byId.set(record.id, record);
-      this.rows.splice(this.#position(record.id), 0, record);
-      return record;
-    }
-    if (!isWanted) {
-      this.#byId.delete(record.id);
-      this.rows.splice(this.#position(record.id), 1);
-      return record;
-    }
-    const isSame = ["status", "percent", "name", "code"].every((name) => known[name] === record[name]);
-    Object.assign(known, record);
-    return isSame ? null : known;
+    const wasShown = known !== undefined && this.#isWanted(known);
+    const isShown = this.#isWanted(record);
+    // What does not match any more stays known, so that an older state that comes late does not bring it back.
+    if (known === undefined) this.#byId.set(record.id, record);
+    const isSame = known !== undefined && ["status", "percent", "name", "code"].every((name) => known[name] === record[name]);
+    const kept = known === undefined ? record : Object.assign(known, record);
+    if (isShown && !wasShown) this.rows.splice(this.#position(record.id), 0, kept);
+    if (!isShown && wasShown) this.rows.splice(this.#position(record.id), 1);
+    return isSame || !(isShown || wasShown) ? null : kept;
   }
 
-  has(id) {
-    return this.#byId.has(id);
+  #isWanted(record) {
+    return this.#status === null || record.status === this.#status;
   }
 
   /** Where an id stands, or would stand. */

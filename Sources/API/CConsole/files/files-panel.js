@@ -43,7 +43,8 @@ export class FilesPanel {
   /** Shows the files of an export. */
   show(exported) {
     if (exported.destination !== undefined) {
-      fill(this.node, element("p", { class: "empty" }, "The files went to the caller's own container: ", element("code", null, exported.destination)));
+      fill(this.node, element("p", { class: "empty" }, "The files went to the caller’s own container: ",
+        element("code", null, exported.destination)));
       return;
     }
     if (exported.files.length === 0) {

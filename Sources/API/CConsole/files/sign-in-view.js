@@ -38,7 +38,8 @@ export class SignInView {
         entra && settings.apiKeys ? element("p", { class: "divider" }, "or") : null,
         settings.apiKeys ? form : null,
         settings.apiKeys || settings.entra ? null
-          : element("p", null, "This gateway knows its callers by TLS client certificates. Choose yours when the browser asks, and load the page again.")),
+          : element("p", null, "This gateway knows its callers by TLS client certificates. Choose yours when the browser asks, and load "
+            + "the page again.")),
     );
   }
 
