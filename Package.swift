@@ -104,11 +104,11 @@ func module(
     )
 }
 
-/// A module in C that has a file in it, by a link to the file at the top level: what is served is what is built. As an array in
-/// Swift, which is what `embedInCode` makes, the interface's document takes the compiler half a minute.
-func file(_ layer: String, _ name: String, _ file: String) -> Target {
+/// A module in C that has a file in it, or those of a folder; a file from the top level by a link: what is served is what is built.
+/// As an array in Swift, which is what `embedInCode` makes, the interface's document takes the compiler half a minute.
+func files(_ layer: String, _ name: String, _ embedded: String) -> Target {
     check(name, in: layer, [])
-    return .target(name: name, path: "Sources/\(layer)/\(name)", exclude: [file])
+    return .target(name: name, path: "Sources/\(layer)/\(name)", exclude: [embedded])
 }
 
 /// The tests of a module: their folder is `Tests/<layer>/<name>Tests`.
@@ -271,13 +271,15 @@ let package = Package(
                 .serviceLifecycle,
             ]
         ),
-        file("API", "COpenAPI", "openapi.yaml"),
+        files("API", "COpenAPI", "openapi.yaml"),
+        files("API", "CConsole", "files"),
         module(
             "API",
             "GatewayAPI",
             [
-                "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto", "Telemetry", "Memory",
-                "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird,
+                "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto", "Telemetry",
+                "Memory", "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes,
+                .hummingbird,
                 .hummingbirdCore, .logging,
                 .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]

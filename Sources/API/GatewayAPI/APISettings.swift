@@ -53,6 +53,8 @@ public struct APISettings: Sendable {
     /// Whether requests for the state of an export, and short create requests, are answered on the event loop that reads them,
     /// where nothing else is needed. Otherwise a task answers, with the same bytes.
     public var directAnswers = true
+    /// The console at `/console`; nil serves none.
+    public var console: ConsoleSettings?
     /// Shown by `/livez`.
     public var version: String
 

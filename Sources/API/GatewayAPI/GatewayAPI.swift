@@ -16,7 +16,7 @@ public import ServiceLifecycle
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
     let responder: GatewayResponder
-    private let platformResponder: GatewayResponder
+    let platformResponder: GatewayResponder
     private let figures: HTTPMetrics
     private let heads: UnfinishedHeads
     private let tls: TLSIdentity?
@@ -101,6 +101,7 @@ public struct GatewayAPI: Sendable {
                 trustedProxies: settings.trustedProxies
             ),
             record: RequestRecord(metrics: figures, time: time, logger: logger),
+            console: settings.console.map { Console($0, api: settings) },
             exports: exports,
             events: EventRoutes(
                 hub: hub,
@@ -133,6 +134,7 @@ public struct GatewayAPI: Sendable {
         )
         var platformResponder = responder
         platformResponder.listener = .platform
+        platformResponder.console = nil
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
             time: time,

@@ -323,6 +323,7 @@ extension GatewayConfiguration.Server {
         settings.clientCertificates = clientCertificates
         settings.events = events
         settings.ticketLifetime = ticketLifetime
+        settings.console = consoleSettings
         return settings
     }
 }

@@ -23,6 +23,7 @@ struct GatewayResponder: HTTPResponder {
     let limits: RequestLimits
     let publicAddress: PublicAddress
     var record: RequestRecord
+    var console: Console?
     let exports: ExportRoutes
     let events: EventRoutes
     let tickets: TicketRoutes
@@ -68,46 +69,16 @@ struct GatewayResponder: HTTPResponder {
             guard let target else {
                 throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
             }
-            let (route, parameters) = try route(request.method, target)
-            entry.route = route.pattern
-            entry.export = parameters["id"].flatMap { ExportID($0) }
-            let caller: Caller
-            switch route.authority {
-            case .credential: caller = try await authentication.caller(of: request.headers, on: context.channel)
-            case .none: caller = .anonymous
-            case .ticket:
-                let ticket = try tickets.ticket(parameters["ticket"])
-                caller = ticket.caller
-                entry.export = ticket.export
+            if let console, let resource = console.resource(at: target.segments) {
+                entry.route = resource.pattern
+                response = try console.answer(request, for: resource)
+            } else {
+                let call = try await call(request, target, headBytes, context.channel, &entry, logger)
+                // In a new task, whose memory is freed when it ends. The task of the connection would keep the memory of the
+                // deepest call for as long as the client reads the answer.
+                async let answering = answer(call)
+                response = try await answering
             }
-            let isHeadHeld = route.needsCaller && connections.authenticated(context.channel)
-            entry.caller = caller.id
-            // 512 bytes less, because the first line and the host were not counted.
-            if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
-                try await Self.charge(to: caller, on: context.channel)
-            }
-            if let permission = route.permission { try caller.require(permission) }
-            if let type = route.negotiates { try Self.negotiate(type, request.headers) }
-            if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
-            if !route.isDownload { try RequestFields(request.headers).refuseDownloadAuthorization() }
-            let call = Call(
-                request: request,
-                route: route,
-                parameters: parameters,
-                query: target.query,
-                links: Links(
-                    base: publicAddress.base(of: request.headers, from: context.channel.remoteAddress),
-                    path: target.segments.map(\.raw)
-                ),
-                caller: caller,
-                requestID: requestID,
-                channel: context.channel,
-                logger: logger
-            )
-            // In a new task, whose memory is freed when it ends. The task of the connection would keep the memory of the deepest
-            // call for as long as the client reads the answer.
-            async let answering = answer(call)
-            response = try await answering
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
@@ -115,7 +86,7 @@ struct GatewayResponder: HTTPResponder {
             response = ProblemDocument.response(to: problem, path: target?.path, requestID: requestID)
         }
         response.headers[.requestID] = requestID
-        // No answer of the gateway is a web page. This field prevents that a browser guesses otherwise.
+        // Only the console is a web page, and says so. This field prevents that a browser guesses otherwise.
         response.headers[.xContentTypeOptions] = "nosniff"
         if request.method == .head { response = Self.withoutContent(response) }
         if response.headers[.contentType] == MediaType.events.rawValue {
@@ -124,6 +95,53 @@ struct GatewayResponder: HTTPResponder {
             entry.body = .file
         }
         return record.tracked(response, entry, on: context.channel)
+    }
+
+    /// The call that a request makes: its route, and its caller, who may make it.
+    private func call(
+        _ request: Request,
+        _ target: RequestTarget,
+        _ headBytes: Int,
+        _ channel: any Channel,
+        _ entry: inout RequestRecord.Entry,
+        _ logger: Logger
+    ) async throws -> Call {
+        let (route, parameters) = try route(request.method, target)
+        entry.route = route.pattern
+        entry.export = parameters["id"].flatMap { ExportID($0) }
+        let caller: Caller
+        switch route.authority {
+        case .credential: caller = try await authentication.caller(of: request.headers, on: channel)
+        case .none: caller = .anonymous
+        case .ticket:
+            let ticket = try tickets.ticket(parameters["ticket"])
+            caller = ticket.caller
+            entry.export = ticket.export
+        }
+        let isHeadHeld = route.needsCaller && connections.authenticated(channel)
+        entry.caller = caller.id
+        // 512 bytes less, because the first line and the host were not counted.
+        if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
+            try await Self.charge(to: caller, on: channel)
+        }
+        if let permission = route.permission { try caller.require(permission) }
+        if let type = route.negotiates { try Self.negotiate(type, request.headers) }
+        if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
+        if !route.isDownload { try RequestFields(request.headers).refuseDownloadAuthorization() }
+        return Call(
+            request: request,
+            route: route,
+            parameters: parameters,
+            query: target.query,
+            links: Links(
+                base: publicAddress.base(of: request.headers, from: channel.remoteAddress),
+                path: target.segments.map(\.raw)
+            ),
+            caller: caller,
+            requestID: entry.requestID,
+            channel: channel,
+            logger: logger
+        )
     }
 
     /// Charges a long head to its caller as long as its request is under way.

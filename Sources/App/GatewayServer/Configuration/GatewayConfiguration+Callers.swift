@@ -166,6 +166,10 @@ extension GatewayConfiguration.TokenIssuer {
             )
         }
         self.audiences = audiences
+        consoleClientID = try section.text("consoleClientId")
+        guard consoleClientID.map(UUIDText.isValid) ?? true else {
+            throw section.error("consoleClientId", "must be the application's id, a UUID")
+        }
         clockSkew = try section.duration("clockSkew", in: .zero ... .seconds(60), default: clockSkew)
         keyRefreshInterval = try section.duration(
             "keyRefreshInterval",

@@ -92,6 +92,7 @@ extension GatewayConfiguration.Server {
         operations = try GatewayConfiguration.Listener(operations: section.node("operations"), environment)
         events = try EventSettings(events: section.node("events"), connections: maximumConnections, environment)
         ticketLifetime = try Self.ticketLifetime(section.node("tickets"), environment)
+        hasConsole = try Self.hasConsole(section.node("console"), default: isLoopback, environment)
         cursorKey = try section.secret("cursorKey")
         apiKeys = try GatewayConfiguration.APIKeyEntry.all(&section)
         entra = try GatewayConfiguration.TokenIssuer(section.node("entra"), environment)
@@ -104,6 +105,12 @@ extension GatewayConfiguration.Server {
             environment
         )
         try section.finish()
+        guard hasConsole || entra?.consoleClientID == nil else {
+            throw StartupError(
+                "server.entra.consoleClientId",
+                "is for the console, which is not served: set server.console.enabled: true, or leave this key out"
+            )
+        }
         guard hasCallers || isLoopback else {
             throw StartupError(
                 "server.host",

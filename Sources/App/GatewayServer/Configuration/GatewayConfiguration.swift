@@ -35,6 +35,8 @@ public struct GatewayConfiguration: Sendable {
         public var events = EventSettings()
         /// How long a download ticket is good, at most; nil where there are none.
         public var ticketLifetime: Duration? = .seconds(900)
+        /// Whether the console is served at `/console`.
+        public var hasConsole = true
         public var cursorKey: Secret?
         public var apiKeys: [APIKeyEntry] = []
         public var entra: TokenIssuer?
@@ -76,6 +78,8 @@ public struct GatewayConfiguration: Sendable {
         public var authority: UpstreamURL
         public var tenantIDs: [String]
         public var audiences: [String]
+        /// The application in whose name people sign in to the console; nil: they cannot.
+        public var consoleClientID: String?
         public var clockSkew = Duration.seconds(60)
         public var keyRefreshInterval = Duration.seconds(60)
         /// How many turns a caller gets for one of another.
