@@ -277,7 +277,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto", "Telemetry",
+                "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto",
+                "Telemetry",
                 "Memory", "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes,
                 .hummingbird,
                 .hummingbirdCore, .logging,

@@ -182,7 +182,7 @@ import Webhooks
     @Test func aNewSealingKeyTakesOver() async throws {
         let bench = try WebhookBench()
         let webhook = try await bench.webhook()
-        let (old, new) = (Array<UInt8>(repeating: 7, count: 32), Array<UInt8>(repeating: 8, count: 32))
+        let (old, new) = ([UInt8](repeating: 7, count: 32), [UInt8](repeating: 8, count: 32))
         let both = try SealingKeys(current: "two", keys: ["one": old, "two": new])
         try await bench.running([bench.anotherEngine(both)]) {
             try await eventually { bench.stored(webhook).map { !both.isOutdated($0.sealedSecrets) } ?? false }
