@@ -230,13 +230,17 @@ def test_a_reader_that_falls_behind_catches_up(figure):
                 if len(stored(gateway)) - sent > 200:
                     break
         wanted = [row[0] for row in stored(gateway)]
-        begun, found = None, []
+        begun, found, name = None, [], b""
         while not found or found[-1] < wanted[-1]:
             line = answer.readline()
             assert line, "the stream ended"
-            if line.startswith(b"id: "):
-                begun = int(line[4:]) if begun is None else begun
+            if line.startswith(b"event: "):
+                name = line[7:].strip()
+            elif line.startswith(b"id: ") and name:
+                begun = int(line[4:]) if name == b"snapshot" else begun
                 found.append(int(line[4:]))
+            elif line == b"\n":
+                name = b""
         assert gateway.metric("export_gateway_event_catch_ups_total") >= 1
         assert gateway.metric("export_gateway_event_streams_ended_total", reason="client") == 0
         missed = [position for position in wanted if position > begun and position not in set(found)]

@@ -6,7 +6,7 @@ extension PostgreSQLLedger {
     public func begin(_ delivery: Delivery) async throws -> Bool {
         try await write(.change, WriteNeeds()) { transaction, _ in
             transaction.stage(SQLQuery(Delivery.begin, try delivery.parameters(transaction.replica)))
-            return { rows in rows.first.map { $0.affected == 1 } ?? true }
+            return { rows in rows.first.map { $0.affected == 1 } ?? (delivery.ticket == nil) }
         }
     }
 

@@ -128,6 +128,18 @@ import Testing
         #expect(try await gateway.call(.get, path).status == 200)
     }
 
+    @Test func isInNoProblemDocument() async throws {
+        let (gateway, export) = gateway()
+        let path = try await ticket(gateway, export)
+        for status in [ExportStatus.succeeded, .running, .failed] {
+            gateway.service.change(export.id) { $0.status = status }
+            let answer = try await gateway.call(.get, path, headers: [.ifMatch: "\"other\""])
+            #expect(answer.status >= 400)
+            #expect(!answer.body.contains(path.dropFirst("/tickets/".count)))
+            #expect(answer.json["instance"] == nil)
+        }
+    }
+
     @Test func endsWithItsCaller() async throws {
         let (gateway, export) = gateway()
         let path = try await ticket(gateway, export)
@@ -190,9 +202,11 @@ import Testing
         let path = try await ticket(gateway, export)
         #expect(try await gateway.call(.get, path, headers: [.range: "bytes=0-3"]).status == 206)
         gateway.service.state.withLock { $0.deliveries[0].outcome = .underWay }
+        // Of another process, so that it cannot be broken off.
         let answer = try await gateway.call(.get, path)
         #expect(answer.status == 409 && answer.code == "ticket-in-use")
         #expect(answer.headers[.retryAfter] == "1")
+        #expect(try await gateway.call(.head, path).status == 200)
     }
 }
 
@@ -237,6 +251,16 @@ import Testing
         #expect(state([delivery(1, 90...99, 10, .whole), delivery(2, 10...89, 80, .whole)]) == .usable(3))
         #expect(state([delivery(1, 0...9, 10, .underWay)]) == .inUse)
         #expect(state([delivery(1, 0...9, 10, .whole)], size: nil) == .used)
+        // Killed in the middle of a use: it is not known how much was sent.
+        var killed = delivery(1, nil, 0, .broken)
+        killed.reason = Delivery.gatewayStopped
+        #expect(state([killed]) == .usable(2))
+        #expect(state([killed, delivery(2, 60...99, 40, .whole)]) == .used)
+        // Nearly the whole file, again and again.
+        let size: Int64 = 8 << 20
+        let nearly = (1...3).map { delivery($0, 0...(size - 2), size - 1, .whole) }
+        #expect(state(Array(nearly.prefix(2)), size: size) == .usable(3))
+        #expect(state(nearly, size: size) == .used)
         let many = (1...TicketHistory.limit).map { delivery($0, 0...0, 1, .whole) }
         #expect(state(Array(many.dropLast())) == .usable(TicketHistory.limit))
         #expect(state(many) == .used)

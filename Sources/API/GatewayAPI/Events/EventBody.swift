@@ -37,7 +37,7 @@ final class EventBody: Sendable {
     }
 
     /// The most changes that are read at once for one stream: their texts wait in memory until the client has them.
-    private static let pageSize = 50
+    private static let pageSize = 16
 
     let stream: EventStream
     let place: EventPlace

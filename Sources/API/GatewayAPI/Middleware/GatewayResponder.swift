@@ -83,7 +83,9 @@ struct GatewayResponder: HTTPResponder {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
             ProblemDocument.report(problem, logger)
-            response = ProblemDocument.response(to: problem, path: target?.path, requestID: requestID)
+            // A path with a ticket is a secret, which may come into the hands of whoever collects problems.
+            let path = entry.isByTicket ? nil : target?.path
+            response = ProblemDocument.response(to: problem, path: path, requestID: requestID)
         }
         response.headers[.requestID] = requestID
         // Only the console is a web page, and says so. This field prevents that a browser guesses otherwise.
@@ -108,6 +110,7 @@ struct GatewayResponder: HTTPResponder {
     ) async throws -> Call {
         let (route, parameters) = try route(request.method, target)
         entry.route = route.pattern
+        entry.isByTicket = route.authority == .ticket
         entry.export = parameters["id"].flatMap { ExportID($0) }
         let caller: Caller
         switch route.authority {

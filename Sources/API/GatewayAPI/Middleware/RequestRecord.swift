@@ -82,6 +82,8 @@ struct RequestRecord: Sendable {
         var route: String
         var caller: String?
         var export: ExportID?
+        /// Whether the path holds a ticket.
+        var isByTicket = false
         var code: ProblemCode?
         var body = Body.whole
 

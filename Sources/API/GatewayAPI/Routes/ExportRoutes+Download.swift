@@ -64,14 +64,18 @@ extension ExportRoutes {
         _ call: Call,
         _ method: DownloadRequest.Method,
         _ viewer: Viewer,
-        ticket: TicketUse? = nil
+        as use: TicketUse? = nil,
+        among uses: LiveUses? = nil
     ) async throws -> Response {
         let service = service
+        var request = try Self.request(call, method)
+        // Without the length it cannot be told when ranges have used a ticket up.
+        if use != nil, file.size == nil { request.range = nil }
         let answer = try await relay.response(
-            to: Self.request(call, method),
+            to: request,
             for: file,
             of: export,
-            to: recipient(call, ticket)
+            to: recipient(call, use, among: uses)
         ) { range async throws(GatewayError) in
             try await service.open(file.id, of: export.id, for: viewer, range: range)
         }
@@ -111,17 +115,26 @@ extension ExportRoutes {
         )
     }
 
-    private func recipient(_ call: Call, _ ticket: TicketUse? = nil) -> Recipient {
+    private func recipient(_ call: Call, _ use: TicketUse? = nil, among uses: LiveUses? = nil) -> Recipient {
         let service = service
         let caller = call.caller.id
         var recipient = Recipient(
             caller: caller,
             requestID: call.requestID,
             place: { limit async throws(GatewayError) in try await service.downloadPlace(of: caller, limit: limit) },
-            record: { await service.record($0) }
+            record: { delivery in
+                await service.record(delivery)
+                uses?.ended(delivery)
+            }
         )
-        recipient.ticket = ticket
-        if ticket != nil { recipient.begin = { await service.beginUse($0) } }
+        guard let use else { return recipient }
+        recipient.ticket = use
+        let channel = call.channel
+        recipient.begin = { delivery in
+            guard await service.beginUse(delivery) else { return false }
+            uses?.began(delivery, on: channel)
+            return true
+        }
         return recipient
     }
 

@@ -58,7 +58,7 @@ struct Route: Sendable {
     }
 
     /// Whether it serves the bytes of files.
-    var isDownload: Bool { permission == .download && method != .post }
+    var isDownload: Bool { permission == .download && method != .post && authority == .credential }
 
     /// Whether the caller must be authenticated, where credentials are configured.
     var needsCaller: Bool { authority == .credential }
