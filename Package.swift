@@ -37,6 +37,7 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -177,6 +178,7 @@ let package = Package(
         module("Core", "JSON", []),
         module("Core", "Exports", ["JSON", .heapModule, .nioCore]),
         module("Core", "HTTPFields", ["Exports"]),
+        module("Core", "InternetAddresses", [.nioCore]),
         module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
@@ -197,6 +199,14 @@ let package = Package(
             [
                 "Exports", "JSON", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging,
                 .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+            ]
+        ),
+        module(
+            "Upstream",
+            "WebhookTransport",
+            [
+                "Exports", "InternetAddresses", "SystemCrypto", "Webhooks", "UpstreamHTTP", .nioCore, .nioHTTP1,
+                .nioPosix, .nioSSL, .nioTLS,
             ]
         ),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
@@ -233,6 +243,14 @@ let package = Package(
         ),
 
         module(
+            "Engine",
+            "WebhookEngine",
+            [
+                "Exports", "SystemCrypto", "Webhooks", "ExportLedger", .logging, .metrics, .serviceLifecycle,
+            ]
+        ),
+
+        module(
             "API",
             "DownloadRelay",
             [
@@ -258,8 +276,9 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "COpenAPI", "Exports", "JSON", "HTTPFields", "SystemCrypto", "Telemetry", "Memory", "DownloadRelay",
-                "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird, .hummingbirdCore, .logging,
+                "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto", "Telemetry", "Memory",
+                "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes, .hummingbird,
+                .hummingbirdCore, .logging,
                 .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
             ]
         ),
@@ -286,10 +305,11 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "JSON", "SystemCrypto", "Telemetry", "Memory", "ParallelGzip", "Pacing",
-                "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI", "Intune",
+                "CMalloc", "Exports", "InternetAddresses", "JSON", "SystemCrypto", "Telemetry", "Memory",
+                "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
+                "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -355,7 +375,9 @@ let package = Package(
         tests("Core", "JSON", ["JSON", "TestSupport"]),
         tests("Core", "Exports", ["Exports", "ManualClock", "JSON", "TestSupport"]),
         tests("Core", "HTTPFields", ["Exports", "HTTPFields"]),
+        tests("Core", "InternetAddresses", ["InternetAddresses", .nioCore]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
+        tests("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto", "Webhooks"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
@@ -367,6 +389,14 @@ let package = Package(
                 "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
                 "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
                 .nioHTTP1, .nioPosix,
+            ]
+        ),
+        tests(
+            "Upstream",
+            "WebhookTransport",
+            [
+                "Exports", "ManualClock", "ScriptedHost", "UpstreamHTTP", "TestSupport", "Webhooks", "WebhookTransport",
+                .nioCore, .nioPosix, .nioSSL, .nioTLS,
             ]
         ),
         tests(
@@ -462,6 +492,14 @@ let package = Package(
                 .metricsTestKit, .nioCore, .serviceLifecycle,
             ]
         ),
+        tests(
+            "Engine",
+            "WebhookEngine",
+            [
+                "Exports", "ExportLedger", "JSON", "ManualClock", "SystemCrypto", "TestSupport", "WebhookEngine",
+                "Webhooks", .logging, .metrics, .metricsTestKit, .serviceLifecycle,
+            ]
+        ),
         tests("Engine", "LeaseSimulation", ["ExportLedger", "ExportEngine", "TestSupport"]),
         tests(
             "API",
@@ -486,6 +524,7 @@ let package = Package(
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
+                "Webhooks",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
             ]

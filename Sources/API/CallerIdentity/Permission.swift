@@ -8,6 +8,8 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
     case readAll
     /// The outcome of an unconfirmed start may be decided. Never implied, because a wrong decision starts a job twice.
     case resolve
+    /// Webhooks may be made, changed and deleted; with `read`, because they get events of exports.
+    case manageWebhooks
     /// Exports may be created on this connection.
     case useConnection(String)
     /// Exports may be created on every connection.
@@ -15,7 +17,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
 
     private static let connectionPrefix = "Connections.Use:"
     private static let plain: [Permission] = [
-        .create, .read, .download, .cancel, .readAll, .resolve, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .manageWebhooks, .useEveryConnection,
     ]
 
     /// All names. `Connections.Use:*` also stands for the name of any connection.
@@ -40,6 +42,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
         case .cancel: "Exports.Cancel"
         case .readAll: "Exports.ReadAll"
         case .resolve: "Exports.Resolve"
+        case .manageWebhooks: "Webhooks.Manage"
         case .useConnection(let name): Self.connectionPrefix + name
         case .useEveryConnection: Self.connectionPrefix + "*"
         }
@@ -62,11 +65,13 @@ public struct Permissions: Sendable, Hashable {
 
     /// Everything that a caller can do with its own exports, on every connection. A key whose permissions are not configured has
     /// these.
-    public static let ownExports = Permissions([.create, .read, .download, .cancel, .useEveryConnection])
+    public static let ownExports = Permissions([
+        .create, .read, .download, .cancel, .manageWebhooks, .useEveryConnection,
+    ])
 
     /// Everything, with every caller's exports.
     public static let everything = Permissions([
-        .create, .read, .download, .cancel, .readAll, .resolve, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .manageWebhooks, .useEveryConnection,
     ])
 
     /// Whether nothing is granted.

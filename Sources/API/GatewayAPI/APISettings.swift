@@ -1,5 +1,6 @@
 import CallerIdentity
 import Exports
+import InternetAddresses
 
 /// The settings of the HTTP API: where it listens, who may call, and its limits.
 public struct APISettings: Sendable {

@@ -9,6 +9,7 @@ public import Logging
 public import Memory
 import NIOCore
 import SystemCrypto
+public import Webhooks
 public import ServiceLifecycle
 
 /// The HTTP API of the gateway, as `openapi.yaml` describes it.
@@ -26,6 +27,7 @@ public struct GatewayAPI: Sendable {
     ///
     /// - Parameters:
     ///   - service: The service that carries out the calls.
+    ///   - webhooks: The service that carries out the calls about webhooks.
     ///   - relay: Serves the bytes of files.
     ///   - memory: The budget for the memory of requests that come in and wait.
     ///   - tls: The gateway's certificate and key; nil serves plain HTTP.
@@ -36,6 +38,7 @@ public struct GatewayAPI: Sendable {
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
         service: any ExportService,
+        webhooks: any WebhookService,
         relay: DownloadRelay,
         memory: MemoryBudget,
         settings: APISettings,
@@ -73,17 +76,18 @@ public struct GatewayAPI: Sendable {
             var random = SystemRandom()
             return random.next()
         }
+        let bodies = BodyReader(
+            limit: settings.maxBodyBytes,
+            limits: limits,
+            timeout: settings.bodyTimeout,
+            time: time,
+            memory: memory
+        )
         let exports = ExportRoutes(
             service: service,
             relay: relay,
             cursor: Cursor(key: settings.cursorKey),
-            bodies: BodyReader(
-                limit: settings.maxBodyBytes,
-                limits: limits,
-                timeout: settings.bodyTimeout,
-                time: time,
-                memory: memory
-            ),
+            bodies: bodies,
             maxWait: settings.maxWait,
             memory: memory
         )
@@ -113,6 +117,12 @@ public struct GatewayAPI: Sendable {
                 random: random
             ),
             providers: ProviderRoutes(service: service, budgets: budgets),
+            webhooks: WebhookRoutes(
+                service: webhooks,
+                providers: service.providers,
+                cursor: Cursor(key: settings.cursorKey),
+                bodies: bodies
+            ),
             operations: OperationsRoutes(
                 service: service,
                 readiness: readiness,

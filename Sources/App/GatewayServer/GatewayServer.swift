@@ -39,7 +39,7 @@ public enum GatewayServer {
         log?.count(in: metrics)
         let opened = try await OpenedLedger(configuration, time: time, logger: logger, metrics: metrics)
         do {
-            try await run(configuration, opened.ledger, time, logger, metrics, signals, onListening)
+            try await run(configuration, opened, time, logger, metrics, signals, onListening)
         } catch {
             await opened.close()
             throw error
@@ -49,13 +49,14 @@ public enum GatewayServer {
 
     private static func run(
         _ configuration: GatewayConfiguration,
-        _ ledger: any ExportLedger,
+        _ opened: OpenedLedger,
         _ time: any TimeSource,
         _ logger: Logger,
         _ metrics: PrometheusRegistry,
         _ signals: [UnixSignal],
         _ onListening: @escaping @Sendable (_ address: String) async -> Void
     ) async throws {
+        let ledger = opened.ledger
         let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
         let transport = UpstreamTransport(
             idleTimeout: configuration.downloads.idleTimeout,
@@ -93,6 +94,14 @@ public enum GatewayServer {
         } else {
             await engine.breakDeliveriesUnderWay()
         }
+        let webhooks = try ServedWebhooks(
+            configuration,
+            store: opened.webhooks,
+            exports: engine,
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
         let memory = MemoryBudget(total: configuration.server.memory, metrics: metrics)
         let relay = DownloadRelay(
             settings: configuration.downloads.settings,
@@ -106,6 +115,7 @@ public enum GatewayServer {
         let draining = Draining(delay: configuration.server.drainDelay, engine: engine, time: time)
         let api = GatewayAPI(
             service: engine,
+            webhooks: webhooks.service,
             relay: relay,
             memory: memory,
             settings: configuration.apiSettings { authority in
@@ -143,14 +153,16 @@ public enum GatewayServer {
             let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
-        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the engine, and at last the HTTP
-        // client. Probes and metrics are served to the end.
+        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, and at last
+        // the HTTP client. Probes and metrics are served to the end.
         var services: [any Service] = [ClosingTransport(transport: transport)]
         if let platform { services.append(platform) }
         services.append(watch)
         // Ends after the engine: what is left to tell is told when the leases are free.
         if let replicaBudgets { services.append(replicaBudgets) }
-        services += [engine, application] as [any Service]
+        services.append(engine)
+        services += webhooks.services
+        services.append(application)
         if let settings = configuration.downloads.measurementSettings {
             services.append(
                 Measuring(

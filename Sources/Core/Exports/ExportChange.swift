@@ -86,7 +86,7 @@ public struct ChangeRange: Sendable, Hashable {
     }
 }
 
-/// The changes of all exports, in the order in which they were committed: what event streams follow.
+/// The changes of all exports, in the order in which they were committed: what event streams and webhooks follow.
 public protocol ChangeService: Sendable {
     /// Which changes are stored, with everything that was committed before the call.
     func changeRange() async throws(GatewayError) -> ChangeRange
@@ -101,7 +101,6 @@ public protocol ChangeService: Sendable {
     /// The export after a change: with the revision of the change, or a higher one. Nil where its row cannot be read.
     func export(after change: ExportChange) async throws(GatewayError) -> Export?
 
-    /// Calls `tell` whenever there may be new changes, on any thread, which it must not block. There is one such observer: a
-    /// later call replaces it, and nil removes it.
-    func onChanges(_ tell: (@Sendable () -> Void)?)
+    /// Calls `tell` whenever there may be new changes, on any thread, which it must not block, until the observation is ended.
+    func onChanges(_ tell: @escaping @Sendable () -> Void) -> ChangeObservation
 }

@@ -69,6 +69,12 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case submissionKnown = "submission-known"
     case upstreamIDInUse = "upstream-id-in-use"
 
+    // Webhooks.
+    case invalidWebhook = "invalid-webhook"
+    case webhookLimit = "webhook-limit"
+    case webhookDisabled = "webhook-disabled"
+    case webhooksUnavailable = "webhooks-unavailable"
+
     /// The problem's `title`.
     public var title: String {
         switch self {
@@ -129,6 +135,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .canceled: "The export was canceled"
         case .submissionKnown: "There is nothing to decide about the start of this export"
         case .upstreamIDInUse: "Another export is bound to this upstream id"
+        case .invalidWebhook: "The webhook is not valid"
+        case .webhookLimit: "The caller has as many webhooks as it may have"
+        case .webhookDisabled: "The webhook is disabled"
+        case .webhooksUnavailable: "The gateway is not set up for webhooks"
         }
     }
 

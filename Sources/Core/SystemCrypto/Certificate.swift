@@ -78,6 +78,17 @@ public struct Certificate: Sendable, Hashable {
         return certified == key.publicKey
     }
 
+    /// Whether one of its alternative names of DNS is `name` (RFC 9525, 6.3). Its addresses do not count, nor does its subject; a
+    /// wildcard stands for one whole label.
+    public func isValid(forHost name: String) -> Bool {
+        der.withUnsafeBufferPointer { bytes in
+            var position = bytes.baseAddress
+            guard let certificate = d2i_X509(nil, &position, bytes.count) else { return false }
+            defer { X509_free(certificate) }
+            return X509_check_host(certificate, name, name.utf8.count, COPENSSL_HOST_BY_NAME_ONLY, nil) == 1
+        }
+    }
+
     private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
         guard let time, let epoch = ASN1_TIME_set(nil, 0) else { return nil }
         defer { ASN1_TIME_free(epoch) }

@@ -28,6 +28,11 @@ public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The library's own words, empty where it gave none. Holds no key material.
     public var reason: String
 
+    /// Makes an error.
+    public init(code: Code, subject: String, reason: String) {
+        (self.code, self.subject, self.reason) = (code, subject, reason)
+    }
+
     /// A name without values in it, fit for a metric's dimension.
     public var label: String { code.rawValue }
 

@@ -1,7 +1,7 @@
 import ExportLedger
 public import Exports
 
-// What event streams follow.
+// What event streams and webhooks follow.
 extension ExportEngine {
     public func changeRange() async throws(GatewayError) -> ChangeRange {
         try await asking { try await self.ledger.eventRange() }
@@ -41,7 +41,7 @@ extension ExportEngine {
         }
     }
 
-    public func onChanges(_ tell: (@Sendable () -> Void)?) { news.observe(tell) }
+    public func onChanges(_ tell: @escaping @Sendable () -> Void) -> ChangeObservation { news.observe(tell) }
 }
 
 extension ExportChange {

@@ -231,24 +231,6 @@ public final class ExportEngine: ExportService {
                 cause: error
             )
         }
-        if let impediment = (error as? LedgerError)?.impediment {
-            logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
-            return GatewayError(
-                .unavailable,
-                "\(impediment.detail) Nothing was changed; what there is can still be read and downloaded.",
-                retryAfter: .seconds(30),
-                members: .reason(impediment),
-                cause: error
-            )
-        }
-        if !(error is CancellationError) {
-            logger.error("a ledger operation failed", metadata: ["error": "\(error)"])
-        }
-        return GatewayError(
-            .unavailable,
-            "The gateway's ledger does not answer. Nothing was changed; try again.",
-            retryAfter: .seconds(5),
-            cause: error
-        )
+        return LedgerError.forClient(error, logger)
     }
 }

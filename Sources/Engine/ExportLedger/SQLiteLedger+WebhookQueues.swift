@@ -119,6 +119,40 @@ extension SQLiteLedger {
         }
     }
 
+    public func pendingMessages() async throws -> [ExportID: WebhookBacklog] {
+        try await read { database in
+            try Row.fetchAll(database.cachedStatement(sql: WebhookQueue.backlogs))
+                .reduce(into: [:]) { backlogs, row in
+                    guard let id = ExportID(row[0] as String) else { return }
+                    backlogs[id] = WebhookBacklog(count: row[1], oldest: Timestamp(milliseconds: row[2]))
+                }
+        }
+    }
+
+    public func giveUpMessages(
+        of id: ExportID,
+        before time: Timestamp,
+        error: String,
+        limit: Int
+    ) async throws -> Int {
+        guard limit > 0 else { return 0 }
+        return try await write { database in
+            guard try Self.position(of: id, in: database) != nil else { return 0 }
+            let rows = try Row.fetchAll(
+                database.cachedStatement(sql: WebhookMessage.pending),
+                arguments: [id.description, time.milliseconds, limit]
+            )
+            for row in rows {
+                try database.cachedStatement(sql: "\(WebhookQueue.giveUp(error: "?")) AND number = ?")
+                    .execute(arguments: [error, row[0] as Int64])
+            }
+            for queue in Set(rows.map { $0[1] as String }) {
+                try Self.change(WebhookQueue.raise, id, queue, in: database)
+            }
+            return rows.count
+        }
+    }
+
     public func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {
         guard limit > 0 else { return 0 }
         let orphans = try await read { try String.fetchAll($0, sql: WebhookQueue.orphans) }
@@ -170,6 +204,7 @@ extension WebhookMessage {
         SELECT number, coalesce(export_id, '') FROM webhook_message
             WHERE webhook_id = ? AND state = 'failed' AND number > ? AND time >= ? ORDER BY number LIMIT ?
         """
+    static let pending = WebhookQueue.pending(of: "?", before: "?", limit: "?")
     static let prune = """
         DELETE FROM webhook_message WHERE number IN (
             SELECT number FROM webhook_message WHERE state <> 'pending' AND coalesce(last_attempt_at, time) < ?

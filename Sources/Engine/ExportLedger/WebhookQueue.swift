@@ -34,6 +34,29 @@ package enum WebhookQueue {
         "UPDATE webhook_message SET state = 'pending', attempts = 0, due_at = \(dueAt) WHERE state <> 'pending'"
     }
 
+    /// Gives messages up. A condition with their numbers follows.
+    package static func giveUp(error: String) -> String {
+        """
+        UPDATE webhook_message SET state = 'failed', due_at = NULL, turn = NULL, last_error = \(error)
+            WHERE state = 'pending'
+        """
+    }
+
+    /// Selects the numbers and queues of pending messages of a webhook, the oldest first.
+    package static func pending(of webhook: String, before time: String, limit: String) -> String {
+        """
+        SELECT number, coalesce(export_id, '') FROM webhook_message
+            WHERE webhook_id = \(webhook) AND state = 'pending' AND time < \(time) ORDER BY number LIMIT \(limit)
+        """
+    }
+
+    /// Selects how many messages of each webhook are pending, and the time of the oldest one.
+    package static let backlogs = """
+        SELECT webhook_id, count(*), min(time) FROM webhook_message
+            WHERE state = 'pending' AND EXISTS (SELECT 1 FROM webhook WHERE webhook.id = webhook_message.webhook_id)
+            GROUP BY webhook_id
+        """
+
     /// Selects the ids of deleted webhooks that have messages.
     package static let orphans = """
         WITH RECURSIVE known(id) AS (

@@ -93,6 +93,18 @@ public protocol WebhookStore: Sendable {
         dueAt: Timestamp
     ) async throws -> Int
 
+    /// How many messages of each webhook are pending, whatever its state. Webhooks without any are left out.
+    func pendingMessages() async throws -> [ExportID: WebhookBacklog]
+
+    /// Gives up pending messages of a webhook whose `time` is before `time`, at most `limit`, also those that are claimed: they become
+    /// `failed`, with `error` as their last error. The claim of one that was claimed cannot be ended any more. Returns how many.
+    func giveUpMessages(
+        of id: ExportID,
+        before time: Timestamp,
+        error: String,
+        limit: Int
+    ) async throws -> Int
+
     /// Deletes messages that are not pending and whose last attempt, or without one their time, was before `time`, and what is left of
     /// deleted webhooks: at most `limit`. Returns how many.
     func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int
@@ -108,4 +120,14 @@ public protocol WebhookStore: Sendable {
         after: (expiry: Timestamp, id: ExportID)?,
         limit: Int
     ) async throws -> [ExportID]
+}
+
+/// The pending messages of a webhook.
+public struct WebhookBacklog: Sendable, Hashable {
+    public var count: Int
+    /// The `time` of the oldest one.
+    public var oldest: Timestamp
+
+    /// Makes a backlog.
+    public init(count: Int, oldest: Timestamp) { (self.count, self.oldest) = (count, oldest) }
 }

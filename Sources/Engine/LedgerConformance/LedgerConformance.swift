@@ -18,7 +18,8 @@ public struct LedgerConformance: Sendable {
         + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
-        + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.undelivered
+        + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.givenUp
+        + LedgerCase.undelivered
 
     /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }

@@ -151,6 +151,37 @@ extension PostgreSQLLedger {
         }
     }
 
+    public func pendingMessages() async throws -> [ExportID: WebhookBacklog] {
+        try await read { connection in
+            try connection.query(SQLQuery(WebhookStatements.backlogs, []))
+                .reduce(into: [:]) { backlogs, row in
+                    guard let id = ExportID(row[0] as String) else { return }
+                    let count: Int64 = row[1]
+                    backlogs[id] = WebhookBacklog(count: Int(count), oldest: Timestamp(milliseconds: row[2]))
+                }
+        }
+    }
+
+    public func giveUpMessages(
+        of id: ExportID,
+        before time: Timestamp,
+        error: String,
+        limit: Int
+    ) async throws -> Int {
+        guard limit > 0 else { return 0 }
+        let place: [SQLValue] = [
+            .text(id.description), .integer(time.milliseconds), .integer(Int64(limit)),
+        ]
+        return try await write(.change, WriteNeeds(webhooks: [id])) { transaction, _ in
+            guard transaction.webhooks.contains(id) else { return { _ in 0 } }
+            let rows = try transaction.query(SQLQuery(WebhookStatements.pending, place))
+            let numbers = rows.map { $0[0] as Int64 }
+            transaction.stage(SQLQuery(WebhookStatements.giveUp, [.integerArray(numbers), .text(error)]))
+            transaction.stage(WebhookStatements.raise(id, Set(rows.map { $0[1] as String })))
+            return { _ in numbers.count }
+        }
+    }
+
     public func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {
         guard limit > 0 else { return 0 }
         return try await writeAlone { connection in

@@ -160,6 +160,9 @@ enum WebhookStatements {
             WHERE webhook_id = $1 AND state = 'failed' AND number > $2 AND time >= $3 ORDER BY number LIMIT $4
         """
     static let replay = SQLStatement("\(WebhookQueue.replay(dueAt: "$2")) AND number = ANY($1::bigint[])")
+    static let backlogs = SQLStatement(WebhookQueue.backlogs)
+    static let pending = SQLStatement(WebhookQueue.pending(of: "$1", before: "$2", limit: "$3"))
+    static let giveUp = SQLStatement("\(WebhookQueue.giveUp(error: "$2")) AND number = ANY($1::bigint[])")
     static let orphans = SQLStatement(WebhookQueue.orphans)
     static let deleteMessages: SQLStatement = """
         DELETE FROM webhook_message WHERE number = ANY (ARRAY(

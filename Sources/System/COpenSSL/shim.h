@@ -17,9 +17,12 @@
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 // Macros that Swift cannot read.
 static const int COPENSSL_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
+static const unsigned int COPENSSL_HOST_BY_NAME_ONLY = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+    | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
 static const unsigned long COPENSSL_NAME_RFC2253 = XN_FLAG_RFC2253;
 
 // STACK_OF(X509) has macros only.

@@ -12,7 +12,10 @@ public enum RetryAfter {
     ///
     /// Accepts seconds, with or without a fraction (`2.128`), and dates in the three forms of RFC 9110, 5.6.7. The result is never
     /// negative, and at most `longest`.
-    public static func parse(_ text: String, at now: Timestamp) -> Duration {
+    public static func parse(_ text: String, at now: Timestamp) -> Duration { read(text, at: now) ?? fallback }
+
+    /// The same, but nil where no value can be read.
+    public static func read(_ text: String, at now: Timestamp) -> Duration? {
         let parts = text.prefix(1024).split(separator: ",").map { String($0.trimming(" \t\"")) }
         var waits: [Duration] = []
         for (index, part) in parts.enumerated() {
@@ -23,7 +26,7 @@ public enum RetryAfter {
                 waits.append(min(max(.zero, date - now), longest))
             }
         }
-        return waits.max() ?? fallback
+        return waits.max()
     }
 
     private static func seconds(_ text: String) -> Duration? {

@@ -106,10 +106,12 @@ struct NeverSent: Error {
 }
 
 /// A call took longer than its whole time limit.
-struct DeadlineExceeded: Error {}
+package struct DeadlineExceeded: Error {}
 
-/// Runs `work` for at most `limit`. AsyncHTTPClient's own deadline is only for the head of the response.
-func withDeadline<Value: Sendable>(
+/// Runs `work` for at most `limit`. Throws `DeadlineExceeded` after it, when `work` has ended because it was cancelled.
+///
+/// AsyncHTTPClient's own deadline is only for the head of the response.
+package func withDeadline<Value: Sendable>(
     _ limit: Duration,
     time: any TimeSource,
     _ work: @escaping @Sendable () async throws -> Value

@@ -4,7 +4,7 @@ import NIOSSL
 ///
 /// For networks whose outgoing proxy terminates TLS, and for upstreams inside an organization.
 public struct TrustedAuthorities: Sendable {
-    let certificates: [NIOSSLCertificate]
+    package let certificates: [NIOSSLCertificate]
 
     /// Reads all certificates of a PEM file. Nil when it cannot be read, or holds none.
     public init?(pemFile path: String) {

@@ -63,7 +63,7 @@ public struct UpstreamURL: Sendable, Hashable {
             guard let close = text.firstIndex(of: "]") else { return nil }
             host = text[text.index(after: text.startIndex)..<close]
             let tail = text[text.index(after: close)...]
-            guard host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+            guard host.contains(":"), host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
             if !tail.isEmpty {
                 guard tail.first == ":", let value = portNumber(tail.dropFirst()) else { return nil }
                 port = value

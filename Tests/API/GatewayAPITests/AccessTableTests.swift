@@ -8,6 +8,7 @@ import SystemCrypto
 import Synchronization
 import TestTokens
 import Testing
+import Webhooks
 
 @testable import GatewayAPI
 
@@ -28,6 +29,7 @@ import Testing
     private struct Scene {
         let gateway: TestGateway
         let export: Export
+        let webhook: Webhook
         let canaries: [String]
 
         init(_ visitor: Visitor, isRunning: Bool) async throws {
@@ -64,7 +66,8 @@ import Testing
             )
             delivery.sha256 = "canary-digest"
             await service.record(delivery)
-            canaries = ["canary", String(EntityTag(of: export).opaque)]
+            webhook = gateway.webhooks.put(of: visitor.owner) { $0.label = "canary-label" }
+            canaries = ["canary", String(EntityTag(of: export).opaque), "\(webhook.id)."]
         }
 
         /// The owner has created it with this key and this body before.
@@ -112,6 +115,11 @@ import Testing
         #expect(cells > 5400)
     }
 
+    private static let bodies: [Operation: String] = [
+        .resolveExport: #"{"outcome":"abandoned"}"#, .createWebhook: #"{"url":"https://receiver.example.com/"}"#,
+        .updateWebhook: #"{"label":"another"}"#, .replayWebhookDeliveries: #"{"since":"2000-01-01T00:00:00Z"}"#,
+    ]
+
     private static func fits(_ way: Way, _ route: Route, _ visitor: Visitor) -> Bool {
         let isDownload = route.permission == .download
         if way.isForDownloads, !isDownload { return false }
@@ -125,7 +133,9 @@ import Testing
         let scene = try await Scene(visitor, isRunning: way.wantsRunning)
         let expected = visitor.outcome(of: route)
         let cell = "\(visitor.name): \(route.operation), \(way.name)"
-        let answer = try await ask(visitor, route, way, scene.export.id, scene)
+        let isWebhook = route.pattern.hasPrefix("/webhooks")
+        let id = isWebhook ? scene.webhook.id : scene.export.id
+        let answer = try await ask(visitor, route, way, id, scene)
         let isAsExpected =
             switch expected {
             case .unauthenticated: answer.status == 401
@@ -139,9 +149,11 @@ import Testing
         let text = answer.body + answer.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
         let told = scene.canaries.filter { text.contains($0) }
         #expect(told.isEmpty, "\(cell): tells \(told)")
-        let effects = scene.gateway.service.state.withLock { $0.effects }
+        let effects =
+            scene.gateway.service.state.withLock { $0.effects } + scene.gateway.webhooks.state.withLock { $0.effects }
         #expect(effects.isEmpty, "\(cell): \(effects)")
         #expect(scene.gateway.service.state.withLock { $0.exports[scene.export.id] } == scene.export, "\(cell)")
+        #expect(scene.gateway.webhooks.state.withLock { $0.webhooks.contains(scene.webhook) }, "\(cell)")
         var isSame = true
         if expected == .hidden {
             // Letter for letter what is said of an id that was never given out.
@@ -149,7 +161,7 @@ import Testing
             let other = try await ask(visitor, route, way, unknown, scene)
             isSame =
                 other.status == answer.status && Self.undated(other) == Self.undated(answer)
-                && other.body.replacing("\(unknown)", with: "") == answer.body.replacing("\(scene.export.id)", with: "")
+                && other.body.replacing("\(unknown)", with: "") == answer.body.replacing("\(id)", with: "")
             #expect(isSame, "\(cell): differs from an unknown id")
         }
         return isAsExpected && told.isEmpty && effects.isEmpty && isSame
@@ -174,14 +186,15 @@ import Testing
         let isProvider = route.pattern.hasPrefix("/providers")
         let target =
             route.pattern.replacing("{id}", with: isProvider ? "power-bi" : "\(id)").replacing("{fileId}", with: "1")
+            .replacing("{webhookId}", with: "\(id)").replacing("{messageId}", with: "message-1")
         guard route.operation == .createExport else {
-            let isDecision = route.operation == .resolveExport
-            if isDecision { headers[.contentType] = "application/json" }
+            let body = Self.bodies[route.operation]
+            if body != nil { headers[.contentType] = "application/json" }
             return try await scene.gateway.call(
                 route.method,
                 target + way.query,
                 headers: headers,
-                body: isDecision ? "{\"outcome\":\"abandoned\"}" : nil,
+                body: body,
                 on: visitor.channel
             )
         }

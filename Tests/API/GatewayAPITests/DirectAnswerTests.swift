@@ -2,6 +2,7 @@ import CallerIdentity
 import Exports
 import Foundation
 import InMemoryLogging
+import InternetAddresses
 import Logging
 import ManualClock
 import Synchronization

@@ -36,6 +36,32 @@ import SystemCrypto
         #expect(try !certificate.belongs(to: PrivateKey.generate(bits: 2048)))
     }
 
+    private func valid(_ host: String, names: String, subject: String = "server.example.com") throws -> Bool {
+        var isValid = false
+        try OpenSSLCommand.with { command in
+            let alternatives = names.isEmpty ? "" : " -addext subjectAltName=\(names)"
+            try command.run(
+                "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out c.pem -subj /CN=\(subject) -days 2\(alternatives)"
+            )
+            try command.run("x509 -in c.pem -outform DER -out c.der")
+            let der = Array(try Data(contentsOf: command.directory.appending(path: "c.der")))
+            isValid = try Certificate(der: der).isValid(forHost: host)
+        }
+        return isValid
+    }
+
+    @Test func itIsForTheNamesThatItListsAndNoOthers() throws {
+        #expect(try valid("hooks.example.com", names: "DNS:a.example.com,DNS:hooks.example.com"))
+        #expect(try valid("hooks.example.com", names: "DNS:*.example.com"))
+        #expect(try !valid("hooks.example.com", names: "DNS:example.com"))
+        #expect(try !valid("a.hooks.example.com", names: "DNS:*.example.com"))
+        #expect(try !valid("hooks.example.com", names: "DNS:h*.example.com"))
+        #expect(try !valid("hooks.example.com", names: "IP:127.0.0.1"))
+        #expect(try !valid("127.0.0.1", names: "IP:127.0.0.1"))
+        #expect(try !valid("hooks.example.com", names: "", subject: "hooks.example.com"))
+        #expect(try !valid("hooks.example.com", names: "IP:127.0.0.1", subject: "hooks.example.com"))
+    }
+
     @Test func whatIsNoCertificate() throws {
         let der = try Self.der()
         for wrong in [[], [0x30], Array(der.dropLast()), der + [0], Array("-----BEGIN CERTIFICATE-----".utf8)] {

@@ -10,7 +10,7 @@ import Testing
     private func follow(_ replica: TestReplica, until isEnough: ([ExportChange]) -> Bool) async throws -> [ExportChange]
     {
         let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        replica.engine.onChanges { wake.yield() }
+        let observation = replica.engine.onChanges { wake.yield() }
         var changes: [ExportChange] = []
         var position: Int64 = 0
         wake.yield()
@@ -20,7 +20,7 @@ import Testing
             position = page.through
             if isEnough(changes) { break }
         }
-        replica.engine.onChanges(nil)
+        observation.end()
         return changes
     }
 

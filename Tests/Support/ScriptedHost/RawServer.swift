@@ -56,15 +56,24 @@ public final class RawServer: Sendable {
     }
 
     /// Starts a server on a port of its own.
-    public static func start(_ script: @escaping Script) async throws -> RawServer {
+    ///
+    /// - Parameters:
+    ///   - host: The address to listen on.
+    ///   - prepare: Adds handlers to each connection before the script's, such as those of TLS.
+    public static func start(
+        on host: String = "127.0.0.1",
+        prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in },
+        _ script: @escaping Script
+    ) async throws -> RawServer {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try prepare(channel)
                     try channel.pipeline.syncOperations.addHandler(Connection(script: script, log: log))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0)
+            .bind(host: host, port: 0)
             .get()
         return RawServer(port: channel.localAddress?.port ?? 0, log: log, channel: channel)
     }

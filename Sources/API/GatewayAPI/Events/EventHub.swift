@@ -93,14 +93,14 @@ final class EventHub: Service, CustomStringConvertible {
 
     /// Follows the changes until the server has ended.
     func run() async throws {
-        service.onChanges { [news] in news.fire() }
+        let observation = service.onChanges { [news] in news.fire() }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.follow() }
                 group.addTask { await self.beat() }
             }
         }
-        service.onChanges(nil)
+        observation.end()
         for stream in state.withLock({ $0.streams }) { stream.end(.drain) }
     }
 

@@ -27,6 +27,7 @@ struct GatewayResponder: HTTPResponder {
     let events: EventRoutes
     let tickets: TicketRoutes
     let providers: ProviderRoutes
+    let webhooks: WebhookRoutes
     let operations: OperationsRoutes
 
     /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
@@ -198,6 +199,16 @@ struct GatewayResponder: HTTPResponder {
         case .headByTicket: try await tickets.download(call, .head)
         case .listProviders: try providers.list(call)
         case .getProvider: try providers.get(call)
+        case .createWebhook: try await webhooks.create(call)
+        case .listWebhooks: try await webhooks.list(call)
+        case .getWebhook: try await webhooks.get(call)
+        case .updateWebhook: try await webhooks.update(call)
+        case .deleteWebhook: try await webhooks.delete(call)
+        case .rotateWebhookSecret: try await webhooks.rotateSecret(call)
+        case .testWebhook: try await webhooks.test(call)
+        case .listWebhookDeliveries: try await webhooks.deliveries(call)
+        case .replayWebhookDelivery: try await webhooks.replay(call)
+        case .replayWebhookDeliveries: try await webhooks.replayFailed(call)
         case .getLiveness: operations.liveness()
         case .getReadiness: try await operations.readiness()
         case .getMetrics: operations.figures()

@@ -1,6 +1,7 @@
 import HTTPFields
 import Exports
 import HTTPTypes
+import InternetAddresses
 import NIOCore
 
 /// The address under which clients reach the gateway: as configured, or as a trusted proxy says. Never as the request itself

@@ -6,5 +6,7 @@ enum Operation: String, Sendable, CaseIterable {
     case downloadExportFile, headExportFile, downloadExportContent, headExportContent
     case createDownloadTicket, downloadByTicket, headByTicket
     case listProviders, getProvider
+    case createWebhook, listWebhooks, getWebhook, updateWebhook, deleteWebhook, rotateWebhookSecret, testWebhook
+    case listWebhookDeliveries, replayWebhookDelivery, replayWebhookDeliveries
     case getLiveness, getReadiness, getMetrics, getOpenAPI
 }

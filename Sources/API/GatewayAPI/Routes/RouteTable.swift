@@ -119,6 +119,21 @@ enum RouteTable {
             statuses: [200, 401, 404, 406, 503],
             negotiates: .json
         ),
+        webhooks(.post, "", .createWebhook, [201, 408, 413, 415, 422, 429]),
+        webhooks(.get, "", .listWebhooks, [200, 400], takesQuery: true),
+        webhooks(.get, "/{webhookId}", .getWebhook, [200, 404]),
+        webhooks(.patch, "/{webhookId}", .updateWebhook, [200, 404, 408, 412, 413, 415, 422, 429]),
+        webhooks(.delete, "/{webhookId}", .deleteWebhook, [204, 404]),
+        webhooks(.post, "/{webhookId}/secret", .rotateWebhookSecret, [200, 404]),
+        webhooks(.post, "/{webhookId}/test", .testWebhook, [202, 404]),
+        webhooks(.get, "/{webhookId}/deliveries", .listWebhookDeliveries, [200, 400, 404], takesQuery: true),
+        webhooks(.post, "/{webhookId}/deliveries/{messageId}/replay", .replayWebhookDelivery, [202, 404]),
+        webhooks(
+            .post,
+            "/{webhookId}/replay",
+            .replayWebhookDeliveries,
+            [202, 404, 408, 413, 415, 422, 429]
+        ),
         Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], authority: .none),
         Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], authority: .none),
         Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], authority: .none),
@@ -143,6 +158,24 @@ enum RouteTable {
                 .union(authority == .credential ? [401] : []),
             authority: authority,
             permission: .download
+        )
+    }
+
+    private static func webhooks(
+        _ method: HTTPRequest.Method,
+        _ below: String,
+        _ operation: Operation,
+        _ statuses: Set<Int>,
+        takesQuery: Bool = false
+    ) -> Route {
+        Route(
+            method: method,
+            pattern: "/webhooks" + below,
+            operation: operation,
+            statuses: statuses.union([400, 401, 403, 406, 409, 503]),
+            permission: .manageWebhooks,
+            negotiates: .json,
+            takesQuery: takesQuery
         )
     }
 

@@ -9,6 +9,9 @@ struct Cursor: Sendable {
     enum List {
         case exports(ExportFilter)
         case deliveries(of: ExportID, requestID: String?)
+        /// Of one caller, or of all.
+        case webhooks(owner: String?)
+        case messages(of: ExportID, state: String?)
 
         fileprivate var parts: [String] {
             switch self {
@@ -19,6 +22,8 @@ struct Cursor: Sendable {
                     filter.createdBefore?.description ?? "",
                 ]
             case .deliveries(let id, let requestID): ["deliveries", id.description, requestID ?? ""]
+            case .webhooks(let owner): ["webhooks", owner == nil ? "all" : "own", owner ?? ""]
+            case .messages(let id, let state): ["messages", id.description, state ?? ""]
             }
         }
     }
@@ -31,24 +36,40 @@ struct Cursor: Sendable {
     }
 
     /// The text of a cursor that goes on after `id`.
-    func seal(_ id: ExportID, in list: List) -> String {
-        let payload = Self.payload(id)
-        return Base64URL.encode(payload + code(payload, list))
+    func seal(_ id: ExportID, in list: List) -> String { seal(Self.payload(id), list) }
+
+    /// The text of a cursor that goes on after an entry with a number.
+    func seal(_ number: Int64, in list: List) -> String {
+        seal(Array(repeating: 0, count: 8) + (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }, list)
+    }
+
+    private func seal(_ payload: [UInt8], _ list: List) -> String {
+        Base64URL.encode(payload + code(payload, list))
     }
 
     /// The entry to continue after. Throws `invalidParameter` for a cursor that the gateway did not make for this list.
     func open(_ text: String, in list: List) throws(GatewayError) -> ExportID {
-        let bytes = text.utf8.count <= 512 ? Base64URL.decode(text) ?? [] : []
-        guard bytes.count == 16 + SHA256.byteCount,
-            constantTimeEquals(Array(bytes[16...]), code(Array(bytes[..<16]), list)),
-            let id = Self.id(Array(bytes[..<16]))
-        else {
-            throw .invalidParameter(
-                "cursor",
-                "must be the nextCursor of a page of the same list; start again without it"
-            )
-        }
+        guard let id = payload(text, list).flatMap(Self.id) else { throw Self.otherCursor }
         return id
+    }
+
+    /// The number of the entry to continue after. Throws like `open`.
+    func openNumber(_ text: String, in list: List) throws(GatewayError) -> Int64 {
+        guard let payload = payload(text, list) else { throw Self.otherCursor }
+        return payload.suffix(8).reduce(0) { $0 << 8 | Int64($1) }
+    }
+
+    private static let otherCursor = GatewayError.invalidParameter(
+        "cursor",
+        "must be the nextCursor of a page of the same list; start again without it"
+    )
+
+    /// The entry that a cursor names; nil for a cursor that the gateway did not make for this list.
+    private func payload(_ text: String, _ list: List) -> [UInt8]? {
+        let bytes = text.utf8.count <= 512 ? Base64URL.decode(text) ?? [] : []
+        guard bytes.count == 16 + SHA256.byteCount else { return nil }
+        let payload = Array(bytes[..<16])
+        return constantTimeEquals(Array(bytes[16...]), code(payload, list)) ? payload : nil
     }
 
     private func code(_ payload: [UInt8], _ list: List) -> [UInt8] {

@@ -33,6 +33,9 @@ struct Links: Sendable {
     /// What is downloaded with a ticket.
     func ticket(_ text: String) -> String { reference(to: ["tickets", text]) }
 
+    /// The webhook.
+    func webhook(_ id: ExportID) -> String { reference(to: ["webhooks", id.description]) }
+
     /// The export as a long-running operation of Azure's kind; nil where no absolute address is known, because Azure's clients do not
     /// follow relative ones.
     func operation(of id: ExportID) -> String? { base.map { "\($0)/exports/\(id)/operation" } }

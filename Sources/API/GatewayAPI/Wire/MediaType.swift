@@ -3,6 +3,7 @@ import HTTPFields
 /// The media types that this API sends and accepts.
 enum MediaType: String, Sendable {
     case json = "application/json"
+    case mergePatch = "application/merge-patch+json"
     case zip = "application/zip"
     case events = "text/event-stream"
     case problem = "application/problem+json"
@@ -34,10 +35,15 @@ enum MediaType: String, Sendable {
     }
 
     /// Whether a `Content-Type` field says JSON in UTF-8.
-    static func isJSON(contentType field: String?) -> Bool {
+    static func isJSON(contentType field: String?) -> Bool { isText(field, of: .json) }
+
+    /// Whether a `Content-Type` field says a JSON merge patch (RFC 7396) in UTF-8.
+    static func isMergePatch(contentType field: String?) -> Bool { isText(field, of: .mergePatch) }
+
+    private static func isText(_ field: String?, of type: MediaType) -> Bool {
         guard let field else { return false }
         let parts = FieldParameters(field)
-        guard parts.value.lowercased() == Self.json.rawValue else { return false }
+        guard parts.value.lowercased() == type.rawValue else { return false }
         guard let charset = parts["charset"] else { return true }
         return ["utf-8", "utf8"].contains(charset.lowercased())
     }

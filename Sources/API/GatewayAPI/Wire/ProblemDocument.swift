@@ -21,14 +21,14 @@ enum ProblemDocument {
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
             .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse,
-            .ticketNotPossible, .ticketInUse:
+            .ticketNotPossible, .ticketInUse, .webhookLimit, .webhookDisabled, .webhooksUnavailable:
             .conflict
         case .expired, .ticketUsed, .ticketExpired: .gone
         case .preconditionFailed: .preconditionFailed
         case .contentTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
         case .unsupportedMediaType: .unsupportedMediaType
-        case .invalidExport, .idempotencyKeyReused: .unprocessableContent
+        case .invalidExport, .invalidWebhook, .idempotencyKeyReused: .unprocessableContent
         case .tooManyRequests: .tooManyRequests
         case .rangeNotSatisfiable: .rangeNotSatisfiable
         case .upgradeRequired: .init(code: 426, reasonPhrase: "Upgrade Required")

@@ -1,6 +1,7 @@
 import CallerIdentity
 import Exports
 import GatewayAPI
+import InternetAddresses
 import SystemCrypto
 import UpstreamHTTP
 import Yams

@@ -41,6 +41,7 @@ extension GatewayConfiguration {
         let (serverNode, ledgerNode, logNode) = (root.node("server"), root.node("ledger"), root.node("log"))
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
+        let webhooksNode = root.node("webhooks")
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -49,7 +50,9 @@ extension GatewayConfiguration {
         let engine = try Engine(engineNode, environment)
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
         let sealing = try Sealing(sealingNode, environment)
+        let webhooks = try Webhooks(webhooksNode, environment)
         try connections.refuseKeeping(without: sealing)
+        try webhooks.refuse(without: sealing)
         try ledger.refuse(server)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
@@ -61,6 +64,7 @@ extension GatewayConfiguration {
             engine: engine,
             connections: connections,
             sealing: sealing,
+            webhooks: webhooks,
             authorities: try environment.authorities()
         )
     }

@@ -3,11 +3,13 @@ import DownloadRelay
 import ExportEngine
 public import Exports
 public import GatewayAPI
+public import InternetAddresses
 public import ParallelGzip
 public import PostgreSQL
 public import SystemCrypto
 public import Telemetry
 public import UpstreamHTTP
+public import WebhookTransport
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
 ///
@@ -89,6 +91,34 @@ public struct GatewayConfiguration: Sendable {
         public var keys: SealingKeys
     }
 
+    /// Which webhooks there may be, and how messages are sent to them.
+    public struct Webhooks: Sendable {
+        /// Nil: where there are keys that seal their secrets.
+        public var isEnabled: Bool?
+        /// Webhooks of one caller.
+        public var perCaller = 20
+        /// Messages that are being sent at a time.
+        public var concurrency = 32
+        /// Messages that are being sent to one webhook at a time.
+        public var perWebhook = 4
+        /// Messages of one webhook that are not delivered yet. With more, its changes wait in the ledger.
+        public var pendingLimit = 10_000
+        /// How long one attempt may take.
+        public var timeout = Duration.seconds(15)
+        /// How long before their expiry `export.expiring` tells of files.
+        public var expiryLead = Duration.seconds(86_400)
+        /// How long messages are kept after their last attempt.
+        public var retention = Duration.seconds(30 * 86_400)
+        /// How long a webhook may be without a success before it is disabled.
+        public var disableAfter = Duration.seconds(5 * 86_400)
+        /// How long the secret before the current one signs too.
+        public var secretOverlap = Duration.seconds(86_400)
+        /// Hosts that may be called although their addresses are not public.
+        public var allowHosts: Set<WebhookHost> = []
+        /// Whether the hosts of `allowHosts` may be called without TLS.
+        public var allowPlainHTTP = false
+    }
+
     /// Where exports are stored.
     public enum Ledger: Sendable {
         /// A SQLite file, for one replica.
@@ -159,6 +189,7 @@ public struct GatewayConfiguration: Sendable {
     public var engine = Engine()
     public var connections: [ConnectionConfiguration]
     public var sealing: Sealing?
+    public var webhooks = Webhooks()
     /// Who vouches for upstreams; nil leaves that to the system's own list.
     public var authorities: TrustedAuthorities?
 }

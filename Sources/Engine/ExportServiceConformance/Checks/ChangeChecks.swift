@@ -6,17 +6,22 @@ extension ServiceCase {
         ServiceCase("each change has its place, and whoever follows is told") { examination in
             let service = examination.service
             let told = Mutex(0)
-            service.onChanges { told.withLock { $0 += 1 } }
+            let other = Mutex(0)
+            let observation = service.onChanges { told.withLock { $0 += 1 } }
+            let another = service.onChanges { other.withLock { $0 += 1 } }
             examination.expect(
                 try await service.changeRange() == ChangeRange(first: nil, last: 0),
                 "there is none at first"
             )
             let id = try await examination.create().export.id
             examination.expect(told.withLock { $0 } > 0, "whoever follows is told of a new export")
-            let before = told.withLock { $0 }
+            examination.expect(other.withLock { $0 } > 0, "all who follow are told")
+            another.end()
+            let (before, last) = (told.withLock { $0 }, other.withLock { $0 })
             try await examination.end(id, .succeeded(files: 1))
             examination.expect(told.withLock { $0 } > before, "whoever follows is told of its end")
-            service.onChanges(nil)
+            examination.expect(other.withLock { $0 } == last, "whoever has ended it is not told any more")
+            observation.end()
             let revision = try await examination.seen(id).revision
             let page = try await service.changes(after: 0, limit: 100)
             examination.expect(

@@ -46,7 +46,9 @@ extension Visitor {
         if route.operation == .createExport {
             return permissions.allow(.useConnection("contoso")) ? .served : .forbidden
         }
-        return route.pattern.hasPrefix("/exports/{id}") && !seesTheExport ? .hidden : .served
+        if route.permission == .manageWebhooks, !permissions.allow(.read) { return .forbidden }
+        let isOfOne = route.pattern.hasPrefix("/exports/{id}") || route.pattern.hasPrefix("/webhooks/{webhookId}")
+        return isOfOne && !seesTheExport ? .hidden : .served
     }
 
     /// Everybody who comes with an API key, or with nothing.
@@ -54,7 +56,7 @@ extension Visitor {
         func holder(_ name: String, _ permissions: Permissions?, isOwner: Bool = false) -> Visitor {
             Visitor(name: name, credentials: ["Bearer key-of-\(name)"], permissions: permissions, isOwner: isOwner)
         }
-        let own: [Permission] = [.create, .read, .download, .cancel, .useEveryConnection]
+        let own: [Permission] = [.create, .read, .download, .cancel, .manageWebhooks, .useEveryConnection]
         func allBut(_ permission: Permission) -> Permissions { Permissions(own.filter { $0 != permission }) }
         return [
             Visitor(name: "nobody", credentials: []),
@@ -69,6 +71,9 @@ extension Visitor {
             holder("powerless", Permissions([])),
             holder("no-create", allBut(.create)), holder("no-read", allBut(.read)),
             holder("no-download", allBut(.download)), holder("no-cancel", allBut(.cancel)),
+            holder("no-webhooks", allBut(.manageWebhooks)),
+            holder("webhooks-only", Permissions([.manageWebhooks])),
+            holder("auditor-with-webhooks", Permissions([.readAll, .manageWebhooks])),
             holder("no-connection", allBut(.useEveryConnection)),
             holder("other-connection", Permissions([.create, .read, .useConnection("fabrikam")])),
             holder("this-connection", Permissions([.create, .read, .useConnection("contoso")])),
@@ -84,7 +89,7 @@ extension Visitor {
     /// Everybody who comes with an access token.
     static func tokenHolders() throws -> [Visitor] {
         let (tenant, user) = (TestAuthority.tenantID, TokenDraft.userID)
-        let own = "Exports.Create Exports.Read Exports.Download Exports.Cancel Connections.Use:*"
+        let own = "Exports.Create Exports.Read Exports.Download Exports.Cancel Webhooks.Manage Connections.Use:*"
         let roles = own.split(separator: " ").map(String.init)
         let now = TokenDraft.now
         func holder(

@@ -34,17 +34,16 @@ extension FakeExportService {
         state.withLock { $0.exports[change.exportID] }
     }
 
-    func onChanges(_ tell: (@Sendable () -> Void)?) { state.withLock { $0.observer = tell } }
+    func onChanges(_ tell: @escaping @Sendable () -> Void) -> ChangeObservation { news.observe(tell) }
 
     /// Deletes the oldest changes, up to a position.
     func prune(through position: Int64) { state.withLock { $0.changes.removeAll { $0.position <= position } } }
 }
 
 extension FakeExportService.State {
-    /// Stores that an export has got its present revision. Returns whom to tell.
-    mutating func tells(of export: Export) -> (@Sendable () -> Void)? {
+    /// Stores that an export has got its present revision.
+    mutating func changed(_ export: Export) {
         lastPosition += 1
         changes.append(ExportChange(position: lastPosition, export))
-        return observer
     }
 }

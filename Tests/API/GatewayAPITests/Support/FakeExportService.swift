@@ -39,12 +39,11 @@ final class FakeExportService: ExportService {
         var changeReads = 0
         /// What happens while a list or a present export is being read, once.
         var meanwhile: (@Sendable () -> Void)?
-        /// Whoever follows the changes.
-        var observer: (@Sendable () -> Void)?
         var random = SystemRandomNumberGenerator()
     }
 
     let state = Mutex(State())
+    let news = ChangeNews()
     let time: any TimeSource
     let providers: [ConfiguredProvider]
     /// What `open` gives; the default has no file.
@@ -90,7 +89,7 @@ final class FakeExportService: ExportService {
 
     /// Puts an export there, as if it had been created and tracked.
     func put(_ status: ExportStatus = .running, _ change: (inout Export) -> Void = { _ in }) -> Export {
-        let (export, tell) = state.withLock { state in
+        let export = state.withLock { state in
             var export = Export(
                 id: ExportID(at: time.now(), random: &state.random),
                 provider: ProviderID("power-bi"),
@@ -104,23 +103,25 @@ final class FakeExportService: ExportService {
             change(&export)
             if export.isFinal { export.tracking = nil }
             state.exports[export.id] = export
-            return (export, state.tells(of: export))
+            state.changed(export)
+            return export
         }
-        tell?()
+        news.tell()
         return export
     }
 
     /// Changes an export, as the tracker does, and wakes who waits for that.
     func change(_ id: ExportID, _ change: (inout Export) -> Void) {
-        let (waiters, tell) = state.withLock { state -> ([Signal], (@Sendable () -> Void)?) in
-            guard var export = state.exports[id] else { return ([], nil) }
+        let waiters = state.withLock { state -> [Signal] in
+            guard var export = state.exports[id] else { return [] }
             change(&export)
             export.revision += 1
             state.exports[id] = export
-            return (state.waiters.removeValue(forKey: id) ?? [], state.tells(of: export))
+            state.changed(export)
+            return state.waiters.removeValue(forKey: id) ?? []
         }
         for waiter in waiters { waiter.fire() }
-        tell?()
+        news.tell()
     }
 
     func find(_ id: ExportID, for viewer: Viewer, then: @escaping @Sendable (ExportSnapshot?) -> Void) {
@@ -164,8 +165,7 @@ final class FakeExportService: ExportService {
 
     private func result(of draft: ExportDraft, for viewer: Viewer) -> Result<Creation, GatewayError> {
         if let failure = state.withLock({ $0.failure }) { return .failure(failure) }
-        var tell: (@Sendable () -> Void)?
-        defer { tell?() }
+        defer { news.tell() }
         return state.withLock { state -> Result<Creation, GatewayError> in
             state.drafts.append(draft)
             state.creators.append(viewer)
@@ -187,7 +187,7 @@ final class FakeExportService: ExportService {
                 source: draft.options
             )
             state.exports[export.id] = export
-            tell = state.tells(of: export)
+            state.changed(export)
             if let idempotency = draft.idempotency {
                 state.keys[viewer.id + "|" + idempotency.key] = (idempotency.fingerprint, export.id)
             }

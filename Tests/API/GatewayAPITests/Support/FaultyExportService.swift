@@ -68,8 +68,8 @@ struct FaultyExportService: ExportService {
         try await fake.export(after: change)
     }
 
-    func onChanges(_ tell: (@Sendable () -> Void)?) {
-        if fault != .tellsNobodyOfChanges { fake.onChanges(tell) }
+    func onChanges(_ tell: @escaping @Sendable () -> Void) -> ChangeObservation {
+        fault == .tellsNobodyOfChanges ? ChangeObservation {} : fake.onChanges(tell)
     }
 
     func isReady() async -> Bool { fault == .isNotReady ? false : await fake.isReady() }

@@ -13,12 +13,14 @@ import Memory
 import NIOCore
 import SystemCrypto
 import Testing
+import Webhooks
 
 @testable import GatewayAPI
 
 /// The HTTP face on a fake service. Every answer that passes through `call` is checked against the route table.
 struct TestGateway: Sendable {
     let service: FakeExportService
+    let webhooks: FakeWebhookService
     let registry = PrometheusRegistry()
     let memory: MemoryBudget
     let api: GatewayAPI
@@ -27,6 +29,7 @@ struct TestGateway: Sendable {
     init(
         time: any TimeSource = ManualTime(),
         service: FakeExportService? = nil,
+        webhooks: (any WebhookService)? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
         impediments: [ServiceImpediment] = [],
@@ -42,8 +45,10 @@ struct TestGateway: Sendable {
         self.memory = memory
         self.settings = settings
         self.service = service ?? FakeExportService(time: time)
+        self.webhooks = webhooks as? FakeWebhookService ?? FakeWebhookService(time: time)
         api = GatewayAPI(
             service: self.service,
+            webhooks: webhooks ?? self.webhooks,
             relay: DownloadRelay(
                 settings: RelaySettings(minimumGzipSize: 16),
                 memory: memory,

@@ -1,4 +1,4 @@
-import UpstreamHTTP
+public import UpstreamHTTP
 
 #if canImport(Glibc)
 import Glibc
@@ -9,12 +9,12 @@ import Darwin
 #endif
 
 /// A port of this machine where nobody answers: bound, so that no other test can get it, and never listened on.
-final class ClosedPort: Sendable {
-    let url: UpstreamURL
+public final class ClosedPort: Sendable {
+    public let url: UpstreamURL
     private let descriptor: CInt
 
     /// Takes any free port; nil where there is none.
-    init?() {
+    public init?() {
         #if canImport(Glibc)
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         #else

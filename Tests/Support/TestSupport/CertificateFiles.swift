@@ -1,11 +1,12 @@
 import Foundation
-import TestSupport
 
 /// A certificate authority of a test, and certificates that it has issued.
-struct CertificateFiles {
-    let directory: TemporaryDirectory
+public struct CertificateFiles: Sendable {
+    /// Where they are; it goes with the authority.
+    public let directory: TemporaryDirectory
 
-    init() throws {
+    /// Makes the authority.
+    public init() throws {
         directory = try TemporaryDirectory()
         try Self.openSSL(
             ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -13,11 +14,11 @@ struct CertificateFiles {
         )
     }
 
-    /// The authority's certificate.
-    var authority: String { directory.file("ca.pem") }
+    /// The file of the authority's certificate.
+    public var authority: String { directory.file("ca.pem") }
 
     /// A certificate for a host or an address, such as `IP:127.0.0.1`, and its key, as texts.
-    func issue(for name: String) throws -> (certificate: String, key: String) {
+    public func issue(for name: String) throws -> (certificate: String, key: String) {
         let (key, request, certificate) = (
             directory.file("server.key"), directory.file("server.csr"), directory.file("server.pem")
         )

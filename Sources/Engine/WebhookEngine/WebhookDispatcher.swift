@@ -1,0 +1,149 @@
+import ExportLedger
+import Exports
+import Logging
+import ServiceLifecycle
+import Synchronization
+import SystemCrypto
+import Webhooks
+
+/// Sends the messages that are due: a bounded number at a time, of all webhooks and of each.
+///
+/// A message is claimed in the ledger before it is sent. Where the process is killed, the claim ends by time, and the message is sent
+/// once more.
+final class WebhookDispatcher: Sendable {
+    private let parts: WebhookParts
+    private let closing: WebhookClosing
+    private let running = Mutex(0)
+
+    init(_ parts: WebhookParts, closing: WebhookClosing) {
+        self.parts = parts
+        self.closing = closing
+    }
+
+    /// Sends until the graceful shutdown, and ends when the attempts under way have ended.
+    func run() async {
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                while !Task.isCancelled, !Task.isShuttingDownGracefully {
+                    do {
+                        let messages = try await claim()
+                        for message in messages {
+                            running.withLock { $0 += 1 }
+                            group.addTask { await self.work(on: message) }
+                        }
+                        // There may be more, which another replica had locked.
+                        if messages.isEmpty { try await rest() }
+                    } catch {
+                        await parts.rest(after: error, "claiming webhook messages")
+                    }
+                }
+            }
+        } onGracefulShutdown: {
+            self.parts.due.fire()
+        }
+    }
+
+    private func claim() async throws -> [WebhookMessage] {
+        let free = parts.settings.concurrency - running.withLock { $0 }
+        guard free > 0 else { return [] }
+        let now = parts.time.now()
+        return try await parts.store.claimMessages(
+            at: now,
+            until: now + parts.settings.claim,
+            limit: free,
+            perWebhook: parts.settings.perWebhook
+        )
+    }
+
+    /// Waits until a message may be due: one was added, an attempt has ended, or its time has come.
+    private func rest() async throws {
+        let isFull = running.withLock { $0 } >= parts.settings.concurrency
+        // Without a limit by time, a message of another replica that was killed would not be found.
+        let latest = parts.time.now() + WebhookParts.interval
+        let next = isFull ? nil : try await parts.store.nextMessage(perWebhook: parts.settings.perWebhook)
+        await parts.due.wait(until: min(next ?? latest, latest), of: parts.time)
+    }
+
+    private func work(on message: WebhookMessage) async {
+        do {
+            // Nil: it was deleted meanwhile, with its messages. One that was disabled keeps its claim until that ends by time.
+            if let webhook = try await parts.store.webhook(message.webhookID), webhook.state == .enabled {
+                try await end(message, after: await parts.attempt(message, to: webhook))
+            }
+        } catch {
+            // The claim ends by time.
+            await parts.rest(after: error, "sending a webhook message")
+        }
+        running.withLock { $0 -= 1 }
+        parts.due.fire()
+    }
+
+    /// Stores what came of an attempt.
+    private func end(
+        _ message: WebhookMessage,
+        after result: Result<WebhookAnswer, WebhookAttemptError>
+    ) async throws {
+        let outcome = WebhookOutcome(
+            of: message,
+            result,
+            at: parts.time.now(),
+            jitter: parts.random.jitter(),
+            disableAfter: parts.settings.disableAfter
+        )
+        parts.metrics.attempted(outcome.error)
+        let closed = Mutex<(Webhook, WebhookDisabledReason)?>(nil)
+        let isStored = try await parts.store.end(outcome.message) { webhook in
+            // Called again where the transaction is repeated.
+            let reason = outcome.change(&webhook)
+            let after = webhook
+            closed.withLock { $0 = reason.map { (after, $0) } }
+        }
+        guard isStored else { return }
+        if outcome.message.state == .failed { parts.metrics.gaveUp() }
+        if let error = outcome.error { log(outcome.message, error) }
+        if let (webhook, reason) = closed.withLock({ $0 }) { await closing.closed(webhook, reason) }
+    }
+
+    private func log(_ message: WebhookMessage, _ error: WebhookAttemptError) {
+        parts.logger.log(
+            level: message.state == .failed ? .notice : .debug,
+            "a webhook message was not delivered",
+            metadata: [
+                "webhook": "\(message.webhookID)", "message": "\(message.id)", "attempts": "\(message.attempts)",
+                "error": "\(error.rawValue)", "status": "\(message.lastStatus.map(String.init) ?? "-")",
+                "state": "\(message.state.rawValue)",
+            ]
+        )
+    }
+}
+
+extension WebhookParts {
+    /// Signs and sends a message.
+    func attempt(
+        _ message: WebhookMessage,
+        to webhook: Webhook
+    ) async -> Result<WebhookAnswer, WebhookAttemptError> {
+        let secrets: WebhookSecrets
+        do throws(CryptoError) {
+            secrets = try WebhookSecrets(opening: webhook.sealedSecrets, of: webhook.id, with: keys)
+        } catch {
+            logger.error(
+                "the secret of a webhook cannot be decrypted: its messages are not sent",
+                metadata: ["webhook": "\(webhook.id)", "error": "\(error.label)"]
+            )
+            return .failure(.secretUnreadable)
+        }
+        let request = WebhookRequest(
+            message,
+            to: webhook,
+            secrets: secrets,
+            at: time.now(),
+            userAgent: settings.userAgent
+        )
+        do throws(WebhookSendFailure) {
+            return .success(try await sender.send(request))
+        } catch {
+            return .failure(.noAnswer(error))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Exports
+import Webhooks
+
+/// Which changes a webhook is told of, and as what. No I/O.
+struct WebhookSelection: Sendable {
+    let webhook: Webhook
+    /// Whether its owner sees the exports of all callers now.
+    let seesAll: Bool
+
+    /// Whether it may be told of a change, as far as the change alone says it.
+    func mayTake(_ change: ExportChange) -> Bool {
+        (seesAll || change.createdBy == webhook.createdBy) && !types(of: change).isEmpty
+    }
+
+    /// Whether it is told of the changes of an export. Nil is an export that cannot be read: whether a filter takes it is not known.
+    func takes(_ export: Export?) -> Bool {
+        guard let export else { return webhook.provider == nil && webhook.connection == nil }
+        if let provider = webhook.provider, provider != export.provider { return false }
+        if let connection = webhook.connection, connection != export.connection { return false }
+        return true
+    }
+
+    /// As what it may be told of a change: the first of these of which it was not told yet. Those of the end of an export are told once
+    /// for an export; what changes afterwards, such as the size of a file, is an update.
+    func types(of change: ExportChange) -> [WebhookEventType] {
+        let own: [WebhookEventType] =
+            if change.revision == 1 {
+                [.created]
+            } else if let end = WebhookEventType(endOf: change) {
+                [end, .updated]
+            } else {
+                [.updated]
+            }
+        return own.filter(webhook.types.contains)
+    }
+}
+
+extension WebhookEventType {
+    /// The end of an export that a change may be; nil where the export goes on.
+    init?(endOf change: ExportChange) {
+        switch change.status {
+        case .succeeded: self = .succeeded
+        case .partiallySucceeded: self = .partiallySucceeded
+        case .failed: self = .failed
+        case .canceled: self = .canceled
+        case .expired: self = .expired
+        // It was given up. An operator may decide otherwise later.
+        case .unknown where change.isFinal: self = .failed
+        case .notStarted, .running, .unknown: return nil
+        }
+    }
+
+    /// Whether an export has one such event only.
+    var isAnEnd: Bool {
+        switch self {
+        case .succeeded, .partiallySucceeded, .failed, .canceled, .expired: true
+        case .created, .updated, .expiring, .test, .disabled: false
+        }
+    }
+}
