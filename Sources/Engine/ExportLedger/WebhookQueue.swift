@@ -42,19 +42,20 @@ package enum WebhookQueue {
         """
     }
 
-    /// Selects the numbers and queues of pending messages of a webhook, the oldest first.
+    /// Selects the numbers, queues and ids of pending messages of a webhook, the oldest first.
     package static func pending(of webhook: String, before time: String, limit: String) -> String {
         """
-        SELECT number, coalesce(export_id, '') FROM webhook_message
-            WHERE webhook_id = \(webhook) AND state = 'pending' AND time < \(time) ORDER BY number LIMIT \(limit)
+        SELECT number, coalesce(export_id, ''), id FROM webhook_message
+            WHERE webhook_id = \(webhook) AND state = 'pending' AND time < \(time) ORDER BY time, number LIMIT \(limit)
         """
     }
 
     /// Selects how many messages of each webhook are pending, and the time of the oldest one.
     package static let backlogs = """
-        SELECT webhook_id, count(*), min(time) FROM webhook_message
-            WHERE state = 'pending' AND EXISTS (SELECT 1 FROM webhook WHERE webhook.id = webhook_message.webhook_id)
-            GROUP BY webhook_id
+        SELECT webhook_id, count, oldest FROM (
+            SELECT webhook_id, count(*) AS count, min(time) AS oldest FROM webhook_message
+                WHERE state = 'pending' GROUP BY webhook_id
+        ) AS backlog WHERE EXISTS (SELECT 1 FROM webhook WHERE webhook.id = backlog.webhook_id)
         """
 
     /// Selects the ids of deleted webhooks that have messages.

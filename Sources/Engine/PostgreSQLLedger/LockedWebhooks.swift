@@ -12,6 +12,7 @@ struct LockedWebhooks {
         var webhookID: ExportID
         var messageID: String
 
+        init(webhookID: ExportID, messageID: String) { (self.webhookID, self.messageID) = (webhookID, messageID) }
         init(_ message: WebhookMessage) { (webhookID, messageID) = (message.webhookID, message.id) }
         fileprivate init?(_ row: SQLRow) {
             guard let id = ExportID(row[0] as String) else { return nil }
@@ -58,6 +59,11 @@ struct LockedWebhooks {
     mutating func write(_ webhook: Webhook) { changed[webhook.id] = webhook }
 
     mutating func delete(_ id: ExportID) { (rows[id], changed[id]) = (nil, nil) }
+
+    /// Ends the claims on messages that are given up.
+    mutating func giveUp(_ messages: some Sequence<String>, of id: ExportID) {
+        for message in messages { attempts[MessageClaim(webhookID: id, messageID: message)] = nil }
+    }
 
     /// Whether the message has the claim that it was given with, which ends with this.
     mutating func end(_ message: WebhookMessage) -> Bool {

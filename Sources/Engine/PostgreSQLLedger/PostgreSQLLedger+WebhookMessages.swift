@@ -178,6 +178,8 @@ extension PostgreSQLLedger {
             let numbers = rows.map { $0[0] as Int64 }
             transaction.stage(SQLQuery(WebhookStatements.giveUp, [.integerArray(numbers), .text(error)]))
             transaction.stage(WebhookStatements.raise(id, Set(rows.map { $0[1] as String })))
+            // A later write of the group may be the end of a claim on one of them.
+            transaction.webhooks.giveUp(rows.map { $0[2] }, of: id)
             return { _ in numbers.count }
         }
     }

@@ -44,6 +44,7 @@ extension Schema {
         CREATE INDEX webhook_message_by_state ON webhook_message (webhook_id, state, number);
         CREATE INDEX webhook_message_pending ON webhook_message (webhook_id, coalesce(export_id, ''), number)
             WHERE state = 'pending';
+        CREATE INDEX webhook_message_waiting ON webhook_message (webhook_id, state, time, number) WHERE state = 'pending';
         CREATE INDEX webhook_message_turn ON webhook_message (webhook_id, turn, due_at, number) WHERE turn IS NOT NULL;
         CREATE INDEX webhook_message_ended ON webhook_message (coalesce(last_attempt_at, time))
             WHERE state <> 'pending';

@@ -80,8 +80,11 @@ enum WebhookStatements {
 
     /// Selects those of the named messages that are claimed, with their attempts.
     static let claims: SQLStatement = """
-        SELECT webhook_id, id, attempts FROM webhook_message
-            WHERE (webhook_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND turn IN (1, 2)
+        SELECT message.webhook_id, message.id, message.attempts
+            FROM unnest($1::text[], $2::text[]) AS claim(webhook_id, message_id) CROSS JOIN LATERAL (
+                SELECT webhook_id, id, attempts, turn FROM webhook_message
+                    WHERE webhook_id = claim.webhook_id AND id = claim.message_id LIMIT 1
+            ) AS message WHERE message.turn IN (1, 2)
         """
     private static let endMessage = SQLStatement(
         """

@@ -109,6 +109,26 @@ extension FaultyLedger: WebhookStore {
         return fault == .replaysFirstParts ? min(count, WebhookQueue.part) : count
     }
 
+    func pendingMessages() async throws -> [ExportID: WebhookBacklog] {
+        var backlogs = try await ledger.pendingMessages()
+        for id in backlogs.keys where fault == .countsForEnabledWebhooks {
+            if try await ledger.webhook(id)?.state != .enabled { backlogs[id] = nil }
+        }
+        return backlogs
+    }
+
+    func giveUpMessages(of id: ExportID, before time: Timestamp, error: String, limit: Int) async throws -> Int {
+        if fault == .givesUpWithoutATurn {
+            let count = try await ledger.giveUpMessages(of: id, before: time, error: error, limit: limit)
+            try await ledger.database.write { database in
+                try database.execute(sql: "UPDATE webhook_message SET turn = NULL WHERE turn = 0")
+            }
+            return count
+        }
+        let limit = fault == .givesUpWithoutALimit ? .max : limit
+        return try await ledger.giveUpMessages(of: id, before: time, error: error, limit: limit)
+    }
+
     func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {
         switch fault {
         case .prunesMessagesTooEarly:

@@ -21,6 +21,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case keepsDeletedWebhooks, prunesAllThatIsLeft, ignoresPositions, storesMessagesTwice
     case listsTheOldestMessagesFirst, ignoresTheStateOfMessages, ignoresTheTimeOfMessages, replaysFirstParts
     case replaysWithoutClaims, prunesMessagesTooEarly, ignoresTheLimitOfPruning
+    case countsForEnabledWebhooks, givesUpWithoutALimit, givesUpWithoutATurn
     case queuesEachMessageAlone, claimsBeforeTheTime, claimsWithoutALimit, ignoresTheClaimsOfOthers
     case claimsForDisabledWebhooks, keepsClaims, endsFormerClaims, endsWithoutTheWebhook, endsClaimsTwice
     case waitsForFullWebhooks, claimsTwice, losesMessages
@@ -84,6 +85,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .replaysWithoutClaims: "a replay leaves claims alone"
         case .replaysFirstParts: "many are replayed in their order"
         case .prunesMessagesTooEarly, .ignoresTheLimitOfPruning: "old messages are pruned"
+        case .countsForEnabledWebhooks: "pending messages are counted for each webhook"
+        case .givesUpWithoutALimit, .givesUpWithoutATurn: "what is given up is not sent, and what follows it is"
         case .queuesEachMessageAlone: "messages of one export are claimed in their order"
         case .claimsBeforeTheTime, .claimsWithoutALimit: "messages are claimed as they became due"
         case .ignoresTheClaimsOfOthers: "a webhook has so many claims at once"

@@ -65,11 +65,11 @@ extension PostgreSQLLedger {
 
     /// What the server does for a statement, with how many rows.
     func plan(_ text: String, _ types: [String], _ parameters: [String]) async throws -> String {
-        let types = types.joined(separator: ", ")
+        let types = types.isEmpty ? "" : "(\(types.joined(separator: ", ")))"
+        let values = parameters.isEmpty ? "" : "(\(parameters.joined(separator: ", ")))"
         return try await reads.run { connection in
-            try connection.execute("SET plan_cache_mode = force_generic_plan; PREPARE a_list (\(types)) AS \(text)")
-            let call =
-                "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) EXECUTE a_list (\(parameters.joined(separator: ", ")))"
+            try connection.execute("SET plan_cache_mode = force_generic_plan; PREPARE a_list \(types) AS \(text)")
+            let call = "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) EXECUTE a_list \(values)"
             let rows = try connection.query(SQLQuery(SQLStatement(call)))
             try connection.execute("DEALLOCATE a_list; RESET plan_cache_mode")
             return rows.compactMap { $0.text(0) }.joined(separator: "\n")

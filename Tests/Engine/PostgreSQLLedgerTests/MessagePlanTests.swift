@@ -29,6 +29,8 @@ import Testing
         (
             WebhookStatements.failed, ["text", "bigint", "bigint", "bigint"], [webhook, "0", "0", "10"], ["by_state"]
         ),
+        (WebhookStatements.pending, ["text", "bigint", "bigint"], [webhook, "1000000", "10"], ["waiting"]),
+        (WebhookStatements.backlogs, [], [], ["waiting"]),
         (WebhookStatements.prune, ["bigint", "bigint"], ["10000", "10"], ["ended", "pkey"]),
     ])
     func messagesAreFoundByTheirIndexes(
