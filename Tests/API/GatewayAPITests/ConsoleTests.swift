@@ -1,4 +1,5 @@
 import CallerIdentity
+import HTTPFields
 import HTTPTypes
 import JSON
 import SystemCrypto

@@ -1,5 +1,6 @@
 import Exports
 import GatewayAPI
+import UpstreamHTTP
 import Yams
 
 extension GatewayConfiguration.Server {

@@ -135,7 +135,7 @@ import Webhooks
         let late = try await gateway.call(.patch, "/webhooks/\(webhook.id)", headers: headers, body: body)
         #expect(late.status == 412 && late.code == "precondition-failed")
         // What the gateway changes counts too.
-        headers[.ifMatch] = try #require(try await gateway.call(.get, "/webhooks/\(webhook.id)").headers[.eTag])
+        headers[.ifMatch] = try await gateway.call(.get, "/webhooks/\(webhook.id)").headers[.eTag]
         gateway.webhooks.state.withLock { $0.webhooks[0].state = .disabledByGateway }
         #expect(try await gateway.call(.patch, "/webhooks/\(webhook.id)", headers: headers, body: body).status == 412)
     }
