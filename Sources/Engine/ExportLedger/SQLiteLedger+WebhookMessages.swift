@@ -6,12 +6,12 @@ extension SQLiteLedger {
     public func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
-        position: (from: Int64, to: Int64)?
+        position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool {
         try await write { database in
-            guard let present = try Self.position(of: id, in: database), position?.from ?? present == present else {
-                return false
-            }
+            guard let present = try Self.place(of: id, in: database),
+                position.map({ $0.from == present.position && $0.revision == present.revision }) ?? true
+            else { return false }
             for message in messages {
                 try database.cachedStatement(sql: WebhookMessage.insert)
                     .execute(
@@ -89,7 +89,7 @@ extension SQLiteLedger {
         let states = (state.map { [$0] } ?? WebhookMessage.State.allCases).map(\.rawValue)
         let ranges = states.map { _ in "SELECT * FROM (\(WebhookMessage.ofState))" }.joined(separator: " UNION ALL ")
         let page = try await read { database -> RowPage<WebhookMessage>? in
-            guard try Self.position(of: id, in: database) != nil else { return nil }
+            guard try Self.place(of: id, in: database) != nil else { return nil }
             return try RowPage(newest: limit, before: before) { last, count in
                 try Row.fetchAll(
                     database.cachedStatement(sql: "\(ranges) ORDER BY 1 DESC LIMIT ?"),

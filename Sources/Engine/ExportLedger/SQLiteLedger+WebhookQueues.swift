@@ -68,12 +68,20 @@ extension SQLiteLedger {
             .execute(arguments: [webhook.description, queue])
     }
 
-    /// The position of a webhook; nil for an unknown one.
-    static func position(of webhook: ExportID, in database: Database) throws -> Int64? {
-        try Int64.fetchOne(
-            database.cachedStatement(sql: "SELECT position FROM webhook WHERE id = ?"),
+    /// What a write about messages is compared with.
+    struct WebhookPlace {
+        var position: Int64
+        var revision: Int64
+        var isEnabled: Bool
+    }
+
+    /// The place of a webhook; nil for an unknown one.
+    static func place(of webhook: ExportID, in database: Database) throws -> WebhookPlace? {
+        try Row.fetchOne(
+            database.cachedStatement(sql: "SELECT position, revision, state = 'enabled' FROM webhook WHERE id = ?"),
             arguments: [webhook.description]
         )
+        .map { WebhookPlace(position: $0[0], revision: $0[1], isEnabled: $0[2]) }
     }
 
     public func replay(
@@ -102,7 +110,7 @@ extension SQLiteLedger {
         _ dueAt: Timestamp
     ) async throws -> [Int64] {
         try await write { database in
-            guard try Self.position(of: id, in: database) != nil else { return [] }
+            guard try Self.place(of: id, in: database) != nil else { return [] }
             let values: [(any DatabaseValueConvertible)?] = [id.description]
             let rows = try Row.fetchAll(
                 database.cachedStatement(sql: selection),
@@ -131,13 +139,16 @@ extension SQLiteLedger {
 
     public func giveUpMessages(
         of id: ExportID,
+        revision: Int64,
         before time: Timestamp,
         error: String,
         limit: Int
     ) async throws -> Int {
         guard limit > 0 else { return 0 }
         return try await write { database in
-            guard try Self.position(of: id, in: database) != nil else { return 0 }
+            guard let place = try Self.place(of: id, in: database), !place.isEnabled, place.revision == revision else {
+                return 0
+            }
             let rows = try Row.fetchAll(
                 database.cachedStatement(sql: WebhookMessage.pending),
                 arguments: [id.description, time.milliseconds, limit]

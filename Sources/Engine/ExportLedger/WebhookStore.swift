@@ -31,11 +31,12 @@ public protocol WebhookStore: Sendable {
 
     /// Stores messages of one webhook as pending ones without attempts, numbered in their order, and moves its position, in one
     /// transaction. Messages whose id is stored already are left as they are. With `position`, false where the webhook's position is
-    /// not `from` any more, because another replica was faster; nothing is stored then. False for an unknown webhook.
+    /// not `from` any more, because another replica was faster, or where it has another revision, because its owner has changed what
+    /// it gets; nothing is stored then. False for an unknown webhook.
     func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
-        position: (from: Int64, to: Int64)?
+        position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool
 
     /// Claims messages that are due at `now` or before, of enabled webhooks, in the order in which they became due: at most `limit`,
@@ -97,9 +98,11 @@ public protocol WebhookStore: Sendable {
     func pendingMessages() async throws -> [ExportID: WebhookBacklog]
 
     /// Gives up pending messages of a webhook whose `time` is before `time`, at most `limit`, also those that are claimed: they become
-    /// `failed`, with `error` as their last error. The claim of one that was claimed cannot be ended any more. Returns how many.
+    /// `failed`, with `error` as their last error. The claim of one that was claimed cannot be ended any more. Returns how many: none
+    /// where the webhook is enabled, or has another revision, because its owner may want them sent.
     func giveUpMessages(
         of id: ExportID,
+        revision: Int64,
         before time: Timestamp,
         error: String,
         limit: Int

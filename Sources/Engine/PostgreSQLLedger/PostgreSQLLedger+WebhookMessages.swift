@@ -7,10 +7,11 @@ extension PostgreSQLLedger {
     public func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
-        position: (from: Int64, to: Int64)?
+        position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool {
         try await write(.change, WriteNeeds(webhooks: [id])) { transaction, _ in
-            guard var webhook = try transaction.webhooks[id], position?.from ?? webhook.position == webhook.position
+            guard var webhook = try transaction.webhooks[id],
+                position.map({ $0.from == webhook.position && $0.revision == webhook.revision }) ?? true
             else { return { _ in false } }
             for message in messages { transaction.stage(try WebhookStatements.insert(message, of: id)) }
             if !messages.isEmpty { transaction.stage(WebhookStatements.raise(id, Set(messages.map(\.queue)))) }
@@ -164,6 +165,7 @@ extension PostgreSQLLedger {
 
     public func giveUpMessages(
         of id: ExportID,
+        revision: Int64,
         before time: Timestamp,
         error: String,
         limit: Int
@@ -173,7 +175,8 @@ extension PostgreSQLLedger {
             .text(id.description), .integer(time.milliseconds), .integer(Int64(limit)),
         ]
         return try await write(.change, WriteNeeds(webhooks: [id])) { transaction, _ in
-            guard transaction.webhooks.contains(id) else { return { _ in 0 } }
+            guard let webhook = try transaction.webhooks[id], webhook.state != .enabled, webhook.revision == revision
+            else { return { _ in 0 } }
             let rows = try transaction.query(SQLQuery(WebhookStatements.pending, place))
             let numbers = rows.map { $0[0] as Int64 }
             transaction.stage(SQLQuery(WebhookStatements.giveUp, [.integerArray(numbers), .text(error)]))

@@ -61,7 +61,7 @@ extension FaultyLedger: WebhookStore {
     func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
-        position: (from: Int64, to: Int64)?
+        position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool {
         var (messages, position) = (messages, position)
         switch fault {
@@ -117,16 +117,21 @@ extension FaultyLedger: WebhookStore {
         return backlogs
     }
 
-    func giveUpMessages(of id: ExportID, before time: Timestamp, error: String, limit: Int) async throws -> Int {
+    func giveUpMessages(
+        of id: ExportID,
+        revision: Int64,
+        before time: Timestamp,
+        error: String,
+        limit: Int
+    ) async throws -> Int {
+        let most = fault == .givesUpWithoutALimit ? .max : limit
+        let count = try await ledger.giveUpMessages(of: id, revision: revision, before: time, error: error, limit: most)
         if fault == .givesUpWithoutATurn {
-            let count = try await ledger.giveUpMessages(of: id, before: time, error: error, limit: limit)
             try await ledger.database.write { database in
                 try database.execute(sql: "UPDATE webhook_message SET turn = NULL WHERE turn = 0")
             }
-            return count
         }
-        let limit = fault == .givesUpWithoutALimit ? .max : limit
-        return try await ledger.giveUpMessages(of: id, before: time, error: error, limit: limit)
+        return count
     }
 
     func pruneMessages(before time: Timestamp, limit: Int) async throws -> Int {

@@ -37,9 +37,18 @@ extension LedgerCase {
             }
             try await ledger.add([("1-one", one)], to: other)
             let claimed = try await ledger.claim(at: 1, limit: 2)
-            func giveUp(before seconds: Int, limit: Int) async throws -> Int {
-                try await ledger.giveUpMessages(of: id, before: Sample.time(seconds), error: "off", limit: limit)
+            func giveUp(before seconds: Int, limit: Int, revision: Int64 = 1) async throws -> Int {
+                try await ledger.giveUpMessages(
+                    of: id,
+                    revision: revision,
+                    before: Sample.time(seconds),
+                    error: "off",
+                    limit: limit
+                )
             }
+            examination.expect(try await giveUp(before: 9, limit: 9) == 0, "none of an enabled webhook")
+            _ = try await ledger.updateWebhook(id) { $0.state = .disabledByGateway }
+            examination.expect(try await giveUp(before: 9, limit: 9, revision: 2) == 0, "none of another revision")
             examination.expect(try await giveUp(before: 1, limit: 9) == 0, "none that is not older")
             examination.expect(try await giveUp(before: 3, limit: 3) == 3, "not more than the limit")
             examination.expect(try await giveUp(before: 3, limit: 3) == 1, "the rest of them")
@@ -52,11 +61,18 @@ extension LedgerCase {
             for message in claimed where message.webhookID == id {
                 examination.expect(try await !ledger.end(message, .delivered), "a claim of one cannot be ended")
             }
+            _ = try await ledger.updateWebhook(id) { $0.state = .enabled }
             let next = try await ledger.claim(at: 9).filter { $0.webhookID == id }
             examination.expect(Set(next.names) == ["3-one", "3-two"], "those after them have their turn")
             let replayed = try await ledger.replay(of: id, messageID: nil, since: nil, dueAt: Sample.time(9))
             examination.expect(replayed == 4, "they can be replayed")
-            let count = try await ledger.giveUpMessages(of: Sample.id(), before: Sample.time(9), error: "off", limit: 9)
+            let count = try await ledger.giveUpMessages(
+                of: Sample.id(),
+                revision: 1,
+                before: Sample.time(9),
+                error: "off",
+                limit: 9
+            )
             examination.expect(count == 0, "an unknown webhook has none")
         },
     ]

@@ -146,7 +146,7 @@ extension LedgerCase {
             let ledger = examination.ledger
             let id = try await ledger.id(of: Sample.webhook())
             let new = ["a", "b"].map { Sample.message($0, of: id) }
-            _ = try await ledger.add(new, to: id, position: (7, 9))
+            _ = try await ledger.add(new, to: id, position: (7, 9, 1))
             let claimed = try await ledger.claim(at: 1)
             let next = try await examination.killed()
             examination.expect(try await next.webhook(id)?.position == 9, "the position")
@@ -165,7 +165,7 @@ extension ReplicationCase {
         ReplicationCase("of replicas that move a position at once one does", ledgers: 3) { examination in
             let id = try await examination.ledgers[0].id(of: Sample.webhook())
             for round in 0..<5 {
-                let position = (from: Int64(7 + round), to: Int64(8 + round))
+                let position = (from: Int64(7 + round), to: Int64(8 + round), revision: Int64(1))
                 let count = try await withThrowingTaskGroup(of: Bool.self) { group in
                     for (number, ledger) in examination.ledgers.enumerated() {
                         let message = Sample.message("\(round) \(number)", of: id)
