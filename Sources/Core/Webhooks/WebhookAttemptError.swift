@@ -11,11 +11,14 @@ public enum WebhookAttemptError: Error, Sendable, Hashable, CaseIterable, RawRep
     case status
     /// The secret that signs the messages cannot be decrypted: the operator has removed a key of `sealing.keys`.
     case secretUnreadable
+    /// The owner of the webhook may not see the export any more. Nothing is sent.
+    case notPermitted
     /// The webhook was disabled by the gateway before the message was delivered, or by its owner long ago.
     case disabled
 
     public static let allCases: [WebhookAttemptError] =
-        WebhookSendFailure.allCases.map { .noAnswer($0) } + [.redirect, .gone, .status, .secretUnreadable, .disabled]
+        WebhookSendFailure.allCases.map { .noAnswer($0) }
+        + [.redirect, .gone, .status, .secretUnreadable, .notPermitted, .disabled]
 
     public var rawValue: String {
         switch self {
@@ -24,6 +27,7 @@ public enum WebhookAttemptError: Error, Sendable, Hashable, CaseIterable, RawRep
         case .gone: "gone"
         case .status: "status"
         case .secretUnreadable: "secret-unreadable"
+        case .notPermitted: "not-permitted"
         case .disabled: "webhook-disabled"
         }
     }

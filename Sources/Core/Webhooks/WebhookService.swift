@@ -21,7 +21,8 @@ public protocol WebhookService: Sendable {
     func webhook(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Webhook
 
     /// Changes a webhook. Enabling it removes the reason for which the gateway had disabled it. Throws `preconditionFailed` where
-    /// `revision` is given and the webhook has another one, and `invalidWebhook` like `create`.
+    /// `revision` is given and the webhook has another one, and `invalidWebhook` like `create`, and where it is to be enabled and its
+    /// owner may not have it any more.
     func update(
         _ id: ExportID,
         for viewer: Viewer,
@@ -35,10 +36,11 @@ public protocol WebhookService: Sendable {
     /// Deletes a webhook with its messages.
     func delete(_ id: ExportID, for viewer: Viewer) async throws(GatewayError)
 
-    /// Stores a `webhook.test` message, which is sent at once. Throws `webhookDisabled` for a webhook that is not enabled.
+    /// Stores a `webhook.test` message, which is sent at once, and once. Throws `webhookDisabled` for a webhook that is not enabled.
     func test(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> WebhookMessage
 
-    /// One page of a webhook's messages, newest first: those with lower numbers than `before`.
+    /// One page of a webhook's messages, newest first: those with lower numbers than `before`, and none about an export that the viewer
+    /// may not see.
     func messages(
         of id: ExportID,
         for viewer: Viewer,
@@ -48,7 +50,7 @@ public protocol WebhookService: Sendable {
     ) async throws(GatewayError) -> [WebhookMessage]
 
     /// Sends a message again that was delivered or given up; one that is pending is left as it is. Returns it. Throws `notFound` for an
-    /// unknown message, and `webhookDisabled`.
+    /// unknown message, or one about an export that the viewer may not see, and `webhookDisabled`.
     func replay(
         _ messageID: String,
         of id: ExportID,
@@ -111,7 +113,11 @@ public struct WebhookPatch: Sendable, Hashable {
     /// Changes a webhook. Returns whether anything is different.
     public func apply(to webhook: inout Webhook) -> Bool {
         let before = webhook
-        if let url { webhook.url = url }
+        if let url, url != webhook.url {
+            webhook.url = url
+            // The failures were those of the former receiver.
+            webhook.failingSince = nil
+        }
         if let label { webhook.label = label }
         if let types { webhook.types = types }
         if let provider { webhook.provider = provider }

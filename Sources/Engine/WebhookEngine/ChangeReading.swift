@@ -28,7 +28,7 @@ struct ChangeReading {
             for type in selection.types(of: change) {
                 let id = type.isAnEnd ? Self.endID(type, change) : nil
                 if let id, ends.contains(id) { continue }
-                if let id, try await wasTold(id, change, export, webhook) { continue }
+                if let id, try await wasTold(id, change, webhook) { continue }
                 messages.append(message(type, change, export, id: id, to: webhook, at: now))
                 if let id { ends.insert(id) }
                 break
@@ -42,19 +42,16 @@ struct ChangeReading {
         "\(change.exportID)-\(change.status == .unknown ? "unknown" : change.status.rawValue)"
     }
 
-    /// Whether a webhook was told of the end of an export by an earlier change.
-    private func wasTold(
-        _ id: String,
-        _ change: ExportChange,
-        _ export: Export?,
-        _ webhook: Webhook
-    ) async throws -> Bool {
-        // Its message may not be kept any more.
-        if let end = export?.completedAt, change.time - end > parts.settings.retention, change.status != .expired {
+    /// Whether a webhook was told of the end of an export by an earlier change, as far as its messages are kept. Later it may be told
+    /// once more, with the same id.
+    private func wasTold(_ id: String, _ change: ExportChange, _ webhook: Webhook) async throws -> Bool {
+        do {
+            guard let told = try await parts.store.message(id, of: webhook.id) else { return false }
+            return told.revision != change.revision
+        } catch let error as LedgerError where error.row != nil {
+            // It is there, and cannot be read: another one with its id could not be stored.
             return true
         }
-        guard let told = try await parts.store.message(id, of: webhook.id) else { return false }
-        return told.time != change.time
     }
 
     private mutating func export(after change: ExportChange) async throws -> Export? {

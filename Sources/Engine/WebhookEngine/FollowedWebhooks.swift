@@ -17,9 +17,7 @@ struct FollowedWebhooks {
 
     private(set) var entries: [ExportID: Entry] = [:]
 
-    var ids: Set<ExportID> { Set(entries.keys) }
-
-    /// Follows these and no others. Those that were followed before keep how far they have read.
+    /// Follows these and no others. Those that were followed before, and have not been changed, keep how far they have read.
     mutating func replace(with webhooks: [Webhook]) {
         let before = entries
         entries = [:]
@@ -33,7 +31,10 @@ struct FollowedWebhooks {
     }
 
     private mutating func put(_ webhook: Webhook, after before: Entry?) {
-        entries[webhook.id] = Entry(webhook: webhook, position: max(webhook.position, before?.position ?? 0))
+        // What was read for an earlier revision may be wanted now.
+        let isSame = before?.webhook.revision == webhook.revision
+        let position = max(webhook.position, isSame ? before?.position ?? 0 : 0)
+        entries[webhook.id] = Entry(webhook: webhook, position: position)
     }
 
     /// The positions at which a page of changes has to be read, the lowest first.

@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Synchronization
 import Webhooks
 
 /// What follows when the gateway has disabled a webhook: it is logged and counted, the receiver is told, and the pending messages
@@ -14,11 +15,15 @@ struct WebhookClosing: Sendable {
     /// Disables a webhook, unless it is disabled or was changed by a caller meanwhile.
     func disable(_ webhook: Webhook, _ reason: WebhookDisabledReason) async throws {
         let now = parts.time.now()
+        // Of several replicas that find the same, one tells it.
+        let isDone = Mutex(false)
         let after = try await parts.store.updateWebhook(webhook.id) { stored in
-            guard stored.state == .enabled, stored.revision == webhook.revision else { return }
-            stored.disable(reason, at: now)
+            // Called again where the transaction is repeated.
+            let isStill = stored.state == .enabled && stored.revision == webhook.revision
+            isDone.withLock { $0 = isStill }
+            if isStill { stored.disable(reason, at: now) }
         }
-        guard let after, after.disabledReason == reason.rawValue else { return }
+        guard let after, isDone.withLock({ $0 }) else { return }
         await closed(after, reason)
     }
 
@@ -38,16 +43,17 @@ struct WebhookClosing: Sendable {
             // What is left pending is given up by the maintenance.
             await parts.rest(after: error, "closing a webhook")
         }
-        // A receiver that answers 410 wants nothing more.
-        if reason != .gone { await tell(webhook) }
+        // A receiver that answers 410 wants nothing more, and without an owner nothing may be sent.
+        if reason == .failing { await tell(webhook) }
     }
 
-    /// Gives up the pending messages whose events were before a time.
+    /// Gives up the pending messages whose events were before a time, as long as the webhook stays as it is here.
     func giveUp(_ webhook: Webhook, before time: Timestamp) async throws {
         var count = 0
         repeat {
             count = try await parts.store.giveUpMessages(
                 of: webhook.id,
+                revision: webhook.revision,
                 before: time,
                 error: WebhookAttemptError.disabled.rawValue,
                 limit: Self.batch

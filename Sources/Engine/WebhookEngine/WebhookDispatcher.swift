@@ -13,7 +13,8 @@ import Webhooks
 final class WebhookDispatcher: Sendable {
     private let parts: WebhookParts
     private let closing: WebhookClosing
-    private let running = Mutex(0)
+    /// How many attempts are under way.
+    let running = Mutex(0)
 
     init(_ parts: WebhookParts, closing: WebhookClosing) {
         self.parts = parts
@@ -27,6 +28,8 @@ final class WebhookDispatcher: Sendable {
                 while !Task.isCancelled, !Task.isShuttingDownGracefully {
                     do {
                         let messages = try await claim()
+                        // What was claimed while the shutdown began is left to the next process.
+                        guard !Task.isCancelled, !Task.isShuttingDownGracefully else { break }
                         for message in messages {
                             running.withLock { $0 += 1 }
                             group.addTask { await self.work(on: message) }
@@ -67,8 +70,16 @@ final class WebhookDispatcher: Sendable {
     private func work(on message: WebhookMessage) async {
         do {
             // Nil: it was deleted meanwhile, with its messages. One that was disabled keeps its claim until that ends by time.
-            if let webhook = try await parts.store.webhook(message.webhookID), webhook.state == .enabled {
-                try await end(message, after: await parts.attempt(message, to: webhook))
+            if let webhook = try await parts.store.webhook(message.webhookID), webhook.state == .enabled,
+                // Without an owner, it is about to be disabled, or another replica knows the owner.
+                parts.owner(webhook.createdBy) != .unknown
+            {
+                if !parts.selection(of: webhook).maySend(message) {
+                    try await end(message, of: webhook, after: .failure(.notPermitted))
+                } else if let dueAt = message.dueAt, parts.time.now() + parts.settings.timeout <= dueAt {
+                    try await end(message, of: webhook, after: await parts.attempt(message, to: webhook))
+                }
+                // An attempt that would last longer than the claim could be made by two at a time.
             }
         } catch {
             // The claim ends by time.
@@ -81,11 +92,13 @@ final class WebhookDispatcher: Sendable {
     /// Stores what came of an attempt.
     private func end(
         _ message: WebhookMessage,
+        of webhook: Webhook,
         after result: Result<WebhookAnswer, WebhookAttemptError>
     ) async throws {
         let outcome = WebhookOutcome(
             of: message,
             result,
+            revision: webhook.revision,
             at: parts.time.now(),
             jitter: parts.random.jitter(),
             disableAfter: parts.settings.disableAfter

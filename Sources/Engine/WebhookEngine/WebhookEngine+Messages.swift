@@ -31,12 +31,24 @@ extension WebhookEngine {
         limit: Int
     ) async throws(GatewayError) -> [WebhookMessage] {
         _ = try await webhook(id, for: viewer)
-        let messages = try await asking {
-            try await self.parts.store.messages(of: id, state: state, before: before, limit: limit)
+        // Those that it may not see are left out, and others read in their place.
+        let size = viewer.seesAll ? limit : max(limit, Self.pageSize)
+        var (visible, before): ([WebhookMessage], Int64?) = ([], before)
+        while true {
+            let last = before
+            let page = try await asking {
+                try await self.parts.store.messages(of: id, state: state, before: last, limit: size)
+            }
+            guard let page else { throw Self.unknown(id) }
+            visible += page.filter { $0.isVisible(to: viewer.id, seesAll: viewer.seesAll) }
+            guard visible.count < limit, page.count == size, let oldest = page.last else { break }
+            before = oldest.number
         }
-        guard let messages else { throw Self.unknown(id) }
-        return messages
+        return Array(visible.prefix(limit))
     }
+
+    /// The most messages that are read at once for a caller who may not see all of them.
+    private static let pageSize = 200
 
     public func replay(
         _ messageID: String,
@@ -44,7 +56,8 @@ extension WebhookEngine {
         for viewer: Viewer
     ) async throws(GatewayError) -> WebhookMessage {
         _ = try await enabled(id, for: viewer)
-        _ = try await message(messageID, of: id)
+        let known = try await message(messageID, of: id)
+        guard known.isVisible(to: viewer.id, seesAll: viewer.seesAll) else { throw Self.unknownMessage }
         _ = try await replay(of: id, messageID: messageID, since: nil)
         return try await message(messageID, of: id)
     }
@@ -81,8 +94,12 @@ extension WebhookEngine {
 
     private func message(_ messageID: String, of id: ExportID) async throws(GatewayError) -> WebhookMessage {
         guard let message = try await asking({ try await self.parts.store.message(messageID, of: id) }) else {
-            throw GatewayError(.notFound, "The webhook has no message with this id.")
+            throw Self.unknownMessage
         }
         return message
+    }
+
+    private static var unknownMessage: GatewayError {
+        GatewayError(.notFound, "The webhook has no message with this id.")
     }
 }

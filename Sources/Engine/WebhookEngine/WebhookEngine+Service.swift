@@ -59,7 +59,7 @@ extension WebhookEngine: WebhookService {
         _ patch: WebhookPatch
     ) async throws(GatewayError) -> Webhook {
         if let url = patch.url { try check(url) }
-        let now = parts.time.now()
+        let (now, owner) = (parts.time.now(), parts.owner)
         return try await change(id, for: viewer) { webhook in
             if let revision, revision != webhook.revision {
                 throw GatewayError(
@@ -67,7 +67,21 @@ extension WebhookEngine: WebhookService {
                     "The webhook has changed in the meantime. Read it again before you change it."
                 )
             }
+            let wasEnabled = webhook.state == .enabled
             guard patch.apply(to: &webhook) else { return }
+            if webhook.state == .enabled, !wasEnabled, owner(webhook.createdBy) == .unknown {
+                throw GatewayError(
+                    .invalidWebhook,
+                    "The webhook cannot be enabled: see errors.",
+                    faults: [
+                        FieldFault(
+                            "/state",
+                            "cannot be enabled: the caller \(webhook.createdBy), who owns the webhook, is not configured, or "
+                                + "may not have webhooks; make a webhook of your own instead"
+                        )
+                    ]
+                )
+            }
             webhook.revision += 1
             webhook.updatedAt = now
             if viewer.id == webhook.createdBy { webhook.seesAll = viewer.seesAll }

@@ -14,7 +14,7 @@ public final class WebhookEngine: Sendable {
     let parts: WebhookParts
     private let fanOut: WebhookFanOut
     private let expiry: WebhookExpiry
-    private let dispatcher: WebhookDispatcher
+    let dispatcher: WebhookDispatcher
     private let maintenance: WebhookMaintenance
 
     /// Makes an engine. Nothing is sent before `run()`.
@@ -52,13 +52,8 @@ public final class WebhookEngine: Sendable {
         )
         self.parts = parts
         let closing = WebhookClosing(parts: parts)
-        let expiry = WebhookExpiry(parts)
-        self.expiry = expiry
-        fanOut = WebhookFanOut(
-            parts,
-            onReplaced: { expiry.webhooksChanged() },
-            disable: { try await closing.disable($0, $1) }
-        )
+        expiry = WebhookExpiry(parts)
+        fanOut = WebhookFanOut(parts, disable: { try await closing.disable($0, $1) })
         dispatcher = WebhookDispatcher(parts, closing: closing)
         maintenance = WebhookMaintenance(parts: parts, closing: closing)
     }
@@ -66,7 +61,6 @@ public final class WebhookEngine: Sendable {
     /// A webhook was made or changed here.
     func webhooksChanged() {
         fanOut.webhooksChanged()
-        expiry.webhooksChanged()
         parts.due.fire()
     }
 }

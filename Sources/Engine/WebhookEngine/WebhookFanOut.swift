@@ -17,18 +17,14 @@ final class WebhookFanOut: Sendable {
     private let begun: Timestamp
     /// Whether a webhook was made or changed here since they were read.
     private let isOutdated = Mutex(true)
-    /// Called when another set of webhooks is followed.
-    private let onReplaced: @Sendable () -> Void
     /// Disables a webhook.
     private let disable: @Sendable (Webhook, WebhookDisabledReason) async throws -> Void
 
     init(
         _ parts: WebhookParts,
-        onReplaced: @escaping @Sendable () -> Void,
         disable: @escaping @Sendable (Webhook, WebhookDisabledReason) async throws -> Void
     ) {
         self.parts = parts
-        self.onReplaced = onReplaced
         self.disable = disable
         begun = parts.time.now()
     }
@@ -78,16 +74,18 @@ final class WebhookFanOut: Sendable {
                 }
             }
         }
-        let before = followed.ids
         followed.replace(with: webhooks)
-        if followed.ids != before { onReplaced() }
     }
 
-    /// Reads all changes that there are.
+    /// Reads all changes that there are, unless a webhook is changed meanwhile.
     private func follow(_ followed: inout FollowedWebhooks, storingAll: Bool) async throws {
-        let isReady = { [parts] (id: ExportID) in parts.backlogs.count(of: id) < parts.settings.pendingLimit }
+        /// Those that failed: each may have a row that cannot be read, which must keep no other one waiting.
+        var failed: Set<ExportID> = []
         var hasMore = true
-        while hasMore {
+        while hasMore, !isOutdated.withLock({ $0 }) {
+            let isReady: (ExportID) -> Bool = { [parts, failed] id in
+                !failed.contains(id) && parts.backlogs.count(of: id) < parts.settings.pendingLimit
+            }
             hasMore = false
             // In turns, so that a webhook that has much to read keeps no other one waiting.
             for start in followed.starts(among: isReady) {
@@ -97,10 +95,26 @@ final class WebhookFanOut: Sendable {
                 if page.hasMore { hasMore = true }
                 var reading = ChangeReading(page, parts)
                 for entry in followed.at(start, among: isReady) {
-                    try await tell(entry, of: &reading, &followed, storingAll: storingAll)
+                    do {
+                        try await tell(entry, of: &reading, &followed, storingAll: storingAll)
+                    } catch let error where Self.isAboutOne(error) {
+                        failed.insert(entry.webhook.id)
+                        parts.logger.error(
+                            "the messages of a webhook cannot be made: it is tried again later",
+                            metadata: ["webhook": "\(entry.webhook.id)", "after": "\(start)", "error": "\(error)"]
+                        )
+                    }
                 }
+                parts.progress.follows(followed.entries.values)
             }
         }
+        parts.progress.follows(followed.entries.values)
+    }
+
+    /// Whether a failure may be that of one webhook or export. Otherwise nothing can be read or written now.
+    private static func isAboutOne(_ error: any Error) -> Bool {
+        let known = (error as? GatewayError)?.cause ?? error
+        return (known as? LedgerError)?.code == .corrupt
     }
 
     private func changes(after position: Int64) async throws(GatewayError) -> ChangePage {
@@ -129,9 +143,9 @@ final class WebhookFanOut: Sendable {
         guard !messages.isEmpty || isFar || storingAll else {
             return followed.read(webhook.id, through: through, isStored: false)
         }
-        let position = (from: webhook.position, to: through)
+        let position = (from: webhook.position, to: through, revision: webhook.revision)
         guard try await parts.store.add(messages, to: webhook.id, position: position) else {
-            // Another replica was faster, or it was deleted.
+            // Another replica was faster, or it was changed or deleted.
             return followed.put(try await parts.store.webhook(webhook.id), id: webhook.id)
         }
         followed.read(webhook.id, through: through, isStored: true)

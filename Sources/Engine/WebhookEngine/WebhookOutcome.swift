@@ -7,15 +7,18 @@ struct WebhookOutcome: Sendable {
     let message: WebhookMessage
     /// Nil after a success.
     let error: WebhookAttemptError?
+    private let revision: Int64
     private let now: Timestamp
     private let disableAfter: Duration
 
     /// - Parameters:
     ///   - claimed: The message as it was claimed: the attempt is counted.
+    ///   - revision: The revision of the webhook to which the attempt was made.
     ///   - jitter: A random number in 0..<1.
     init(
         of claimed: WebhookMessage,
         _ result: Result<WebhookAnswer, WebhookAttemptError>,
+        revision: Int64,
         at now: Timestamp,
         jitter: Double,
         disableAfter: Duration
@@ -36,7 +39,9 @@ struct WebhookOutcome: Sendable {
         message.dueAt = nil
         if error == nil {
             message.state = .delivered
-        } else if error != .gone,
+        } else if error != .gone, error != .notPermitted,
+            // Who asked for a test wants to know now, and a next test must not wait for this one.
+            claimed.type != .test,
             let wait = WebhookSchedule.wait(after: claimed.attempts, retryAfter: retryAfter, jitter: jitter)
         {
             message.state = .pending
@@ -45,12 +50,15 @@ struct WebhookOutcome: Sendable {
             message.state = .failed
         }
         self.message = message
+        self.revision = revision
         self.now = now
         self.disableAfter = disableAfter
     }
 
     /// Changes the webhook. Returns why it is disabled with that, if it is.
     func change(_ webhook: inout Webhook) -> WebhookDisabledReason? {
+        // Of one that was changed meanwhile, the attempt says nothing: it may have had another URL. Nor does it where nothing was sent.
+        guard webhook.revision == revision, error != .notPermitted else { return nil }
         guard let error else {
             webhook.failingSince = nil
             return nil

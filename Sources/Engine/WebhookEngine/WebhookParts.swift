@@ -27,6 +27,8 @@ struct WebhookParts: Sendable {
     let logger: Logger
     let metrics: WebhookMetrics
     let backlogs = WebhookBacklogs()
+    /// How far the webhooks have followed the changes.
+    let progress = WebhookProgress()
     /// Fired when changes may be new.
     let changed = Signal()
     /// Fired when a message may be due.
@@ -39,7 +41,12 @@ struct WebhookParts: Sendable {
 
     /// Which changes a webhook is told of now.
     func selection(of webhook: Webhook) -> WebhookSelection {
-        let seesAll = if case .known(let seesAll) = owner(webhook.createdBy) { seesAll } else { true }
+        let seesAll =
+            switch owner(webhook.createdBy) {
+            case .known(let seesAll): seesAll
+            case .unknown: false
+            case .unchecked: true
+            }
         return WebhookSelection(webhook: webhook, seesAll: webhook.seesAll && seesAll)
     }
 

@@ -12,6 +12,11 @@ struct WebhookSelection: Sendable {
         (seesAll || change.createdBy == webhook.createdBy) && !types(of: change).isEmpty
     }
 
+    /// Whether a message may be sent to it that was stored when its owner perhaps saw more.
+    func maySend(_ message: WebhookMessage) -> Bool {
+        message.isVisible(to: webhook.createdBy, seesAll: seesAll)
+    }
+
     /// Whether it is told of the changes of an export. Nil is an export that cannot be read: whether a filter takes it is not known.
     func takes(_ export: Export?) -> Bool {
         guard let export else { return webhook.provider == nil && webhook.connection == nil }

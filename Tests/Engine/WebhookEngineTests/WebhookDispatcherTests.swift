@@ -180,7 +180,56 @@ import Webhooks
         try await bench.running {
             _ = bench.exports.create()
             try await eventually { bench.states(webhook) == [.delivered] }
+            let begun = bench.time.now()
             try await bench.advance(by: .seconds(3600)) { bench.told(webhook).isEmpty }
+            let kept = bench.time.now() - begun
+            #expect(kept >= .seconds(30 * 86_400) && kept < .seconds(31 * 86_400))
         }
+    }
+
+    @Test func whatTheOwnerMayNotSeeAnyMoreIsNotSent() async throws {
+        let seesAll = Mutex(true)
+        let bench = try WebhookBench(owner: { _ in .known(seesAll: seesAll.withLock { $0 }) })
+        let webhook = try await bench.webhook(seesAll: true)
+        bench.sender.next(Array(repeating: .failure(.timeout), count: 2), of: webhook.url)
+        try await bench.running {
+            let (own, other) = (bench.exports.create(), bench.exports.create(by: "bob"))
+            try await eventually { bench.sender.received.count == 2 }
+            seesAll.withLock { $0 = false }
+            try await bench.advance(by: .seconds(1)) { !bench.states(webhook).contains(.pending) }
+            let messages = bench.store.messages(to: webhook.id)
+            #expect(messages.first { $0.exportID == own }?.state == .delivered)
+            let refused = messages.first { $0.exportID == other }
+            #expect(refused?.state == .failed && refused?.lastError == "not-permitted")
+        }
+        #expect(bench.sender.received.count == 3)
+    }
+
+    @Test func withoutAnOwnerNothingIsSent() async throws {
+        let isKnown = Mutex(true)
+        let bench = try WebhookBench(owner: { _ in isKnown.withLock { $0 } ? .known(seesAll: true) : .unknown })
+        let webhook = try await bench.webhook()
+        bench.sender.next([.failure(.timeout)], of: webhook.url)
+        try await bench.running {
+            _ = bench.exports.create()
+            try await eventually { bench.sender.received.count == 1 }
+            isKnown.withLock { $0 = false }
+            let begun = bench.time.now()
+            try await bench.advance(by: .seconds(5)) { bench.time.now() - begun > .seconds(60) }
+            #expect(bench.sender.received.count == 1 && bench.states(webhook) == [.pending])
+            isKnown.withLock { $0 = true }
+            try await bench.advance(by: .seconds(5)) { bench.states(webhook) == [.delivered] }
+        }
+    }
+
+    @Test func aFailedTestKeepsNoOtherWaiting() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook()
+        bench.sender.next([.failure(.timeout)], of: webhook.url)
+        try await bench.running {
+            for _ in 0..<2 { _ = try await bench.engine.test(webhook.id, for: .caller("alice")) }
+            try await eventually { bench.states(webhook) == [.failed, .delivered] }
+        }
+        #expect(bench.sender.received.count == 2)
     }
 }

@@ -163,11 +163,88 @@ import Webhooks
             #expect(bench.time.now() >= expiry + .seconds(-86_400))
             let told = bench.time.now()
             try await bench.advance(by: .seconds(300)) { bench.time.now() > told + .seconds(3600) }
+            // It is not even given to the ledger again.
+            #expect(bench.store.state.withLock { $0.offered } == 1)
         }
         try await bench.running([bench.anotherEngine()]) {
             let told = bench.time.now()
             try await bench.advance(by: .seconds(300)) { bench.time.now() > told + .seconds(1200) }
         }
         #expect(bench.told(webhook) == [.expiring] && bench.told(other).isEmpty)
+    }
+
+    @Test func whatExpiresSoonIsToldAfterItsEnd() async throws {
+        let bench = try WebhookBench { $0.pendingLimit = 1 }
+        let webhook = try await bench.webhook { $0.types = [.succeeded, .expiring] }
+        let expiry = bench.time.now() + .seconds(23 * 3600)
+        bench.sender.answers(500)
+        try await bench.running {
+            bench.exports.end(bench.exports.create())
+            try await eventually { bench.told(webhook) == [.succeeded] }
+            try await bench.advance(by: .seconds(5)) { bench.time.elapsed() > .seconds(30) }
+            // Its end has to wait, since too many messages are pending.
+            let id = bench.exports.create()
+            bench.exports.change(id) { export in
+                export.status = .succeeded
+                export.expiresAt = expiry
+            }
+            bench.store.state.withLock { $0.expiring = [(expiry, id)] }
+            try await bench.advance(by: .seconds(20)) { bench.time.elapsed() > .seconds(900) }
+            #expect(bench.told(webhook) == [.succeeded])
+            bench.sender.answers(204)
+            try await bench.advance(by: .seconds(20)) { bench.told(webhook).count == 3 }
+        }
+        #expect(bench.told(webhook) == [.succeeded, .succeeded, .expiring])
+    }
+
+    @Test func anEndThatIsToldLateIsTold() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook { $0.types = [.succeeded] }
+        let id = bench.exports.create()
+        bench.exports.change(id) { export in
+            export.status = .succeeded
+            // As an upstream says that was not asked for long.
+            export.completedAt = bench.time.now() + .seconds(-40 * 86_400)
+        }
+        try await bench.running { try await eventually { bench.told(webhook) == [.succeeded] } }
+    }
+
+    @Test func changesOfOneMomentAreToldApart() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook()
+        let id = bench.exports.create()
+        bench.exports.end(id)
+        try await bench.running { try await eventually { bench.told(webhook).count == 2 } }
+        bench.exports.change(id) { $0.name = "measured" }
+        try await bench.running([bench.anotherEngine()]) { try await eventually { bench.told(webhook).count == 3 } }
+        #expect(bench.told(webhook) == [.created, .succeeded, .updated])
+    }
+
+    @Test func aMessageThatCannotBeReadStopsNothing() async throws {
+        let bench = try WebhookBench()
+        let (webhook, other) = (try await bench.webhook(), try await bench.webhook(of: "bob", seesAll: true))
+        let id = bench.exports.create()
+        bench.exports.end(id)
+        try await bench.running { try await eventually { bench.told(other).count == 2 } }
+        bench.store.state.withLock { $0.unreadable = ["\(id)-succeeded"] }
+        bench.exports.change(id) { $0.name = "measured" }
+        _ = bench.exports.create()
+        try await bench.running([bench.anotherEngine()]) {
+            try await eventually { [webhook, other].allSatisfy { bench.told($0).count == 4 } }
+        }
+        #expect(bench.told(webhook) == [.created, .succeeded, .updated, .created])
+    }
+
+    @Test func whatWasReadForAnEarlierRevisionIsReadAgain() async throws {
+        var webhook = try await WebhookBench().webhook()
+        webhook.position = 7
+        var followed = FollowedWebhooks()
+        followed.replace(with: [webhook])
+        followed.read(webhook.id, through: 12, isStored: false)
+        followed.replace(with: [webhook])
+        #expect(followed.entries[webhook.id]?.position == 12)
+        webhook.revision += 1
+        followed.put(webhook, id: webhook.id)
+        #expect(followed.entries[webhook.id]?.position == 7)
     }
 }

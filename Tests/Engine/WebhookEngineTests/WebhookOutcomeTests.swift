@@ -22,19 +22,27 @@ import Webhooks
 
     private func outcome(
         _ result: Result<WebhookAnswer, WebhookAttemptError>,
-        attempts: Int = 1
+        attempts: Int = 1,
+        type: WebhookEventType = .updated
     ) -> WebhookOutcome {
         var message = WebhookMessage(
             webhookID: webhook.id,
             id: "one",
-            exportID: nil,
-            type: .test,
+            exportID: .sample,
+            type: type,
             time: now,
             body: [],
             dueAt: now
         )
         message.attempts = attempts
-        return WebhookOutcome(of: message, result, at: now, jitter: 0.5, disableAfter: .seconds(5 * 86_400))
+        return WebhookOutcome(
+            of: message,
+            result,
+            revision: webhook.revision,
+            at: now,
+            jitter: 0.5,
+            disableAfter: .seconds(5 * 86_400)
+        )
     }
 
     private func answer(_ status: Int, retryAfter: Duration? = nil) -> Result<WebhookAnswer, WebhookAttemptError> {
@@ -75,6 +83,29 @@ import Webhooks
         #expect(outcome(answer(500), attempts: 9).message.state == .pending)
         let last = outcome(answer(500), attempts: 10)
         #expect(last.message.state == .failed && last.message.dueAt == nil)
+    }
+
+    @Test func aTestIsTriedOnce() {
+        let outcome = outcome(answer(503), type: .test)
+        #expect(outcome.message.state == .failed && outcome.message.dueAt == nil)
+        #expect(outcome.message.lastStatus == 503 && outcome.message.lastError == "status")
+    }
+
+    @Test(arguments: [204, 410, 500]) func anAttemptSaysNothingOfAWebhookThatWasChanged(status: Int) {
+        var webhook = webhook
+        webhook.revision += 1
+        webhook.failingSince = now + .seconds(-5 * 86_400)
+        let before = webhook
+        #expect(outcome(answer(status)).change(&webhook) == nil)
+        #expect(webhook == before)
+    }
+
+    @Test func whatIsNotPermittedIsGivenUp() {
+        let outcome = outcome(.failure(.notPermitted))
+        #expect(outcome.message.state == .failed && outcome.message.lastError == "not-permitted")
+        var webhook = webhook
+        #expect(outcome.change(&webhook) == nil)
+        #expect(webhook.failingSince == nil)
     }
 
     @Test func goneDisablesTheWebhook() {

@@ -97,6 +97,49 @@ import Webhooks
         #expect(enabled.state == .enabled && enabled.disabledReason == nil && enabled.failingSince == nil)
     }
 
+    @Test func anotherURLHasNoFailuresYet() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook()
+        _ = try await bench.store.updateWebhook(webhook.id) { $0.failingSince = $0.createdAt }
+        var patch = WebhookPatch()
+        patch.url = webhook.url
+        let same = try await bench.engine.update(webhook.id, for: alice, revision: nil, patch)
+        #expect(same.failingSince == webhook.createdAt && same.revision == 1)
+        patch.url = "https://other.example.com/"
+        #expect(try await bench.engine.update(webhook.id, for: alice, revision: nil, patch).failingSince == nil)
+    }
+
+    @Test func withoutAnOwnerAWebhookIsNotEnabled() async throws {
+        let bench = try WebhookBench(owner: { $0 == "alice" ? .unknown : .known(seesAll: true) })
+        let webhook = try await bench.webhook()
+        _ = try await bench.store.updateWebhook(webhook.id) { $0.disable(.ownerUnknown, at: $0.createdAt) }
+        var patch = WebhookPatch()
+        patch.isEnabled = true
+        let refused = await problem {
+            _ = try await bench.engine.update(webhook.id, for: auditor, revision: nil, patch)
+        }
+        #expect(refused?.code == .invalidWebhook && refused?.faults.map(\.pointer) == ["/state"])
+        #expect(bench.stored(webhook)?.state == .disabledByGateway)
+    }
+
+    @Test func deliveriesShowWhatTheCallerMaySee() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook(seesAll: true)
+        try await bench.running {
+            for owner in ["alice", "bob", "alice", "bob"] { _ = bench.exports.create(by: owner) }
+            try await eventually { bench.told(webhook).count == 4 }
+        }
+        let all = try await bench.engine.messages(of: webhook.id, for: auditor, state: nil, before: nil, limit: 9)
+        #expect(all.count == 4)
+        let own = try await bench.engine.messages(of: webhook.id, for: alice, state: nil, before: nil, limit: 9)
+        #expect(own.map(\.id) == [all[1].id, all[3].id])
+        let next = own.first?.number
+        let page = try await bench.engine.messages(of: webhook.id, for: alice, state: nil, before: next, limit: 1)
+        #expect(page == [own[1]])
+        let hidden = await problem { _ = try await bench.engine.replay(all[0].id, of: webhook.id, for: alice) }
+        #expect(hidden?.code == .notFound)
+    }
+
     @Test func aWebhookThatWasOffGetsWhatItMissed() async throws {
         let bench = try WebhookBench()
         let webhook = try await bench.webhook()

@@ -10,10 +10,14 @@ final class MemoryWebhookStore: WebhookStore {
         var messages: [WebhookMessage] = []
         var lastNumber: Int64 = 0
         var expiring: [(expiry: Timestamp, id: ExportID)] = []
+        /// The ids of messages whose rows cannot be read.
+        var unreadable: Set<String> = []
         /// How many operations fail from now on.
         var failures = 0
         /// How often webhooks' messages were stored, and positions moved.
         var additions = 0
+        /// How many messages were given to be stored, also those that were stored before.
+        var offered = 0
     }
 
     let state = Mutex(State())
@@ -73,19 +77,23 @@ final class MemoryWebhookStore: WebhookStore {
     func add(
         _ messages: [WebhookMessage],
         to id: ExportID,
-        position: (from: Int64, to: Int64)?
+        position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool {
         try change { state in
             guard let webhook = state.webhooks[id] else { return false }
             if let position {
-                guard webhook.position == position.from else { return false }
+                guard webhook.position == position.from, webhook.revision == position.revision else { return false }
                 state.webhooks[id]?.position = position.to
             }
             state.additions += 1
+            state.offered += messages.count
             for var message in messages
             where !state.messages.contains(where: { $0.webhookID == id && $0.id == message.id }) {
                 state.lastNumber += 1
                 message.number = state.lastNumber
+                (message.state, message.attempts) = (.pending, 0)
+                (message.lastAttemptAt, message.lastStatus, message.lastError) = (nil, nil, nil)
+                message.dueAt = message.dueAt ?? message.time
                 state.messages.append(message)
             }
             return true
@@ -118,6 +126,14 @@ final class MemoryWebhookStore: WebhookStore {
     /// Marks a message that is claimed.
     static let claim = "claimed"
 
+    /// What reading the row of a message throws.
+    private static func unreadable(_ message: WebhookMessage) -> LedgerError {
+        var error = LedgerError(.corrupt, "a test has it unreadable")
+        let webhook = message.webhookID.description
+        error.row = UnreadableRow(table: .webhookMessage, export: webhook, id: message.id, column: "type")
+        return error
+    }
+
     func end(
         _ message: WebhookMessage,
         _ change: @escaping @Sendable (inout Webhook) -> Void
@@ -136,7 +152,19 @@ final class MemoryWebhookStore: WebhookStore {
     }
 
     func nextMessage(perWebhook: Int) async throws -> Timestamp? {
-        try change { state in state.claimable.compactMap { state.messages[$0].dueAt }.min() }
+        guard perWebhook > 0 else { return nil }
+        return try change { state in
+            let claimed = state.messages.filter { $0.state == .pending && $0.lastError == Self.claim }
+            return state.claimable
+                .compactMap { index -> Timestamp? in
+                    let message = state.messages[index]
+                    guard let due = message.dueAt else { return nil }
+                    // With as many claims as it may have, the webhook waits for the first that runs out.
+                    let ends = claimed.filter { $0.webhookID == message.webhookID }.compactMap(\.dueAt).sorted(by: >)
+                    return ends.count < perWebhook ? due : max(due, ends[perWebhook - 1])
+                }
+                .min()
+        }
     }
 
     func messages(
@@ -156,7 +184,11 @@ final class MemoryWebhookStore: WebhookStore {
     }
 
     func message(_ messageID: String, of id: ExportID) async throws -> WebhookMessage? {
-        try change { $0.messages.first { $0.webhookID == id && $0.id == messageID } }
+        try change { state in
+            let message = state.messages.first { $0.webhookID == id && $0.id == messageID }
+            if let message, state.unreadable.contains(messageID) { throw Self.unreadable(message) }
+            return message
+        }
     }
 
     func replay(of id: ExportID, messageID: String?, since: Timestamp?, dueAt: Timestamp) async throws -> Int {
@@ -185,11 +217,15 @@ final class MemoryWebhookStore: WebhookStore {
 
     func giveUpMessages(
         of id: ExportID,
+        revision: Int64,
         before time: Timestamp,
         error: String,
         limit: Int
     ) async throws -> Int {
         try change { state in
+            guard let webhook = state.webhooks[id], webhook.state != .enabled, webhook.revision == revision else {
+                return 0
+            }
             let found = state.messages.indices
                 .filter {
                     state.messages[$0].webhookID == id && state.messages[$0].state == .pending
