@@ -26,6 +26,10 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
+# A dialog of the browser's, which nobody answers here. A test that is about it has one of its own.
+_NO_PICKER = "delete window.showSaveFilePicker;"
+
+
 @dataclass
 class Findings:
     """What went wrong in the pages of a test."""
@@ -57,7 +61,7 @@ def console(browser: Browser, gateway, findings: Findings, width=1440, scheme="l
     height = 844 if width < 600 else 900
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}, **options)
     context.expose_binding("reportViolation", lambda _, text: findings.violations.append(text))
-    context.add_init_script(_WATCH)
+    context.add_init_script(_WATCH + _NO_PICKER)
     page = context.new_page()
     page.set_default_timeout(WITHIN)
     page.on("pageerror", lambda error: findings.errors.append(str(error)))

@@ -102,6 +102,41 @@ def test_an_export_from_the_form_to_the_file(provider, browser, pair, findings, 
         figure(f"{provider}: {download.value.suggested_filename}, SHA-256 of the saved file is the record's")
 
 
+_PICKER = """
+() => {
+  window.showSaveFilePicker = async ({ suggestedName }) => {
+    window.saved = await (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+    return window.saved;
+  };
+}
+"""
+
+_SAVED = """
+async () => Array.from(new Uint8Array(await (await window.saved.getFile()).arrayBuffer()), (byte) => byte)
+"""
+
+
+def test_a_file_without_a_ticket_is_written_as_it_comes(browser, pair, findings):
+    export = pair.succeeded(pair.create(bodies.goals()))
+    with console.console(browser, pair, findings) as page:
+        # In place of the dialog, a file of the page's own.
+        page.evaluate(_PICKER)
+        page.evaluate("async (token) => (await import('/console/session.js')).takeUpstreamToken('goals', token)", bodies.GOALS_TOKEN)
+        page.evaluate("id => { location.hash = `#/exports/${id}`; }", export["id"])
+        page.get_by_role("button", name="Download").click()
+        expect(page.locator(".download-state")).to_contain_text("SHA-256 verified")
+        digest = hashlib.sha256(bytes(page.evaluate(_SAVED))).hexdigest()
+        assert deliveries_of(export, pair)[-1]["sha256"] == digest
+        # A file that comes otherwise than its record says is not saved.
+        saved = []
+        page.on("download", saved.append)
+        page.route("**/files/*", lambda route: route.fulfill(body=b"other bytes", headers={"X-Request-Id": "none"}))
+        page.get_by_role("button", name="Download").click()
+        expect(page.locator(".download-state")).to_contain_text("Nothing was saved")
+        assert saved == []
+        assert hashlib.sha256(bytes(page.evaluate(_SAVED))).hexdigest() == digest
+
+
 def export_in(page, gateway) -> dict:
     """The export whose page is open."""
     return gateway.get(f"/exports/{re.search('#/exports/([^/]+)', page.url)[1]}").json

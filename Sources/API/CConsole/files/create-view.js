@@ -119,8 +119,8 @@ export class CreateView {
       ))),
       error?.requestId ? element("p", { class: "hint" }, `Request ${error.requestId}`) : null,
     );
-    summary.hidden = false;
     this.#mark(found.filter((fault) => fault.control !== null));
+    summary.hidden = false;
     (found.find((fault) => fault.control !== null)?.control ?? summary).focus();
   }
 
@@ -140,7 +140,7 @@ export class CreateView {
   #mark(faults) {
     for (const control of this.#marked) control.showError(null);
     this.#marked = [];
-    if (faults.length === 0) this.#parts.summary.hidden = true;
+    this.#parts.summary.hidden = true;
     for (const fault of faults) {
       // Several errors of one field stand beside it together.
       const texts = faults.filter((each) => each.control === fault.control).map((each) => each.detail);

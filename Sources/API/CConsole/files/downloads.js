@@ -9,6 +9,8 @@ import { SHA256 } from "./sha256.js";
 
 /** The largest file that is kept in memory, where the browser cannot write to a file as it comes. */
 export const LARGEST_IN_MEMORY = 1 << 30;
+/** A file of which it is not known that it is smaller is written to a file as it comes, where the browser can: it asks where to. */
+const LARGEST_UNASKED = 64 << 20;
 /** How long the end of a download by ticket is waited for, and its beginning: the upstream may take a minute. */
 const LONGEST_WATCH = 24 * 3_600_000;
 const LONGEST_START = 180_000;
@@ -61,7 +63,7 @@ async function byTicket({ id, url }, file, log, onProgress, signal) {
 }
 
 async function byReading(path, exported, file, log, onProgress, signal) {
-  if (file.size > LARGEST_IN_MEMORY && !("showSaveFilePicker" in globalThis)) {
+  if (file.size > LARGEST_IN_MEMORY && !canWriteFiles()) {
     throw new Error(`With more than ${bytes(LARGEST_IN_MEMORY)} it does not fit into this browser's memory. `
       + `Use the command line: export-gateway exports download ${exported.id}`);
   }
@@ -108,9 +110,14 @@ async function recordOf(requestId, log, signal) {
   return undefined;
 }
 
-/** Where the bytes go: to a file as they come where the browser can, else into memory and then to a file. */
+/** Whether the browser can (https://wicg.github.io/file-system-access/): most cannot. */
+function canWriteFiles() {
+  return typeof globalThis.showSaveFilePicker === "function";
+}
+
+/** Where the bytes go: to a file as they come, or into memory and then to a file. */
 async function newSink(file) {
-  if ("showSaveFilePicker" in globalThis) {
+  if (canWriteFiles() && !(file.size <= LARGEST_UNASKED)) {
     const handle = await globalThis.showSaveFilePicker({ suggestedName: file.name.replace(/[\\/:*?"<>|\x00-\x1f]/g, "_") });
     const stream = await handle.createWritable();
     return {
