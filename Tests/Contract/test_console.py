@@ -129,7 +129,7 @@ def test_a_file_without_a_ticket_is_written_as_it_comes(browser, pair, findings)
         assert deliveries_of(export, pair)[-1]["sha256"] == digest
         # A file that comes otherwise than its record says is not saved.
         saved = []
-        page.on("download", saved.append)
+        page.on("download", lambda download: saved.append(download))
         page.route("**/files/*", lambda route: route.fulfill(body=b"other bytes", headers={"X-Request-Id": "none"}))
         page.get_by_role("button", name="Download").click()
         expect(page.locator(".download-state")).to_contain_text("Nothing was saved")
