@@ -8,7 +8,8 @@ final class LiveUses: Sendable {
     private struct Use {
         var delivery: ExportID
         var channel: any Channel
-        let ended = Signal()
+        /// Fired at its end, one for each request that waits for it.
+        var waiters: [Signal] = []
     }
 
     private let uses = Mutex<[ExportID: Use]>([:])
@@ -22,20 +23,25 @@ final class LiveUses: Sendable {
     /// A delivery was stored as ended.
     func ended(_ delivery: Delivery) {
         guard let ticket = delivery.ticket?.ticket else { return }
-        let ended = uses.withLock { uses -> Signal? in
-            guard let use = uses[ticket], use.delivery == delivery.id else { return nil }
+        let waiters = uses.withLock { uses -> [Signal] in
+            guard let use = uses[ticket], use.delivery == delivery.id else { return [] }
             uses[ticket] = nil
-            return use.ended
+            return use.waiters
         }
-        ended?.fire()
+        for waiter in waiters { waiter.fire() }
     }
 
     /// Closes the connection of the use that is under way with a ticket, and waits until that was stored, or for `limit`. False where
     /// there is none in this process.
     func breakOff(_ ticket: ExportID, within limit: Duration, of time: any TimeSource) async -> Bool {
-        guard let use = uses.withLock({ $0[ticket] }) else { return false }
-        use.channel.close(promise: nil)
-        _ = await use.ended.wait(deadline: time.now() + limit, of: time)
+        let ended = Signal()
+        let channel = uses.withLock { uses in
+            uses[ticket]?.waiters.append(ended)
+            return uses[ticket]?.channel
+        }
+        guard let channel else { return false }
+        channel.close(promise: nil)
+        _ = await ended.wait(deadline: time.now() + limit, of: time)
         return true
     }
 }

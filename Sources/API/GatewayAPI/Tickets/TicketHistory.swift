@@ -38,7 +38,7 @@ struct TicketHistory: Sendable {
     /// Whether more was sent than a delivery and its resumptions need: a ticket does not give a file out again and again in ranges.
     private static func isExhausted(_ deliveries: [Delivery], size: Int64?) -> Bool {
         guard let size else { return false }
-        let sent = deliveries.reduce(0) { $0.addingReportingOverflow($1.fileBytes).partialValue }
+        let sent = deliveries.reduce(Int64(0)) { $0.addingReportingOverflow($1.fileBytes).partialValue }
         return sent > 2 * max(size, 1 << 20)
     }
 
