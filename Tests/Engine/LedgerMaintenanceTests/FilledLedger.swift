@@ -94,7 +94,7 @@ struct FilledLedger {
                         dueAt: epoch
                     )
                 }
-            _ = try await ledger.add(messages, to: webhook.id, position: (3, 9))
+            _ = try await ledger.add(messages, to: webhook.id, position: (3, 9, 1))
         }
         let claimed = try await ledger.claimMessages(
             at: epoch,
