@@ -22,7 +22,7 @@ def browser():
 @pytest.fixture(scope="module")
 def pair():
     """A gateway on a sandbox whose jobs take long enough to be seen running."""
-    with servers.sandbox(job_duration="2s") as upstream, servers.gateway(upstream, server=EVENTS) as gateway:
+    with servers.sandbox(job_duration="8s") as upstream, servers.gateway(upstream, server=EVENTS) as gateway:
         yield gateway
 
 
