@@ -75,8 +75,7 @@ extension SQLiteLedger {
             let place: [(any DatabaseValueConvertible)?] = [id.description, after?.description ?? ""]
             let found = try Row.fetchCursor(
                 database,
-                sql: "SELECT \(Delivery.names) FROM delivery WHERE export_id = ? AND id > ?"
-                    + (requestID == nil ? "" : " AND request_id = ?") + " ORDER BY id",
+                sql: requestID == nil ? Delivery.ofExport : Delivery.ofRequest,
                 arguments: StatementArguments(place + (requestID.map { [$0] } ?? []))
             )
             return try Self.page(found, limit: limit, by: { $0["id"] }) { try Delivery.read(SQLiteRow(row: $0)) }
@@ -98,6 +97,12 @@ extension Delivery {
     fileprivate static let begin = """
         INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)
         ON CONFLICT (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL DO NOTHING
+        """
+    static let ofExport = "SELECT \(names) FROM delivery WHERE export_id = ? AND id > ? ORDER BY id"
+    // Named, because SQLite's choice between it and the primary key depends on which other indexes there are.
+    static let ofRequest = """
+        SELECT \(names) FROM delivery INDEXED BY delivery_by_request
+        WHERE export_id = ? AND id > ? AND request_id = ? ORDER BY id
         """
     fileprivate static let end = """
         INSERT INTO delivery (\(names)) VALUES (\(marks))

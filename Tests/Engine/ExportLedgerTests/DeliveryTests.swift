@@ -29,7 +29,7 @@ import Testing
 
     /// However many deliveries there are, these two look at those alone that they are about.
     @Test(arguments: [
-        ("SELECT * FROM delivery WHERE export_id = 'x' AND id > '' AND request_id = 'y' ORDER BY id", "by_request"),
+        (Delivery.ofRequest.replacing("?", with: "'x'"), "by_request"),
         ("UPDATE delivery SET reason = 'x' WHERE outcome = 'underWay'", "under_way"),
     ])
     func questionsFollowAnIndex(sql: String, index: String) async throws {

@@ -233,7 +233,8 @@ import TestSupport
                 try database.execute(
                     sql: """
                         INSERT INTO delivery SELECT export_id, ?, kind, file_id, caller, request_id, started_at, ended_at, coding,
-                            range_first, range_last, bytes_sent, file_bytes, sha256, resumptions, 'x', reason
+                            range_first, range_last, bytes_sent, file_bytes, sha256, resumptions, 'x', reason,
+                            ticket, ticket_use
                         FROM delivery LIMIT 1
                         """,
                     arguments: [other]
