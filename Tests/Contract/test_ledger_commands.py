@@ -159,7 +159,7 @@ def test_there_and_back_through_postgresql():
         ledger("check", uri, environment=secret)
         back = ledger("copy", "--from", uri, "--to", gateway.directory / "back.sqlite", environment=secret)
         digests = [re.findall(r"\w{64}", said) for said in (there, back)]
-        assert digests[0] == digests[1] and len(digests[0]) == 16
+        assert digests[0] == digests[1] and len(digests[0]) == 20
         assert secret["PGPASSWORD"] not in there + back
         configure(gateway, gateway.directory / "back.sqlite")
         go_on(gateway, upstream, before, exports)

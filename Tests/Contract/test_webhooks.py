@@ -276,7 +276,7 @@ def test_kills_of_gateway_and_receiver_lose_nothing(figure):
                 creator.join()
             exports = {export for export, _ in changes(gateway)}
             for export in exports:
-                gateway.watch(gateway.get(f"/exports/{export}").json, until=lambda export: export["status"] in servers.TERMINAL)
+                gateway.watch(gateway.get(f"/exports/{export}").json, until=lambda export: "completedAt" in export)
             # What met two kills comes after five minutes.
             wanted = changes(gateway)
             poll("every change", lambda: wanted <= {(kept["export"], kept["revision"]) for kept in receiver.received()}, 400)
