@@ -67,7 +67,7 @@ import Webhooks
             delivery.sha256 = "canary-digest"
             await service.record(delivery)
             webhook = gateway.webhooks.put(of: visitor.owner) { $0.label = "canary-label" }
-            canaries = ["canary", String(EntityTag(of: export).opaque), "\(webhook.id)."]
+            canaries = ["canary", String(EntityTag(of: export).opaque), "\(webhook.id).\(webhook.revision)"]
         }
 
         /// The owner has created it with this key and this body before.
@@ -122,8 +122,7 @@ import Webhooks
     ]
 
     private static func fits(_ way: Way, _ route: Route, _ visitor: Visitor) -> Bool {
-        let isDownload = route.permission == .download
-        if way.isForDownloads, !isDownload { return false }
+        if way.isForDownloads, !route.isDownload { return false }
         if way.isForLists, ![.listExports, .streamEvents].contains(route.operation) { return false }
         // Who may see a running export would wait for it here.
         return !way.wantsRunning || !visitor.seesTheExport
