@@ -473,7 +473,7 @@ let package = Package(
             "Engine",
             "PostgreSQLLedger",
             [
-                "Exports", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger", "LedgerConformance",
+                "Exports", "PostgreSQL", "ExportLedger", "PostgreSQLLedger", "LedgerConformance",
                 "TestLedger", "TestPostgreSQL", .logging, .metrics,
             ]
         ),
@@ -500,7 +500,7 @@ let package = Package(
             "WebhookEngine",
             [
                 "Exports", "ExportLedger", "JSON", "ManualClock", "SystemCrypto", "TestSupport", "WebhookEngine",
-                "Webhooks", .logging, .metrics, .metricsTestKit, .serviceLifecycle,
+                "Webhooks", .logging, .metricsTestKit, .serviceLifecycle,
             ]
         ),
         tests("Engine", "LeaseSimulation", ["ExportLedger", "ExportEngine", "TestSupport"]),
@@ -525,7 +525,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI", "SystemCrypto",
+                "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI",
+                "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
                 "Webhooks",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
