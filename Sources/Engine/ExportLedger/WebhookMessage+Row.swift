@@ -75,7 +75,7 @@ extension WebhookMessage {
 extension RowPage where Value == WebhookMessage {
     /// Reads the newest messages, and no more rows than it needs.
     ///
-    /// - Parameter rows: The newest rows of ``WebhookMessage/columns`` with lower numbers than the first argument, at most as many as
+    /// - Parameter rows: The newest rows of `WebhookMessage.columns` with lower numbers than the first argument, at most as many as
     ///   the second one.
     package init<Rows: BidirectionalCollection>(
         newest limit: Int,

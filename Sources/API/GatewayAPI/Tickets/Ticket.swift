@@ -16,7 +16,7 @@ struct Ticket: Sendable, Hashable {
 
 /// Writes tickets as texts for addresses, and reads them again. Nobody without the key can make or change one.
 ///
-/// The text is base64url of the ticket, encrypted and authenticated with AES-256-GCM (``SealingKeys``): an address tells nothing of
+/// The text is base64url of the ticket, encrypted and authenticated with AES-256-GCM (`SealingKeys`): an address tells nothing of
 /// caller, export or file.
 struct TicketSeal: Sendable {
     /// The longest text that is read. Ids of callers and files are at most 256 and 64 bytes long.
