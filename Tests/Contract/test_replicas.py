@@ -186,7 +186,7 @@ def test_a_replica_that_was_stopped_changes_nothing_when_it_goes_on(database):
         first.pause()
         owners = "SELECT DISTINCT split_part(lease_owner, '/', 1) FROM export"
         before = database.query(owners)
-        poll("another owner", lambda: database.query(owners) != before, within=TAKEN_OVER + 2)
+        poll("another owner", lambda: database.query(owners) != before, within=TAKEN_OVER + 20)
         first.go_on()
         for export in exports:
             ended = others[0].succeeded(export)
