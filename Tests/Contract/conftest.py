@@ -48,6 +48,26 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """The browser of the tests of the console."""
+    # Here, because only these tests need the module.
+    import console
+
+    with console.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def findings():
+    """Nothing that a page of the console must not do is done by any test."""
+    import console
+
+    found = console.Findings()
+    yield found
+    found.none()
+
+
 @pytest.fixture
 def figure(request):
     """Notes what a test measured or drew by lot; shown at the end of the run, whatever comes of the test."""

@@ -14,12 +14,6 @@ from console import option, row
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with console.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def pair():
     """A gateway on a sandbox whose jobs take long enough to be seen running."""
     with servers.sandbox(job_duration="4s") as upstream, servers.gateway(upstream, server=EVENTS) as gateway:
@@ -27,14 +21,6 @@ def pair():
 
 
 EVENTS = {"events": {"heartbeat": "1s", "retry": "100ms"}}
-
-
-@pytest.fixture
-def findings():
-    """Nothing that a page must not do is done by any test."""
-    found = console.Findings()
-    yield found
-    found.none()
 
 
 def test_every_file_is_served(pair):

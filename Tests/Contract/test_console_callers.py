@@ -1,6 +1,5 @@
 """The console and its callers: who is asked for a credential, where it is kept, and where there is no console."""
 
-import pytest
 from playwright.sync_api import expect
 
 import bodies
@@ -10,20 +9,6 @@ from client import poll
 from console import row
 
 EVENTS = {"events": {"heartbeat": "1s", "retry": "100ms"}}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with console.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def findings():
-    """Nothing that a page must not do is done by any test."""
-    found = console.Findings()
-    yield found
-    found.none()
 
 
 def test_who_is_not_known_is_asked(browser, gateway, findings):

@@ -13,19 +13,6 @@ import console
 import servers
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with console.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def findings():
-    found = console.Findings()
-    yield found
-    found.none()
-
-
 @pytest.fixture
 def page(browser, gateway, findings):
     with console.console(browser, gateway, findings) as page:

@@ -10,12 +10,6 @@ from console import option
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with console.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def gateway():
     """A gateway with an export of every kind of end, and some under way."""
     with servers.sandbox(job_duration="1s") as upstream:
