@@ -48,6 +48,9 @@ public struct APISettings: Sendable {
     public var ticketLifetime: Duration? = .seconds(900)
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.
     public var publicURL: String?
+    /// The hosts, beside those of the loopback, for which the gateway answers; a request for another one gets 421. With nil it answers
+    /// for any host. Without any credential, it must not be nil: a web page could otherwise reach the gateway by its own name.
+    public var hosts: Set<String>?
     /// The proxies that are trusted to say how clients reach the gateway, where `publicURL` does not say it.
     public var trustedProxies: [IPRange] = []
     /// Whether requests for the state of an export, and short create requests, are answered on the event loop that reads them,

@@ -96,6 +96,7 @@ public struct GatewayAPI: Sendable {
             connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
             authentication: authentication,
             limits: limits,
+            localHosts: settings.hosts.map { LocalHosts(names: $0) },
             publicAddress: PublicAddress(
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies

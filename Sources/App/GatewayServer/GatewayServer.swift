@@ -318,6 +318,7 @@ extension GatewayConfiguration.Server {
         settings.operations = operations.map { .init(host: $0.host, port: $0.port) }
         settings.maxConnections = maximumConnections
         settings.trustedProxies = trustedProxies
+        if !hasCallers { settings.hosts = Set([host, publicURL.flatMap { UpstreamURL($0)?.host }].compactMap { $0 }) }
         settings.idleTimeout = idleTimeout
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates

@@ -21,6 +21,8 @@ struct GatewayResponder: HTTPResponder {
     var connections: ConnectionTable
     let authentication: Authentication
     let limits: RequestLimits
+    /// Nil where the gateway answers for any host.
+    var localHosts: LocalHosts?
     let publicAddress: PublicAddress
     var record: RequestRecord
     var console: Console?
@@ -39,6 +41,7 @@ struct GatewayResponder: HTTPResponder {
         return DirectAnswers(
             authentication: authentication,
             limits: limits,
+            localHosts: localHosts,
             maxWait: exports.maxWait,
             publicAddress: publicAddress,
             record: record,
@@ -66,6 +69,7 @@ struct GatewayResponder: HTTPResponder {
         var response: Response
         do {
             let headBytes = try limits.check(request.head)
+            try localHosts?.check(request.head.authority)
             guard let target else {
                 throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
             }

@@ -41,6 +41,7 @@ struct DirectAnswers: Sendable {
 
     let authentication: Authentication
     let limits: RequestLimits
+    let localHosts: LocalHosts?
     let maxWait: Duration
     let publicAddress: PublicAddress
     let record: RequestRecord
@@ -137,6 +138,7 @@ struct DirectAnswers: Sendable {
     /// The caller, where that is known at once and the head is within its limits.
     func caller(_ head: HTTPRequestHead, _ fields: KnownFields, _ known: inout KnownCaller?) -> Caller? {
         guard fields.bytes <= limits.maxHeaderBytes, head.uri.utf8.count <= limits.maxTargetBytes else { return nil }
+        if let localHosts, let host = head.headers.first(name: "host"), !localHosts.allows(host) { return nil }
         guard let line = fields.authorization else { return authentication.callerAtOnce(authorization: nil) }
         if let known, known.has(line) { return known.caller }
         let caller = authentication.callerAtOnce(authorization: line)

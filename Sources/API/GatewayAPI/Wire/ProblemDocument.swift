@@ -27,6 +27,7 @@ enum ProblemDocument {
         case .preconditionFailed: .preconditionFailed
         case .contentTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
+        case .misdirectedRequest: .misdirectedRequest
         case .unsupportedMediaType: .unsupportedMediaType
         case .invalidExport, .invalidWebhook, .idempotencyKeyReused: .unprocessableContent
         case .tooManyRequests: .tooManyRequests
