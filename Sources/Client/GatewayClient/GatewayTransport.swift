@@ -44,7 +44,10 @@ struct GatewayTransport: Sendable {
         )
         configuration.httpVersion = .http1Only
         configuration.tracing.tracer = nil
-        if let file = settings.authoritiesFile { configuration.tlsConfiguration = try Self.tls(authorities: file) }
+        // Over plain HTTP nobody is verified, and the system's file of all authorities takes longer to read than a short call.
+        if address.isTLS, let file = settings.authoritiesFile {
+            configuration.tlsConfiguration = try Self.tls(authorities: file)
+        }
         // Tries are counted here. AsyncHTTPClient would try to connect for as long as the time limit of a connection.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.parallelDownloads + 2
