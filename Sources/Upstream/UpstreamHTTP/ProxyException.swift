@@ -61,7 +61,9 @@ public struct ProxyException: Sendable, Hashable, CustomStringConvertible {
     /// Whether `url` is at this machine or at a link-local address, where the metadata of clouds is.
     static func isNearby(_ url: UpstreamURL) -> Bool {
         let host = url.host.hasSuffix(".") ? String(url.host.dropLast()) : url.host
-        if let address = try? SocketAddress(ipAddress: host, port: 0) { return nearby.contains { $0.contains(address) } }
+        if let address = try? SocketAddress(ipAddress: host, port: 0) {
+            return nearby.contains { $0.contains(address) }
+        }
         return host == "localhost" || host.hasSuffix(".localhost")
     }
 

@@ -52,7 +52,9 @@ import Testing
                     #expect(error.problem == .upstreamUnavailable)
                     #expect(error.retryAfter == .seconds(60))
                     #expect(error.upstream == nil)
-                    #expect(error.detail.contains("upstream.test was not asked: the proxy on the way out does not accept"))
+                    #expect(
+                        error.detail.hasPrefix("upstream.test was not asked: the proxy on the way out does not acc")
+                    )
                     #expect(!"\(error)".contains("pass-word-1") && !"\(error)".contains("Z2F0ZXdheTpw"))
                     // A call is not repeated.
                     #expect(proxy.calls.count == number + 1)
@@ -60,18 +62,21 @@ import Testing
             }
             #expect(bench.server.calls.isEmpty)
             #expect(bench.failures("credentials") == 2)
-            #expect(bench.logs.entries.contains { $0.metadata["reason"] == "proxy: credentials" && $0.level == .warning })
+            let warnings = bench.logs.entries.filter { $0.level == .warning }
+            #expect(warnings.map { $0.metadata["reason"] } == ["proxy: credentials", "proxy: credentials"])
             expectNoCredentials(in: bench)
             try await proxy.stop()
         }
     }
 
     /// No byte of a start has left, whatever the proxy does instead of opening a tunnel.
-    @Test(arguments: [
-        ("refused", [RawServer.answer(403, body: "not this host")]), ("refused", [RawServer.answer(502), .close]),
-        ("refused", [RawServer.answer(503, ["Retry-After: 7"]), .close]), ("broken-off", [.close]),
-        ("broken-off", [.text("HTTP/1.1 200 "), .close]),
-    ] as [(String, [RawServer.Step])])
+    @Test(
+        arguments: [
+            ("refused", [RawServer.answer(403, body: "not this host")]), ("refused", [RawServer.answer(502), .close]),
+            ("refused", [RawServer.answer(503, ["Retry-After: 7"]), .close]), ("broken-off", [.close]),
+            ("broken-off", [.text("HTTP/1.1 200 "), .close]),
+        ] as [(String, [RawServer.Step])]
+    )
     func aProxyThatOpensNoTunnel(reason: String, steps: [RawServer.Step]) async throws {
         try await EgressBench.with { bench in
             let proxy = try await RawServer.start { _, _ in steps }
@@ -135,7 +140,10 @@ import Testing
             let url = try bench.url()
             try await bench.leaving(by: bench.egress(proxy: first.port)) { one in
                 try await bench.leaving(by: bench.egress(proxy: second.port)) { other in
-                    for client in [one, other, one, other] { #expect(try await client.get(url).status == 200) }
+                    for client in [one, other, one, other] {
+                        let answer = try await client.get(url)
+                        #expect(answer.status == 200)
+                    }
                 }
             }
             // Each has kept its own connection for its second call.
@@ -179,9 +187,8 @@ import Testing
             var egress = try bench.egress(proxy: throughProxy ? proxy.port : nil)
             egress.sourceAddress = "127.0.0.2"
             let chosen = egress
-            try await bench.leaving(by: chosen, to: [host]) { client in
-                #expect(try await client.get(url).status == 200)
-            }
+            let answer = try await bench.leaving(by: chosen, to: [host]) { client in try await client.get(url) }
+            #expect(answer.status == 200)
             #expect((throughProxy ? proxy.calls.all.map(\.peer) : bench.peers.all) == ["127.0.0.2"])
             try await proxy.stop()
         }

@@ -124,9 +124,7 @@ extension ConfigurationSection {
     private mutating func proxyExceptions(_ name: String) throws(StartupError) -> [ProxyException] {
         var exceptions: [ProxyException] = []
         for text in try texts(name) ?? [] {
-            for part in text.split(separator: ",") {
-                let entry = part.trimming(" \t")
-                guard !entry.isEmpty else { continue }
+            for entry in text.split(whereSeparator: { [",", " ", "\t"].contains($0) }) {
                 guard let exception = ProxyException(entry.lowercased()) else {
                     throw error(
                         name,
