@@ -197,16 +197,16 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "JSON", "HTTPFields", "Pacing", "ParallelGzip", .asyncHTTPClient, .httpTypes, .logging,
-                .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+                "Exports", "JSON", "HTTPFields", "InternetAddresses", "Pacing", "ParallelGzip", "SystemCrypto",
+                .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         module(
             "Upstream",
             "WebhookTransport",
             [
-                "Exports", "InternetAddresses", "SystemCrypto", "Webhooks", "UpstreamHTTP", .nioCore, .nioHTTP1,
-                .nioPosix, .nioSSL, .nioTLS,
+                "Exports", "InternetAddresses", "Webhooks", "UpstreamHTTP", .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+                .nioTLS,
             ]
         ),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
@@ -390,8 +390,8 @@ let package = Package(
             "UpstreamHTTP",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
-                "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioPosix,
+                "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .metricsTestKit, .nioCore,
+                .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         tests(

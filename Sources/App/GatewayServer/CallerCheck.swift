@@ -12,10 +12,10 @@ public enum CallerCheck {
         time: any TimeSource = SystemTime()
     ) async throws -> [ConnectionCheck.Finding] {
         guard let issuer = configuration.server.entra else { return [] }
-        let transport = UpstreamTransport(authorities: configuration.authorities)
+        let ways = WaysOut(configuration, base: UpstreamTransport(authorities: configuration.authorities))
         let client = AuthorityClient(
             authority: issuer.authority,
-            transport: transport,
+            transport: ways.callers,
             time: time,
             logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() },
             metrics: NOOPMetricsHandler.instance
@@ -35,7 +35,7 @@ public enum CallerCheck {
             }
             findings.append(.init(connection: "server.entra", isGood: isGood, detail: detail))
         }
-        try await transport.shutdown()
+        try await ways.shutdown()
         return findings
     }
 }

@@ -19,10 +19,10 @@ public enum ConnectionCheck {
         _ configuration: GatewayConfiguration,
         time: any TimeSource = SystemTime()
     ) async throws -> [Finding] {
-        let transport = UpstreamTransport(authorities: configuration.authorities)
+        let ways = WaysOut(configuration, base: UpstreamTransport(authorities: configuration.authorities))
         let logger = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
         let connections = Connections(
-            transport: transport,
+            ways: ways,
             time: time,
             logger: logger,
             metrics: NOOPMetricsHandler.instance
@@ -51,7 +51,7 @@ public enum ConnectionCheck {
                 }
             }
         }
-        try await transport.shutdown()
+        try await ways.shutdown()
         return findings
     }
 

@@ -8,7 +8,7 @@ import UpstreamHTTP
 
 /// Makes the connections of a configuration: for each its credential, its client and its adapter.
 struct Connections {
-    let transport: UpstreamTransport
+    let ways: WaysOut
     let time: any TimeSource
     let logger: Logger
     let metrics: any MetricsFactory
@@ -24,7 +24,7 @@ struct Connections {
                 trustsCapacityText: connection.retriesOnCapacityText
             ),
             budget: budget,
-            transport: transport,
+            transport: ways.transport(of: connection),
             tokens: tokens(connection),
             time: time,
             logger: logger,
@@ -57,7 +57,7 @@ struct Connections {
         case .managedIdentity(let identity):
             return ManagedIdentityTokenSource(
                 identity,
-                client: authorityClient(connection, at: identity.endpoint),
+                client: authorityClient(connection, at: identity.endpoint, by: ways.nearby),
                 time: time
             )
         case .application(let application):
@@ -87,7 +87,7 @@ struct Connections {
             tenant: application.tenantID,
             clientID: application.clientID,
             credential: credential(of: application, connection),
-            client: authorityClient(connection, at: application.authority)
+            client: authorityClient(connection, at: application.authority, by: ways.transport(of: connection))
         )
     }
 
@@ -106,7 +106,11 @@ struct Connections {
     }
 
     /// A client that may call only the host that issues tokens, without a token.
-    private func authorityClient(_ connection: ConnectionConfiguration, at host: UpstreamURL) -> UpstreamClient {
+    private func authorityClient(
+        _ connection: ConnectionConfiguration,
+        at host: UpstreamURL,
+        by transport: UpstreamTransport
+    ) -> UpstreamClient {
         UpstreamClient(
             settings: .init(connection: connection.name, bearerHosts: [:], openHosts: [.origin(of: host)]),
             transport: transport,

@@ -34,6 +34,7 @@ public enum GatewayServer {
         for connection in configuration.connections {
             try connection.checkCredential(now: false, time: time, logger: logger)
         }
+        try await configuration.checkSourceAddresses()
         let metrics = PrometheusRegistry(process: ProcessFigures.read)
         MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
@@ -64,7 +65,8 @@ public enum GatewayServer {
             connectionsPerHost: configuration.server.maximumConnections + 64,
             authorities: configuration.authorities
         )
-        let connections = Connections(transport: transport, time: time, logger: logger, metrics: metrics)
+        let ways = WaysOut(configuration, base: transport)
+        let connections = Connections(ways: ways, time: time, logger: logger, metrics: metrics)
         let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(
             ledger: ledger,
@@ -121,7 +123,7 @@ public enum GatewayServer {
             settings: configuration.apiSettings { authority in
                 AuthorityClient(
                     authority: authority,
-                    transport: transport,
+                    transport: ways.callers,
                     time: time,
                     logger: logger,
                     metrics: metrics
@@ -154,8 +156,8 @@ public enum GatewayServer {
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
         // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, and at last
-        // the HTTP client. Probes and metrics are served to the end.
-        var services: [any Service] = [ClosingTransport(transport: transport)]
+        // the HTTP clients. Probes and metrics are served to the end.
+        var services: [any Service] = [ClosingTransports(ways: ways)]
         if let platform { services.append(platform) }
         services.append(watch)
         // Ends after the engine: what is left to tell is told when the leases are free.
@@ -231,15 +233,15 @@ private struct Measuring: Service, CustomStringConvertible {
     }
 }
 
-/// Closes the client's connections when everything that uses them has ended.
-private struct ClosingTransport: Service, CustomStringConvertible {
-    let transport: UpstreamTransport
+/// Closes the clients' connections when everything that uses them has ended.
+private struct ClosingTransports: Service, CustomStringConvertible {
+    let ways: WaysOut
 
-    var description: String { "upstream transport" }
+    var description: String { "upstream transports" }
 
     func run() async throws {
         try? await gracefulShutdown()
-        try await transport.shutdown()
+        try await ways.shutdown()
     }
 }
 

@@ -22,6 +22,8 @@ struct Check: AsyncParsableCommand {
         if let sealing = configuration.sealing {
             print("ok   sealing: keys \(sealing.ids.joined(separator: ", ")); \(sealing.current) seals")
         }
+        for finding in EgressCheck.run(configuration) { print(finding) }
+        if !offline { try await ExportGateway.program.naming { try await configuration.checkSourceAddresses() } }
         let findings =
             offline
             ? KeyCheck.run(configuration)

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPFields
+import NIOCore
 
 /// The address of a gateway: that below which `/exports` is, a prefix that a proxy adds included.
 ///
@@ -15,6 +16,8 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
     public let description: String
     /// Whether it is asked over TLS.
     public let isTLS: Bool
+    /// The host where it is a name; nil for an address.
+    let hostName: String?
     /// Whether the host is this machine itself, so that plain HTTP shows the key to nobody else.
     public let isLoopback: Bool
 
@@ -32,6 +35,7 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
         isTLS = scheme == "https"
         let name = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
         isLoopback = name == "localhost" || name == "::1" || name.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
+        hostName = (try? SocketAddress(ipAddress: name, port: 0)) == nil ? name : nil
         let port = parts.port.flatMap { $0 == (scheme == "https" ? 443 : 80) ? nil : ":\($0)" } ?? ""
         var path = Substring(parts.percentEncodedPath)
         while path.hasSuffix("/") { path.removeLast() }

@@ -54,7 +54,11 @@ struct GatewayTransport: Sendable {
         let trailers = trailers
         // The only way in AsyncHTTPClient to set up a connection's channel.
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.eventLoop.makeCompletedFuture { try TrailerReader.add(to: channel, trailers) }
+            channel.eventLoop
+                .makeCompletedFuture {
+                    try NamedCertificate.check(channel, for: address)
+                    try TrailerReader.add(to: channel, trailers)
+                }
                 .flatMap { channel.setOption(.recvAllocator, value: Self.readSizes) }
         }
         client = HTTPClient(

@@ -11,6 +11,8 @@ enum TransportError {
         switch error {
         case is CancellationError, is GatewayClientError: error
         case NIOSSLError.handshakeFailed, is NIOSSLExtraError: untrusted(error, address)
+        case is NamedCertificate.OtherHost:
+            GatewayClientError.untrusted("The certificate of \(address) is not for this host's name.")
         case let error as HTTPClientError where error == .cancelled: CancellationError()
         case let error as HTTPClientError where silences.contains(error):
             GatewayClientError.silent("\(address) did not answer in time.")

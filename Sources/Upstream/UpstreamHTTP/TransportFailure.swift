@@ -11,13 +11,15 @@ enum TransportFailure {
     /// Whether the request was certainly not sent, because there was no connection.
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
-        case is NeverSent, is NIOConnectionError: true
+        case is NeverSent, is NIOConnectionError, is CertificateFault: true
         // A connection to an IP address fails with the system's own error.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as ChannelError: if case .connectTimeout = error { true } else { false }
         case let error as HTTPClientError:
             error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
                 || error == .alreadyShutdown || error == .emptyHost || error == .invalidURL
+                || error == .proxyAuthenticationRequired || error == .invalidProxyResponse
+                || error == .httpProxyHandshakeTimeout
         case let error as NIOSSLError:
             if case .handshakeFailed = error { true } else { false }
         case is NIOSSLExtraError: true
@@ -52,6 +54,7 @@ enum TransportFailure {
         case is CancellationError: "cancelled"
         case is DeadlineExceeded: "deadline exceeded"
         case let error as FramingFault: error.rawValue
+        case let error as CertificateFault: error.rawValue
         case let error as HTTPParserError: "not HTTP (\(error))"
         default: "\(type(of: error))"
         }
@@ -75,6 +78,9 @@ enum TransportFailure {
                     "\(host) \(what) What was asked for may have been carried out.",
                     cause: error
                 )
+        }
+        if let fault = error as? CertificateFault {
+            return ProviderError(.transient, "\(host) \(fault.words) Nothing was sent.", cause: error)
         }
         if idempotent || wasNeverSent(error) {
             return isTimeout(error)

@@ -21,7 +21,8 @@ extension UpstreamClient {
             let message = message(for: request, token: token, context: context)
             if request.startsJob { try await announce(context, place) }
             let (transport, logger, time) = (transport, transportLogger, time)
-            let (head, encoded) = try await transport.withClient(forStart: request.startsJob) { client in
+            let (head, encoded) = try await transport.withClient(for: request.url, forStart: request.startsJob) {
+                client in
                 try await withDeadline(request.timeout, time: time) {
                     let response = try await client.execute(
                         message,
@@ -88,7 +89,7 @@ extension UpstreamClient {
         let started = time.now()
         do {
             let message = message(for: request, token: token, context: context)
-            let response = try await begin(message, timeout: request.timeout) {
+            let response = try await begin(message, to: request.url, timeout: request.timeout) {
                 guard let former = place else { return true }
                 // The upstream may have received the first call, so the second one takes a place of its own.
                 guard let next = try? await self.pass(request, context) else { return false }
@@ -147,15 +148,17 @@ extension UpstreamClient {
     /// error is thrown.
     private func begin(
         _ message: HTTPClientRequest,
+        to url: UpstreamURL,
         timeout: Duration,
         mayRepeat: () async -> Bool
     ) async throws -> HTTPClientResponse {
         let timeout = TimeAmount.milliseconds(timeout.milliseconds)
+        let client = transport.client(for: url)
         do {
-            return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
+            return try await client.execute(message, timeout: timeout, logger: transportLogger)
         } catch  where TransportFailure.wasBrokenOff(error) && !Task.isCancelled {
             guard await mayRepeat() else { throw error }
-            return try await transport.client.execute(message, timeout: timeout, logger: transportLogger)
+            return try await client.execute(message, timeout: timeout, logger: transportLogger)
         }
     }
 
@@ -261,15 +264,30 @@ extension UpstreamClient {
         }
         if request.isPaced { breaker.withLock { $0.failed(at: now) } }
         record(request, outcome: "failed", took: now - started)
-        logger.info(
-            "Upstream call failed",
-            metadata: [
-                "operation": .string(request.operation), "host": .string(request.url.host),
-                "reason": .string(TransportFailure.label(error)),
-                "milliseconds": .stringConvertible((now - started).milliseconds),
-            ]
+        let proxy = transport.proxy(for: request.url)
+        let failure = proxy.flatMap { _ in ProxyFailure(error) }
+        var details: Logger.Metadata = [
+            "operation": .string(request.operation), "host": .string(request.url.host),
+            "reason": .string(failure.map { "proxy: \($0.rawValue)" } ?? TransportFailure.label(error)),
+            "milliseconds": .stringConvertible((now - started).milliseconds),
+        ]
+        if let proxy { details["proxy"] = .string(proxy.url.origin) }
+        guard let failure else {
+            logger.info("Upstream call failed", metadata: details)
+            return TransportFailure.providerError(
+                error,
+                idempotent: request.method.isIdempotent,
+                host: request.url.host
+            )
+        }
+        logger.warning("Upstream call did not get through the proxy", metadata: details)
+        Counter(
+            label: "export_gateway_proxy_failures_total",
+            dimensions: [("connection", settings.connection), ("reason", failure.rawValue)],
+            factory: metrics
         )
-        return TransportFailure.providerError(error, idempotent: request.method.isIdempotent, host: request.url.host)
+        .increment()
+        return failure.providerError(host: request.url.host, cause: error)
     }
 
     /// Calls `willStart` before the first byte of a start is sent. When that throws, the call's place is given back.

@@ -11,11 +11,26 @@ import Synchronization
 /// Redirects and decompression are off, because `UpstreamClient` decides about both. HTTP/1.1 only, because many large downloads over
 /// one HTTP/2 connection share one flow-control window.
 public struct UpstreamTransport: Sendable {
-    let client: HTTPClient
-    let heavyWork = HeavyWork()
-    private let eventLoopGroup: MultiThreadedEventLoopGroup
-    private let configuration: HTTPClient.Configuration
-    private let prepare: @Sendable (any Channel) throws -> Void
+    let heavyWork: HeavyWork
+    private let limits: Limits
+    private let proxy: EgressProxy?
+    /// The connections that are opened here.
+    private let direct: ClientPool
+    /// Those that the proxy opens.
+    private let proxied: ClientPool?
+    /// Whether the threads of `heavyWork` end with this transport.
+    private let ownsThreads: Bool
+
+    /// What the transports of one process share.
+    fileprivate struct Limits: Sendable {
+        let eventLoopGroup: MultiThreadedEventLoopGroup
+        let connectTimeout: TimeAmount
+        let silence: TimeAmount
+        let connectionsPerHost: Int
+        /// Those that count as the system's.
+        let authorities: TrustedAuthorities?
+        let budget = ReceiveBudget()
+    }
 
     /// Makes the client; `shutdown` must be called before it is released.
     ///
@@ -29,48 +44,62 @@ public struct UpstreamTransport: Sendable {
         connectionsPerHost: Int = 256,
         authorities: TrustedAuthorities? = nil
     ) {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow,
-            timeout: .init(connect: .milliseconds(connectTimeout.milliseconds)),
-            decompression: .disabled
+        let limits = Limits(
+            eventLoopGroup: eventLoopGroup,
+            connectTimeout: .milliseconds(connectTimeout.milliseconds),
+            silence: .milliseconds(idleTimeout.milliseconds),
+            connectionsPerHost: connectionsPerHost,
+            authorities: authorities
         )
-        configuration.httpVersion = .http1Only
-        configuration.tlsConfiguration = authorities?.configuration
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
-        // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
-        configuration.tracing.tracer = nil
-        let budget = ReceiveBudget()
-        let silence = TimeAmount.milliseconds(idleTimeout.milliseconds)
-        prepare = { channel in
-            try budget.admit(channel)
-            try SilenceTimeout.add(to: channel, limit: silence)
-            try ResponseFraming.add(to: channel)
-        }
-        self.eventLoopGroup = eventLoopGroup
-        self.configuration = configuration
-        client = Self.client(eventLoopGroup, configuration, prepare)
+        self.init(limits, Egress(), HeavyWork(), ownsThreads: true)
+    }
+
+    private init(_ limits: Limits, _ egress: Egress, _ heavyWork: HeavyWork, ownsThreads: Bool) {
+        self.limits = limits
+        self.heavyWork = heavyWork
+        self.ownsThreads = ownsThreads
+        proxy = egress.proxy
+        direct = limits.pool(egress, by: nil)
+        proxied = egress.proxy.map { limits.pool(egress, by: $0) }
+    }
+
+    /// A transport whose connections leave by `egress`, and are its own. Its limits are those of this one, whose threads and memory it
+    /// uses: it must be shut down before this one.
+    public func leaving(by egress: Egress) -> UpstreamTransport {
+        UpstreamTransport(limits, egress, heavyWork, ownsThreads: false)
     }
 
     /// Closes every connection. Calls under way fail.
     public func shutdown() async throws {
-        try await client.shutdown()
-        try await heavyWork.shutdown()
+        try await direct.client.shutdown()
+        try await proxied?.client.shutdown()
+        if ownsThreads { try await heavyWork.shutdown() }
     }
 
-    /// Passes the client for a call to `body`. For a start it is a client without any connection yet: the upstream may close a kept
-    /// connection just when it is used again (RFC 9112, 9.3.1), and then it is not known whether a POST was carried out.
+    /// The proxy that a call to `url` goes through; nil where it goes directly.
+    func proxy(for url: UpstreamURL) -> EgressProxy? { proxy.flatMap { $0.carries(url) ? $0 : nil } }
+
+    /// The client for calls to `url` that may go out on a kept connection.
+    func client(for url: UpstreamURL) -> HTTPClient { pool(for: url).client }
+
+    private func pool(for url: UpstreamURL) -> ClientPool {
+        guard let proxied, proxy(for: url) != nil else { return direct }
+        return proxied
+    }
+
+    /// Passes the client for a call to `url` to `body`. For a start it is a client without any connection yet: the upstream may close a
+    /// kept connection just when it is used again (RFC 9112, 9.3.1), and then it is not known whether a POST was carried out.
     ///
     /// Throws `NeverSent` where a start failed before it had a connection, so that no byte of it was sent.
     func withClient<Answer: Sendable>(
+        for url: UpstreamURL,
         forStart isStart: Bool,
         _ body: @Sendable (HTTPClient) async throws -> Answer
     ) async throws -> Answer {
-        guard isStart else { return try await body(client) }
+        let pool = pool(for: url)
+        guard isStart else { return try await body(pool.client) }
         let isConnected = Atomic(false)
-        let fresh = Self.client(eventLoopGroup, configuration) { [prepare] channel in
-            isConnected.store(true, ordering: .releasing)
-            try prepare(channel)
-        }
+        let fresh = pool.fresh { isConnected.store(true, ordering: .releasing) }
         let outcome: Result<Answer, any Error>
         do {
             outcome = .success(try await body(fresh))
@@ -81,18 +110,36 @@ public struct UpstreamTransport: Sendable {
         try? await fresh.shutdown()
         return try outcome.get()
     }
+}
 
-    /// `prepare` is called on each new connection, after the TLS handshake and before anything is sent.
-    private static func client(
-        _ eventLoopGroup: MultiThreadedEventLoopGroup,
-        _ configuration: HTTPClient.Configuration,
-        _ prepare: @escaping @Sendable (any Channel) throws -> Void
-    ) -> HTTPClient {
-        var configuration = configuration
-        // The only way in AsyncHTTPClient to set up a connection's channel.
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.eventLoop.makeCompletedFuture { try prepare(channel) }
+extension UpstreamTransport.Limits {
+    /// The connections of `egress`, opened by `proxy` or directly.
+    fileprivate func pool(_ egress: Egress, by proxy: EgressProxy?) -> ClientPool {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow,
+            timeout: .init(connect: connectTimeout),
+            decompression: .disabled
+        )
+        configuration.httpVersion = .http1Only
+        configuration.tlsConfiguration = egress.tlsConfiguration(system: authorities)
+        configuration.localAddress = egress.sourceAddress
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsPerHost
+        // AsyncHTTPClient's spans carry whole URLs, and a query can be a SAS signature.
+        configuration.tracing.tracer = nil
+        if let proxy {
+            configuration.proxy = .server(
+                host: proxy.url.host,
+                port: proxy.url.port,
+                authorization: proxy.credentials.map { .basic(username: $0.user, password: $0.password.reveal()) }
+            )
+            // Otherwise a wrong password would be shown to the proxy again and again within one call.
+            configuration.connectionPool.retryConnectionEstablishment = false
         }
-        return HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
+        return ClientPool(eventLoopGroup, configuration) { [budget, silence] channel in
+            try budget.admit(channel)
+            try SilenceTimeout.add(to: channel, limit: silence)
+            try ResponseFraming.add(to: channel)
+            try CertificateCheck.add(to: channel, isProxied: proxy != nil)
+        }
     }
 }

@@ -3,7 +3,6 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 import NIOTLS
-import SystemCrypto
 import UpstreamHTTP
 import Webhooks
 
@@ -49,7 +48,8 @@ final class WebhookExchange: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .handshakeCompleted = event as? TLSUserEvent {
-            if hasNamedCertificate(context) { send(context) } else { end(.failure(.tlsFailed), context) }
+            let isForName = target.serverName.map { context.pipeline.syncOperations.peerCertificate(isFor: $0) }
+            if isForName ?? true { send(context) } else { end(.failure(.tlsFailed), context) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -89,16 +89,6 @@ final class WebhookExchange: ChannelInboundHandler {
     private var failure: WebhookSendFailure {
         guard case .connecting = state else { return .brokenAnswer }
         return target.usesTLS ? .tlsFailed : .connectionFailed
-    }
-
-    /// Whether the certificate is for the name. NIOSSL has checked that it is for the name or for the address: but who answers
-    /// with a false address to a question for the name may have a certificate for that address.
-    private func hasNamedCertificate(_ context: ChannelHandlerContext) -> Bool {
-        guard let name = target.serverName else { return true }
-        guard let leaf = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
-            let der = try? leaf.toDERBytes(), let certificate = try? Certificate(der: der)
-        else { return false }
-        return certificate.isValid(forHost: name)
     }
 
     private func send(_ context: ChannelHandlerContext) {

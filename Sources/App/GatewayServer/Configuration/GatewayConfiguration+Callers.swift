@@ -188,6 +188,7 @@ extension GatewayConfiguration.TokenIssuer {
             weights[caller] = try entry.weight()
             try entry.finish()
         }
+        egress = try Egress(section.node("egress"), path: "server.entra.egress", environment)
         try section.finish()
     }
 }

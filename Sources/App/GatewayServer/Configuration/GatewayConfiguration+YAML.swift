@@ -41,7 +41,7 @@ extension GatewayConfiguration {
         let (serverNode, ledgerNode, logNode) = (root.node("server"), root.node("ledger"), root.node("log"))
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
-        let webhooksNode = root.node("webhooks")
+        let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -51,6 +51,7 @@ extension GatewayConfiguration {
         let connections = try ConnectionConfiguration.all(connectionsNode, environment)
         let sealing = try Sealing(sealingNode, environment)
         let webhooks = try Webhooks(webhooksNode, environment)
+        let egress = try Egress(ofAll: egressNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
         try ledger.refuse(server)
@@ -65,7 +66,8 @@ extension GatewayConfiguration {
             connections: connections,
             sealing: sealing,
             webhooks: webhooks,
-            authorities: try environment.authorities()
+            authorities: try environment.authorities(),
+            egress: egress
         )
     }
 }
@@ -263,6 +265,7 @@ extension ConnectionConfiguration {
             cloud: cloud,
             allowPlainHTTP: allowPlainHTTP
         )
+        egress = try Egress(section.node("egress"), path: path + ".egress", environment)
         var keys = ConnectionSection(section: section, cloud: cloud, allowPlainHTTP: allowPlainHTTP)
         self.adapter = try adapter.read(&keys)
         try keys.section.finish()

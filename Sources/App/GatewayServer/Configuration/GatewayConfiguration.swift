@@ -84,6 +84,8 @@ public struct GatewayConfiguration: Sendable {
         public var keyRefreshInterval = Duration.seconds(60)
         /// How many turns a caller gets for one of another.
         public var weights: [String: Int] = [:]
+        /// How the authority's keys are fetched; nil: as `GatewayConfiguration.egress` says.
+        public var egress: Egress?
     }
 
     /// What seals the secrets that have to rest in the ledger.
@@ -196,6 +198,8 @@ public struct GatewayConfiguration: Sendable {
     public var webhooks = Webhooks()
     /// Who vouches for upstreams; nil leaves that to the system's own list.
     public var authorities: TrustedAuthorities?
+    /// How calls leave the gateway, where nothing else is said; nil: directly.
+    public var egress: Egress?
 }
 
 /// One upstream account.
@@ -212,6 +216,8 @@ public struct ConnectionConfiguration: Sendable {
     /// Microsoft says it with is documented nowhere (`Upstream-GraphEDiscovery, Limits`).
     var retriesOnCapacityText: Bool
     var adapter: AdapterSettings
+    /// How calls for it leave the gateway; nil: as `GatewayConfiguration.egress` says.
+    var egress: Egress?
 
     /// Whether callers bring a token of their own, to be passed on or exchanged.
     public var needsCallerToken: Bool { credential.needsCallerToken }
