@@ -174,6 +174,7 @@ let package = Package(
         system("COpenSSL", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CPQ", pkgConfig: "libpq", package: "libpq-dev"),
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
+        system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
         module("Core", "JSON", []),
         module("Core", "Exports", ["JSON", .heapModule, .nioCore]),
@@ -191,6 +192,7 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
+        module("Core", "Zstandard", ["CZstd", "ParallelGzip", .nioCore]),
 
         module("Upstream", "Pacing", ["Exports", .dequeModule, .metrics]),
         module(
@@ -254,8 +256,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics,
-                .nioCore,
+                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip",
+                "Zstandard", .logging, .metrics, .nioCore,
             ]
         ),
         module(

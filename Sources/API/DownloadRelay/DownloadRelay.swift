@@ -39,7 +39,7 @@ public struct DownloadRelay: Sendable {
         budget = DownloadBudget(perCaller: settings.perCaller, memory: memory, metrics: metrics)
         encoder = GzipEncoder(
             level: settings.gzip,
-            pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
+            pool: settings.gzipThreads.map { CompressionPool(threads: $0) } ?? CompressionPool(),
             sleep: { try await time.sleep(for: $0) }
         )
         self.time = time

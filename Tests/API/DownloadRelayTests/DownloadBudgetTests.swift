@@ -83,7 +83,7 @@ import TestSupport
 
     /// Whether they encode or not, and on however many cores.
     @Test func theDefaultsLetFiveHundredThrough() throws {
-        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 8))
+        let encoder = GzipEncoder(level: .best, pool: CompressionPool(threads: 8))
         for cost in [DownloadBudget.plainCost, DownloadBudget.plainCost + encoder.memoryPerStream] {
             let memory = MemoryBudget(total: 2 << 30, metrics: metrics)
             let budget = DownloadBudget(perCaller: RelaySettings().perCaller, memory: memory, metrics: metrics)
@@ -93,7 +93,7 @@ import TestSupport
     }
 
     @Test func theSmallestBudgetIsSureToHavePlaceForOne() {
-        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 256))
+        let encoder = GzipEncoder(level: .best, pool: CompressionPool(threads: 256))
         let sure = MemoryKind.download.guaranteed(of: MemoryBudget.smallest)
         #expect(DownloadBudget.plainCost + encoder.memoryPerStream <= sure)
     }
