@@ -314,7 +314,7 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -371,6 +371,7 @@ let package = Package(
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         support("TestSupport", path: "Support/TestSupport", []),
         support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
+        support("ZstdReference", path: "Support/ZstdReference", ["CZstd"]),
         .systemLibrary(name: "CSpawn", path: "Tests/Support/CSpawn"),
         support("TestPostgreSQL", path: "Support/TestPostgreSQL", ["CSpawn", "Exports", "PostgreSQL", "TestSupport"]),
         support("TestLedger", path: "Support/TestLedger", ["ExportLedger", "TestSupport"]),
@@ -485,6 +486,11 @@ let package = Package(
             fixtures: true,
             ["ManualClock", "ParallelGzip", "CZlib", "TestSupport", "ZlibReference", .nioCore]
         ),
+        tests(
+            "Core",
+            "Zstandard",
+            ["ManualClock", "ParallelGzip", "Zstandard", "ZlibReference", "ZstdReference", .nioCore]
+        ),
         tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "Engine",
@@ -511,7 +517,8 @@ let package = Package(
             "DownloadRelay",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
-                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", .logging, .metricsTestKit, .nioCore,
+                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", "Zstandard", "ZstdReference", .logging,
+                .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),
