@@ -84,6 +84,23 @@ import Testing
         #expect(response.field("Content-Encoding") == nil)
     }
 
+    @Test func aCodingThatIsNotOfferedIsNotSent() async throws {
+        func coding(_ settings: RelaySettings, _ acceptEncoding: String) async throws -> String? {
+            try await Scene(settings: settings)
+                .ask(csv, DownloadRequest(method: .head, acceptEncoding: acceptEncoding))
+                .field("Content-Encoding")
+        }
+        #expect(try await coding(RelaySettings(zstd: nil), "gzip, zstd") == "gzip")
+        #expect(try await coding(RelaySettings(gzip: nil), "gzip, zstd;q=0.1") == "zstd")
+        #expect(try await coding(RelaySettings(gzip: nil), "gzip") == nil)
+        #expect(try await coding(RelaySettings(gzip: nil, zstd: nil), "gzip, zstd") == nil)
+        let error = await #expect(throws: GatewayError.self) {
+            try await coding(RelaySettings(gzip: nil), "gzip, identity;q=0")
+        }
+        #expect(error?.code == .notAcceptable)
+        #expect(error?.detail.contains("accepts identity or zstd.") == true)
+    }
+
     @Test(arguments: ["identity;q=0", "*;q=0", "br, identity;q=0"])
     func nothingAcceptable(acceptEncoding: String) async {
         let error = await #expect(throws: GatewayError.self) {
