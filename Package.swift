@@ -174,6 +174,7 @@ let package = Package(
         system("COpenSSL", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CPQ", pkgConfig: "libpq", package: "libpq-dev"),
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
+        system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
         module("Core", "JSON", []),
         module("Core", "Exports", ["JSON", .heapModule, .nioCore]),
@@ -191,6 +192,7 @@ let package = Package(
             defines: hasISAL ? [.define("ISAL")] : [],
             ["CZlib", .nioCore] + (hasISAL ? ["CISAL"] : [])
         ),
+        module("Core", "Zstandard", ["CZstd", "ParallelGzip", .nioCore]),
 
         module("Upstream", "Pacing", ["Exports", .dequeModule, .metrics]),
         module(
@@ -254,8 +256,8 @@ let package = Package(
             "API",
             "DownloadRelay",
             [
-                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip", .logging, .metrics,
-                .nioCore,
+                "Exports", "HTTPFields", "SystemCrypto", "ParallelGzip", "Memory", "StoredZip",
+                "Zstandard", .logging, .metrics, .nioCore,
             ]
         ),
         module(
@@ -312,7 +314,7 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -369,6 +371,7 @@ let package = Package(
         support("TestTokens", path: "Support/TestTokens", ["JSON", "SystemCrypto", "CallerIdentity"]),
         support("TestSupport", path: "Support/TestSupport", []),
         support("ZlibReference", path: "Support/ZlibReference", ["CZlib", "TestSupport"]),
+        support("ZstdReference", path: "Support/ZstdReference", ["CZstd"]),
         .systemLibrary(name: "CSpawn", path: "Tests/Support/CSpawn"),
         support("TestPostgreSQL", path: "Support/TestPostgreSQL", ["CSpawn", "Exports", "PostgreSQL", "TestSupport"]),
         support("TestLedger", path: "Support/TestLedger", ["ExportLedger", "TestSupport"]),
@@ -483,6 +486,11 @@ let package = Package(
             fixtures: true,
             ["ManualClock", "ParallelGzip", "CZlib", "TestSupport", "ZlibReference", .nioCore]
         ),
+        tests(
+            "Core",
+            "Zstandard",
+            ["ManualClock", "ParallelGzip", "Zstandard", "ZlibReference", "ZstdReference", .nioCore]
+        ),
         tests("Core", "StoredZip", ["StoredZip", "CZlib", .nioCore]),
         tests(
             "Engine",
@@ -509,7 +517,8 @@ let package = Package(
             "DownloadRelay",
             [
                 "Exports", "ManualClock", "JSON", "HTTPFields", "SystemCrypto", "Memory", "DownloadRelay",
-                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", .logging, .metricsTestKit, .nioCore,
+                "ParallelGzip", "StoredZip", "TestSupport", "ZlibReference", "Zstandard", "ZstdReference", .logging,
+                .metricsTestKit, .nioCore,
             ]
         ),
         tests("API", "HTTPListening", ["HTTPListening", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix]),

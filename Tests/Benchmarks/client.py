@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import socket
+import subprocess
 import sys
 import time
 import zlib
@@ -93,11 +94,18 @@ def fetch(url: str, accept_encoding: str, limit_rate: float = 0, verify: bool = 
 
 
 class _Verifier:
-    """Undoes chunks and gzip, and hashes what comes out."""
+    """Undoes chunks and the coding, and hashes what comes out."""
 
     def __init__(self, chunked: bool, coding: str):
         self._hash = hashlib.sha256()
         self._inflate = zlib.decompressobj(31) if coding == "gzip" else None
+        self._zstd = None
+        if coding == "zstd":
+            # A decoder of the content coding need not support a larger window (RFC 9659, 3).
+            self._zstd = subprocess.Popen(
+                "zstd --decompress --stdout --quiet --memory=8MiB | sha256sum", shell=True, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         self._chunked = chunked
         self._left = 0
         self._held = b""
@@ -124,9 +132,14 @@ class _Verifier:
         return None
 
     def _body(self, data) -> None:
-        self._hash.update(self._inflate.decompress(data) if self._inflate else data)
+        if self._zstd:
+            self._zstd.stdin.write(data)
+        else:
+            self._hash.update(self._inflate.decompress(data) if self._inflate else data)
 
     def digest(self) -> str:
+        if self._zstd:
+            return self._zstd.communicate()[0].decode().split()[0]
         return self._hash.hexdigest()
 
 

@@ -14,7 +14,10 @@ TEXTS = ("csv", "items")
 
 def compare(run: Run, scenario, makers, file, *, cores=1, tls=False, coding="identity", limit_rate=0.0, check=True,
             repetitions=None):
-    """`makers` are of `subjects`, with the arguments that differ; all run at once and are asked in turn."""
+    """`makers` are of `subjects`, with the arguments that differ; all run at once and are asked in turn.
+
+    `coding` is what the client asks for: one for all, or a list with one for each.
+    """
     server_cores, other_cores = ("1", "0") if cores == 1 else ("0,1", "0,1")
     with ExitStack() as stack:
         home = origin.start(run.directory / "origin", {file.stem: file}, other_cores)
@@ -105,6 +108,25 @@ def balanced(run: Run) -> None:
         )
 
 
+def zstd(run: Run) -> None:
+    """zstd beside gzip at its fastest: from one gateway's own encoders, and Caddy's zstd, on one core and on two."""
+    for kind in TEXTS:
+        file = run.file(kind, run.options.size)
+        for cores in (1, 2):
+            ours, gzip, caddy, *_ = compare(
+                run,
+                f"zstd, {kind}, HTTP, {cores} core{'s' * (cores > 1)}",
+                [(subjects.gateway, {"zstd": "fast"}), (subjects.gateway, {"gzip": "fast"}), (subjects.caddy, {"zstd": True}),
+                 (subjects.gateway, {"zstd": "balanced"}), (subjects.gateway, {"zstd": "best"})],
+                file, cores=cores, coding=["zstd", "gzip", "zstd", "zstd", "zstd"],
+            )
+            label = f"zstd fast, {kind}, {cores} core(s)"
+            run.aim(f"{label}: speed of our gzip fast", ours.speed / gzip.speed, 1.0)
+            run.aim(f"{label}: bytes of our gzip fast", ours.sent / gzip.sent, 0.88, at_least=False)
+            run.aim(f"{label}: speed of caddy's zstd", ours.speed / caddy.speed, 1.0)
+            run.aim(f"{label}: bytes of caddy's zstd", ours.sent / caddy.sent, 1.0, at_least=False)
+
+
 def best(run: Run) -> None:
     for kind in TEXTS:
         ours, nginx = compare(
@@ -151,6 +173,7 @@ CASES = {
     "kinds": kinds,
     "forced": forced,
     "fast": fast,
+    "zstd": zstd,
     "balanced": balanced,
     "best": best,
     "adaptive": adaptive,

@@ -68,9 +68,13 @@ def download(address: str, cores: str, coding: str, limit_rate: float = 0, verif
 
 
 def measure(scenario, subjects, file, digest, *, client_cores, coding, repetitions, limit_rate=0.0, check=True):
-    """Downloads `file` (a path) from each subject in turn, `repetitions` rounds after one that is only checked."""
+    """Downloads `file` (a path) from each subject in turn, `repetitions` rounds after one that is only checked.
+
+    `coding` is what the client asks for: one for all subjects, or a list with one for each.
+    """
+    codings = [coding] * len(subjects) if isinstance(coding, str) else coding
     figures = []
-    for subject in subjects:
+    for subject, coding in zip(subjects, codings, strict=True):
         subject.address(file.stem)
         if check:
             result, _ = download(subject.address(file.stem), client_cores, coding, verify=True)
@@ -78,7 +82,7 @@ def measure(scenario, subjects, file, digest, *, client_cores, coding, repetitio
                 raise SystemExit(f"{subject.name} delivered another file: {result}")
         figures.append(Figures(scenario, subject.name, subject.command, "", file.stat().st_size))
     for _ in range(repetitions):
-        for subject, figure in zip(subjects, figures, strict=True):
+        for subject, coding, figure in zip(subjects, codings, figures, strict=True):
             before, resident = subject.server.cpu_seconds(), subject.server.resident_bytes()
             subject.server.reset_peak()
             result, figure.client = download(subject.address(file.stem), client_cores, coding, limit_rate)

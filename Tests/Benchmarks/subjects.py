@@ -83,8 +83,9 @@ backend origin
     return _Proxy("haproxy", server, port, origin, detail)
 
 
-def caddy(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int = 0) -> Subject:
+def caddy(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int = 0, zstd: bool = False) -> Subject:
     port = free_port()
+    encode = "encode zstd" if zstd else "encode gzip" if gzip else ""
     upstream = origin.https if tls else origin.http
     trust = f" {{\n transport http {{\n tls_trusted_ca_certs {origin.authority}\n }}\n }}" if tls else ""
     configuration = directory / "Caddyfile"
@@ -93,7 +94,7 @@ def caddy(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: int =
  auto_https off
 }}
 http://127.0.0.1:{port} {{
- {"encode gzip" if gzip else ""}
+ {encode}
  reverse_proxy {upstream}{trust}
 }}
 """)
@@ -104,19 +105,22 @@ http://127.0.0.1:{port} {{
         port,
         {"XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory), "GOMAXPROCS": str(cores.count(",") + 1)},
     )
-    return _Proxy("caddy", server, port, origin, "reverse_proxy" + ("; encode gzip" if gzip else ""))
+    return _Proxy("caddy", server, port, origin, "reverse_proxy" + (f"; {encode}" if encode else ""))
 
 
-def gateway(directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str | None = None) -> "Downloads":
+def gateway(
+    directory: Path, origin: Origin, cores: str, *, tls: bool, gzip: str | None = None, zstd: str | None = None
+) -> "Downloads":
     """Ours. Its files are those of exports that have been made and have succeeded, as in daily use."""
+    efforts = {coding: effort for coding, effort in (("gzip", gzip), ("zstd", zstd)) if effort}
     ledger = directory / "ledger.sqlite"
     for old in directory.glob("ledger.sqlite*"):
         old.unlink()
     started = start_gateway(
         directory, cores, ledger, [connection(origin.https if tls else origin.http)],
-        name=f"gateway {gzip}" if gzip else "gateway", callers=False, authority=origin.authority if tls else None,
-        detail=f"downloads.gzip: {gzip}" if gzip else "", log={"level": "warning", "format": "text"},
-        downloads=UNMEASURED | ({"gzip": gzip} if gzip else {}),
+        name=" ".join(["gateway", *efforts.values()]), callers=False, authority=origin.authority if tls else None,
+        detail=", ".join(f"downloads.{coding}: {effort}" for coding, effort in efforts.items()), log={"level": "warning", "format": "text"},
+        downloads=UNMEASURED | efforts,
     )
     return Downloads(started, origin)
 

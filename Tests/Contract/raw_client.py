@@ -8,6 +8,8 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 
+import zstd_frames
+
 
 @dataclass
 class Seen:
@@ -30,8 +32,10 @@ class Seen:
         return self.status in (200, 206) and self.is_complete
 
     def file(self) -> bytes:
-        """The file that the answer stands for; raises when gzip sees the break itself."""
-        return gzip.decompress(self.body) if self.fields.get("content-encoding") == "gzip" else self.body
+        """The file that the answer stands for; raises when the decoder sees the break itself."""
+        decoders = {"gzip": gzip.decompress, "zstd": zstd_frames.whole}
+        coding = self.fields.get("content-encoding")
+        return decoders[coding](self.body) if coding else self.body
 
     def members(self) -> dict[str, bytes]:
         """The files in an archive, each checked against its CRC."""

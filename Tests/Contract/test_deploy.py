@@ -114,6 +114,7 @@ def test_the_image_has_the_libraries_that_the_executable_needs():
         "libisal.so.2": "libisal2",
         "libsqlite3.so.0": "libsqlite3-0",
         "libz.so.1": "zlib1g",
+        "libzstd.so.1": "libzstd1",
     }
     assert needed <= known.keys(), "a library that the image does not have"
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")

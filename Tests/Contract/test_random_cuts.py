@@ -59,7 +59,7 @@ def plan(lots: random.Random, mode: str):
         changed=CHANGED if mode == "changed" else None,
         tells_size=lots.random() < 0.5,
     )
-    return mode, source, lots.choice(("identity", "gzip")), lots.choice(("graph", "power-bi"))
+    return mode, source, lots.choice(("identity", "gzip", "zstd")), lots.choice(("graph", "power-bi"))
 
 
 def outcome(pair, mode: str, source: Source, coding: str, keeper: str) -> tuple[str, str]:

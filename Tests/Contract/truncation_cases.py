@@ -11,7 +11,7 @@ from raw_upstream import BREAKS, FRAMINGS, PLACES, Fault, Source
 SIZE = 300_007
 RANGE = (70_001, 249_999)
 
-WAYS = ("identity", "gzip", "range", "zip")
+WAYS = ("identity", "gzip", "zstd", "range", "zip")
 # Who has the file, and whether the record of the export tells its size.
 KEEPERS = ("graph, size known", "graph, size unknown", "power-bi")
 # What the upstream does when it is asked again.

@@ -51,7 +51,7 @@ class Cell:
 
     def start(self, curl: Curl) -> None:
         self._file = Path(tempfile.mkstemp(prefix="cell-", dir=curl.directory)[1])
-        options = ["--compressed"] if self.kind == "gzip" else []
+        options = ["--compressed", "--header", "Accept-Encoding: gzip"] if self.kind == "gzip" else []
         options += ["--write-out", "%{http_code} %{http_version}", "--output", str(self._file)]
         command = curl.command(self.version, self.side.address + self.path, *options)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -4,6 +4,10 @@ import HTTPFields
 enum ContentCoding: String, Sendable, Hashable, CaseIterable {
     case identity
     case gzip
+    case zstd
+
+    /// The codings that a file can be sent in, in the order in which they are preferred where a client weights them alike.
+    static let offered: [ContentCoding] = [.zstd, .gzip]
 }
 
 /// The content codings that a client accepts (RFC 9110, 12.5.3).
@@ -12,6 +16,7 @@ enum ContentCoding: String, Sendable, Hashable, CaseIterable {
 struct AcceptEncoding: Sendable, Hashable {
     /// The weights of the relevant codings, in thousandths; nil where the field does not name them.
     private(set) var gzip: Int?
+    private(set) var zstd: Int?
     private(set) var identity: Int?
     private(set) var others: Int?
 
@@ -23,6 +28,7 @@ struct AcceptEncoding: Sendable, Hashable {
             guard let (coding, weight) = Self.codingAndWeight(element) else { continue }
             switch coding {
             case "gzip", "x-gzip": gzip = min(gzip ?? weight, weight)
+            case "zstd": zstd = min(zstd ?? weight, weight)
             case "identity": identity = min(identity ?? weight, weight)
             case "*": others = min(others ?? weight, weight)
             default: break
@@ -30,22 +36,32 @@ struct AcceptEncoding: Sendable, Hashable {
         }
     }
 
-    /// Whether the client asked for gzip, by name or by `*`. Without the field it did not: RFC 9110 would then allow any
-    /// coding, but programs that send no field usually cannot decode.
-    var takesGzip: Bool { (gzip ?? others ?? 0) > 0 }
+    /// How much the client wants a coding; 0 where it did not ask for it. Without the field it asked for none: RFC 9110 would then
+    /// allow any, but programs that send no field usually cannot decode.
+    ///
+    /// gzip is asked for by name or by `*`; zstd by name only, because many programs that send `*` have no decoder for it.
+    func weight(of coding: ContentCoding) -> Int {
+        switch coding {
+        case .identity: identity ?? (others == 0 ? 0 : 1)
+        case .gzip: gzip ?? others ?? 0
+        case .zstd: zstd ?? 0
+        }
+    }
 
     /// Whether the client accepts the plain bytes: it does unless it refuses them, by name or by `*;q=0`.
-    var takesIdentity: Bool { (identity ?? (others == 0 ? 0 : 1)) > 0 }
+    var takesIdentity: Bool { weight(of: .identity) > 0 }
 
-    /// The coding to use; nil when the client accepts neither.
+    /// The coding to use; nil when the client accepts none.
     ///
-    /// It is gzip when that is `worthwhile`, accepted, and not weighted below `identity`; also when it is not worthwhile, but
-    /// the only coding that is accepted. Never when it is not `allowed`.
-    func selected(worthwhile: Bool, allowed: Bool) -> ContentCoding? {
-        let gzipIsOpen = allowed && takesGzip
-        guard takesIdentity else { return gzipIsOpen ? .gzip : nil }
-        guard gzipIsOpen, worthwhile else { return .identity }
-        return (gzip ?? others ?? 0) >= (identity ?? 0) ? .gzip : .identity
+    /// It is the one of `offered` with the highest weight, the first of those that are weighted alike, when an encoding is
+    /// `worthwhile`, and it is not weighted below `identity`; also when none is worthwhile, but the plain bytes are refused. None of
+    /// `offered` when encoding is not `allowed`.
+    func selected(worthwhile: Bool, allowed: Bool, offered: [ContentCoding] = ContentCoding.offered) -> ContentCoding? {
+        var best: ContentCoding?
+        for coding in allowed ? offered : [] where weight(of: coding) > best.map(weight(of:)) ?? 0 { best = coding }
+        guard takesIdentity else { return best }
+        guard let best, worthwhile, weight(of: best) >= identity ?? 0 else { return .identity }
+        return best
     }
 
     /// Reads `codings [ weight ]`; nil for anything else.

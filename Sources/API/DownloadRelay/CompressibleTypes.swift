@@ -1,12 +1,12 @@
 import HTTPFields
 import Exports
 
-/// Which files become shorter with gzip. It uses tables, because the bytes have not come yet when this is decided.
+/// Which files become shorter with a content coding. It uses tables, because the bytes have not come yet when this is decided.
 enum CompressibleTypes {
-    /// Whether gzip is worth its processor time for this file.
+    /// Whether a content coding is worth its processor time for this file.
     ///
     /// It checks the media type and the file name's extension, because upstreams often send a general type. One of them must
-    /// say yes, and none may say no: gzip over compressed bytes costs time and makes them longer.
+    /// say yes, and none may say no: compressing compressed bytes costs time and makes them longer.
     static func gain(_ file: ExportFile) -> Bool {
         let words = [file.contentType.flatMap(mediaTypeGains), fileExtension(of: file.name).flatMap { extensions[$0] }]
         return words.contains(true) && !words.contains(false)

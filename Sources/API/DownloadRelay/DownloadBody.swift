@@ -1,16 +1,15 @@
 public import NIOCore
 
 import Exports
-import ParallelGzip
 import Synchronization
 
 /// The bytes of a file that is being sent, for a single pass.
 ///
-/// Memory: one piece of the upstream's bytes, and for gzip the encoder's constant (see `GzipEncoder`), whatever the length.
+/// Memory: one piece of the upstream's bytes, and with a coding the encoder's constant (see `GzipEncoder`, `ZstdEncoder`), whatever the length.
 public struct DownloadBody: DownloadContent {
     private let stream: Handover<FileStream>
     /// Nil when the bytes are sent without a coding.
-    private let encoder: GzipEncoder?
+    private let encoder: DownloadEncoder?
     /// Whether the digest is announced as a trailer field.
     private let hasTrailer: Bool
     private let record: DownloadRecord
@@ -18,7 +17,7 @@ public struct DownloadBody: DownloadContent {
 
     init(
         _ stream: Handover<FileStream>,
-        encoder: GzipEncoder?,
+        encoder: DownloadEncoder?,
         hasTrailer: Bool,
         record: DownloadRecord,
         reservation: DownloadReservation
@@ -34,18 +33,18 @@ public struct DownloadBody: DownloadContent {
     ///
     /// Returns only when `sink` has taken every byte, the bytes are all that was requested, and `finish` has returned: the
     /// upstream has ended, and length and SHA-256 are those that the upstream and the export's record had announced. Only as
-    /// much is read from the upstream as `sink` takes (with gzip, as the encoder holds for it), so that a slow reader slows the
+    /// much is read from the upstream as `sink` takes (with a coding, as the encoder holds for it), so that a slow reader slows the
     /// upstream down. When the upstream breaks off, the download is resumed, unseen by `sink` (see ``Resumption``).
     ///
     /// Throws what `sink` and `finish` throw (the client has left), and `DownloadFailure` when the upstream ends early, sends
-    /// too much, breaks off or stalls for good. The connection must then be broken off, never ended properly. With gzip, the
-    /// trailer is missing and an invalid block was passed to `breakOff`; with a known length, the last piece is missing. The
+    /// too much, breaks off or stalls for good. The connection must then be broken off, never ended properly. With a coding, the
+    /// end of the encoding is missing and an invalid block was passed to `breakOff`; with a known length, the last piece is missing. The
     /// upstream's connection has been closed by then. A cancelled task counts as a broken download.
     ///
     /// The recipient's `record` gets the beginning before `sink` gets the first byte, and the outcome before this returns or
     /// throws.
     ///
-    /// With gzip, the encoder's own threads do the work, and a child task reads the upstream while `sink` is awaited.
+    /// With a coding, the threads that compress do the work, and a child task reads the upstream while `sink` is awaited.
     public func write(
         _ sink: (ByteBuffer) async throws -> Void,
         finish: (_ trailers: [(name: String, value: String)]) async throws -> Void,
@@ -66,6 +65,7 @@ public struct DownloadBody: DownloadContent {
             if let encoder {
                 // These closures may run at the same time: the first one uses only the stream, the second one only the client.
                 try await encoder.encode(
+                    length: stream.facts.size,
                     from: { try await stream.next() },
                     to: { try await client.take($0, by: sink) },
                     breakOff: breakOff

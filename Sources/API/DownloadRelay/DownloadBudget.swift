@@ -6,7 +6,7 @@ import Synchronization
 /// The limits of downloads under way. A download reserves memory before it opens its upstream, and releases it when it has ended.
 ///
 /// A download reserves the most memory that it uses when many are under way, whatever the length of the file and the speed of
-/// the client: ``plainCost``, and with gzip the encoder's own constant (`GzipEncoder.memoryPerStream`). While few are under
+/// the client: ``plainCost``, and with a coding the encoder's own constant (`DownloadEncoder.memoryPerStream`). While few are under
 /// way, upstreams are read in larger pieces, which use at most 32 MiB more over all downloads.
 ///
 /// `HEAD`, 304 and refusals take nothing.

@@ -18,7 +18,7 @@ public struct DownloadFailure: Error, Sendable, CustomStringConvertible {
         case digestMismatch = "digest-mismatch"
         /// The file does not begin as its format requires.
         case wrongFormat = "wrong-format"
-        /// gzip failed; see `cause`.
+        /// An encoder failed; see `cause`.
         case encoderFailed = "encoder-failed"
         /// What the upstream sent as gzip cannot be decoded; see `cause`.
         case decoderFailed = "decoder-failed"

@@ -215,12 +215,14 @@ struct DownloadProgress: Sendable {
 enum DownloadForm: String, Sendable, CaseIterable {
     case identity
     case gzip
+    case zstd
     case zip
 
     init(_ coding: ContentCoding) {
         switch coding {
         case .identity: self = .identity
         case .gzip: self = .gzip
+        case .zstd: self = .zstd
         }
     }
 }

@@ -42,9 +42,9 @@ struct DownloadHead: Sendable {
         ]
         fields += validators
         switch coding {
-        case .gzip:
+        case .gzip, .zstd:
             // No ranges: the encoding is made again for each request, so ranges of different answers would not fit together.
-            fields.append(("Content-Encoding", "gzip"))
+            fields.append(("Content-Encoding", coding.rawValue))
         case .identity:
             let canSkip = skipLimit > 0
             if size != nil, canSkip || facts?.servesRanges == true { fields.append(("Accept-Ranges", "bytes")) }

@@ -4,8 +4,6 @@ public import Logging
 public import Memory
 public import Metrics
 
-import ParallelGzip
-
 /// Answers requests for a file. It decides on the coding, the part and the header fields, and sends bytes that are either
 /// exactly what was requested or visibly broken. It knows the semantics of HTTP, but no HTTP server.
 ///
@@ -19,7 +17,7 @@ public struct DownloadRelay: Sendable {
     let random: Randomness
     let known = KnownFiles()
     let budget: DownloadBudget
-    private let encoder: GzipEncoder
+    private let encoders: DownloadEncoders
 
     /// Makes a relay. It serves any number of downloads at once, each in constant memory (see ``DownloadBody``).
     ///
@@ -37,11 +35,7 @@ public struct DownloadRelay: Sendable {
     ) {
         self.settings = settings
         budget = DownloadBudget(perCaller: settings.perCaller, memory: memory, metrics: metrics)
-        encoder = GzipEncoder(
-            level: settings.gzip,
-            pool: settings.gzipThreads.map { GzipPool(threads: $0) } ?? GzipPool(),
-            sleep: { try await time.sleep(for: $0) }
-        )
+        encoders = DownloadEncoders(settings) { try await time.sleep(for: $0) }
         self.time = time
         self.random = Randomness(random)
         rules = ReopeningRules(
@@ -60,7 +54,7 @@ public struct DownloadRelay: Sendable {
     /// body, `open` is called, more than once where the upstream has to be asked differently for a part. This returns after the
     /// first bytes have come, so that every failure until then is a `GatewayError`:
     ///
-    /// - `notAcceptable`: the client takes neither the plain bytes nor gzip.
+    /// - `notAcceptable`: the client takes neither the plain bytes nor a coding that is offered.
     /// - `preconditionFailed`: an `If-Match` does not hold.
     /// - `tooManyRequests`: there is no memory for one more download (see ``DownloadBudget``). Nothing was opened.
     /// - `rangeNotSatisfiable`: the requested part lies beyond the end; the member `size` has the file's length.
@@ -77,7 +71,7 @@ public struct DownloadRelay: Sendable {
     /// reading. When the answer is not used, releasing it closes the upstream's connection.
     ///
     /// Parts (RFC 9110, 14): one range of bytes of the plain file, where its length is known. It is sent without a coding, also
-    /// to a client that accepts gzip. Several ranges, other units and invalid ranges are ignored, like `Range` on `HEAD`.
+    /// to a client that accepts codings. Several ranges, other units and invalid ranges are ignored, like `Range` on `HEAD`.
     /// `If-Range` matches a strong tag that is still the file's; otherwise the whole file is sent.
     ///
     /// Header fields (RFC 9110, RFC 6266): the type is always `application/octet-stream`, so that a browser stores what
@@ -130,7 +124,7 @@ public struct DownloadRelay: Sendable {
 
         // Memory for the coding of the whole file, because that is sent where the part is not available.
         let reservation = try await budget.reserve(
-            DownloadBudget.plainCost + (whole == .gzip ? encoder.memoryPerStream : 0),
+            DownloadBudget.plainCost + (encoders[whole]?.memoryPerStream ?? 0),
             for: recipient,
             of: export.id
         )
@@ -190,7 +184,7 @@ public struct DownloadRelay: Sendable {
         takesTrailers: Bool
     ) -> DownloadResponse {
         var fields = head.fields(skipLimit: settings.rangeSkipLimit)
-        let length = head.coding == .gzip ? nil : head.part?.count ?? head.size
+        let length = head.coding == .identity ? head.part?.count ?? head.size : nil
         let hasTrailer = takesTrailers && length == nil
         if hasTrailer { fields.append(("Trailer", DigestField.unencoded)) }
         return DownloadResponse(
@@ -199,7 +193,7 @@ public struct DownloadRelay: Sendable {
             contentLength: length,
             body: DownloadBody(
                 stream,
-                encoder: head.coding == .gzip ? encoder : nil,
+                encoder: encoders[head.coding],
                 hasTrailer: hasTrailer,
                 record: record,
                 reservation: reservation
@@ -231,13 +225,16 @@ public struct DownloadRelay: Sendable {
         let isLongEnough = file.size.map { $0 >= settings.minimumGzipSize } ?? true
         let selected = accepted.selected(
             worthwhile: isLongEnough && CompressibleTypes.gain(file),
-            allowed: !FieldList.cacheControl(request.cacheControl, has: "no-transform")
+            allowed: !FieldList.cacheControl(request.cacheControl, has: "no-transform"),
+            offered: encoders.offered
         )
         guard let selected else {
+            let names = encoders.offered.map(\.rawValue)
             throw GatewayError(
                 .notAcceptable,
-                "The file is sent without a content coding or with gzip, and the request accepts neither. "
-                    + "Send no Accept-Encoding, or one that accepts identity or gzip."
+                "The file is sent without a content coding\(names.map { " or with " + $0 }.joined()), and the request accepts "
+                    + "none of them. Send no Accept-Encoding, or one that accepts "
+                    + "\((["identity"] + names).joined(separator: " or "))."
             )
         }
         return selected

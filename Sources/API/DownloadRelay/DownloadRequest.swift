@@ -1,6 +1,7 @@
 import HTTPFields
 public import NIOCore
 public import ParallelGzip
+public import Zstandard
 
 /// A request for a file: the fields that decide on the form of the answer.
 public struct DownloadRequest: Sendable {
@@ -83,8 +84,10 @@ public protocol DownloadContent: Sendable {
 
 /// The settings of the relay.
 public struct RelaySettings: Sendable, Hashable {
-    /// The effort of gzip.
-    public var gzip: GzipLevel
+    /// The effort of gzip; nil where it is not offered.
+    public var gzip: GzipLevel?
+    /// The effort of zstd; nil where it is not offered.
+    public var zstd: ZstdLevel?
     /// How many threads compress, for all downloads together; nil for one on each core.
     public var gzipThreads: Int?
     /// Files that are known to be shorter, in bytes, are not encoded: framing and work would cost more than is gained.
@@ -102,12 +105,14 @@ public struct RelaySettings: Sendable, Hashable {
 
     /// Makes settings; the defaults fit most uses.
     public init(
-        gzip: GzipLevel = .adaptive,
+        gzip: GzipLevel? = .adaptive,
+        zstd: ZstdLevel? = .fast,
         gzipThreads: Int? = nil,
         minimumGzipSize: Int = 1024,
         firstByteTimeout: Duration = .seconds(60)
     ) {
         self.gzip = gzip
+        self.zstd = zstd
         self.gzipThreads = gzipThreads
         self.minimumGzipSize = minimumGzipSize
         self.firstByteTimeout = firstByteTimeout

@@ -1,14 +1,14 @@
 import HTTPFields
 import Exports
 
-/// The validators of a file's two representations (RFC 9110, 8.8.3).
+/// The validators of a file's representations (RFC 9110, 8.8.3).
 ///
 /// A tag is made from the export's and the file's id, from what the ledger has of the bytes (SHA-256, otherwise the size), and
 /// from the upstream's own strong validator if it is known. Other changes of the export (its revision) do not change it.
 ///
 /// The tag of the plain bytes is strong when a digest or the upstream guarantees them. It contains the upstream's validator. So
 /// a client that comes back with `If-Range` sends that along, and the upstream itself decides whether the file is still the
-/// same, also after a restart and with any replica. The tag of the gzip coding is always weak, because no encoder guarantees
+/// same, also after a restart and with any replica. The tag of a coding is always weak, because no encoder guarantees
 /// the same bytes twice.
 extension EntityTag {
     /// The longest validator of an upstream that a tag contains.
@@ -24,7 +24,7 @@ extension EntityTag {
                 opaque: names.base + (carried.map { ".v" + $0 } ?? ""),
                 isWeak: file.sha256 == nil && carried == nil
             )
-        case .gzip: self.init(opaque: names.base + "-gzip", isWeak: true)
+        case .gzip, .zstd: self.init(opaque: names.base + "-" + coding.rawValue, isWeak: true)
         }
     }
 

@@ -71,9 +71,11 @@ struct Preconditions: Sendable {
     private func isNamed(by ifNoneMatch: String, isPart: Bool) -> Bool {
         if EntityTag.isAny(ifNoneMatch) { return true }
         guard file.isVouchedFor else { return false }
+        // Also of a coding that is no longer offered: the client has the file.
+        let coded = ContentCoding.offered.map { names.base + "-" + $0.rawValue }
         return EntityTag.list(ifNoneMatch)
             .contains { tag in
-                if tag.opaque == names.base || (!isPart && tag.opaque == names.base + "-gzip") { return true }
+                if tag.opaque == names.base || (!isPart && coded.contains(tag.opaque)) { return true }
                 return tag.opaque.hasPrefix(names.base + ".v") && tag.validator(for: file, in: export) != nil
             }
     }

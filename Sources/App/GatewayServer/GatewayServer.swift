@@ -266,6 +266,7 @@ extension GatewayConfiguration.Downloads {
     fileprivate var settings: RelaySettings {
         var settings = RelaySettings()
         settings.gzip = gzip
+        settings.zstd = zstd
         settings.gzipThreads = gzipThreads ?? Processors.available
         settings.minimumGzipSize = minimumGzipSize
         settings.firstByteTimeout = firstByteTimeout

@@ -40,7 +40,7 @@ public struct Delivery: Sendable, Hashable, Codable {
     public var startedAt: Timestamp
     /// When it ended; nil while it is under way.
     public var endedAt: Timestamp?
-    /// The coding of the bytes: `identity`, `gzip`, or `zip` for an archive.
+    /// The coding of the bytes: `identity`, `gzip`, `zstd`, or `zip` for an archive.
     public var coding: String
     /// The first byte of the requested part; nil for a whole file.
     public var rangeFirst: Int64?

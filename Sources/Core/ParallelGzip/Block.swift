@@ -6,19 +6,19 @@ import NIOCore
 ///
 /// Unchecked: it has one owner at a time. The reader fills it and hands it to the pool; after that, only the thread that compresses
 /// it uses it.
-final class Block: @unchecked Sendable {
+package final class Block: @unchecked Sendable {
     /// How far deflate looks back.
     static let historySize = 32 << 10
     /// The most bytes to compress in one block. Measured: half of it costs 4 % of ISA-L's speed, the double gains 1 %.
-    static let capacity = 256 << 10
+    package static let capacity = 256 << 10
     /// The same for a slow client: a quarter, so that less memory waits for it.
     static let smallCapacity = 64 << 10
     /// The memory of one block.
-    static let memory = historySize + capacity
+    package static let memory = historySize + capacity
 
     private let storage: UnsafeMutableRawPointer
     private(set) var historyCount = 0
-    private(set) var count = 0
+    package private(set) var count = 0
     private var limit = Block.capacity
 
     init() {
@@ -32,7 +32,7 @@ final class Block: @unchecked Sendable {
     var isFull: Bool { count == limit }
 
     /// The bytes to compress; those of the history lie before them.
-    var bytes: UnsafeRawBufferPointer {
+    package var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: storage + historyCount, count: count)
     }
 
@@ -79,13 +79,19 @@ struct History: Sendable {
 }
 
 /// The result of compressing a block.
-struct CompressedBlock: Sendable {
-    /// Raw deflate, ended at a byte by a sync flush.
-    var bytes: ByteBuffer
-    /// The CRC-32 of the block's own bytes.
+package struct CompressedBlock: Sendable {
+    /// What the coder made of it, ended at a byte: for gzip raw deflate, ended by a sync flush.
+    package var bytes: ByteBuffer
+    /// The CRC-32 of the block's own bytes; 0 where the coder adds up a checksum of the whole stream itself.
     var checksum: UInt32
     /// How many bytes went in.
     var length: Int
     /// How long the thread worked on it.
     var work: Duration = .zero
+
+    package init(bytes: ByteBuffer, checksum: UInt32 = 0, length: Int) {
+        self.bytes = bytes
+        self.checksum = checksum
+        self.length = length
+    }
 }

@@ -93,8 +93,8 @@ final class BlockJobs: @unchecked Sendable {
         while let job = take() {
             if job.stream.isWanted {
                 let begin = ContinuousClock.now
-                let result = Result { () throws(GzipError) in
-                    var block = try compressor.compress(job.block, job.effort)
+                let result = Result {
+                    var block = try job.coder.compress(job.block, rung: job.rung, on: compressor)
                     block.work = ContinuousClock.now - begin
                     return block
                 }

@@ -13,13 +13,13 @@ public import NIOCore
 ///   time and no operating system.
 public struct GzipEncoder: Sendable {
     /// The most bytes that `sink` gets at once.
-    public static let largestPiece = 256 << 10
+    public static let largestPiece = BlockOutput.largestPiece
     /// How much input is compressed at once; a later byte never waits for more than this.
     public static let blockSize = Block.capacity
 
     /// The effort.
     public let level: GzipLevel
-    private let pool: GzipPool
+    private let pool: CompressionPool
     private let engine: GzipEngine
     private let flushAfter: Duration
     private let sleep: @Sendable (Duration) async throws -> Void
@@ -31,7 +31,7 @@ public struct GzipEncoder: Sendable {
     /// - `sleep`: how time passes; returns after the duration, or throws when the task is cancelled.
     public init(
         level: GzipLevel,
-        pool: GzipPool,
+        pool: CompressionPool,
         engine: GzipEngine = .fastest,
         flushAfter: Duration = .milliseconds(500),
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -75,87 +75,15 @@ public struct GzipEncoder: Sendable {
         to sink: (ByteBuffer) async throws -> Void,
         breakOff: (ByteBuffer) async -> Void = { _ in }
     ) async throws {
-        let stream = GzipStream(ladder: ladder, pool: pool, largestDepth: blocksInFlight)
-        let source = Source(next: next)
-        try await withTaskCancellationHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { await Self.read(source, into: stream) }
-                group.addTask { await watch(stream) }
-                defer { group.cancelAll() }
-                do {
-                    try await write(stream, to: sink, breakOff: breakOff)
-                    // Ends the task that watches for pauses of the input.
-                    stream.fail(CancellationError())
-                } catch {
-                    stream.fail(error)
-                    throw error
-                }
-            }
-        } onCancel: {
-            stream.fail(CancellationError())
-        }
-    }
-
-    private var ladder: [Effort] {
-        level == .adaptive ? Effort.ladder(on: engine) : [Effort(level, on: engine)]
-    }
-
-    private static func read(_ source: Source, into stream: GzipStream) async {
-        do {
-            try await stream.waitForCapacity()
-            while var piece = try await source.next() {
-                while piece.readableBytes > 0 {
-                    try await stream.waitForCapacity()
-                    stream.fill(&piece)
-                }
-                try await stream.waitForCapacity()
-            }
-            stream.end()
-        } catch {
-            stream.fail(error)
-        }
-    }
-
-    /// Checks every half of `flushAfter`. A block that is still being filled at the second check is compressed as it is, so that no byte
-    /// waits for longer than `flushAfter`.
-    private func watch(_ stream: GzipStream) async {
-        var seen: Int?
-        do {
-            while true {
-                let begun = try await stream.partialBlock()
-                if seen == begun { stream.flush(begun) }
-                seen = begun
-                try await sleep(flushAfter / 2)
-            }
-        } catch {
-            // The stream has ended, or has failed.
-        }
-    }
-
-    private func write(
-        _ stream: GzipStream,
-        to sink: (ByteBuffer) async throws -> Void,
-        breakOff: (ByteBuffer) async -> Void
-    ) async throws {
-        var output = GzipOutput(level)
-        do {
-            while let block = try await stream.nextOutput() {
-                output.add(block.block, isLast: block.isLast)
-                let begin = ContinuousClock.now
-                try await output.give(to: sink)
-                stream.accepted(block, blocked: ContinuousClock.now - begin)
-                if block.isLast { return }
-            }
-            output.end()
-            try await output.give(to: sink)
-        } catch {
-            if let rest = output.broken(by: error) { await breakOff(rest) }
-            throw error
-        }
-    }
-
-    /// Unchecked: only the reading task calls `next`, and `encode` requires that it shares no unprotected state with `sink`.
-    private struct Source: @unchecked Sendable {
-        let next: () async throws -> ByteBuffer?
+        let ladder = level == .adaptive ? Effort.ladder(on: engine) : [Effort(level, on: engine)]
+        let encoding = BlockEncoding(
+            coder: GzipCoder(ladder: ladder),
+            frame: GzipFrame(level),
+            pace: Pace(ladder: ladder, threads: pool.threads, largestDepth: blocksInFlight),
+            pool: pool,
+            flushAfter: flushAfter,
+            sleep: sleep
+        )
+        try await encoding.encode(from: next, to: sink, breakOff: breakOff)
     }
 }

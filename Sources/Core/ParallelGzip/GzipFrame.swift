@@ -4,13 +4,18 @@ import NIOCore
 /// The parts of a gzip member around its blocks: the header, an empty last block, and the trailer (RFC 1952, 2.3).
 ///
 /// They are written here and not by a library, because a library would write the operating system into the header.
-struct GzipFrame {
+struct GzipFrame: BlockFrame {
     private var checksum: UInt = 0
     /// The length of the input modulo 2^32, as the trailer has it.
     private var length: UInt32 = 0
 
-    /// The bytes before the first block.
-    static func header(_ level: GzipLevel) -> ByteBuffer {
+    let header: ByteBuffer
+
+    init(_ level: GzipLevel) {
+        header = Self.header(level)
+    }
+
+    private static func header(_ level: GzipLevel) -> ByteBuffer {
         let deflate: UInt8 = 8
         let noFlags: UInt8 = 0
         let effort: UInt8 = level == .best ? 2 : level == .fast ? 4 : 0
@@ -28,10 +33,6 @@ struct GzipFrame {
         length &+= UInt32(truncatingIfNeeded: block.length)
     }
 
-    /// How many bytes ``trailer()`` has.
-    static let trailerLength = 10
-
-    /// The bytes after the last block.
     func trailer() -> ByteBuffer {
         // An empty last block with fixed codes.
         var bytes = ByteBuffer(bytes: [0x03, 0x00])

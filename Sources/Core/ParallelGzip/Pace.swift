@@ -4,7 +4,7 @@
 /// were used. So the times are summed up over a few blocks (a window). The time that the client needs for a mebibyte is compared
 /// with what each effort needs for one, and the highest effort that fits is used. It goes up by one step at a time, because
 /// the cost of the next step is an estimate, and down at once.
-struct Pace: Sendable {
+package struct Pace: Sendable {
     /// What was measured for a block when the client has taken it.
     struct Delivery: Sendable {
         var rung: Int
@@ -23,17 +23,18 @@ struct Pace: Sendable {
     private static let firstPatience = 4
     private static let lastPatience = 64
 
-    /// The efforts from the fastest to the smallest output; one for a fixed level.
-    let ladder: [Effort]
+    /// The time that each effort takes for a block, relative to the others: from the fastest to the smallest output; one for a fixed
+    /// level.
+    private let relativeCosts: [Double]
     private let threads: Int
     private let largestDepth: Int
-    /// The effort for the next block, as an index of `ladder`.
+    /// The effort for the next block, as a place in the ladder of efforts.
     private(set) var rung = 0
     /// How many filled blocks may wait for compression or for the client.
     private(set) var depth = 1
 
     /// How many bytes of input the next block takes. For a fixed level it is always the same, so that the output is the same.
-    var blockSize: Int { ladder.count > 1 && depth == 1 ? Block.smallCapacity : Block.capacity }
+    var blockSize: Int { relativeCosts.count > 1 && depth == 1 ? Block.smallCapacity : Block.capacity }
 
     /// Seconds for a mebibyte, measured for each effort; nil where it was never used.
     private var costs: [Double?]
@@ -42,11 +43,18 @@ struct Pace: Sendable {
     private var patience = Self.firstPatience
     private var wait = 0
 
-    init(ladder: [Effort], threads: Int, largestDepth: Int) {
-        self.ladder = ladder
+    /// - Parameters:
+    ///   - threads: How many blocks of the stream can be compressed at once.
+    ///   - largestDepth: The most blocks that may wait for compression or for the client.
+    package init(relativeCosts: [Double], threads: Int, largestDepth: Int) {
+        self.relativeCosts = relativeCosts
         self.threads = threads
         self.largestDepth = largestDepth
-        costs = ladder.map { _ in nil }
+        costs = relativeCosts.map { _ in nil }
+    }
+
+    init(ladder: [Effort], threads: Int, largestDepth: Int) {
+        self.init(relativeCosts: ladder.map(\.relativeCost), threads: threads, largestDepth: largestDepth)
     }
 
     mutating func delivered(_ block: Delivery) {
@@ -55,7 +63,7 @@ struct Pace: Sendable {
         } else if block.blocked > block.work * 4 {
             depth = max(depth - 1, 1)
         }
-        guard ladder.count > 1, block.length > 0 else { return }
+        guard relativeCosts.count > 1, block.length > 0 else { return }
         let cost = block.work.seconds * 1_048_576 / Double(block.length)
         costs[block.rung] = costs[block.rung].map { $0 + (cost - $0) / 4 } ?? cost
         // Blocks that were compressed with the former effort say nothing about the present one.
@@ -75,7 +83,7 @@ struct Pace: Sendable {
             rung = fitting
             wait = patience
             patience = min(patience * 2, Self.lastPatience)
-        } else if rung + 1 < ladder.count, cost(of: rung + 1) <= budget {
+        } else if rung + 1 < relativeCosts.count, cost(of: rung + 1) <= budget {
             if cost(of: rung + 1) * 2 <= budget {
                 // There is much time left, because the client has become slower: the next effort is tried at once.
                 patience = Self.firstPatience
@@ -88,7 +96,7 @@ struct Pace: Sendable {
     /// The measured cost of an effort, or an estimate from the nearest faster one that was measured.
     private func cost(of rung: Int) -> Double {
         guard let known = (0...rung).last(where: { costs[$0] != nil }), let cost = costs[known] else { return 0 }
-        return cost * ladder[rung].relativeCost / ladder[known].relativeCost
+        return cost * relativeCosts[rung] / relativeCosts[known]
     }
 
     /// The times of the last few blocks, summed up.

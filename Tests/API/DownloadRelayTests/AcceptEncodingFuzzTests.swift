@@ -8,7 +8,8 @@ import Testing
     static let words = [
         "gzip", "x-gzip", "GZIP", "identity", "*", "br", "deflate", "zstd", ",", ", ", " , ", ";", ";q=", "; q=", "q=",
         ";Q=", "0", "1", "0.5", "0.000", "0.001", "1.000", "1.001", "0.0000", ".5", "1.", "-1", "\t", " ", "\"", "\\",
-        "gzip;q=0", "gzip;q=1", "identity;q=0", "*;q=0", "*;q=0.1", "identity;q=0.5, gzip;q=0.4",
+        "gzip;q=0", "gzip;q=1", "zstd;q=0", "zstd;q=0.5", "identity;q=0", "*;q=0", "*;q=0.1",
+        "identity;q=0.5, gzip;q=0.4",
     ]
 
     @Test func readsAsTheReferenceDoes() {
@@ -31,17 +32,21 @@ import Testing
         let weights = ReferenceAcceptEncoding.weights(field)
         let gzip = [weights["gzip"], weights["x-gzip"]].compactMap { $0 }.min()
         #expect(read.gzip == gzip, "\(field.debugDescription)")
+        #expect(read.zstd == weights["zstd"], "\(field.debugDescription)")
         #expect(read.identity == weights["identity"], "\(field.debugDescription)")
         #expect(read.others == weights["*"], "\(field.debugDescription)")
 
         let refusesGzip = (gzip ?? weights["*"] ?? 0) == 0
+        let refusesZstd = (weights["zstd"] ?? 0) == 0
         let refusesIdentity = (weights["identity"] ?? (weights["*"] == 0 ? 0 : 1)) == 0
         for worthwhile in [true, false] {
             for allowed in [true, false] {
                 switch read.selected(worthwhile: worthwhile, allowed: allowed) {
                 case .gzip: #expect(allowed && !refusesGzip, "\(field.debugDescription)")
+                case .zstd: #expect(allowed && !refusesZstd, "\(field.debugDescription)")
                 case .identity: #expect(!refusesIdentity, "\(field.debugDescription)")
-                case nil: #expect(refusesIdentity && (refusesGzip || !allowed), "\(field.debugDescription)")
+                case nil:
+                    #expect(refusesIdentity && (refusesGzip && refusesZstd || !allowed), "\(field.debugDescription)")
                 }
             }
         }

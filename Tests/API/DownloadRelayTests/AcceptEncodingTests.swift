@@ -7,7 +7,7 @@ import TestSupport
 @Suite struct AcceptEncodingTests {
     struct Case: Sendable {
         var field: String?
-        /// For a file that gains by gzip, and for one that does not.
+        /// For a file that gains by a coding, and for one that does not.
         var gaining: ContentCoding?
         var other: ContentCoding?
 
@@ -24,7 +24,24 @@ import TestSupport
         Case("gzip", .gzip, .identity),
         Case("GZip", .gzip, .identity),
         Case("x-gzip", .gzip, .identity),
-        Case("gzip, deflate, br, zstd", .gzip, .identity),
+        Case("gzip, deflate, br, zstd", .zstd, .identity),
+        Case("zstd", .zstd, .identity),
+        Case("ZStd;q=0.001", .zstd, .identity),
+        Case("zstd;q=0", .identity, .identity),
+        Case("zstd;q=0, gzip", .gzip, .identity),
+        Case("zstd, gzip;q=0", .zstd, .identity),
+        Case("gzip;q=0.5, zstd;q=0.5", .zstd, .identity),
+        Case("gzip;q=0.6, zstd;q=0.5", .gzip, .identity),
+        Case("gzip;q=0.5, zstd;q=0.6", .zstd, .identity),
+        Case("zstd;q=0.4, identity;q=0.5", .identity, .identity),
+        Case("zstd;q=0.4, gzip;q=0.6, identity;q=0.5", .gzip, .identity),
+        Case("zstd, identity;q=0", .zstd, .zstd),
+        Case("zstd, gzip, *;q=0", .zstd, .zstd),
+        Case("*, zstd;q=0.9", .gzip, .identity),
+        Case("*, zstd", .zstd, .identity),
+        Case("*, zstd;q=0", .gzip, .identity),
+        Case("zstd, zstd;q=0", .identity, .identity),
+        Case("*, gzip;q=0, identity;q=0", nil, nil),
         Case("deflate, br", .identity, .identity),
         Case("identity", .identity, .identity),
         Case("*", .gzip, .identity),
@@ -80,35 +97,51 @@ import TestSupport
         #expect(accepted.selected(worthwhile: false, allowed: true) == row.other)
     }
 
-    @Test func gzipIsNeverSelectedWhereItIsNotAllowed() {
+    @Test func whatIsNotOfferedIsNotSelected() {
+        func selected(_ field: String, _ offered: [ContentCoding]) -> ContentCoding? {
+            AcceptEncoding(field).selected(worthwhile: true, allowed: true, offered: offered)
+        }
+        #expect(selected("gzip, zstd", [.gzip]) == .gzip)
+        #expect(selected("gzip, zstd", [.zstd]) == .zstd)
+        #expect(selected("gzip", [.zstd]) == .identity)
+        #expect(selected("zstd, identity;q=0", [.gzip]) == nil)
+        #expect(selected("gzip, zstd", []) == .identity)
+    }
+
+    @Test func noCodingIsSelectedWhereItIsNotAllowed() {
+        #expect(AcceptEncoding("zstd").selected(worthwhile: true, allowed: false) == .identity)
         #expect(AcceptEncoding("gzip").selected(worthwhile: true, allowed: false) == .identity)
         #expect(AcceptEncoding("gzip, identity;q=0").selected(worthwhile: true, allowed: false) == nil)
     }
 
-    @Test func onlyAnExplicitWishIsTakingGzip() {
-        #expect(!AcceptEncoding(nil).takesGzip)
-        #expect(!AcceptEncoding("").takesGzip)
-        #expect(AcceptEncoding("*").takesGzip)
-        #expect(AcceptEncoding("gzip;q=0.1, identity").takesGzip)
+    @Test func onlyAnExplicitWishIsTakingACoding() {
+        for coding in ContentCoding.offered {
+            #expect(AcceptEncoding(nil).weight(of: coding) == 0)
+            #expect(AcceptEncoding("").weight(of: coding) == 0)
+            #expect(AcceptEncoding("\(coding.rawValue);q=0.1, identity").weight(of: coding) == 100)
+        }
+        #expect(AcceptEncoding("*").weight(of: .gzip) == 1000)
+        #expect(AcceptEncoding("*").weight(of: .zstd) == 0)
     }
 
     @Test func anythingIsReadWithoutHarm() {
         var random = SeededRandom(seed: 42)
         let parts = [
-            "gzip", "x-gzip", "identity", "*", ";", "q", "=", "0", "1", ".", "5", ",", " ", "\t", "\"", "\\", "é",
+            "gzip", "x-gzip", "zstd", "identity", "*", ";", "q", "=", "0", "1", ".", "5", ",", " ", "\t", "\"", "\\",
+            "é",
         ]
         for _ in 0..<20_000 {
             let field = (0..<Int.random(in: 0...14, using: &random))
                 .map { _ in parts.randomElement(using: &random) ?? "" }
                 .joined()
             let accepted = AcceptEncoding(field)
-            for weight in [accepted.gzip, accepted.identity, accepted.others] {
+            for weight in [accepted.gzip, accepted.zstd, accepted.identity, accepted.others] {
                 #expect((0...1000).contains(weight ?? 0))
             }
-            switch accepted.selected(worthwhile: true, allowed: true) {
-            case .gzip: #expect(accepted.takesGzip)
-            case .identity: #expect(accepted.takesIdentity)
-            case nil: #expect(!accepted.takesGzip && !accepted.takesIdentity)
+            if let selected = accepted.selected(worthwhile: true, allowed: true) {
+                #expect(accepted.weight(of: selected) > 0)
+            } else {
+                #expect(ContentCoding.allCases.allSatisfy { accepted.weight(of: $0) == 0 })
             }
         }
     }

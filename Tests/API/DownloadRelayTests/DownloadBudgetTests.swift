@@ -4,6 +4,7 @@ import MetricsTestKit
 import ParallelGzip
 import Testing
 import TestSupport
+import Zstandard
 
 @testable import DownloadRelay
 
@@ -83,8 +84,10 @@ import TestSupport
 
     /// Whether they encode or not, and on however many cores.
     @Test func theDefaultsLetFiveHundredThrough() throws {
-        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 8))
-        for cost in [DownloadBudget.plainCost, DownloadBudget.plainCost + encoder.memoryPerStream] {
+        let gzip = GzipEncoder(level: .best, pool: CompressionPool(threads: 8))
+        let zstd = ZstdEncoder(level: .best, pool: CompressionPool(threads: 8))
+        for encoder in [0, gzip.memoryPerStream, zstd.memoryPerStream] {
+            let cost = DownloadBudget.plainCost + encoder
             let memory = MemoryBudget(total: 2 << 30, metrics: metrics)
             let budget = DownloadBudget(perCaller: RelaySettings().perCaller, memory: memory, metrics: metrics)
             let all = try (1...500).map { _ in try budget.reserve(cost, for: "one", of: id) }
@@ -93,8 +96,11 @@ import TestSupport
     }
 
     @Test func theSmallestBudgetIsSureToHavePlaceForOne() {
-        let encoder = GzipEncoder(level: .best, pool: GzipPool(threads: 256))
+        let gzip = GzipEncoder(level: .best, pool: CompressionPool(threads: 256))
+        let zstd = ZstdEncoder(level: .best, pool: CompressionPool(threads: 256))
         let sure = MemoryKind.download.guaranteed(of: MemoryBudget.smallest)
-        #expect(DownloadBudget.plainCost + encoder.memoryPerStream <= sure)
+        for encoder in [gzip.memoryPerStream, zstd.memoryPerStream] {
+            #expect(DownloadBudget.plainCost + encoder <= sure)
+        }
     }
 }

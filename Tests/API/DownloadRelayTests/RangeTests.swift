@@ -158,6 +158,7 @@ import ZlibReference
         let base = "\(id).1.\(Self.digest.prefix(32))"
         for (ifRange, status) in [
             ("\"\(base)\"", 206), ("W/\"\(base)\"", 200), ("\"\(base)-gzip\"", 200), ("W/\"\(base)-gzip\"", 200),
+            ("W/\"\(base)-zstd\"", 200),
             ("\"other\"", 200), ("Sat, 21 Nov 2026 06:00:00 GMT", 200), ("*", 200),
         ] {
             let manners = BreakingUpstream.Manners(hasValidator: false)

@@ -29,22 +29,24 @@ import Testing
         )
     }
 
-    @Test func gzipHasItsOwnTagAndNoLength() async throws {
+    @Test(arguments: codings)
+    func eachCodingHasItsOwnTagAndNoLength(coding: String) async throws {
         let scene = Scene()
         let response = try await scene.get(
             csv,
-            acceptingGzip,
+            DownloadRequest(method: .get, acceptEncoding: coding),
             head: FileBody.Head(contentLength: 3),
             bytes: ScriptedBytes([.bytes([1, 2, 3])])
         )
-        #expect(response.field("Content-Encoding") == "gzip")
-        #expect(response.field("ETag") == "W/\"\(scene.export.id).1-gzip\"")
+        #expect(response.field("Content-Encoding") == coding)
+        #expect(response.field("ETag") == "W/\"\(scene.export.id).1-\(coding)\"")
         #expect(response.field("Vary") == "Accept-Encoding")
         #expect(response.contentLength == nil)
     }
 
     @Test(arguments: [
-        (csv, nil), (csv, "gzip"), (csv, "gzip;q=0"), (pst, "gzip"), (pst, "gzip, identity;q=0"),
+        (csv, nil), (csv, "gzip"), (csv, "zstd"), (csv, "gzip, zstd"), (csv, "gzip;q=0"), (pst, "gzip"),
+        (pst, "gzip, identity;q=0"),
         (ExportFile(id: "1", name: "a.csv", size: 1023), "gzip"),
         (ExportFile(id: "1", name: "a.csv", size: 1024), "gzip"),
         (ExportFile(id: "1", name: "a.csv", size: 1024), nil), (ExportFile(id: "1", name: "a.csv", size: 0), "gzip"),
@@ -64,13 +66,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (1023, nil), (1024, "gzip"), (50_000, "gzip"),
+        (1023, nil), (1024, "zstd"), (50_000, "zstd"),
     ])
     func smallFilesAreNotEncoded(size: Int64, coding: String?) async throws {
         let response = try await Scene()
             .ask(
                 ExportFile(id: "1", name: "a.csv", size: size),
-                DownloadRequest(method: .head, acceptEncoding: "gzip")
+                DownloadRequest(method: .head, acceptEncoding: "gzip, zstd")
             )
         #expect(response.field("Content-Encoding") == coding)
         #expect(response.contentLength == (coding == nil ? size : nil))
@@ -80,6 +82,23 @@ import Testing
         let response = try await Scene()
             .ask(csv, DownloadRequest(method: .head, acceptEncoding: "gzip", cacheControl: "max-age=0, no-transform"))
         #expect(response.field("Content-Encoding") == nil)
+    }
+
+    @Test func aCodingThatIsNotOfferedIsNotSent() async throws {
+        func coding(_ settings: RelaySettings, _ acceptEncoding: String) async throws -> String? {
+            try await Scene(settings: settings)
+                .ask(csv, DownloadRequest(method: .head, acceptEncoding: acceptEncoding))
+                .field("Content-Encoding")
+        }
+        #expect(try await coding(RelaySettings(zstd: nil), "gzip, zstd") == "gzip")
+        #expect(try await coding(RelaySettings(gzip: nil), "gzip, zstd;q=0.1") == "zstd")
+        #expect(try await coding(RelaySettings(gzip: nil), "gzip") == nil)
+        #expect(try await coding(RelaySettings(gzip: nil, zstd: nil), "gzip, zstd") == nil)
+        let error = await #expect(throws: GatewayError.self) {
+            try await coding(RelaySettings(gzip: nil), "gzip, identity;q=0")
+        }
+        #expect(error?.code == .notAcceptable)
+        #expect(error?.detail.contains("accepts identity or zstd.") == true)
     }
 
     @Test(arguments: ["identity;q=0", "*;q=0", "br, identity;q=0"])
@@ -96,7 +115,7 @@ import Testing
         // Without a confirmed digest, only "*" would be answered so.
         let file = ExportFile(id: "1", name: "sales.csv", sha256: EntityTagTests.digest)
         let base = "\(scene.export.id).1.\(EntityTagTests.digest.prefix(32))"
-        for field in ["*", "W/\"\(base)\"", "\"\(base)-gzip\"", "\"other\", W/\"\(base)-gzip\""] {
+        for field in ["*", "W/\"\(base)\"", "\"\(base)-gzip\"", "\"\(base)-zstd\"", "\"other\", W/\"\(base)-gzip\""] {
             let request = DownloadRequest(method: method, acceptEncoding: "gzip", ifNoneMatch: field)
             let response = try await scene.ask(file, request)
             #expect(response.status == 304)

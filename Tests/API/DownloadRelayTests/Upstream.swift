@@ -7,6 +7,8 @@ import MetricsTestKit
 import NIOCore
 import Synchronization
 import TestSupport
+import ZlibReference
+import ZstdReference
 
 @testable import DownloadRelay
 
@@ -250,4 +252,15 @@ extension DownloadContent {
 
 let csv = ExportFile(id: "1", name: "sales.csv")
 let pst = ExportFile(id: "1", name: "mails.ost")
+/// The content codings that are offered, as clients name them.
+let codings = ["gzip", "zstd"]
 let acceptingGzip = DownloadRequest(method: .get, acceptEncoding: "gzip, deflate, br")
+
+/// The file, if `bytes` are all of it in a coding; nil for anything else.
+func decoded(_ bytes: [UInt8], _ coding: String?) -> [UInt8]? {
+    switch coding {
+    case "gzip": gunzip(bytes)
+    case "zstd": unzstd(bytes)
+    default: bytes
+    }
+}

@@ -66,6 +66,19 @@ import Testing
         #expect(server.weights == ["plain": 1, "heavy": 4, "app:\(Self.tenant):1": 2, "batch": 1000])
     }
 
+    @Test func aCodingIsOfferedWithAnEffortOrNever() throws {
+        func downloads(_ lines: String) throws -> GatewayConfiguration.Downloads {
+            let yaml = Self.minimal + "\ndownloads:\n" + lines
+            return try GatewayConfiguration(yaml: yaml, environment: Self.secrets).downloads
+        }
+        let usual = try downloads("  perCaller: 1\n")
+        #expect(usual.gzip == .adaptive && usual.zstd == .fast)
+        let set = try downloads("  gzip: never\n  zstd: best\n")
+        #expect(set.gzip == nil && set.zstd == .best)
+        let other = try downloads("  gzip: balanced\n  zstd: never\n")
+        #expect(other.gzip == .balanced && other.zstd == nil)
+    }
+
     @Test func streamsLeaveConnectionsForOthers() throws {
         func events(_ server: String) throws -> EventSettings {
             let yaml = Self.minimal + "\nserver:\n" + server
@@ -293,6 +306,8 @@ import Testing
             "is required"
         ),
         (minimal + "\nlog:\n  level: loud", "log.level", "must be one of"),
+        (minimal + "\ndownloads:\n  zstd: adaptive", "downloads.zstd", "must be one of fast, balanced, best, never"),
+        (minimal + "\ndownloads:\n  gzip: neve", "downloads.gzip", "fast, balanced, best, never"),
         (minimal + "\ndownloads:\n  perCaller: 0", "downloads.perCaller", "whole number from 1"),
         (minimal + "\nserver:\n  memory: 1MiB", "server.memory", "whole number"),
         (minimal + "\nserver:\n  memory: 1000", "server.memory", "whole number from 16777216"),

@@ -29,7 +29,7 @@ import ParallelGzip
             exit(64)
         }
         let bytes = ByteBuffer(bytes: try Data(contentsOf: URL(fileURLWithPath: file)))
-        let pool = threads.map { GzipPool(threads: $0) } ?? GzipPool()
+        let pool = threads.map { CompressionPool(threads: $0) } ?? CompressionPool()
         print("\(file): \(bytes.readableBytes) bytes; \(pool.threads) threads; median of \(rounds)")
         for engine in GzipEngine.available {
             for level in GzipLevel.allCases {

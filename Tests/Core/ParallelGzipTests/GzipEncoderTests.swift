@@ -53,8 +53,11 @@ import ZlibReference
         // One byte at a time through all of it shows nothing that fewer would not.
         let bytes = cut < 1000 ? rows(270_000) : rows(600_000) + noise(300_000)
         for engine in GzipEngine.available {
-            let one = GzipEncoder(level: level, pool: GzipPool(threads: 1), engine: engine) { _ in throw Broken() }
-            let many = GzipEncoder(level: level, pool: GzipPool(threads: 4), engine: engine) { _ in throw Broken() }
+            let one = GzipEncoder(level: level, pool: CompressionPool(threads: 1), engine: engine) { _ in throw Broken()
+            }
+            let many = GzipEncoder(level: level, pool: CompressionPool(threads: 4), engine: engine) { _ in
+                throw Broken()
+            }
             let whole = try await one.encode(bytes, cut: bytes.count).bytes
             #expect(try await many.encode(bytes, cut: cut).bytes == whole)
         }

@@ -14,7 +14,7 @@ import ZlibReference
 
     @Test(arguments: GzipLevel.allCases, [1, 2, 4])
     func neverTakesMoreThanTheStatedMemory(level: GzipLevel, threads: Int) async throws {
-        let encoder = GzipEncoder(level: level, pool: GzipPool(threads: threads))
+        let encoder = GzipEncoder(level: level, pool: CompressionPool(threads: threads))
         #expect(encoder.memoryPerStream <= (threads + 3) * (330 << 10) + (64 << 10))
         let pulled = Atomic(0)
         var delivered = 0
@@ -125,7 +125,7 @@ import ZlibReference
     /// More streams than threads: each gets its own bytes, in order.
     @Test(arguments: [1, 3])
     func streamsShareAPool(threads: Int) async throws {
-        let pool = GzipPool(threads: threads)
+        let pool = CompressionPool(threads: threads)
         try await withThrowingTaskGroup { group in
             for seed in UInt64(1)...8 {
                 group.addTask {
@@ -140,7 +140,7 @@ import ZlibReference
     }
 
     @Test func aPoolHasAtLeastOneThread() async throws {
-        let pool = GzipPool(threads: -1)
+        let pool = CompressionPool(threads: -1)
         #expect(pool.threads == 1)
         #expect(gunzip(try await GzipEncoder(level: .fast, pool: pool).encode([1, 2]).bytes) == [1, 2])
     }

@@ -3,7 +3,7 @@ import NIOCore
 @testable import ParallelGzip
 
 /// Two threads for all tests that do not ask for another number.
-let pool = GzipPool(threads: 2)
+let pool = CompressionPool(threads: 2)
 
 /// What an encoder handed over.
 struct Encoded {

@@ -9,6 +9,7 @@ import ParallelGzip
 import SystemCrypto
 import UpstreamHTTP
 import Yams
+import Zstandard
 
 extension GatewayConfiguration {
     /// Reads the file at `path` and the environment. Throws `StartupError` naming the key and the line.
@@ -163,7 +164,8 @@ extension GatewayConfiguration.Downloads {
     fileprivate init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "downloads", environment: environment, isOverridable: true)
-        gzip = try section.choice("gzip", GzipLevel.self, default: gzip)
+        gzip = try section.choice("gzip", OrNever<GzipLevel>.self, default: OrNever(gzip)).value
+        zstd = try section.choice("zstd", OrNever<ZstdLevel>.self, default: OrNever(zstd)).value
         let threads = try section.integer("gzipThreads", in: 0...256, default: gzipThreads ?? 0)
         gzipThreads = threads == 0 ? nil : threads
         minimumGzipSize = try section.integer("minimumGzipSize", in: 0...(1 << 30), default: minimumGzipSize)

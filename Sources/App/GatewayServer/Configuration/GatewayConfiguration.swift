@@ -10,6 +10,7 @@ public import SystemCrypto
 public import Telemetry
 public import UpstreamHTTP
 public import WebhookTransport
+public import Zstandard
 
 /// Everything an operator can set: one YAML file, checked as a whole before anything starts.
 ///
@@ -141,7 +142,10 @@ public struct GatewayConfiguration: Sendable {
 
     /// How files are passed on.
     public struct Downloads: Sendable {
-        public var gzip = GzipLevel.adaptive
+        /// Nil where gzip is not offered.
+        public var gzip: GzipLevel? = .adaptive
+        /// Nil where zstd is not offered.
+        public var zstd: ZstdLevel? = .fast
         /// Nil for a thread on each core.
         public var gzipThreads: Int?
         public var minimumGzipSize = 1024

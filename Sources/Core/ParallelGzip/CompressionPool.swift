@@ -1,6 +1,6 @@
 public import NIOCore
 
-/// The threads that compress, shared by any number of streams.
+/// The threads that compress, shared by any number of streams, whatever their coding.
 ///
 /// Processor time for compression is spent here only: never on an event loop, and never on the threads that run Swift's
 /// tasks. Blocks of all streams are taken in the order in which they were submitted, so that no stream delays the others for longer
@@ -11,7 +11,7 @@ public import NIOCore
 ///
 /// A thread is started when there is work and no thread is free. All threads end after their current block when the last reference
 /// to the pool is gone.
-public final class GzipPool: Sendable {
+public final class CompressionPool: Sendable {
     /// The most blocks that are compressed at once.
     public let threads: Int
     private let queue: BlockJobs
@@ -40,8 +40,9 @@ public final class GzipPool: Sendable {
 /// A block to be compressed for a stream.
 struct BlockJob: Sendable {
     var block: Block
-    var effort: Effort
+    let coder: any BlockCoder
+    var rung: Int
     /// Its place in the stream.
     var number: Int
-    var stream: GzipStream
+    var stream: BlockStream
 }

@@ -1,29 +1,34 @@
 import NIOCore
 
-/// Adds the gzip header and trailer to the compressed blocks of a stream, and passes the bytes to `sink` in pieces.
-struct GzipOutput {
-    private var frame = GzipFrame()
+/// Lays a frame around the compressed blocks of a stream, and passes the bytes to `sink` in pieces.
+struct BlockOutput {
+    /// The most bytes that `sink` gets at once.
+    static let largestPiece = 256 << 10
+
+    private var frame: any BlockFrame
     /// The bytes that `sink` has not taken yet.
     private var pending: ByteBuffer
-    /// Whether the trailer is at the end of `pending`, or was taken.
-    private var hasTrailer = false
+    /// How many bytes the trailer has, which is at the end of `pending`, or was taken; 0 before the end of the stream.
+    private var trailerLength = 0
     /// What `sink` threw.
     private var failure: (any Error)?
 
-    init(_ level: GzipLevel) {
-        pending = GzipFrame.header(level)
+    init(_ frame: any BlockFrame) {
+        self.frame = frame
+        pending = frame.header
     }
 
-    mutating func add(_ block: CompressedBlock, isLast: Bool) {
+    mutating func add(_ block: CompressedBlock, isLast: Bool) throws {
         frame.add(block)
         pending.writeImmutableBuffer(block.bytes)
-        if isLast { end() }
+        if isLast { try end() }
     }
 
     /// No block follows.
-    mutating func end() {
-        pending.writeImmutableBuffer(frame.trailer())
-        hasTrailer = true
+    mutating func end() throws {
+        let trailer = try frame.trailer()
+        pending.writeImmutableBuffer(trailer)
+        trailerLength = trailer.readableBytes
     }
 
     /// Passes everything that was added to `sink`. Stops when `sink` throws.
@@ -47,18 +52,18 @@ struct GzipOutput {
     mutating func broken(by error: any Error) -> ByteBuffer? {
         // A `sink` that throws because its task was cancelled has not taken the piece, so the piece can still be sent.
         if let failure, !(failure is CancellationError && Task.isCancelled) { return nil }
-        if hasTrailer {
-            guard pending.readableBytes >= GzipFrame.trailerLength else { return nil }
-            pending.moveWriterIndex(to: pending.writerIndex - GzipFrame.trailerLength)
+        if trailerLength > 0 {
+            guard pending.readableBytes >= trailerLength else { return nil }
+            pending.moveWriterIndex(to: pending.writerIndex - trailerLength)
         }
-        pending.writeImmutableBuffer(GzipFrame.invalidBlock)
+        pending.writeImmutableBuffer(type(of: frame).invalidBlock)
         return pending
     }
 
     /// The trailer is never split, so that it can be left out as a whole.
     private var nextLength: Int {
         let count = pending.readableBytes
-        guard count > GzipEncoder.largestPiece else { return count }
-        return min(GzipEncoder.largestPiece, hasTrailer ? count - GzipFrame.trailerLength : count)
+        guard count > Self.largestPiece else { return count }
+        return min(Self.largestPiece, count - trailerLength)
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The reader fills a block, the pool compresses it, and the writer passes it on. Each block has a number, which is its place in the
 /// output. Reader, writer and timer each wait in one place only; whoever makes the state that they wait for wakes them.
-final class GzipStream: Sendable {
+final class BlockStream: Sendable {
     typealias Waiter = CheckedContinuation<Void, Never>
 
     /// A block that was filled, and that the client has not taken yet.
@@ -27,6 +27,9 @@ final class GzipStream: Sendable {
         var delivered = 0
         var hasEnded = false
         var failure: (any Error)?
+        /// Those that wait for the one that is being compressed, where the coder takes one after the other.
+        var queue: [BlockJob] = []
+        var isBusy = false
         var reader: Waiter?
         var writer: Waiter?
         var watcher: Waiter?
@@ -43,13 +46,30 @@ final class GzipStream: Sendable {
             }
         }
 
-        /// Gives `block` its place in the stream; nil when the stream has failed.
-        mutating func job(for block: Block, of stream: GzipStream) -> BlockJob? {
+        /// Gives `block` its place in the stream. Returns what the pool is to do; nil when the stream has failed, or when another
+        /// block has to be compressed before.
+        mutating func job(for block: Block, of stream: BlockStream) -> BlockJob? {
             guard failure == nil else { return nil }
             history.follow(block)
             blocks[submitted] = InFlight(rung: pace.rung, submitted: .now)
             defer { submitted += 1 }
-            return BlockJob(block: block, effort: pace.ladder[pace.rung], number: submitted, stream: stream)
+            let job = BlockJob(block: block, coder: stream.coder, rung: pace.rung, number: submitted, stream: stream)
+            guard stream.coder.isSequential else { return job }
+            guard !isBusy else {
+                queue.append(job)
+                return nil
+            }
+            isBusy = true
+            return job
+        }
+
+        /// The block that can be compressed now that another one has been.
+        mutating func nextJob() -> BlockJob? {
+            guard !queue.isEmpty else {
+                isBusy = false
+                return nil
+            }
+            return queue.removeFirst()
         }
 
         mutating func keep(_ waiter: Waiter, for party: Party) {
@@ -65,12 +85,14 @@ final class GzipStream: Sendable {
         case reader, writer, watcher
     }
 
-    private let pool: GzipPool
+    private let coder: any BlockCoder
+    private let pool: CompressionPool
     private let state: Mutex<State>
 
-    init(ladder: [Effort], pool: GzipPool, largestDepth: Int) {
+    init(_ coder: any BlockCoder, pace: Pace, pool: CompressionPool) {
+        self.coder = coder
         self.pool = pool
-        state = Mutex(State(pace: Pace(ladder: ladder, threads: pool.threads, largestDepth: largestDepth)))
+        state = Mutex(State(pace: pace))
     }
 
     /// Ends the stream for all: those that wait, now or later, get `error`. Only the first error counts.
@@ -80,6 +102,7 @@ final class GzipStream: Sendable {
             state.failure = error
             state.partial = nil
             state.blocks = [:]
+            state.queue = []
             defer { (state.reader, state.writer, state.watcher) = (nil, nil, nil) }
             return [state.reader, state.writer, state.watcher]
         }
@@ -157,16 +180,17 @@ final class GzipStream: Sendable {
     /// Whether the results of blocks are still needed.
     var isWanted: Bool { state.withLock { $0.failure == nil } }
 
-    func finished(_ number: Int, _ result: Result<CompressedBlock, GzipError>) {
+    func finished(_ number: Int, _ result: Result<CompressedBlock, any Error>) {
         switch result {
         case .failure(let error):
             fail(error)
         case .success(let output):
-            let writer = state.withLock { state -> Waiter? in
+            let (writer, job) = state.withLock { state -> (Waiter?, BlockJob?) in
                 state.blocks[number]?.output = output
-                return number == state.delivered ? state.writer.take() : nil
+                return (number == state.delivered ? state.writer.take() : nil, state.nextJob())
             }
             writer?.resume()
+            if let job { pool.submit(job) }
         }
     }
 
