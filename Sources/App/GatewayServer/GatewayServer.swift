@@ -131,6 +131,7 @@ public enum GatewayServer {
             readiness: { draining.isReady },
             impediments: { watch.impediments },
             budgets: { budgets.statuses },
+            replicas: { engine.liveReplicas },
             metrics: metrics,
             time: time,
             logger: logger
@@ -256,6 +257,7 @@ extension GatewayConfiguration {
         settings.snapshotLimit = engine.snapshotLimit
         if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
+        settings.callerLimits = server.limits
         return settings
     }
 }
@@ -322,6 +324,7 @@ extension GatewayConfiguration.Server {
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         settings.events = events
+        settings.limits = limits
         settings.ticketLifetime = ticketLifetime
         settings.console = consoleSettings
         return settings
