@@ -60,13 +60,12 @@ final class FaultyLedger: ExportLedger {
         case .cancelsInsertions: try Task.checkCancellation()
         case .ignoresKeys: key = nil
         case .ignoresLimits: limit = nil
-        case .limitsAllCallersTogether:
-            if let count = limit?.count, try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100).exports.count >= count {
-                return .limitReached(oldest: record.export.createdAt)
-            }
-        case .countsReplays:
-            if let count = limit?.count, count <= (try await ledger.exports(matching: ExportFilter(), before: nil, limit: 100).exports.count) {
-                return .limitReached(oldest: record.export.createdAt)
+        case .limitsAllCallersTogether, .refusesReplays:
+            var filter = ExportFilter()
+            if fault == .refusesReplays { filter.createdBy = record.export.createdBy }
+            let stored = try await ledger.exports(matching: filter, before: nil, limit: 100).exports
+            if let limit, let oldest = stored.last, stored.count >= limit.count {
+                return .limitReached(oldest: oldest.id.createdAt)
             }
         case .ignoresFingerprints: key = key.map { Idempotency(key: $0.key, fingerprint: "") }
         case .keepsKeysForEver: since = Timestamp(milliseconds: 0)
