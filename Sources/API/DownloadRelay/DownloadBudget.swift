@@ -44,11 +44,18 @@ public final class DownloadBudget: Sendable {
     /// Throws `tooManyRequests` with `retryAfter` when the caller has reached its limit of downloads, or no memory is left. The
     /// member `quota` says which limit it is, and how many downloads it allows. For the memory, that is the number at present,
     /// if all cost as much as this one.
-    func reserve(_ bytes: Int, for caller: String, of export: ExportID) throws(GatewayError) -> DownloadReservation {
+    ///
+    /// - Parameter most: How many downloads the caller may have; nil: as many as every caller.
+    func reserve(
+        _ bytes: Int,
+        for caller: String,
+        of export: ExportID,
+        atMost most: Int? = nil
+    ) throws(GatewayError) -> DownloadReservation {
         let limit = state.withLock { account in
-            let isTaken = account.take(for: caller, of: export)
+            let isTaken = account.take(for: caller, of: export, atMost: most)
             if isTaken { show(account) }
-            return isTaken ? nil : account.perCaller
+            return isTaken ? nil : most ?? account.perCaller
         }
         if let limit { throw callerRefusal(limit) }
         do {
@@ -60,20 +67,22 @@ public final class DownloadBudget: Sendable {
             }
             refusedForMemory.increment()
             throw Self.refusal(
-                DownloadQuota(.all, limit: memory.limit(of: .download) / max(1, bytes)),
+                Quota(.all, limit: memory.limit(of: .download) / max(1, bytes)),
                 "The gateway has no memory for a further download. Try again when some of the downloads under way have ended."
             )
         }
     }
 
-    /// Reserves like `reserve(_:for:of:)`, and takes the caller's place among the downloads of all processes that serve callers.
+    /// Reserves like `reserve(_:for:of:atMost:)`, and takes the caller's place among the downloads of all processes that serve callers.
+    /// Throws first what `Recipient.mayBegin` throws.
     func reserve(
         _ bytes: Int,
         for recipient: Recipient,
         of export: ExportID
     ) async throws(GatewayError) -> DownloadReservation {
-        let reservation = try reserve(bytes, for: recipient.caller, of: export)
-        let limit = state.withLock { $0.perCaller }
+        try recipient.mayBegin()
+        let reservation = try reserve(bytes, for: recipient.caller, of: export, atMost: recipient.downloads)
+        let limit = recipient.downloads ?? state.withLock { $0.perCaller }
         guard let place = try await recipient.place(limit) else { throw callerRefusal(limit) }
         reservation.hold(place)
         return reservation
@@ -82,7 +91,7 @@ public final class DownloadBudget: Sendable {
     private func callerRefusal(_ limit: Int) -> GatewayError {
         refusedForCaller.increment()
         return Self.refusal(
-            DownloadQuota(.perCaller, limit: limit),
+            Quota(.perCaller, limit: limit),
             "This caller has \(limit) downloads under way, which is the most that one caller may have. "
                 + "Try again when one of them has ended."
         )
@@ -122,7 +131,7 @@ public final class DownloadBudget: Sendable {
     /// Called while the lock is held, so that an older value never overwrites a newer one.
     private func show(_ account: DownloadAccount) { underWay.set(account.underWay) }
 
-    private static func refusal(_ quota: DownloadQuota, _ detail: String) -> GatewayError {
+    private static func refusal(_ quota: Quota, _ detail: String) -> GatewayError {
         GatewayError(.tooManyRequests, detail, retryAfter: .seconds(5), members: .quota(quota))
     }
 }
@@ -173,10 +182,10 @@ struct DownloadAccount: Sendable {
     /// Downloads under way.
     var underWay: Int { callers.values.reduce(0, +) }
 
-    /// Adds a download. False, without a change, when the caller has reached its limit.
-    mutating func take(for caller: String, of export: ExportID) -> Bool {
+    /// Adds a download. False, without a change, when the caller has reached its limit: `most`, or that of every caller.
+    mutating func take(for caller: String, of export: ExportID, atMost most: Int? = nil) -> Bool {
         let mine = callers[caller, default: 0]
-        guard mine < perCaller else { return false }
+        guard mine < most ?? perCaller else { return false }
         callers[caller] = mine + 1
         exports[export, default: 0] += 1
         return true

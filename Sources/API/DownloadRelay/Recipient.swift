@@ -15,6 +15,10 @@ public struct Recipient: Sendable {
     /// Called instead of `record` when a body is begun, where nothing may be sent unless this was stored: false breaks the
     /// download off.
     public var begin: (@Sendable (Delivery) async -> Bool)?
+    /// How many downloads the caller may have at a time; nil: as many as every caller (`RelaySettings.perCaller`).
+    public var downloads: Int?
+    /// Throws where the caller may begin no download now. Called before anything is opened, for an answer with bytes of a file.
+    public var mayBegin: @Sendable () throws(GatewayError) -> Void
     /// Takes a place for one more download of the caller, where other processes serve the same callers; nil where the caller has
     /// as many as the limit, over all of them.
     public var place: @Sendable (_ limit: Int) async throws(GatewayError) -> DownloadPlace?
@@ -23,11 +27,15 @@ public struct Recipient: Sendable {
     public init(
         caller: String,
         requestID: String,
+        downloads: Int? = nil,
+        mayBegin: @escaping @Sendable () throws(GatewayError) -> Void = { () throws(GatewayError) in },
         place: @escaping @Sendable (_ limit: Int) async throws(GatewayError) -> DownloadPlace? = { _ in DownloadPlace()
         },
         record: @escaping @Sendable (Delivery) async -> Void
     ) {
         self.caller = caller
+        self.downloads = downloads
+        self.mayBegin = mayBegin
         self.place = place
         self.requestID = requestID
         self.record = record

@@ -1,5 +1,5 @@
 import CallerIdentity
-import Exports
+public import Exports
 import InternetAddresses
 
 /// The settings of the HTTP API: where it listens, who may call, and its limits.
@@ -44,6 +44,8 @@ public struct APISettings: Sendable {
     public var maxWait: Duration = .seconds(60)
     /// The limits of event streams.
     public var events = EventSettings()
+    /// The limits of callers.
+    public var limits = CallerLimitTable()
     /// How long a download ticket is good, at most; nil makes none.
     public var ticketLifetime: Duration? = .seconds(900)
     /// The gateway's address as clients see it, such as `https://exports.contoso.com`; makes links absolute.

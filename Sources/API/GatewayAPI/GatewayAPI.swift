@@ -34,6 +34,8 @@ public struct GatewayAPI: Sendable {
     ///   - readiness: False while the process starts or drains: `/readyz` then fails whatever the service says.
     ///   - impediments: Why the gateway refuses new exports at present: `/readyz` then says that it is degraded.
     ///   - budgets: The state of the request budgets, for `/providers`.
+    ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
+    ///     each request of a caller with a limit, on any thread.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -46,6 +48,7 @@ public struct GatewayAPI: Sendable {
         readiness: @escaping @Sendable () -> Bool = { true },
         impediments: @escaping @Sendable () -> [ServiceImpediment] = { [] },
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
+        replicas: @escaping @Sendable () -> Int = { 1 },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -65,7 +68,15 @@ public struct GatewayAPI: Sendable {
             logger: logger,
             metrics: metrics
         )
-        let hub = EventHub(settings.events, service: service, memory: memory, time: time, metrics: metrics)
+        let limiter = CallerLimiter(settings.limits, time: time, replicas: replicas, metrics: metrics)
+        let hub = EventHub(
+            settings.events,
+            service: service,
+            memory: memory,
+            limiter: limiter,
+            time: time,
+            metrics: metrics
+        )
         services = (reloading.map { [$0] } ?? []) + authentication.services + [hub]
         let limits = RequestLimits(
             maxTargetBytes: settings.maxTargetBytes,
@@ -89,7 +100,8 @@ public struct GatewayAPI: Sendable {
             cursor: Cursor(key: settings.cursorKey),
             bodies: bodies,
             maxWait: settings.maxWait,
-            memory: memory
+            memory: memory,
+            limiter: limiter
         )
         responder = GatewayResponder(
             listener: settings.operations == nil ? .everything : .callers,
@@ -101,7 +113,7 @@ public struct GatewayAPI: Sendable {
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
             ),
-            record: RequestRecord(metrics: figures, time: time, logger: logger),
+            record: RequestRecord(metrics: figures, limiter: limiter, time: time, logger: logger),
             console: settings.console.map { Console($0, api: settings) },
             exports: exports,
             events: EventRoutes(
@@ -138,6 +150,7 @@ public struct GatewayAPI: Sendable {
         platformResponder.console = nil
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
+            limiter: limiter,
             time: time,
             logger: logger
         )

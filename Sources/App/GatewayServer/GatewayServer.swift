@@ -133,6 +133,7 @@ public enum GatewayServer {
             readiness: { draining.isReady },
             impediments: { watch.impediments },
             budgets: { budgets.statuses },
+            replicas: { engine.liveReplicas },
             metrics: metrics,
             time: time,
             logger: logger
@@ -258,6 +259,7 @@ extension GatewayConfiguration {
         settings.snapshotLimit = engine.snapshotLimit
         if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
+        settings.callerLimits = server.limits
         return settings
     }
 }
@@ -326,6 +328,7 @@ extension GatewayConfiguration.Server {
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         settings.events = events
+        settings.limits = limits
         settings.ticketLifetime = ticketLifetime
         settings.console = consoleSettings
         return settings

@@ -9,7 +9,7 @@ public enum ProblemMembers: Sendable, Hashable {
     /// Of `severalFiles`: the files to choose from.
     case files([FileChoice])
     /// Of `tooManyRequests`: the limit that was met.
-    case quota(DownloadQuota)
+    case quota(Quota)
     /// Of `deliveredElsewhere`: the container that the files went to.
     case destination(String)
     /// Of `rangeNotSatisfiable`: how many bytes the file has.
@@ -32,27 +32,5 @@ public struct FileChoice: Sendable, Hashable {
     public init(_ file: ExportFile, href: String) {
         self.file = file
         self.href = href
-    }
-}
-
-/// A limit on downloads at the same time. The raw value of its name is in problem documents and header fields.
-public struct DownloadQuota: Sendable, Hashable {
-    public enum Name: String, Sendable, Hashable {
-        /// Those of one caller.
-        case perCaller = "downloads-per-caller"
-        /// Those of all callers.
-        case all = "downloads"
-    }
-
-    /// What is counted.
-    public static let unit = "concurrent-requests"
-
-    public var name: Name
-    public var limit: Int
-
-    /// Makes a quota.
-    public init(_ name: Name, limit: Int) {
-        self.name = name
-        self.limit = limit
     }
 }

@@ -14,6 +14,7 @@ extension ExportEngine {
             if let earlier { return try await creation(earlier, for: viewer) }
         }
         let new = try newExport(draft, for: viewer)
+        if let refusal = creationLimits.refusal(of: viewer.id, at: time.now()) { throw refusal }
         begin(new, for: viewer)
         let outcome: InsertOutcome
         do {
@@ -22,7 +23,8 @@ extension ExportEngine {
                 try await self.ledger.insert(
                     new.record,
                     idempotency: draft.idempotency,
-                    claimsSince: new.claimsSince
+                    claimsSince: new.claimsSince,
+                    limit: new.limit
                 )
             }
         } catch {
@@ -41,9 +43,19 @@ extension ExportEngine {
         then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
     ) -> Bool {
         guard viewer.token == nil, let new = try? newExport(draft, for: viewer) else { return false }
+        if let refusal = creationLimits.refusal(of: viewer.id, at: time.now()) {
+            // The key may have been used before.
+            guard draft.idempotency == nil else { return false }
+            run { then(.failure(refusal)) }
+            return true
+        }
         begin(new, for: viewer)
-        let isBegun = ledger.insert(new.record, idempotency: draft.idempotency, claimsSince: new.claimsSince) {
-            outcome in
+        let isBegun = ledger.insert(
+            new.record,
+            idempotency: draft.idempotency,
+            claimsSince: new.claimsSince,
+            limit: new.limit
+        ) { outcome in
             run { then(self.creation(of: new, outcome)) }
         }
         if !isBegun { withdraw(new) }
@@ -56,6 +68,8 @@ extension ExportEngine {
         var secrets: [String: Secret]
         var worker: ConnectionWorker
         var claimsSince: Timestamp
+        /// How many the caller may create.
+        var limit: CreationLimit?
 
         var id: ExportID { record.export.id }
     }
@@ -88,7 +102,13 @@ extension ExportEngine {
         guard case .granted = worker.delegation.answer(.start(viewer), on: record.export) else {
             throw Self.tokenNeeded(descriptor)
         }
-        return NewExport(record: record, secrets: valid.secrets, worker: worker, claimsSince: claimsSince(now))
+        return NewExport(
+            record: record,
+            secrets: valid.secrets,
+            worker: worker,
+            claimsSince: claimsSince(now),
+            limit: creationLimits.limit(of: viewer.id, at: now)
+        )
     }
 
     /// Who works on a new export: this replica under a lease of the export's own, where the start needs what is in its memory only;
@@ -159,6 +179,9 @@ extension ExportEngine {
         case .success(.keyReused):
             withdraw(new)
             return .failure(Self.keyReused)
+        case .success(.limitReached(let oldest)):
+            withdraw(new)
+            return .failure(creationLimits.refused(new.record.export.createdBy, oldest: oldest, at: time.now()))
         case .failure(let error):
             withdraw(new)
             return .failure(failure(of: error))
@@ -183,6 +206,8 @@ extension ExportEngine {
             return Creation(export: record.export, isReplay: true)
         case .keyReused:
             throw Self.keyReused
+        case .limitReached(let oldest):
+            throw creationLimits.refused(viewer.id, oldest: oldest, at: time.now())
         }
     }
 

@@ -21,6 +21,7 @@ public final class ExportEngine: ExportService {
     let replica: Replica?
     let logger: Logger
     let metrics: EngineMetrics
+    let creationLimits: CreationLimits
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -97,6 +98,7 @@ public final class ExportEngine: ExportService {
         self.logger = logger
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
+        creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,

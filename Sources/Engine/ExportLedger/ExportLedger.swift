@@ -17,11 +17,15 @@ public protocol ExportLedger: Sendable {
     /// The storage decides between claims: of any number of calls with one key, from any number of processes, one creates the
     /// export and the others get it. Claims made before `claimsSince` count as pruned.
     ///
+    /// With a `limit`, nothing is stored where the record's creator has created so many exports (`limitReached`), also by calls at the
+    /// same time and in other processes. A key that was used before is answered first.
+    ///
     /// It is carried out even in a task that is cancelled: the caller must learn of every export that was stored.
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
-        claimsSince: Timestamp
+        claimsSince: Timestamp,
+        limit: CreationLimit?
     ) async throws -> InsertOutcome
 
     /// Stores a new export like `insert`, and calls `answer` once with the outcome, at once or on a thread of the ledger, which
@@ -30,6 +34,7 @@ public protocol ExportLedger: Sendable {
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool
 
@@ -222,11 +227,21 @@ extension ExportLedger {
         _ change: (inout LedgerRecord) -> Void
     ) -> UpdateOutcome? { nil }
 
+    /// Stores a new export without a limit.
+    public func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp
+    ) async throws -> InsertOutcome {
+        try await insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: nil)
+    }
+
     /// No such insertion.
     public func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool { false }
 

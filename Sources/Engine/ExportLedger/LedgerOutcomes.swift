@@ -13,6 +13,8 @@ public enum InsertOutcome: Sendable, Hashable {
     case replayed(LedgerRecord)
     /// The key was used before, with another request.
     case keyReused
+    /// The caller has created as many as it may. Nothing was stored. The oldest of those that count was created at this time.
+    case limitReached(oldest: Timestamp)
 }
 
 /// The outcome of an update.

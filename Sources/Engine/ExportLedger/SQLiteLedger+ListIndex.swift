@@ -34,6 +34,9 @@ extension ListIndex {
         """
     }
 
+    /// A query for the number of exports of one range with ids from one on, and the least of their ids.
+    var count: String { "SELECT count(*), min(id) FROM \(table) WHERE \(equal(columns[...]))id >= ?" }
+
     /// The values of this index's columns for each range that a filter takes.
     func ranges(_ fixed: [ExportColumn: String], in database: Database) throws -> [[String]] {
         var ranges: [[String]] = [[]]

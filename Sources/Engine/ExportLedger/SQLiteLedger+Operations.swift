@@ -21,27 +21,30 @@ extension SQLiteLedger: ExportLedger {
     public func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
-        claimsSince: Timestamp
+        claimsSince: Timestamp,
+        limit: CreationLimit?
     ) async throws -> InsertOutcome {
-        try await write(.creation, insertion(of: record, idempotency, claimsSince))
+        try await write(.creation, insertion(of: record, idempotency, claimsSince, limit))
     }
 
     public func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool {
-        create(insertion(of: record, idempotency, claimsSince), then: answer)
+        create(insertion(of: record, idempotency, claimsSince, limit), then: answer)
         return true
     }
 
     private func insertion(
         of record: LedgerRecord,
         _ idempotency: Idempotency?,
-        _ claimsSince: Timestamp
+        _ claimsSince: Timestamp,
+        _ limit: CreationLimit?
     ) -> @Sendable (Database) throws -> InsertOutcome {
-        let (progress, records) = (progress, records)
+        let (progress, records, credits) = (progress, records, creationCredits)
         return { database in
             let caller = record.export.createdBy
             // There is one write at a time, so the result of this check stays valid in this transaction.
@@ -55,6 +58,9 @@ extension SQLiteLedger: ExportLedger {
                         return .replayed(earlier)
                     }
                 }
+            }
+            if let limit, let oldest = try Self.takePlace(for: caller, limit, credits, in: database) {
+                return .limitReached(oldest: ExportID(oldest)?.createdAt ?? limit.since)
             }
             try records.insert(record, in: database)
             guard let idempotency else { return .created(record) }

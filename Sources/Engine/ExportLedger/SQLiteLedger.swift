@@ -10,6 +10,7 @@ public final class SQLiteLedger: Sendable {
     let unreadable: UnreadableRows
     let progress = UnwrittenProgress()
     let records = RecordWriter()
+    let creationCredits = CreationCredits()
     let reads: RecordReads
     private let committer: GroupCommitter
     private let lock: LedgerLock

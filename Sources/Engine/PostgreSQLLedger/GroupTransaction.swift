@@ -25,6 +25,7 @@ final class GroupTransaction {
     /// The webhooks that the writes need, with what earlier writes of the group have staged.
     var webhooks = LockedWebhooks()
     private var claims: [ClaimState?] = []
+    private var creations = CreationCounts()
     private var staged: [SQLQuery] = []
     private var results: [SQLRows] = []
     /// Whether a visible change is staged.
@@ -44,6 +45,8 @@ final class GroupTransaction {
             queries.append(SQLQuery(Self.registration, [.text(replica)]))
             queries.append(SQLQuery(Self.leases, [.text(replica)]))
         }
+        let countCreations = CreationCounts.queries(needs)
+        queries += countCreations
         let keyed = needs.enumerated()
             .compactMap { place, need in need.claim.map { (place: place, claim: $0) } }
             // The same order on all replicas, so that none waits for another that waits for it. It is stable within a key.
@@ -63,6 +66,8 @@ final class GroupTransaction {
             isRegistered = answers.removeFirst().count > 0
             tokens = Set(answers.removeFirst().compactMap { $0.text(0) })
         }
+        creations = CreationCounts(needs, answers.prefix(countCreations.count))
+        answers.removeFirst(countCreations.count)
         claims = Array(repeating: nil, count: needs.count)
         var lost: Set<ExportID> = []
         for (place, claim) in keyed {
@@ -165,6 +170,14 @@ final class GroupTransaction {
         return last
     }
 
+    /// Takes a place for a new export of a caller. Returns the id of the oldest of those that count, where there is none.
+    func takePlace(for export: Export, of limit: CreationLimit) -> String? {
+        creations.takePlace(for: export, of: limit)
+    }
+
+    /// The same for an export that an earlier write of the group was refused.
+    func refusal(of id: String) -> String? { creations.refusal(of: id) }
+
     /// Stores a new export.
     func insert(_ record: LedgerRecord) throws {
         try stage(RecordStatements.insert(record, replica))
@@ -198,6 +211,7 @@ final class GroupTransaction {
         fileprivate var staged: Int
         fileprivate var records: [ExportID: LedgerRecord]
         fileprivate var webhooks: LockedWebhooks
+        fileprivate var creations: CreationCounts
         fileprivate var hasEvents: Bool
     }
 
@@ -207,6 +221,7 @@ final class GroupTransaction {
             staged: staged.count,
             records: records,
             webhooks: webhooks,
+            creations: creations,
             hasEvents: hasEvents
         )
     }
@@ -219,6 +234,7 @@ final class GroupTransaction {
         guard results.count == mark.sent else { return false }
         staged.removeSubrange(mark.staged...)
         (records, webhooks, hasEvents) = (mark.records, mark.webhooks, mark.hasEvents)
+        creations = mark.creations
         return true
     }
 

@@ -15,6 +15,9 @@ struct WriteNeeds: Sendable {
     /// The claim on a webhook's message that is to be ended. Its webhook is among `webhooks`.
     var messageClaim: LockedWebhooks.MessageClaim?
 
+    /// The limit of the caller for whom a new export is stored.
+    var limitedCreation: (caller: String, limit: CreationLimit)?
+
     struct Claim: Sendable {
         var caller: String
         var idempotency: Idempotency

@@ -90,6 +90,24 @@ enum ListStatements {
         )
     }
 
+    /// Selects the number of exports of one caller, and the least of their ids. Parameters: the least id that counts, and the caller.
+    static let countOfCreator: SQLStatement = {
+        let creator = (name: "created_by", value: "$2")
+        let provider = (name: "provider", value: "r.provider")
+        let place = row(["e.created_by", "e.provider", "e.status", "e.id"])
+        let values = ["$2", "r.provider", "r.status"]
+        return SQLStatement(
+            """
+            WITH RECURSIVE \(enumeration(of: "provider", number: 0, keeping: [], [creator])),
+                \(enumeration(of: "status", number: 1, keeping: ["provider"], [creator, provider]))
+            SELECT coalesce(sum(c.number), 0)::bigint, min(c.oldest) FROM r1 r CROSS JOIN LATERAL (
+                SELECT count(*) AS number, min(e.id) AS oldest FROM export e
+                WHERE \(place) >= \(row(values + ["$1"])) AND \(place) < \(row(values + ["'g'"]))
+            ) c
+            """
+        )
+    }()
+
     private static func row(_ values: [String]) -> String { "(\(values.joined(separator: ", ")))" }
 
     /// A table `r` and its number: the values of one column, for each row of the table before. Each value is the next after the one

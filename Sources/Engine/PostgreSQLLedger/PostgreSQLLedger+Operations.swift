@@ -23,9 +23,10 @@ extension PostgreSQLLedger: ExportLedger {
     public func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
-        claimsSince: Timestamp
+        claimsSince: Timestamp,
+        limit: CreationLimit?
     ) async throws -> InsertOutcome {
-        let (needs, body) = insertion(of: record, idempotency, claimsSince)
+        let (needs, body) = insertion(of: record, idempotency, claimsSince, limit)
         return try await write(.creation, needs, body)
     }
 
@@ -33,9 +34,10 @@ extension PostgreSQLLedger: ExportLedger {
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool {
-        let (needs, body) = insertion(of: record, idempotency, claimsSince)
+        let (needs, body) = insertion(of: record, idempotency, claimsSince, limit)
         // The closure holds the ledger until the answer, as a waiting task does.
         writer.create(needs, body) { result in answer(result.mapError { self.wrap($0, isWriting: true) }) }
         return true
@@ -44,7 +46,8 @@ extension PostgreSQLLedger: ExportLedger {
     private func insertion(
         of record: LedgerRecord,
         _ idempotency: Idempotency?,
-        _ claimsSince: Timestamp
+        _ claimsSince: Timestamp,
+        _ limit: CreationLimit?
     ) -> (WriteNeeds, @Sendable (GroupTransaction, Int) throws -> PendingWrite.Outcome<InsertOutcome>) {
         let export = record.export
         var needs = WriteNeeds()
@@ -57,15 +60,29 @@ extension PostgreSQLLedger: ExportLedger {
                 since: claimsSince
             )
         }
+        needs.limitedCreation = limit.map { (export.createdBy, $0) }
         return (
             needs,
             { transaction, place in
                 if case .lost(let fingerprint, let id)? = transaction.claim(ofWrite: place) {
                     guard fingerprint == idempotency?.fingerprint else { return { _ in .keyReused } }
+                    if let limit, let oldest = transaction.refusal(of: id) {
+                        let outcome = InsertOutcome.limitReached(oldest: ExportID(oldest)?.createdAt ?? limit.since)
+                        return { _ in outcome }
+                    }
                     guard let earlier = try ExportID(id).flatMap({ try transaction.record($0) }) else {
                         throw LedgerError(.corrupt, "an idempotency key names no export")
                     }
                     return { _ in .replayed(earlier) }
+                }
+                if let limit, let oldest = transaction.takePlace(for: export, of: limit) {
+                    // The key was claimed before the export was refused. An error would undo the whole group.
+                    if let idempotency {
+                        let key: [SQLValue] = [.text(export.createdBy), .text(idempotency.key)]
+                        transaction.stage(SQLQuery(Self.deleteClaim, key + [.text(export.id.description)]))
+                    }
+                    let outcome = InsertOutcome.limitReached(oldest: ExportID(oldest)?.createdAt ?? limit.since)
+                    return { _ in outcome }
                 }
                 try transaction.insert(record)
                 return { _ in .created(record) }
@@ -93,6 +110,8 @@ extension PostgreSQLLedger: ExportLedger {
         return try await record(id).map(InsertOutcome.replayed)
     }
 
+    private static let deleteClaim: SQLStatement =
+        "DELETE FROM idempotency WHERE caller = $1 AND key = $2 AND export_id = $3"
     private static let selectClaim: SQLStatement = """
         SELECT fingerprint, export_id FROM idempotency WHERE caller = $1 AND key = $2 AND created_at >= $3
         """

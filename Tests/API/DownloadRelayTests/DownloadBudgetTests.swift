@@ -63,9 +63,9 @@ import Zstandard
 
         let mine = #expect(throws: GatewayError.self) { try budget.reserve(100, for: "a", of: id) }
         #expect(mine?.code == .tooManyRequests && mine?.retryAfter == .seconds(5))
-        #expect(mine?.members == .quota(DownloadQuota(.perCaller, limit: 1)))
+        #expect(mine?.members == .quota(Quota(.perCaller, limit: 1)))
         let everybodys = #expect(throws: GatewayError.self) { try budget.reserve(most / 2, for: "b", of: id) }
-        #expect(everybodys?.members == .quota(DownloadQuota(.all, limit: 2)))
+        #expect(everybodys?.members == .quota(Quota(.all, limit: 2)))
         func refused(_ reason: String) throws -> Int64 {
             try metrics.expectCounter("export_gateway_downloads_refused_total", [("reason", reason)]).totalValue
         }

@@ -26,7 +26,7 @@ import Testing
                     + #""size":12},{"href":"files/2","id":"2","name":"b"}]}"#
             ),
             (
-                .quota(DownloadQuota(.perCaller, limit: 3)),
+                .quota(Quota(.perCaller, limit: 3)),
                 #"{"quota":{"limit":3,"name":"downloads-per-caller","unit":"concurrent-requests"}}"#
             ),
             (.destination("https://a/b"), #"{"destination":"https://a/b"}"#),

@@ -42,15 +42,20 @@ final class DyingLedger: ExportLedger {
 
     func impediment() async throws -> ServiceImpediment? { try await write { try await ledger.impediment() } }
 
-    func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
-    {
-        try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) }
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        limit: CreationLimit?
+    ) async throws -> InsertOutcome {
+        try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit) }
     }
 
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool {
         let left = writesLeft.withLock { left in
@@ -62,7 +67,7 @@ final class DyingLedger: ExportLedger {
             answer(.failure(Self.death))
             return true
         }
-        return ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince) { outcome in
+        return ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit) { outcome in
             answer(left >= 0 ? outcome : .failure(Self.death))
         }
     }

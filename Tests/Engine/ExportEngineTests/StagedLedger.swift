@@ -83,18 +83,23 @@ final class StagedLedger: ExportLedger {
 
     func impediment() async throws -> ServiceImpediment? { try await ledger.impediment() }
 
-    func insert(_ record: LedgerRecord, idempotency: Idempotency?, claimsSince: Timestamp) async throws -> InsertOutcome
-    {
-        try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
+    func insert(
+        _ record: LedgerRecord,
+        idempotency: Idempotency?,
+        claimsSince: Timestamp,
+        limit: CreationLimit?
+    ) async throws -> InsertOutcome {
+        try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit)
     }
 
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool {
-        ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, then: answer)
+        ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit, then: answer)
     }
 
     func updateInMemory(

@@ -36,17 +36,21 @@ final class FaultyLedger: ExportLedger {
         _ record: LedgerRecord,
         idempotency: Idempotency?,
         claimsSince: Timestamp,
+        limit: CreationLimit?,
         then answer: @escaping InsertAnswer
     ) -> Bool {
         let key = fault == .ignoresKeysWithoutATask ? nil : idempotency
-        return ledger.insert(record, idempotency: key, claimsSince: claimsSince, then: answer)
+        let limit = fault == .ignoresLimits ? nil : limit
+        return ledger.insert(record, idempotency: key, claimsSince: claimsSince, limit: limit, then: answer)
     }
 
     func insert(
         _ record: LedgerRecord,
         idempotency: Idempotency?,
-        claimsSince: Timestamp
+        claimsSince: Timestamp,
+        limit: CreationLimit?
     ) async throws -> InsertOutcome {
+        var limit = limit
         var (key, since) = (idempotency, claimsSince)
         switch fault {
         case .losesNewExports: return .created(record)
@@ -55,11 +59,19 @@ final class FaultyLedger: ExportLedger {
             return .created(record)
         case .cancelsInsertions: try Task.checkCancellation()
         case .ignoresKeys: key = nil
+        case .ignoresLimits: limit = nil
+        case .limitsAllCallersTogether, .refusesReplays:
+            var filter = ExportFilter()
+            if fault == .refusesReplays { filter.createdBy = record.export.createdBy }
+            let stored = try await ledger.exports(matching: filter, before: nil, limit: 100).exports
+            if let limit, let oldest = stored.last, stored.count >= limit.count {
+                return .limitReached(oldest: oldest.id.createdAt)
+            }
         case .ignoresFingerprints: key = key.map { Idempotency(key: $0.key, fingerprint: "") }
         case .keepsKeysForEver: since = Timestamp(milliseconds: 0)
         case .ignoresCancellation:
             let outcome = try await Task {
-                try await self.ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince)
+                try await self.ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: nil)
             }
             .value
             try Task.checkCancellation()
@@ -67,7 +79,7 @@ final class FaultyLedger: ExportLedger {
         default: break
         }
         do {
-            let outcome = try await ledger.insert(record, idempotency: key, claimsSince: since)
+            let outcome = try await ledger.insert(record, idempotency: key, claimsSince: since, limit: limit)
             if fault == .leavesTheExportOfAReplay, case .replayed = outcome {
                 _ = try await ledger.insert(record, idempotency: nil, claimsSince: since)
             }

@@ -2,6 +2,7 @@
 enum LedgerFault: String, Sendable, CaseIterable {
     case losesNewExports, ignoresKeys, ignoresFingerprints, sharesKeysBetweenCallers, keepsKeysForEver
     case leavesTheExportOfAReplay, prunesTooMuch, ignoresKeysWithoutATask
+    case ignoresLimits, limitsAllCallersTogether, refusesReplays
     case mixesReadsUp, losesAField, tellsTheFormerRecord, ignoresTheFence, takesAnyNewFence, takesOverWhatIsSettled
     case takesOverItsOwn, takesOverWithoutAFence, losesUpdatesAtOnce, losesPolls, listsWithoutPolls
     case losesUpdatesInMemory, updatesOldRecordsInMemory, keepsVisibleChangesInMemory
@@ -33,6 +34,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
         switch self {
         case .losesNewExports, .losesAField: "a new export is there"
         case .ignoresKeys, .leavesTheExportOfAReplay: "the same request gives the same export"
+        case .ignoresLimits: "no more are created than a caller may create at once"
+        case .limitsAllCallersTogether, .refusesReplays: "a caller creates as many as it may"
         case .ignoresKeysWithoutATask: "an insertion without a task is like any other"
         case .ignoresFingerprints: "a key belongs to one request"
         case .sharesKeysBetweenCallers: "a key belongs to one caller"

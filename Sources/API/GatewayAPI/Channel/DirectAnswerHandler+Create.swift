@@ -14,11 +14,18 @@ extension DirectAnswerHandler {
         guard let request = answers.creation(head, fields, body, &known, from: context.remoteAddress) else {
             return false
         }
+        if let refusal = request.refusal {
+            answerAtOnce(answers.answer(refusal, request.entry, path: "/exports"), context)
+            return true
+        }
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let isBegun = answers.create(request, on: context.eventLoop) { outcome in
             bound.value.handler.created(outcome, bound.value.context)
         }
-        guard isBegun else { return false }
+        guard isBegun else {
+            answers.passesOn(request.entry)
+            return false
+        }
         creation = request
         began(context)
         return true
@@ -32,6 +39,7 @@ extension DirectAnswerHandler {
         if case .failure = outcome, request.draft.idempotency != nil {
             // The key may have been used before. The responder looks for its export first, also where nothing can be written, and with
             // the key nothing is created twice.
+            answers.passesOn(request.entry)
             return release(passingOn: request.head, request.body, context)
         }
         send(answers.answer(request, with: outcome), context)

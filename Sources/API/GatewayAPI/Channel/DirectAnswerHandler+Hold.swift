@@ -42,6 +42,12 @@ extension DirectAnswerHandler {
     /// Waits for a newer state than `snapshot`.
     func wait(beyond snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
         guard let hold, let limit = hold.request.wait else { return }
+        let place: WaitPlace?
+        do throws(GatewayError) {
+            place = try answers.placeToWait(hold.request)
+        } catch {
+            return finish(with: answers.answer(hold.request, to: hold.head.uri, with: error), context)
+        }
         guard connection.isCharged(to: hold.request.entry.caller),
             let memory = answers.memoryToWait(hold.request)
         else {
@@ -57,6 +63,7 @@ extension DirectAnswerHandler {
         guard let watch else { return release(passingOn: hold.head, context) }
         self.hold?.watch = watch
         self.hold?.memory = memory
+        self.hold?.place = place
         self.hold?.timer = loop.scheduleTask(in: TimeAmount(limit)) {
             bound.value.handler.end(number, nil, bound.value.context)
         }
@@ -78,15 +85,21 @@ extension DirectAnswerHandler {
     }
 
     private func finish(with snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
-        guard let hold = endHold(context) else { return }
-        send(answers.answer(hold.request, with: snapshot), context)
+        guard let hold else { return }
+        finish(with: answers.answer(hold.request, with: snapshot), context)
+    }
+
+    private func finish(with answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
+        guard endHold(context) != nil else { return }
+        send(answer, context)
         table.ended(context.channel)
         goOn(context)
     }
 
     /// Passes the request on, to be answered like all others.
     private func release(passingOn head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard endHold(context) != nil else { return }
+        guard let hold = endHold(context) else { return }
+        answers.passesOn(hold.request.entry)
         release(passingOn: head, nil, context)
     }
 

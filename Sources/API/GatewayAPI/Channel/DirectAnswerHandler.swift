@@ -29,6 +29,8 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var watch: (any ExportWatch)?
         /// The memory for it, while it waits for a change.
         var memory: MemoryReservation?
+        /// Its place among what waits for the caller, where that is limited.
+        var place: WaitPlace?
     }
 
     enum Pending {
@@ -204,14 +206,25 @@ final class DirectAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answer(_ request: StatusRequest, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        if let refusal = request.refusal {
+            return answerAtOnce(answers.answer(request, to: head.uri, with: refusal), context)
+        }
         guard let snapshot = answers.inMemory(request) else { return find(request, head, context) }
-        guard answers.isSmall(snapshot) else { return passOn(whole: head, context) }
+        guard answers.isSmall(snapshot) else {
+            answers.passesOn(request.entry)
+            return passOn(whole: head, context)
+        }
         guard isLeaving || !request.waits(for: snapshot) else {
             begin(Hold(request: request, head: head, snapshot: snapshot), context)
             return wait(beyond: snapshot, context)
         }
+        answerAtOnce(answers.answer(request, with: snapshot), context)
+    }
+
+    /// Sends the answer to a request that did not wait.
+    func answerAtOnce(_ answer: DirectAnswers.Answer, _ context: ChannelHandlerContext) {
         answers.began()
-        send(answers.answer(request, with: snapshot), context)
+        send(answer, context)
         let now = context.eventLoop.now
         idle.answeredBeside(at: now)
         if told.map({ $0 + .seconds(1) <= now }) ?? true {

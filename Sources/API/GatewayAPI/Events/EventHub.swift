@@ -19,6 +19,7 @@ final class EventHub: Service, CustomStringConvertible {
     let metrics: EventMetrics
     private let time: any TimeSource
     private let memory: MemoryBudget
+    private let limiter: CallerLimiter
     private let state: Mutex<EventRegister<EventStream>>
     private let news = Signal()
 
@@ -27,12 +28,14 @@ final class EventHub: Service, CustomStringConvertible {
         _ settings: EventSettings,
         service: any ExportService,
         memory: MemoryBudget,
+        limiter: CallerLimiter,
         time: any TimeSource,
         metrics: any MetricsFactory
     ) {
         self.settings = settings
         self.service = service
         self.memory = memory
+        self.limiter = limiter
         self.time = time
         self.metrics = EventMetrics(factory: metrics)
         state = Mutex(EventRegister(settings: settings))
@@ -44,9 +47,10 @@ final class EventHub: Service, CustomStringConvertible {
 
     /// Takes a place for a stream of a caller. Throws `tooManyRequests` or `unavailable` where there is none.
     func place(for caller: String) throws(GatewayError) -> EventPlace {
+        let wait = try limiter.wait(of: caller)
         try state.withLock { state throws(GatewayError) in try state.takePlace(of: caller) }
         do throws(MemoryRefusal) {
-            return EventPlace(caller, try memory.reserve(Self.cost, .wait, for: caller), in: self)
+            return EventPlace(caller, try memory.reserve(Self.cost, .wait, for: caller), wait, in: self)
         } catch {
             giveBackPlace(of: caller)
             throw Self.refusal(error, settings.heartbeat)
@@ -174,11 +178,18 @@ final class EventHub: Service, CustomStringConvertible {
 final class EventPlace: Sendable {
     private let caller: String
     private let reservation: MemoryReservation
+    /// Its place among what waits for the caller.
+    private let wait: WaitPlace?
     private let hub: EventHub
     private let key = Mutex<UInt64?>(nil)
 
-    fileprivate init(_ caller: String, _ reservation: MemoryReservation, in hub: EventHub) {
-        (self.caller, self.reservation, self.hub) = (caller, reservation, hub)
+    fileprivate init(
+        _ caller: String,
+        _ reservation: MemoryReservation,
+        _ wait: WaitPlace?,
+        in hub: EventHub
+    ) {
+        (self.caller, self.reservation, self.wait, self.hub) = (caller, reservation, wait, hub)
     }
 
     deinit {

@@ -91,6 +91,7 @@ struct GatewayResponder: HTTPResponder {
             let path = entry.isByTicket ? nil : target?.path
             response = ProblemDocument.response(to: problem, path: path, requestID: requestID)
         }
+        entry.standing?.add(to: &response.headers)
         response.headers[.requestID] = requestID
         // Only the console is a web page, and says so. This field prevents that a browser guesses otherwise.
         response.headers[.xContentTypeOptions] = "nosniff"
@@ -127,6 +128,8 @@ struct GatewayResponder: HTTPResponder {
         }
         let isHeadHeld = route.needsCaller && connections.authenticated(channel)
         entry.caller = caller.id
+        // Before the permission is checked: what is forbidden costs the caller too.
+        if route.authority != .none { entry.standing = try record.limiter.request(by: caller.id) }
         // 512 bytes less, because the first line and the host were not counted.
         if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
             try await Self.charge(to: caller, on: channel)

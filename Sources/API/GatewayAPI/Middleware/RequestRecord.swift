@@ -10,10 +10,14 @@ struct RequestRecord: Sendable {
     let metrics: HTTPMetrics
     let time: any TimeSource
     let log: any AccessLog
+    let limiter: CallerLimiter
 
-    /// - Parameter logger: Gets the lines; its handler gets them directly if it is an `AccessLog`.
-    init(metrics: HTTPMetrics, time: any TimeSource, logger: Logger) {
+    /// - Parameters:
+    ///   - limiter: Told of the bytes of files that were sent.
+    ///   - logger: Gets the lines; its handler gets them directly if it is an `AccessLog`.
+    init(metrics: HTTPMetrics, limiter: CallerLimiter, time: any TimeSource, logger: Logger) {
         self.metrics = metrics
+        self.limiter = limiter
         self.time = time
         log = logger.handler as? any AccessLog ?? LoggerAccessLog(logger: logger)
     }
@@ -30,7 +34,7 @@ struct RequestRecord: Sendable {
         let status = response.status
         let body = response.body
         let length = response.headers[.contentLength]
-        let transfer = Transfer { bytes, complete in
+        let transfer = Transfer(counting: counting(entry)) { bytes, complete in
             finish(entry, status: status, bytes: bytes, complete: complete)
         }
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
@@ -48,6 +52,13 @@ struct RequestRecord: Sendable {
         }
         response.headers[.contentLength] = length
         return response
+    }
+
+    /// What is told of the bytes of a file while they are sent; nil where they are not limited.
+    private func counting(_ entry: Entry) -> (@Sendable (Int64) -> Void)? {
+        guard entry.body == .file, let caller = entry.caller, limiter.countsBytes(of: caller) else { return nil }
+        let limiter = limiter
+        return { limiter.sent($0, to: caller) }
     }
 
     /// Records a request whose answer has ended.
@@ -82,6 +93,8 @@ struct RequestRecord: Sendable {
         var route: String
         var caller: String?
         var export: ExportID?
+        /// What is left of the caller's limit of requests, where there is one.
+        var standing: RateLimitFields?
         /// Whether the path holds a ticket.
         var isByTicket = false
         var code: ProblemCode?

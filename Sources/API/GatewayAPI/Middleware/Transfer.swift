@@ -10,31 +10,58 @@ import Synchronization
 final class Transfer: Sendable {
     private struct State {
         var bytes: Int64 = 0
+        /// Of these, the bytes that were told while they were sent.
+        var told: Int64 = 0
         var isOver = false
+
+        /// The bytes that are to be told now.
+        mutating func news(atLeast least: Int64) -> Int64 {
+            let news = bytes - told
+            guard news >= least else { return 0 }
+            told = bytes
+            return news
+        }
     }
 
     private let state = Mutex(State())
     private let report: @Sendable (_ bytes: Int64, _ complete: Bool) -> Void
 
+    private let count: (@Sendable (Int64) -> Void)?
+    /// After how many bytes they are told.
+    static let step: Int64 = 1 << 20
+
     /// Reports the bytes sent, and whether they were all.
-    init(report: @escaping @Sendable (_ bytes: Int64, _ complete: Bool) -> Void) {
+    ///
+    /// - Parameter count: Told of the bytes while they are sent, in steps, and of the rest at the end.
+    init(
+        counting count: (@Sendable (Int64) -> Void)? = nil,
+        report: @escaping @Sendable (_ bytes: Int64, _ complete: Bool) -> Void
+    ) {
+        self.count = count
         self.report = report
     }
 
     deinit { end(complete: false) }
 
     /// More bytes were sent.
-    func add(_ bytes: Int) { state.withLock { $0.bytes += Int64(bytes) } }
+    func add(_ bytes: Int) {
+        let news = state.withLock { state in
+            state.bytes += Int64(bytes)
+            return count == nil ? 0 : state.news(atLeast: Self.step)
+        }
+        if news > 0 { count?(news) }
+    }
 
     /// Whether any bytes were sent.
     var hasBegun: Bool { state.withLock { $0.bytes > 0 } }
 
     /// Nothing more is sent. Only the first call counts.
     func end(complete: Bool) {
-        let bytes = state.withLock { state -> Int64? in
+        let (bytes, news) = state.withLock { state -> (Int64?, Int64) in
             defer { state.isOver = true }
-            return state.isOver ? nil : state.bytes
+            return state.isOver ? (nil, 0) : (state.bytes, state.news(atLeast: 1))
         }
+        if news > 0 { count?(news) }
         if let bytes { report(bytes, complete) }
     }
 }

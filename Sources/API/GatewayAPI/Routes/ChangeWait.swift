@@ -29,15 +29,17 @@ struct ChangeWait: Sendable {
 
     let service: any ExportService
     let memory: MemoryBudget
+    let limiter: CallerLimiter
 
     /// Returns the export after a change. Returns the former state when the time is over, when the client has left, and when the
     /// gateway drains, so that no wait delays a shutdown. Returns nil at once where there is no memory for the wait: a server may
-    /// ignore a preference (RFC 7240, 2).
+    /// ignore a preference (RFC 7240, 2). Throws `tooManyRequests` where as many wait for the caller as may.
     ///
     /// Thousands may wait at a time, so there is one more task for each wait, and none for each reason to end it.
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
+        let place = try limiter.wait(of: call.caller.id)
         guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
-        defer { reservation.release() }
+        defer { withExtendedLifetime(place) { reservation.release() } }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, viewer) = (service, call.viewer)
         // This task is awaited below, and cancelled together with the current one.

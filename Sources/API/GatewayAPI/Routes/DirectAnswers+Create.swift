@@ -16,6 +16,8 @@ struct CreateRequest: Sendable {
     /// The request to pass on if it is answered elsewhere after all.
     var head: HTTPRequestHead
     var body: ByteBuffer
+    /// Why it is refused: the caller has sent too many requests.
+    var refusal: GatewayError?
 }
 
 /// `POST /exports`.
@@ -51,7 +53,7 @@ extension DirectAnswers {
         } catch {
             return nil
         }
-        return CreateRequest(
+        var request = CreateRequest(
             draft: draft,
             viewer: caller.viewer(token: nil, downloadToken: nil),
             links: Links(base: base(head, fields, from: peer()), path: ["exports"]),
@@ -65,6 +67,8 @@ extension DirectAnswers {
             head: head,
             body: body
         )
+        request.refusal = count(&request.entry)
+        return request
     }
 
     /// Creates the export, and calls `then` on the event loop; see `ExportService.create`.
@@ -78,29 +82,12 @@ extension DirectAnswers {
 
     /// The answer to a create request.
     func answer(_ request: CreateRequest, with outcome: Result<Creation, GatewayError>) -> Answer {
-        var entry = request.entry
-        let (response, body): (Response, ByteBuffer)
         switch outcome {
         case .success(let creation):
-            (response, body) = ExportRoutes.accepted(creation, request.links, answers)
+            let (response, body) = ExportRoutes.accepted(creation, request.links, answers)
+            return answer(response, body, request.entry)
         case .failure(let problem):
-            entry.code = problem.code
-            var logger = logger
-            logger[metadataKey: "request_id"] = .string(entry.requestID)
-            ProblemDocument.report(problem, logger)
-            (response, body) = ProblemDocument.answer(to: problem, path: "/exports", requestID: entry.requestID)
+            return answer(problem, request.entry, path: "/exports")
         }
-        let status = response.status
-        var bytes = ByteBufferAllocator().buffer(capacity: 1024 + body.readableBytes)
-        bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
-        for field in response.headers {
-            bytes.writeString(field.name.rawName)
-            bytes.writeStaticString(": ")
-            bytes.writeString(field.value)
-            bytes.writeStaticString("\r\n")
-        }
-        endHead(entry.requestID, &bytes)
-        bytes.writeImmutableBuffer(body)
-        return Answer(bytes: bytes, status: status, bodyBytes: body.readableBytes, entry: entry)
     }
 }

@@ -2,6 +2,7 @@ import CallerIdentity
 import HTTPFields
 import Exports
 import HTTPTypes
+import Hummingbird
 import Logging
 import Memory
 import NIOCore
@@ -101,7 +102,7 @@ struct DirectAnswers: Sendable {
             Self.acceptsJSON(fields.accept)
         else { return nil }
         let isHead = head.method == .HEAD
-        return StatusRequest(
+        var request = StatusRequest(
             id: id,
             document: isOperation ? .operation : .export(base: base(head, fields, from: peer())),
             isHead: isHead,
@@ -117,6 +118,24 @@ struct DirectAnswers: Sendable {
                 export: id
             )
         )
+        request.refusal = count(&request.entry)
+        return request
+    }
+
+    /// Counts a request that is answered here. Returns why it is refused.
+    func count(_ entry: inout RequestRecord.Entry) -> GatewayError? {
+        guard let caller = entry.caller else { return nil }
+        do throws(GatewayError) {
+            entry.standing = try record.limiter.request(by: caller)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// A request that was counted here is passed on, and counted again.
+    func passesOn(_ entry: RequestRecord.Entry) {
+        if let caller = entry.caller { record.limiter.passesOn(requestBy: caller) }
     }
 
     /// The last caller on a connection, by its line of `Authorization`. The next request nearly always has the same line: then the
@@ -193,6 +212,7 @@ struct DirectAnswers: Sendable {
         if let wait = request.wait {
             bytes.writeString("\(HTTPField.Name.preferenceApplied.rawName): \(Preference.applied(wait: wait))\r\n")
         }
+        request.entry.standing?.write(to: &bytes)
         endHead(request.entry.requestID, &bytes)
         if let body { bytes.writeImmutableBuffer(body) }
         return Answer(
@@ -201,6 +221,47 @@ struct DirectAnswers: Sendable {
             bodyBytes: body?.readableBytes ?? 0,
             entry: request.entry
         )
+    }
+
+    /// The answer to a request for a state that is refused.
+    func answer(_ request: StatusRequest, to path: String, with problem: GatewayError) -> Answer {
+        answer(problem, request.entry, path: path, isHead: request.isHead)
+    }
+
+    /// The answer to a request that has failed.
+    func answer(_ problem: GatewayError, _ entry: RequestRecord.Entry, path: String, isHead: Bool = false) -> Answer {
+        var entry = entry
+        entry.code = problem.code
+        var logger = logger
+        logger[metadataKey: "request_id"] = .string(entry.requestID)
+        ProblemDocument.report(problem, logger)
+        let (response, body) = ProblemDocument.answer(to: problem, path: path, requestID: entry.requestID)
+        return answer(response, isHead ? nil : body, entry)
+    }
+
+    /// An answer that was not made here, as bytes.
+    func answer(_ response: Response, _ body: ByteBuffer?, _ entry: RequestRecord.Entry) -> Answer {
+        let status = response.status
+        var headers = response.headers
+        entry.standing?.add(to: &headers)
+        let length = body?.readableBytes ?? 0
+        var bytes = ByteBufferAllocator().buffer(capacity: 1024 + length)
+        bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        for field in headers {
+            bytes.writeString(field.name.rawName)
+            bytes.writeStaticString(": ")
+            bytes.writeString(field.value)
+            bytes.writeStaticString("\r\n")
+        }
+        endHead(entry.requestID, &bytes)
+        if let body { bytes.writeImmutableBuffer(body) }
+        return Answer(bytes: bytes, status: status, bodyBytes: length, entry: entry)
+    }
+
+    /// Takes a caller's place for a request that waits; see `CallerLimiter.wait`.
+    func placeToWait(_ request: StatusRequest) throws(GatewayError) -> WaitPlace? {
+        guard let caller = request.entry.caller else { return nil }
+        return try record.limiter.wait(of: caller)
     }
 
     /// Writes the fields that every answer has, and the end of the head.

@@ -116,11 +116,13 @@ extension ExportRoutes {
     }
 
     private func recipient(_ call: Call, _ use: TicketUse? = nil, among uses: LiveUses? = nil) -> Recipient {
-        let service = service
+        let (service, limiter) = (service, limiter)
         let caller = call.caller.id
         var recipient = Recipient(
             caller: caller,
             requestID: call.requestID,
+            downloads: limiter.downloads(of: caller),
+            mayBegin: { () throws(GatewayError) in try limiter.checkBytes(of: caller) },
             place: { limit async throws(GatewayError) in try await service.downloadPlace(of: caller, limit: limit) },
             record: { delivery in
                 await service.record(delivery)

@@ -15,6 +15,7 @@ struct ExportRoutes: Sendable {
     let bodies: BodyReader
     let maxWait: Duration
     let memory: MemoryBudget
+    let limiter: CallerLimiter
 
     /// `createExport`
     func create(_ call: Call) async throws -> Response {
@@ -119,7 +120,7 @@ struct ExportRoutes: Sendable {
             answer = answers.answer(export, as: document)
         }
         if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.isNamed) ?? true {
-            let waiting = ChangeWait(service: service, memory: memory)
+            let waiting = ChangeWait(service: service, memory: memory, limiter: limiter)
             if let changed = try await waiting.changed(from: export, within: limit, for: call) {
                 export = changed
             } else {

@@ -19,7 +19,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports",
             operation: .listExports,
-            statuses: [200, 400, 401, 403, 406, 503],
+            statuses: [200, 400, 401, 403, 406, 429, 503],
             permission: .read,
             negotiates: .json,
             takesQuery: true
@@ -46,7 +46,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}",
             operation: .getExport,
-            statuses: [200, 304, 400, 401, 403, 404, 406, 503],
+            statuses: [200, 304, 400, 401, 403, 404, 406, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -54,7 +54,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/operation",
             operation: .getExportOperation,
-            statuses: [200, 304, 400, 401, 403, 404, 406, 503],
+            statuses: [200, 304, 400, 401, 403, 404, 406, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -62,7 +62,7 @@ enum RouteTable {
             method: .delete,
             pattern: "/exports/{id}",
             operation: .cancelExport,
-            statuses: [200, 400, 401, 403, 404, 406, 409, 502, 503, 504],
+            statuses: [200, 400, 401, 403, 404, 406, 409, 429, 502, 503, 504],
             permission: .cancel,
             negotiates: .json
         ),
@@ -70,7 +70,7 @@ enum RouteTable {
             method: .put,
             pattern: "/exports/{id}/submission",
             operation: .resolveExport,
-            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 503],
             permission: .resolve,
             negotiates: .json
         ),
@@ -78,7 +78,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/files",
             operation: .listExportFiles,
-            statuses: [200, 400, 401, 403, 404, 406, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -86,7 +86,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/deliveries",
             operation: .listExportDeliveries,
-            statuses: [200, 400, 401, 403, 404, 406, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 429, 503],
             permission: .read,
             negotiates: .json,
             takesQuery: true
@@ -99,7 +99,7 @@ enum RouteTable {
             method: .post,
             pattern: "/exports/{id}/files/{fileId}/tickets",
             operation: .createDownloadTicket,
-            statuses: [201, 400, 401, 403, 404, 406, 409, 410, 503],
+            statuses: [201, 400, 401, 403, 404, 406, 409, 410, 429, 503],
             permission: .download,
             negotiates: .json
         ),
@@ -109,14 +109,14 @@ enum RouteTable {
             method: .get,
             pattern: "/providers",
             operation: .listProviders,
-            statuses: [200, 401, 406, 503],
+            statuses: [200, 401, 406, 429, 503],
             negotiates: .json
         ),
         Route(
             method: .get,
             pattern: "/providers/{id}",
             operation: .getProvider,
-            statuses: [200, 401, 404, 406, 503],
+            statuses: [200, 401, 404, 406, 429, 503],
             negotiates: .json
         ),
         webhooks(.post, "", .createWebhook, [201, 408, 413, 415, 422, 429]),
@@ -148,13 +148,13 @@ enum RouteTable {
     ) -> Route {
         // `Accept` only chooses between the file and the archive. A client that accepts only the file's own type gets the file,
         // so 406 is only for `Accept-Encoding`.
-        // Only GET serves parts of a file (RFC 9110, 14.2), and only GET needs memory.
-        let ofGET: Set = method == .get ? [206, 416, 426, 429] : []
+        // Only GET serves parts of a file (RFC 9110, 14.2).
+        let ofGET: Set = method == .get ? [206, 416, 426] : []
         return Route(
             method: method,
             pattern: pattern,
             operation: operation,
-            statuses: ofGET.union([200, 304, 400, 403, 404, 406, 409, 410, 412, 502, 503, 504])
+            statuses: ofGET.union([200, 304, 400, 403, 404, 406, 409, 410, 412, 429, 502, 503, 504])
                 .union(authority == .credential ? [401] : []),
             authority: authority,
             permission: .download
@@ -172,7 +172,7 @@ enum RouteTable {
             method: method,
             pattern: "/webhooks" + below,
             operation: operation,
-            statuses: statuses.union([400, 401, 403, 406, 409, 503]),
+            statuses: statuses.union([400, 401, 403, 406, 409, 429, 503]),
             permission: .manageWebhooks,
             negotiates: .json,
             takesQuery: takesQuery

@@ -12,6 +12,8 @@ struct StatusRequest: Sendable {
     /// How long it may wait for a change; nil where the request does not say so.
     var wait: Duration?
     var entry: RequestRecord.Entry
+    /// Why it is refused: the caller has sent too many requests.
+    var refusal: GatewayError?
 
     /// Whether the request waits for a newer state than `snapshot`, because the client already has this one.
     func waits(for snapshot: ExportSnapshot) -> Bool {

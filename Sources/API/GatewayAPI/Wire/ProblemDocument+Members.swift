@@ -17,7 +17,8 @@ extension JSONWriter {
                 object: { writer in
                     writer.member("limit", .integer(Int64(quota.limit)))
                     writer.member("name", quota.name.rawValue)
-                    writer.member("unit", DownloadQuota.unit)
+                    writer.member("unit", quota.name.unit)
+                    writer.member("window", quota.window.map { JSONValue.integer($0.wholeSecondsRoundedUp) })
                 }
             )
         case .destination(let destination): member("destination", destination)

@@ -65,7 +65,9 @@ enum ProblemDocument {
         case .allow(let methods): headers[.allow] = methods.joined(separator: ", ")
         // RFC 9110, 14.4: the length of the file.
         case .size(let size): headers[.contentRange] = "bytes */\(size)"
-        case .quota(let quota): RateLimitFields(quota, retryAfter: error.retryAfter).add(to: &headers)
+        case .quota(let quota):
+            let seconds = error.retryAfter?.wholeSecondsRoundedUp ?? 0
+            RateLimitFields(met: quota, seconds: seconds).add(to: &headers)
         default: break
         }
         if error.code == .unsupportedMediaType { headers[.acceptPost] = MediaType.json.rawValue }

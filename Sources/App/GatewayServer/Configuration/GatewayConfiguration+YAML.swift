@@ -107,6 +107,12 @@ extension GatewayConfiguration.Server {
             weights: &weights,
             environment
         )
+        limits = try CallerLimitTable(
+            limits: section.node("limits"),
+            known: hasCallers ? apiKeys.map(\.id) + clientCertificates.map(\.id) : [Viewer.anonymousID],
+            takesTokens: entra != nil,
+            environment
+        )
         try section.finish()
         guard hasConsole || entra?.consoleClientID == nil else {
             throw StartupError(

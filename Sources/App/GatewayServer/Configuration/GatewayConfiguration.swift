@@ -34,6 +34,8 @@ public struct GatewayConfiguration: Sendable {
         public var drainDelay = Duration.zero
         public var drainTimeout = Duration.seconds(30)
         public var events = EventSettings()
+        /// The limits of callers.
+        public var limits = CallerLimitTable()
         /// How long a download ticket is good, at most; nil where there are none.
         public var ticketLifetime: Duration? = .seconds(900)
         /// Whether the console is served at `/console`.

@@ -4,6 +4,10 @@ import Logging
 
 // The registration of this replica, and its leases.
 extension ExportEngine {
+    /// How many replicas serve the same callers, this one included: 1 where the ledger is this engine's alone. Read from memory, on any
+    /// thread.
+    public var liveReplicas: Int { replica?.liveCount ?? 1 }
+
     /// Registers this process as a replica, where several share the ledger, so that a mistake of the configuration stops the start.
     ///
     /// Throws `StartupError` where a secret differs from the other replicas', and `LedgerError` when the ledger does not answer.

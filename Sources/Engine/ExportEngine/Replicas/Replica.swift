@@ -36,6 +36,8 @@ final class Replica: Sendable {
     let feed: ChangeFeedState
     let refreshes = RemoteRefreshes()
     let endedPlaces = EndedPlaces()
+    /// How many replicas the last view had, this one included.
+    private let live = Atomic(1)
     private let state: Mutex<State>
     private let replicaCount: Meter
     private let heldCount: Meter
@@ -70,6 +72,10 @@ final class Replica: Sendable {
         replicaCount.set(0)
         heldCount.set(0)
     }
+
+    /// How many replicas there are, this one included, by the last view of the registrations. It stays as it was while they cannot be
+    /// read.
+    var liveCount: Int { live.load(ordering: .relaxed) }
 
     /// The time between two renewals.
     var renewalInterval: Duration { settings.leaseDuration / 4 }
@@ -130,6 +136,7 @@ final class Replica: Sendable {
             if isSweepDue { state.nextSweep = now + settings.sweepInterval }
             return Duties(actions: actions, isSweepDue: isSweepDue)
         }
+        live.store(max(1, view.replicas.count), ordering: .relaxed)
         replicaCount.set(view.replicas.count)
         let holders = Dictionary(
             view.leases.compactMap { lease in lease.holder.map { (lease.name, $0) } },

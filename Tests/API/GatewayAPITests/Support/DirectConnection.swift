@@ -23,8 +23,14 @@ struct DirectConnection {
     private let last = EventCounter()
 
     /// - Parameter memory: Bytes of the budget.
-    init(_ status: ExportStatus = .succeeded, files: Int = 1, inMemory: Bool = true, memory: Int = 1 << 30) throws {
-        gateway = TestGateway(memory: memory)
+    init(
+        _ status: ExportStatus = .succeeded,
+        files: Int = 1,
+        inMemory: Bool = true,
+        memory: Int = 1 << 30,
+        _ configure: (inout APISettings) -> Void = { _ in }
+    ) throws {
+        gateway = TestGateway(memory: memory, configure)
         gateway.service.state.withLock { state in
             state.keepsSnapshots = inMemory
             state.holds = true
