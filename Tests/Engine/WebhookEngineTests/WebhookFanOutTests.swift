@@ -39,6 +39,33 @@ import Webhooks
         #expect(bench.told(webhook) == [.created, .succeeded, .updated, .expired])
     }
 
+    @Test func anEndBeforeTheWebhookIsNotTold() async throws {
+        let bench = try WebhookBench()
+        let id = bench.exports.create()
+        bench.exports.end(id)
+        let (all, ends) = (try await bench.webhook(), try await bench.webhook { $0.types = [.succeeded, .expired] })
+        try await bench.running {
+            bench.exports.change(id) { $0.name = "measured" }
+            try await eventually { bench.told(all) == [.updated] }
+            bench.exports.change(id) { $0.status = .expired }
+            try await eventually { bench.told(all).count == 2 && !bench.told(ends).isEmpty }
+        }
+        #expect(bench.told(all) == [.updated, .expired])
+        #expect(bench.told(ends) == [.expired])
+    }
+
+    /// A version before has stored the changes, and did not say with which of them an export ended.
+    @Test func whatDoesNotSayItEndedIsToldOnce() async throws {
+        let bench = try WebhookBench()
+        let webhook = try await bench.webhook()
+        let id = bench.exports.create()
+        bench.exports.end(id)
+        bench.exports.change(id) { $0.name = "measured" }
+        bench.exports.state.withLock { state in for place in state.changes.indices { state.changes[place].ends = nil } }
+        try await bench.running { try await eventually { bench.told(webhook).count == 3 } }
+        #expect(bench.told(webhook) == [.created, .succeeded, .updated])
+    }
+
     @Test func aWebhookGetsWhatItsOwnerMaySee() async throws {
         let bench = try WebhookBench(owner: { $0 == "carol" ? .known(seesAll: false) : .known(seesAll: true) })
         let (own, all) = (try await bench.webhook(), try await bench.webhook(of: "bob", seesAll: true))
@@ -228,6 +255,7 @@ import Webhooks
         try await bench.running { try await eventually { bench.told(other).count == 2 } }
         bench.store.state.withLock { $0.unreadable = ["\(id)-succeeded"] }
         bench.exports.change(id) { $0.name = "measured" }
+        bench.exports.state.withLock { $0.changes[2].ends = nil }
         _ = bench.exports.create()
         try await bench.running([bench.anotherEngine()]) {
             try await eventually { [webhook, other].allSatisfy { bench.told($0).count == 4 } }

@@ -3,8 +3,12 @@ import Exports
 
 extension LedgerCase {
     /// The event of an export's present revision, with any sequence number.
-    private static func told(_ record: LedgerRecord?) -> ExportChange? {
-        record.map { ExportChange(position: 0, $0.export) }
+    private static func told(_ record: LedgerRecord?, ends: Bool = false) -> ExportChange? {
+        record.map { record in
+            var change = ExportChange(position: 0, record.export)
+            change.ends = ends
+            return change
+        }
     }
 
     static let events = [
@@ -32,12 +36,17 @@ extension LedgerCase {
                 record.export.error = ExportFailure(.exportPartiallySucceeded, "Half of it.")
                 record.export.revision += 1
             }
-            wanted.append(told(try await ledger.record(id)))
+            wanted.append(told(try await ledger.record(id), ends: true))
             _ = try await ledger.insert(Sample.delivery(of: id)) { record in
                 record.export.files = [ExportFile(id: "1", name: "a")]
                 record.export.revision += 1
             }
             wanted.append(told(try await ledger.record(id)))
+            _ = try await ledger.update(id, fence: nil) { record in
+                record.export.status = .expired
+                record.export.revision += 1
+            }
+            wanted.append(told(try await ledger.record(id), ends: true))
             let events = try await ledger.changes().map { $0.placed(at: 0) }
             examination.expect(events == wanted, "there is one of each, as the export was then, in their order")
         },
