@@ -132,7 +132,7 @@ extension LedgerCase {
             for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }
             var all = try await ledger.events(after: 0, limit: 100)
             guard all.count == 3 else { return examination.report("each creation is told") }
-            try await examination.damage(all[1].position)
+            try await examination.damage(.event(all[1].position))
             all[1] = .unreadable(position: all[1].position)
             examination.expect(try await ledger.events(after: 0, limit: 100) == all, "there is word of it in its place")
         },
