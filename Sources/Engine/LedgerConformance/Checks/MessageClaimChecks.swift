@@ -41,9 +41,12 @@ extension LedgerCase {
         },
         LedgerCase("of each webhook so many are claimed as it has places") { examination in
             let ledger = examination.ledger
-            let (id, other) = (try await ledger.id(of: Sample.webhook()), try await ledger.id(of: Sample.webhook(1, by: "bob")))
+            let id = try await ledger.id(of: Sample.webhook())
+            let other = try await ledger.id(of: Sample.webhook(1, by: "bob"))
             let third = try await ledger.id(of: Sample.webhook(2))
-            for (name, webhook, seconds) in [("c", id, 3), ("a", id, 1), ("b", other, 2), ("d", id, 4), ("e", third, 0)] {
+            for (name, webhook, seconds) in [
+                ("c", id, 3), ("a", id, 1), ("b", other, 2), ("d", id, 4), ("e", third, 0),
+            ] {
                 try await ledger.add([(name, Sample.id())], to: webhook, at: seconds)
                 try await ledger.add([("\(name) alone", nil)], to: webhook, at: 9)
             }
@@ -51,7 +54,9 @@ extension LedgerCase {
                 try await ledger.claimableWebhooks(at: Sample.time(seconds), perWebhook: 9, limit: limit)
             }
             func claim(_ places: [ExportID: Int]) async throws -> [String] {
-                try await ledger.claimMessages(of: places, at: Sample.time(5), until: Sample.time(65), perWebhook: 9).names
+                let (now, until) = (Sample.time(5), Sample.time(65))
+                let claimed = try await ledger.claimMessages(of: places, at: now, until: until, perWebhook: 9)
+                return claimed.names
             }
             let all = [(third, "alice"), (id, "alice"), (other, "bob")].map { ClaimableWebhook(id: $0, owner: $1) }
             examination.expect(try await claimable(at: 5) == all, "the first due first, with their owners")
