@@ -1,6 +1,6 @@
 import ExportLedger
-import Synchronization
 import Exports
+import Synchronization
 
 /// The conformance suite that every implementation of `ExportLedger` must pass.
 ///

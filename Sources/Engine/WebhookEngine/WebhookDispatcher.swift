@@ -58,7 +58,11 @@ final class WebhookDispatcher: Sendable {
     private func claim() async throws -> [(message: WebhookMessage, owner: String)] {
         let (now, perWebhook) = (parts.time.now(), parts.settings.perWebhook)
         guard places.withLock({ $0.count }) < parts.settings.concurrency else { return [] }
-        let webhooks = try await parts.store.claimableWebhooks(at: now, perWebhook: perWebhook, limit: Self.mostWebhooks)
+        let webhooks = try await parts.store.claimableWebhooks(
+            at: now,
+            perWebhook: perWebhook,
+            limit: Self.mostWebhooks
+        )
         let shares = places.withLock { places in
             places.shares(of: parts.settings.concurrency - places.count, among: webhooks, perWebhook: perWebhook)
         }

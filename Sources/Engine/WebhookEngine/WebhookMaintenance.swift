@@ -22,7 +22,7 @@ struct WebhookMaintenance: Sendable {
                     next = parts.time.elapsed() + Self.interval
                     try await clean()
                 }
-                // Whatever has disabled a webhook, and whichever replica, what is left is given up with the next cleaning.
+                // What cannot be given up now, and what another replica leaves, is given up with the next cleaning.
                 if await !parts.closed.wait(until: parts.time.now() + WebhookParts.interval, of: parts.time) {
                     try await giveUpWhatIsOff()
                 }

@@ -184,7 +184,8 @@ import Testing
         #expect(try await ledger.events(after: 0, limit: 9).isEmpty)
         _ = try await ledger.update(template, fence: nil) { $0.export.revision += 1 }
         let changed = try #require(try await ledger.record(template)).export
-        #expect(try await ledger.events(after: 0, limit: 9) == [.change(ExportChange(position: 1, changed, after: first.export))])
+        let wanted = ExportChange(position: 1, changed, after: first.export)
+        #expect(try await ledger.events(after: 0, limit: 9) == [.change(wanted)])
     }
 
     /// Operators repair a ledger with the `sqlite3` command, which does not look after what refers to a row.

@@ -88,46 +88,6 @@ import Webhooks
         )
     }
 
-    @Test func goneAtAFormerURLIsTriedAtTheNewOne() async throws {
-        let bench = try WebhookBench()
-        let webhook = try await bench.webhook()
-        bench.sender.next([.success(WebhookAnswer(status: 410, retryAfter: nil))], of: webhook.url)
-        bench.sender.hold()
-        try await bench.running {
-            _ = bench.exports.create()
-            try await eventually { bench.sender.running == 1 }
-            var patch = WebhookPatch()
-            patch.url = "https://receiver.example.com/new"
-            _ = try await bench.engine.update(webhook.id, for: .caller("alice"), revision: nil, patch)
-            bench.sender.release()
-            try await eventually { bench.states(webhook) == [.delivered] }
-        }
-        #expect(bench.sender.received.map(\.url) == [webhook.url, "https://receiver.example.com/new"])
-        #expect(bench.stored(webhook)?.state == .enabled)
-    }
-
-    /// The places are full with messages of one caller, who has more that became due before.
-    @Test func oneCallerDoesNotTakeAllPlaces() async throws {
-        let bench = try WebhookBench {
-            $0.concurrency = 4
-            $0.perWebhook = 4
-        }
-        let other = try await bench.webhook(of: "bob")
-        for _ in 0..<3 { _ = try await bench.webhook() }
-        bench.sender.hold()
-        try await bench.running {
-            for _ in 0..<10 { _ = bench.exports.create() }
-            try await eventually { bench.sender.running == 4 }
-            _ = bench.exports.create(by: "bob")
-            try await eventually { bench.told(other).count == 1 }
-            bench.sender.release(1)
-            try await eventually { bench.sender.received.count == 5 }
-            #expect(bench.sender.received.last?.url == other.url)
-            bench.sender.release()
-            try await eventually { bench.sender.received.count == 31 }
-        }
-    }
-
     @Test func aWebhookThatFailsForLongIsDisabledWithNotice() async throws {
         let bench = try WebhookBench { $0.disableAfter = .seconds(3 * 86_400) }
         let webhook = try await bench.webhook()

@@ -74,24 +74,6 @@ import Webhooks
         #expect(try await engine.webhook(id, for: auditor) == webhook)
     }
 
-    @Test func aWebhookThatCannotBeReadCanBeDeleted() async throws {
-        let bench = try WebhookBench()
-        let (engine, webhook, other) = (bench.engine, try await bench.webhook(), try await bench.webhook())
-        let id = webhook.id
-        bench.store.state.withLock { $0.damaged = [id] }
-        let changes: [() async throws -> Void] = [
-            { _ = try await engine.webhook(id, for: alice) },
-            { _ = try await engine.update(id, for: alice, revision: nil, WebhookPatch()) },
-        ]
-        for change in changes { #expect(await problem(change)?.code == .internalError) }
-        #expect(await problem { _ = try await engine.webhook(id, for: bob) }?.code == .notFound)
-        #expect(await problem { try await engine.delete(id, for: bob) }?.code == .notFound)
-        #expect(try await engine.webhooks(for: alice, after: nil, limit: 9) == [other])
-        try await engine.delete(id, for: alice)
-        #expect(bench.stored(webhook) == nil)
-        #expect(await problem { try await engine.delete(id, for: alice) }?.code == .notFound)
-    }
-
     @Test func aChangeCountsAndEnablingClearsTheReason() async throws {
         let bench = try WebhookBench()
         let webhook = try await bench.webhook()
