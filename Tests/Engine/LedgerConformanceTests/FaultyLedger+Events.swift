@@ -27,7 +27,7 @@ extension FaultyLedger {
                     event.position = place.position
                     return .change(event)
                 }
-        case .forgetsWhatEndsAnExport:
+        case .losesWhatEndsAnExport:
             events = events.map { event in
                 guard var change = event.event else { return event }
                 change.ends = nil

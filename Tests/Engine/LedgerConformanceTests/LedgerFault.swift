@@ -15,7 +15,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
     case changesWhatWasAskedFor, leavesTheEpoch
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
-    case mistakesTheRangeOfEvents, forgetsWhatEndsAnExport
+    case mistakesTheRangeOfEvents, losesWhatEndsAnExport
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
     case losesAFieldOfWebhooks, ignoresTheLimitOfWebhooks, listsWebhooksOfAnybody, writesChangesThatThrow
     case keepsDeletedWebhooks, prunesAllThatIsLeft, ignoresPositions, storesMessagesTwice
@@ -64,7 +64,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .takesTokensOfEndedExports, .keepsTokensOfEndedExports: "a settled export has no refresh token"
         case .keepsWhatIsThrown: "a refresh token's change that throws changes nothing"
         case .changesWhatWasAskedFor: "what an export was asked for is never written again"
-        case .losesEventsOfChanges, .forgetsWhatEndsAnExport: "each change that callers see has its event"
+        case .losesEventsOfChanges, .losesWhatEndsAnExport: "each change that callers see has its event"
         case .tellsOfPolls: "what callers do not see has no event"
         case .ordersEventsByExport: "events stand in the order of their commits"
         case .repeatsTheLastEvent, .ignoresTheLimitOfEvents: "pages of events follow one another"

@@ -1,5 +1,6 @@
 import ExportLedger
 import Exports
+import Synchronization
 import TestSupport
 import Testing
 import Webhooks

@@ -1,5 +1,6 @@
 import Exports
 import ManualClock
+import Synchronization
 import TestSupport
 import Testing
 import Webhooks
