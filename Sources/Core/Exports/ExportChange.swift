@@ -11,12 +11,21 @@ public struct ExportChange: Sendable, Hashable {
     public var percentComplete: Int?
     /// Whether the export had ended after the change.
     public var isFinal: Bool
+    /// Whether the export ended with this change, or the kind of its end changed: it was not final before, or had another status. Nil
+    /// where that is not known: a version that did not store it has made the change.
+    public var ends: Bool?
     /// Why it ended, or what delayed it.
     public var code: ProblemCode?
     /// The time of the change: the export's `updatedAt`.
     public var time: Timestamp
 
-    /// Makes the change that gave an export its present revision.
+    /// Makes the change that gave an export its present revision, which had the state `before` until then; nil for a new export.
+    public init(position: Int64, _ export: Export, after before: Export?) {
+        self.init(position: position, export)
+        ends = export.isFinal && !(before.map { $0.isFinal && $0.status == export.status } ?? false)
+    }
+
+    /// Makes the change that gave an export its present revision. Whether the export ended with it is not known.
     public init(position: Int64, _ export: Export) {
         self.position = position
         exportID = export.id
@@ -38,6 +47,7 @@ public struct ExportChange: Sendable, Hashable {
         status: ExportStatus,
         percentComplete: Int?,
         isFinal: Bool,
+        ends: Bool? = nil,
         code: ProblemCode?,
         time: Timestamp
     ) {
@@ -48,6 +58,7 @@ public struct ExportChange: Sendable, Hashable {
         self.status = status
         self.percentComplete = percentComplete
         self.isFinal = isFinal
+        self.ends = ends
         self.code = code
         self.time = time
     }

@@ -15,10 +15,12 @@ public enum WebhookAttemptError: Error, Sendable, Hashable, CaseIterable, RawRep
     case notPermitted
     /// The webhook was disabled by the gateway before the message was delivered, or by its owner long ago.
     case disabled
+    /// The ledger cannot read the message: its row is damaged, or a newer version has written it. Nothing is sent.
+    case unreadable
 
     public static let allCases: [WebhookAttemptError] =
         WebhookSendFailure.allCases.map { .noAnswer($0) }
-        + [.redirect, .gone, .status, .secretUnreadable, .notPermitted, .disabled]
+        + [.redirect, .gone, .status, .secretUnreadable, .notPermitted, .disabled, .unreadable]
 
     public var rawValue: String {
         switch self {
@@ -29,6 +31,7 @@ public enum WebhookAttemptError: Error, Sendable, Hashable, CaseIterable, RawRep
         case .secretUnreadable: "secret-unreadable"
         case .notPermitted: "not-permitted"
         case .disabled: "webhook-disabled"
+        case .unreadable: "unreadable"
         }
     }
 

@@ -17,7 +17,7 @@ public protocol WebhookService: Sendable {
         limit: Int
     ) async throws(GatewayError) -> [Webhook]
 
-    /// One webhook.
+    /// One webhook. Throws `internalError` where the ledger cannot read it, which then can be deleted only.
     func webhook(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Webhook
 
     /// Changes a webhook. Enabling it removes the reason for which the gateway had disabled it. Throws `preconditionFailed` where

@@ -2,7 +2,7 @@ import Exports
 
 extension ExportChange {
     package static let columns = [
-        "export_id", "created_by", "revision", "status", "percent_complete", "is_final", "code", "time",
+        "export_id", "created_by", "revision", "status", "percent_complete", "is_final", "code", "time", "ends",
     ]
     package static let names = columns.joined(separator: ", ")
 
@@ -11,7 +11,7 @@ extension ExportChange {
         [
             StoredValue(exportID.description), StoredValue(createdBy), StoredValue(revision),
             StoredValue(status.rawValue), StoredValue(percentComplete), StoredValue(isFinal),
-            StoredValue(code?.rawValue), StoredValue(time),
+            StoredValue(code?.rawValue), StoredValue(time), StoredValue(ends.map { $0 ? 1 : 0 }),
         ]
     }
 
@@ -34,6 +34,7 @@ extension ExportChange {
                 status: status,
                 percentComplete: row[5],
                 isFinal: row[6],
+                ends: row.integer(9).map { $0 != 0 },
                 code: code,
                 time: Timestamp(milliseconds: row[8])
             )

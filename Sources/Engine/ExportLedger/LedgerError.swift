@@ -17,7 +17,7 @@ public struct LedgerError: Error, CustomStringConvertible {
     public var cause: (any Error)?
     /// Why nothing can be written.
     public var impediment: ServiceImpediment?
-    /// The owner of the export whose row cannot be read, if at least the owner can be read. Only with `corrupt`.
+    /// The owner of the export or webhook whose row cannot be read, if at least the owner can be read. Only with `corrupt`.
     public var owner: String?
     /// The row that cannot be read.
     package var row: UnreadableRow?
@@ -42,5 +42,8 @@ public struct LedgerError: Error, CustomStringConvertible {
     public var description: String { "ledger \(code.rawValue): \(detail)" }
 
     /// Whether one export's row cannot be read: the ledger has set it aside, and everything else goes on.
-    public var isAboutOneExport: Bool { code == .corrupt && owner != nil }
+    public var isAboutOneExport: Bool { code == .corrupt && owner != nil && !isAboutOneWebhook }
+
+    /// Whether one webhook's row cannot be read: everything else goes on, and it can be deleted.
+    public var isAboutOneWebhook: Bool { code == .corrupt && row?.table == .webhook }
 }

@@ -33,7 +33,7 @@ final class RecordWriter: Sendable {
             .execute(arguments: StatementArguments(values))
         try database.cachedStatement(sql: ExportColumn.insertRequest)
             .execute(arguments: [record.value(of: .source).databaseValue, record.value(of: .plan).databaseValue])
-        try ExportChange.insert(record.export, in: database)
+        try ExportChange.insert(record.export, after: nil, in: database)
     }
 
     /// Writes the columns in which `record` differs from the row. When that settles the export, its refresh token is deleted.
@@ -51,7 +51,9 @@ final class RecordWriter: Sendable {
                     )
                 )
         }
-        if record.export.revision != stored.export.revision { try ExportChange.insert(record.export, in: database) }
+        if record.export.revision != stored.export.revision {
+            try ExportChange.insert(record.export, after: stored.export, in: database)
+        }
         if record.phase == .settled, stored.phase != .settled {
             try SQLiteLedger.removeRefreshToken(of: record.export.id, in: database)
         }

@@ -44,10 +44,14 @@ extension ExportChange {
     private static let insert =
         "INSERT INTO export_event (\(names)) VALUES (\(columns.map { _ in "?" }.joined(separator: ", ")))"
 
-    /// Stores that an export has got its present revision. There is one write at a time, so the numbers grow in the order of the
+    /// Stores that an export has got its present revision, after `before`; nil for a new export. There is one write at a time, so the numbers grow in the order of the
     /// commits.
-    static func insert(_ export: Export, in database: Database) throws {
+    static func insert(_ export: Export, after before: Export?, in database: Database) throws {
         try database.cachedStatement(sql: insert)
-            .execute(arguments: StatementArguments(ExportChange(position: 0, export).values.map(\.databaseValue)))
+            .execute(
+                arguments: StatementArguments(
+                    ExportChange(position: 0, export, after: before).values.map(\.databaseValue)
+                )
+            )
     }
 }

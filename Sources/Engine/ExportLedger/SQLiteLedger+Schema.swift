@@ -62,6 +62,9 @@ extension SQLiteLedger {
         migrator.registerMigration("16 webhooks", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: WebhookSchema.schema)
         }
+        migrator.registerMigration("17 changes that end exports", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: "ALTER TABLE export_event ADD COLUMN ends INTEGER")
+        }
         return migrator
     }
 

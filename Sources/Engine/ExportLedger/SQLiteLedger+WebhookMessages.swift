@@ -27,25 +27,39 @@ extension SQLiteLedger {
         }
     }
 
-    public func claimMessages(
-        at now: Timestamp,
-        until: Timestamp,
-        limit: Int,
-        perWebhook: Int
-    ) async throws -> [WebhookMessage] {
+    public func claimableWebhooks(at now: Timestamp, perWebhook: Int, limit: Int) async throws -> [ClaimableWebhook] {
         guard limit > 0, perWebhook > 0 else { return [] }
-        // Where nothing is due, nothing is written.
-        let webhooks = try await read { database in
-            try String.fetchAll(
+        return try await read { database in
+            try Row.fetchAll(
                 database.cachedStatement(sql: WebhookMessage.claimable),
                 arguments: [perWebhook - 1, now.milliseconds, limit]
             )
+            .compactMap { row in ExportID(row[0] as String).map { ClaimableWebhook(id: $0, owner: row[1]) } }
         }
-        guard !webhooks.isEmpty else { return [] }
+    }
+
+    public func claimMessages(
+        of places: [ExportID: Int],
+        at now: Timestamp,
+        until: Timestamp,
+        perWebhook: Int
+    ) async throws -> [WebhookMessage] {
+        let places = places.filter { $0.value > 0 }
+        guard !places.isEmpty, perWebhook > 0 else { return [] }
         let page = try await write { database in
             var due: [DueMessage] = []
-            for webhook in webhooks { due += try Self.due(of: webhook, at: now, perWebhook: perWebhook, in: database) }
-            return try Self.claim(due.sorted().prefix(limit).map(\.number), until: until, in: database)
+            for (webhook, most) in places {
+                due += try Self.due(
+                    of: webhook.description,
+                    at: now,
+                    most: most,
+                    perWebhook: perWebhook,
+                    in: database
+                )
+            }
+            let page = try Self.claim(due.sorted().map(\.number), until: until, in: database)
+            for row in page.leftOut { try Self.setAside(row, in: database) }
+            return page
         }
         page.leftOut.forEach(unreadable.found)
         return page.values
@@ -53,19 +67,19 @@ extension SQLiteLedger {
 
     public func end(
         _ message: WebhookMessage,
-        _ change: @escaping @Sendable (inout Webhook) -> Void
+        _ change: @escaping @Sendable (inout WebhookMessage, inout Webhook) -> Void
     ) async throws -> Bool {
         try await write { database in
             guard let before = try Self.webhook(message.webhookID, in: database) else { return false }
+            var (ended, after) = (message, before)
+            change(&ended, &after)
             let claim: [DatabaseValue] = [
                 message.webhookID.description.databaseValue, message.id.databaseValue, message.attempts.databaseValue,
             ]
             try database.cachedStatement(sql: WebhookMessage.end)
-                .execute(arguments: StatementArguments(message.endValues().map(\.databaseValue) + claim))
+                .execute(arguments: StatementArguments(ended.endValues().map(\.databaseValue) + claim))
             guard database.changesCount == 1 else { return false }
             try Self.change(WebhookQueue.raise, message.webhookID, message.queue, in: database)
-            var after = before
-            change(&after)
             try after.keep(to: before)
             if after != before { try Self.write(after, in: database) }
             return true

@@ -14,10 +14,11 @@ extension SQLiteLedger {
         }
     }
 
-    /// The messages of a webhook that can be claimed, as many as it may have.
+    /// The messages of a webhook that can be claimed: at most `most`, and as many as it may have.
     static func due(
         of webhook: String,
         at now: Timestamp,
+        most: Int,
         perWebhook: Int,
         in database: Database
     ) throws -> [DueMessage] {
@@ -30,16 +31,17 @@ extension SQLiteLedger {
             arguments: [webhook, now.milliseconds]
         )
         guard isEnabled == true, let claimed, claimed < perWebhook else { return [] }
+        let places = min(most, perWebhook - claimed)
         // Those that nobody has claimed, and those whose claim has run out.
         let due = try [0, 1]
             .flatMap { turn in
                 try Row.fetchAll(
                     database.cachedStatement(sql: WebhookMessage.due),
-                    arguments: [webhook, turn, now.milliseconds, perWebhook - claimed]
+                    arguments: [webhook, turn, now.milliseconds, places]
                 )
                 .map { DueMessage(dueAt: $0[0], number: $0[1]) }
             }
-        return Array(due.sorted().prefix(perWebhook - claimed))
+        return Array(due.sorted().prefix(places))
     }
 
     /// Claims messages and reads them.
@@ -59,6 +61,19 @@ extension SQLiteLedger {
         } read: {
             try WebhookMessage.read(SQLiteRow(row: $0))
         }
+    }
+
+    /// Gives a message up that was claimed and cannot be read, if it was claimed often enough.
+    static func setAside(_ row: UnreadableRow, in database: Database) throws {
+        guard let webhook = ExportID(row.export), let id = row.id else { return }
+        try database.cachedStatement(sql: WebhookMessage.setAside).execute(arguments: [row.export, id])
+        guard database.changesCount == 1,
+            let queue = try String.fetchOne(
+                database.cachedStatement(sql: WebhookMessage.queue),
+                arguments: [row.export, id]
+            )
+        else { return }
+        try change(WebhookQueue.raise, webhook, queue, in: database)
     }
 
     /// Changes the first message of a queue.
@@ -215,6 +230,9 @@ extension WebhookMessage {
         SELECT number, coalesce(export_id, '') FROM webhook_message
             WHERE webhook_id = ? AND state = 'failed' AND number > ? AND time >= ? ORDER BY number LIMIT ?
         """
+    fileprivate static let setAside = "\(WebhookQueue.setAside) AND webhook_id = ? AND id = ?"
+    fileprivate static let queue =
+        "SELECT coalesce(export_id, '') FROM webhook_message WHERE webhook_id = ? AND id = ?"
     static let pending = WebhookQueue.pending(of: "?", before: "?", limit: "?")
     static let prune = """
         DELETE FROM webhook_message WHERE number IN (

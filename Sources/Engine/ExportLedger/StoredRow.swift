@@ -82,11 +82,17 @@ extension StoredRow {
 
 extension UnreadableRow.Table {
     /// Reads a row of this table, which is not that of exports. An error names the row and the column that cannot be read.
-    package func naming<Value>(export: String, id: String?, _ read: () throws -> Value) throws -> Value {
+    package func naming<Value>(
+        export: String,
+        id: String?,
+        owner: String? = nil,
+        _ read: () throws -> Value
+    ) throws -> Value {
         do {
             return try read()
         } catch var error as LedgerError where error.column != nil {
             error.row = UnreadableRow(table: self, export: export, id: id, column: error.column ?? "")
+            error.owner = owner
             throw error
         }
     }

@@ -24,7 +24,7 @@ extension Webhook {
 
     /// Reads a row of the columns. Throws `LedgerError` (`corrupt`) that names the row.
     package static func read(_ row: some StoredRow) throws -> Webhook {
-        try UnreadableRow.Table.webhook.naming(export: row[0], id: nil) { try Webhook(row) }
+        try UnreadableRow.Table.webhook.naming(export: row[0], id: nil, owner: row[1]) { try Webhook(row) }
     }
 
     private init(_ row: some StoredRow) throws {

@@ -1,3 +1,5 @@
+import Webhooks
+
 /// The queues of webhooks' messages: one for each webhook and export, and one for the webhook's own events. The first message of a
 /// queue is the pending one with the lowest number. The statements are for both kinds of ledger.
 ///
@@ -11,6 +13,8 @@
 package enum WebhookQueue {
     /// So many messages are replayed, or deleted with their webhook, in one transaction.
     package static let part = 1000
+    /// A message that cannot be read is given up when it was claimed so many times: with claims of a minute, after ten minutes.
+    package static let unreadableClaims = 10
 
     /// Selects the number of the first message of a queue.
     package static func first(webhook: String, queue: String) -> String {
@@ -42,6 +46,13 @@ package enum WebhookQueue {
         """
     }
 
+    /// Gives a message up that was claimed and cannot be read. A condition with its webhook and id follows.
+    package static let setAside = """
+        UPDATE webhook_message
+            SET state = 'failed', due_at = NULL, turn = NULL, last_error = '\(WebhookAttemptError.unreadable.rawValue)'
+            WHERE turn = 1 AND attempts >= \(unreadableClaims)
+        """
+
     /// Selects the numbers, queues and ids of pending messages of a webhook, the oldest first.
     package static func pending(of webhook: String, before time: String, limit: String) -> String {
         """
@@ -69,9 +80,10 @@ package enum WebhookQueue {
         SELECT id FROM known WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM webhook WHERE webhook.id = known.id)
         """
 
-    /// Selects the ids of webhooks of which something can be claimed at a time. The one whose message became due first comes first.
+    /// Selects the ids and owners of webhooks of which something can be claimed at a time. The one whose message became due first comes
+    /// first.
     package static func claimable(others: String, at now: String, limit: String) -> String {
-        "\(claimable(others: others)) SELECT id FROM claimable WHERE due <= \(now) ORDER BY first_due LIMIT \(limit)"
+        "\(claimable(others: others)) SELECT id, owner FROM claimable WHERE due <= \(now) ORDER BY first_due, id LIMIT \(limit)"
     }
 
     /// Selects when something can be claimed.
@@ -90,8 +102,8 @@ package enum WebhookQueue {
             UNION ALL
             SELECT (SELECT min(webhook_id) FROM webhook_message WHERE turn IS NOT NULL AND webhook_id > busy.id)
             FROM busy WHERE busy.id IS NOT NULL
-        ), candidate(id, first_due, full_until) AS MATERIALIZED (
-            SELECT webhook.id,
+        ), candidate(id, owner, first_due, full_until) AS MATERIALIZED (
+            SELECT webhook.id, webhook.created_by,
                 (SELECT min(due) FROM (
                     SELECT min(due_at) AS due FROM webhook_message WHERE webhook_id = webhook.id AND turn = 0
                     UNION ALL
@@ -100,8 +112,8 @@ package enum WebhookQueue {
                 (SELECT due_at FROM webhook_message WHERE webhook_id = webhook.id AND turn IN (1, 2)
                     ORDER BY due_at DESC LIMIT 1 OFFSET \(others))
             FROM busy JOIN webhook ON webhook.id = busy.id WHERE webhook.state = 'enabled'
-        ), claimable(id, first_due, due) AS (
-            SELECT id, first_due, CASE WHEN full_until > first_due THEN full_until ELSE first_due END
+        ), claimable(id, owner, first_due, due) AS (
+            SELECT id, owner, first_due, CASE WHEN full_until > first_due THEN full_until ELSE first_due END
             FROM candidate WHERE first_due IS NOT NULL
         )
         """

@@ -39,30 +39,36 @@ public protocol WebhookStore: Sendable {
         position: (from: Int64, to: Int64, revision: Int64)?
     ) async throws -> Bool
 
-    /// Claims messages that are due at `now` or before, of enabled webhooks, in the order in which they became due: at most `limit`,
-    /// and of one webhook at most `perWebhook` together with those whose claim has not run out. Of each export, and of the events of
-    /// a webhook itself, only the pending message with the lowest number can be claimed. Of two calls at once, from any number of
-    /// processes, each message is given to one. A call may return less than could be claimed, when another one claims at the same
-    /// time.
+    /// The enabled webhooks of which something can be claimed at `now` with this `perWebhook`, at most `limit`: those whose messages
+    /// became due first.
+    func claimableWebhooks(at now: Timestamp, perWebhook: Int, limit: Int) async throws -> [ClaimableWebhook]
+
+    /// Claims messages that are due at `now` or before, of enabled webhooks, in the order in which they became due: of each webhook at
+    /// most so many as `places` says, and at most `perWebhook` together with those whose claim has not run out. Of each export, and
+    /// of the events of a webhook itself, only the pending message with the lowest number can be claimed. Of two calls at once, from
+    /// any number of processes, each message is given to one. A call may return less than could be claimed, when another one claims
+    /// at the same time.
     ///
     /// What is claimed is due again at `until`, which is its `dueAt`, unless the claim ends with `end` before: the process may be
-    /// killed. `attempts` is increased by one. A message that cannot be read is claimed and not returned, so that it comes again at
-    /// `until`, and nothing overtakes it.
+    /// killed. `attempts` is increased by one. A message that cannot be read is claimed and not returned: a newer version, which can
+    /// read it, may get it next. After ``WebhookQueue/unreadableClaims`` claims it is given up, with
+    /// ``WebhookAttemptError/unreadable``, so that those that wait for it are sent.
     func claimMessages(
+        of places: [ExportID: Int],
         at now: Timestamp,
         until: Timestamp,
-        limit: Int,
         perWebhook: Int
     ) async throws -> [WebhookMessage]
 
-    /// Ends a claim: stores `state`, `dueAt` and what the last attempt gave, and calls `change` on the webhook, which must keep to the
-    /// rules of `updateWebhook`, in one transaction. `dueAt` counts for a pending message only, which must have one.
+    /// Ends a claim: calls `change` on the message, as it is given, and on its webhook, as it is stored, and stores of the message
+    /// `state`, `dueAt` and what the last attempt gave, in one transaction. For the webhook, `change` must keep to the rules of
+    /// `updateWebhook`. `dueAt` counts for a pending message only, which must have one.
     ///
     /// False where the message is gone, is not claimed, or was claimed again since (`attempts` differs); nothing is stored then. A
     /// claim that has run out can be ended as long as nobody has claimed the message again.
     func end(
         _ message: WebhookMessage,
-        _ change: @escaping @Sendable (inout Webhook) -> Void
+        _ change: @escaping @Sendable (inout WebhookMessage, inout Webhook) -> Void
     ) async throws -> Bool
 
     /// When the next message of an enabled webhook can be claimed with this `perWebhook`, if nothing is stored, ended or changed before:
@@ -133,4 +139,14 @@ public struct WebhookBacklog: Sendable, Hashable {
 
     /// Makes a backlog.
     public init(count: Int, oldest: Timestamp) { (self.count, self.oldest) = (count, oldest) }
+}
+
+/// A webhook that has messages which can be claimed.
+public struct ClaimableWebhook: Sendable, Hashable {
+    public var id: ExportID
+    /// The caller who made it.
+    public var owner: String
+
+    /// Names a webhook and its owner.
+    public init(id: ExportID, owner: String) { (self.id, self.owner) = (id, owner) }
 }

@@ -1,4 +1,5 @@
 import ExportLedger
+import Exports
 import Synchronization
 
 /// The conformance suite that every implementation of `ExportLedger` must pass.
@@ -30,7 +31,7 @@ public struct LedgerConformance: Sendable {
             case .nothing: true
             case .kill: harness.afterKill != nil
             case .fullDisk: harness.setFull != nil
-            case .damage: harness.damageEvent != nil
+            case .damage: harness.damage != nil
             }
         }
     }
@@ -103,5 +104,20 @@ struct LedgerExamination: Sendable {
     /// The ledger after a kill.
     func killed() async throws -> any ExaminedLedger { try await harness.afterKill?(ledger) ?? ledger }
     func setFull(_ isFull: Bool) async throws { try await harness.setFull?(ledger, isFull) }
-    func damage(_ sequence: Int64) async throws { try await harness.damageEvent?(ledger, sequence) }
+    func damage(_ row: DamagedRow) async throws { try await harness.damage?(ledger, row.statement) }
+}
+
+/// A row that a case makes unreadable.
+enum DamagedRow {
+    case event(Int64)
+    case message(String)
+    case webhook(ExportID)
+
+    var statement: String {
+        switch self {
+        case .event(let number): "UPDATE export_event SET status = '?' WHERE sequence = \(number)"
+        case .message(let id): "UPDATE webhook_message SET type = '?' WHERE id = '\(id)'"
+        case .webhook(let id): "UPDATE webhook SET types = '?' WHERE id = '\(id)'"
+        }
+    }
 }

@@ -12,20 +12,20 @@ public struct LedgerHarness: Sendable {
     public var afterKill: (@Sendable (any ExaminedLedger) async throws -> any ExaminedLedger)?
     /// Makes the storage refuse writes, like a full disk, or accept them again. Nil where this is not possible.
     public var setFull: (@Sendable (any ExaminedLedger, Bool) async throws -> Void)?
-    /// Makes the stored event with this number unreadable. Nil where this is not possible.
-    public var damageEvent: (@Sendable (any ExaminedLedger, Int64) async throws -> Void)?
+    /// Runs a statement that makes a stored row unreadable. Nil where this is not possible.
+    public var damage: (@Sendable (any ExaminedLedger, _ statement: String) async throws -> Void)?
 
     /// Makes a harness.
     public init(
         makeLedger: @escaping @Sendable () async throws -> any ExaminedLedger,
         afterKill: (@Sendable (any ExaminedLedger) async throws -> any ExaminedLedger)? = nil,
         setFull: (@Sendable (any ExaminedLedger, Bool) async throws -> Void)? = nil,
-        damageEvent: (@Sendable (any ExaminedLedger, Int64) async throws -> Void)? = nil
+        damage: (@Sendable (any ExaminedLedger, _ statement: String) async throws -> Void)? = nil
     ) {
         self.makeLedger = makeLedger
         self.afterKill = afterKill
         self.setFull = setFull
-        self.damageEvent = damageEvent
+        self.damage = damage
     }
 }
 

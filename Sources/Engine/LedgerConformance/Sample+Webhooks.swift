@@ -76,14 +76,22 @@ extension WebhookStore {
         return try await add(messages, to: webhook, position: nil)
     }
 
-    /// Claims what is due, for a minute.
+    /// Claims what is due, one after the other, for a minute.
     func claim(at seconds: Int, limit: Int = 100, perWebhook: Int = 100) async throws -> [WebhookMessage] {
-        try await claimMessages(
-            at: Sample.time(seconds),
-            until: Sample.time(seconds + 60),
-            limit: limit,
-            perWebhook: perWebhook
-        )
+        var claimed: [WebhookMessage] = []
+        // What cannot be read is claimed, and not returned.
+        for _ in 0..<limit where claimed.count < limit {
+            let now = Sample.time(seconds)
+            let ready = try await claimableWebhooks(at: now, perWebhook: perWebhook, limit: 1)
+            guard let first = ready.first else { break }
+            claimed += try await claimMessages(
+                of: [first.id: 1],
+                at: now,
+                until: Sample.time(seconds + 60),
+                perWebhook: perWebhook
+            )
+        }
+        return claimed
     }
 
     /// Ends a claim at a time, and with one for a pending message.
@@ -98,7 +106,7 @@ extension WebhookStore {
         ended.state = state
         ended.dueAt = dueAt.map(Sample.time)
         ended.lastAttemptAt = Sample.time(seconds)
-        return try await end(ended) { _ in }
+        return try await end(ended) { _, _ in }
     }
 
     /// All messages of a webhook that can be read, oldest first.

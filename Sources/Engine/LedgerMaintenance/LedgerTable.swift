@@ -42,7 +42,7 @@ struct LedgerTable: Sendable, Hashable {
         "export_event",
         [
             .integer("sequence"), .text("export_id"), .text("created_by"), .integer("revision"), .text("status"),
-            .integer("percent_complete"), .integer("is_final"), .text("code"), .integer("time"),
+            .integer("percent_complete"), .integer("is_final"), .text("code"), .integer("time"), .integer("ends"),
         ]
     )
     static let tombstones = LedgerTable(

@@ -196,7 +196,7 @@ final class GroupTransaction {
         }
         if let update = try updates.update(after, over: before, isFenced: isFenced, replica) { stage(update) }
         if after.export.revision != before.export.revision {
-            stage(RecordStatements.event(after.export, replica))
+            stage(RecordStatements.event(after.export, after: before.export, replica))
             hasEvents = true
         }
         for query in RecordStatements.followUps(from: before, to: after) { stage(query) }

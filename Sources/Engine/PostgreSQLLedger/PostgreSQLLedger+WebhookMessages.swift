@@ -26,26 +26,36 @@ extension PostgreSQLLedger {
         }
     }
 
-    public func claimMessages(
-        at now: Timestamp,
-        until: Timestamp,
-        limit: Int,
-        perWebhook: Int
-    ) async throws -> [WebhookMessage] {
+    public func claimableWebhooks(at now: Timestamp, perWebhook: Int, limit: Int) async throws -> [ClaimableWebhook] {
         guard limit > 0, perWebhook > 0 else { return [] }
         let place: [SQLValue] = [
             .integer(Int64(perWebhook - 1)), .integer(now.milliseconds), .integer(Int64(limit)),
         ]
-        // Where nothing is due, nothing is locked.
-        let due = try await read { try $0.query(SQLQuery(WebhookStatements.claimable, place)).map { $0[0] as String } }
-        guard !due.isEmpty else { return [] }
+        return try await read { connection in
+            try connection.query(SQLQuery(WebhookStatements.claimable, place))
+                .compactMap { row in ExportID(row[0] as String).map { ClaimableWebhook(id: $0, owner: row[1]) } }
+        }
+    }
+
+    public func claimMessages(
+        of places: [ExportID: Int],
+        at now: Timestamp,
+        until: Timestamp,
+        perWebhook: Int
+    ) async throws -> [WebhookMessage] {
+        let places = places.filter { $0.value > 0 }
+        guard !places.isEmpty, perWebhook > 0 else { return [] }
+        let wanted = Dictionary(uniqueKeysWithValues: places.map { ($0.key.description, Int64($0.value)) })
         let page = try await writeAlone { connection in
             try connection.transaction { connection in
                 // Another replica that claims messages of these webhooks waits here, and then sees what was claimed.
-                let locked = try connection.query(SQLQuery(WebhookStatements.lockEnabled, [.textArray(due)]))
+                let locked = try connection.query(
+                    SQLQuery(WebhookStatements.lockEnabled, [.textArray(wanted.keys.sorted())])
+                )
+                let webhooks = locked.map { $0[0] as String }
                 let values: [SQLValue] = [
-                    .textArray(locked.map { $0[0] }), .integer(now.milliseconds), .integer(until.milliseconds),
-                    .integer(Int64(perWebhook)), .integer(Int64(limit)),
+                    .textArray(webhooks), .integerArray(webhooks.map { wanted[$0] ?? 0 }), .integer(now.milliseconds),
+                    .integer(until.milliseconds), .integer(Int64(perWebhook)),
                 ]
                 let rows = try connection.query(SQLQuery(WebhookStatements.claim, values))
                 let sorted = rows.sorted { left, right in
@@ -53,20 +63,30 @@ extension PostgreSQLLedger {
                     return (left[column] as Int64, left[0] as Int64) < (right[column] as Int64, right[0] as Int64)
                 }
                 var left = sorted.makeIterator()
-                return try RowPage<WebhookMessage>(limit: .max, by: nil) {
+                let page = try RowPage<WebhookMessage>(limit: .max, by: nil) {
                     left.next()
                 } read: {
                     try WebhookMessage.read($0)
                 }
+                for row in page.leftOut { try Self.setAside(row, on: connection) }
+                return page
             }
         }
         page.leftOut.forEach(unreadable.found)
         return page.values
     }
 
+    /// Gives a message up that was claimed and cannot be read, if it was claimed often enough. Its webhook is locked.
+    private static func setAside(_ row: UnreadableRow, on connection: PostgreSQLConnection) throws {
+        guard let webhook = ExportID(row.export), let id = row.id else { return }
+        let query = SQLQuery(WebhookStatements.setAside, [.text(row.export), .text(id)])
+        guard let ended = try connection.query(query).first else { return }
+        _ = try connection.query(WebhookStatements.raise(webhook, [ended[0]]))
+    }
+
     public func end(
         _ message: WebhookMessage,
-        _ change: @escaping @Sendable (inout Webhook) -> Void
+        _ change: @escaping @Sendable (inout WebhookMessage, inout Webhook) -> Void
     ) async throws -> Bool {
         var needs = WriteNeeds(webhooks: [message.webhookID])
         needs.messageClaim = LockedWebhooks.MessageClaim(message)
@@ -74,9 +94,9 @@ extension PostgreSQLLedger {
             guard let before = try transaction.webhooks[message.webhookID], transaction.webhooks.end(message) else {
                 return { _ in false }
             }
-            var after = before
-            change(&after)
-            transaction.stage(try WebhookStatements.end(message))
+            var (ended, after) = (message, before)
+            change(&ended, &after)
+            transaction.stage(try WebhookStatements.end(ended))
             transaction.stage(WebhookStatements.raise(message.webhookID, [message.queue]))
             try transaction.write(after, over: before)
             return { _ in true }

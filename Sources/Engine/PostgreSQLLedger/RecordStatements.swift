@@ -51,7 +51,7 @@ enum RecordStatements {
         var values = try ExportColumn.ofExport.map { try SQLValue(checked: record.value(of: $0), $0.name) }
         values.append(.text(record.reference?.id))
         values += try [ExportColumn.source, .plan].map { SQLValue(try record.value(of: $0)) }
-        values += ExportChange(position: 0, record.export).values.dropFirst().map { SQLValue($0) }
+        values += ExportChange(position: 0, record.export, after: nil).values.dropFirst().map { SQLValue($0) }
         values.append(.text(replica))
         return SQLQuery(insertExport, values)
     }
@@ -73,8 +73,9 @@ enum RecordStatements {
         )
     }()
 
-    static func event(_ export: Export, _ replica: String?) -> SQLQuery {
-        SQLQuery(insertEvent, ExportChange(position: 0, export).values.map { SQLValue($0) } + [.text(replica)])
+    static func event(_ export: Export, after before: Export, _ replica: String?) -> SQLQuery {
+        let values = ExportChange(position: 0, export, after: before).values
+        return SQLQuery(insertEvent, values.map { SQLValue($0) } + [.text(replica)])
     }
 
     private static let insertEvent = SQLStatement(

@@ -49,4 +49,10 @@ extension Schema {
         CREATE INDEX webhook_message_ended ON webhook_message (coalesce(last_attempt_at, time))
             WHERE state <> 'pending';
         """
+
+    // Null for changes that a version before has stored.
+    static let ends = """
+        ALTER TABLE export_event ADD COLUMN ends BIGINT;
+        ALTER TABLE export_event_pending ADD COLUMN ends BIGINT;
+        """
 }

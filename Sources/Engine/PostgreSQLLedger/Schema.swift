@@ -22,6 +22,7 @@ enum Schema {
         Migration(version: 1, name: "exports, replicas and leases", needs: 1, script: first),
         Migration(version: 2, name: "deliveries by ticket", needs: 1, script: tickets),
         Migration(version: 3, name: "webhooks", needs: 1, script: webhooks),
+        Migration(version: 4, name: "changes that end exports", needs: 1, script: ends),
     ]
 
     /// The columns in the order in which they take the least space.

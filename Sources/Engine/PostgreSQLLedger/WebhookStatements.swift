@@ -106,31 +106,33 @@ enum WebhookStatements {
         """
 
     /// Claims messages of webhooks that are locked. Of each webhook, those are chosen that became due first, whether nobody has claimed
-    /// them or their claim has run out, as many as it may have; and of all these, those that became due first. The last column is
-    /// when that was.
+    /// them or their claim has run out, as many as are wanted and as it may have. The last column is when they became due.
     static let claim = SQLStatement(
         """
         WITH chosen AS MATERIALIZED (
-            SELECT due.number, due.due_at FROM unnest($1::text[]) AS webhook(id) CROSS JOIN LATERAL (
+            SELECT due.number, due.due_at FROM unnest($1::text[], $2::bigint[]) AS webhook(id, most) CROSS JOIN LATERAL (
                 SELECT number, due_at FROM (
                     (\(due(turn: 0))) UNION ALL (\(due(turn: 1)))
-                ) AS either ORDER BY due_at, number LIMIT greatest(0, $4 - (
+                ) AS either ORDER BY due_at, number LIMIT greatest(0, least(webhook.most, $5 - (
                     SELECT count(*) FROM webhook_message
-                        WHERE webhook_id = webhook.id AND turn IN (1, 2) AND due_at > $2
-                ))
-            ) AS due ORDER BY due.due_at, due.number LIMIT $5
+                        WHERE webhook_id = webhook.id AND turn IN (1, 2) AND due_at > $3
+                )))
+            ) AS due
         )
-        UPDATE webhook_message AS message SET turn = 1, due_at = $3, attempts = message.attempts + 1
+        UPDATE webhook_message AS message SET turn = 1, due_at = $4, attempts = message.attempts + 1
             FROM chosen WHERE message.number = chosen.number
             RETURNING \(WebhookMessage.columns.map { "message.\($0)" }.joined(separator: ", ")), chosen.due_at
         """
     )
     static let formerDueColumn = WebhookMessage.columns.count
+    static let setAside = SQLStatement(
+        "\(WebhookQueue.setAside) AND webhook_id = $1 AND id = $2 RETURNING coalesce(export_id, '')"
+    )
 
     private static func due(turn: Int) -> String {
         """
-        SELECT number, due_at FROM webhook_message WHERE webhook_id = webhook.id AND turn = \(turn) AND due_at <= $2
-            ORDER BY due_at, number LIMIT $4
+        SELECT number, due_at FROM webhook_message WHERE webhook_id = webhook.id AND turn = \(turn) AND due_at <= $3
+            ORDER BY due_at, number LIMIT $5
         """
     }
 

@@ -42,8 +42,9 @@ struct ChangeReading {
         "\(change.exportID)-\(change.status == .unknown ? "unknown" : change.status.rawValue)"
     }
 
-    /// Whether a webhook was told of the end of an export by an earlier change, as far as its messages are kept. Later it may be told
-    /// once more, with the same id.
+    /// Whether a webhook was told of the end of an export by an earlier change, as far as its messages are kept. Where a version before
+    /// has stored the changes, they do not say with which of them the export ended. And an export may end twice: one that was given up
+    /// may be found again.
     private func wasTold(_ id: String, _ change: ExportChange, _ webhook: Webhook) async throws -> Bool {
         do {
             guard let told = try await parts.store.message(id, of: webhook.id) else { return false }

@@ -4,12 +4,9 @@ import Logging
 import Synchronization
 import Webhooks
 
-/// What follows when the gateway has disabled a webhook: it is logged and counted, the receiver is told, and the pending messages
-/// are given up.
+/// What follows when the gateway has disabled a webhook: it is logged and counted, the receiver is told, and the maintenance gives the
+/// pending messages up.
 struct WebhookClosing: Sendable {
-    /// The most messages that are given up at once.
-    private static let batch = 500
-
     let parts: WebhookParts
 
     /// Disables a webhook, unless it is disabled or was changed by a caller meanwhile.
@@ -37,29 +34,10 @@ struct WebhookClosing: Sendable {
                 "failing_since": "\(webhook.failingSince?.description ?? "-")",
             ]
         )
-        do {
-            try await giveUp(webhook, before: .forever)
-        } catch {
-            // What is left pending is given up by the maintenance.
-            await parts.rest(after: error, "closing a webhook")
-        }
+        // Not here: many messages take long, and whoever has found it has other webhooks to serve.
+        parts.closed.fire()
         // A receiver that answers 410 wants nothing more, and without an owner nothing may be sent.
         if reason == .failing { await tell(webhook) }
-    }
-
-    /// Gives up the pending messages whose events were before a time, as long as the webhook stays as it is here.
-    func giveUp(_ webhook: Webhook, before time: Timestamp) async throws {
-        var count = 0
-        repeat {
-            count = try await parts.store.giveUpMessages(
-                of: webhook.id,
-                revision: webhook.revision,
-                before: time,
-                error: WebhookAttemptError.disabled.rawValue,
-                limit: Self.batch
-            )
-            parts.metrics.gaveUp(count)
-        } while count == Self.batch
     }
 
     /// Makes the one attempt to send `webhook.disabled`. It is not stored: messages of a disabled webhook are not sent.
@@ -80,9 +58,4 @@ struct WebhookClosing: Sendable {
         case .failure(let error): parts.metrics.attempted(error)
         }
     }
-}
-
-extension Timestamp {
-    /// Later than any event: the end of the year 9999.
-    fileprivate static let forever = Timestamp(milliseconds: 253_402_300_799_999)
 }

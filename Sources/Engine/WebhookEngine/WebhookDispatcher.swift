@@ -6,15 +6,19 @@ import Synchronization
 import SystemCrypto
 import Webhooks
 
-/// Sends the messages that are due: a bounded number at a time, of all webhooks and of each.
+/// Sends the messages that are due: a bounded number at a time, of all webhooks and of each. The owners of webhooks share the places
+/// (``SendingPlaces``).
 ///
 /// A message is claimed in the ledger before it is sent. Where the process is killed, the claim ends by time, and the message is sent
 /// once more.
 final class WebhookDispatcher: Sendable {
     private let parts: WebhookParts
     private let closing: WebhookClosing
-    /// How many attempts are under way.
-    let running = Mutex(0)
+    /// The attempts that are under way.
+    let places = Mutex(SendingPlaces())
+
+    /// Of so many webhooks at most, those whose messages became due first, it is decided whose are sent next.
+    private static let mostWebhooks = 1_000
 
     init(_ parts: WebhookParts, closing: WebhookClosing) {
         self.parts = parts
@@ -27,15 +31,19 @@ final class WebhookDispatcher: Sendable {
             await withDiscardingTaskGroup { group in
                 while !Task.isCancelled, !Task.isShuttingDownGracefully {
                     do {
-                        let messages = try await claim()
+                        let claimed = try await claim()
                         // What was claimed while the shutdown began is left to the next process.
                         guard !Task.isCancelled, !Task.isShuttingDownGracefully else { break }
-                        for message in messages {
-                            running.withLock { $0 += 1 }
-                            group.addTask { await self.work(on: message) }
+                        for (message, owner) in claimed {
+                            places.withLock { $0.take(owner) }
+                            group.addTask {
+                                await self.work(on: message)
+                                self.places.withLock { $0.giveBack(owner) }
+                                self.parts.due.fire()
+                            }
                         }
                         // There may be more, which another replica had locked.
-                        if messages.isEmpty { try await rest() }
+                        if claimed.isEmpty { try await rest() }
                     } catch {
                         await parts.rest(after: error, "claiming webhook messages")
                     }
@@ -46,21 +54,32 @@ final class WebhookDispatcher: Sendable {
         }
     }
 
-    private func claim() async throws -> [WebhookMessage] {
-        let free = parts.settings.concurrency - running.withLock { $0 }
-        guard free > 0 else { return [] }
-        let now = parts.time.now()
-        return try await parts.store.claimMessages(
+    /// Claims messages for the places that are free. Returns them with the owners of their webhooks.
+    private func claim() async throws -> [(message: WebhookMessage, owner: String)] {
+        let (now, perWebhook) = (parts.time.now(), parts.settings.perWebhook)
+        guard places.withLock({ $0.count }) < parts.settings.concurrency else { return [] }
+        let webhooks = try await parts.store.claimableWebhooks(
+            at: now,
+            perWebhook: perWebhook,
+            limit: Self.mostWebhooks
+        )
+        let shares = places.withLock { places in
+            places.shares(of: parts.settings.concurrency - places.count, among: webhooks, perWebhook: perWebhook)
+        }
+        guard !shares.isEmpty else { return [] }
+        let messages = try await parts.store.claimMessages(
+            of: shares,
             at: now,
             until: now + parts.settings.claim,
-            limit: free,
-            perWebhook: parts.settings.perWebhook
+            perWebhook: perWebhook
         )
+        let owners = Dictionary(webhooks.map { ($0.id, $0.owner) }, uniquingKeysWith: { first, _ in first })
+        return messages.map { ($0, owners[$0.webhookID] ?? "") }
     }
 
     /// Waits until a message may be due: one was added, an attempt has ended, or its time has come.
     private func rest() async throws {
-        let isFull = running.withLock { $0 } >= parts.settings.concurrency
+        let isFull = places.withLock { $0.count } >= parts.settings.concurrency
         // Without a limit by time, a message of another replica that was killed would not be found.
         let latest = parts.time.now() + WebhookParts.interval
         let next = isFull ? nil : try await parts.store.nextMessage(perWebhook: parts.settings.perWebhook)
@@ -85,8 +104,6 @@ final class WebhookDispatcher: Sendable {
             // The claim ends by time.
             await parts.rest(after: error, "sending a webhook message")
         }
-        running.withLock { $0 -= 1 }
-        parts.due.fire()
     }
 
     /// Stores what came of an attempt.
@@ -104,16 +121,19 @@ final class WebhookDispatcher: Sendable {
             disableAfter: parts.settings.disableAfter
         )
         parts.metrics.attempted(outcome.error)
+        let ended = Mutex(outcome.message)
         let closed = Mutex<(Webhook, WebhookDisabledReason)?>(nil)
-        let isStored = try await parts.store.end(outcome.message) { webhook in
+        let isStored = try await parts.store.end(outcome.message) { message, webhook in
             // Called again where the transaction is repeated.
-            let reason = outcome.change(&webhook)
-            let after = webhook
-            closed.withLock { $0 = reason.map { (after, $0) } }
+            let reason = outcome.change(&message, &webhook)
+            let after = (message, webhook)
+            ended.withLock { $0 = after.0 }
+            closed.withLock { $0 = reason.map { (after.1, $0) } }
         }
         guard isStored else { return }
-        if outcome.message.state == .failed { parts.metrics.gaveUp() }
-        if let error = outcome.error { log(outcome.message, error) }
+        let stored = ended.withLock { $0 }
+        if stored.state == .failed { parts.metrics.gaveUp() }
+        if let error = outcome.error { log(stored, error) }
         if let (webhook, reason) = closed.withLock({ $0 }) { await closing.closed(webhook, reason) }
     }
 

@@ -47,7 +47,7 @@ extension WebhookEngine: WebhookService {
     }
 
     public func webhook(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Webhook {
-        let webhook = try await asking { try await self.parts.store.webhook(id) }
+        let webhook = try await asking(about: id, for: viewer) { try await self.parts.store.webhook(id) }
         guard let webhook, viewer.maySeeExports(of: webhook.createdBy) else { throw Self.unknown(id) }
         return webhook
     }
@@ -115,7 +115,12 @@ extension WebhookEngine: WebhookService {
     }
 
     public func delete(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) {
-        _ = try await webhook(id, for: viewer)
+        do throws(GatewayError) {
+            _ = try await webhook(id, for: viewer)
+        } catch {
+            // Who may see it can be rid of one that cannot be read.
+            guard (error.cause as? LedgerError)?.isAboutOneWebhook == true else { throw error }
+        }
         guard try await asking({ try await self.parts.store.deleteWebhook(id) }) else { throw Self.unknown(id) }
         webhooksChanged()
     }
@@ -128,7 +133,7 @@ extension WebhookEngine: WebhookService {
         for viewer: Viewer,
         _ change: @escaping @Sendable (inout Webhook) throws -> Void
     ) async throws(GatewayError) -> Webhook {
-        let webhook = try await asking {
+        let webhook = try await asking(about: id, for: viewer) {
             try await self.parts.store.updateWebhook(id) { webhook in
                 guard viewer.maySeeExports(of: webhook.createdBy) else { throw Self.unknown(id) }
                 try change(&webhook)
@@ -177,6 +182,26 @@ extension WebhookEngine: WebhookService {
             throw error
         } catch {
             throw LedgerError.forClient(error, parts.logger)
+        }
+    }
+
+    /// Runs a call to the ledger that reads a webhook. Where its row cannot be read, only those who may see it learn that it exists.
+    private func asking<T: Sendable>(
+        about id: ExportID,
+        for viewer: Viewer,
+        _ body: () async throws -> T
+    ) async throws(GatewayError) -> T {
+        do throws(GatewayError) {
+            return try await asking(body)
+        } catch {
+            guard let cause = error.cause as? LedgerError, cause.isAboutOneWebhook else { throw error }
+            guard viewer.maySeeExports(of: cause.owner) else { throw Self.unknown(id) }
+            throw GatewayError(
+                .internalError,
+                "The gateway's ledger cannot read its row for this webhook. The operator has to repair it; or delete the "
+                    + "webhook, and make another one.",
+                cause: cause
+            )
         }
     }
 

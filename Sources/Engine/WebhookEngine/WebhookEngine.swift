@@ -55,7 +55,7 @@ public final class WebhookEngine: Sendable {
         expiry = WebhookExpiry(parts)
         fanOut = WebhookFanOut(parts, disable: { try await closing.disable($0, $1) })
         dispatcher = WebhookDispatcher(parts, closing: closing)
-        maintenance = WebhookMaintenance(parts: parts, closing: closing)
+        maintenance = WebhookMaintenance(parts: parts)
     }
 
     /// A webhook was made or changed here.

@@ -5,13 +5,12 @@ import Webhooks
 
 /// Counts what is pending, gives up what waits for webhooks that are off, and deletes old messages.
 struct WebhookMaintenance: Sendable {
-    /// The most messages that are deleted at once.
+    /// The most messages that are deleted, or given up, at once.
     private static let batch = 500
     /// How often old messages are looked for.
     private static let interval = Duration.seconds(600)
 
     let parts: WebhookParts
-    let closing: WebhookClosing
 
     /// Works until the task is cancelled.
     func run() async {
@@ -23,7 +22,10 @@ struct WebhookMaintenance: Sendable {
                     next = parts.time.elapsed() + Self.interval
                     try await clean()
                 }
-                try await parts.time.sleep(for: WebhookParts.interval)
+                // What cannot be given up now, and what another replica leaves, is given up with the next cleaning.
+                if await !parts.closed.wait(until: parts.time.now() + WebhookParts.interval, of: parts.time) {
+                    try await giveUpWhatIsOff()
+                }
             } catch {
                 await parts.rest(after: error, "maintaining webhook messages")
             }
@@ -43,19 +45,44 @@ struct WebhookMaintenance: Sendable {
 
     /// Gives up and deletes what is old, and seals secrets again that another key than the present one has sealed.
     func clean() async throws {
-        let now = parts.time.now()
-        let oldest = Timestamp(milliseconds: now.milliseconds - parts.settings.retention.milliseconds)
         try await parts.forEachPage { page in
-            for webhook in page {
-                try await seal(webhook)
-                guard webhook.state != .enabled else { continue }
-                // What the owner has paused goes on for as long as messages are kept.
-                try await closing.giveUp(webhook, before: webhook.state == .disabled ? oldest : now)
-            }
+            for webhook in page { try await seal(webhook) }
         }
+        try await giveUpWhatIsOff()
         while try await parts.store.pruneMessages(before: oldest, limit: Self.batch) == Self.batch {
             try Task.checkCancellation()
         }
+    }
+
+    /// What was before this time is not kept.
+    private var oldest: Timestamp {
+        Timestamp(milliseconds: parts.time.now().milliseconds - parts.settings.retention.milliseconds)
+    }
+
+    /// Gives up what is pending of webhooks that are disabled.
+    private func giveUpWhatIsOff() async throws {
+        try await parts.forEachPage { page in
+            for webhook in page where webhook.state != .enabled {
+                // What the owner has paused goes on for as long as messages are kept.
+                try await giveUp(webhook, before: webhook.state == .disabled ? oldest : .forever)
+            }
+        }
+    }
+
+    /// Gives up the pending messages whose events were before a time, as long as the webhook stays as it is here.
+    private func giveUp(_ webhook: Webhook, before time: Timestamp) async throws {
+        var count = 0
+        repeat {
+            try Task.checkCancellation()
+            count = try await parts.store.giveUpMessages(
+                of: webhook.id,
+                revision: webhook.revision,
+                before: time,
+                error: WebhookAttemptError.disabled.rawValue,
+                limit: Self.batch
+            )
+            parts.metrics.gaveUp(count)
+        } while count == Self.batch
     }
 
     private func seal(_ webhook: Webhook) async throws {
@@ -69,4 +96,9 @@ struct WebhookMaintenance: Sendable {
             webhook.sealedSecrets = sealed
         }
     }
+}
+
+extension Timestamp {
+    /// Later than any event: the end of the year 9999.
+    fileprivate static let forever = Timestamp(milliseconds: 253_402_300_799_999)
 }

@@ -15,8 +15,8 @@ struct WebhookMetrics: Sendable {
         oldest = Meter(label: "export_gateway_webhook_oldest_pending_seconds", factory: factory)
         pending.set(0)
         oldest.set(0)
-        // No attempt ends with these two.
-        let others: [WebhookAttemptError] = [.notPermitted, .disabled]
+        // No attempt ends with these.
+        let others: [WebhookAttemptError] = [.notPermitted, .disabled, .unreadable]
         let outcomes = ["delivered"] + WebhookAttemptError.allCases.filter { !others.contains($0) }.map(\.rawValue)
         attempts = Dictionary(
             uniqueKeysWithValues: outcomes.map { outcome in

@@ -3,7 +3,7 @@ import Webhooks
 
 /// What becomes of a message and its webhook after an attempt. No I/O.
 struct WebhookOutcome: Sendable {
-    /// The message as it is to be stored.
+    /// The message as it is to be stored, unless the webhook was changed meanwhile.
     let message: WebhookMessage
     /// Nil after a success.
     let error: WebhookAttemptError?
@@ -55,10 +55,15 @@ struct WebhookOutcome: Sendable {
         self.disableAfter = disableAfter
     }
 
-    /// Changes the webhook. Returns why it is disabled with that, if it is.
-    func change(_ webhook: inout Webhook) -> WebhookDisabledReason? {
-        // Of one that was changed meanwhile, the attempt says nothing: it may have had another URL. Nor does it where nothing was sent.
-        guard webhook.revision == revision, error != .notPermitted else { return nil }
+    /// Changes the message and the webhook. Returns why the webhook is disabled with that, if it is.
+    func change(_ message: inout WebhookMessage, _ webhook: inout Webhook) -> WebhookDisabledReason? {
+        // Where nothing was sent, nothing is known of the receiver.
+        guard error != .notPermitted else { return nil }
+        // Of a webhook that was changed meanwhile, the attempt says nothing: it may have had another URL.
+        guard webhook.revision == revision else {
+            if message.state == .failed, message.type != .test { (message.state, message.dueAt) = (.pending, now) }
+            return nil
+        }
         guard let error else {
             webhook.failingSince = nil
             return nil

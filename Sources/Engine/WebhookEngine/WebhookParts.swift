@@ -33,6 +33,8 @@ struct WebhookParts: Sendable {
     let changed = Signal()
     /// Fired when a message may be due.
     let due = Signal()
+    /// Fired when the gateway has disabled a webhook.
+    let closed = Signal()
 
     /// The wait after a failure of the ledger.
     static let pause = Duration.seconds(1)

@@ -25,13 +25,13 @@ struct WebhookSelection: Sendable {
         return true
     }
 
-    /// As what it may be told of a change: the first of these of which it was not told yet. Those of the end of an export are told once
-    /// for an export; what changes afterwards, such as the size of a file, is an update.
+    /// As what it may be told of a change: the first of these of which it was not told yet. The end of an export is told of the change
+    /// with which it ended; what changes afterwards, such as the size of a file, is an update.
     func types(of change: ExportChange) -> [WebhookEventType] {
         let own: [WebhookEventType] =
             if change.revision == 1 {
                 [.created]
-            } else if let end = WebhookEventType(endOf: change) {
+            } else if change.ends != false, let end = WebhookEventType(endOf: change) {
                 [end, .updated]
             } else {
                 [.updated]

@@ -27,6 +27,12 @@ extension FaultyLedger {
                     event.position = place.position
                     return .change(event)
                 }
+        case .losesWhatEndsAnExport:
+            events = events.map { event in
+                guard var change = event.event else { return event }
+                change.ends = nil
+                return .change(change)
+            }
         case .passesOverUnreadableEvents: events.removeAll { $0.event == nil }
         case .writesEventsLater:
             events = (events + unwrittenEvents.withLock { $0 }).sorted { $0.position < $1.position }

@@ -146,21 +146,29 @@ extension FaultyLedger: WebhookStore {
 
     // MARK: Claims
 
-    func claimMessages(
-        at now: Timestamp,
-        until: Timestamp,
-        limit: Int,
-        perWebhook: Int
-    ) async throws -> [WebhookMessage] {
+    func claimableWebhooks(at now: Timestamp, perWebhook: Int, limit: Int) async throws -> [ClaimableWebhook] {
         if fault == .claimsForDisabledWebhooks {
             for webhook in try await ledger.webhooks(of: nil, after: nil, limit: 100) {
                 _ = try await ledger.updateWebhook(webhook.id) { $0.state = .enabled }
             }
         }
+        return try await ledger.claimableWebhooks(
+            at: fault == .claimsBeforeTheTime ? now + .seconds(1) : now,
+            perWebhook: fault == .ignoresTheClaimsOfOthers && perWebhook > 0 ? 1_000 : perWebhook,
+            limit: limit
+        )
+    }
+
+    func claimMessages(
+        of places: [ExportID: Int],
+        at now: Timestamp,
+        until: Timestamp,
+        perWebhook: Int
+    ) async throws -> [WebhookMessage] {
         let messages = try await ledger.claimMessages(
+            of: fault == .claimsWithoutALimit ? places.mapValues { $0 + 1 } : places,
             at: fault == .claimsBeforeTheTime ? now + .seconds(1) : now,
             until: fault == .keepsClaims ? until + .seconds(1) : until,
-            limit: fault == .claimsWithoutALimit ? limit + 1 : limit,
             perWebhook: fault == .ignoresTheClaimsOfOthers && perWebhook > 0 ? 1_000 : perWebhook
         )
         let former = claimed.withLock { claimed in
@@ -170,13 +178,16 @@ extension FaultyLedger: WebhookStore {
         return fault == .claimsTwice ? messages + former : messages
     }
 
-    func end(_ message: WebhookMessage, _ change: @escaping @Sendable (inout Webhook) -> Void) async throws -> Bool {
+    func end(
+        _ message: WebhookMessage,
+        _ change: @escaping @Sendable (inout WebhookMessage, inout Webhook) -> Void
+    ) async throws -> Bool {
         var message = message
         if fault == .endsFormerClaims, let present = try await ledger.message(message.id, of: message.webhookID) {
             message.attempts = present.attempts
         }
         let fault = fault
-        let isEnded = try await ledger.end(message) { if fault != .endsWithoutTheWebhook { change(&$0) } }
+        let isEnded = try await ledger.end(message) { if fault != .endsWithoutTheWebhook { change(&$0, &$1) } }
         return isEnded || fault == .endsClaimsTwice
     }
 

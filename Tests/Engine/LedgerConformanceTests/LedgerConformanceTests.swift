@@ -36,14 +36,8 @@ import TestLedger
                         try database.execute(sql: "PRAGMA max_page_count = \(isFull ? pages : 1 << 30)")
                     }
             },
-            damageEvent: { ledger, sequence in
-                try await real(ledger).database
-                    .write { database in
-                        try database.execute(
-                            sql: "UPDATE export_event SET status = '?' WHERE sequence = ?",
-                            arguments: [sequence]
-                        )
-                    }
+            damage: { ledger, statement in
+                try await real(ledger).database.write { try $0.execute(sql: statement) }
             }
         )
     }

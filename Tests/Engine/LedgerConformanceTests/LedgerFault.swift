@@ -16,7 +16,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
     case changesWhatWasAskedFor, leavesTheEpoch
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
-    case mistakesTheRangeOfEvents
+    case mistakesTheRangeOfEvents, losesWhatEndsAnExport
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
     case losesAFieldOfWebhooks, ignoresTheLimitOfWebhooks, listsWebhooksOfAnybody, writesChangesThatThrow
     case keepsDeletedWebhooks, prunesAllThatIsLeft, ignoresPositions, storesMessagesTwice
@@ -67,7 +67,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .takesTokensOfEndedExports, .keepsTokensOfEndedExports: "a settled export has no refresh token"
         case .keepsWhatIsThrown: "a refresh token's change that throws changes nothing"
         case .changesWhatWasAskedFor: "what an export was asked for is never written again"
-        case .losesEventsOfChanges: "each change that callers see has its event"
+        case .losesEventsOfChanges, .losesWhatEndsAnExport: "each change that callers see has its event"
         case .tellsOfPolls: "what callers do not see has no event"
         case .ordersEventsByExport: "events stand in the order of their commits"
         case .repeatsTheLastEvent, .ignoresTheLimitOfEvents: "pages of events follow one another"
@@ -91,7 +91,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .countsForEnabledWebhooks: "pending messages are counted for each webhook"
         case .givesUpWithoutALimit, .givesUpWithoutATurn: "what is given up is not sent, and what follows it is"
         case .queuesEachMessageAlone: "messages of one export are claimed in their order"
-        case .claimsBeforeTheTime, .claimsWithoutALimit: "messages are claimed as they became due"
+        case .claimsBeforeTheTime: "messages are claimed as they became due"
+        case .claimsWithoutALimit: "of each webhook so many are claimed as it has places"
         case .ignoresTheClaimsOfOthers: "a webhook has so many claims at once"
         case .claimsForDisabledWebhooks: "only enabled webhooks' messages are claimed"
         case .keepsClaims, .endsFormerClaims: "a claim on a message runs out"

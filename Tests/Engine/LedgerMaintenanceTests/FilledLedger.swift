@@ -96,34 +96,37 @@ struct FilledLedger {
                 }
             _ = try await ledger.add(messages, to: webhook.id, position: (3, 9, 1))
         }
+        let ready = try await ledger.claimableWebhooks(at: epoch, perWebhook: 9, limit: 9)
         let claimed = try await ledger.claimMessages(
+            of: Dictionary(uniqueKeysWithValues: ready.map { ($0.id, 9) }),
             at: epoch,
             until: epoch + .seconds(60),
-            limit: 9,
             perWebhook: 9
         )
         for var message in claimed.prefix(2) {
             (message.state, message.lastAttemptAt, message.lastStatus) = (.delivered, epoch, 204)
-            _ = try await ledger.end(message) { $0.failingSince = nil }
+            _ = try await ledger.end(message) { $1.failingSince = nil }
         }
     }
 
     /// Ends what can be claimed of a ledger, one message after the other. Returns the ids in the order of the claims.
     static func claims(of ledger: some WebhookStore) async throws -> [String] {
         var names: [String] = []
-        while let message =
-            try await ledger.claimMessages(
-                at: epoch + .seconds(60),
-                until: epoch + .seconds(120),
-                limit: 1,
-                perWebhook: 1
-            )
-            .first
+        let now = epoch + .seconds(60)
+        while let next = try await ledger.claimableWebhooks(at: now, perWebhook: 1, limit: 1).first,
+            let message =
+                try await ledger.claimMessages(
+                    of: [next.id: 1],
+                    at: now,
+                    until: epoch + .seconds(120),
+                    perWebhook: 1
+                )
+                .first
         {
             names.append("\(message.number) \(message.id) \(message.attempts) \(message.body)")
             var ended = message
             ended.state = .delivered
-            _ = try await ledger.end(ended) { _ in }
+            _ = try await ledger.end(ended) { _, _ in }
         }
         return names
     }

@@ -23,10 +23,7 @@ import Testing
             },
             afterKill: { try await afterKill(real($0)) },
             setFull: { try await real($0).setFull($1) },
-            damageEvent: { ledger, sequence in
-                try await real(ledger)
-                    .run("UPDATE export_event SET status = '?' WHERE sequence = $1", .integer(sequence))
-            }
+            damage: { ledger, statement in try await real(ledger).run(SQLStatement(statement)) }
         )
     }
 

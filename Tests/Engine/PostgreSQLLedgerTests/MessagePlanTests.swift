@@ -15,8 +15,8 @@ import Testing
         (WebhookStatements.claimable, ["bigint", "bigint", "bigint"], ["7", "1000000", "64"], ["turn"]),
         (WebhookStatements.next, ["bigint"], ["7"], ["turn"]),
         (
-            WebhookStatements.claim, ["text[]", "bigint", "bigint", "bigint", "bigint"],
-            [webhooks, "1000000", "1000060", "8", "64"], ["turn", "pkey"]
+            WebhookStatements.claim, ["text[]", "bigint[]", "bigint", "bigint", "bigint"],
+            [webhooks, "'{8,8}'", "1000000", "1000060", "8"], ["turn", "pkey"]
         ),
         (WebhookStatements.claims, ["text[]", "text[]"], [webhooks, "'{m3,m4}'"], ["by_id"]),
         (

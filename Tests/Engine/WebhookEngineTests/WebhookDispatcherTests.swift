@@ -161,9 +161,9 @@ import Webhooks
             state.messages[0].dueAt = bench.time.now()
         }
         let claimed = try await bench.store.claimMessages(
+            of: [webhook.id: 1],
             at: bench.time.now(),
             until: bench.time.now() + .seconds(60),
-            limit: 1,
             perWebhook: 1
         )
         #expect(claimed.count == 1)

@@ -24,7 +24,12 @@ import Webhooks
         return webhook
     }
 
-    private func change(_ status: ExportStatus, revision: Int64 = 2, isFinal: Bool? = nil) -> ExportChange {
+    private func change(
+        _ status: ExportStatus,
+        revision: Int64 = 2,
+        isFinal: Bool? = nil,
+        ends: Bool? = nil
+    ) -> ExportChange {
         ExportChange(
             position: 7,
             exportID: .sample,
@@ -33,6 +38,7 @@ import Webhooks
             status: status,
             percentComplete: nil,
             isFinal: isFinal ?? status.isTerminal,
+            ends: ends,
             code: nil,
             time: Timestamp(milliseconds: 0)
         )
@@ -48,13 +54,19 @@ import Webhooks
             (.succeeded, .succeeded), (.partiallySucceeded, .partiallySucceeded), (.failed, .failed),
             (.canceled, .canceled), (.expired, .expired),
         ]
-        for (status, type) in ends { #expect(selection.types(of: change(status)) == [type, .updated]) }
+        for (status, type) in ends {
+            #expect(selection.types(of: change(status, ends: true)) == [type, .updated])
+            #expect(selection.types(of: change(status, ends: false)) == [.updated])
+            // What a version before has stored does not say it.
+            #expect(selection.types(of: change(status)) == [type, .updated])
+        }
     }
 
     @Test func onlyChosenTypesAreTold() {
         let selection = WebhookSelection(webhook: webhook { $0.types = [.succeeded] }, seesAll: false)
         #expect(selection.mayTake(change(.succeeded)))
         #expect(!selection.mayTake(change(.running)))
+        #expect(!selection.mayTake(change(.succeeded, ends: false)))
         #expect(!selection.mayTake(change(.notStarted, revision: 1)))
         // Whoever takes updates only, hears of the end as an update.
         let updates = WebhookSelection(webhook: webhook { $0.types = [.updated] }, seesAll: false)

@@ -14,8 +14,10 @@ struct Call: Sendable {
     var query: Substring?
     /// Makes the links in the answer.
     var links: Links
-    /// The authenticated caller.
+    /// The authenticated caller; with a ticket, the one who made it.
     var caller: Caller
+    /// The ticket in the path, where the route takes one instead of a credential.
+    var ticket: Ticket?
     var requestID: String
     var channel: any Channel
     var logger: Logger

@@ -118,6 +118,7 @@ struct GatewayResponder: HTTPResponder {
         entry.isByTicket = route.authority == .ticket
         entry.export = parameters["id"].flatMap { ExportID($0) }
         let caller: Caller
+        var opened: Ticket?
         switch route.authority {
         case .credential: caller = try await authentication.caller(of: request.headers, on: channel)
         case .none: caller = .anonymous
@@ -125,6 +126,7 @@ struct GatewayResponder: HTTPResponder {
             let ticket = try tickets.ticket(parameters["ticket"])
             caller = ticket.caller
             entry.export = ticket.export
+            opened = ticket
         }
         let isHeadHeld = route.needsCaller && connections.authenticated(channel)
         entry.caller = caller.id
@@ -148,6 +150,7 @@ struct GatewayResponder: HTTPResponder {
                 path: target.segments.map(\.raw)
             ),
             caller: caller,
+            ticket: opened,
             requestID: entry.requestID,
             channel: channel,
             logger: logger

@@ -55,19 +55,18 @@ struct TicketRoutes: Sendable {
     /// The ticket in a path, and its caller as the caller is now. Throws `notFound` for a text that is no ticket of this gateway and
     /// for a ticket whose caller is not accepted any more, and `ticketExpired`.
     func ticket(_ text: String?) throws(GatewayError) -> Ticket {
-        let unknown = GatewayError(.notFound, "There is no such ticket.")
-        guard lifetime != nil, var ticket = text.flatMap(seal.open) else { throw unknown }
+        guard lifetime != nil, var ticket = text.flatMap(seal.open) else { throw Self.unknown }
         guard time.now() < ticket.expiresAt else {
             throw GatewayError(.ticketExpired, "The ticket's time is over. Make another one.")
         }
-        guard let caller = authentication.present(ticket.caller) else { throw unknown }
+        guard let caller = authentication.present(ticket.caller) else { throw Self.unknown }
         ticket.caller = caller
         return ticket
     }
 
     /// `downloadByTicket` and `headByTicket`
     func download(_ call: Call, _ method: DownloadRequest.Method) async throws -> Response {
-        let ticket = try ticket(call.parameters["ticket"])
+        guard let ticket = call.ticket else { throw Self.unknown }
         let export = try await service.export(ticket.export, for: call.viewer, refresh: false)
         let file = try export.downloadableFile(ticket.file)
         guard !service.needsCallerToken(for: export) else { throw Self.tokenNeeded }
@@ -102,6 +101,8 @@ struct TicketRoutes: Sendable {
         }
         throw Self.inUse
     }
+
+    private static let unknown = GatewayError(.notFound, "There is no such ticket.")
 
     private static let inUse = GatewayError(
         .ticketInUse,

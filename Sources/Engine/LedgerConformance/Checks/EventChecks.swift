@@ -3,8 +3,12 @@ import Exports
 
 extension LedgerCase {
     /// The event of an export's present revision, with any sequence number.
-    private static func told(_ record: LedgerRecord?) -> ExportChange? {
-        record.map { ExportChange(position: 0, $0.export) }
+    private static func told(_ record: LedgerRecord?, ends: Bool = false) -> ExportChange? {
+        record.map { record in
+            var change = ExportChange(position: 0, record.export)
+            change.ends = ends
+            return change
+        }
     }
 
     static let events = [
@@ -32,12 +36,17 @@ extension LedgerCase {
                 record.export.error = ExportFailure(.exportPartiallySucceeded, "Half of it.")
                 record.export.revision += 1
             }
-            wanted.append(told(try await ledger.record(id)))
+            wanted.append(told(try await ledger.record(id), ends: true))
             _ = try await ledger.insert(Sample.delivery(of: id)) { record in
                 record.export.files = [ExportFile(id: "1", name: "a")]
                 record.export.revision += 1
             }
             wanted.append(told(try await ledger.record(id)))
+            _ = try await ledger.update(id, fence: nil) { record in
+                record.export.status = .expired
+                record.export.revision += 1
+            }
+            wanted.append(told(try await ledger.record(id), ends: true))
             let events = try await ledger.changes().map { $0.placed(at: 0) }
             examination.expect(events == wanted, "there is one of each, as the export was then, in their order")
         },
@@ -123,7 +132,7 @@ extension LedgerCase {
             for second in 0..<3 { _ = try await ledger.add(Sample.record(second)) }
             var all = try await ledger.events(after: 0, limit: 100)
             guard all.count == 3 else { return examination.report("each creation is told") }
-            try await examination.damage(all[1].position)
+            try await examination.damage(.event(all[1].position))
             all[1] = .unreadable(position: all[1].position)
             examination.expect(try await ledger.events(after: 0, limit: 100) == all, "there is word of it in its place")
         },

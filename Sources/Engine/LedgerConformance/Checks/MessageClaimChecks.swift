@@ -1,6 +1,5 @@
 import ExportLedger
 import Exports
-import Synchronization
 import Webhooks
 
 extension LedgerCase {
@@ -39,6 +38,33 @@ extension LedgerCase {
             examination.expect(stored == first.last, "that is stored")
             examination.expect(try await ledger.claim(at: 3).names == ["c"], "what is claimed is not claimed again")
             examination.expect(try await ledger.claim(at: 4, limit: 0).isEmpty, "none where none is asked for")
+        },
+        LedgerCase("of each webhook so many are claimed as it has places") { examination in
+            let ledger = examination.ledger
+            let id = try await ledger.id(of: Sample.webhook())
+            let other = try await ledger.id(of: Sample.webhook(1, by: "bob"))
+            let third = try await ledger.id(of: Sample.webhook(2))
+            for (name, webhook, seconds) in [
+                ("c", id, 3), ("a", id, 1), ("b", other, 2), ("d", id, 4), ("e", third, 0),
+            ] {
+                try await ledger.add([(name, Sample.id())], to: webhook, at: seconds)
+                try await ledger.add([("\(name) alone", nil)], to: webhook, at: 9)
+            }
+            func claimable(at seconds: Int, limit: Int = 9) async throws -> [ClaimableWebhook] {
+                try await ledger.claimableWebhooks(at: Sample.time(seconds), perWebhook: 9, limit: limit)
+            }
+            func claim(_ places: [ExportID: Int]) async throws -> [String] {
+                let (now, until) = (Sample.time(5), Sample.time(65))
+                let claimed = try await ledger.claimMessages(of: places, at: now, until: until, perWebhook: 9)
+                return claimed.names
+            }
+            let all = [(third, "alice"), (id, "alice"), (other, "bob")].map { ClaimableWebhook(id: $0, owner: $1) }
+            examination.expect(try await claimable(at: 5) == all, "the first due first, with their owners")
+            examination.expect(try await claimable(at: 5, limit: 2) == Array(all[..<2]), "as many as asked for")
+            examination.expect(try await claimable(at: 1).map(\.id) == [third, id], "those that are due")
+            examination.expect(try await claim([:]).isEmpty, "none without a place")
+            examination.expect(try await claim([id: 1, other: 3, third: 0]) == ["a", "b"], "not more than the places")
+            examination.expect(try await claimable(at: 5) == Array(all[..<2]), "those that have more due")
         },
         LedgerCase("a webhook has so many claims at once") { examination in
             let ledger = examination.ledger
@@ -95,25 +121,29 @@ extension LedgerCase {
             (message.state, message.dueAt) = (.pending, Sample.time(9))
             (message.lastAttemptAt, message.lastStatus, message.lastError) = (Sample.time(1), 503, "timeout")
             let retry = message
-            let isEnded = try await ledger.end(retry) { $0.failingSince = Sample.time(1) }
+            let isEnded = try await ledger.end(retry) { $1.failingSince = Sample.time(1) }
             examination.expect(isEnded, "it ends")
             examination.expect(try await ledger.message("a", of: id) == retry, "what the attempt gave is stored")
             examination.expect(try await ledger.webhook(id)?.failingSince == Sample.time(1), "with the webhook")
-            let again = try await ledger.end(retry) { $0.failingSince = nil }
+            let again = try await ledger.end(retry) { $1.failingSince = nil }
             examination.expect(!again, "once")
             examination.expect(try await ledger.webhook(id)?.failingSince == Sample.time(1), "the webhook too")
             examination.expect(try await ledger.nextMessage(perWebhook: 1) == Sample.time(9), "it is due when it says")
             guard var last = try await ledger.claim(at: 9).first else { return examination.report("it comes again") }
             await examination.expectError("the webhook's position stays") {
-                _ = try await ledger.end(last) { $0.position += 1 }
+                _ = try await ledger.end(last) { $1.position += 1 }
             }
             await examination.expectError("what is pending is due at some time") {
                 try await ledger.end(last, .pending)
             }
             examination.expect(try await ledger.message("a", of: id) == last, "nothing was changed then")
             (last.state, last.dueAt, last.lastStatus, last.lastError) = (.delivered, Sample.time(99), 204, nil)
-            _ = try await ledger.end(last) { $0.failingSince = nil }
-            last.dueAt = nil
+            let given = last
+            _ = try await ledger.end(given) { message, webhook in
+                message.lastStatus = webhook.failingSince == nil ? nil : 202
+                webhook.failingSince = nil
+            }
+            (last.dueAt, last.lastStatus) = (nil, 202)
             examination.expect(try await ledger.message("a", of: id) == last, "what has ended is not due")
             let webhook = try await ledger.webhook(id)
             examination.expect(webhook != nil && webhook?.failingSince == nil, "the webhook has recovered")
@@ -139,6 +169,36 @@ extension LedgerCase {
             for message in try await ledger.claim(at: 11) { try await ledger.end(message, .failed) }
             examination.expect(try await ledger.nextMessage(perWebhook: 1) == nil, "none when all have ended")
         },
+        LedgerCase("a message that cannot be read is given up after ten claims", needs: .damage) { examination in
+            let ledger = examination.ledger
+            let id = try await ledger.id(of: Sample.webhook())
+            try await ledger.add([("a", Sample.id()), ("b", Sample.id()), ("c", nil)], to: id)
+            try await examination.damage(.message("a"))
+            for claim in 0..<9 {
+                let claimed = try await ledger.claim(at: claim * 60)
+                examination.expect(claimed.names == (claim == 0 ? ["c"] : []), "nothing overtakes it in its queue")
+                for message in claimed { try await ledger.end(message, .delivered) }
+            }
+            examination.expect(try await ledger.claim(at: 540).names == ["b"], "then the next has its turn")
+            let backlog = try await ledger.pendingMessages()[id]
+            examination.expect(backlog?.count == 1, "it is not pending any more")
+            let replayed = try await ledger.replay(of: id, messageID: nil, since: nil, dueAt: Sample.time(700))
+            examination.expect(replayed == 1, "it has failed, and can be replayed when it is repaired")
+        },
+        LedgerCase("a webhook that cannot be read can be deleted", needs: .damage) { examination in
+            let ledger = examination.ledger
+            let (id, other) = (try await ledger.id(of: Sample.webhook()), try await ledger.id(of: Sample.webhook(1)))
+            try await ledger.add([("a", nil)], to: id)
+            try await examination.damage(.webhook(id))
+            await examination.expectError("it says whose it is", { ($0 as? LedgerError)?.owner == "alice" }) {
+                _ = try await ledger.webhook(id)
+            }
+            let all = try await ledger.webhooks(of: nil, after: nil, limit: 9)
+            examination.expect(all.map(\.id) == [other], "lists leave it out")
+            examination.expect(try await ledger.deleteWebhook(id), "it is deleted")
+            examination.expect(try await ledger.webhook(id) == nil, "it is gone")
+            examination.expect(try await ledger.claim(at: 9).isEmpty, "with its messages")
+        },
         LedgerCase("of claims at once each message is given to one") { examination in
             try await MessageRun(webhooks: 3, exports: 4, each: 5).examine([examination.ledger], examination.report)
         },
@@ -155,102 +215,4 @@ extension LedgerCase {
             examination.expect(try await next.claim(at: 61).names == claimed.names, "until the claim runs out")
         },
     ]
-}
-
-extension ReplicationCase {
-    static let messageClaims = [
-        ReplicationCase("of replicas that claim at once each message is given to one", ledgers: 3) { examination in
-            try await MessageRun(webhooks: 3, exports: 4, each: 5).examine(examination.ledgers, examination.report)
-        },
-        ReplicationCase("of replicas that move a position at once one does", ledgers: 3) { examination in
-            let id = try await examination.ledgers[0].id(of: Sample.webhook())
-            for round in 0..<5 {
-                let position = (from: Int64(7 + round), to: Int64(8 + round), revision: Int64(1))
-                let count = try await withThrowingTaskGroup(of: Bool.self) { group in
-                    for (number, ledger) in examination.ledgers.enumerated() {
-                        let message = Sample.message("\(round) \(number)", of: id)
-                        group.addTask { try await ledger.add([message], to: id, position: position) }
-                    }
-                    return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
-                }
-                examination.expect(count == 1, "one adds its messages")
-            }
-            examination.expect(try await examination.ledgers[0].all(of: id).count == 5, "the others add none")
-        },
-    ]
-}
-
-/// Claims and ends messages from many tasks at once, until all are delivered.
-struct MessageRun: Sendable {
-    var webhooks: Int
-    var exports: Int
-    /// How many messages each export has, of each webhook.
-    var each: Int
-
-    private static let perWebhook = 2
-    private static let workers = 4
-
-    func examine(_ stores: [any WebhookStore], _ report: @escaping @Sendable (String) -> Void) async throws {
-        guard let first = stores.first else { return }
-        for seconds in 0..<webhooks {
-            let id = try await first.id(of: Sample.webhook(seconds))
-            let names = (0..<exports)
-                .flatMap { export in
-                    let exportID = Sample.id(export)
-                    return (0..<each).map { (name: "\(export) \($0)", export: ExportID?.some(exportID)) }
-                }
-            try await first.add(names, to: id)
-        }
-        let log = Log()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for worker in 0..<Self.workers * stores.count {
-                let store = stores[worker % stores.count]
-                group.addTask { try await work(store, log, report) }
-            }
-            try await group.waitForAll()
-        }
-        let delivered = log.delivered
-        if delivered.count != webhooks * exports * each { report("each is delivered once") }
-        for (key, names) in Dictionary(grouping: delivered, by: { [$0.webhookID, $0.exportID] }) where key.count == 2 {
-            if names.map(\.number) != names.map(\.number).sorted() { report("those of an export are in their order") }
-        }
-    }
-
-    private func work(_ store: any WebhookStore, _ log: Log, _ report: @Sendable (String) -> Void) async throws {
-        while try await store.nextMessage(perWebhook: Self.perWebhook) != nil {
-            let claimed = try await store.claim(at: 1, limit: 3, perWebhook: Self.perWebhook)
-            for message in claimed where !log.begin(message, perWebhook: Self.perWebhook) {
-                report("no message is claimed twice, no export has two, and no webhook more than it may have")
-            }
-            await Task.yield()
-            for message in claimed {
-                log.end(message)
-                if try await !store.end(message, .delivered) { report("whoever has claimed a message can end it") }
-            }
-        }
-    }
-
-    /// What is claimed, and what was delivered, in the order of the ends.
-    private final class Log: Sendable {
-        private let state = Mutex<(claimed: [WebhookMessage], delivered: [WebhookMessage])>(([], []))
-
-        var delivered: [WebhookMessage] { state.withLock { $0.delivered } }
-
-        func begin(_ message: WebhookMessage, perWebhook: Int) -> Bool {
-            state.withLock { state in
-                let others = state.claimed.filter { $0.webhookID == message.webhookID }
-                let isAlone = !others.contains { $0.exportID == message.exportID }
-                let isNew = !state.delivered.contains { $0.number == message.number }
-                state.claimed.append(message)
-                return isAlone && isNew && others.count < perWebhook
-            }
-        }
-
-        func end(_ message: WebhookMessage) {
-            state.withLock { state in
-                state.claimed.removeAll { $0.number == message.number }
-                state.delivered.append(message)
-            }
-        }
-    }
 }

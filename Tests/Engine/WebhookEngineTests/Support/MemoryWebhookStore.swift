@@ -12,6 +12,8 @@ final class MemoryWebhookStore: WebhookStore {
         var expiring: [(expiry: Timestamp, id: ExportID)] = []
         /// The ids of messages whose rows cannot be read.
         var unreadable: Set<String> = []
+        /// The webhooks whose rows cannot be read.
+        var damaged: Set<ExportID> = []
         /// How many operations fail from now on.
         var failures = 0
         /// How often webhooks' messages were stored, and positions moved.
@@ -46,11 +48,19 @@ final class MemoryWebhookStore: WebhookStore {
         }
     }
 
-    func webhook(_ id: ExportID) async throws -> Webhook? { try change { $0.webhooks[id] } }
+    func webhook(_ id: ExportID) async throws -> Webhook? { try change { try Self.webhook(id, in: $0) } }
+
+    private static func webhook(_ id: ExportID, in state: State) throws -> Webhook? {
+        guard let webhook = state.webhooks[id], state.damaged.contains(id) else { return state.webhooks[id] }
+        var error = LedgerError(.corrupt, "a test has it unreadable", owner: webhook.createdBy)
+        error.row = UnreadableRow(table: .webhook, export: id.description, column: "types")
+        throw error
+    }
 
     func webhooks(of owner: String?, after: ExportID?, limit: Int) async throws -> [Webhook] {
         try change { state in
-            let all = state.webhooks.values.filter { owner == nil || $0.createdBy == owner }.sorted { $0.id < $1.id }
+            let all = state.webhooks.values.filter { owner == nil || $0.createdBy == owner }
+                .filter { !state.damaged.contains($0.id) }.sorted { $0.id < $1.id }
             return Array(all.filter { webhook in after.map { $0 < webhook.id } ?? true }.prefix(limit))
         }
     }
@@ -60,7 +70,7 @@ final class MemoryWebhookStore: WebhookStore {
         _ change: @escaping @Sendable (inout Webhook) throws -> Void
     ) async throws -> Webhook? {
         try self.change { state in
-            guard var webhook = state.webhooks[id] else { return nil }
+            guard var webhook = try Self.webhook(id, in: state) else { return nil }
             try change(&webhook)
             state.webhooks[id] = webhook
             return webhook
@@ -100,20 +110,35 @@ final class MemoryWebhookStore: WebhookStore {
         }
     }
 
+    func claimableWebhooks(at now: Timestamp, perWebhook: Int, limit: Int) async throws -> [ClaimableWebhook] {
+        try change { state in
+            var found: [ClaimableWebhook] = []
+            for index in state.claimable where found.count < limit {
+                guard let due = state.messages[index].dueAt, due <= now else { continue }
+                let id = state.messages[index].webhookID
+                guard !found.contains(where: { $0.id == id }), state.claims(of: id, at: now) < perWebhook,
+                    let webhook = state.webhooks[id]
+                else { continue }
+                found.append(ClaimableWebhook(id: id, owner: webhook.createdBy))
+            }
+            return found
+        }
+    }
+
     func claimMessages(
+        of places: [ExportID: Int],
         at now: Timestamp,
         until: Timestamp,
-        limit: Int,
         perWebhook: Int
     ) async throws -> [WebhookMessage] {
         try change { state in
             var claimed: [WebhookMessage] = []
-            for index in state.claimable where claimed.count < limit {
+            for index in state.claimable {
                 guard let due = state.messages[index].dueAt, due <= now else { continue }
                 let id = state.messages[index].webhookID
-                guard state.messages.count(where: { $0.webhookID == id && $0.isClaimed(at: now) }) < perWebhook else {
-                    continue
-                }
+                guard claimed.count(where: { $0.webhookID == id }) < places[id, default: 0],
+                    state.claims(of: id, at: now) < perWebhook
+                else { continue }
                 state.messages[index].attempts += 1
                 state.messages[index].dueAt = until
                 state.messages[index].lastError = Self.claim
@@ -136,7 +161,7 @@ final class MemoryWebhookStore: WebhookStore {
 
     func end(
         _ message: WebhookMessage,
-        _ change: @escaping @Sendable (inout Webhook) -> Void
+        _ change: @escaping @Sendable (inout WebhookMessage, inout Webhook) -> Void
     ) async throws -> Bool {
         try self.change { state in
             let index = state.messages.firstIndex {
@@ -144,8 +169,9 @@ final class MemoryWebhookStore: WebhookStore {
                     && $0.lastError == Self.claim
             }
             guard let index, var webhook = state.webhooks[message.webhookID] else { return false }
-            state.messages[index] = message
-            change(&webhook)
+            var ended = message
+            change(&ended, &webhook)
+            state.messages[index] = ended
             state.webhooks[message.webhookID] = webhook
             return true
         }
@@ -271,6 +297,11 @@ extension WebhookMessage {
 }
 
 extension MemoryWebhookStore.State {
+    /// How many messages of a webhook are claimed.
+    fileprivate func claims(of id: ExportID, at now: Timestamp) -> Int {
+        messages.count { $0.webhookID == id && $0.isClaimed(at: now) }
+    }
+
     /// The first pending message of each export and webhook, in the order in which they are due.
     fileprivate var claimable: [Int] {
         var heads: Set<String> = []

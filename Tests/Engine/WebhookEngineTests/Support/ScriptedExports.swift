@@ -35,7 +35,7 @@ final class ScriptedExports: ChangeService {
                 source: [:]
             )
             state.exports[id] = export
-            state.changes.append(ExportChange(position: Int64(state.changes.count + 1), export))
+            state.changes.append(ExportChange(position: Int64(state.changes.count + 1), export, after: nil))
             return id
         }
         news.tell()
@@ -45,12 +45,13 @@ final class ScriptedExports: ChangeService {
     /// Changes an export, which gets another revision.
     func change(_ id: ExportID, _ change: (inout Export) -> Void) {
         state.withLock { state in
-            guard var export = state.exports[id] else { return }
+            guard let before = state.exports[id] else { return }
+            var export = before
             change(&export)
             export.revision += 1
             export.updatedAt = time.now()
             state.exports[id] = export
-            state.changes.append(ExportChange(position: Int64(state.changes.count + 1), export))
+            state.changes.append(ExportChange(position: Int64(state.changes.count + 1), export, after: before))
         }
         news.tell()
     }

@@ -48,6 +48,16 @@ final class ScriptedSender: WebhookSender {
     /// Answers nothing until `release`.
     func hold() { state.withLock { $0.isHeld = true } }
 
+    /// Answers so many of those that are held.
+    func release(_ count: Int) {
+        let released = state.withLock { state in
+            let released = Array(state.held.prefix(count))
+            state.held.removeFirst(released.count)
+            return released
+        }
+        for continuation in released { continuation.resume() }
+    }
+
     func release() {
         let held = state.withLock { state in
             state.isHeld = false

@@ -117,7 +117,7 @@ struct WebhookBench {
             await time.pauses(atLeast: 4)
             // An attempt that begins late is not made: its claim would run out.
             if step > .seconds(30) {
-                try await eventually { engine.dispatcher.running.withLock { $0 } == 0 }
+                try await eventually { engine.dispatcher.places.withLock { $0.count } == 0 }
                 await time.pauses(atLeast: 4)
             }
             time.advance(by: step)
