@@ -15,7 +15,7 @@ public struct LedgerConformance: Sendable {
 
     static let cases: [LedgerCase] =
         LedgerCase.creations + LedgerCase.records + LedgerCase.updatesInMemory + LedgerCase.owners + LedgerCase.jobs
-        + LedgerCase.lists
+        + LedgerCase.unfinished + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
         + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.givenUp

@@ -153,6 +153,9 @@ final class GroupTransaction {
         return found
     }
 
+    /// Forgets the rows and records that were read, where a write goes through many of them. Only for a write that is alone.
+    func forgetRecords() { (rows, records) = ([:], [:]) }
+
     /// Adds a statement that is sent with the `COMMIT`.
     func stage(_ query: SQLQuery) { staged.append(query) }
 
