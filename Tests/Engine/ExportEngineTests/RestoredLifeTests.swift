@@ -35,10 +35,20 @@ import Testing
             // Once more changes nothing, and neither does anything that the gateway does by itself.
             let held = life.record
             life.take(
-                .restored, .resumed, .submissionBegins(secretsInMemory: true), .submitted(Life.submission), .startRefused,
-                .submissionFailed(Life.error(.ambiguous)), .reconciled(nil), .reconciled(Life.submission),
-                .reconcileFailed(Life.error(.ambiguous)), .heldBack(Life.error(.throttled), mayEnd: true),
-                .authorizationMissing, .authorizationArrived, .connectionMissing, .filesGone,
+                .restored,
+                .resumed,
+                .submissionBegins(secretsInMemory: true),
+                .submitted(Life.submission),
+                .startRefused,
+                .submissionFailed(Life.error(.ambiguous)),
+                .reconciled(nil),
+                .reconciled(Life.submission),
+                .reconcileFailed(Life.error(.ambiguous)),
+                .heldBack(Life.error(.throttled), mayEnd: true),
+                .authorizationMissing,
+                .authorizationArrived,
+                .connectionMissing,
+                .filesGone,
                 after: .seconds(9 * 86_400)
             )
             #expect(life.record == held)

@@ -35,7 +35,10 @@ extension LedgerCase {
                     after.progress.decision = "changed"
                     if record.phase != .tracking { after.export.revision += 1 }
                 }
-                examination.expect(try await ledger.record(record.export.id) == after, "\(record.phase) is as it should be")
+                examination.expect(
+                    try await ledger.record(record.export.id) == after,
+                    "\(record.phase) is as it should be"
+                )
             }
             let stale = try await ledger.update(records[0].export.id, fence: 1) { $0.export.stale = true }
             examination.expect(stale == .stale, "a former owner is shut out")
