@@ -1,4 +1,4 @@
-"""The drills. Each loses a ledger or its server, and goes on as the article `Operations, Restoring a backup` says."""
+"""The drills. Each loses a ledger or its server, and goes on as the article `Backup-and-Restore, Restore` says."""
 
 import subprocess
 from contextlib import ExitStack, contextmanager

@@ -116,7 +116,7 @@ extension PostgreSQLLedger {
                 }
                 leftOut += found.leftOut
                 last = rows.count == Self.unfinishedAtOnce ? rows.last.map { $0[.id] as String } : nil
-                transaction.forgetRecords()
+                transaction.dropRecords()
             }
             let result = (count, leftOut)
             return { _ in result }
