@@ -25,7 +25,7 @@ RECOVERY = 60
 
 def available() -> bool:
     """Whether the server is installed here."""
-    return _program("postgres") is not None and _program("initdb") is not None
+    return program("postgres") is not None and program("initdb") is not None
 
 
 class PostgreSQL:
@@ -54,7 +54,7 @@ class PostgreSQL:
     def _initialize(self) -> None:
         options = ["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--no-locale", "--encoding=UTF8"]
         made = subprocess.run(
-            [*self._unprivileged_command(), _program("initdb"), *options, f"--username={SUPERUSER}", f"--pgdata={self._data}"],
+            [*self._unprivileged_command(), program("initdb"), *options, f"--username={SUPERUSER}", f"--pgdata={self._data}"],
             capture_output=True, text=True, cwd=self.directory, stdin=subprocess.DEVNULL,
         )
         assert made.returncode == 0, made.stdout + made.stderr
@@ -75,7 +75,7 @@ class PostgreSQL:
         """Starts the server; returns once it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._unprivileged_command("--pdeathsig", "QUIT"), _program("postgres"), "-D", str(self._data)],
+                [*self._unprivileged_command("--pdeathsig", "QUIT"), program("postgres"), "-D", str(self._data)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
             )
         poll("PostgreSQL's readiness", self._is_ready, within=RECOVERY)
@@ -141,7 +141,7 @@ class PostgreSQL:
     def dump(self, database: str, file: Path) -> None:
         """Everything that the database holds, as text."""
         with file.open("wb") as output:
-            command = [_program("pg_dump"), f"--host={self.directory}", f"--port={self.port}", f"--username={SUPERUSER}", database]
+            command = [program("pg_dump"), f"--host={self.directory}", f"--port={self.port}", f"--username={SUPERUSER}", database]
             subprocess.run(command, stdout=output, check=True, timeout=120)
 
     def close(self) -> None:
@@ -185,5 +185,5 @@ def _unprivileged() -> pwd.struct_passwd | None:
     raise AssertionError("there is no user who could run PostgreSQL")
 
 
-def _program(name: str) -> str | None:
+def program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=str(DEBIAN))

@@ -62,12 +62,13 @@ class Process:
         self.deadly: set[int] = {signal.SIGKILL}
         self.output = directory / "stdout.log"
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
+        """Starts it, with `more` arguments this time."""
         assert self._process is None or self._process.poll() is not None, "already running"
         self.started.append(self)
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                self._arguments,
+                [*self._arguments, *more],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
@@ -239,9 +240,9 @@ class Gateway:
             self.configuration[name] = self.configuration.get(name, {}) | section
         self._file.write_text(json.dumps(self.configuration, indent=2))  # JSON is YAML too.
 
-    def start(self, ready: bool = True) -> None:
-        """Starts the process; returns once it is ready to serve."""
-        self.process.start()
+    def start(self, ready: bool = True, restored: bool = False) -> None:
+        """Starts the process; returns once it is ready to serve. With `restored`, its ledger was restored from a backup."""
+        self.process.start(*(["--restored"] if restored else []))
         if ready:
             self.await_ready()
 

@@ -61,8 +61,15 @@ def test_every_alert_says_what_to_do():
         texts = rule["annotations"]
         assert texts.keys() == {"summary", "description", "article"}
         assert texts["summary"].endswith(".") and texts["description"].endswith("."), rule["alert"]
-        # `Tests/citations` knows whether there is such an article with such a section.
-        assert re.fullmatch(r"`[A-Z][\w-]+, [^`]+`", texts["article"]), rule["alert"]
+        assert texts["article"].strip("`").split(", ") == ["Alerts", rule["alert"]]
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
+    sections = re.split(r"^## ", ARTICLE.with_name("Alerts.md").read_text(), flags=re.M)[1:]
+    assert [section.split("\n")[0] for section in sections] == [rule["alert"] for rule in alerts()]
+    for section in sections:
+        # What callers notice, and at least one step.
+        assert re.search(r"^\*\*Callers\.\*\* \S", section, re.M) and re.search(r"^1\. \S", section, re.M), section
 
 
 def test_the_article_tells_which_alert_reads_which_metric():

@@ -20,6 +20,9 @@ public enum GatewayServer {
     ///
     /// What `log`, which `logger` writes to, had to drop is counted in the metrics.
     ///
+    /// With `isRestored`, everything that the ledger has not stored as started is held until an operator has decided; see
+    /// ``ExportEngine``.
+    ///
     /// `onListening` gets the base address, with the port that was bound. Throws `StartupError` when the configuration
     /// cannot be put to work: the ledger is taken, the port is in use.
     public static func run(
@@ -27,6 +30,7 @@ public enum GatewayServer {
         time: any TimeSource = SystemTime(),
         logger: Logger,
         log: LogWriter? = nil,
+        isRestored: Bool = false,
         signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ address: String) async -> Void = { _ in }
     ) async throws {
@@ -40,7 +44,7 @@ public enum GatewayServer {
         log?.count(in: metrics)
         let opened = try await OpenedLedger(configuration, time: time, logger: logger, metrics: metrics)
         do {
-            try await run(configuration, opened, time, logger, metrics, signals, onListening)
+            try await run(configuration, opened, isRestored, time, logger, metrics, signals, onListening)
         } catch {
             await opened.close()
             throw error
@@ -51,6 +55,7 @@ public enum GatewayServer {
     private static func run(
         _ configuration: GatewayConfiguration,
         _ opened: OpenedLedger,
+        _ isRestored: Bool,
         _ time: any TimeSource,
         _ logger: Logger,
         _ metrics: PrometheusRegistry,
@@ -82,6 +87,14 @@ public enum GatewayServer {
             // Taking over a hundred thousand exports leaves tens of megabytes of freed memory.
             onTakenOver: ProcessMemory.release
         )
+        if isRestored {
+            do {
+                _ = try await engine.holdRestored()
+            } catch let error as LedgerError {
+                let key = ledger is any ReplicatedLedger ? "ledger.url" : "ledger.path"
+                throw StartupError(key, "Exports cannot be held after a restore (--restored): \(error.detail)")
+            }
+        }
         var replicaBudgets: ReplicaBudgets?
         if ledger is any ReplicatedLedger {
             let shared = ReplicaBudgets(budgets.byLease, logger: logger) { replica, body in

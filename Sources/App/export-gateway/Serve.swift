@@ -13,6 +13,14 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The configuration file; Deploy/gateway.example.yaml explains its keys.")
     var config: String
 
+    @Flag(
+        help: """
+            For the first start after the ledger was restored from a backup: every export that is not known to be started is held until \
+            an operator has decided about it. Stop all replicas before.
+            """
+    )
+    var restored = false
+
     func run() async throws {
         ProcessMemory.configure()
         try await ExportGateway.program.naming {
@@ -23,7 +31,7 @@ struct Serve: AsyncParsableCommand {
             let writer = configuration.log.writer()
             defer { writer.close(within: .seconds(2)) }
             let logger = configuration.log.logger("export-gateway", to: writer.sink)
-            try await GatewayServer.run(configuration, logger: logger, log: writer)
+            try await GatewayServer.run(configuration, logger: logger, log: writer, isRestored: restored)
         }
     }
 }

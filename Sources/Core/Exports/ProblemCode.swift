@@ -69,6 +69,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     // Deciding the outcome of a start.
     case submissionKnown = "submission-known"
     case upstreamIDInUse = "upstream-id-in-use"
+    case heldAfterRestore = "held-after-restore"
 
     // Webhooks.
     case invalidWebhook = "invalid-webhook"
@@ -137,6 +138,7 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .canceled: "The export was canceled"
         case .submissionKnown: "There is nothing to decide about the start of this export"
         case .upstreamIDInUse: "Another export is bound to this upstream id"
+        case .heldAfterRestore: "The export is held until an operator has looked"
         case .invalidWebhook: "The webhook is not valid"
         case .webhookLimit: "The caller has as many webhooks as it may have"
         case .webhookDisabled: "The webhook is disabled"

@@ -311,6 +311,8 @@ final class ConnectionWorker: Sendable {
 
     /// The kind of work that a record needs next, and its due time.
     func next(of record: LedgerRecord) -> (kind: ConnectionWorkerState.Kind, time: Timestamp) {
+        // An operator's decision wakes it.
+        if record.isHeld { return (.followUp, time.now() + Self.heldWait) }
         let kind: ConnectionWorkerState.Kind =
             switch life.step(of: record) {
             case .submit: .submission
@@ -319,6 +321,9 @@ final class ConnectionWorker: Sendable {
             }
         return (kind, record.dueTime(at: time.now()))
     }
+
+    /// How long a held export rests before its record is read again.
+    private static let heldWait = Duration.seconds(86_400)
 
     func release(_ id: ExportID, until next: (kind: ConnectionWorkerState.Kind, time: Timestamp)) {
         let waiting = state.withLock { $0.release(id, until: next, at: time.now()) }

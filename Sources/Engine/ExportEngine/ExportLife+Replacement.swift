@@ -49,6 +49,8 @@ extension ExportLife.Transition {
         record.export.percentComplete = nil
         record.export.status = .notStarted
         record.export.notice = notice
+        // The new job may have been started between the backup and its restore.
+        if record.isHeld { return hold(after: "The job of this export has failed, or did not end in time.") }
         schedule(after: wait.clamped(.seconds(1) ... .seconds(3600)))
     }
 

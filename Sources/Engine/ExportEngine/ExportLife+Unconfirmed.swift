@@ -171,9 +171,10 @@ extension LedgerRecord {
     /// Whether the present start is unconfirmed: it is unknown whether it happened, and no call is under way that would tell.
     var startIsUnconfirmed: Bool {
         switch phase {
-        case .submitting: progress.recoveringSince != nil && nextActionAt != nil
+        case .accepted: isHeld
+        case .submitting: isHeld || progress.recoveringSince != nil && nextActionAt != nil
         case .settled: export.status == .unknown && export.error?.code == .submissionUnconfirmed
-        case .accepted, .tracking: false
+        case .tracking: false
         }
     }
 }

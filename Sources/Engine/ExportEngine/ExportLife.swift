@@ -10,6 +10,7 @@ import Exports
 ///   later.
 /// - A start is stored before it is made.
 /// - Nothing is started twice, unless the first start certainly did not happen, or the operator accepts a second run.
+/// - Nothing of a restored backup is started before an operator has decided.
 struct ExportLife: Sendable {
     let capabilities: ProviderCapabilities
     var ambiguousStart = AmbiguousStart.hold
@@ -25,6 +26,8 @@ struct ExportLife: Sendable {
         case submissionFailed(ProviderError)
         /// The gateway was restarted and found the export unfinished.
         case resumed
+        /// The ledger was restored from a backup: the export may have been started since.
+        case restored
         case reconciled(Submission?)
         case reconcileFailed(ProviderError)
         /// An operator decides the outcome of an unconfirmed start.
@@ -70,7 +73,7 @@ struct ExportLife: Sendable {
 
     /// The next step of a record. Must not be called for a `submitting` record whose start is still under way.
     func step(of record: LedgerRecord) -> Step {
-        if record.phase == .settled { return .nothing }
+        if record.phase == .settled || record.isHeld { return .nothing }
         if record.progress.awaitsAuthorization { return .awaitAuthorization }
         switch record.phase {
         case .accepted: return .submit
@@ -132,8 +135,10 @@ struct ExportLife: Sendable {
         var settings: EngineSettings { life.settings }
 
         mutating func take(_ event: Event) {
+            if record.isHeld { return takeWhileHeld(event) }
             switch (record.phase, event) {
             case (_, .decided(let decision)): decided(decision)
+            case (_, .restored): restored()
             case (.settled, .filesGone), (.tracking, .filesGone): expire()
             case (.settled, .filesAsked(let word)), (.tracking, .filesAsked(let word)): filesAsked(word)
             case (.settled, .delivered(let delivery)): delivered(delivery)

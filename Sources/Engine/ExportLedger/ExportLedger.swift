@@ -66,6 +66,14 @@ public protocol ExportLedger: Sendable {
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> TakeOverPage
 
+    /// Passes each export that is not settled to `change`, in the order of their ids, and writes it back with a higher fence, so that
+    /// write-backs of its owner change nothing. All this is one transaction. It reads and writes parts, so that the memory it takes
+    /// does not depend on the number of exports. Returns for how many `change` returned true.
+    ///
+    /// `change` must not change id, fence or owner, and must not settle the export. It may be called again for the same exports. A row
+    /// that cannot be read is left as it is.
+    func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int
+
     /// Reads a record, calls `change` on it, and writes it back, in one transaction.
     ///
     /// With a `fence`, the record must still have it. Otherwise the outcome is `stale`: that is normal, nothing was changed,

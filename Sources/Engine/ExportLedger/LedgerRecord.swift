@@ -72,6 +72,13 @@ public struct LedgerRecord: Sendable, Hashable {
     /// decides that it was not started.
     public var mayHaveUnknownJob: Bool { phase == .submitting || progress.recoveringSince != nil }
 
+    /// Whether the ledger was restored from a backup while the export was not settled, and no operator has said since what became of
+    /// its start. A start since the backup is in nobody's memory, so the gateway makes none.
+    public var isOfBackup: Bool { progress.decision == ExportProgress.decisionAwaited }
+
+    /// Whether nothing is done for the export until an operator decides about its start.
+    public var isHeld: Bool { isOfBackup && (phase == .accepted || phase == .submitting) }
+
     /// Identifies the job upstream.
     public var marker: SubmissionMarker {
         SubmissionMarker(
@@ -93,7 +100,7 @@ public struct ExportProgress: Sendable, Hashable {
     public var reconcileMisses = 0
     /// Whether the upstream accepted the present start without saying the job's id.
     public var startIsAccepted = false
-    /// An operator's last decision about an unconfirmed start.
+    /// An operator's last decision about an unconfirmed start, or `decisionAwaited`.
     public var decision: String?
     /// Polls since the last start.
     public var polls = 0
@@ -127,6 +134,9 @@ public struct ExportProgress: Sendable, Hashable {
     public var trackingSince: Timestamp?
     /// Since when the upstream's status is unknown.
     public var unknownSince: Timestamp?
+
+    /// The `decision` of an export of a ledger that was restored from a backup, until an operator has decided.
+    public static let decisionAwaited = "awaitedAfterRestore"
 
     /// A change of `heldSeconds` by this much or more is written at once, so that a kill loses less.
     public static let mostUnwrittenHeldSeconds = 450

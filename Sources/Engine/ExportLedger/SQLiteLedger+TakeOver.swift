@@ -39,4 +39,40 @@ extension SQLiteLedger {
         leftOut.forEach(unreadable.found)
         return page
     }
+
+    public func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int {
+        let (progress, records) = (progress, records)
+        let (count, leftOut) = try await write { database in
+            let statement = try database.cachedStatement(sql: Self.unfinished)
+            var (count, leftOut): (Int, [UnreadableRow]) = (0, [])
+            // The empty text sorts before every id.
+            var last: String? = ""
+            while let after = last {
+                let found = try Self.page(
+                    ExportRows(statement, [after]),
+                    limit: Self.unfinishedAtOnce,
+                    by: { $0[.id] },
+                    Self.record
+                )
+                for stored in found.values {
+                    let before = progress.current(stored)
+                    var after = before
+                    after.fence += 1
+                    if change(&after) { count += 1 }
+                    try records.write(after, over: stored, in: database)
+                    progress.isWritten(after.export.id)
+                }
+                leftOut += found.leftOut
+                last = found.hasMore ? (found.stoppedAt ?? found.values.last?.export.id)?.description : nil
+            }
+            return (count, leftOut)
+        }
+        leftOut.forEach(unreadable.found)
+        return count
+    }
+
+    /// How many unfinished exports are read into memory at once where all are changed.
+    private static let unfinishedAtOnce = 500
+    private static let unfinished =
+        "\(ExportColumn.select(by: "export_unfinished")) WHERE phase <> 'settled' AND id > ? ORDER BY id"
 }

@@ -15,8 +15,8 @@ public struct LedgerConformance: Sendable {
     }
 
     static let cases: [LedgerCase] =
-        LedgerCase.creations + LedgerCase.limitedCreations + LedgerCase.records + LedgerCase.updatesInMemory + LedgerCase.owners + LedgerCase.jobs
-        + LedgerCase.lists
+        LedgerCase.creations + LedgerCase.limitedCreations + LedgerCase.records + LedgerCase.updatesInMemory
+        + LedgerCase.owners + LedgerCase.jobs + LedgerCase.unfinished + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
         + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.givenUp

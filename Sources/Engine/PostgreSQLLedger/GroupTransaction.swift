@@ -158,6 +158,9 @@ final class GroupTransaction {
         return found
     }
 
+    /// Drops the rows and records that were read, where a write goes through many of them. Only for a write that is alone.
+    func dropRecords() { (rows, records) = ([:], [:]) }
+
     /// Adds a statement that is sent with the `COMMIT`.
     func stage(_ query: SQLQuery) { staged.append(query) }
 

@@ -98,6 +98,38 @@ extension PostgreSQLLedger {
         return page
     }
 
+    public func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int {
+        let (count, leftOut) = try await write(.alone, WriteNeeds()) { transaction, _ in
+            var (count, leftOut): (Int, [UnreadableRow]) = (0, [])
+            // The empty text sorts before every id.
+            var last: String? = ""
+            while let after = last {
+                let rows = try transaction.lock(
+                    SQLQuery(Self.lockUnfinished, [.text(after), .integer(Int64(Self.unfinishedAtOnce))])
+                )
+                let found = try RowPage<LedgerRecord>(rows) { try $0.record() }
+                for before in found.values {
+                    var after = before
+                    after.fence += 1
+                    if change(&after) { count += 1 }
+                    try transaction.write(after, over: before)
+                }
+                leftOut += found.leftOut
+                last = rows.count == Self.unfinishedAtOnce ? rows.last.map { $0[.id] as String } : nil
+                transaction.dropRecords()
+            }
+            let result = (count, leftOut)
+            return { _ in result }
+        }
+        leftOut.forEach(unreadable.found)
+        return count
+    }
+
+    /// How many unfinished exports are read into memory at once where all are changed.
+    private static let unfinishedAtOnce = 500
+    private static let lockUnfinished = SQLStatement(
+        "\(ExportColumn.select) WHERE phase <> 'settled' AND export.id > $1 ORDER BY export.id LIMIT $2 FOR NO KEY UPDATE OF export"
+    )
     private static let held: SQLStatement = """
         SELECT 1 FROM lease WHERE name = $1 AND owner = $2 AND epoch = $3
             AND EXISTS (SELECT 1 FROM replica WHERE replica.id = lease.owner AND replica.expires_at > clock_timestamp())

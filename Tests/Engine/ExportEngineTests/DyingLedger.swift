@@ -104,6 +104,10 @@ final class DyingLedger: ExportLedger {
         try await write { try await ledger.takeOver(by: owner, after: after, limit: limit, change) }
     }
 
+    func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int {
+        try await write { try await ledger.changeUnfinished(change) }
+    }
+
     func update(
         _ id: ExportID,
         fence: Int64?,

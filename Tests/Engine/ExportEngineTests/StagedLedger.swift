@@ -123,6 +123,10 @@ final class StagedLedger: ExportLedger {
         try await ledger.takeOver(by: owner, after: after, limit: limit, change)
     }
 
+    func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int {
+        try await ledger.changeUnfinished(change)
+    }
+
     func update(
         _ id: ExportID,
         fence: Int64?,

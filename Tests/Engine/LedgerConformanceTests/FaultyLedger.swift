@@ -169,6 +169,27 @@ final class FaultyLedger: ExportLedger {
         }
     }
 
+    func changeUnfinished(_ change: @escaping @Sendable (inout LedgerRecord) -> Bool) async throws -> Int {
+        switch fault {
+        case .changesInPages:
+            // A page that is written although the next one fails.
+            let page = try await ledger.takeOver(by: "page", after: nil, limit: 2) { _ = change(&$0) }
+            guard page.next == nil else { return try await ledger.changeUnfinished(change) }
+            return page.items.count
+        case .changesWithoutAFence:
+            return try await ledger.changeUnfinished { record in
+                record.fence -= 1
+                return change(&record)
+            }
+        case .countsAllThatIsUnfinished:
+            return try await ledger.changeUnfinished { record in
+                _ = change(&record)
+                return true
+            }
+        default: return try await ledger.changeUnfinished(change)
+        }
+    }
+
     func update(
         _ id: ExportID,
         fence: Int64?,

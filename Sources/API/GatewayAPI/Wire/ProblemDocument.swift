@@ -21,6 +21,7 @@ enum ProblemDocument {
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
             .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse,
+            .heldAfterRestore,
             .ticketNotPossible, .ticketInUse, .webhookLimit, .webhookDisabled, .webhooksUnavailable:
             .conflict
         case .expired, .ticketUsed, .ticketExpired: .gone
