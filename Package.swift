@@ -304,6 +304,7 @@ let package = Package(
             ]
         ),
 
+        module("App", "LiveCheck", ["Exports", "JSON", "UpstreamHTTP", .nioCore]),
         module(
             "App",
             "GatewayServer",
@@ -312,7 +313,7 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "LiveCheck",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -330,8 +331,8 @@ let package = Package(
             "App",
             "export-gateway",
             [
-                "Exports", "LedgerMaintenance", "SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport",
-                "ClientCommands", .argumentParser,
+                "Exports", "JSON", "LedgerMaintenance", "SystemCrypto", "Telemetry", "LiveCheck", "GatewayServer",
+                "ProgramSupport", "ClientCommands", .argumentParser, .unixSignals,
             ]
         ),
 
@@ -549,6 +550,7 @@ let package = Package(
                 .nioHTTP1,
             ]
         ),
+        tests("App", "LiveCheck", ["Exports", "JSON", "LiveCheck", "ManualClock", "UpstreamHTTP", .nioCore]),
         tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "TestSupport"]),
         tests(
             "App",
