@@ -116,7 +116,9 @@ public struct LiveConnectionCheck: Sendable {
             throw Mistake(description: "\(place) must have the member \"\(descriptor.optionsMember)\"")
         }
         guard !connection.needsCallerToken || options.authorization != nil else {
-            throw Mistake(description: "the connection \"\(connection.name)\" acts for users: give --upstream-token-file")
+            throw Mistake(
+                description: "the connection \"\(connection.name)\" acts for users: give --upstream-token-file"
+            )
         }
         do throws(ProviderError) {
             let export = try provider.validate(wanted)

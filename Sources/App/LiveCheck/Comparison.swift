@@ -34,7 +34,11 @@ struct Comparison {
         case .header(let name, let forms, let presence):
             return header(name, forms, presence, isQuestion: expectation.standing == .unknown)
         case .mediaType:
-            return all(successes, { $0.mediaType != nil }, { [$0.mediaType ?? ($0.hasMediaType ? "another type" : "none")] })
+            return all(
+                successes,
+                { $0.mediaType != nil },
+                { [$0.mediaType ?? ($0.hasMediaType ? "another type" : "none")] }
+            )
         case .parts:
             return part == .notAsked ? nil : (part == .sameBytes, part.rawValue)
         }

@@ -13,7 +13,9 @@ extension LiveReport {
             lines += export.lines
         }
         lines.append("")
-        lines.append("Summary: " + Finding.Outcome.allCases.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", "))
+        lines.append(
+            "Summary: " + Finding.Outcome.allCases.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
+        )
         return lines.joined(separator: "\n")
     }
 
@@ -23,7 +25,9 @@ extension LiveReport {
             "format": .integer(Self.format),
             "exports": .array(exports.map(\.json)),
             "summary": .object(
-                Dictionary(uniqueKeysWithValues: Finding.Outcome.allCases.map { ($0.rawValue, .integer(Int64(count($0)))) })
+                Dictionary(
+                    uniqueKeysWithValues: Finding.Outcome.allCases.map { ($0.rawValue, .integer(Int64(count($0)))) }
+                )
             ),
         ])
     }

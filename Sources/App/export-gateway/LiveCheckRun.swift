@@ -85,7 +85,8 @@ struct LiveCheckRun {
 
     @Sendable private static func say(_ text: String) {
         // What others wrote cannot control the terminal.
-        let printable = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : String($0) }.joined()
+        let printable = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : String($0) }
+            .joined()
         StandardStreams.write("export-gateway: \(printable)\n", to: STDERR_FILENO)
     }
 }

@@ -74,7 +74,11 @@ extension IntuneSettings {
     private static let download = CallExpectations(
         "intune.download",
         [
-            .known("`Upstream-Intune, Download`", "The link is answered with 200, a part of the file with 206.", .status([200, 206])),
+            .known(
+                "`Upstream-Intune, Download`",
+                "The link is answered with 200, a part of the file with 206.",
+                .status([200, 206])
+            ),
             .known("`Upstream-Intune, Download`", "Parts of the file are served.", .parts),
             .unknown(
                 "`Upstream-Intune, Download`",

@@ -30,7 +30,11 @@ extension PowerBISettings {
                 "The answer has the date of the creation.",
                 .member("createdDateTime", [.date], .always)
             ),
-            .assumed("`Upstream-PowerBI, Start`", "The answer names the report.", .member("reportId", [.text], .always)),
+            .assumed(
+                "`Upstream-PowerBI, Start`",
+                "The answer names the report.",
+                .member("reportId", [.text], .always)
+            ),
             .assumed(
                 "`Upstream-PowerBI, Start`",
                 "The answer has the progress.",
@@ -98,7 +102,11 @@ extension PowerBISettings {
     private static let file = CallExpectations(
         "power-bi.file",
         [
-            .known("`Upstream-PowerBI, Calls`", "The file is answered with 200, a part of it with 206.", .status([200, 206])),
+            .known(
+                "`Upstream-PowerBI, Calls`",
+                "The file is answered with 200, a part of it with 206.",
+                .status([200, 206])
+            ),
             .known(
                 "`Upstream-PowerBI, File`",
                 "The media type is one of those of the page.",

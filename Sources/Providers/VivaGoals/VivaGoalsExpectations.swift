@@ -83,7 +83,11 @@ extension VivaGoalsSettings {
     private static let content = CallExpectations(
         "viva-goals.content",
         [
-            .known("`Upstream-VivaGoals, Calls`", "The content is answered with 200, a part of it with 206.", .status([200, 206])),
+            .known(
+                "`Upstream-VivaGoals, Calls`",
+                "The content is answered with 200, a part of it with 206.",
+                .status([200, 206])
+            ),
             .assumed("`Upstream-VivaGoals, Content`", "The content is text/csv.", .mediaType(["text/csv"])),
             .unknown(
                 "`Upstream-VivaGoals, Content`",

@@ -73,7 +73,9 @@ public enum HeaderForm: String, Sendable, Hashable, CaseIterable {
     /// Every form that a value has.
     public static func all(of value: String) -> Set<HeaderForm> {
         var forms: Set<HeaderForm> = []
-        let inner = value.count > 1 && value.hasPrefix("\"") && value.hasSuffix("\"") ? value.dropFirst().dropLast() : value[...]
+        let inner =
+            value.count > 1 && value.hasPrefix("\"") && value.hasSuffix("\"")
+            ? value.dropFirst().dropLast() : value[...]
         if inner.count < value.count { forms.insert(.quoted) }
         if inner.isWebAddress { forms.insert(.address) }
         if inner.hasSuffix("')") && inner.contains("('") { forms.insert(.keyInParentheses) }

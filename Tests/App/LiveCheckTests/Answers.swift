@@ -6,6 +6,8 @@ import UpstreamHTTP
 
 /// Expectations of a service that there is not, and its answers.
 enum Sample {
+    static let source: Citation = "`Upstream-Graph, Jobs`"
+
     static let words = StateWords("status", ["running", "done", "broken"], done: ["done"], failed: ["broken"])
 
     static let calls = CallExpectations(
@@ -17,11 +19,25 @@ enum Sample {
             .known("`Upstream-Graph, Jobs`", "The state is of the list.", .knownState),
             .known("`Upstream-Graph, Jobs`", "There is an id.", .member("id", [.text], .always)),
             .assumed("`Upstream-Graph, Jobs`", "The end has a date.", .member("endedAt", [.date], .whenDone)),
-            .assumed("`Upstream-Graph, Jobs`", "Until then the date is none.", .member("endedAt", [.unsetDate], .beforeDone)),
+            .assumed(
+                "`Upstream-Graph, Jobs`",
+                "Until then the date is none.",
+                .member("endedAt", [.unsetDate], .beforeDone)
+            ),
             .known("`Upstream-Graph, Jobs`", "Each file has a size.", .member("files/size", [.integer], .always)),
-            .known("`Upstream-Graph, Throttling`", "A wait is a number.", .header("retry-after", [.wholeNumber], .sometimes)),
+            .known(
+                "`Upstream-Graph, Throttling`",
+                "A wait is a number.",
+                .header("retry-after", [.wholeNumber], .sometimes)
+            ),
             .unknown("`Upstream-Graph, Jobs`", "There is a hint.", .member("hint", [.text], .sometimes)),
-            .unknown("`Upstream-Graph, Jobs`", "The entity is bare.", .bareEntity, ifRight: "bare: true", ifWrong: "bare: false"),
+            .unknown(
+                "`Upstream-Graph, Jobs`",
+                "The entity is bare.",
+                .bareEntity,
+                ifRight: "bare: true",
+                ifWrong: "bare: false"
+            ),
             .known("`Upstream-Graph, Jobs`", "Parts are served.", .parts),
         ]
     )

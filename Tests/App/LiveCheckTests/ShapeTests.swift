@@ -6,9 +6,11 @@ import UpstreamHTTP
 
 @Suite struct ShapeTests {
     @Test(arguments: [
-        ("name", true), ("resourceFileExtension", true), ("@odata.type", true), ("@microsoft.graph.tips", true), ("part2", true),
+        ("name", true), ("resourceFileExtension", true), ("@odata.type", true), ("@microsoft.graph.tips", true),
+        ("part2", true),
         ("", false), ("7f3a", false), ("user12", false), ("anna.smith", false), ("two words", false), ("Größe", false),
-        ("@odata.", false), ("dQwCgXAbCdEfGhIjKlMn", false), ("ABCDEF", false), (String(repeating: "a", count: 41), false),
+        ("@odata.", false), ("dQwCgXAbCdEfGhIjKlMn", false), ("ABCDEF", false),
+        (String(repeating: "a", count: 41), false),
         ("b0073e4e-4184-41c6-9eb7-8c8cc3e2288b", false),
     ])
     func onlyNamesOfASchemaAreShown(name: String, isShown: Bool) {
