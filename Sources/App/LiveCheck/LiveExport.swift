@@ -186,8 +186,11 @@ public struct LiveExport: Sendable {
             outcome.part = .whole
             return
         }
-        let expected = whole.first.dropFirst(Int(clamping: came.first)).prefix(part.first.count)
-        outcome.part = !part.first.isEmpty && part.first.elementsEqual(expected) ? .sameBytes : .otherBytes
+        // Of the whole, no more may be known than of the part, or less.
+        let known = whole.first.dropFirst(Int(clamping: came.first))
+        let length = min(known.count, part.first.count)
+        let isSame = length > 0 && part.first.prefix(length).elementsEqual(known.prefix(length))
+        outcome.part = isSame ? .sameBytes : .otherBytes
     }
 
     private struct Reading {

@@ -1,4 +1,4 @@
-public import UpstreamHTTP
+import UpstreamHTTP
 
 extension LiveReport {
     /// The calls of one kind of an export.

@@ -1,4 +1,6 @@
-import JSON
+import Exports
+public import JSON
+import UpstreamHTTP
 
 /// The report as a text for people, and as JSON. The JSON's form has a number, which changes when a member changes its meaning.
 extension LiveReport {

@@ -25,7 +25,7 @@ struct LiveCheckRun {
         } catch let mistake as LiveConnectionCheck.Mistake {
             throw ValidationError("\(mistake)")
         }
-        let outcome: Result<(report: LiveReport, signal: UnixSignal?), any Error>
+        let outcome: Result<(LiveReport, UnixSignal?), any Error>
         do {
             outcome = .success(try await confirmed(check))
         } catch {
@@ -35,11 +35,8 @@ struct LiveCheckRun {
         let (report, signal) = try outcome.get()
         let text = options.output == .json ? String(decoding: report.json.encodedBytes(), as: UTF8.self) : report.text
         guard StandardStreams.write(text + "\n", to: STDOUT_FILENO) else { throw ExitCode.failure }
-        switch signal {
-        case .sigint: throw ExitCode(130)
-        case .sigterm: throw ExitCode(143)
-        default: break
-        }
+        if signal == .sigint { throw ExitCode(130) }
+        if signal == .sigterm { throw ExitCode(143) }
         if report.differs { throw Self.differs }
         if !report.isComplete { throw Self.incomplete }
     }
