@@ -26,18 +26,20 @@ def sandbox():
 
 
 @pytest.fixture
-def check(sandbox):
+def check(sandbox, tmp_path):
     """A check of the sandbox's connections."""
-    yield Check(sandbox)
+    yield Check(sandbox, tmp_path)
     sandbox.remove_rules()
 
 
 class Check:
     """A configuration with a connection for each kind of export, and the files of the exports."""
 
-    def __init__(self, sandbox):
+    def __init__(self, sandbox, directory):
         self.sandbox = sandbox
-        self.directory = evidence.directory("live-check")
+        # What the operator has, the token included, is nothing that the command wrote.
+        self.directory = directory
+        self.written = evidence.directory("live-check")
         configuration, _ = servers.configured(sandbox, authenticated=False, sections={})
         self.names = {}
         for number, connection in enumerate(configuration["connections"]):
@@ -61,8 +63,8 @@ class Check:
 
     def run(self, *exports, output="json"):
         result = servers.run(*self.words(*exports, output=output), environment=ENVIRONMENT)
-        (self.directory / "stderr.log").write_text(result.stderr)
-        (self.directory / "stdout.log").write_text(result.stdout)
+        (self.written / "stderr.log").write_text(result.stderr)
+        (self.written / "stdout.log").write_text(result.stdout)
         self.tells_nothing(result.stdout)
         return result
 

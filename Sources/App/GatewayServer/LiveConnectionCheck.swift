@@ -153,15 +153,18 @@ public struct LiveConnectionCheck: Sendable {
         for (index, plan) in plans.enumerated() where !Task.isCancelled {
             let prefix = "Export \(index + 1): "
             let id = randomness.newID(at: time.now())
+            var context = CallContext(
+                requestID: "\(id)",
+                authorization: options.authorization,
+                downloadAuthorization: options.downloadAuthorization
+            )
+            // Nobody waits for an answer: the budget's next place is soon enough, whenever it is.
+            context.patience = options.time
             let live = LiveExport(
                 provider: plan.provider,
                 export: plan.export,
                 marker: SubmissionMarker(exportID: id, exportName: plan.name, notBefore: time.now()),
-                context: CallContext(
-                    requestID: "\(id)",
-                    authorization: options.authorization,
-                    downloadAuthorization: options.downloadAuthorization
-                ),
+                context: context,
                 limits: .init(time: options.time, bytes: options.bytes, pollInterval: plan.connection.pollInterval),
                 time: time
             ) { say(prefix + $0) }

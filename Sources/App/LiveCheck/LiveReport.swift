@@ -1,4 +1,5 @@
 public import Exports
+import UpstreamHTTP
 
 /// What a live check found: nothing in it is an id, a name or a value of an answer, so that it can be shared.
 ///

@@ -51,7 +51,9 @@ struct LiveCheckOptions: ParsableArguments {
             throw ValidationError("give one --export FILE for each --connection, in the same order")
         }
         guard (1...1024).contains(readLimit) else { throw ValidationError("--read-limit must be 1 to 1024") }
-        guard timeout.duration > .zero else { throw ValidationError("--timeout must be longer than nothing") }
+        guard (.seconds(1) ... .seconds(172_800)).contains(timeout.duration) else {
+            throw ValidationError("--timeout must be 1s to 48h")
+        }
     }
 
     /// The exports to make.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayServer
+import JSON
 import LiveCheck
 import UnixSignals
 

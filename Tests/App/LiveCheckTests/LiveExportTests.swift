@@ -1,4 +1,5 @@
 import Exports
+import JSON
 import ManualClock
 import Testing
 

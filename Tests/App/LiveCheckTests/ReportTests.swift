@@ -50,8 +50,8 @@ import UpstreamHTTP
 
     @Test func whatDiffersComesFirst() throws {
         let text = Self.report([Sample.answer(["status": "running"])]).text
-        let differs = try #require(text.range(of: "differs:"))
-        let documented = try #require(text.range(of: "as documented:"))
+        let differs = try #require(text.firstRange(of: "differs:"))
+        let documented = try #require(text.firstRange(of: "as documented:"))
         #expect(differs.lowerBound < documented.lowerBound)
         #expect(text.contains("sample.status: There is an id. Observed: absent (1). [\(Sample.source), known]"))
     }
