@@ -306,6 +306,7 @@ let package = Package(
             ]
         ),
 
+        module("App", "LiveCheck", ["Exports", "JSON", "UpstreamHTTP", .nioCore]),
         module(
             "App",
             "GatewayServer",
@@ -314,7 +315,7 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard",
+                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard", "LiveCheck",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -332,8 +333,8 @@ let package = Package(
             "App",
             "export-gateway",
             [
-                "Exports", "LedgerMaintenance", "SystemCrypto", "Telemetry", "GatewayServer", "ProgramSupport",
-                "ClientCommands", .argumentParser,
+                "Exports", "JSON", "LedgerMaintenance", "SystemCrypto", "Telemetry", "LiveCheck", "GatewayServer",
+                "ProgramSupport", "ClientCommands", .argumentParser, .unixSignals,
             ]
         ),
 
@@ -558,6 +559,7 @@ let package = Package(
                 .nioHTTP1,
             ]
         ),
+        tests("App", "LiveCheck", ["Exports", "JSON", "LiveCheck", "ManualClock", "UpstreamHTTP", .nioCore]),
         tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "TestSupport"]),
         tests(
             "App",

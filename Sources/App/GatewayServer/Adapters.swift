@@ -32,14 +32,19 @@ struct AdapterSettings: Sendable {
     let bearerHosts: [TokenScope: [HostRule]]
     let openHosts: [HostRule]
     let userBudget: RequestBudget?
+    let expectations: [CallExpectations]
     let make: @Sendable (UpstreamClient) -> any ExportProvider
+    /// The same for the check against the live service; see `UpstreamSettings.forLiveCheck`.
+    let makeForLiveCheck: @Sendable (UpstreamClient) -> any ExportProvider
 
     fileprivate init<Provider: UpstreamProvider>(_ settings: Provider.Settings, of provider: Provider.Type) {
         scopes = settings.scopes
         bearerHosts = settings.bearerHosts
         openHosts = settings.openHosts
         userBudget = Provider.Settings.userBudget
+        expectations = settings.expectations
         make = { Provider(settings: settings, client: $0) }
+        makeForLiveCheck = { Provider(settings: settings.forLiveCheck, client: $0) }
     }
 
     /// The scope of the hosts that files come from, where it is not the API's own.

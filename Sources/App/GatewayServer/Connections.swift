@@ -16,21 +16,7 @@ struct Connections {
     /// A connection for the engine.
     func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
         let budget = budgets.budget(of: connection)
-        let client = UpstreamClient(
-            settings: .init(
-                connection: connection.name,
-                bearerHosts: connection.adapter.bearerHosts,
-                openHosts: connection.adapter.openHosts,
-                trustsCapacityText: connection.retriesOnCapacityText
-            ),
-            budget: budget,
-            transport: ways.transport(of: connection),
-            tokens: tokens(connection),
-            time: time,
-            logger: logger,
-            metrics: metrics
-        )
-        let provider = connection.adapter.make(client)
+        let provider = connection.adapter.make(client(of: connection, budget))
         var descriptor = type(of: provider).descriptor
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
         // A connection that acts for its callers needs their tokens, even if the upstream would accept an application's.
@@ -43,6 +29,29 @@ struct Connections {
             ambiguousStart: connection.ambiguousStart,
             leaseName: budgets.leaseNames[connection.name],
             leaveLine: { budget?.remove($0) }
+        )
+    }
+
+    /// The client of a connection's calls to its upstream.
+    func client(
+        of connection: ConnectionConfiguration,
+        _ budget: CallBudget?,
+        observer: (any AnswerObserver)? = nil
+    ) -> UpstreamClient {
+        UpstreamClient(
+            settings: .init(
+                connection: connection.name,
+                bearerHosts: connection.adapter.bearerHosts,
+                openHosts: connection.adapter.openHosts,
+                trustsCapacityText: connection.retriesOnCapacityText
+            ),
+            budget: budget,
+            transport: ways.transport(of: connection),
+            tokens: tokens(connection),
+            time: time,
+            logger: logger,
+            metrics: metrics,
+            observer: observer
         )
     }
 

@@ -53,6 +53,7 @@ extension UpstreamClient {
                 body: body,
                 receivedAt: receivedAt
             )
+            observer?.received(response, to: request.operation)
             if request.isPaced { learnTime(from: response) }
             settle(request, place, status: response.status, retryAfter: response.retryAfter, started: started)
             return response
@@ -99,6 +100,7 @@ extension UpstreamClient {
             }
             let sent = SentSecrets(request, token: token)
             let headers = UpstreamHeaders(response.headers, without: sent)
+            observer?.opened(status: Int(response.status.code), headers: headers, of: request.operation)
             let length = headers["content-length"].flatMap { Int64($0) }
             let now = time.now()
             settle(

@@ -58,13 +58,14 @@ public final class UpstreamClient: Sendable {
     let logger: Logger
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
+    let observer: (any AnswerObserver)?
     let budget: CallBudget
     let breaker = Mutex(CircuitBreaker())
     /// By how much the upstream's clock is ahead of ours, at least.
     let clockLead = Mutex<Duration?>(nil)
 
     /// Makes the client of one connection. Without a `budget` to share it has one of its own. `jitter` gives numbers in 0..<1
-    /// that spread repeated calls.
+    /// that spread repeated calls. An `observer` is told of every answer, before it is decided what it means.
     public init(
         settings: Settings,
         budget: CallBudget? = nil,
@@ -73,7 +74,8 @@ public final class UpstreamClient: Sendable {
         time: any TimeSource,
         logger: Logger,
         metrics: any MetricsFactory,
-        jitter: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
+        jitter: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
+        observer: (any AnswerObserver)? = nil
     ) {
         self.settings = settings
         self.transport = transport
@@ -84,6 +86,7 @@ public final class UpstreamClient: Sendable {
         self.logger = logger
         self.metrics = metrics
         self.jitter = jitter
+        self.observer = observer
         self.budget =
             budget
             ?? CallBudget(

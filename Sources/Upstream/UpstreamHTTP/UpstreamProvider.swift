@@ -24,6 +24,12 @@ public protocol UpstreamSettings: Sendable {
     /// Which hosts may be called without a token.
     var openHosts: [HostRule] { get }
 
+    /// What the provider's articles say of the answers to the calls of such a connection; of each kind of call once (`Live-Check`).
+    var expectations: [CallExpectations] { get }
+    /// The same settings for the check against the live service: what is off because nobody knows whether the upstream does it is
+    /// tried.
+    var forLiveCheck: Self { get }
+
     /// Reads the provider's keys of a connection. Keys that it does not ask for are refused afterwards.
     ///
     /// Throws what `keys` throws, and `keys.error` for a value that the provider cannot use.
@@ -32,4 +38,5 @@ public protocol UpstreamSettings: Sendable {
 
 extension UpstreamSettings {
     public static var userBudget: RequestBudget? { nil }
+    public var forLiveCheck: Self { self }
 }

@@ -129,7 +129,7 @@ import Testing
             ["kind": "listedSize", "differsBy": -1], ["kind": "leadingBytes", "hex": "efbbbf"], ["kind": "gzip"],
             ["kind": "framing", "head": "lengthTwice"], ["kind": "status", "status": 500, "started": true],
             ["kind": "report", "rows": 0, "members": 2, "uneven": true],
-            ["kind": "cutConnection", "reset": true],
+            ["kind": "cutConnection", "reset": true], ["kind": "statusCode", "status": 200],
         ]
         #expect(Set(faults.compactMap { $0["kind"]?.string }) == Set(SandboxFault.kinds))
         try await withLab { lab in
@@ -208,6 +208,20 @@ import Testing
             )
             #expect(start.location?.hasPrefix("\"http://") == true)
             #expect(start.location?.hasSuffix("\"") == true)
+        }
+    }
+
+    @Test func aRightAnswerWithAnotherStatus() async throws {
+        try await withLab { lab in
+            let token = try await lab.token(Lab.graphScope)
+            lab.sandbox.addRule(SandboxRule(operation: "graph.start", fault: .statusCode(201)))
+            let start = try await lab.post(
+                "\(lab.security)/reviewSets/\(SandboxSeed.reviewSetID)/export",
+                token: token,
+                ["outputName": "x"]
+            )
+            #expect(start.status == 201)
+            #expect(start.location != nil)
         }
     }
 

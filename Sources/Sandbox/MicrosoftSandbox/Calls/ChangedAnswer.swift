@@ -20,6 +20,7 @@ struct ChangedAnswer {
             response.headers[.contentType] = nil
         }
         changeLocation(&response)
+        if case .statusCode(let code) = call.faults[.statusCode] { response.status = .init(code: code) }
         if case .wrongContentType(let type) = call.faults[.mediaType] { response.headers[.contentType] = type }
         if case .headers(let set, let remove) = call.faults[.fields] {
             for (name, value) in set { HTTPField.Name(name).map { response.headers[$0] = value } }

@@ -7,6 +7,7 @@ extension SandboxFault {
     static func parseChange(_ kind: String?, _ reader: inout ObjectReader) -> SandboxFault? {
         switch kind {
         case "raw": reader.rawText("text").map { .raw($0, started: reader.bool("started") ?? false) }
+        case "statusCode": parseStatusCode(&reader)
         case "headers": parseHeaders(&reader)
         case "members": parseMembers(&reader)
         case "rewrite": parseRewrite(&reader)
@@ -25,6 +26,12 @@ extension SandboxFault {
                 .flatMap(SandboxFraming.init).map { .framing($0) }
         default: nil
         }
+    }
+
+    private static func parseStatusCode(_ reader: inout ObjectReader) -> SandboxFault? {
+        let status = reader.requiredCount("status")
+        if let status, !(200...599).contains(status) { reader.fault("status", "must be 200 to 599") }
+        return status.map { .statusCode(Int($0)) }
     }
 
     private static func parseHeaders(_ reader: inout ObjectReader) -> SandboxFault? {

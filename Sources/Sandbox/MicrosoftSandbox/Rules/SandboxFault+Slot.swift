@@ -13,6 +13,7 @@ extension SandboxFault {
         case version
         case validator
         case mediaType
+        case statusCode
         case location
         case entity
         case identifier
@@ -45,6 +46,7 @@ extension SandboxFault {
         case .changedFile: .version
         case .noETag: .validator
         case .wrongContentType: .mediaType
+        case .statusCode: .statusCode
         case .quotedLocation, .location: .location
         case .wrappedEntity: .entity
         case .idWithReserved: .identifier
@@ -64,7 +66,7 @@ extension SandboxFault {
     /// Whether a call of this role can show the fault at all. One that cannot does not use the rule up.
     func applies(to role: Operation.Role, jobIsOpen: Bool) -> Bool {
         switch slot {
-        case .delay, .mediaType, .fields, .body, .coding: true
+        case .delay, .mediaType, .statusCode, .fields, .body, .coding: true
         case .answer:
             switch self {
             case .expiredLink: role == .download

@@ -41,6 +41,8 @@ public enum SandboxFault: Sendable, Hashable {
     case wrongLength(excessBytes: Int64 = 1)
     /// The link or the file has expired: 403 from the download hosts, 404 from Goals and Power BI.
     case expiredLink
+    /// The right answer comes with this status.
+    case statusCode(Int)
     /// The answer carries this `Content-Type`.
     case wrongContentType(String)
     /// 200 with the HTML of a sign-in page.

@@ -51,7 +51,7 @@ extension SandboxFault {
         "dripDownload", "noRanges", "ranges", "changedFile", "noETag", "quotedLocation", "wrappedEntity",
         "idWithReserved", "preAuthorizedLink", "consentRequired", "interactionRequired", "identityNotFound", "echo",
         "raw", "headers", "members", "rewrite", "padding", "location", "emptyBody", "listLag", "listedSize",
-        "leadingBytes", "gzip", "framing", "report",
+        "leadingBytes", "gzip", "framing", "report", "statusCode",
     ]
 
     fileprivate static func parse(_ reader: inout ObjectReader) -> SandboxFault? {
