@@ -546,7 +546,7 @@ let package = Package(
             "GatewayClient",
             [
                 "Exports", "GatewayClient", "JSON", "ManualClock", "ScriptedHost", "SystemCrypto", "TestSupport",
-                .nioHTTP1,
+                .nioCore, .nioHTTP1, .nioSSL,
             ]
         ),
         tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "TestSupport"]),
