@@ -23,9 +23,10 @@ import Testing
                 privateKey: .privateKey(NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
             )
         )
-        let server = try await RawServer.start(
-            prepare: { try $0.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
-        ) { _, _ in [ClientBench.export(ClientBench.running)] }
+        let secure: @Sendable (any Channel) throws -> Void = {
+            try $0.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+        }
+        let server = try await RawServer.start(prepare: secure) { _, _ in [ClientBench.export(ClientBench.running)] }
         var settings = ClientSettings()
         settings.authoritiesFile = files.authority
         let client = try GatewayClient(
