@@ -556,7 +556,7 @@ let package = Package(
             "GatewayClient",
             [
                 "Exports", "GatewayClient", "JSON", "ManualClock", "ScriptedHost", "SystemCrypto", "TestSupport",
-                .nioHTTP1,
+                .nioCore, .nioHTTP1, .nioSSL,
             ]
         ),
         tests("App", "LiveCheck", ["Exports", "JSON", "LiveCheck", "ManualClock", "UpstreamHTTP", .nioCore]),
