@@ -566,8 +566,8 @@ let package = Package(
             "GatewayServer",
             [
                 "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
-                "GatewayServer", "Pacing", "SystemCrypto", "Telemetry", "TestSupport", "UpstreamHTTP", .coreMetrics,
-                .inMemoryLogging, .logging, .yams,
+                "GatewayServer", "Pacing", "ParallelGzip", "SystemCrypto", "Telemetry", "TestSupport", "UpstreamHTTP",
+                "Zstandard", .coreMetrics, .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(

@@ -2,8 +2,10 @@ import CallerIdentity
 import Exports
 import Foundation
 import GatewayAPI
+import ParallelGzip
 import Telemetry
 import Testing
+import Zstandard
 
 @testable import GatewayServer
 
