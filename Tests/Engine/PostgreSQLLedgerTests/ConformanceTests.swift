@@ -23,7 +23,7 @@ import Testing
             },
             afterKill: { try await afterKill(real($0)) },
             setFull: { try await real($0).setFull($1) },
-            damage: { ledger, statement in try await real(ledger).run(SQLStatement(statement)) }
+            damage: { ledger, statement in try await real(ledger).run(statement) }
         )
     }
 
