@@ -69,7 +69,8 @@ extension SQLiteLedger {
         let statement = try database.cachedStatement(sql: index.count)
         var (count, oldest) = (0, "g")
         for range in try index.ranges([.createdBy: caller], in: database) {
-            guard let row = try Row.fetchOne(statement, arguments: StatementArguments(range + [least])) else { continue }
+            let arguments = StatementArguments(range + [least])
+            guard let row = try Row.fetchOne(statement, arguments: arguments) else { continue }
             count += row[0] as Int
             if let first = row[1] as String? { oldest = min(oldest, first) }
         }

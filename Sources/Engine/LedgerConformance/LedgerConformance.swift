@@ -14,7 +14,8 @@ public struct LedgerConformance: Sendable {
     }
 
     static let cases: [LedgerCase] =
-        LedgerCase.creations + LedgerCase.limitedCreations + LedgerCase.records + LedgerCase.updatesInMemory + LedgerCase.owners + LedgerCase.jobs
+        LedgerCase.creations + LedgerCase.records + LedgerCase.updatesInMemory + LedgerCase.owners + LedgerCase.jobs
+        + LedgerCase.limitedCreations
         + LedgerCase.lists
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
