@@ -33,7 +33,7 @@ final class CreationCredits: Sendable {
         var left: Int
     }
 
-    /// The most callers that are remembered; all are forgotten for one more.
+    /// The most callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
 
     private let credits = Mutex<[String: Credit]>([:])
