@@ -1,4 +1,5 @@
 import Exports
+import Synchronization
 import Testing
 
 @testable import GatewayAPI
