@@ -29,10 +29,10 @@ enum MetricDescriptions {
         ("export_gateway_downloads_total", "Downloads that ended."),
         ("export_gateway_downloads_broken_total", "Downloads that were broken off."),
         ("export_gateway_caller_limit_refusals_total", "Requests beyond a limit of their caller."),
-        ("export_gateway_caller_limit_callers", "Callers whose use of limits is remembered."),
+        ("export_gateway_caller_limit_callers", "Callers whose use of limits is kept."),
         (
-            "export_gateway_caller_limit_callers_forgotten_total",
-            "Callers that were forgotten before their allowances were whole again."
+            "export_gateway_caller_limit_callers_evicted_total",
+            "Callers that were evicted before their allowances were whole again."
         ),
         ("export_gateway_downloads_refused_total", "Downloads that were refused with 429."),
         ("export_gateway_downloads_under_way", "Downloads under way."),

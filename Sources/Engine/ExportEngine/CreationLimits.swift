@@ -6,7 +6,7 @@ import Synchronization
 /// How many exports callers may create in a day. The ledger counts and decides; here it is only kept who was refused until when, so that
 /// a caller that goes on asking costs the ledger nothing.
 final class CreationLimits: Sendable {
-    /// The most refused callers that are remembered; all are forgotten for one more.
+    /// The most refused callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
 
     private let limits: CallerLimitTable

@@ -33,7 +33,7 @@ final class CreationCredits: Sendable {
         var left: Int
     }
 
-    /// The most callers that are remembered; all are forgotten for one more.
+    /// The most callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
 
     private let credits = Mutex<[String: Credit]>([:])
@@ -69,7 +69,8 @@ extension SQLiteLedger {
         let statement = try database.cachedStatement(sql: index.count)
         var (count, oldest) = (0, "g")
         for range in try index.ranges([.createdBy: caller], in: database) {
-            guard let row = try Row.fetchOne(statement, arguments: StatementArguments(range + [least])) else { continue }
+            let arguments = StatementArguments(range + [least])
+            guard let row = try Row.fetchOne(statement, arguments: arguments) else { continue }
             count += row[0] as Int
             if let first = row[1] as String? { oldest = min(oldest, first) }
         }

@@ -153,7 +153,7 @@ extension ExportLedger {
     /// Stores a record without a task; nil where the ledger has no such insertion.
     func addWithoutATask(_ record: LedgerRecord, _ key: Idempotency? = nil) async throws -> InsertOutcome? {
         let (outcomes, answer) = AsyncStream.makeStream(of: Result<InsertOutcome, any Error>.self)
-        let isBegun = insert(record, idempotency: key, claimsSince: Sample.since) { outcome in
+        let isBegun = insert(record, idempotency: key, claimsSince: Sample.since, limit: nil) { outcome in
             answer.yield(outcome)
             answer.finish()
         }

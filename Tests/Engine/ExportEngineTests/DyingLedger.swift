@@ -48,7 +48,9 @@ final class DyingLedger: ExportLedger {
         claimsSince: Timestamp,
         limit: CreationLimit?
     ) async throws -> InsertOutcome {
-        try await write { try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit) }
+        try await write {
+            try await ledger.insert(record, idempotency: idempotency, claimsSince: claimsSince, limit: limit)
+        }
     }
 
     func insert(

@@ -2,7 +2,7 @@ import Exports
 import Metrics
 import Synchronization
 
-/// The limits of callers in this process: requests, what waits, and the bytes of files. A caller without limits costs a look into the
+/// The limits of callers in this process: requests, what waits, and the bytes of files. A caller without limits costs a lookup in the
 /// configuration and nothing else.
 ///
 /// Only authenticated callers come here: a request with a wrong credential is nobody's. How many exports a caller creates is limited by
@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// With replicas, each has its part of every limit here, by their number at the moment. See the article Caller-Limits.
 final class CallerLimiter: Sendable {
-    /// The most callers that are remembered.
+    /// The most callers that are kept.
     static let mostCallers = 65_536
 
     private let others: CallerRules
@@ -19,14 +19,14 @@ final class CallerLimiter: Sendable {
     private let replicas: @Sendable () -> Int
     private let table: Mutex<CallerTable>
     private let refusals: [Quota.Name: Counter]
-    private let forgotten: Counter
+    private let evicted: Counter
     private let known: Meter
 
     /// Makes a limiter.
     ///
     /// - Parameters:
     ///   - replicas: How many replicas serve the same callers, this one included. Called for each request, on any thread.
-    ///   - most: The most callers that are remembered.
+    ///   - most: The most callers that are kept.
     init(
         _ limits: CallerLimitTable,
         time: any TimeSource,
@@ -53,7 +53,7 @@ final class CallerLimiter: Sendable {
                 )
             }
         )
-        forgotten = Counter(label: "export_gateway_caller_limit_callers_forgotten_total", factory: metrics)
+        evicted = Counter(label: "export_gateway_caller_limit_callers_evicted_total", factory: metrics)
         known = Meter(label: "export_gateway_caller_limit_callers", factory: metrics)
         known.set(0)
     }
@@ -145,12 +145,12 @@ final class CallerLimiter: Sendable {
 
     @discardableResult
     private func change<Value: Sendable>(_ caller: String, at now: Int64, _ body: (inout CallerUse) -> Value) -> Value {
-        let (value, forgotten, count) = table.withLock { table in
-            let (before, size) = (table.forgotten, table.count)
+        let (value, evicted, count) = table.withLock { table in
+            let (before, size) = (table.evicted, table.count)
             let value = table.use(of: caller, at: now, body)
-            return (value, table.forgotten - before, table.count == size ? nil : table.count)
+            return (value, table.evicted - before, table.count == size ? nil : table.count)
         }
-        if forgotten > 0 { self.forgotten.increment(by: forgotten) }
+        if evicted > 0 { self.evicted.increment(by: evicted) }
         if let count { known.set(count) }
         return value
     }

@@ -30,7 +30,7 @@ struct CallerTable: Sendable {
     private var places: [String: Int] = [:]
     private var hand = 0
     /// How many entries were removed that still said something.
-    private(set) var forgotten = 0
+    private(set) var evicted = 0
 
     init(limit: Int) {
         self.limit = max(1, limit)
@@ -60,7 +60,7 @@ struct CallerTable: Sendable {
             return slots.count - 1
         }
         guard let place = placeToEmpty(at: now) else { return nil }
-        if slots[place].use.wholeAt > now { forgotten += 1 }
+        if slots[place].use.wholeAt > now { evicted += 1 }
         places[slots[place].caller] = nil
         slots[place] = Slot(caller: caller)
         places[caller] = place

@@ -1,3 +1,4 @@
+import CallerIdentity
 import Telemetry
 import ExportEngine
 import Exports

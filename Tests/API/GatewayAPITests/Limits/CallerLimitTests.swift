@@ -1,6 +1,7 @@
 import CallerIdentity
 import Exports
 import HTTPTypes
+import JSON
 import ManualClock
 import SystemCrypto
 import Telemetry

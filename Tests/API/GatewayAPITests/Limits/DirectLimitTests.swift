@@ -1,4 +1,5 @@
 import Exports
+import Synchronization
 import Testing
 
 @testable import GatewayAPI
@@ -68,7 +69,7 @@ import Testing
         try connection.ask("GET", nil, ["prefer: wait=30"])
         #expect(try connection.sent().isEmpty)
         #expect(throws: GatewayError.self) { try limiter.wait(of: "anonymous") }
-        connection.gateway.service.state.withLock { $0.watches }.last?.then(nil)
+        connection.gateway.service.state.withLock { $0.watches }.last?.tell(nil)
         connection.run()
         #expect(try connection.statuses() == [200])
         #expect(throws: Never.self) { try limiter.wait(of: "anonymous") }
