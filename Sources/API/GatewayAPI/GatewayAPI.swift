@@ -148,6 +148,8 @@ public struct GatewayAPI: Sendable {
         var platformResponder = responder
         platformResponder.listener = .platform
         platformResponder.console = nil
+        // Probes and scrapers name the machine by any of its addresses, and there is nothing here for a web page.
+        platformResponder.localHosts = nil
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
             limiter: limiter,

@@ -43,9 +43,18 @@ public enum GatewayServer {
         MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
         let opened = try await OpenedLedger(configuration, time: time, logger: logger, metrics: metrics)
+        let transport = UpstreamTransport(
+            idleTimeout: configuration.downloads.idleTimeout,
+            // All clients may download from one host at the same time, while exports at that host are polled.
+            connectionsPerHost: configuration.server.maximumConnections + 64,
+            authorities: configuration.authorities
+        )
+        let ways = WaysOut(configuration, base: transport)
         do {
-            try await run(configuration, opened, isRestored, time, logger, metrics, signals, onListening)
+            try await run(configuration, opened, ways, isRestored, time, logger, metrics, signals, onListening)
         } catch {
+            // Without effect where the services had begun, one of which has closed them.
+            try? await ways.shutdown()
             await opened.close()
             throw error
         }
@@ -55,6 +64,7 @@ public enum GatewayServer {
     private static func run(
         _ configuration: GatewayConfiguration,
         _ opened: OpenedLedger,
+        _ ways: WaysOut,
         _ isRestored: Bool,
         _ time: any TimeSource,
         _ logger: Logger,
@@ -64,13 +74,6 @@ public enum GatewayServer {
     ) async throws {
         let ledger = opened.ledger
         let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
-        let transport = UpstreamTransport(
-            idleTimeout: configuration.downloads.idleTimeout,
-            // All clients may download from one host at the same time, while exports at that host are polled.
-            connectionsPerHost: configuration.server.maximumConnections + 64,
-            authorities: configuration.authorities
-        )
-        let ways = WaysOut(configuration, base: transport)
         let connections = Connections(ways: ways, time: time, logger: logger, metrics: metrics)
         let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(

@@ -23,6 +23,10 @@ struct Comparison {
         case .status(let expected):
             let judged: Answers = answers.shapes.filter { $0.key.status != 429 && $0.key.status != 503 }
             return all(judged, { expected.contains($0.status) }, { ["\($0.status)"] })
+        case .addressTaken:
+            let judged: Answers = answers.shapes.filter { $0.key.isSuccess || [400, 404, 405].contains($0.key.status) }
+            let isTaken = judged.contains { $0.key.isSuccess }
+            return all(judged, { _ in isTaken }, { ["\($0.status)"] })
         case .emptyBody:
             return all(successes, { $0.hasBody == false }, { [$0.hasBody == true ? "a body" : "no body"] })
         case .bareEntity:

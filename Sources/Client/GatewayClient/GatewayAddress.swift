@@ -16,7 +16,8 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
     public let description: String
     /// Whether it is asked over TLS.
     public let isTLS: Bool
-    /// The host where it is a name; nil for an address.
+    /// The host where it is a name, as certificates have it: in ASCII, also where the address has other letters (RFC 5280, 7.2). Nil for
+    /// an address.
     let hostName: String?
     /// Whether the host is this machine itself, so that plain HTTP shows the key to nobody else.
     public let isLoopback: Bool
@@ -35,7 +36,7 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
         isTLS = scheme == "https"
         let name = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
         isLoopback = name == "localhost" || name == "::1" || name.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
-        hostName = (try? SocketAddress(ipAddress: name, port: 0)) == nil ? name : nil
+        hostName = (try? SocketAddress(ipAddress: name, port: 0)) == nil ? parts.encodedHost?.lowercased() : nil
         let port = parts.port.flatMap { $0 == (scheme == "https" ? 443 : 80) ? nil : ":\($0)" } ?? ""
         var path = Substring(parts.percentEncodedPath)
         while path.hasSuffix("/") { path.removeLast() }

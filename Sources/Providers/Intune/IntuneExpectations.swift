@@ -43,7 +43,7 @@ extension IntuneSettings {
             .unknown(
                 "`Upstream-Intune, Calls`",
                 "The form of a job's address that the connection uses is taken.",
-                .status([200]),
+                .addressTaken,
                 ifWrong: "keyForm of the connection, the other value"
             ),
             .known("`Upstream-Intune, Job`", "A job has its id.", .member("id", [.text], .always)),
@@ -63,7 +63,7 @@ extension IntuneSettings {
                 "Every answer on a completed job has the link.",
                 .member("url", [.link], .whenDone)
             ),
-            .known(
+            .assumed(
                 "`Upstream-Intune, Download`",
                 "A completed job tells until when its link is good.",
                 .member("expirationDateTime", [.date], .whenDone)

@@ -55,10 +55,13 @@ public struct Expectation: Sendable {
         case unknown
     }
 
-    /// What of the answers the statement is about. Only answers with a 2xx status count, except for `status`.
+    /// What of the answers the statement is about. Only answers with a 2xx status count, except for `status` and `addressTaken`.
     public enum Subject: Sendable, Hashable {
         /// Every answer has one of these statuses. 429 and 503 do not count: they ask to wait.
         case status(Set<Int>)
+        /// Some answer has a 2xx status: the upstream knows addresses of this form. Besides those, only 400, 404 and 405 count: a
+        /// refusal for another reason says nothing of the address.
+        case addressTaken
         /// The answer has no body.
         case emptyBody
         /// The entity stands alone, and not inside the member `value`.

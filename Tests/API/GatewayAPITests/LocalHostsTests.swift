@@ -38,6 +38,15 @@ struct LocalHostsTests {
         try hosts.check(nil)
     }
 
+    @Test func theListenerOfProbesAnswersForAnyHost() {
+        let gateway = TestGateway {
+            $0.hosts = []
+            $0.operations = .init(host: "127.0.0.1", port: 0)
+        }
+        #expect(gateway.api.responder.localHosts != nil)
+        #expect(gateway.api.platformResponder.localHosts == nil)
+    }
+
     @Test("Every resource is refused, and nothing is created, on both ways to answer", arguments: [true, false])
     func everyResource(direct: Bool) async throws {
         let gateway = TestGateway(time: SystemTime()) {

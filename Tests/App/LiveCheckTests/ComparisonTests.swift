@@ -50,6 +50,29 @@ import UpstreamHTTP
         #expect(finding?.outcome == .asDocumented)
     }
 
+    /// A job that is not found at first, or a service that fails, is no reason to tell the operator to change a setting.
+    @Test(
+        arguments: [
+            ([404, 200], true), ([500, 200], true), ([404, 404], false), ([400], false), ([401], nil),
+            ([500, 429], nil), ([], nil),
+        ] as [([Int], Bool?)]
+    )
+    func oneAnswerTellsThatAnAddressIsTaken(statuses: [Int], isTaken: Bool?) {
+        let calls = CallExpectations(
+            "sample.status",
+            [.unknown("`Upstream-Graph, Jobs`", "The form is taken.", .addressTaken, ifWrong: "form: other")]
+        )
+        let log = AnswerLog([calls])
+        for status in statuses { log.received(Sample.answer(nil, status: status), to: calls.operation) }
+        let comparison = Comparison(
+            expectations: calls,
+            answers: log.answers(to: calls.operation),
+            part: .notAsked
+        )
+        #expect(comparison.findings.first?.isRight == isTaken)
+        #expect(comparison.findings.first?.setting == (isTaken == false ? "form: other" : nil))
+    }
+
     @Test func aMissingMemberDiffers() {
         let finding = Sample.finding("There is an id.", Self.good + [Sample.answer(["status": "running"])])
         #expect(finding?.outcome == .differs)

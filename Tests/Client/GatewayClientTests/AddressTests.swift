@@ -15,6 +15,17 @@ import Testing
         #expect(try GatewayAddress(text).description == address)
     }
 
+    /// Certificates have names in ASCII, whatever the letters of the address.
+    @Test(arguments: [
+        ("https://Exports.Example.com:8443/x", "exports.example.com"),
+        ("https://b\u{fc}cher.example", "xn--bcher-kva.example"),
+        ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("https://10.0.0.1", nil), ("https://[2001:db8::1]", nil),
+    ])
+    func theNameThatACertificateHasToHave(text: String, name: String?) throws {
+        #expect(try GatewayAddress(text).hostName == name)
+    }
+
     @Test(arguments: [
         "", "exports.example.com", "ftp://h", "https://", "https://user@h", "https://u:p@h", "https://h?x=1",
         "https://h#f",
