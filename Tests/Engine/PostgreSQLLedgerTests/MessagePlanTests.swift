@@ -11,7 +11,7 @@ import Testing
     private static let webhook = "'00000003-0000-7000-8000-000000000000'"
     private static let webhooks = "'{00000003-0000-7000-8000-000000000000,00000004-0000-7000-8000-000000000000}'"
 
-    @Test(arguments: [
+    private static let statements: [(SQLStatement, [String], [String], indexes: [String])] = [
         (WebhookStatements.claimable, ["bigint", "bigint", "bigint"], ["7", "1000000", "64"], ["turn"]),
         (WebhookStatements.next, ["bigint"], ["7"], ["turn"]),
         (
@@ -32,22 +32,20 @@ import Testing
         (WebhookStatements.pending, ["text", "bigint", "bigint"], [webhook, "1000000", "10"], ["waiting"]),
         (WebhookStatements.backlogs, [], [], ["waiting"]),
         (WebhookStatements.prune, ["bigint", "bigint"], ["10000", "10"], ["ended", "pkey"]),
-    ])
-    func messagesAreFoundByTheirIndexes(
-        _ statement: SQLStatement,
-        _ types: [String],
-        _ parameters: [String],
-        _ indexes: [String]
-    ) async throws {
+    ]
+
+    @Test func messagesAreFoundByTheirIndexes() async throws {
         let ledgers = try await TestLedgers.shared()
         let ledger = try await ledgers.make()
         try await ledger.fillMessages(20_000)
-        let plan = try await ledger.plan(statement.text, types, parameters)
-        let used = Set(plan.matches(of: /using webhook_message_(\w+) on webhook_message/).map { String($0.1) })
-        #expect(used == Set(indexes), "\(plan)")
-        #expect(!plan.contains("Seq Scan on webhook_message"), "\(plan)")
-        let removed = plan.matches(of: /Removed by (?:Filter|Index Recheck): (\d+)/).compactMap { Int($0.1) }
-        #expect(removed.allSatisfy { $0 <= 10 }, "\(plan)")
+        for (statement, types, parameters, indexes) in Self.statements {
+            let plan = try await ledger.plan(statement.text, types, parameters)
+            let used = Set(plan.matches(of: /using webhook_message_(\w+) on webhook_message/).map { String($0.1) })
+            #expect(used == Set(indexes), "\(plan)")
+            #expect(!plan.contains("Seq Scan on webhook_message"), "\(plan)")
+            let removed = plan.matches(of: /Removed by (?:Filter|Index Recheck): (\d+)/).compactMap { Int($0.1) }
+            #expect(removed.allSatisfy { $0 <= 10 }, "\(plan)")
+        }
         await ledgers.close()
     }
 }
