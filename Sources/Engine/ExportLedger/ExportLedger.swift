@@ -66,9 +66,10 @@ public protocol ExportLedger: Sendable {
         _ change: @escaping @Sendable (inout LedgerRecord) -> Void
     ) async throws -> TakeOverPage
 
-    /// Passes each export that is not settled to `change`, in the order of their ids, and writes it back with a higher fence, so that
-    /// write-backs of its owner change nothing. All this is one transaction. It reads and writes parts, so that the memory it takes
-    /// does not depend on the number of exports. Returns for how many `change` returned true.
+    /// Passes each export that is not settled to `change`, in the order of their ids, and writes it back with a higher fence and
+    /// without an owner, so that write-backs of its former owner change nothing, and every engine, also that owner, can take it over.
+    /// All this is one transaction. It reads and writes parts, so that the memory it takes does not depend on the number of exports.
+    /// Returns for how many `change` returned true.
     ///
     /// `change` must not change id, fence or owner, and must not settle the export. It may be called again for the same exports. A row
     /// that cannot be read is left as it is.

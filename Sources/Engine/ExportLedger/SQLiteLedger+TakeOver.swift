@@ -58,6 +58,7 @@ extension SQLiteLedger {
                     let before = progress.current(stored)
                     var after = before
                     after.fence += 1
+                    after.leaseOwner = nil
                     if change(&after) { count += 1 }
                     try records.write(after, over: stored, in: database)
                     progress.isWritten(after.export.id)

@@ -111,6 +111,7 @@ extension PostgreSQLLedger {
                 for before in found.values {
                     var after = before
                     after.fence += 1
+                    after.leaseOwner = nil
                     if change(&after) { count += 1 }
                     try transaction.write(after, over: before)
                 }

@@ -181,6 +181,11 @@ final class FaultyLedger: ExportLedger {
                 record.fence -= 1
                 return change(&record)
             }
+        case .changesUnderTheFormerOwner:
+            return try await ledger.changeUnfinished { record in
+                if record.leaseEpoch > 0 { record.leaseOwner = "former" }
+                return change(&record)
+            }
         case .countsAllThatIsUnfinished:
             return try await ledger.changeUnfinished { record in
                 _ = change(&record)

@@ -15,7 +15,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case measuresOutOfTurn, countsNoAttempts, measuresWhatRuns
     case keepsTokensOfEndedExports, takesTokensOfEndedExports, keepsWhatIsThrown
     case changesWhatWasAskedFor, leavesTheEpoch
-    case changesInPages, changesWithoutAFence, countsAllThatIsUnfinished
+    case changesInPages, changesWithoutAFence, changesUnderTheFormerOwner, countsAllThatIsUnfinished
     case losesEventsOfChanges, tellsOfPolls, ordersEventsByExport, repeatsTheLastEvent, ignoresTheLimitOfEvents
     case mistakesTheRangeOfEvents, losesWhatEndsAnExport
     case passesOverUnreadableEvents, writesEventsLater, tellsOfRefusedChanges
@@ -46,7 +46,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .ignoresTheFence, .takesAnyNewFence: "a former owner changes nothing"
         case .takesOverItsOwn, .takesOverWithoutAFence, .takesOverWhatIsSettled, .leavesTheEpoch:
             "an engine takes over what others have"
-        case .changesWithoutAFence, .countsAllThatIsUnfinished: "all that is unfinished is changed at once"
+        case .changesWithoutAFence, .changesUnderTheFormerOwner, .countsAllThatIsUnfinished:
+            "all that is unfinished is changed at once"
         case .changesInPages: "all that is unfinished is changed, or nothing"
         case .losesUpdatesAtOnce: "updates at once lose nothing"
         case .losesPolls, .listsWithoutPolls: "what is polled is read back everywhere"

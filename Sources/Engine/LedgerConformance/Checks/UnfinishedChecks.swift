@@ -11,6 +11,8 @@ extension LedgerCase {
             records[1] = Sample.tracked(1)
             records[2].phase = .settled
             records[3].phase = .submitting
+            records[1].lease(to: "former")
+            records[3].lease(to: "former")
             for record in records.shuffled() { _ = try await ledger.add(record) }
             // Polled since it was stored.
             _ = try await ledger.update(records[1].export.id, fence: nil) { $0.progress.polls = 3 }
@@ -32,6 +34,7 @@ extension LedgerCase {
                 var after = record
                 if record.phase != .settled {
                     after.fence += 1
+                    after.leaseOwner = nil
                     after.progress.decision = "changed"
                     if record.phase != .tracking { after.export.revision += 1 }
                 }
@@ -42,6 +45,11 @@ extension LedgerCase {
             }
             let stale = try await ledger.update(records[0].export.id, fence: 1) { $0.export.stale = true }
             examination.expect(stale == .stale, "a former owner is shut out")
+            let taken = try await ledger.takeOver(by: "former", after: nil, limit: 3) { _ in }
+            examination.expect(
+                taken.items.map(\.after.export.id) == unfinished.prefix(3).map(\.export.id),
+                "a former owner can take over what it had"
+            )
             let events = try await ledger.events(after: 0, limit: 10_000)
             examination.expect(events.count == 1_100 + 1_098, "each visible change has its event")
         },
