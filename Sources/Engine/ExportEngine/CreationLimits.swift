@@ -4,7 +4,7 @@ import Metrics
 import Synchronization
 
 /// How many exports callers may create in a day. The ledger counts and decides; here it is only kept who was refused until when, so that
-/// a caller that goes on asking costs the ledger nothing.
+/// a caller that goes on asking costs the ledger no more than the look-up of its idempotency keys.
 final class CreationLimits: Sendable {
     /// The most refused callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
