@@ -4,7 +4,7 @@ import Metrics
 import Synchronization
 
 /// How many exports callers may create in a day. The ledger counts and decides; here it is only kept who was refused until when, so that
-/// a caller that goes on asking costs the ledger nothing.
+/// a caller that goes on asking costs the ledger no more than the look-up of its idempotency keys.
 final class CreationLimits: Sendable {
     /// The most refused callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
@@ -27,12 +27,18 @@ final class CreationLimits: Sendable {
         limits.limits(of: caller).createsPerDay.map { CreationLimit($0, since: now + (.zero - CallerLimits.day)) }
     }
 
-    /// The error for a caller who was refused a moment ago, and would be refused again.
+    /// The error for a caller who was refused a moment ago, and would be refused again. It counts as a refusal.
     func refusal(of caller: String, at now: Timestamp) -> GatewayError? {
         guard let count = limits.limits(of: caller).createsPerDay else { return nil }
+        guard let wait = wait(of: caller, at: now) else { return nil }
+        return error(count, after: wait)
+    }
+
+    /// How long a caller who was refused a moment ago would be refused again; nil for others. It does not count as a refusal.
+    func wait(of caller: String, at now: Timestamp) -> Duration? {
         let until = refusedUntil.withLock { $0[caller] }
         guard let until, now < until else { return nil }
-        return error(count, after: until - now)
+        return until - now
     }
 
     /// The error for a caller whom the ledger has refused. `oldest` is when the oldest of those that count was created.

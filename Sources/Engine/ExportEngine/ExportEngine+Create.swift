@@ -43,9 +43,10 @@ extension ExportEngine {
         then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
     ) -> Bool {
         guard viewer.token == nil, let new = try? newExport(draft, for: viewer) else { return false }
-        if let refusal = creationLimits.refusal(of: viewer.id, at: time.now()) {
-            // The key may have been used before.
-            guard draft.idempotency == nil else { return false }
+        let now = time.now()
+        // The key may have been used before. The refusal counts where the request is answered.
+        if draft.idempotency != nil, creationLimits.wait(of: viewer.id, at: now) != nil { return false }
+        if let refusal = creationLimits.refusal(of: viewer.id, at: now) {
             run { then(.failure(refusal)) }
             return true
         }

@@ -5,8 +5,8 @@ import PostgreSQL
 /// How many exports the callers of a group have created, for those with a limit.
 ///
 /// Creations of one caller come one after the other, over all replicas: a lock of the transaction's is held from the count to the
-/// commit (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS). It is taken before all other locks, in the order of
-/// the callers, so that no two transactions wait for each other.
+/// commit (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS). It is taken before those of keys, exports and
+/// webhooks, in the order of the callers, so that no two transactions wait for each other.
 struct CreationCounts {
     private struct Count {
         var number: Int64

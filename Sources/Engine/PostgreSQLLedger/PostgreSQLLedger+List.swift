@@ -91,18 +91,23 @@ enum ListStatements {
     }
 
     /// Selects the number of exports of one caller, and the least of their ids. Parameters: the least id that counts, and the caller.
+    ///
+    /// PostgreSQL ends the scan of an index where a column that is compared alone, or the first column of a row, does not match any more,
+    /// but not at the later columns of a row. So only status and id are a row: with the caller in it, each range would be read up to the
+    /// caller's last export. The order keeps the other indexes out.
     static let countOfCreator: SQLStatement = {
         let creator = (name: "created_by", value: "$2")
         let provider = (name: "provider", value: "r.provider")
-        let place = row(["e.created_by", "e.provider", "e.status", "e.id"])
-        let values = ["$2", "r.provider", "r.status"]
         return SQLStatement(
             """
             WITH RECURSIVE \(enumeration(of: "provider", number: 0, keeping: [], [creator])),
                 \(enumeration(of: "status", number: 1, keeping: ["provider"], [creator, provider]))
             SELECT coalesce(sum(c.number), 0)::bigint, min(c.oldest) FROM r1 r CROSS JOIN LATERAL (
-                SELECT count(*) AS number, min(e.id) AS oldest FROM export e
-                WHERE \(place) >= \(row(values + ["$1"])) AND \(place) < \(row(values + ["'g'"]))
+                SELECT count(*) AS number, min(found.id) AS oldest FROM (
+                    SELECT e.id FROM export e WHERE e.created_by = $2 AND e.provider = r.provider
+                        AND (e.status, e.id) >= (r.status, $1) AND (e.status, e.id) < (r.status, 'g')
+                    ORDER BY e.created_by, e.provider, e.status, e.id
+                ) found
             ) c
             """
         )

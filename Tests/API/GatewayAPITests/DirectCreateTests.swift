@@ -149,6 +149,16 @@ import Testing
         #expect(try connection.sent().isEmpty)
     }
 
+    /// The ledger has looked for its key by then.
+    @Test func aCreateBeyondTheLimitIsRefusedHere() throws {
+        let connection = try DirectConnection()
+        connection.gateway.service.state.withLock { $0.failure = GatewayError(.tooManyRequests, "Two is the most.") }
+        try create(connection, [Self.json, "idempotency-key: k"])
+        connection.run()
+        #expect(try connection.statuses() == [429])
+        #expect(try connection.passed().isEmpty)
+    }
+
     /// Head and body together belong to the cost of any connection.
     @Test(arguments: [100, 3500]) func aLongHeadIsPassedOn(length: Int) throws {
         let connection = try DirectConnection()

@@ -50,6 +50,14 @@ import Testing
         #expect(other.downloads == nil)
     }
 
+    @Test func aCallerWhoseRequestsAreNotLimitedHasNoBurst() throws {
+        let text = "{ requestsPerMinute: 600, requestBurst: 50, callers: [{ caller: one, requestsPerMinute: 0"
+        let one = try limits("\(text) }] }").limits(of: "one")
+        #expect(one.requestsPerMinute == nil && one.requestBurst == nil && one.burst == nil)
+        let error = #expect(throws: StartupError.self) { try limits("\(text), requestBurst: 5 }] }") }
+        #expect(error?.key == "server.limits.callers[0].requestBurst")
+    }
+
     @Test(
         arguments: [
             ("{ requestsPerMinute: -1 }", "server.limits.requestsPerMinute"),

@@ -38,6 +38,21 @@ import Testing
         await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft(), for: .owner()) }
     }
 
+    /// On the event loop, a request with a key is passed on, and counts where it is answered.
+    @Test func aRefusalCountsOnce() async throws {
+        let bench = try bench()
+        for _ in 0..<2 { _ = try await bench.engine.create(bench.draft(), for: .owner()) }
+        await #expect(throws: GatewayError.self) { try await bench.engine.create(bench.draft(), for: .owner()) }
+        var draft = bench.draft()
+        draft.idempotency = Idempotency(key: "k", fingerprint: "f")
+        let then: @Sendable (Result<Creation, GatewayError>) -> Void = { _ in Issue.record("was answered") }
+        let isBegun = bench.engine.create(draft, for: .owner(), on: { $0() }, then: then)
+        #expect(!isBegun)
+        #expect(bench.counter("export_gateway_caller_limit_refusals_total", [("limit", "creates")]) == 1)
+        await #expect(throws: GatewayError.self) { try await bench.engine.create(draft, for: .owner()) }
+        #expect(bench.counter("export_gateway_caller_limit_refusals_total", [("limit", "creates")]) == 2)
+    }
+
     @Test func withoutALimitNothingIsRefused() async throws {
         let bench = try Bench()
         for _ in 0..<20 { _ = try await bench.engine.create(bench.draft(), for: .owner()) }

@@ -33,6 +33,22 @@ import Testing
         }
         await ledgers.close()
     }
+
+    @Test func aCallersCountReadsOnlyWhatCounts() async throws {
+        let ledgers = try await TestLedgers.shared()
+        let ledger = try await ledgers.make()
+        try await ledger.fill(20_000)
+        // The last 40 of nearly 20,000.
+        let least = "lpad(to_hex(19961), 8, '0')"
+        let plan = try await ledger.plan(ListStatements.countOfCreator.text, ["text", "text"], [least, "'alice'"])
+        let indexes = plan.matches(of: /using (\w+) on export/).map(\.1)
+        let wanted = ListIndex.creator.rawValue
+        #expect(!indexes.isEmpty && indexes.allSatisfy { $0 == wanted }, "\(plan)")
+        // Twelve ranges of a few pages each: 142 pages. Where each range was read up to the caller's last export, they were 1,834.
+        let pages = try #require(plan.firstMatch(of: /shared hit=(\d+)(?: read=(\d+))?/), "\(plan)")
+        #expect((Int(pages.1) ?? 0) + (pages.2.flatMap { Int($0) } ?? 0) < 600, "\(plan)")
+        await ledgers.close()
+    }
 }
 
 extension PostgreSQLLedger {
@@ -63,13 +79,13 @@ extension PostgreSQLLedger {
         )
     }
 
-    /// What the server does for a statement, with how many rows.
+    /// What the server does for a statement, with how many rows and pages.
     func plan(_ text: String, _ types: [String], _ parameters: [String]) async throws -> String {
         let types = types.isEmpty ? "" : "(\(types.joined(separator: ", ")))"
         let values = parameters.isEmpty ? "" : "(\(parameters.joined(separator: ", ")))"
         return try await reads.run { connection in
             try connection.execute("SET plan_cache_mode = force_generic_plan; PREPARE a_list \(types) AS \(text)")
-            let call = "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) EXECUTE a_list \(values)"
+            let call = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) EXECUTE a_list \(values)"
             let rows = try connection.query(SQLQuery(SQLStatement(call)))
             try connection.execute("DEALLOCATE a_list; RESET plan_cache_mode")
             return rows.compactMap { $0.text(0) }.joined(separator: "\n")

@@ -36,9 +36,9 @@ extension DirectAnswerHandler {
         guard let request = creation else { return }
         creation = nil
         idle.endedBeside(at: context.eventLoop.now)
-        if case .failure = outcome, request.draft.idempotency != nil {
+        if case .failure(let problem) = outcome, problem.code != .tooManyRequests, request.draft.idempotency != nil {
             // The key may have been used before. The responder looks for its export first, also where nothing can be written, and with
-            // the key nothing is created twice.
+            // the key nothing is created twice. Where the caller has created as many as it may, the ledger has looked for the key.
             answers.passesOn(request.entry)
             return release(passingOn: request.head, request.body, context)
         }

@@ -42,9 +42,8 @@ extension DirectAnswerHandler {
     /// Waits for a newer state than `snapshot`.
     func wait(beyond snapshot: ExportSnapshot, _ context: ChannelHandlerContext) {
         guard let hold, let limit = hold.request.wait else { return }
-        let place: WaitPlace?
         do throws(GatewayError) {
-            place = try answers.placeToWait(hold.request)
+            self.hold?.place = try answers.placeToWait(hold.request)
         } catch {
             return finish(with: answers.answer(hold.request, to: hold.head.uri, with: error), context)
         }
@@ -63,7 +62,6 @@ extension DirectAnswerHandler {
         guard let watch else { return release(passingOn: hold.head, context) }
         self.hold?.watch = watch
         self.hold?.memory = memory
-        self.hold?.place = place
         self.hold?.timer = loop.scheduleTask(in: TimeAmount(limit)) {
             bound.value.handler.end(number, nil, bound.value.context)
         }
@@ -118,6 +116,8 @@ extension DirectAnswerHandler {
         guard let hold else { return nil }
         hold.timer?.cancel()
         hold.watch?.cancel()
+        // At once: the next request on the connection may wait too, while somebody still has a copy of this one.
+        hold.place?.giveBack()
         self.hold = nil
         idle.endedBeside(at: context.eventLoop.now)
         return hold

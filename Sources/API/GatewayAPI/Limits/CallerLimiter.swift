@@ -168,14 +168,25 @@ final class CallerLimiter: Sendable {
     private static func seconds(_ nanoseconds: Int64) -> Int64 { (nanoseconds + 999_999_999) / 1_000_000_000 }
 }
 
-/// A caller's place for a request that waits or for an event stream. It is given back with the last reference to this object.
+/// A caller's place for a request that waits or for an event stream. It is given back by `giveBack`, or with the last reference to this
+/// object.
 final class WaitPlace: Sendable {
     private let caller: String
     private let limiter: CallerLimiter
+    private let isHeld = Mutex(true)
 
     fileprivate init(of caller: String, in limiter: CallerLimiter) {
         (self.caller, self.limiter) = (caller, limiter)
     }
 
-    deinit { limiter.giveBackWait(of: caller) }
+    deinit { giveBack() }
+
+    /// Gives the place back. Only the first call counts.
+    func giveBack() {
+        let isMine = isHeld.withLock { isHeld in
+            defer { isHeld = false }
+            return isHeld
+        }
+        if isMine { limiter.giveBackWait(of: caller) }
+    }
 }

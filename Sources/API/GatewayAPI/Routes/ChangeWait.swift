@@ -39,7 +39,10 @@ struct ChangeWait: Sendable {
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
         let place = try limiter.wait(of: call.caller.id)
         guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
-        defer { withExtendedLifetime(place) { reservation.release() } }
+        defer {
+            place?.giveBack()
+            reservation.release()
+        }
         let presence = await ConnectionHandler.presence(on: call.channel)
         let (service, viewer) = (service, call.viewer)
         // This task is awaited below, and cancelled together with the current one.

@@ -42,7 +42,9 @@ extension ConfigurationSection {
     fileprivate mutating func callerLimits(_ fallback: CallerLimits) throws(StartupError) -> CallerLimits {
         var limits = fallback
         limits.requestsPerMinute = try limit("requestsPerMinute", upTo: 10_000_000, fallback.requestsPerMinute)
-        limits.requestBurst = try limit("requestBurst", upTo: 1_000_000, fallback.requestBurst)
+        // A caller whose requests are not limited has no burst either.
+        let burst = limits.requestsPerMinute == nil ? nil : fallback.requestBurst
+        limits.requestBurst = try limit("requestBurst", upTo: 1_000_000, burst)
         guard limits.requestBurst == nil || limits.requestsPerMinute != nil else {
             throw error("requestBurst", "needs requestsPerMinute, of which it is the part that may come at once")
         }

@@ -74,4 +74,19 @@ import Testing
         #expect(try connection.statuses() == [200])
         #expect(throws: Never.self) { try limiter.wait(of: "anonymous") }
     }
+
+    @Test func theNextRequestOfAConnectionTakesThePlace() throws {
+        let connection = try connection(.running) { $0.waits = 1 }
+        for _ in 0..<2 { try connection.ask("GET", nil, ["prefer: wait=30"]) }
+        #expect(try connection.sent().isEmpty)
+        for _ in 0..<2 {
+            connection.gateway.service.state.withLock { $0.watches }.last?.tell(nil)
+            connection.run()
+            #expect(try connection.statuses() == [200])
+        }
+        #expect(try connection.passed().isEmpty)
+        #expect(throws: Never.self) {
+            try connection.gateway.api.responder.record.limiter.wait(of: "anonymous")
+        }
+    }
 }
