@@ -195,8 +195,28 @@ def test_after_pruning_a_snapshot_says_so():
             assert [event.name for event in events.events()] == ["snapshot"]
         with stream(gateway, "/exports/events", "4") as events:
             assert events.next().name == "change"
-        with stream(gateway, "/exports/events", "4711") as events:
-            assert events.next().name == "snapshot"
+
+
+def test_an_id_that_was_never_given_out_gets_a_full_snapshot():
+    with running() as (_, gateway):
+        ended = gateway.succeeded(gateway.create(bodies.report("Ended")))
+        path = f"/exports/{ended['id']}/events"
+        newest = stored(gateway)[-1][0]
+        with stream(gateway, path, str(newest)) as events:
+            assert events.status == 204
+        for beyond in (newest + 1, 10**18 - 1):
+            with stream(gateway, path, str(beyond)) as events:
+                (only,) = events.events()
+                assert (only.name, only.id) == ("snapshot", str(newest))
+                assert (only.json["id"], only.json["status"]) == (ended["id"], "succeeded")
+        with stream(gateway, "/exports/events", str(newest + 1000)) as events:
+            first = events.next()
+            assert (first.name, first.id) == ("snapshot", str(newest))
+            assert first.data == gateway.get("/exports").body.decode().replace("exports/", "")
+            # The client goes on with the numbers of the ledger, though they are lower than the one that it brought.
+            export = gateway.create(bodies.report("Later"))
+            change = events.next()
+            assert (change.name, int(change.id), change.json["id"]) == ("change", newest + 1, export["id"])
 
 
 def test_heartbeats_come_while_nothing_happens():

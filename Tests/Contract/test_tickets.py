@@ -6,6 +6,8 @@ import http.client
 import secrets
 import socket
 import subprocess
+import time
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +15,8 @@ import pytest
 import bodies
 import client
 import servers
-from client import ended_deliveries
+from client import ended_deliveries, poll
+from test_callers import OWN, Door, Visitor
 
 SIZE = 4 << 20
 
@@ -152,6 +155,86 @@ def test_a_ticket_ends_with_its_caller_and_its_time(upstream):
         gateway.reconfigure({"server": {"apiKeys": callers, "tickets": {"lifetime": "1s"}}})
         gateway.start()
         short = make(gateway, export)
-        client.poll("its end", lambda: client.call(gateway.address, "HEAD", short).status == 410)
+        poll("its end", lambda: client.call(gateway.address, "HEAD", short).status == 410)
         use(gateway, short).problem(410, "ticket-expired")
         assert use(gateway, tickets[2]).status == 200
+
+
+def test_tickets_of_access_tokens_and_of_a_certificate(upstream, tmp_path):
+    door = Door(upstream, tmp_path)
+    key = {"GATEWAY_CURSOR_KEY": secrets.token_hex(32)}
+    server = door.section | {"cursorKey": "env:GATEWAY_CURSOR_KEY"}
+    _, user, application, certificate = door.owners
+    nobody = Visitor(None)
+    with servers.gateway(upstream, start=False, authenticated=False, environment=key, server=server) as gateway:
+
+        def call(visitor, method, path, body=None):
+            return door.call(gateway, visitor, method, path, body=body)
+
+        def is_ready():
+            assert gateway.process.exit_code is None, gateway.process.lines()[-4000:]
+            try:
+                return call(nobody, "GET", "/readyz").status == 200
+            except OSError:
+                return False
+
+        def start(**changed):
+            gateway.process.stop()
+            gateway.reconfigure({"server": changed})
+            gateway.start(ready=False)
+            poll("the gateway's readiness", is_ready)
+
+        def made(visitor, file):
+            answer = call(visitor, "POST", f"{file}/tickets")
+            assert answer.status == 201, answer.body
+            return answer.json
+
+        def with_token(**claims):
+            return Visitor(user.id, {"Authorization": f"Bearer {upstream.mint(kind='user', claims=claims)}"})
+
+        def succeeded(visitor):
+            export = call(visitor, "POST", "/exports", bodies.paginated_csv()).json
+            assert export["createdBy"] == visitor.id
+            poll("its end", lambda: call(visitor, "GET", export["href"]).json["status"] == "succeeded")
+            return call(visitor, "GET", export["href"]).json
+
+        def deliveries(visitor, export):
+            return ended_deliveries(lambda: call(visitor, "GET", f"{export['href']}/deliveries"))
+
+        start()
+        files, tickets = {}, {}
+        for visitor in (user, application, certificate):
+            export = succeeded(visitor)
+            file = files[visitor.id] = export["files"][0]["href"]
+            used, *tickets[visitor.id] = (made(visitor, file)["href"] for _ in range(3))
+            assert hashlib.sha256(call(nobody, "GET", used).body).hexdigest() == upstream.jobs()[-1]["files"][0]["sha256"]
+            call(nobody, "GET", used).problem(410, "ticket-used")
+            (row,) = deliveries(visitor, export)
+            assert (row["caller"], row["outcome"], "ticketId" in row) == (visitor.id, "whole", True)
+        # A token that may not download makes none, and one that ends soon makes one that ends with it.
+        refused = call(with_token(scp="Exports.Read"), "POST", f"{files[user.id]}/tickets").problem(403, "forbidden")
+        assert refused["permission"] == "Exports.Download"
+        end = int(time.time()) + 8
+        ending = made(with_token(scp=" ".join(OWN), exp=end), files[user.id])
+        assert datetime.fromisoformat(ending["expiresAt"]) == datetime.fromtimestamp(end, timezone.utc)
+        # The certificate's caller may not download any more. What Entra took from the others is known with their next tokens only.
+        callers = gateway.configuration["server"]["tls"]["callers"]
+        less = [caller | ({"permissions": ["Exports.Read"]} if caller["id"] == certificate.id else {}) for caller in callers]
+        start(tls=server["tls"] | {"callers": less})
+        call(nobody, "GET", tickets[certificate.id][0]).problem(403, "forbidden")
+        for visitor in (user, application):
+            assert call(nobody, "GET", tickets[visitor.id][0]).status == 200
+        # None of them is configured any more.
+        without = [caller for caller in callers if caller["id"] != certificate.id]
+        entra = server["entra"] | {"tenantIds": [bodies.ORGANIZATION]}
+        start(tls=server["tls"] | {"callers": without}, entra=entra)
+        for visitor in (user, application, certificate):
+            call(nobody, "GET", tickets[visitor.id][1]).problem(404, "not-found")
+        start(tls=server["tls"], entra=server["entra"])
+        poll("the token's end", lambda: call(nobody, "HEAD", ending["href"]).status == 410)
+        call(nobody, "GET", ending["href"]).problem(410, "ticket-expired")
+        for visitor in (user, application, certificate):
+            assert call(nobody, "GET", tickets[visitor.id][1]).status == 200
+        gateway.process.stop()
+        lines = gateway.process.lines()
+        assert not any(ticket.rsplit("/", 1)[1] in lines for left in tickets.values() for ticket in left)

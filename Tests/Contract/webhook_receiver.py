@@ -31,6 +31,8 @@ class Message:
     headers: dict[str, str]
     body: bytes
     time: float
+    #: The port from which it came.
+    port: int
 
     @property
     def id(self) -> str:
@@ -59,7 +61,7 @@ def handler(take) -> type[BaseHTTPRequestHandler]:
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = take(Message(self.path, headers, body, time.monotonic()))
+            answer = take(Message(self.path, headers, body, time.monotonic(), self.client_address[1]))
             self.close_connection = True
             if answer is None:
                 return
@@ -77,7 +79,8 @@ def handler(take) -> type[BaseHTTPRequestHandler]:
 
 
 class Receiver:
-    """Keeps what comes. `answers` says what is answered, by the path: a list is used up, and then it is 204."""
+    """Keeps what comes. `answers` says what is answered, by the path: a list is used up, and then it is 204. An event is waited for
+    before the answer 204."""
 
     def __init__(self):
         self.messages: list[Message] = []
@@ -102,6 +105,9 @@ class Receiver:
             return None
         if answer == "break":
             return None
+        if isinstance(answer, threading.Event):
+            answer.wait()
+            answer = 204
         return answer if isinstance(answer, tuple) else (answer, {})
 
     def at(self, path: str) -> list[Message]:
