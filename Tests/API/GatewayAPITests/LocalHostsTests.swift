@@ -60,9 +60,9 @@ struct LocalHostsTests {
                 try await client.send("POST /exports HTTP/1.1\r\nhost: localhost:8080\r\n\(creation)")
                 let created = try await client.readAnswer()
                 #expect(created.head.hasPrefix("HTTP/1.1 202 "))
-                let path = try #require(created.head.lowercased().firstMatch(of: /location: (\S+)/)).output.1
-                for path in ["/exports", "/livez", "/metrics", "/openapi.yaml", "/providers", "/console", String(path)]
-                {
+                let id = try #require(created.body.firstMatch(of: /"id":"([0-9a-f-]{36})"/)).output.1
+                let path = "/exports/\(id)"
+                for path in ["/exports", "/livez", "/metrics", "/openapi.yaml", "/providers", "/console", path] {
                     try await client.send("GET \(path) HTTP/1.1\r\nhost: example.com\r\n\r\n")
                     let answer = try await client.readAnswer()
                     #expect(answer.head.hasPrefix("HTTP/1.1 421 "), "\(path)")

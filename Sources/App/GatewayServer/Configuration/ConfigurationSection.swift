@@ -45,6 +45,11 @@ struct ConfigurationSection {
         return mapping[name]
     }
 
+    /// Whether a variable stands in for the key, whatever the file has.
+    func isOverridden(_ name: String) -> Bool {
+        isOverridable && environment.override(section: path, key: name) != nil
+    }
+
     mutating func text(_ name: String) throws(StartupError) -> String? {
         known.insert(name)
         if isOverridable, let value = environment.override(section: path, key: name) { return value.value }

@@ -59,10 +59,11 @@ extension ConfigurationSection {
         return sections
     }
 
-    /// The texts of a list; a single one may stand without it. Nil where the key is left out.
+    /// The texts of a list; a single one may stand without it, as in a variable. Nil where the key is left out.
     mutating func texts(_ name: String) throws(StartupError) -> [String]? {
-        guard let node = node(name) else { return nil }
-        guard case .sequence(let sequence) = node else { return try text(name).map { [$0] } }
+        guard case .sequence(let sequence)? = node(name), !isOverridden(name) else {
+            return try text(name).map { [$0] }
+        }
         var texts: [String] = []
         for element in sequence {
             guard case .scalar(let scalar) = element, !scalar.string.isEmpty else {
