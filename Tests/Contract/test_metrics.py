@@ -58,7 +58,7 @@ OF_REQUESTS = {"http_server_request_duration_seconds", "http_server_active_reque
 UNITS = ("_seconds", "_bytes", "_writes")
 #: The labels, and those that not every series of a metric has.
 LABELS = {
-    "provider", "connection", "status", "outcome", "reason", "mode", "kind", "work", "operation", "budget", "priority", "coding",
+    "provider", "connection", "status", "outcome", "reason", "mode", "kind", "work", "operation", "budget", "limit", "priority", "coding",
     "table", "http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type",
 }
 OPTIONAL = {"http_route", "error_type"}
