@@ -17,6 +17,8 @@ extension LedgerCase {
             // Polled since it was stored.
             _ = try await ledger.update(records[1].export.id, fence: nil) { $0.progress.polls = 3 }
             records[1].progress.polls = 3
+            // A ledger keeps less of an export that has ended.
+            records[2] = try await ledger.record(records[2].export.id) ?? records[2]
             let seen = Mutex<[ExportID]>([])
             let count = try await ledger.changeUnfinished { record in
                 seen.withLock { $0.append(record.export.id) }
