@@ -172,11 +172,15 @@ extension LedgerCase {
         LedgerCase("a message that cannot be read is given up after ten claims", needs: .damage) { examination in
             let ledger = examination.ledger
             let id = try await ledger.id(of: Sample.webhook())
-            try await ledger.add([("a", Sample.id()), ("b", Sample.id()), ("c", nil)], to: id)
+            let export = Sample.id()
+            try await ledger.add([("a", export), ("b", export), ("c", nil)], to: id)
             try await examination.damage(.message("a"))
             for claim in 0..<9 {
                 let claimed = try await ledger.claim(at: claim * 60)
-                examination.expect(claimed.names == (claim == 0 ? ["c"] : []), "nothing overtakes it in its queue")
+                examination.expect(
+                    claimed.names == (claim == 0 ? ["c"] : []),
+                    "nothing overtakes it in its queue, but \(claimed.names) did in claim \(claim)"
+                )
                 for message in claimed { try await ledger.end(message, .delivered) }
             }
             examination.expect(try await ledger.claim(at: 540).names == ["b"], "then the next has its turn")
