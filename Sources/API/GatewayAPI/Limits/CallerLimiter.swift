@@ -1,5 +1,5 @@
 import Exports
-import Metrics
+import CoreMetrics
 import Synchronization
 
 /// The limits of callers in this process: requests, what waits, and the bytes of files. A caller without limits costs a lookup in the
