@@ -132,8 +132,9 @@ import Webhooks
         return !way.wantsRunning || !visitor.seesTheExport
     }
 
-    /// Asks, and looks at the answer and at what it brought about. What is refused or only read leaves a gateway as it was: the next
-    /// way asks that one, from `scenes`, because to make one takes longer than to ask it.
+    /// Asks, and looks at the answer and at what it brought about. What a known caller is refused, or only reads, leaves a gateway as it
+    /// was: the next way asks that one, from `scenes`, because to make one takes longer than to ask it. An unknown token makes a
+    /// gateway ask for keys, and that not twice at once.
     private func isTight(
         _ visitor: Visitor,
         _ route: Route,
@@ -147,7 +148,13 @@ import Webhooks
         } else {
             scene = try await Scene(visitor, isRunning: way.wantsRunning)
         }
-        scenes[way.wantsRunning] = expected != .served || [.get, .head].contains(route.method) ? scene : nil
+        let leavesAllAsItWas =
+            switch expected {
+            case .unauthenticated: false
+            case .forbidden, .hidden: true
+            case .served: [.get, .head].contains(route.method)
+            }
+        scenes[way.wantsRunning] = leavesAllAsItWas ? scene : nil
         let cell = "\(visitor.name): \(route.operation), \(way.name)"
         let isWebhook = route.pattern.hasPrefix("/webhooks")
         let id = isWebhook ? scene.webhook.id : scene.export.id
