@@ -159,6 +159,6 @@ def test_the_proxy_stalls_and_resumes(echo):
 def test_postgresql_through_the_proxy(database):
     """`pg_isready` needs no password."""
     with TCPProxy(database.port) as proxy:
-        assert os.system(f"{postgresql._program('pg_isready')} -q -h 127.0.0.1 -p {proxy.port}") == 0
+        assert os.system(f"{postgresql.program('pg_isready')} -q -h 127.0.0.1 -p {proxy.port}") == 0
         proxy.refuse()
-        assert os.system(f"{postgresql._program('pg_isready')} -q -t 2 -h 127.0.0.1 -p {proxy.port}") != 0
+        assert os.system(f"{postgresql.program('pg_isready')} -q -t 2 -h 127.0.0.1 -p {proxy.port}") != 0
