@@ -21,7 +21,7 @@ public enum GatewayServer {
     /// What `log`, which `logger` writes to, had to drop is counted in the metrics.
     ///
     /// With `isRestored`, everything that the ledger has not stored as started is held until an operator has decided; see
-    /// ``ExportEngine``.
+    /// `ExportEngine`.
     ///
     /// `onListening` gets the base address, with the port that was bound. Throws `StartupError` when the configuration
     /// cannot be put to work: the ledger is taken, the port is in use.

@@ -52,7 +52,7 @@ public protocol WebhookStore: Sendable {
     /// What is claimed is due again at `until`, which is its `dueAt`, unless the claim ends with `end` before: the process may be
     /// killed. `attempts` is increased by one. A message that cannot be read is claimed and not returned: a newer version, which can
     /// read it, may get it next. After ``WebhookQueue/unreadableClaims`` claims it is given up, with
-    /// ``WebhookAttemptError/unreadable``, so that those that wait for it are sent.
+    /// `WebhookAttemptError.unreadable`, so that those that wait for it are sent.
     func claimMessages(
         of places: [ExportID: Int],
         at now: Timestamp,
