@@ -560,7 +560,7 @@ let package = Package(
             ]
         ),
         tests("App", "LiveCheck", ["Exports", "JSON", "LiveCheck", "ManualClock", "UpstreamHTTP", .nioCore]),
-        tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "TestSupport"]),
+        tests("App", "ClientCommands", ["ClientCommands", "GatewayClient", "JSON", "ProgramSupport", "TestSupport"]),
         tests(
             "App",
             "GatewayServer",

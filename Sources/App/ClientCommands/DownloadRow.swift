@@ -1,4 +1,5 @@
 import GatewayClient
+import ProgramSupport
 
 /// One file in a display of downloads.
 struct DownloadRow: Sendable {
@@ -56,7 +57,7 @@ struct DownloadRow: Sendable {
         let figures = figures.joined(separator: "  ")
         let percent = share.map { String(Int($0 * 100)) }.map { String(repeating: " ", count: 3 - $0.count) + $0 + "%" }
         let nameWidth = min(30, max(8, width / 4))
-        let shown = Figures.printable(name)
+        let shown = TerminalText.printable(name)
         let short = shown.count > nameWidth ? shown.prefix(nameWidth - 1) + "…" : shown[...]
         let label = short + String(repeating: " ", count: nameWidth - short.count)
         guard let share, let percent else { return "\(label)  \(figures)" }

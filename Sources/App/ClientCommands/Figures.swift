@@ -28,21 +28,6 @@ enum Figures {
         return (seconds < 10 ? decimal(seconds) : String(Int(seconds.rounded()))) + " s"
     }
 
-    /// Text without what would control a terminal: control characters become `?`.
-    static func printable(_ text: String, keepingLines: Bool = false) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    if keepingLines, scalar == "\n" { return scalar }
-                    return switch scalar.properties.generalCategory {
-                    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "?"
-                    default: scalar
-                    }
-                }
-            )
-        )
-    }
-
     private static func decimal(_ value: Double) -> String {
         let tenths = Int((value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10)"

@@ -1,6 +1,7 @@
 import Foundation
 import GatewayServer
 import JSON
+import ProgramSupport
 
 /// Standard output: what a command was asked for, and nothing else.
 enum Output {
@@ -20,7 +21,7 @@ enum Output {
 
     /// Rows below a head, each column as wide as its widest cell.
     static func table(_ head: [String], _ rows: [[String]]) -> String {
-        let rows = [head] + rows.map { $0.map { Figures.printable($0) } }
+        let rows = [head] + rows.map { $0.map { TerminalText.printable($0) } }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         let lines = rows.map { row in
             row.enumerated()
@@ -32,7 +33,7 @@ enum Output {
 
     /// Names and values below each other, those without a value left out.
     static func details(_ pairs: [(name: String, value: String?)]) -> String {
-        let present = pairs.compactMap { pair in pair.value.map { (pair.name, Figures.printable($0)) } }
+        let present = pairs.compactMap { pair in pair.value.map { (pair.name, TerminalText.printable($0)) } }
         let width = present.map(\.0.count).max() ?? 0
         return present.map { $0 + String(repeating: " ", count: width - $0.count) + "  " + $1 }.joined(separator: "\n")
     }

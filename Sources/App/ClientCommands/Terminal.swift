@@ -1,6 +1,7 @@
 import Exports
 import Foundation
 import GatewayServer
+import ProgramSupport
 import Synchronization
 
 /// Standard error: messages, and below them lines that are drawn again and again where it is a terminal.
@@ -26,7 +27,8 @@ final class Terminal: Sendable {
     func say(_ message: String) {
         drawn.withLock { lines in
             write(
-                erase(lines) + Figures.printable("export-gateway: " + message, keepingLines: true) + "\n" + text(lines)
+                erase(lines) + TerminalText.printable("export-gateway: " + message, keepingLines: true) + "\n"
+                    + text(lines)
             )
         }
     }

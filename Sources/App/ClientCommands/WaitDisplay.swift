@@ -1,5 +1,6 @@
 import Exports
 import GatewayClient
+import ProgramSupport
 import Synchronization
 
 /// Shows an export that is waited for: one line that is drawn again on a terminal, a line for each change in a pipe.
@@ -47,6 +48,6 @@ final class WaitDisplay: Sendable {
         if let percent = export.percentComplete, !export.hasEnded { line += " \(percent)%" }
         if export.awaitsFiles { line += ", its files are not listed yet" }
         if let why = export.error ?? export.notice { line += ": \(why)" }
-        return Figures.printable(line)
+        return TerminalText.printable(line)
     }
 }

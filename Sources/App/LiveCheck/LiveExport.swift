@@ -142,7 +142,7 @@ public struct LiveExport: Sendable {
             switch await provider.observe([reference], context: context)[reference] {
             case .success(let observation):
                 failures = 0
-                say("\(observation.status.rawValue) (\(observation.upstreamStatus))")
+                say("\(observation.status.rawValue) (\(observation.upstreamStatus.prefix(64)))")
                 // A success whose files are not listed yet is not the end.
                 if observation.status.isTerminal, !observation.filesPending { return observation }
                 wait = observation.pollAfter

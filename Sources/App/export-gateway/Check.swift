@@ -37,7 +37,10 @@ struct Check: AsyncParsableCommand {
             return try GatewayConfiguration(path: config, environment: ProcessInfo.processInfo.environment)
         }
         guard !live else {
-            try await ExportGateway.program.naming { try await LiveCheckRun(options: liveOptions).run(configuration) }
+            try await ExportGateway.program.naming {
+                try await configuration.checkSourceAddresses()
+                try await LiveCheckRun(options: liveOptions).run(configuration)
+            }
             return
         }
         print("\(config): valid, \(configuration.connections.count) connection(s)")

@@ -25,9 +25,9 @@ struct LiveCheckOptions: ParsableArguments {
     @Flag(help: "Start without asking.")
     var yes = false
     @Option(help: "How long each export may take.")
-    var timeout = DurationArgument(.seconds(1800))
+    var timeout = DurationArgument(Self.defaultTimeout)
     @Option(help: "How many mebibytes of a file are read, about: 1 to 1024.")
-    var readLimit = 8
+    var readLimit = Self.defaultReadLimit
     @Option(help: ArgumentHelp("A file with a user's token, for a connection that acts for users.", valueName: "file"))
     var upstreamTokenFile: String?
     @Option(help: ArgumentHelp("A file with a user's token for the hosts that files come from.", valueName: "file"))
@@ -35,12 +35,15 @@ struct LiveCheckOptions: ParsableArguments {
     @Option(help: "How the report is written: text or json.")
     var output: Output = .text
 
+    private static let defaultTimeout: Duration = .seconds(1800)
+    private static let defaultReadLimit = 8
     /// Bodies are not larger in the gateway either.
     private static let longest = 1 << 20
 
-    /// Whether any of them was given.
+    /// Whether any of them was given, with another value than its default.
     var isUsed: Bool {
         !connections.isEmpty || !exports.isEmpty || yes || upstreamTokenFile != nil || downloadTokenFile != nil
+            || timeout.duration != Self.defaultTimeout || readLimit != Self.defaultReadLimit || output != .text
     }
 
     func checkLive() throws {

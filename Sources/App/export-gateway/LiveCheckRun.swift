@@ -3,6 +3,7 @@ import Foundation
 import GatewayServer
 import JSON
 import LiveCheck
+import ProgramSupport
 import UnixSignals
 
 /// Runs `check --live`: asks, makes the exports, writes the report. `Live-Check, Exit codes` explains how it ends.
@@ -82,9 +83,6 @@ struct LiveCheckRun {
     }
 
     @Sendable private static func say(_ text: String) {
-        // What others wrote cannot control the terminal.
-        let printable = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : String($0) }
-            .joined()
-        StandardStreams.write("export-gateway: \(printable)\n", to: STDERR_FILENO)
+        StandardStreams.write("export-gateway: \(TerminalText.printable(text))\n", to: STDERR_FILENO)
     }
 }

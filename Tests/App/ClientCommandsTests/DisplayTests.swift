@@ -1,5 +1,6 @@
 import GatewayClient
 import JSON
+import ProgramSupport
 import Testing
 
 @testable import ClientCommands
@@ -19,8 +20,8 @@ import Testing
     }
 
     @Test func nothingControlsTheTerminal() {
-        #expect(Figures.printable("a\u{1B}[31m\r\nb\u{202E}c") == "a?[31m??b?c")
-        #expect(Figures.printable("a\nb\u{7}", keepingLines: true) == "a\nb?")
+        #expect(TerminalText.printable("a\u{1B}[31m\r\nb\u{202E}c") == "a?[31m??b?c")
+        #expect(TerminalText.printable("a\nb\u{7}", keepingLines: true) == "a\nb?")
     }
 
     @Test func theRateIsThatOfTheLastSeconds() {
