@@ -21,7 +21,8 @@ public struct ClientSettings: Sendable {
     public var longestSeries = 1000
     /// Lets the key go over plain HTTP to another machine, where the network itself is trusted.
     public var allowsPlainHTTP = false
-    /// A PEM file of the authorities that the gateway's certificate is checked against, in place of the system's.
+    /// A PEM file of the authorities that the gateway's certificate is checked against, in place of the system's. Not read for an address
+    /// of plain HTTP.
     public var authoritiesFile: String?
     /// Takes a file whose bytes nothing vouches for: neither a digest nor the gateway's record of the delivery.
     public var takesUnverifiedFiles = false
