@@ -292,8 +292,8 @@ let package = Package(
             "Client",
             "GatewayClient",
             [
-                "Exports", "HTTPFields", "JSON", "SystemCrypto", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
-                .nioSSL,
+                "Exports", "HTTPFields", "JSON", "SystemCrypto", .asyncHTTPClient, .dequeModule, .nioCore, .nioHTTP1,
+                .nioPosix, .nioSSL,
             ]
         ),
 

@@ -31,9 +31,18 @@ struct DiskThreads: Sendable {
         }
     }
 
-    /// Begins `work`, which the caller waits for before it begins more.
+    /// Begins `work`. It may begin before what the caller has begun before, and run at the same time.
     func begin<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> EventLoopFuture<Value> {
         pool.runIfActive(eventLoop: MultiThreadedEventLoopGroup.singleton.any(), work)
+    }
+
+    /// Begins `work` when `previous` has succeeded. Where `previous` fails, `work` is not done, and fails with the same error.
+    func begin(
+        after previous: EventLoopFuture<Void>?,
+        _ work: @escaping @Sendable () throws -> Void
+    ) -> EventLoopFuture<Void> {
+        guard let previous else { return begin(work) }
+        return previous.flatMap { pool.runIfActive(eventLoop: previous.eventLoop, work) }
     }
 }
 

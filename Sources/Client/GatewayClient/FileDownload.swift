@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import DequeModule
 import Exports
 import NIOCore
 
@@ -15,8 +16,11 @@ struct FileDownload {
     private var hasOldBytes: Bool
     private var requestID = ""
 
-    /// So many bytes are handed to the disk at a time, while as many come.
+    /// So many bytes are handed to the disk at a time.
     private static let batch = 512 << 10
+    /// So many batches wait for the disk, or are being written. With one, nobody reads the connection while the client's core
+    /// computes the digest of a batch, and the gateway waits.
+    private static let batchesUnderWay = 4
 
     init(
         client: GatewayClient,
@@ -88,19 +92,19 @@ struct FileDownload {
         }
     }
 
-    /// Writes bytes as they come. While one batch is written, the next one comes, and no more.
+    /// Writes bytes as they come. While batches are written, one after the other, the next one comes, and no more.
     private mutating func write(_ opened: OpenedFile) async throws {
         let (disk, part) = (client.disk, part)
         var (batch, size): ([ByteBuffer], Int) = ([], 0)
-        var writing: EventLoopFuture<Void>?
+        var writing: Deque<EventLoopFuture<Void>> = []
         var broken: (any Error)?
         do {
             for try await chunk in opened.body {
                 batch.append(chunk)
                 size += chunk.readableBytes
                 guard size >= Self.batch else { continue }
-                try await writing?.get()
-                writing = disk.begin { [batch] in try part.append(batch) }
+                if writing.count == Self.batchesUnderWay { try await writing.removeFirst().get() }
+                writing.append(disk.begin(after: writing.last) { [batch] in try part.append(batch) })
                 state.received(size)
                 onEvent(.reached(state.offset, total: state.total ?? file.size))
                 (batch, size) = ([], 0)
@@ -109,7 +113,7 @@ struct FileDownload {
             broken = error
         }
         // What came before a break is of use. Nothing is written into the file after this returns.
-        try await writing?.get()
+        try await writing.last?.get()
         if size > 0 {
             try await disk.run { [batch] in try part.append(batch) }
             state.received(size)
