@@ -19,6 +19,7 @@ struct ClientSession: Sendable {
         settings: (inout ClientSettings) -> Void = { _ in },
         _ work: @escaping @Sendable (ClientSession) async throws -> Ending
     ) async throws {
+        ProcessMemory.configure()
         var setup = try ClientSetup(options, environment: ProcessInfo.processInfo.environment)
         if let key { setup.key = key }
         var client = try setup.client(options, settings)

@@ -25,7 +25,7 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
     /// Reads `http://…` or `https://…`. User names, queries and fragments are refused: they would end up in logs.
     public init(_ text: String) throws(Invalid) {
         guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
-            scheme == "http" || scheme == "https", let host = parts.host?.lowercased(), !host.isEmpty
+            scheme == "http" || scheme == "https", let host = Self.host(of: parts), !host.isEmpty
         else { throw Invalid(description: "must be an address such as https://exports.example.com") }
         guard parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil else {
             throw Invalid(description: "must have no user name, no query and no fragment")
@@ -35,13 +35,21 @@ public struct GatewayAddress: Sendable, Hashable, CustomStringConvertible {
         }
         isTLS = scheme == "https"
         let name = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
-        isLoopback = name == "localhost" || name == "::1" || name.wholeMatch(of: /127\.\d+\.\d+\.\d+/) != nil
-        hostName = (try? SocketAddress(ipAddress: name, port: 0)) == nil ? parts.encodedHost?.lowercased() : nil
+        let isName = (try? SocketAddress(ipAddress: name, port: 0)) == nil
+        isLoopback = name == "localhost" || name == "::1" || (!isName && name.hasPrefix("127."))
+        hostName = isName ? parts.encodedHost?.lowercased() : nil
         let port = parts.port.flatMap { $0 == (scheme == "https" ? 443 : 80) ? nil : ":\($0)" } ?? ""
         var path = Substring(parts.percentEncodedPath)
         while path.hasSuffix("/") { path.removeLast() }
         let shown = name.contains(":") ? "[\(name)]" : name
         description = "\(scheme)://\(shown)\(port)\(path)"
+    }
+
+    /// The host as people read it. `URLComponents.host` loads the tables of all scripts, which takes longer than a short call, so that
+    /// it is asked only where there is something to decode.
+    private static func host(of parts: URLComponents) -> String? {
+        guard let encoded = parts.encodedHost?.lowercased() else { return nil }
+        return encoded.contains("xn--") || encoded.contains("%") ? parts.host?.lowercased() : encoded
     }
 
     /// The URL of a resource: each step of the path and each part of the query is escaped.
