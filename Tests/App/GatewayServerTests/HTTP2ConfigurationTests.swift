@@ -56,7 +56,7 @@ import Testing
         arguments: [
             ("http2: { enabled: maybe }", "server.http2.enabled"),
             ("http2: { enabled: false, priorKnowledge: true }", "server.http2.priorKnowledge"),
-            ("\(tls)\n  http2: { priorKnowledge: true }", "server.http2.priorKnowledge"),
+            ("\(Self.tls)\n  http2: { priorKnowledge: true }", "server.http2.priorKnowledge"),
             ("http2: { streamsPerConnection: 99 }", "server.http2.streamsPerConnection"),
             ("http2: { maximumStreams: 512 }", "server.http2.maximumStreams"),
             ("http2: { window: 1000 }", "server.http2.window"),

@@ -10,8 +10,10 @@ import Testing
     private static let head: [UInt8] = [0, 0, 3, 1, 5, 0, 0, 0, 1] + [1, 2, 3]
     private static let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0] + [1, 2, 3, 4, 5, 6, 7, 8]
 
-    private static let sent: [UInt8] = Opening.preface + settings + head + acknowledgement + ping + acknowledgement
-    private static let passed: [UInt8] = Opening.preface + settings + acknowledgement + head + ping + acknowledgement
+    private static let sent = bytes(Opening.preface, settings, head, acknowledgement, ping, acknowledgement)
+    private static let passed = bytes(Opening.preface, settings, acknowledgement, head, ping, acknowledgement)
+
+    private static func bytes(_ parts: [UInt8]...) -> [UInt8] { Array(parts.joined()) }
 
     @Test(arguments: [1, 2, 5, 8, 9, 10, 24, 33, 1000])
     func oneIsPassedOnBehindTheClientsSettings(length: Int) {
@@ -26,25 +28,25 @@ import Testing
 
     @Test func aClientThatDoesNotAcknowledgeIsKnown() {
         var early = EarlyAcknowledgement()
-        let sent = Opening.preface + Self.settings + Self.head
-        let passed = early.passedOn(ByteBuffer(bytes: sent))
-        #expect(Array(passed.readableBytesView) == Opening.preface + Self.settings + Self.acknowledgement + Self.head)
+        let passed = early.passedOn(ByteBuffer(bytes: Self.bytes(Opening.preface, Self.settings, Self.head)))
+        let wanted = Self.bytes(Opening.preface, Self.settings, Self.acknowledgement, Self.head)
+        #expect(Array(passed.readableBytesView) == wanted)
         #expect(!early.isOver)
     }
 
     @Test func laterSettingsOfTheClientAreItsOwn() {
         var early = EarlyAcknowledgement()
-        let sent = Opening.preface + Self.settings + Self.settings + Self.acknowledgement
+        let sent = Self.bytes(Opening.preface, Self.settings, Self.settings, Self.acknowledgement)
         let passed = early.passedOn(ByteBuffer(bytes: sent))
-        #expect(
-            Array(passed.readableBytesView) == Opening.preface + Self.settings + Self.acknowledgement + Self.settings
-        )
+        let wanted = Self.bytes(Opening.preface, Self.settings, Self.acknowledgement, Self.settings)
+        #expect(Array(passed.readableBytesView) == wanted)
         #expect(early.isOver)
     }
 
     @Test func whatDoesNotBeginWithSettingsIsAnErrorAsItWas() {
         var early = EarlyAcknowledgement()
-        let sent = Opening.preface + Self.acknowledgement + Self.head
-        #expect(Array(early.passedOn(ByteBuffer(bytes: sent)).readableBytesView) == sent)
+        let sent = Self.bytes(Opening.preface, Self.acknowledgement, Self.head)
+        let passed = early.passedOn(ByteBuffer(bytes: sent))
+        #expect(Array(passed.readableBytesView) == sent)
     }
 }

@@ -25,7 +25,8 @@ import Testing
             as [(String?, [String])]
         {
             var request = request(authority, hosts: hosts)
-            #expect(StreamHead.refusal(of: &request, limits) == nil)
+            let refusal = StreamHead.refusal(of: &request, limits)
+            #expect(refusal == nil)
             #expect(request.authority == "gateway:8080")
             #expect(!request.headerFields.contains(Self.host))
         }
@@ -38,7 +39,8 @@ import Testing
         ]
         for (authority, hosts) in cases {
             var request = request(authority, hosts: hosts)
-            #expect(StreamHead.refusal(of: &request, limits) == .malformedHead, "\(authority ?? "nil") \(hosts)")
+            let refusal = StreamHead.refusal(of: &request, limits)
+            #expect(refusal == .malformedHead, "\(authority ?? "nil") \(hosts)")
         }
     }
 
@@ -48,16 +50,19 @@ import Testing
             (nil, .connect, nil),
         ] as [(String?, HTTPRequest.Method, Exchange.Failure?)] {
             var request = request("a", scheme: scheme, method: method)
-            #expect(StreamHead.refusal(of: &request, limits) == refusal)
+            let seen = StreamHead.refusal(of: &request, limits)
+            #expect(seen == refusal)
         }
     }
 
     @Test func moreFieldsThanMayBeAreRefused() {
         var request = request("a")
         for number in 0..<8 { request.headerFields[HTTPField.Name("x-\(number)")!] = "1" }
-        #expect(StreamHead.refusal(of: &request, limits) == nil)
+        let within = StreamHead.refusal(of: &request, limits)
+        #expect(within == nil)
         request.headerFields[HTTPField.Name("x-8")!] = "1"
-        #expect(StreamHead.refusal(of: &request, limits) == .headerTooLarge)
+        let beyond = StreamHead.refusal(of: &request, limits)
+        #expect(beyond == .headerTooLarge)
     }
 
     @Test func anAnswerHasNoFieldOfAConnection() {

@@ -30,9 +30,9 @@ import Testing
     @Test func allConnectionsTogetherHaveALimit() {
         let table = ConnectionTable(limit: 10) {}
         let settings = settings(connection: 2, all: 3)
-        let places = (0..<3).map { _ in table.place(for: EmbeddedChannel(), on: EmbeddedChannel(), settings) }
-        #expect(places.allSatisfy { $0 != nil })
-        #expect(table.place(for: EmbeddedChannel(), on: EmbeddedChannel(), settings) == nil)
+        let connections = (0..<4).map { _ in EmbeddedChannel() }
+        let places = connections.map { table.place(for: EmbeddedChannel(), on: $0, settings) }
+        #expect(places.map { $0 != nil } == [true, true, true, false])
         withExtendedLifetime(places) {}
     }
 }
