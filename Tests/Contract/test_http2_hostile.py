@@ -8,7 +8,7 @@ import http2_client
 import raw_servers
 import servers
 from http2_client import (
-    CALM, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, PRIORITY, PROTOCOL_ERROR,
+    ACK, CALM, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, PRIORITY, PROTOCOL_ERROR,
     REFUSED_STREAM, RST_STREAM, SETTINGS, SETTINGS_TIMEOUT, WINDOW_UPDATE, Client, Frames, ended_by, frame,
 )  # fmt: skip
 from raw_upstream import Source
@@ -120,11 +120,16 @@ def test_a_silent_client_is_cut(pair, opens):
 
 
 def test_an_idle_client_is_told_to_go(pair):
-    with Frames(pair.gateway.port, within=5 * IDLE_SECONDS) as wire:
+    with Frames(pair.gateway.port, within=4 * IDLE_SECONDS) as wire:
         wire.write(wire.head(1, LIVEZ))
+        frames = wire.read(lambda frame: frame.type == PING)
+        assert [frame for frame in frames if frame.type == HEADERS and frame.stream == 1]
+        assert ended_by(frames) == http2_client.NO_ERROR
+        # It agrees, and hears which stream was the last that was read.
+        wire.write(frame(PING, ACK, 0, frames[-1].payload))
         frames = wire.read()
         assert wire.has_ended and ended_by(frames) == http2_client.NO_ERROR
-        assert [frame for frame in frames if frame.type == HEADERS and frame.stream == 1]
+        assert [frame.last_stream for frame in frames if frame.type == GOAWAY] == [1]
 
 
 def test_a_head_that_is_too_large_is_refused(pair):

@@ -17,7 +17,7 @@ from test_truncation_matrix import IMPATIENT, WORKERS
 from truncation import FIRST, ask, judged, outcome_of
 from truncation_cases import WAYS, all_cases
 
-PART = 200
+PART = 120
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,10 @@ struct ConnectionLife: Sendable {
         case wait(until: NIODeadline)
         /// Tell the client to open no more streams.
         case goAway
-        /// Close the connection.
+        /// Close the connection behind what was sent.
         case close
+        /// Close it at once.
+        case abort
         /// Close it with the error `SETTINGS_TIMEOUT`.
         case settingsTimeout
     }
@@ -24,7 +26,8 @@ struct ConnectionLife: Sendable {
     /// How long a client without streams has to answer `GOAWAY`.
     static let goAwayPatience = TimeAmount.seconds(5)
 
-    private let idleTimeout: TimeAmount
+    /// How long the connection may be without a stream.
+    let idleTimeout: TimeAmount
     private let opened: NIODeadline
     private(set) var streams = 0
     private var idleSince: NIODeadline
@@ -69,7 +72,7 @@ struct ConnectionLife: Sendable {
         }
         if let headSince {
             let end = headSince + idleTimeout
-            guard now < end else { return .close }
+            guard now < end else { return .abort }
             next = min(next, end)
         }
         guard streams == 0 else { return .wait(until: next) }

@@ -150,7 +150,14 @@ final class ConnectionWatch: ChannelInboundHandler, NIOHTTP2FrameDelegate {
             let bound = NIOLoopBound((watch: self, context: context), eventLoop: context.eventLoop)
             check = context.eventLoop.scheduleTask(deadline: time) { bound.value.watch.lookAfter(bound.value.context) }
         case .goAway: goAway(context, ChannelShouldQuiesceEvent())
-        case .close: abort(context)
+        case .close:
+            context.close(promise: nil)
+            // The socket has this long to take what was sent.
+            let bound = NIOLoopBound((watch: self, context: context), eventLoop: context.eventLoop)
+            check = context.eventLoop.scheduleTask(in: life.idleTimeout) {
+                bound.value.watch.abort(bound.value.context)
+            }
+        case .abort: abort(context)
         case .settingsTimeout: fail(.settingsTimeout)
         }
     }

@@ -67,7 +67,7 @@ import Testing
         // More of it does not make the time longer.
         life.holdsHead(true, at: start + .seconds(60))
         #expect(life.verdict(at: start + .seconds(84)) == .wait(until: start + .seconds(85)))
-        #expect(life.verdict(at: start + .seconds(85)) == .close)
+        #expect(life.verdict(at: start + .seconds(85)) == .abort)
         life.holdsHead(false, at: start + .seconds(85))
         #expect(life.verdict(at: start + .seconds(85)) == .wait(until: start + .seconds(160)))
     }
