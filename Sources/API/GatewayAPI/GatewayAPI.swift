@@ -173,7 +173,8 @@ public struct GatewayAPI: Sendable {
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> some ApplicationProtocol & Service {
         let address = APISettings.Address(host: settings.host, port: settings.port)
-        return application(responder, at: address, tls, services, onServerRunning)
+        let isHTTP2Taken = tls?.offersHTTP2 ?? settings.http2.takesPriorKnowledge
+        return application(responder, at: address, tls, isHTTP2Taken, services, onServerRunning)
     }
 
     /// The server for the platform, as a service of its own: probes and metrics, over plain HTTP. Nil where the settings name
@@ -183,13 +184,14 @@ public struct GatewayAPI: Sendable {
     public func platformApplication(
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> (some ApplicationProtocol & Service)? {
-        settings.operations.map { application(platformResponder, at: $0, nil, [], onServerRunning) }
+        settings.operations.map { application(platformResponder, at: $0, nil, false, [], onServerRunning) }
     }
 
     private func application(
         _ responder: GatewayResponder,
         at address: APISettings.Address,
         _ tls: TLSIdentity?,
+        _ isHTTP2Taken: Bool,
         _ services: [any Service],
         _ onServerRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) -> some ApplicationProtocol & Service {
@@ -216,13 +218,26 @@ public struct GatewayAPI: Sendable {
             additionalChannelHandlers: handlers(),
             httpDecoderConfiguration: .init(maxHeaderFieldCount: settings.maxHeaderFields)
         )
+        let http2 = MultiplexedChannel.Parts(
+            settings: settings.http2,
+            limits: responder.limits,
+            table: table,
+            memory: heads,
+            metrics: figures,
+            idleTimeout: idleTimeout,
+            minimumRate: settings.minimumRate,
+            minimumRateWindow: TimeAmount(settings.minimumRateWindow)
+        )
         return Application(
             responder: responder,
-            server: HTTPServerBuilder {
+            server: HTTPServerBuilder { responder in
                 CountedChannel(
                     table: table,
                     identity: tls,
-                    base: RequestChannel(responder: $0, configuration: http1)
+                    http1: RequestChannel(responder: responder, configuration: http1),
+                    http2: isHTTP2Taken ? MultiplexedChannel(responder: responder, parts: http2) : nil,
+                    timeout: idleTimeout,
+                    onHandshakeFailure: { figures.failedHandshake() }
                 )
             },
             configuration: ApplicationConfiguration(

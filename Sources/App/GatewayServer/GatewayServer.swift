@@ -341,6 +341,7 @@ extension GatewayConfiguration.Server {
         settings.trustedProxies = trustedProxies
         if !hasCallers { settings.hosts = Set([host, publicURL.flatMap { UpstreamURL($0)?.host }].compactMap { $0 }) }
         settings.idleTimeout = idleTimeout
+        settings.http2 = http2
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         settings.events = events

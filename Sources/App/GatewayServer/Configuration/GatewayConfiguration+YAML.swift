@@ -108,6 +108,15 @@ extension GatewayConfiguration.Server {
             weights: &weights,
             environment
         )
+        let http2Node = section.node("http2")
+        tls?.offersHTTP2 = try Self.isHTTP2Enabled(http2Node, environment)
+        http2 = try HTTP2Settings(
+            http2: http2Node,
+            connections: maximumConnections,
+            events: events.maximumStreams,
+            isTLS: tls != nil,
+            environment
+        )
         limits = try CallerLimitTable(
             limits: section.node("limits"),
             known: hasCallers ? apiKeys.map(\.id) + clientCertificates.map(\.id) : [Viewer.anonymousID],

@@ -44,6 +44,8 @@ public struct GatewayConfiguration: Sendable {
         public var apiKeys: [APIKeyEntry] = []
         public var entra: TokenIssuer?
         public var tls: TLSSettings?
+        /// The limits of HTTP/2, and whether it is taken in plain text; `tls` says whether it is offered with TLS.
+        public var http2 = HTTP2Settings()
         public var clientCertificates: [ClientCertificate] = []
         /// How many turns a caller gets for one of another; 1 for those that are not in here.
         public var weights: [String: Int] = [:]
