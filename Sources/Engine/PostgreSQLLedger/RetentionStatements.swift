@@ -139,13 +139,17 @@ enum RetentionStatements {
                 ORDER BY sequence LIMIT $1
         ) AS oldest WHERE time < $2
         """
+    /// The exports are locked against deletion, in the order of their ids: either their purge sees these rows, or it is over.
     static let putChangesAside = SQLStatement(
         """
+        WITH retained AS MATERIALIZED (
+            SELECT id FROM export
+                WHERE id = ANY (ARRAY(SELECT export_id FROM export_event WHERE sequence <= $1)) AND retained_at IS NOT NULL
+                ORDER BY id FOR KEY SHARE
+        )
         INSERT INTO export_event_retained (sequence, \(ExportChange.names))
             SELECT sequence, \(ExportChange.columns.map { "change.\($0)" }.joined(separator: ", "))
-            FROM export_event AS change CROSS JOIN LATERAL (
-                SELECT 1 FROM export WHERE export.id = change.export_id AND retained_at IS NOT NULL LIMIT 1
-            ) AS retained
+            FROM export_event AS change JOIN retained ON retained.id = change.export_id
             WHERE sequence <= $1
             ON CONFLICT (export_id, sequence) DO NOTHING
         """
