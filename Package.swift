@@ -571,7 +571,7 @@ let package = Package(
             [
                 "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
                 "GatewayServer", "Pacing", "ParallelGzip", "SystemCrypto", "Telemetry", "TestSupport", "UpstreamHTTP",
-                "Zstandard", .coreMetrics, .inMemoryLogging, .logging, .yams,
+                "Zstandard", "ExportEngine", .coreMetrics, .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(

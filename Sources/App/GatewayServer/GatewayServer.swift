@@ -276,6 +276,7 @@ extension GatewayConfiguration {
         if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
         settings.callerLimits = server.limits
+        settings.retention = retention
         return settings
     }
 }

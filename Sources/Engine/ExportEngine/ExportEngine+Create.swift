@@ -75,7 +75,7 @@ extension ExportEngine {
         var id: ExportID { record.export.id }
     }
 
-    private func claimsSince(_ now: Timestamp) -> Timestamp { now + (.zero - settings.idempotencyLifetime) }
+    func claimsSince(_ now: Timestamp) -> Timestamp { now + (.zero - settings.idempotencyLifetime) }
 
     private func newExport(_ draft: ExportDraft, for viewer: Viewer) throws(GatewayError) -> NewExport {
         let now = time.now()
@@ -177,6 +177,9 @@ extension ExportEngine {
             withdraw(new)
             snapshots.saw(record.export)
             return .success(Creation(export: record.export, isReplay: true))
+        case .success(.purged(let tombstone)):
+            withdraw(new)
+            return .failure(.purged(tombstone))
         case .success(.keyReused):
             withdraw(new)
             return .failure(Self.keyReused)
@@ -205,6 +208,8 @@ extension ExportEngine {
             snapshots.saw(record.export)
             let record = try await takeToken(of: viewer, for: record)
             return Creation(export: record.export, isReplay: true)
+        case .purged(let tombstone):
+            throw .purged(tombstone)
         case .keyReused:
             throw Self.keyReused
         case .limitReached(let oldest):

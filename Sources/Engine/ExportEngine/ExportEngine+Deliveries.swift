@@ -73,7 +73,7 @@ extension ExportEngine {
         let page = try await asking {
             try await self.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
         }
-        guard let page else { throw GatewayError(.notFound, "There is no export with the id \(id).") }
+        guard let page else { throw try await absence(of: id, for: viewer) }
         return page
     }
 

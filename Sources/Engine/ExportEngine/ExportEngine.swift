@@ -22,6 +22,7 @@ public final class ExportEngine: ExportService {
     let logger: Logger
     let metrics: EngineMetrics
     let creationLimits: CreationLimits
+    let retentionMetrics: RetentionMetrics
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -36,6 +37,8 @@ public final class ExportEngine: ExportService {
     let lastList = Mutex<Duration?>(nil)
     /// Fired when the engine stops: ends the take-over.
     let stops = Signal()
+    /// Fired when the engine stops: ends the retention.
+    let retentionStops = Signal()
     let announcer: ChangeAnnouncer
     let transitions: Transitions
     let contexts: CallContexts
@@ -99,6 +102,7 @@ public final class ExportEngine: ExportService {
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
         creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
+        retentionMetrics = RetentionMetrics(factory: metrics)
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,
@@ -180,7 +184,8 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `viewer` may not see.
+    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `viewer` may not see, and
+    /// `exportPurged` for one that was purged and that it could see.
     func knownRecord(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> LedgerRecord {
         try await known(id, viewer, \.export) {
             let record = try await self.ledger.record(id)
@@ -202,7 +207,8 @@ public final class ExportEngine: ExportService {
     ) async throws(GatewayError) -> Value {
         let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
         do throws(GatewayError) {
-            guard let value = try await asking(read), viewer.maySee(value[keyPath: export]) else { throw unknown }
+            guard let value = try await asking(read) else { throw try await absence(of: id, for: viewer) }
+            guard viewer.maySee(value[keyPath: export]) else { throw unknown }
             return value
         } catch {
             // Only the owner may learn that an export exists whose row cannot be read.
@@ -211,6 +217,16 @@ public final class ExportEngine: ExportService {
             else { throw error }
             throw unknown
         }
+    }
+
+    /// The error for an export that is not there: it was purged, or there is none that the viewer may know of.
+    func absence(of id: ExportID, for viewer: Viewer) async throws(GatewayError) -> GatewayError {
+        if let tombstone = try await asking({ try await self.ledger.tombstone(id) }),
+            viewer.maySeeExports(of: tombstone.createdBy)
+        {
+            return .purged(tombstone)
+        }
+        return GatewayError(.notFound, "There is no export with the id \(id).")
     }
 
     /// Runs a call to the ledger. Its errors are logged for the operator; the client may try again.

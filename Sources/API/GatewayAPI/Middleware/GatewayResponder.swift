@@ -136,7 +136,7 @@ struct GatewayResponder: HTTPResponder {
         if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
             try await Self.charge(to: caller, on: channel)
         }
-        if let permission = route.permission { try caller.require(permission) }
+        if let permission = route.permission(with: target.query) { try caller.require(permission) }
         if let type = route.negotiates { try Self.negotiate(type, request.headers) }
         if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
         if !route.isDownload { try RequestFields(request.headers).refuseDownloadAuthorization() }
@@ -219,6 +219,8 @@ struct GatewayResponder: HTTPResponder {
         case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
         case .resolveExport: try await exports.resolve(call)
+        case .retainExport: try await exports.setRetained(true, call)
+        case .releaseExport: try await exports.setRetained(false, call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)

@@ -146,7 +146,8 @@ struct ExportRoutes: Sendable {
 
     /// `cancelExport`
     func cancel(_ call: Call) async throws -> Response {
-        answer(call, try await service.cancel(call.exportID(), for: viewer(of: call)))
+        if try Self.asksForPurge(call) { return try await purge(call) }
+        return answer(call, try await service.cancel(call.exportID(), for: viewer(of: call)))
     }
 
     /// Checks that the body is JSON without a content coding.

@@ -44,6 +44,7 @@ extension GatewayConfiguration {
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
+        let retentionNode = root.node("retention")
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -54,8 +55,10 @@ extension GatewayConfiguration {
         let sealing = try Sealing(sealingNode, environment)
         let webhooks = try Webhooks(webhooksNode, environment)
         let egress = try Egress(ofAll: egressNode, environment)
+        let retention = try RetentionSettings(retentionNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
+        try retention.refuse(webhooks, sealing)
         try ledger.refuse(server)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
@@ -68,6 +71,7 @@ extension GatewayConfiguration {
             connections: connections,
             sealing: sealing,
             webhooks: webhooks,
+            retention: retention,
             authorities: try environment.authorities(),
             egress: egress
         )

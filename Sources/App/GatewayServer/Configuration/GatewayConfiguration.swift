@@ -1,6 +1,6 @@
 public import CallerIdentity
 import DownloadRelay
-import ExportEngine
+public import ExportEngine
 public import Exports
 public import GatewayAPI
 public import InternetAddresses
@@ -204,6 +204,8 @@ public struct GatewayConfiguration: Sendable {
     public var connections: [ConnectionConfiguration]
     public var sealing: Sealing?
     public var webhooks = Webhooks()
+    /// What is purged, and when; by default nothing.
+    public var retention = RetentionSettings()
     /// Who vouches for upstreams; nil leaves that to the system's own list.
     public var authorities: TrustedAuthorities?
     /// How calls leave the gateway, where nothing else is said; nil: directly.
