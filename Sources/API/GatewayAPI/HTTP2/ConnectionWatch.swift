@@ -23,6 +23,9 @@ final class ConnectionWatch: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
     /// Whether the frame that is written next says that no stream was read, as NIO says to clients that send too much. A client may send
     /// such requests again (RFC 9113, 6.8), and what was done for them would be done twice.
     private var deniesStreams = false
+    /// Whether the frame that is written next is the gateway's settings.
+    private var isSettings = false
+    private let announced: AnnouncedStreams
     /// Writes bytes without NIO's frames; nil while the bytes have no handler.
     var writeBelow: ((ByteBuffer) -> Void)?
     private let onFlood: @Sendable () -> Void
@@ -30,8 +33,16 @@ final class ConnectionWatch: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
     /// - Parameters:
     ///   - idleTimeout: How long the connection may be without a stream.
     ///   - frames: How many frames may come that bring nothing on.
+    ///   - streams: How many streams the client is told that it may have open.
     ///   - onFlood: Called when the connection is closed because its client sends too much of something.
-    init(idleTimeout: TimeAmount, frames: Int, at now: NIODeadline, onFlood: @escaping @Sendable () -> Void) {
+    init(
+        idleTimeout: TimeAmount,
+        frames: Int,
+        streams: Int,
+        at now: NIODeadline,
+        onFlood: @escaping @Sendable () -> Void
+    ) {
+        announced = AnnouncedStreams(most: streams)
         life = ConnectionLife(idleTimeout: idleTimeout, at: now)
         allowance = FrameAllowance(most: frames)
         self.onFlood = onFlood
@@ -108,6 +119,7 @@ final class ConnectionWatch: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
 
     func wroteFrame(_ frame: HTTP2Frame) {
         switch frame.payload {
+        case .settings(.settings): isSettings = true
         case .data(let data): allowance.sent(data.data.readableBytes)
         case .goAway(let last, let code, _) where code != .noError:
             deniesStreams = last == .rootStream
@@ -117,9 +129,14 @@ final class ConnectionWatch: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
         }
     }
 
-    /// Corrects the bytes of a frame that says that no stream was read: any may have been.
+    /// Corrects the bytes of a frame that says that no stream was read, because any may have been, and of the settings.
     func corrected(_ frame: IOData) -> IOData {
-        guard deniesStreams, case .byteBuffer(var bytes) = frame else { return frame }
+        guard deniesStreams || isSettings, case .byteBuffer(var bytes) = frame else { return frame }
+        if isSettings {
+            isSettings = false
+            announced.announce(in: &bytes)
+            return .byteBuffer(bytes)
+        }
         deniesStreams = false
         // Behind the nine bytes that each frame begins with.
         bytes.setInteger(UInt32(Int32.max), at: bytes.readerIndex + 9)
