@@ -544,7 +544,8 @@ let package = Package(
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
                 "Webhooks",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                .nioHTTP1, .nioHTTP2, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioHTTPTypesHTTP2, .nioPosix,
+                .nioSSL, .serviceLifecycle, .yams,
             ]
         ),
         tests(

@@ -132,6 +132,23 @@ def test_an_idle_client_is_told_to_go(pair):
         assert [frame.last_stream for frame in frames if frame.type == GOAWAY] == [1]
 
 
+def test_a_request_that_was_on_its_way_when_the_connection_ends_is_answered(pair):
+    """With all its frames: none of them is an error of the connection."""
+    with Frames(pair.gateway.port, within=4 * IDLE_SECONDS) as wire:
+        wire.write(wire.head(1, LIVEZ))
+        ping = wire.read(lambda frame: frame.type == PING)[-1]
+        head = [(":method", "POST"), *LIVEZ[1:3], (":path", "/exports")]
+        wire.write(
+            wire.head(3, head, END_HEADERS) + frame(WINDOW_UPDATE, 0, 3, (1000).to_bytes(4)) + frame(DATA, END_STREAM, 3, b"{}")
+        )
+        frames = wire.read(lambda frame: frame.stream == 3 and frame.type == HEADERS)
+        assert dict(wire.decoder.decode(frames[-1].payload))[":status"] == "401"
+        wire.write(frame(PING, ACK, 0, ping.payload))
+        frames = wire.read()
+        assert wire.has_ended and ended_by(frames) == http2_client.NO_ERROR
+        assert [frame.last_stream for frame in frames if frame.type == GOAWAY] == [3]
+
+
 def test_a_head_that_is_too_large_is_refused(pair):
     with Frames(pair.gateway.port) as wire:
         fields = [(f"x-{number}", "a" * 1000) for number in range(120)]

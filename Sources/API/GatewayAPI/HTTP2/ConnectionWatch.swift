@@ -6,9 +6,10 @@ import NIOHTTP2
 ///
 /// NIO's `NIOHTTP2ServerConnectionManagementHandler`, which is above this one, tells the client of the end with `GOAWAY` and closes
 /// the connection behind the last stream. It waits for an answer without a limit.
-final class ConnectionWatch: ChannelInboundHandler, NIOHTTP2FrameDelegate {
+final class ConnectionWatch: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
     typealias InboundIn = HTTP2Frame
     typealias InboundOut = HTTP2Frame
+    typealias OutboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
     private var life: ConnectionLife
@@ -22,13 +23,26 @@ final class ConnectionWatch: ChannelInboundHandler, NIOHTTP2FrameDelegate {
     /// Whether the frame that is written next says that no stream was read, as NIO says to clients that send too much. A client may send
     /// such requests again (RFC 9113, 6.8), and what was done for them would be done twice.
     private var deniesStreams = false
+    /// Whether the frame that is written next is the gateway's settings.
+    private var isSettings = false
+    private let announced: AnnouncedStreams
+    /// Writes bytes without NIO's frames; nil while the bytes have no handler.
+    var writeBelow: ((ByteBuffer) -> Void)?
     private let onFlood: @Sendable () -> Void
 
     /// - Parameters:
     ///   - idleTimeout: How long the connection may be without a stream.
     ///   - frames: How many frames may come that bring nothing on.
+    ///   - streams: How many streams the client is told that it may have open.
     ///   - onFlood: Called when the connection is closed because its client sends too much of something.
-    init(idleTimeout: TimeAmount, frames: Int, at now: NIODeadline, onFlood: @escaping @Sendable () -> Void) {
+    init(
+        idleTimeout: TimeAmount,
+        frames: Int,
+        streams: Int,
+        at now: NIODeadline,
+        onFlood: @escaping @Sendable () -> Void
+    ) {
+        announced = AnnouncedStreams(most: streams)
         life = ConnectionLife(idleTimeout: idleTimeout, at: now)
         allowance = FrameAllowance(most: frames)
         self.onFlood = onFlood
@@ -83,8 +97,29 @@ final class ConnectionWatch: ChannelInboundHandler, NIOHTTP2FrameDelegate {
         abort(context)
     }
 
+    /// The first `GOAWAY`, which only announces the end, is not NIO's: NIO takes no stream from then on, and ends the connection with all
+    /// downloads for the body of a request that was on its way. Such a stream is served (RFC 9113, 6.8); the second `GOAWAY`, behind the
+    /// client's answer to `PING`, names the last one.
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .goAway(.maxID, .noError, _) = unwrapOutboundIn(data).payload, let writeBelow {
+            writeBelow(Self.announcement)
+            promise?.succeed()
+        } else {
+            context.write(data, promise: promise)
+        }
+    }
+
+    /// A `GOAWAY` without an error that allows for any stream (RFC 9113, 4.1 and 6.8).
+    static let announcement: ByteBuffer = {
+        var bytes = ByteBuffer(bytes: [0, 0, 8, 7, 0, 0, 0, 0, 0])
+        bytes.writeInteger(UInt32(Int32.max))
+        bytes.writeInteger(UInt32(0))
+        return bytes
+    }()
+
     func wroteFrame(_ frame: HTTP2Frame) {
         switch frame.payload {
+        case .settings(.settings): isSettings = true
         case .data(let data): allowance.sent(data.data.readableBytes)
         case .goAway(let last, let code, _) where code != .noError:
             deniesStreams = last == .rootStream
@@ -94,9 +129,14 @@ final class ConnectionWatch: ChannelInboundHandler, NIOHTTP2FrameDelegate {
         }
     }
 
-    /// Corrects the bytes of a frame that says that no stream was read: any may have been.
+    /// Corrects the bytes of a frame that says that no stream was read, because any may have been, and of the settings.
     func corrected(_ frame: IOData) -> IOData {
-        guard deniesStreams, case .byteBuffer(var bytes) = frame else { return frame }
+        guard deniesStreams || isSettings, case .byteBuffer(var bytes) = frame else { return frame }
+        if isSettings {
+            isSettings = false
+            announced.announce(in: &bytes)
+            return .byteBuffer(bytes)
+        }
         deniesStreams = false
         // Behind the nine bytes that each frame begins with.
         bytes.setInteger(UInt32(Int32.max), at: bytes.readerIndex + 9)

@@ -42,6 +42,10 @@ final class FrameBytesHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         slow.handlerAdded(context: context)
+        watch.writeBelow = { [slow] bytes in
+            slow.wroteBeside(bytes.readableBytes)
+            context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        }
         // Fails on a channel that was closed in the meantime, which does not matter.
         let options = context.channel.syncOptions
         try? options?.setOption(.recvAllocator, value: Self.buffer)
@@ -51,6 +55,7 @@ final class FrameBytesHandler: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         slow.handlerRemoved(context: context)
+        watch.writeBelow = nil
         letGo(context)
     }
 

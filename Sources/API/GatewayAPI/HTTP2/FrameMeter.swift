@@ -14,6 +14,8 @@ struct FrameMeter: Sendable {
 
     private static let prefaceLength = 24
     private static let headLength = 9
+    /// Each frame of a body that waits for its reader takes about as much memory beside its bytes.
+    static let smallestData = 64
 
     /// The bytes of a head that has not ended. Nothing else can come on the connection before its end (RFC 9113, 6.10).
     private(set) var unfinished = 0
@@ -50,8 +52,8 @@ struct FrameMeter: Sendable {
         isOfHead = false
         switch type {
         case 0x0:
-            // `DATA` without data that does not end anything.
-            if skipped == 0, flags & 0x1 == 0 { seen.idle += 1 }
+            // `DATA` of few bytes that does not end anything. A window of them would take many times the memory of the window.
+            if skipped < Self.smallestData, flags & 0x1 == 0 { seen.idle += 1 }
         case 0x1, 0x9:
             // `HEADERS` and `CONTINUATION`, with the flag `END_HEADERS`.
             if type == 0x1 { seen.heads += 1 } else if skipped == 0 { seen.idle += 1 }
@@ -78,6 +80,8 @@ struct FrameMeter: Sendable {
 /// A client announces that it has read bytes of an answer with two frames at most for each frame of data, or for each 4 KiB. So each
 /// frame of data that is sent allows for more of them, as each request does. What is left without these is for clients that are
 /// honest in their own way.
+///
+/// What answers allow for adds up: a client that has read nothing for a while, or many streams of it, announces megabytes at once.
 struct FrameAllowance: Sendable {
     /// For each request.
     static let ofRequest = 20
@@ -85,7 +89,9 @@ struct FrameAllowance: Sendable {
     static let ofFrame = 4
     static let bytesOfOne = 512
     /// What a stream costs that is refused: its client was told how many it may open.
-    static let costOfRefusal = 5
+    static let costOfRefusal = 3
+    /// The most that answers allow for at a time: as many as 128 MiB bring, enough to announce 512 MiB twice in steps of 4 KiB.
+    static let mostOfAnswers = 1 << 18
 
     let most: Int
     private(set) var left: Int
@@ -101,10 +107,12 @@ struct FrameAllowance: Sendable {
     }
 
     /// Requests began.
-    mutating func began(_ requests: Int) { earn(requests * Self.ofRequest) }
+    mutating func began(_ requests: Int) { earn(requests * Self.ofRequest, upTo: most) }
 
     /// A frame with bytes of an answer was sent.
-    mutating func sent(_ bytes: Int) { earn(Self.ofFrame + bytes / Self.bytesOfOne) }
+    mutating func sent(_ bytes: Int) {
+        earn(Self.ofFrame + bytes / Self.bytesOfOne, upTo: max(most, Self.mostOfAnswers))
+    }
 
-    private mutating func earn(_ count: Int) { left = min(most, left + count) }
+    private mutating func earn(_ count: Int, upTo most: Int) { left = max(left, min(most, left + count)) }
 }

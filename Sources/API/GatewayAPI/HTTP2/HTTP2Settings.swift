@@ -9,8 +9,7 @@ public struct HTTP2Settings: Sendable {
     /// configured for `h2c`. It is for the operator to say, because nobody else needs it.
     public var takesPriorKnowledge = false
     /// The most streams that one connection may have open at a time, also with what is still done for streams that its client has
-    /// reset. One more is refused (`REFUSED_STREAM`), and nothing was done for it; one that the client knows to be too many ends the
-    /// connection. At least 100 (RFC 9113, 6.5.2): clients open as many before they know.
+    /// reset. One more is refused (`REFUSED_STREAM`), and nothing was done for it. At least 100 (RFC 9113, 6.5.2): clients open as many before they know.
     public var streamsPerConnection = 100
     /// The most streams of all connections together. One more is refused.
     public var maximumStreams = 1_024
@@ -31,17 +30,22 @@ public struct HTTP2Settings: Sendable {
 
     /// The settings of NIO's HTTP/2.
     ///
-    /// Bounded by NIO: frames that continue a head (5 in a row), control frames (`PING`, `SETTINGS`, `PRIORITY`: 200 in 30 seconds),
+    /// Bounded by NIO: frames that continue a head (5 in a row), control frames (`PING`, `SETTINGS`, `PRIORITY`: 1,000 in 30 seconds),
     /// faulty requests (200 in 30 seconds), frames of data without data (1 in a row), and answers to control frames that the client
     /// does not take (1,000).
     func configuration(_ limits: RequestLimits) -> NIOHTTP2Handler.Configuration {
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
         connection.initialSettings = [
-            HTTP2Setting(parameter: .maxConcurrentStreams, value: streamsPerConnection),
+            // `AnnouncedStreams` tells the client fewer. NIO would end the connection, and all that is under way, for one stream more
+            // than this. Some clients, such as Envoy, open more before they have read the settings.
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: AnnouncedStreams.unbounded),
             HTTP2Setting(parameter: .maxHeaderListSize, value: limits.largestHeaderList),
             HTTP2Setting(parameter: .initialWindowSize, value: window),
         ]
         connection.maximumBufferedControlFrames = 1_000
+        // Go sends a `PING` with a reset, and a proxy in Go resets a stream for each client that leaves.
+        connection.controlFrameRateLimit.maximumCount = 1_000
+        connection.controlFrameRateLimit.windowLength = Self.resetPeriod
         // What a client had sent before it heard of a reset must not end the connection.
         connection.maximumRecentlyResetStreams = 256
         // Counted for as long as the connection lasts, which is for ever behind a proxy. The rate is limited too.

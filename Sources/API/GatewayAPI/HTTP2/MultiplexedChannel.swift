@@ -65,6 +65,7 @@ struct MultiplexedChannel: ServerChildChannel, HTTPChannelHandler {
         let watch = ConnectionWatch(
             idleTimeout: parts.idleTimeout,
             frames: parts.settings.framesWithoutProgress,
+            streams: parts.settings.streamsPerConnection,
             at: loop.now,
             onFlood: { metrics.endedFlood() }
         )

@@ -1,7 +1,12 @@
 import NIOCore
+import NIOHTTP2
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP2
 
 /// Resets a stream of HTTP/2 whose client takes the answer too slowly, or not at all, while it takes other streams.
+///
+/// An answer of a few bytes counts too: where the window of its stream stays closed, the stream would otherwise be open for ever, and
+/// keep the place of another.
 ///
 /// A client says what it has read in steps, often of half its window, which may be megabytes. So its rate is averaged over ten times
 /// as long as that of a connection, which `SlowReaderHandler` watches.
@@ -40,17 +45,11 @@ final class SlowStreamHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let count = bytes.readableBytes
         pace.willWrite(count, isUpToDate: waiting == 0)
         waiting += count
+        pace.fellBehind(waiting: waiting, at: context.eventLoop.now)
+        if check == nil { scheduleCheck(context) }
         let sent = promise ?? context.eventLoop.makePromise()
         sent.futureResult.assumeIsolated().whenComplete { _ in self.waiting -= count }
         context.write(data, promise: sent)
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable {
-            pace.fellBehind(waiting: waiting, at: context.eventLoop.now)
-            if check == nil { scheduleCheck(context) }
-        }
-        context.fireChannelWritabilityChanged()
     }
 
     private func scheduleCheck(_ context: ChannelHandlerContext) {
@@ -61,6 +60,11 @@ final class SlowStreamHandler: ChannelDuplexHandler, RemovableChannelHandler {
             handler.check = nil
             if handler.pace.isTooSlow(waiting: handler.waiting, at: context.eventLoop.now) {
                 handler.onCut()
+                // Not `CANCEL`, as a close alone would say: some proxies take it for their client's own wish.
+                context.triggerUserOutboundEvent(
+                    NIOHTTP2FramePayloadToHTTPEvent.reset(code: .internalError),
+                    promise: nil
+                )
                 context.close(promise: nil)
             } else {
                 handler.scheduleCheck(context)

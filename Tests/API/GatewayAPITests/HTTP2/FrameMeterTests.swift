@@ -28,11 +28,12 @@ import Testing
         var meter = meter()
         let idle: [[UInt8]] = [
             Self.frame(0x8, length: 4), Self.frame(0x8, stream: 0, length: 4), Self.frame(0x7, stream: 0, length: 8),
-            Self.frame(0x0),
+            Self.frame(0x0), Self.frame(0x0, length: FrameMeter.smallestData - 1),
             Self.frame(0x10, stream: 0, length: 5), Self.frame(0xFF, length: 100),
         ]
         let counted: [[UInt8]] = [
-            Self.frame(0x0, flags: Self.endOfStream), Self.frame(0x0, length: 10), Self.frame(0x2, length: 5),
+            Self.frame(0x0, flags: Self.endOfStream), Self.frame(0x0, flags: Self.endOfStream, length: 10),
+            Self.frame(0x0, length: FrameMeter.smallestData), Self.frame(0x2, length: 5),
             Self.frame(0x3, length: 4),
             Self.frame(0x4, flags: 0x1, stream: 0), Self.frame(0x6, stream: 0, length: 8),
         ]
@@ -97,16 +98,28 @@ import Testing
             allowance.sent(16_384)
             #expect(allowance.spend(8) == true)
         }
-        #expect(allowance.left == 100)
-        #expect(allowance.spend(100) == true)
+        #expect(allowance.left > 100)
+        #expect(allowance.spend(allowance.left) == true)
         allowance.began(1)
         #expect(allowance.left == FrameAllowance.ofRequest)
     }
 
-    @Test func whatIsAllowedDoesNotAddUp() {
+    @Test func whatRequestsAllowDoesNotAddUp() {
         var allowance = FrameAllowance(most: 100)
         allowance.began(1000)
-        allowance.sent(1 << 30)
         #expect(allowance.left == 100)
+    }
+
+    /// Ten downloads of a client with windows of 4 MiB, which stopped and then announces each 4 KiB twice.
+    @Test func whatAnswersAllowAddsUp() {
+        var allowance = FrameAllowance(most: 1000)
+        for _ in 0..<10 * 256 { allowance.sent(16_384) }
+        #expect(allowance.spend(10 * 1024 * 2) == true)
+        // Requests take nothing of it away.
+        let left = allowance.left
+        allowance.began(1)
+        #expect(allowance.left == left)
+        allowance.sent(1 << 40)
+        #expect(allowance.left == FrameAllowance.mostOfAnswers)
     }
 }
