@@ -2,6 +2,7 @@ public import ExportLedger
 public import Exports
 public import Logging
 public import Metrics
+public import Spans
 import Synchronization
 public import SystemCrypto
 
@@ -21,6 +22,7 @@ public final class ExportEngine: ExportService {
     let replica: Replica?
     let logger: Logger
     let metrics: EngineMetrics
+    let tracer: GatewayTracer
     let creationLimits: CreationLimits
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
@@ -54,6 +56,7 @@ public final class ExportEngine: ExportService {
     ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: The factory for counters and gauges.
+    ///   - tracer: Makes the spans of what the exports whose traces are recorded go through.
     ///   - sharedSecrets: Digests of secrets that must be the same on all replicas, by the configuration key.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
@@ -66,6 +69,7 @@ public final class ExportEngine: ExportService {
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
         metrics: any MetricsFactory,
+        tracer: GatewayTracer = GatewayTracer(),
         sharedSecrets: [String: String] = [:],
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
@@ -96,6 +100,7 @@ public final class ExportEngine: ExportService {
                 )
             }
         self.logger = logger
+        self.tracer = tracer
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
         creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
@@ -124,6 +129,7 @@ public final class ExportEngine: ExportService {
             random: randomness,
             ownership: ownership,
             announcer: announcer,
+            tracer: tracer,
             logger: logger
         )
         self.transitions = transitions
@@ -142,6 +148,7 @@ public final class ExportEngine: ExportService {
                     time: time,
                     settings: settings,
                     metrics: engineMetrics,
+                    tracer: tracer,
                     logger: logger
                 )
             }
