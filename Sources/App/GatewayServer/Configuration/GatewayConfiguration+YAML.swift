@@ -44,6 +44,7 @@ extension GatewayConfiguration {
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
+        let tracesNode = root.node("traces")
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -54,6 +55,7 @@ extension GatewayConfiguration {
         let sealing = try Sealing(sealingNode, environment)
         let webhooks = try Webhooks(webhooksNode, environment)
         let egress = try Egress(ofAll: egressNode, environment)
+        let traces = try Traces(tracesNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
         try ledger.refuse(server)
@@ -69,7 +71,8 @@ extension GatewayConfiguration {
             sealing: sealing,
             webhooks: webhooks,
             authorities: try environment.authorities(),
-            egress: egress
+            egress: egress,
+            traces: traces
         )
     }
 }
