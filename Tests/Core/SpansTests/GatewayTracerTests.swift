@@ -25,6 +25,14 @@ import Tracing
         tracer.request("GET /exports", at: time.elapsed(), traceparent: traceparent, mayForce: mayForce)
     }
 
+    /// The spans that have ended since it was asked last.
+    private func records(_ tracer: GatewayTracer) throws -> [SpanRecord] { try #require(tracer.buffer).take() }
+
+    private func record(_ tracer: GatewayTracer) throws -> SpanRecord {
+        let records = try records(tracer)
+        return try #require(records.first)
+    }
+
     @Test func aTracerWithoutSettingsRecordsNothing() {
         let tracer = GatewayTracer()
         #expect(tracer.buffer == nil)
@@ -42,7 +50,7 @@ import Tracing
         span.set(.requestMethod, "GET")
         span.end()
         span.end()
-        let records = try #require(tracer.buffer).take()
+        let records = try records(tracer)
         #expect(records.count == 1)
         let record = try #require(records.first)
         #expect(record.parent == nil && record.kind == .server && record.name == "GET /x")
@@ -56,7 +64,7 @@ import Tracing
         let span = try #require(request(tracer, Self.caller))
         #expect(span.trace.trace.description == "4bf92f3577b34da6a3ce929d0e0e4736")
         span.end()
-        let record = try #require(try #require(tracer.buffer).take().first)
+        let record = try record(tracer)
         #expect(record.parent?.description == "00f067aa0ba902b7" && record.isParentRemote)
     }
 
@@ -86,7 +94,7 @@ import Tracing
         // Another replica, or this one after a restart.
         let other = self.tracer(ratio: 1)
         try #require(other.span(.poll, of: id)).end()
-        let records = try #require(tracer.buffer).take() + #require(other.buffer).take()
+        let records = try records(tracer) + records(other)
         let trace = id.description.filter { $0 != "-" }
         #expect(records.map(\.context.trace.description) == Array(repeating: trace, count: 4))
         #expect(records.map(\.name) == ["ledger.commit", "export.create", "export.queue", "export.poll"])
@@ -112,7 +120,7 @@ import Tracing
         span.runNow { tracer.span(.commit)?.end() }
         #expect(inner?.trace == span?.trace.trace)
         #expect(GatewaySpan.current == nil && tracer.span(.commit) == nil)
-        let records = try #require(tracer.buffer).take()
+        let records = try records(tracer)
         #expect(records.map(\.parent) == [span?.trace.span, span?.trace.span])
     }
 
@@ -136,7 +144,7 @@ import Tracing
         }
         span.set(.route, String(repeating: "é", count: 1000))
         span.end()
-        let record = try #require(try #require(tracer.buffer).take().first)
+        let record = try record(tracer)
         #expect(record.attributes.count == SpanRecord.mostAttributes && record.events.count == SpanRecord.mostEvents)
         #expect(record.links.count == SpanRecord.mostLinks)
     }
@@ -155,7 +163,7 @@ import Tracing
         let span = try #require(request(tracer))
         span.recordError(Leak())
         span.end()
-        let record = try #require(try #require(tracer.buffer).take().first)
+        let record = try record(tracer)
         #expect(record.events.map(\.attributes) == [[.init(name: "exception.type", value: "Leak")]])
     }
 
@@ -170,7 +178,7 @@ import Tracing
             #expect(carrier["traceparent"] == span.trace.traceparent)
             tracer.span(.commit)?.end()
         }
-        let records = try #require(tracer.buffer).take()
+        let records = try records(tracer)
         #expect(records.map(\.name) == ["ledger.commit", "other"])
         #expect(records[1].parent?.description == "00f067aa0ba902b7" && records[1].isParentRemote)
         #expect(records[0].parent == records[1].context.span)
@@ -181,7 +189,7 @@ import Tracing
         time.set(to: Timestamp(milliseconds: time.now().milliseconds + 60_000))
         tracer.adjustClock()
         try #require(request(tracer)).end()
-        let record = try #require(try #require(tracer.buffer).take().first)
+        let record = try record(tracer)
         #expect(record.end == UInt64(time.now().milliseconds) * 1_000_000)
     }
 

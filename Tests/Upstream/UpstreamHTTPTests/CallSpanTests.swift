@@ -72,7 +72,8 @@ import UpstreamHTTP
         } test: { upstream in
             _ = try await parent.run { try await upstream.send(upstream.request(.get, bearer: true)) }
             _ = try await upstream.send(upstream.request(.get, bearer: true))
-            let span = try #require(try #require(tracer.buffer).take().first)
+            let spans = try #require(tracer.buffer).take()
+            let span = try #require(spans.first)
             let told = upstream.server.calls.map { $0.headers["traceparent"] }
             // A call that is part of nothing recorded says nothing.
             #expect(told == ["00-\(span.context.trace)-\(span.context.span)-01", nil])
