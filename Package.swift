@@ -579,7 +579,7 @@ let package = Package(
             [
                 "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
                 "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SystemCrypto", "Telemetry", "TestSupport",
-                "UpstreamHTTP", "Zstandard", .coreMetrics, .inMemoryLogging, .logging, .yams,
+                "TraceExport", "UpstreamHTTP", "Zstandard", .coreMetrics, .inMemoryLogging, .logging, .yams,
             ]
         ),
         tests(

@@ -2,6 +2,7 @@ import Exports
 import Foundation
 import Spans
 import Testing
+import TraceExport
 import UpstreamHTTP
 
 @testable import GatewayServer
