@@ -8,6 +8,7 @@ import HummingbirdCore
 public import Logging
 public import Memory
 import NIOCore
+public import Spans
 import SystemCrypto
 public import Webhooks
 public import ServiceLifecycle
@@ -36,6 +37,7 @@ public struct GatewayAPI: Sendable {
     ///   - budgets: The state of the request budgets, for `/providers`.
     ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
     ///     each request of a caller with a limit, on any thread.
+    ///   - tracer: Makes the spans of requests.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -49,6 +51,7 @@ public struct GatewayAPI: Sendable {
         impediments: @escaping @Sendable () -> [ServiceImpediment] = { [] },
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         replicas: @escaping @Sendable () -> Int = { 1 },
+        tracer: GatewayTracer = GatewayTracer(),
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -113,7 +116,7 @@ public struct GatewayAPI: Sendable {
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
             ),
-            record: RequestRecord(metrics: figures, limiter: limiter, time: time, logger: logger),
+            record: RequestRecord(metrics: figures, limiter: limiter, tracer: tracer, time: time, logger: logger),
             console: settings.console.map { Console($0, api: settings) },
             exports: exports,
             events: EventRoutes(
@@ -153,6 +156,7 @@ public struct GatewayAPI: Sendable {
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
             limiter: limiter,
+            tracer: tracer,
             time: time,
             logger: logger
         )

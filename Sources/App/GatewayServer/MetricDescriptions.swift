@@ -23,6 +23,7 @@ enum MetricDescriptions {
         ("export_gateway_upstream_requests_total", "Requests to upstreams."),
         ("export_gateway_upstream_request_duration_seconds", "Time from a request upstream to the head of its answer."),
         ("export_gateway_proxy_failures_total", "Requests upstream for which the proxy opened no tunnel."),
+        ("export_gateway_spans_total", "Spans that ended, by what became of them."),
         ("export_gateway_upstream_entries_unreadable_total", "Entries of upstreams' lists that could not be read."),
         ("export_gateway_budget_queue_length", "Calls upstream that wait for a place in the request budget."),
         ("export_gateway_budget_wait_seconds", "How long calls upstream waited for a place in the request budget."),

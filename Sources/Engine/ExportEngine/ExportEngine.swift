@@ -2,6 +2,7 @@ public import ExportLedger
 public import Exports
 public import Logging
 public import Metrics
+public import Spans
 import Synchronization
 public import SystemCrypto
 
@@ -21,6 +22,7 @@ public final class ExportEngine: ExportService {
     let replica: Replica?
     let logger: Logger
     let metrics: EngineMetrics
+    let tracer: GatewayTracer
     let creationLimits: CreationLimits
     let retentionMetrics: RetentionMetrics
     let changes = ChangeHub()
@@ -57,6 +59,7 @@ public final class ExportEngine: ExportService {
     ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: The factory for counters and gauges.
+    ///   - tracer: Makes the spans of what the exports whose traces are recorded go through.
     ///   - sharedSecrets: Digests of secrets that must be the same on all replicas, by the configuration key.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
@@ -69,6 +72,7 @@ public final class ExportEngine: ExportService {
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
         metrics: any MetricsFactory,
+        tracer: GatewayTracer = GatewayTracer(),
         sharedSecrets: [String: String] = [:],
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
@@ -99,6 +103,7 @@ public final class ExportEngine: ExportService {
                 )
             }
         self.logger = logger
+        self.tracer = tracer
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
         creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
@@ -128,6 +133,7 @@ public final class ExportEngine: ExportService {
             random: randomness,
             ownership: ownership,
             announcer: announcer,
+            tracer: tracer,
             logger: logger
         )
         self.transitions = transitions
@@ -146,6 +152,7 @@ public final class ExportEngine: ExportService {
                     time: time,
                     settings: settings,
                     metrics: engineMetrics,
+                    tracer: tracer,
                     logger: logger
                 )
             }

@@ -12,6 +12,8 @@ struct HTTPMetrics: Sendable {
     /// The route of a request whose path matches no route. The metrics have no `http_route` for it.
     static let noRoute = "none"
 
+    /// What the listener speaks: `http` or `https`.
+    let scheme: String
     private let registry: PrometheusRegistry
     private let answers: AnswerMeters
     private let active: Meter
@@ -31,6 +33,7 @@ struct HTTPMetrics: Sendable {
             )
         }
         self.registry = registry
+        self.scheme = scheme
         answers = AnswerMeters(scheme: scheme)
         slowClients = closed("slow-client")
         displacements = closed("displaced")

@@ -170,7 +170,8 @@ struct ExportRoutes: Sendable {
     func viewer(of call: Call) throws(GatewayError) -> Viewer {
         call.caller.viewer(
             token: try call.fields.upstreamAuthorization(),
-            downloadToken: try call.fields.upstreamDownloadAuthorization()
+            downloadToken: try call.fields.upstreamDownloadAuthorization(),
+            requestID: call.requestID
         )
     }
 

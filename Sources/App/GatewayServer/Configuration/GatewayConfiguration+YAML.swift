@@ -45,6 +45,7 @@ extension GatewayConfiguration {
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
         let retentionNode = root.node("retention")
+        let tracesNode = root.node("traces")
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -56,6 +57,7 @@ extension GatewayConfiguration {
         let webhooks = try Webhooks(webhooksNode, environment)
         let egress = try Egress(ofAll: egressNode, environment)
         let retention = try RetentionSettings(retentionNode, environment)
+        let traces = try Traces(tracesNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
         try retention.refuse(webhooks, sealing)
@@ -73,7 +75,8 @@ extension GatewayConfiguration {
             webhooks: webhooks,
             retention: retention,
             authorities: try environment.authorities(),
-            egress: egress
+            egress: egress,
+            traces: traces
         )
     }
 }

@@ -210,6 +210,8 @@ public struct GatewayConfiguration: Sendable {
     public var authorities: TrustedAuthorities?
     /// How calls leave the gateway, where nothing else is said; nil: directly.
     public var egress: Egress?
+    /// Nil where no traces are recorded.
+    public var traces: Traces?
 }
 
 /// One upstream account.
