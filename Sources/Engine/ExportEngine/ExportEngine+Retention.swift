@@ -1,6 +1,7 @@
 import ExportLedger
 public import Exports
 import Logging
+import Synchronization
 
 // Purging: what the rules say, and what callers ask for.
 extension ExportEngine {
@@ -25,14 +26,24 @@ extension ExportEngine {
         let after = try await asking {
             try await self.transitions.apply(.retained(isRetained), to: id, fence: nil, life)
         }
-        // It may have been purged meanwhile.
-        guard let after else { return try await knownRecord(id, for: viewer).export }
+        guard let after else {
+            // It was purged meanwhile. Where it was not, an answer must not say that it is kept.
+            let present = try await knownRecord(id, for: viewer).export
+            guard (present.retainedAt != nil) == isRetained else { throw Self.notChanged }
+            return present
+        }
         logger.notice(
             isRetained ? "an export is retained" : "an export is not retained any more",
             metadata: ["export": "\(id)", "caller": "\(viewer.callerID ?? "-")"]
         )
         return after.export
     }
+
+    private static let notChanged = GatewayError(
+        .unavailable,
+        "The export is being changed at this moment, and this change was not made.",
+        retryAfter: .seconds(1)
+    )
 
     public func purge(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) {
         _ = try await knownRecord(id, for: viewer)
@@ -99,10 +110,10 @@ extension ExportEngine {
 
     // MARK: Rules
 
-    /// Applies the rules until the engine stops; returns at once where there are none. Where several replicas share the ledger, the one
+    /// Applies the rules until the engine stops; returns at once where there are none, and after ``holdRestored()``. Where several replicas share the ledger, the one
     /// applies them that holds the lease of what no replica is configured for.
     func runRetention() async {
-        guard let shortest = settings.retention.shortest else { return }
+        guard let shortest = settings.retention.shortest, !isRestored.load(ordering: .acquiring) else { return }
         var (clock, pace) = (SteadyClock(), RetentionPace())
         let round = shortest.clamped(.seconds(1)...Self.longestRound)
         while isRetaining {
@@ -125,30 +136,52 @@ extension ExportEngine {
         return replica.held.contains { $0.name == Replica.unconfigured }
     }
 
+    /// Applies all rules. What fails keeps nothing else waiting; the first failure is thrown in the end.
     private func applyRules(_ clock: inout SteadyClock, _ pace: inout RetentionPace) async throws {
         var held: [PurgeObstacle: Int] = [:]
+        var failure: (any Error)?
         for provider in providers.map(\.descriptor.id) {
             for status in RetentionSettings.statuses {
                 guard let age = settings.retention.age(of: provider, status) else { continue }
-                try await purge(provider, status, after: age, &clock, &pace, &held)
+                try await attempt(&failure) {
+                    try await purge(provider, status, after: age, &clock, &pace, &held)
+                }
             }
         }
         retentionMetrics.held(held)
         if let age = settings.retention.changes {
-            try await repeatedly(&clock) { now in
-                let count = try await ledger.pruneChanges(before: now + (.zero - age), limit: Self.rows)
-                retentionMetrics.deletedChanges(count)
-                return count
+            try await attempt(&failure) {
+                try await repeatedly(&clock) { now in
+                    let count = try await ledger.pruneChanges(before: now + (.zero - age), limit: Self.rows)
+                    retentionMetrics.deletedChanges(count)
+                    return count
+                }
             }
         }
         if let age = settings.retention.tombstones {
-            try await repeatedly(&clock) { now in
-                let count = try await ledger.pruneTombstones(before: now + (.zero - age), limit: Self.rows)
-                retentionMetrics.deletedTombstones(count)
-                return count
+            try await attempt(&failure) {
+                try await repeatedly(&clock) { now in
+                    let count = try await ledger.pruneTombstones(before: now + (.zero - age), limit: Self.rows)
+                    retentionMetrics.deletedTombstones(count)
+                    return count
+                }
             }
         }
-        try await repeatedly(&clock) { _ in try await ledger.reclaim(limit: Self.rows) }
+        try await attempt(&failure) {
+            try await repeatedly(&clock) { _ in try await ledger.reclaim(limit: Self.rows) }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Runs a step, and keeps its error where it is the first one.
+    private func attempt(_ failure: inout (any Error)?, _ step: () async throws -> Void) async throws {
+        do {
+            try await step()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            failure = failure ?? error
+        }
     }
 
     /// Purges exports of a provider and a status, batch by batch, until there are no more.
@@ -171,7 +204,13 @@ extension ExportEngine {
             let purging = Task {
                 try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: after, limit: limit)
             }
-            let page = try await purging.value
+            let page: PurgePage
+            do {
+                page = try await purging.value
+            } catch {
+                pace.failed()
+                throw error
+            }
             let rest = pace.took(time.elapsed() - start)
             arePurged(page.purged, by: "retention")
             held.merge(page.kept, uniquingKeysWith: +)

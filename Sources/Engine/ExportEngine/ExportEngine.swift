@@ -41,6 +41,8 @@ public final class ExportEngine: ExportService {
     let stops = Signal()
     /// Fired when the engine stops: ends the retention.
     let retentionStops = Signal()
+    /// Whether the ledger was restored from a backup: this engine applies no rules of the retention.
+    let isRestored = Atomic(false)
     let announcer: ChangeAnnouncer
     let transitions: Transitions
     let contexts: CallContexts

@@ -11,6 +11,9 @@ struct RetentionPace: Sendable, Hashable {
     /// The size of the next batch.
     private(set) var limit = 25
 
+    /// A batch has failed, perhaps because it took too long.
+    mutating func failed() { limit = max(1, limit / 2) }
+
     /// A batch took so long. Returns how long to rest.
     mutating func took(_ time: Duration) -> Duration {
         if time > Self.wanted * 2 {

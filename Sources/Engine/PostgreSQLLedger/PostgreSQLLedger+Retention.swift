@@ -16,7 +16,7 @@ extension PostgreSQLLedger: RetentionStore {
                 let record = try row.record()
                 let findings = try purge.examine([record])
                 if let obstacle = findings.obstacle(record) { return .kept(obstacle) }
-                guard let tombstone = try purge.purge([record]).first else { return .notFound }
+                guard let tombstone = try purge.purge([record], findings).first else { return .notFound }
                 return .purged(tombstone)
             }
         }
@@ -65,8 +65,9 @@ extension PostgreSQLLedger: RetentionStore {
                     }
                 }
                 page.next = places.count == limit ? places.last : nil
-                let chosen = try Self.choose(places, records, try purge.examine(Array(records.values)), &page)
-                page.purged = try purge.purge(chosen)
+                let findings = try purge.examine(Array(records.values))
+                let chosen = try Self.choose(places, records, findings, &page)
+                page.purged = try purge.purge(chosen, findings)
                 return (page, leftOut)
             }
         }
@@ -123,8 +124,10 @@ extension PostgreSQLLedger: RetentionStore {
     public func pruneChanges(before time: Timestamp, limit: Int) async throws -> Int {
         guard limit > 0 else { return 0 }
         let place: [SQLValue] = [.integer(Int64(limit)), .integer(time.milliseconds)]
+        let now = self.time.now()
         return try await writeAlone { connection in
             try connection.transaction { connection -> Int in
+                guard try Self.mayPrune(at: now, connection) else { return 0 }
                 let oldest = try connection.query(SQLQuery(RetentionStatements.lastOld, place)).first
                 guard let last = oldest?.integer(0) else { return 0 }
                 return
@@ -144,7 +147,16 @@ extension PostgreSQLLedger: RetentionStore {
             RetentionStatements.deleteTombstones,
             [.integer(time.milliseconds), .integer(Int64(limit))]
         )
-        return try await writeAlone { try $0.query(query).affected }
+        let now = self.time.now()
+        return try await writeAlone { connection in
+            try Self.mayPrune(at: now, connection) ? connection.query(query).affected : 0
+        }
+    }
+
+    /// False while a replica is registered that does not know that changes may be missing. Throws where the clock is ahead.
+    private static func mayPrune(at now: Timestamp, _ connection: PostgreSQLConnection) throws -> Bool {
+        let circumstances = SQLQuery(RetentionStatements.circumstances, [.integer(now.milliseconds)])
+        return try !PostgreSQLPurge.findsOlderReplica(connection.query(circumstances)[0])
     }
 
     public func retainedExports() async throws -> Int {

@@ -21,9 +21,23 @@ struct PostgreSQLPurge {
     /// The clock of a replica may be ahead of the server's by so many milliseconds.
     private static let mostAhead: Int64 = 60_000
 
+    /// How long it may take to delete what belongs to an export with more deliveries than a batch has.
+    private static let patience = Duration.seconds(300)
+
     let connection: PostgreSQLConnection
     let now: Timestamp
     let claimsSince: Timestamp
+
+    /// Whether a live replica knows no tombstones. Throws `LedgerError` (`unavailable`) where the clock is ahead.
+    static func findsOlderReplica(_ circumstances: SQLRow) throws -> Bool {
+        guard let ahead = circumstances.integer(0), ahead <= Self.mostAhead else {
+            throw LedgerError(
+                .unavailable,
+                "the clock of this replica is ahead of the database server's: nothing is deleted"
+            )
+        }
+        return circumstances.boolean(1) != false
+    }
 
     /// Locks and reads those of these exports that no other transaction works on.
     func lock(_ ids: [ExportID]) throws -> [ExportID: SQLRow] {
@@ -50,15 +64,10 @@ struct PostgreSQLPurge {
             SQLQuery(RetentionStatements.beingMeasured, [ids]),
             SQLQuery(RetentionStatements.deliveries, [ids, .integer(Int64(PurgeLimits.deliveries + 1))]),
         ])
-        guard let ahead = answers[0][0].integer(0), ahead <= Self.mostAhead else {
-            throw LedgerError(
-                .unavailable,
-                "the clock of this replica is ahead of the database server's: nothing is purged"
-            )
-        }
+        let hasOlderReplica = try Self.findsOlderReplica(answers[0][0])
         var findings = Findings()
         if answers[1].count >= PurgeLimits.unreadChanges { findings.ofAll = .webhooksBehind }
-        if answers[0][0].boolean(1) != false { findings.ofAll = .olderReplica }
+        if hasOlderReplica { findings.ofAll = .olderReplica }
         let found: [(Int, PurgeObstacle)] = [
             (2, .idempotencyKey), (1, .webhooksBehind), (3, .webhooksBehind), (4, .deliveryUnderWay), (5, .busy),
         ]
@@ -70,8 +79,16 @@ struct PostgreSQLPurge {
     }
 
     /// Deletes exports without obstacles, and leaves their tombstones.
-    func purge(_ records: [LedgerRecord]) throws -> [ExportTombstone] {
+    func purge(_ records: [LedgerRecord], _ findings: Findings) throws -> [ExportTombstone] {
         guard !records.isEmpty else { return [] }
+        let answerTimeout = connection.answerTimeout
+        defer { connection.answerTimeout = answerTimeout }
+        if records.contains(where: { findings.deliveries(of: $0.export.id) > PurgeLimits.deliveries }) {
+            // In the time of other statements they might never be deleted.
+            connection.answerTimeout = Self.patience + .seconds(5)
+            let timeout = "SET LOCAL statement_timeout = \(Self.patience.milliseconds)"
+            _ = try connection.query(SQLQuery(SQLStatement(timeout)))
+        }
         let ids = SQLValue.textArray(records.map(\.export.id.description))
         let tombstones = records.map { $0.tombstone(at: now) }
         let inserts = try zip(records, tombstones)

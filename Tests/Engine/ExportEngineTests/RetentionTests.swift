@@ -97,6 +97,40 @@ import Testing
         #expect(try await bench.ledger.record(old) != nil)
     }
 
+    /// Who has retained an export after the backup has to do it again before anything is deleted.
+    @Test func afterARestoreNothingIsPurged() async throws {
+        let bench = try bench([RetentionSettings.Rule(age: Self.hour)])
+        let old = try await ended(bench)
+        _ = try await bench.engine.holdRestored()
+        try await bench.running {
+            for _ in 0..<70 {
+                await bench.idle()
+                bench.time.advance(by: .seconds(60))
+            }
+            await bench.idle()
+        }
+        #expect(try await bench.ledger.record(old) != nil)
+        let next = try bench.restarted()
+        try await next.running {
+            try await pass(next) { try await next.ledger.tombstone(old) != nil }
+        }
+    }
+
+    /// The ledger refuses exports of one status.
+    @Test func whatCannotBePurgedKeepsNothingElseWaiting() async throws {
+        let ledger = try StagedLedger()
+        ledger.set { $0.beforePurge = { if $0 == .succeeded { throw StagedLedger.failure } } }
+        var settings = EngineSettings()
+        settings.retention.rules = [RetentionSettings.Rule(age: Self.hour)]
+        let bench = try Bench(settings: settings, ledger: ledger)
+        let first = try await ended(bench, .succeeded)
+        let last = try await ended(bench, .expired)
+        try await bench.running {
+            try await pass(bench) { try await bench.ledger.tombstone(last) != nil }
+        }
+        #expect(try await bench.ledger.record(first) != nil)
+    }
+
     @Test func aPurgedExportIsNotShownFromMemory() async throws {
         let bench = try bench([])
         let id = try await ended(bench)
@@ -160,6 +194,8 @@ import Testing
         #expect(pace.limit == 1)
         _ = pace.took(.milliseconds(1))
         #expect(pace.limit == 2)
+        for _ in 0..<2 { pace.failed() }
+        #expect(pace.limit == 1)
     }
 
     @Test func aClockThatIsSetIsNotTrustedForAWhile() {

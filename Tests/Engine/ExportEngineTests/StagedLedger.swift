@@ -21,6 +21,8 @@ final class StagedLedger: ExportLedger {
         var beforeList: @Sendable (ExportID, Bool) -> Void = { _, _ in }
         /// What is done when a start looks at all refresh tokens: everything unfinished has been read by then.
         var beforePage: @Sendable () async throws -> Void = {}
+        /// What is done before exports of a status are purged; what it throws is the ledger's failure.
+        var beforePurge: @Sendable (ExportStatus) throws -> Void = { _ in }
     }
 
     static let failure = LedgerError(.unavailable, "the disk is full")
@@ -230,7 +232,8 @@ final class StagedLedger: ExportLedger {
         after place: EndedExports.Place?,
         limit: Int
     ) async throws -> PurgePage {
-        try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
+        try state.withLock { $0.beforePurge }(exports.status)
+        return try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
     }
 
     func pruneChanges(before time: Timestamp, limit: Int) async throws -> Int {

@@ -75,7 +75,12 @@ extension ConfigurationSection {
             }
             rule.provider = ProviderID(name)
         }
-        for name in try texts("status") ?? [] {
+        let names = try texts("status")
+        // It would be taken for every status.
+        if names?.isEmpty == true {
+            throw error("status", "has no value; leave the key out for every status that an export can end with")
+        }
+        for name in names ?? [] {
             let known = RetentionSettings.statuses.map(\.rawValue)
             guard known.contains(name), let status = ExportStatus(rawValue: name) else {
                 throw error(
