@@ -275,7 +275,6 @@ extension GatewayConfiguration {
         settings.snapshotLimit = engine.snapshotLimit
         if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
-        settings.callerLimits = server.limits
         return settings
     }
 }

@@ -19,6 +19,8 @@ public struct Viewer: Sendable, Hashable {
     /// The caller's own token for the hosts that serve files, where they need another token than the API. It is used for this
     /// one call, whoever sends it.
     public var downloadToken: Secret?
+    /// How many exports it may create in any 24 hours; nil where that is not limited. Looked at only where it creates one.
+    public var createsPerDay: Int?
 
     /// Makes the viewer of one request.
     public init(_ identity: Identity, token: Secret?, downloadToken: Secret?) {

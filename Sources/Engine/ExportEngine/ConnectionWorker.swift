@@ -17,6 +17,7 @@ final class ConnectionWorker: Sendable {
     let refreshTokens: RefreshTokens
     let delegation: DelegatedAuthorization
     let time: any TimeSource
+    let weights: CallerWeights
     let settings: EngineSettings
     let metrics: EngineMetrics
     let logger: Logger
@@ -36,6 +37,7 @@ final class ConnectionWorker: Sendable {
         callerTokens: CallerTokens,
         refreshTokens: RefreshTokens,
         time: any TimeSource,
+        weights: CallerWeights,
         settings: EngineSettings,
         metrics: EngineMetrics,
         logger: Logger
@@ -59,6 +61,7 @@ final class ConnectionWorker: Sendable {
             callerTokens: callerTokens
         )
         self.time = time
+        self.weights = weights
         self.settings = settings
         self.metrics = metrics
         self.logger = logger
@@ -70,7 +73,7 @@ final class ConnectionWorker: Sendable {
                 // A call can carry the refresh token of one export only.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
                 callsAtOnce: max(1, settings.callsAtOnce),
-                weight: { settings.weight(of: $0) }
+                weight: { weights.weight(of: $0) }
             )
         )
     }

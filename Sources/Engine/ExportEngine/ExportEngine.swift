@@ -22,6 +22,7 @@ public final class ExportEngine: ExportService {
     let logger: Logger
     let metrics: EngineMetrics
     let creationLimits: CreationLimits
+    let weights: CallerWeights
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -98,7 +99,9 @@ public final class ExportEngine: ExportService {
         self.logger = logger
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
-        creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
+        creationLimits = CreationLimits(metrics: metrics)
+        let weights = CallerWeights(settings.callerWeights)
+        self.weights = weights
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,
@@ -127,7 +130,7 @@ public final class ExportEngine: ExportService {
             logger: logger
         )
         self.transitions = transitions
-        let contexts = CallContexts(time: time, random: randomness, settings: settings)
+        let contexts = CallContexts(time: time, random: randomness, weights: weights)
         self.contexts = contexts
         workers = Dictionary(
             connections.map { [callerTokens] connection in
@@ -140,6 +143,7 @@ public final class ExportEngine: ExportService {
                     callerTokens: callerTokens,
                     refreshTokens: refreshTokens,
                     time: time,
+                    weights: weights,
                     settings: settings,
                     metrics: engineMetrics,
                     logger: logger
@@ -155,6 +159,9 @@ public final class ExportEngine: ExportService {
             )
         }
     }
+
+    /// Changes how many turns callers get, as `EngineSettings.callerWeights`. What has its turn already keeps it.
+    public func takeWeights(_ weights: [String: Int]) { self.weights.replace(by: weights) }
 
     public func isReady() async -> Bool {
         do {
