@@ -102,6 +102,7 @@ extension ConfigurationSection {
         guard !taken.contains(id), ![Viewer.anonymousID, Delivery.gatewayItself].contains(id) else {
             throw error("id", "\(id) is taken; ids are the callers' names")
         }
+        environment.record(name: id, of: path)
         return id
     }
 
@@ -186,6 +187,7 @@ extension GatewayConfiguration.TokenIssuer {
                 )
             }
             guard weights[caller] == nil else { throw entry.error("caller", "\(caller) has a weight already") }
+            environment.record(name: caller, of: entry.path)
             weights[caller] = try entry.weight()
             try entry.finish()
         }

@@ -206,6 +206,8 @@ public struct GatewayConfiguration: Sendable {
     public var authorities: TrustedAuthorities?
     /// How calls leave the gateway, where nothing else is said; nil: directly.
     public var egress: Egress?
+    /// The keys that it was read from.
+    var keys = ConfigurationKeys()
 }
 
 /// One upstream account.
