@@ -107,7 +107,7 @@ class Workload:
                 if at <= time.monotonic():
                     self._waiting.pop()
             if at > time.monotonic():
-                time.sleep(min(0.05, at - time.monotonic()) if at > time.monotonic() else 0)
+                time.sleep(max(0, min(0.05, at - time.monotonic())))
                 continue
             try:
                 answer = self._client.create(order.body, order.headers, order.key)
