@@ -31,8 +31,8 @@ struct DiskThreads: Sendable {
         }
     }
 
-    /// Begins `work`. It may begin before what the caller has begun before, and run at the same time.
-    func begin<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> EventLoopFuture<Value> {
+    /// Begins `work`. Work that was begun earlier may still be running.
+    private func begin<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> EventLoopFuture<Value> {
         pool.runIfActive(eventLoop: MultiThreadedEventLoopGroup.singleton.any(), work)
     }
 

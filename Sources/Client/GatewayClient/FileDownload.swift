@@ -18,8 +18,8 @@ struct FileDownload {
 
     /// So many bytes are handed to the disk at a time.
     private static let batch = 512 << 10
-    /// So many batches wait for the disk, or are being written. With one, nobody reads the connection while the client's core
-    /// computes the digest of a batch, and the gateway waits.
+    /// So many batches wait for the disk, or are being written, at most. With one alone, the client would stop taking bytes as soon
+    /// as the next batch is full.
     private static let batchesUnderWay = 4
 
     init(
