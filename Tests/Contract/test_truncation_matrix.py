@@ -58,8 +58,8 @@ def test_no_truncation_is_silent(pair, figure):
     with ThreadPoolExecutor(WORKERS) as pool:
         for case, outcome in pool.map(lambda case: (case, outcome_of(pair, case)), cases):
             outcomes[case] = outcome
-    counts = collections.Counter(outcomes.values())
-    silent = [str(case) for case, outcome in outcomes.items() if outcome == "silent"]
+    counts = collections.Counter(outcome.partition(":")[0] for outcome in outcomes.values())
+    silent = [f"{case}: {outcome}" for case, outcome in outcomes.items() if outcome.startswith("silent")]
     hung = [str(case) for case, outcome in outcomes.items() if outcome == "hung"]
     unplayed = [str(case) for case, outcome in outcomes.items() if outcome == "not played"]
     resumable = [case for case in cases if case.must_be_whole]
@@ -77,7 +77,7 @@ def test_no_truncation_is_silent(pair, figure):
 
 
 def outcome_of(pair, case: Case) -> str:
-    """whole, visible, silent, hung, or not played when the fault never came about."""
+    """whole, visible, silent with what came, hung, or not played when the fault never came about."""
     for _ in range(3):
         outcome = played(pair, case)
         # The call before the file's own may go out on a connection that another case has just broken.
@@ -120,13 +120,14 @@ def judged(seen: raw_client.Seen, way: str, files: list[bytes], allowed: set[byt
         return "hung"
     if not seen.looks_whole:
         return "visible"
+    silent = f"silent: {seen.status}, {len(seen.body)} bytes, {seen.body[:40]!r}"
     try:
         if way == "zip":
             members = list(seen.members().values())
-            return "whole" if members[:-1] == files[:-1] and members[-1] in allowed else "silent"
+            return "whole" if members[:-1] == files[:-1] and members[-1] in allowed else silent
         got = seen.file()
     except Exception:  # Whatever a decoder says of a body whose framing was whole: HTTP alone did not show it.
-        return "silent"
+        return silent
     if seen.status == 206:
-        return "whole" if got in {file[RANGE[0] : RANGE[1] + 1] for file in allowed} else "silent"
-    return "whole" if got in allowed else "silent"
+        return "whole" if got in {file[RANGE[0] : RANGE[1] + 1] for file in allowed} else silent
+    return "whole" if got in allowed else silent

@@ -2,17 +2,18 @@ import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 
-/// Why the end of an answer cannot be known from its head (RFC 9112, 6.3).
+/// Why it cannot be known where an answer ends (RFC 9112, 6.3).
 enum FramingFault: String, Error, Sendable {
     case differentLengths = "two lengths that differ"
     case lengthAndChunked = "a length and a transfer coding at once"
     case headTooLong = "a head that does not end"
+    case bytesAfterTheEnd = "bytes after its end"
 }
 
 /// Reads the head of each answer before the decoder does. Two equal `Content-Length` fields become one (RFC 9112, 6.3), because the
 /// decoder would refuse them. Lengths that differ, and a length together with a transfer coding, fail with an error that says so.
 ///
-/// Bodies are passed on unchanged.
+/// Bodies are passed on unchanged. Bytes that come while no request waits for an answer are no part of one, and end the connection.
 final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -20,7 +21,9 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     private static let longestHead = 128 << 10
 
     /// Whether an answer's head comes next.
-    fileprivate var awaitsHead = false
+    private var awaitsHead = false
+    /// Whether a request was sent whose answer has not ended.
+    private var isInCall = false
     /// The beginning of a head.
     private var held = ByteBuffer()
 
@@ -30,10 +33,16 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
         let framing = ResponseFraming()
         try pipeline.addHandler(framing, position: .before(decoder))
-        try pipeline.addHandler(RequestHeads(framing), position: .after(decoder))
+        try pipeline.addHandler(AnswerBoundaries(framing), position: .after(decoder))
     }
 
+    /// A request is sent, so that a head comes next.
+    func requestBegan() { (isInCall, awaitsHead) = (true, true) }
+
+    func answerEnded() { isInCall = false }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard isInCall else { return context.fireErrorCaught(FramingFault.bytesAfterTheEnd) }
         guard awaitsHead else { return context.fireChannelRead(data) }
         var fresh = unwrapInboundIn(data)
         held.writeBuffer(&fresh)
@@ -117,20 +126,5 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
             cleaned.append(isLength ? Array("Content-Length: \(lengths[0])\r".utf8) : Array(line))
         }
         return Array(cleaned.joined(separator: [0x0A]))
-    }
-}
-
-/// Tells `ResponseFraming` that a request is sent, so that a head comes next.
-private final class RequestHeads: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPClientRequestPart
-    typealias OutboundOut = HTTPClientRequestPart
-
-    private let framing: ResponseFraming
-
-    init(_ framing: ResponseFraming) { self.framing = framing }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .head = unwrapOutboundIn(data) { framing.awaitsHead = true }
-        context.write(data, promise: promise)
     }
 }

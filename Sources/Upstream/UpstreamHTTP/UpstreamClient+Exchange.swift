@@ -146,8 +146,8 @@ extension UpstreamClient {
     }
 
     /// Sends a GET and returns the head of the answer. The request is sent once more when the connection ends before the head has come:
-    /// the upstream may close a kept connection just when it is used again (RFC 9112, 9.3.1). Where `mayRepeat` returns false, the
-    /// error is thrown.
+    /// the upstream may close a kept connection just when it is used again (RFC 9112, 9.3.1), or have sent bytes on it that answer
+    /// nothing. Where `mayRepeat` returns false, the error is thrown.
     private func begin(
         _ message: HTTPClientRequest,
         to url: UpstreamURL,
@@ -158,7 +158,7 @@ extension UpstreamClient {
         let client = transport.client(for: url)
         do {
             return try await client.execute(message, timeout: timeout, logger: transportLogger)
-        } catch  where TransportFailure.wasBrokenOff(error) && !Task.isCancelled {
+        } catch  where (TransportFailure.wasBrokenOff(error) || error is NeverSent) && !Task.isCancelled {
             guard await mayRepeat() else { throw error }
             return try await client.execute(message, timeout: timeout, logger: transportLogger)
         }

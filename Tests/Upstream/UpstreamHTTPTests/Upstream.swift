@@ -62,12 +62,17 @@ struct Upstream: Sendable {
         patience: Duration = .seconds(10),
         connectTimeout: Duration = .seconds(10),
         idleTimeout: Duration = .seconds(300),
+        connectionsPerHost: Int = 256,
         deadlines: ManualTime.Waits = .neverEnd,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
     ) async throws {
         let server = try await RawServer.start(script)
-        let transport = UpstreamTransport(connectTimeout: connectTimeout, idleTimeout: idleTimeout)
+        let transport = UpstreamTransport(
+            connectTimeout: connectTimeout,
+            idleTimeout: idleTimeout,
+            connectionsPerHost: connectionsPerHost
+        )
         let origin = HostRule.origin(of: try #require(UpstreamURL("http://127.0.0.1:\(server.port)")))
         let (tokens, time) = (
             ScriptedTokens(tokens, actsForUsers: ofUsers), ManualTime(pauses: .moveTheClock, deadlines: deadlines)
