@@ -37,9 +37,12 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP2 = product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
+    static let nioHTTP2 = product(name: "NIOHTTP2", package: "swift-nio-http2")
     static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let tracing = product(name: "Tracing", package: "swift-distributed-tracing")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let yams = product(name: "Yams", package: "Yams")
 }
@@ -157,11 +160,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", exact: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
@@ -184,6 +189,7 @@ let package = Package(
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
+        module("Core", "Spans", ["Exports", .tracing]),
         module("Core", "Memory", [.metrics]),
         module("Core", "StoredZip", ["CZlib", .nioCore]),
         module(
@@ -199,7 +205,7 @@ let package = Package(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "JSON", "HTTPFields", "InternetAddresses", "Pacing", "ParallelGzip", "SystemCrypto",
+                "Exports", "JSON", "HTTPFields", "InternetAddresses", "Pacing", "ParallelGzip", "Spans", "SystemCrypto",
                 .asyncHTTPClient, .httpTypes, .logging, .metrics, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
@@ -211,6 +217,7 @@ let package = Package(
                 .nioTLS,
             ]
         ),
+        module("Upstream", "TraceExport", ["Exports", "Spans", "UpstreamHTTP", .logging, .metrics, .tracing]),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
 
         module("Providers", "GraphEDiscovery", ["Exports", "JSON", "UpstreamHTTP"]),
@@ -239,7 +246,8 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "JSON", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging, .metrics,
+                "Exports", "JSON", "Spans", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging,
+                .metrics,
                 .serviceLifecycle,
             ]
         ),
@@ -280,11 +288,12 @@ let package = Package(
             "GatewayAPI",
             [
                 "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto",
-                "Telemetry",
+                "Telemetry", "Spans",
                 "Memory", "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes,
                 .hummingbird,
                 .hummingbirdCore, .logging,
-                .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioSSL, .serviceLifecycle,
+                .nioCore, .nioHTTP1, .nioHTTP2, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioHTTPTypesHTTP2, .nioSSL, .nioTLS,
+                .serviceLifecycle,
             ]
         ),
 
@@ -315,7 +324,8 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard", "LiveCheck",
+                "PostgreSQL", "Spans", "TraceExport", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard",
+                "LiveCheck",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -388,15 +398,21 @@ let package = Package(
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
+        tests("Core", "Spans", ["Exports", "ManualClock", "Spans", .tracing]),
         tests("Upstream", "Pacing", ["Exports", "ManualClock", "Pacing", "TestSupport", .coreMetrics]),
         tests(
             "Upstream",
             "UpstreamHTTP",
             [
-                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "TestSupport",
+                "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "Spans", "TestSupport",
                 "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .metricsTestKit, .nioCore,
-                .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL,
+                .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL, .tracing,
             ]
+        ),
+        tests(
+            "Upstream",
+            "TraceExport",
+            ["Exports", "ManualClock", "Spans", "TestSupport", "TraceExport", .logging, .metricsTestKit]
         ),
         tests(
             "Upstream",
@@ -497,7 +513,7 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "ManualClock", "JSON", "SystemCrypto", "ExportLedger", "ExportEngine",
+                "Exports", "ManualClock", "JSON", "Spans", "SystemCrypto", "ExportLedger", "ExportEngine",
                 "ExportServiceConformance", "PostgreSQL", "PostgreSQLLedger", "TestPostgreSQL", "TestSupport",
                 "TestLedger",
                 .inMemoryLogging, .logging, .metrics,
@@ -536,11 +552,12 @@ let package = Package(
             "GatewayAPI",
             [
                 "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI",
-                "SystemCrypto",
+                "Spans", "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
                 "Webhooks",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .inMemoryLogging, .logging, .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioSSL, .serviceLifecycle, .yams,
+                .nioHTTP1, .nioHTTP2, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioHTTPTypesHTTP2, .nioPosix,
+                .nioSSL, .serviceLifecycle, .tracing, .yams,
             ]
         ),
         tests(
@@ -566,8 +583,9 @@ let package = Package(
             "GatewayServer",
             [
                 "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
-                "GatewayServer", "Pacing", "ParallelGzip", "SystemCrypto", "Telemetry", "TestSupport", "UpstreamHTTP",
-                "Zstandard", .coreMetrics, .inMemoryLogging, .logging, .yams,
+                "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SystemCrypto", "Telemetry", "TestSupport",
+                "TraceExport", "UpstreamHTTP", "Zstandard", "ExportEngine", .coreMetrics, .inMemoryLogging, .logging,
+                .yams,
             ]
         ),
         tests(

@@ -21,6 +21,7 @@ import downloads
 import events
 import gateways
 import lists
+import retention
 import status
 import tracking
 import watchers
@@ -36,6 +37,7 @@ CASES = downloads.CASES | {
     "tracking": tracking.tracking,
     "watchers": watchers.watchers,
     "events": events.events,
+    "retention": retention.retention,
 }
 
 

@@ -86,7 +86,7 @@ def connection(root: str, name: str = "bi", **settings) -> dict:
 
 def configure(directory: Path, ledger: Path, connections: list[dict], *, callers: bool, port: int,
               log: dict | None = None, server: dict | None = None, downloads: dict | None = None,
-              engine: dict | None = None) -> Path:
+              engine: dict | None = None, retention: dict | None = None) -> Path:
     """Writes the configuration. With `callers` there are ten, each of whom sees its own exports only."""
     keys = [
         {"id": caller, "sha256": hashlib.sha256(key.encode()).hexdigest(),
@@ -99,7 +99,7 @@ def configure(directory: Path, ledger: Path, connections: list[dict], *, callers
         "log": log or {"level": "info", "format": "json"},
         "downloads": UNMEASURED if downloads is None else downloads,
         "connections": connections,
-    } | ({"engine": engine} if engine else {})
+    } | ({"engine": engine} if engine else {}) | ({"retention": retention} if retention else {})
     path = directory / "gateway.yaml"
     # JSON is YAML.
     path.write_text(json.dumps(document, indent=1))

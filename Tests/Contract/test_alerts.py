@@ -79,6 +79,15 @@ def test_the_article_tells_which_alert_reads_which_metric():
     assert told == {rule["alert"]: (rule["labels"]["severity"], used[rule["alert"]]) for rule in alerts()}
 
 
+def test_each_metric_names_the_alerts_that_read_it():
+    rows = re.findall(r"^\| `(\w+)(?:\{[\w,]*\})?` \| (?:counter|gauge|histogram) \| .* \| ([^|]+) \|$", ARTICLE.read_text(), re.M)
+    told = {name: re.findall(r"`(\w+)`", names) for name, names in rows}
+    assert told.keys() == described().keys()
+    used = {query.place: query.metrics() for query in queries()}
+    for name, names in told.items():
+        assert names == [rule["alert"] for rule in alerts() if name in used[rule["alert"]]], name
+
+
 def test_the_dashboard_can_be_imported_anywhere():
     board = dashboard()
     assert board["id"] is None and board["uid"] == "export-gateway"

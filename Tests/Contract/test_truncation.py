@@ -1,4 +1,4 @@
-"""A download that is not whole never looks whole: not on a fixed length, not on chunks, not on HTTP/1.0."""
+"""A download that is not whole never looks whole: not on a fixed length, not on chunks, not on HTTP/1.0, not on HTTP/2."""
 
 import json
 import subprocess
@@ -26,6 +26,9 @@ WAYS = {
     "chunked": ([], True),
     "http1.0": (["--http1.0"], False),
     "http1.0-gzip": (["--http1.0", "-H", "Accept-Encoding: gzip"], False),
+    "http2": (["--http2-prior-knowledge"], False),
+    "http2-gzip": (["--http2-prior-knowledge", "-H", "Accept-Encoding: gzip"], False),
+    "http2-without-length": (["--http2-prior-knowledge"], True),
 }
 
 
@@ -37,7 +40,8 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def gateway(upstream):
-    with servers.gateway(upstream, downloads={"idleTimeout": "1s", "firstByteTimeout": "10s", "resumeAttempts": 1}) as gateway:
+    impatient = {"idleTimeout": "1s", "firstByteTimeout": "10s", "resumeAttempts": 1}
+    with servers.gateway(upstream, downloads=impatient, server={"http2": {"priorKnowledge": True}}) as gateway:
         yield gateway
 
 
@@ -64,7 +68,7 @@ def test_a_broken_body_is_seen_by_the_client(gateway, upstream, large, fault, wa
 
     result, head, size = curl(gateway, large, *arguments)
     assert result.returncode not in (0, 28), f"curl saw nothing wrong: {result}"
-    assert head.startswith(b"HTTP/1.1 200")
+    assert head.startswith(b"HTTP/2 200" if way.startswith("http2") else b"HTTP/1.1 200")
     assert size < SIZE + (1000 if fault == "short" else 0)
     # Counted when the connection has been closed, or the last byte has gone: that may be after the client knows.
     poll("the count", lambda: gateway.metric("export_gateway_downloads_total", outcome="broken") == broken + 1)

@@ -35,7 +35,14 @@ struct PeerCertificates: Sendable {
     private static func peerCertificate(on channel: any Channel) async -> [UInt8]? {
         // Fails on a channel without TLS, as in tests of routes. Then there is no certificate.
         let certificate = try? await channel.eventLoop
-            .submit { try channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self).peerCertificate }
+            .submit {
+                if let own = try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self) {
+                    return own.peerCertificate
+                }
+                // A stream of HTTP/2 is on its connection's event loop. A connection's parent is the listener, which has no TLS.
+                guard let parent = channel.parent, parent.eventLoop === channel.eventLoop else { return nil }
+                return try parent.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self).peerCertificate
+            }
             .get()
         return try? certificate?.toDERBytes()
     }

@@ -8,6 +8,10 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
     case readAll
     /// The outcome of an unconfirmed start may be decided. Never implied, because a wrong decision starts a job twice.
     case resolve
+    /// Exports that have ended may be deleted. Never implied, because nothing brings them back.
+    case purge
+    /// Exports may be kept from being deleted, and released. Never implied.
+    case retain
     /// Webhooks may be made, changed and deleted; with `read`, because they get events of exports.
     case manageWebhooks
     /// Exports may be created on this connection.
@@ -17,7 +21,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
 
     private static let connectionPrefix = "Connections.Use:"
     private static let plain: [Permission] = [
-        .create, .read, .download, .cancel, .readAll, .resolve, .manageWebhooks, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .useEveryConnection,
     ]
 
     /// All names. `Connections.Use:*` also stands for the name of any connection.
@@ -42,6 +46,8 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
         case .cancel: "Exports.Cancel"
         case .readAll: "Exports.ReadAll"
         case .resolve: "Exports.Resolve"
+        case .purge: "Exports.Purge"
+        case .retain: "Exports.Retain"
         case .manageWebhooks: "Webhooks.Manage"
         case .useConnection(let name): Self.connectionPrefix + name
         case .useEveryConnection: Self.connectionPrefix + "*"
@@ -71,7 +77,7 @@ public struct Permissions: Sendable, Hashable {
 
     /// Everything, with every caller's exports.
     public static let everything = Permissions([
-        .create, .read, .download, .cancel, .readAll, .resolve, .manageWebhooks, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .useEveryConnection,
     ])
 
     /// Whether nothing is granted.

@@ -40,6 +40,8 @@ public struct APISettings: Sendable {
     public var minimumRateWindow: Duration = .seconds(60)
     /// How long a request body may take; slower ones get 408.
     public var bodyTimeout: Duration = .seconds(15)
+    /// The limits of HTTP/2.
+    public var http2 = HTTP2Settings()
     /// The longest `Prefer: wait`.
     public var maxWait: Duration = .seconds(60)
     /// The limits of event streams.

@@ -8,6 +8,7 @@ import HummingbirdCore
 public import Logging
 public import Memory
 import NIOCore
+public import Spans
 import SystemCrypto
 public import Webhooks
 public import ServiceLifecycle
@@ -36,6 +37,7 @@ public struct GatewayAPI: Sendable {
     ///   - budgets: The state of the request budgets, for `/providers`.
     ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
     ///     each request of a caller with a limit, on any thread.
+    ///   - tracer: Makes the spans of requests.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -49,6 +51,7 @@ public struct GatewayAPI: Sendable {
         impediments: @escaping @Sendable () -> [ServiceImpediment] = { [] },
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         replicas: @escaping @Sendable () -> Int = { 1 },
+        tracer: GatewayTracer = GatewayTracer(),
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -113,7 +116,7 @@ public struct GatewayAPI: Sendable {
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
             ),
-            record: RequestRecord(metrics: figures, limiter: limiter, time: time, logger: logger),
+            record: RequestRecord(metrics: figures, limiter: limiter, tracer: tracer, time: time, logger: logger),
             console: settings.console.map { Console($0, api: settings) },
             exports: exports,
             events: EventRoutes(
@@ -153,6 +156,7 @@ public struct GatewayAPI: Sendable {
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
             limiter: limiter,
+            tracer: tracer,
             time: time,
             logger: logger
         )
@@ -173,7 +177,8 @@ public struct GatewayAPI: Sendable {
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> some ApplicationProtocol & Service {
         let address = APISettings.Address(host: settings.host, port: settings.port)
-        return application(responder, at: address, tls, services, onServerRunning)
+        let isHTTP2Taken = tls?.offersHTTP2 ?? settings.http2.takesPriorKnowledge
+        return application(responder, at: address, tls, isHTTP2Taken, services, onServerRunning)
     }
 
     /// The server for the platform, as a service of its own: probes and metrics, over plain HTTP. Nil where the settings name
@@ -183,13 +188,14 @@ public struct GatewayAPI: Sendable {
     public func platformApplication(
         onServerRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) -> (some ApplicationProtocol & Service)? {
-        settings.operations.map { application(platformResponder, at: $0, nil, [], onServerRunning) }
+        settings.operations.map { application(platformResponder, at: $0, nil, false, [], onServerRunning) }
     }
 
     private func application(
         _ responder: GatewayResponder,
         at address: APISettings.Address,
         _ tls: TLSIdentity?,
+        _ isHTTP2Taken: Bool,
         _ services: [any Service],
         _ onServerRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) -> some ApplicationProtocol & Service {
@@ -216,13 +222,26 @@ public struct GatewayAPI: Sendable {
             additionalChannelHandlers: handlers(),
             httpDecoderConfiguration: .init(maxHeaderFieldCount: settings.maxHeaderFields)
         )
+        let http2 = MultiplexedChannel.Parts(
+            settings: settings.http2,
+            limits: responder.limits,
+            table: table,
+            memory: heads,
+            metrics: figures,
+            idleTimeout: idleTimeout,
+            minimumRate: settings.minimumRate,
+            minimumRateWindow: TimeAmount(settings.minimumRateWindow)
+        )
         return Application(
             responder: responder,
-            server: HTTPServerBuilder {
+            server: HTTPServerBuilder { responder in
                 CountedChannel(
                     table: table,
                     identity: tls,
-                    base: RequestChannel(responder: $0, configuration: http1)
+                    http1: RequestChannel(responder: responder, configuration: http1),
+                    http2: isHTTP2Taken ? MultiplexedChannel(responder: responder, parts: http2) : nil,
+                    timeout: idleTimeout,
+                    onHandshakeFailure: { figures.failedHandshake() }
                 )
             },
             configuration: ApplicationConfiguration(

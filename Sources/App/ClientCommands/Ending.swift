@@ -78,6 +78,7 @@ enum Ending: Int32, CaseIterable, Sendable {
             case (401, _): .unauthenticated
             case (403, _): .forbidden
             case (404, _) where problem.code != nil: .notFound
+            case (410, "export-purged"): .notFound
             case (410, _): .exportExpired
             case (502...504, nil): .unreachable
             case (408, _), (429, _): .busy

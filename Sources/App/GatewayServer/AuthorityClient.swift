@@ -21,7 +21,7 @@ struct AuthorityClient: AuthorityDocuments {
             // Only the authority's own host may be called, whatever address the metadata has for the keys.
             settings: .init(connection: "callers", bearerHosts: [:], openHosts: [.origin(of: authority)]),
             transport: transport,
-            tokens: PublicDocuments(),
+            tokens: NoTokens(),
             time: time,
             logger: logger,
             metrics: metrics
@@ -40,14 +40,14 @@ struct AuthorityClient: AuthorityDocuments {
     }
 }
 
-/// Public documents are fetched without a token.
-private struct PublicDocuments: AccessTokenSource {
+/// The tokens of calls that are made without one.
+struct NoTokens: AccessTokenSource {
     func accessToken(
         for scope: TokenScope,
         context: CallContext,
         replacing rejected: AccessToken?
     ) async throws(ProviderError) -> AccessToken {
-        throw ProviderError(.unsupported, "Public documents are fetched without a token.")
+        throw ProviderError(.unsupported, "This call is made without a token.")
     }
 }
 

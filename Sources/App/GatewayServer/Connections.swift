@@ -4,6 +4,7 @@ import Exports
 import Logging
 import Metrics
 import Pacing
+import Spans
 import UpstreamHTTP
 
 /// Makes the connections of a configuration: for each its credential, its client and its adapter.
@@ -12,6 +13,9 @@ struct Connections {
     let time: any TimeSource
     let logger: Logger
     let metrics: any MetricsFactory
+    var tracer = GatewayTracer()
+    /// The hosts that are told of traces.
+    var tracedHosts: [HostRule] = []
 
     /// A connection for the engine.
     func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
@@ -43,7 +47,8 @@ struct Connections {
                 connection: connection.name,
                 bearerHosts: connection.adapter.bearerHosts,
                 openHosts: connection.adapter.openHosts,
-                trustsCapacityText: connection.retriesOnCapacityText
+                trustsCapacityText: connection.retriesOnCapacityText,
+                tracedHosts: tracedHosts
             ),
             budget: budget,
             transport: ways.transport(of: connection),
@@ -51,7 +56,8 @@ struct Connections {
             time: time,
             logger: logger,
             metrics: metrics,
-            observer: observer
+            observer: observer,
+            tracer: tracer
         )
     }
 
@@ -121,12 +127,18 @@ struct Connections {
         by transport: UpstreamTransport
     ) -> UpstreamClient {
         UpstreamClient(
-            settings: .init(connection: connection.name, bearerHosts: [:], openHosts: [.origin(of: host)]),
+            settings: .init(
+                connection: connection.name,
+                bearerHosts: [:],
+                openHosts: [.origin(of: host)],
+                tracedHosts: tracedHosts
+            ),
             transport: transport,
             tokens: PassThroughTokenSource(scope: connection.adapter.scopes[0]),
             time: time,
             logger: logger,
-            metrics: metrics
+            metrics: metrics,
+            tracer: tracer
         )
     }
 }

@@ -74,7 +74,15 @@ public enum GatewayServer {
     ) async throws {
         let ledger = opened.ledger
         let watch = LedgerWatch(ledger: ledger, time: time, logger: logger, metrics: metrics)
-        let connections = Connections(ways: ways, time: time, logger: logger, metrics: metrics)
+        let tracer = configuration.tracer(time: time)
+        let connections = Connections(
+            ways: ways,
+            time: time,
+            logger: logger,
+            metrics: metrics,
+            tracer: tracer,
+            tracedHosts: configuration.traces?.propagateTo ?? []
+        )
         let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let engine = ExportEngine(
             ledger: ledger,
@@ -86,6 +94,7 @@ public enum GatewayServer {
             random: { .random(in: .min ... .max) },
             logger: logger,
             metrics: metrics,
+            tracer: tracer,
             sharedSecrets: configuration.sharedSecrets,
             // Taking over a hundred thousand exports leaves tens of megabytes of freed memory.
             onTakenOver: ProcessMemory.release
@@ -150,6 +159,7 @@ public enum GatewayServer {
             impediments: { watch.impediments },
             budgets: { budgets.statuses },
             replicas: { engine.liveReplicas },
+            tracer: tracer,
             metrics: metrics,
             time: time,
             logger: logger
@@ -172,9 +182,18 @@ public enum GatewayServer {
             let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
-        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, and at last
-        // the HTTP clients. Probes and metrics are served to the end.
+        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, the export of
+        // the last spans, and at last the HTTP clients. Probes and metrics are served to the end.
         var services: [any Service] = [ClosingTransports(ways: ways)]
+        let traces = TraceService(
+            tracer,
+            configuration.traces,
+            ways: ways,
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
+        if let traces { services.append(traces) }
         if let platform { services.append(platform) }
         services.append(watch)
         // Ends after the engine: what is left to tell is told when the leases are free.
@@ -276,6 +295,7 @@ extension GatewayConfiguration {
         if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
         settings.callerWeights = server.weights
         settings.callerLimits = server.limits
+        settings.retention = retention
         return settings
     }
 }
@@ -341,6 +361,7 @@ extension GatewayConfiguration.Server {
         settings.trustedProxies = trustedProxies
         if !hasCallers { settings.hosts = Set([host, publicURL.flatMap { UpstreamURL($0)?.host }].compactMap { $0 }) }
         settings.idleTimeout = idleTimeout
+        settings.http2 = http2
         settings.directAnswers = directAnswers
         settings.clientCertificates = clientCertificates
         settings.events = events

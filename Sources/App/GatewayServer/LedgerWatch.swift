@@ -6,20 +6,23 @@ import ServiceLifecycle
 import Synchronization
 
 /// Checks every few seconds whether the ledger can be written, so that the gateway knows it before it refuses an export, and after
-/// the ledger can be written again.
+/// the ledger can be written again. With every sixth check it measures the ledger.
 final class LedgerWatch: Service, CustomStringConvertible {
     private static let interval = Duration.seconds(5)
+    private static let checksForEachMeasurement = 6
 
     private let ledger: any ExportLedger
     private let time: any TimeSource
     private let logger: Logger
     private let meters: [ServiceImpediment: Meter]
+    private let size: LedgerSize
     private let present = Mutex<ServiceImpediment?>(nil)
 
     init(ledger: any ExportLedger, time: any TimeSource, logger: Logger, metrics: any MetricsFactory) {
         self.ledger = ledger
         self.time = time
         self.logger = logger
+        size = LedgerSize(metrics: metrics)
         meters = Dictionary(
             uniqueKeysWithValues: ServiceImpediment.allCases.map { impediment in
                 let meter = Meter(
@@ -40,8 +43,11 @@ final class LedgerWatch: Service, CustomStringConvertible {
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
+            var checks = 0
             while !Task.isCancelled {
                 await self.check()
+                if checks % Self.checksForEachMeasurement == 0 { await self.measure() }
+                checks += 1
                 try await self.time.sleep(for: Self.interval)
             }
         }
@@ -52,6 +58,14 @@ final class LedgerWatch: Service, CustomStringConvertible {
             report(try await ledger.impediment())
         } catch {
             // The ledger cannot even be read. `/readyz` detects that itself.
+        }
+    }
+
+    private func measure() async {
+        do {
+            size.measured(retained: try await ledger.retainedExports(), try await ledger.usage())
+        } catch {
+            // The figures stay as they were.
         }
     }
 

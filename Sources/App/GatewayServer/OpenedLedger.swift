@@ -1,3 +1,4 @@
+import ExportEngine
 import ExportLedger
 import Exports
 import Logging
@@ -22,7 +23,12 @@ struct OpenedLedger: Sendable {
     ) async throws {
         switch configuration.ledger {
         case .file(let path):
-            let ledger = try SQLiteLedger(path: path, logger: logger, metrics: metrics)
+            let ledger = try SQLiteLedger(
+                path: path,
+                isReclaimable: configuration.retention.isActive,
+                logger: logger,
+                metrics: metrics
+            )
             (self.ledger, webhooks) = (ledger, ledger)
             closing = { ledger.close() }
         case .postgresql(let settings, _):

@@ -9,6 +9,8 @@ struct WaysOut: Sendable {
     let nearby: UpstreamTransport
     /// For the keys of callers' tokens.
     let callers: UpstreamTransport
+    /// For spans.
+    let traces: UpstreamTransport
     private let byDefault: UpstreamTransport
     private let ofConnections: [String: UpstreamTransport]
     /// All that have been made here.
@@ -25,6 +27,7 @@ struct WaysOut: Sendable {
         nearby = base
         byDefault = transport(configuration.egress) ?? base
         callers = transport(configuration.server.entra?.egress) ?? byDefault
+        traces = transport(configuration.traces?.egress) ?? byDefault
         var ofConnections: [String: UpstreamTransport] = [:]
         for connection in configuration.connections {
             ofConnections[connection.name] = transport(connection.egress)
@@ -49,7 +52,10 @@ extension GatewayConfiguration {
     /// Throws `StartupError` where connections are to come from an address that this machine does not have.
     public func checkSourceAddresses() async throws(StartupError) {
         let ofConnections = connections.enumerated().map { ("connections[\($0)].egress", $1.egress) }
-        for (path, egress) in [("egress", egress), ("server.entra.egress", server.entra?.egress)] + ofConnections {
+        let others = [
+            ("egress", egress), ("server.entra.egress", server.entra?.egress), ("traces.egress", traces?.egress),
+        ]
+        for (path, egress) in others + ofConnections {
             guard let text = egress?.sourceAddress else { continue }
             do {
                 let address = try SocketAddress(ipAddress: text, port: 0)
@@ -64,16 +70,17 @@ extension GatewayConfiguration {
 
 /// Tells how calls go out. `export-gateway check` shows the result.
 public enum EgressCheck {
-    /// One finding for each connection and for `server.entra`, where anything is said of ways out.
+    /// One finding for each connection, for `server.entra` and for `traces`, where anything is said of ways out.
     public static func run(_ configuration: GatewayConfiguration) -> [ConnectionCheck.Finding] {
         let entra = configuration.server.entra
         let isStated =
-            configuration.egress != nil || entra?.egress != nil
+            configuration.egress != nil || entra?.egress != nil || configuration.traces?.egress != nil
             || configuration.connections.contains { $0.egress != nil }
         guard isStated else { return [] }
         let ofCallers = entra.map { ("server.entra", $0.egress ?? configuration.egress ?? Egress()) }
+        let ofTraces = configuration.traces.map { ("traces", $0.egress ?? configuration.egress ?? Egress()) }
         let ways = configuration.connections.map { ($0.name, configuration.egress(of: $0)) }
-        return ([ofCallers].compactMap(\.self) + ways)
+        return ([ofCallers, ofTraces].compactMap(\.self) + ways)
             .map { .init(connection: $0, isGood: true, detail: "goes out \($1.words)") }
     }
 }

@@ -46,6 +46,8 @@ public struct GatewayExport: Sendable, Hashable {
     public var error: Explanation? { Explanation(json["error"]) }
     /// What delays it at the moment, or what to know of a finished one.
     public var notice: Explanation? { Explanation(json["notice"]) }
+    /// Whether it is kept: nothing of it is purged.
+    public var isRetained: Bool { json["retained"] == .bool(true) }
     /// What became of the wish to cancel it.
     public var cancellation: String? { json["cancellation"]?.string }
 

@@ -37,6 +37,8 @@ public struct Export: Sendable, Hashable {
     public var notice: ExportNotice?
     /// What drives it; nil when nothing more is done.
     public var tracking: Tracking?
+    /// Since when somebody keeps it: nothing of it is purged. Nil where nobody does.
+    public var retainedAt: Timestamp?
     /// The upstream's own id and status, verbatim, for support cases.
     public var upstream: UpstreamState?
     /// Counts the changes that a client can see, except `observedAt`. The entity tag is made from it.

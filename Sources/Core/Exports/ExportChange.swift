@@ -38,6 +38,25 @@ public struct ExportChange: Sendable, Hashable {
         time = export.updatedAt
     }
 
+    /// Makes the change with which an export was purged; it had `revision` before.
+    public init(position: Int64, purging tombstone: ExportTombstone, revision: Int64) {
+        self.init(
+            position: position,
+            exportID: tombstone.id,
+            createdBy: tombstone.createdBy,
+            revision: revision + 1,
+            status: tombstone.status,
+            percentComplete: nil,
+            isFinal: true,
+            ends: false,
+            code: .exportPurged,
+            time: tombstone.purgedAt
+        )
+    }
+
+    /// Whether the export was purged with this change: it is the last one of the export.
+    public var isPurge: Bool { code == .exportPurged }
+
     /// Makes a change.
     public init(
         position: Int64,
@@ -71,7 +90,7 @@ public struct ChangePage: Sendable, Hashable {
     public var through: Int64
     /// Whether there are more, because the limit was reached.
     public var hasMore: Bool
-    /// Whether a change is missing, because its row cannot be read.
+    /// Whether a change is missing, because its row cannot be read or is not stored any more.
     public var isIncomplete: Bool
 
     /// Makes a page.
@@ -102,14 +121,16 @@ public protocol ChangeService: Sendable {
     /// Which changes are stored, with everything that was committed before the call.
     func changeRange() async throws(GatewayError) -> ChangeRange
 
-    /// The changes after `position`, at most `limit`. None is passed over: `isIncomplete` says where one is missing.
+    /// The changes after `position`, at most `limit`. None is passed over: `isIncomplete` says where one is missing, because it cannot
+    /// be read or is not stored any more.
     func changes(after position: Int64, limit: Int) async throws(GatewayError) -> ChangePage
 
     /// An export with every change that was committed before the call. Throws `notFound` for an unknown export, and for one that
-    /// the viewer may not see.
+    /// the viewer may not see, and `exportPurged` for one that was purged.
     func presentExport(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export
 
-    /// The export after a change: with the revision of the change, or a higher one. Nil where its row cannot be read.
+    /// The export after a change: with the revision of the change, or a higher one. Nil where its row cannot be read. Throws
+    /// `exportPurged` with the tombstone (``GatewayError/tombstone``) where the export was purged since.
     func export(after change: ExportChange) async throws(GatewayError) -> Export?
 
     /// Calls `tell` whenever there may be new changes, on any thread, which it must not block, until the observation is ended.

@@ -36,6 +36,9 @@ public struct ExportID: Hashable, Comparable, Sendable, CustomStringConvertible 
         (self.high, self.low) = (high, low)
     }
 
+    /// The 128 bits, as two halves.
+    public var bits: (high: UInt64, low: UInt64) { (high, low) }
+
     /// The time of creation that it contains (RFC 9562, 5.7).
     public var createdAt: Timestamp { Timestamp(milliseconds: Int64(high >> 16)) }
 

@@ -5,7 +5,7 @@ public import JSON
 /// Every method throws only `GatewayError`, ready to be shown.
 ///
 /// An export that the viewer may not see is `notFound`, like an export that does not exist. The call does nothing about it, and
-/// reveals nothing of it.
+/// reveals nothing of it. An export that was purged is `exportPurged`, with its tombstone, for every viewer who could see it.
 public protocol ExportService: ChangeService {
     /// The providers and the connections configured for each.
     var providers: [ConfiguredProvider] { get }
@@ -13,7 +13,8 @@ public protocol ExportService: ChangeService {
     /// Whether exports can be created and read: the ledger answers. Never depends on an upstream.
     func isReady() async -> Bool
 
-    /// Accepts an export of the viewer's. It is validated and stored when this returns, and started later.
+    /// Accepts an export of the viewer's. It is validated and stored when this returns, and started later. Throws `exportPurged`
+    /// where a request with the same idempotency key has created an export that was purged since.
     func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation
 
     /// Accepts an export like `create`, without a task. `run` is called once, on any thread, with the rest of the work, which it
@@ -92,6 +93,16 @@ public protocol ExportService: ChangeService {
         as decision: SubmissionDecision,
         revision: Int64?
     ) async throws(GatewayError) -> Export
+
+    /// Keeps an export, or ends that. Nothing of an export that is kept is purged. Whether it has ended does not matter. What is
+    /// so already is returned unchanged. It is logged with the caller who asked for it.
+    func setRetained(_ isRetained: Bool, _ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> Export
+
+    /// Purges an export that has ended: it and everything that is stored of it are deleted, except for its tombstone. It is logged
+    /// with the caller who asked for it.
+    ///
+    /// Throws `notPurgeable` with the obstacle (`ProblemMembers.obstacle`), and deletes nothing, where there is one.
+    func purge(_ id: ExportID, for viewer: Viewer) async throws(GatewayError)
 
     /// Opens the file, or the part of it that `range` names if the upstream serves parts. The head says what came. Throws
     /// `notReady`, `noResult`, `deliveredElsewhere`, `expired` or `notFound` where there is nothing to download, and the

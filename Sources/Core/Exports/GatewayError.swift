@@ -58,6 +58,21 @@ public struct GatewayError: Error, Sendable {
     }
 }
 
+extension GatewayError {
+    /// The error for an export that was purged.
+    public static func purged(_ tombstone: ExportTombstone) -> GatewayError {
+        GatewayError(
+            .exportPurged,
+            "The export \(tombstone.id) was purged at \(tombstone.purgedAt). It had ended as \(tombstone.status.rawValue) at "
+                + "\(tombstone.completedAt).",
+            members: .purged(tombstone)
+        )
+    }
+
+    /// What is left of the export, where the error says that it was purged.
+    public var tombstone: ExportTombstone? { if case .purged(let tombstone)? = members { tombstone } else { nil } }
+}
+
 /// A mistake in the configuration. It ends the process before it serves, and names the configuration key.
 public struct StartupError: Error, Sendable, CustomStringConvertible {
     /// The configuration key, such as `connections[1].clientSecret`.

@@ -71,6 +71,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case upstreamIDInUse = "upstream-id-in-use"
     case heldAfterRestore = "held-after-restore"
 
+    // Purging.
+    case exportPurged = "export-purged"
+    case notPurgeable = "not-purgeable"
+
     // Webhooks.
     case invalidWebhook = "invalid-webhook"
     case webhookLimit = "webhook-limit"
@@ -139,6 +143,8 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .submissionKnown: "There is nothing to decide about the start of this export"
         case .upstreamIDInUse: "Another export is bound to this upstream id"
         case .heldAfterRestore: "The export is held until an operator has looked"
+        case .exportPurged: "The export was purged"
+        case .notPurgeable: "The export cannot be purged now"
         case .invalidWebhook: "The webhook is not valid"
         case .webhookLimit: "The caller has as many webhooks as it may have"
         case .webhookDisabled: "The webhook is disabled"

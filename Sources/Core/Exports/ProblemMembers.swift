@@ -20,6 +20,10 @@ public enum ProblemMembers: Sendable, Hashable {
     case notReady([ReadinessReason])
     /// Of `upstreamConflict`: the upstream's id of the job in the way.
     case existing(String)
+    /// Of `exportPurged`: how the export had ended, and when.
+    case purged(ExportTombstone)
+    /// Of `notPurgeable`: what stands in the way.
+    case obstacle(PurgeObstacle)
 }
 
 /// A file that a client can download instead.

@@ -11,6 +11,9 @@ public struct Randomness: Sendable {
     /// A number in 0..<1, which spreads what would come at the same time.
     public func jitter() -> Double { Double(number() >> 11) * 0x1p-53 }
 
+    /// The next number.
+    public func number64() -> UInt64 { number() }
+
     /// A new id.
     public func newID(at now: Timestamp) -> ExportID {
         var generator = Generator(number: number)

@@ -19,12 +19,15 @@ public struct Viewer: Sendable, Hashable {
     /// The caller's own token for the hosts that serve files, where they need another token than the API. It is used for this
     /// one call, whoever sends it.
     public var downloadToken: Secret?
+    /// The id of the request, by which calls upstream that are made for it can be found again.
+    public var requestID: String?
 
     /// Makes the viewer of one request.
-    public init(_ identity: Identity, token: Secret?, downloadToken: Secret?) {
+    public init(_ identity: Identity, token: Secret?, downloadToken: Secret?, requestID: String? = nil) {
         self.identity = identity
         self.token = token
         self.downloadToken = downloadToken
+        self.requestID = requestID
     }
 
     /// The gateway itself, which brings no tokens.

@@ -17,6 +17,8 @@ public struct AccessRecord: Sendable {
     public var code: ProblemCode?
     /// Whether the whole answer was sent.
     public var isComplete: Bool
+    /// The id of the request's trace, where that is recorded: 32 hexadecimal digits.
+    public var traceID: String?
 
     /// Makes a record of a request.
     public init(
@@ -29,7 +31,8 @@ public struct AccessRecord: Sendable {
         caller: String? = nil,
         export: ExportID? = nil,
         code: ProblemCode? = nil,
-        isComplete: Bool = true
+        isComplete: Bool = true,
+        traceID: String? = nil
     ) {
         self.requestID = requestID
         self.method = method
@@ -41,6 +44,7 @@ public struct AccessRecord: Sendable {
         self.export = export
         self.code = code
         self.isComplete = isComplete
+        self.traceID = traceID
     }
 
     /// `info` for an answer that was sent, `warning` for one that was broken off.
@@ -60,6 +64,7 @@ public struct AccessRecord: Sendable {
         if let caller { metadata["caller"] = .string(caller) }
         if let export { metadata["export"] = .stringConvertible(export) }
         if let code { metadata["code"] = .string(code.rawValue) }
+        if let traceID { metadata["trace_id"] = .string(traceID) }
         return metadata
     }
 }

@@ -75,6 +75,7 @@ extension LineLogHandler: AccessLog {
         line.append(#"","route":""#, record.route)
         line.append(#"","status":""#, Int64(record.status))
         line.append(#"","time":""#, time.now(), timeText)
+        if let traceID = record.traceID { line.append(#"","trace_id":""#, traceID) }
         line.append("\"}\n", "")
         return line.bytes
     }
@@ -94,6 +95,7 @@ extension LineLogHandler: AccessLog {
         line.append(" request_id=", record.requestID)
         line.append(" route=", record.route)
         line.append(" status=", Int64(record.status))
+        if let traceID = record.traceID { line.append(" trace_id=", traceID) }
         line.append("\n", "")
         return line.bytes
     }

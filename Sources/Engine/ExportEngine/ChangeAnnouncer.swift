@@ -55,6 +55,15 @@ final class ChangeAnnouncer: Sendable {
         if isExpiredNow || (isSettledNow && !export.status.hasResult) { callerTokens.remove(export.id) }
     }
 
+    /// Notifies everything that follows changes that exports were purged here, or elsewhere. Whoever waits for a change of one of them
+    /// has waited for its end, and knows it.
+    func purged(_ ids: [ExportID]) {
+        guard !ids.isEmpty else { return }
+        snapshots.purged(ids)
+        for id in ids { callerTokens.remove(id) }
+        news.tell()
+    }
+
     /// Notifies everything that follows changes that another replica has made one. `record` was read after that.
     func learned(_ record: LedgerRecord) {
         snapshots.saw(record.export)

@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Spans
 
 extension ConnectionWorker {
     /// Does the follow-up of an export: what is neither a start nor a poll.
@@ -23,6 +24,13 @@ extension ConnectionWorker {
             return await finish(id, after)
         }
         guard let token = await authorization(for: record, as: .followUp) else { return }
+        let span = span(.reconcile, of: record.export)
+        await span.run { await reconcile(record, token, span) }
+        span?.end()
+    }
+
+    private func reconcile(_ record: LedgerRecord, _ token: Authorization, _ span: GatewaySpan?) async {
+        let id = record.export.id
         let series = CallSeries()
         let event: ExportLife.Event
         do {
@@ -35,6 +43,7 @@ extension ConnectionWorker {
                 )
             )
         } catch {
+            span?.set(error)
             if Task.isCancelled { return letGo(of: id) }
             if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             if error.code == .ambiguous {
@@ -54,15 +63,27 @@ extension ConnectionWorker {
     }
 
     private func cancel(_ record: LedgerRecord) async {
-        let id = record.export.id
         guard let reference = record.reference, let token = await authorization(for: record, as: .followUp) else {
             return
         }
+        let span = span(.cancel, of: record.export)
+        await span.run { await cancel(record, reference, token, span) }
+        span?.end()
+    }
+
+    private func cancel(
+        _ record: LedgerRecord,
+        _ reference: UpstreamReference,
+        _ token: Authorization,
+        _ span: GatewaySpan?
+    ) async {
+        let id = record.export.id
         let event: ExportLife.Event
         do {
             try await connection.provider.cancel(reference, context: context(token, .caller, for: record.export))
             event = .canceledUpstream
         } catch {
+            span?.set(error)
             if Task.isCancelled { return letGo(of: id) }
             if error.isOwnWait { return await comeBack(record, as: .followUp, after: error) }
             log(error, "canceling failed", id)

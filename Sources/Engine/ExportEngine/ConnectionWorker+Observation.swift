@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Spans
 
 extension ConnectionWorker {
     /// Exports that are polled together.
@@ -74,11 +75,17 @@ extension ConnectionWorker {
             context.owners[reference, default: []].append(share)
         }
         if references.count > 1 { context.roundLimit = limit }
-        let answers = await connection.provider.observe(references, context: context)
+        let (provider, work) = (connection.provider, context)
+        let spans = PollSpans(records, self)
+        let answers = await spans.calls.run { await provider.observe(references, context: work) }
+        spans.answered()
         var wasAsked = false
         for record in records {
             let id = record.export.id
             let answer = record.reference.flatMap { answers[$0] } ?? .failure(Self.noAnswer)
+            let span = spans[id]
+            span?.set(answer)
+            defer { span?.end() }
             var pause = life.capabilities.minimumPollInterval
             let event: ExportLife.Event
             switch answer {
@@ -106,7 +113,9 @@ extension ConnectionWorker {
             wasAsked = true
             keepQuiet(id, for: pause)
             let held = self.wasAsked(id, after: series.waited)
-            await finish(id, transitions.record(event, of: id, fence: record.fence, life, held: held))
+            await span.run {
+                await finish(id, transitions.record(event, of: id, fence: record.fence, life, held: held))
+            }
         }
         return wasAsked ? max(1, series.count) : series.count
     }

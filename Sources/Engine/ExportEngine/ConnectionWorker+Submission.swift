@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Spans
 
 extension ConnectionWorker {
     /// Starts an export upstream. The ledger is written before the first byte is sent, and after the answer.
@@ -8,6 +9,14 @@ extension ConnectionWorker {
         guard let record = await prepare(id, for: .submission),
             let token = await authorization(for: record, as: .submission)
         else { return }
+        self.span(.queue, of: record.export, from: record.nextActionAt ?? record.export.createdAt)?.end()
+        let span = span(.start, of: record.export)
+        await span.run { await start(record, token, span) }
+        span?.end()
+    }
+
+    private func start(_ record: LedgerRecord, _ token: Authorization, _ span: GatewaySpan?) async {
+        let id = record.export.id
         let secrets = secrets(of: id)
         let start = StartUnderWay(record: record, secretsInMemory: secrets != nil, worker: self)
         if record.plan.needsSecrets, secrets == nil {
@@ -36,6 +45,7 @@ extension ConnectionWorker {
             case .withdrawn, .stopped: return letGo(of: id)
             case .ledger(let error): return postpone(id, as: .submission, because: error)
             }
+            span?.set(error)
             if error.isOwnWait { holdStarts() } else { metrics.submission(key.provider, error) }
             if Task.isCancelled, error.code == .ambiguous {
                 // The call was cancelled after it had begun. The ledger says `submitting`, and the gateway looks for the job when

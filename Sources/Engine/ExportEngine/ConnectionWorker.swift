@@ -2,6 +2,7 @@ import ExportLedger
 import Exports
 import Logging
 import Metrics
+import Spans
 import Synchronization
 
 /// Does all work on one connection: takes what is due, calls the adapter, and stores the outcome.
@@ -19,6 +20,7 @@ final class ConnectionWorker: Sendable {
     let time: any TimeSource
     let settings: EngineSettings
     let metrics: EngineMetrics
+    let tracer: GatewayTracer
     let logger: Logger
     private let state: Mutex<ConnectionWorkerState>
     private let news = Signal()
@@ -38,6 +40,7 @@ final class ConnectionWorker: Sendable {
         time: any TimeSource,
         settings: EngineSettings,
         metrics: EngineMetrics,
+        tracer: GatewayTracer,
         logger: Logger
     ) {
         key = ConnectionKey(provider: connection.descriptor.id, name: connection.name)
@@ -61,6 +64,7 @@ final class ConnectionWorker: Sendable {
         self.time = time
         self.settings = settings
         self.metrics = metrics
+        self.tracer = tracer
         self.logger = logger
         unfinished = metrics.unfinished(key)
         pollLag = metrics.pollLag(key)

@@ -66,6 +66,8 @@ public struct EngineSettings: Sendable, Hashable {
     public var sharedSnapshotLifetime: Duration = .seconds(2)
     /// How often a replica looks for exports of its leases that it does not work on.
     public var sweepInterval: Duration = .seconds(60)
+    /// What is purged, and when. By default nothing.
+    public var retention = RetentionSettings()
     /// How long an idempotency key is kept.
     public var idempotencyLifetime: Duration = .seconds(24 * 3600)
 

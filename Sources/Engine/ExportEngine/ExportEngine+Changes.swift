@@ -32,8 +32,13 @@ extension ExportEngine {
             if let known, known.export.revision >= change.revision { return known.export }
             // Another replica's change may be read here before it has come to the snapshots.
             let record = try await asking { try await self.ledger.record(id) }
-            if let record { snapshots.saw(record.export) }
-            return record?.export
+            guard let record else {
+                let absence = try await absence(of: id, for: .gateway)
+                if absence.tombstone != nil { throw absence }
+                return nil
+            }
+            snapshots.saw(record.export)
+            return record.export
         } catch {
             guard (error.cause as? LedgerError)?.isAboutOneExport == true else { throw error }
             return nil

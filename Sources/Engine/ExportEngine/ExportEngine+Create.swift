@@ -2,6 +2,7 @@ public import Exports
 import ExportLedger
 import JSON
 import Logging
+import Spans
 
 extension ExportEngine {
     public func create(_ draft: ExportDraft, for viewer: Viewer) async throws(GatewayError) -> Creation {
@@ -71,14 +72,17 @@ extension ExportEngine {
         var claimsSince: Timestamp
         /// How many the caller may create.
         var limit: CreationLimit?
+        var spans: CreationSpans
 
         var id: ExportID { record.export.id }
     }
 
-    private func claimsSince(_ now: Timestamp) -> Timestamp { now + (.zero - settings.idempotencyLifetime) }
+    func claimsSince(_ now: Timestamp) -> Timestamp { now + (.zero - settings.idempotencyLifetime) }
 
     private func newExport(_ draft: ExportDraft, for viewer: Viewer) throws(GatewayError) -> NewExport {
         let now = time.now()
+        let id = random.newID(at: now)
+        let spans = CreationSpans(of: id, tracer, ledger)
         let worker = try worker(for: draft)
         let descriptor = worker.connection.descriptor
         let valid: ValidatedExport
@@ -89,7 +93,7 @@ extension ExportEngine {
         }
         let record = LedgerRecord(
             export: Export(
-                id: random.newID(at: now),
+                id: id,
                 provider: draft.provider,
                 connection: worker.connection.name,
                 name: draft.name ?? valid.plan.suggestedName,
@@ -108,7 +112,8 @@ extension ExportEngine {
             secrets: valid.secrets,
             worker: worker,
             claimsSince: claimsSince(now),
-            limit: creationLimits.limit(of: viewer.id, at: now)
+            limit: creationLimits.limit(of: viewer.id, at: now),
+            spans: spans
         )
     }
 
@@ -140,6 +145,7 @@ extension ExportEngine {
     /// The export is in the ledger.
     private func stored(_ new: NewExport) -> Creation {
         let export = new.record.export
+        new.spans.stored(export)
         metrics.created(export.provider)
         logger.info(
             "export created",
@@ -177,6 +183,9 @@ extension ExportEngine {
             withdraw(new)
             snapshots.saw(record.export)
             return .success(Creation(export: record.export, isReplay: true))
+        case .success(.purged(let tombstone)):
+            withdraw(new)
+            return .failure(.purged(tombstone))
         case .success(.keyReused):
             withdraw(new)
             return .failure(Self.keyReused)
@@ -205,6 +214,8 @@ extension ExportEngine {
             snapshots.saw(record.export)
             let record = try await takeToken(of: viewer, for: record)
             return Creation(export: record.export, isReplay: true)
+        case .purged(let tombstone):
+            throw .purged(tombstone)
         case .keyReused:
             throw Self.keyReused
         case .limitReached(let oldest):
@@ -254,5 +265,31 @@ extension ExportEngine {
             "The export that is asked for is not valid: see errors.",
             faults: [FieldFault(pointer, detail)]
         )
+    }
+}
+
+/// The root of a new export's trace, with its transaction; and the request that creates it, in another trace. Each is there only where
+/// its trace is recorded, and the two link to each other.
+private struct CreationSpans: Sendable {
+    private let root: GatewaySpan?
+    private let commit: GatewaySpan?
+    private let request = GatewaySpan.current
+
+    init(of id: ExportID, _ tracer: GatewayTracer, _ ledger: any ExportLedger) {
+        root = tracer.creation(of: id)
+        commit = tracer.commit(to: ledger, in: root)
+    }
+
+    /// The export is in the ledger. Until then nothing is exported: the trace of an export that was not created has no spans.
+    func stored(_ export: Export) {
+        guard let root else { return }
+        if let request {
+            root.link(request.trace)
+            request.link(root.trace)
+        }
+        root.set(.provider, export.provider.rawValue)
+        root.set(.connection, export.connection)
+        commit?.end()
+        root.end()
     }
 }

@@ -1,9 +1,11 @@
 import ExportLedger
 public import Exports
 import Logging
+import Spans
 
 extension ExportEngine {
     public func record(_ delivery: Delivery) async {
+        if delivery.outcome != .underWay { trace(delivery) }
         do {
             let isWritten =
                 delivery.outcome == .underWay
@@ -13,6 +15,19 @@ extension ExportEngine {
         } catch {
             reportUnrecorded(delivery, because: "\(error)")
         }
+    }
+
+    /// A delivery or a measurement that has ended, as a step of its export's life. It links to the request, whose trace has the calls
+    /// that were made for it.
+    private func trace(_ delivery: Delivery) {
+        let name: SpanName = delivery.kind == .measurement ? .measure : .download
+        guard let span = tracer.span(name, of: delivery.exportID, from: delivery.startedAt) else { return }
+        if let request = GatewaySpan.current { span.link(request.trace) }
+        span.set(.outcome, delivery.outcome.rawValue)
+        span.set(.fileBytes, Int(delivery.fileBytes))
+        span.set(.requestID, delivery.requestID)
+        if delivery.outcome == .broken { span.fail(delivery.reason ?? delivery.outcome.rawValue) }
+        span.end()
     }
 
     public func beginUse(_ delivery: Delivery) async -> Bool {
@@ -73,7 +88,7 @@ extension ExportEngine {
         let page = try await asking {
             try await self.ledger.deliveries(of: id, requestID: requestID, after: after, limit: limit)
         }
-        guard let page else { throw GatewayError(.notFound, "There is no export with the id \(id).") }
+        guard let page else { throw try await absence(of: id, for: viewer) }
         return page
     }
 

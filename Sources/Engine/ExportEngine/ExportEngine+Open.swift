@@ -19,7 +19,8 @@ extension ExportEngine {
             .caller,
             for: record.export,
             authorization: token,
-            downloadAuthorization: viewer.downloadToken
+            downloadAuthorization: viewer.downloadToken,
+            requestID: viewer.requestID
         )
         // Callers who download take turns, whoever created the export. A measurement has the lowest priority.
         context.caller = viewer.callerID

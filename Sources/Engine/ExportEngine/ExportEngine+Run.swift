@@ -30,6 +30,7 @@ extension ExportEngine: Service, CustomStringConvertible {
                 for worker in workers.values { group.addTask { await worker.run() } }
                 group.addTask { try await self.takeOverRest(after: second) }
                 group.addTask { await self.runMaintenance() }
+                group.addTask { await self.runRetention() }
             }
         } onCancelOrGracefulShutdown: {
             self.stop()
@@ -47,6 +48,7 @@ extension ExportEngine: Service, CustomStringConvertible {
                 await withDiscardingTaskGroup { work in
                     for worker in workers.values { work.addTask { await worker.run() } }
                     work.addTask { await self.runMaintenance() }
+                    work.addTask { await self.runRetention() }
                 }
                 // The registration is renewed until the starts under way have ended.
                 replica.end()
@@ -61,6 +63,7 @@ extension ExportEngine: Service, CustomStringConvertible {
         changes.close()
         expiries.fire()
         stops.fire()
+        retentionStops.fire()
         for worker in workers.values { worker.stop() }
     }
 

@@ -2,6 +2,7 @@ public import ExportLedger
 public import Exports
 public import Logging
 public import Metrics
+public import Spans
 import Synchronization
 public import SystemCrypto
 
@@ -21,7 +22,9 @@ public final class ExportEngine: ExportService {
     let replica: Replica?
     let logger: Logger
     let metrics: EngineMetrics
+    let tracer: GatewayTracer
     let creationLimits: CreationLimits
+    let retentionMetrics: RetentionMetrics
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -36,6 +39,10 @@ public final class ExportEngine: ExportService {
     let lastList = Mutex<Duration?>(nil)
     /// Fired when the engine stops: ends the take-over.
     let stops = Signal()
+    /// Fired when the engine stops: ends the retention.
+    let retentionStops = Signal()
+    /// Whether the ledger was restored from a backup: this engine applies no rules of the retention.
+    let isRestored = Atomic(false)
     let announcer: ChangeAnnouncer
     let transitions: Transitions
     let contexts: CallContexts
@@ -54,6 +61,7 @@ public final class ExportEngine: ExportService {
     ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: The factory for counters and gauges.
+    ///   - tracer: Makes the spans of what the exports whose traces are recorded go through.
     ///   - sharedSecrets: Digests of secrets that must be the same on all replicas, by the configuration key.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
@@ -66,6 +74,7 @@ public final class ExportEngine: ExportService {
         random: @escaping @Sendable () -> UInt64,
         logger: Logger,
         metrics: any MetricsFactory,
+        tracer: GatewayTracer = GatewayTracer(),
         sharedSecrets: [String: String] = [:],
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
@@ -96,9 +105,11 @@ public final class ExportEngine: ExportService {
                 )
             }
         self.logger = logger
+        self.tracer = tracer
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
         creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
+        retentionMetrics = RetentionMetrics(factory: metrics)
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,
@@ -124,6 +135,7 @@ public final class ExportEngine: ExportService {
             random: randomness,
             ownership: ownership,
             announcer: announcer,
+            tracer: tracer,
             logger: logger
         )
         self.transitions = transitions
@@ -142,6 +154,7 @@ public final class ExportEngine: ExportService {
                     time: time,
                     settings: settings,
                     metrics: engineMetrics,
+                    tracer: tracer,
                     logger: logger
                 )
             }
@@ -180,7 +193,8 @@ public final class ExportEngine: ExportService {
             )
     }
 
-    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `viewer` may not see.
+    /// The record, read from the ledger. Throws `notFound` for an unknown export, and for one that `viewer` may not see, and
+    /// `exportPurged` for one that was purged and that it could see.
     func knownRecord(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) -> LedgerRecord {
         try await known(id, viewer, \.export) {
             let record = try await self.ledger.record(id)
@@ -202,7 +216,8 @@ public final class ExportEngine: ExportService {
     ) async throws(GatewayError) -> Value {
         let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
         do throws(GatewayError) {
-            guard let value = try await asking(read), viewer.maySee(value[keyPath: export]) else { throw unknown }
+            guard let value = try await asking(read) else { throw try await absence(of: id, for: viewer) }
+            guard viewer.maySee(value[keyPath: export]) else { throw unknown }
             return value
         } catch {
             // Only the owner may learn that an export exists whose row cannot be read.
@@ -211,6 +226,16 @@ public final class ExportEngine: ExportService {
             else { throw error }
             throw unknown
         }
+    }
+
+    /// The error for an export that is not there: it was purged, or there is none that the viewer may know of.
+    func absence(of id: ExportID, for viewer: Viewer) async throws(GatewayError) -> GatewayError {
+        if let tombstone = try await asking({ try await self.ledger.tombstone(id) }),
+            viewer.maySeeExports(of: tombstone.createdBy)
+        {
+            return .purged(tombstone)
+        }
+        return GatewayError(.notFound, "There is no export with the id \(id).")
     }
 
     /// Runs a call to the ledger. Its errors are logged for the operator; the client may try again.

@@ -51,6 +51,8 @@ struct ExportLife: Sendable {
         case delivered(Delivery)
         /// The connection is not configured any more.
         case connectionMissing
+        /// Somebody keeps the export, or does not any more.
+        case retained(Bool)
     }
 
     /// An operator's decision about an unconfirmed start.
@@ -135,6 +137,11 @@ struct ExportLife: Sendable {
         var settings: EngineSettings { life.settings }
 
         mutating func take(_ event: Event) {
+            if case .retained(let isRetained) = event {
+                // Since the first time that somebody asked for it.
+                record.export.retainedAt = isRetained ? record.export.retainedAt ?? now : nil
+                return
+            }
             if record.isHeld { return takeWhileHeld(event) }
             switch (record.phase, event) {
             case (_, .decided(let decision)): decided(decision)

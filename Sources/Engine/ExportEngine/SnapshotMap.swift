@@ -27,6 +27,8 @@ struct SnapshotMap: Sendable {
         var isUsed: Bool
         /// Whether only lists asked for it.
         var isListed = false
+        /// Whether its export was purged: the place is free.
+        var isGone = false
         /// When its state was last known to be the present one, as a time of `Lifetime.now`.
         var knownAt = Duration.zero
     }
@@ -51,6 +53,7 @@ struct SnapshotMap: Sendable {
     private var hand = 0
     /// Reads under way, with the newest committed value since they began.
     private var reads: [ExportID: Value?] = [:]
+    private var lastPurged = PurgedExports()
     private var lists = ListFilling()
 
     private let lifetime: Lifetime?
@@ -102,8 +105,19 @@ struct SnapshotMap: Sendable {
         take(Value(export: export, origin: .read(lastOrder)))
     }
 
+    /// Applies that exports were purged: nothing that was read or announced before brings one back.
+    mutating func purged(_ ids: [ExportID]) {
+        for id in ids {
+            lastPurged.insert(id)
+            lists.wrote(id)
+            guard let place = places.removeValue(forKey: id) else { continue }
+            (entries[place].isGone, entries[place].isUsed) = (true, false)
+        }
+    }
+
     private mutating func take(_ value: Value) {
         let id = value.export.id
+        guard !lastPurged.contains(id) else { return }
         if let place = places[id] { replace(place, by: value) }
         guard let told = reads[id], told.map({ Self.isNewer(value, than: $0) }) ?? true else { return }
         reads.updateValue(value, forKey: id)
@@ -120,6 +134,7 @@ struct SnapshotMap: Sendable {
     /// an unknown export are not kept.
     mutating func endRead(_ id: ExportID, _ export: Export?, lastOrder: UInt64) -> ExportSnapshot? {
         let told = reads.removeValue(forKey: id) ?? nil
+        guard !lastPurged.contains(id) else { return nil }
         let read = export.map { Value(export: $0, origin: .read(lastOrder)) }
         let newest: Value
         switch (read, told) {
@@ -158,6 +173,7 @@ struct SnapshotMap: Sendable {
     /// that is not kept is added, unless it changed since the list began.
     mutating func listed(_ snapshot: ExportSnapshot, lastOrder: UInt64) -> ExportSnapshot {
         let export = snapshot.export
+        guard !lastPurged.contains(export.id) else { return snapshot }
         if let kept = known(export.id, revision: export.revision), kept === snapshot { return kept }
         if places[export.id] != nil || reads[export.id] != nil {
             take(Value(export: export, origin: .read(lastOrder)))
@@ -200,7 +216,7 @@ struct SnapshotMap: Sendable {
         if place == entries.count {
             entries.append(entry)
         } else {
-            places[entries[place].id] = nil
+            if !entries[place].isGone { places[entries[place].id] = nil }
             entries[place] = entry
         }
         places[entry.id] = place

@@ -187,6 +187,9 @@ final class Snapshots: Sendable {
         state.withLock { $0.map.wrote(export, order: order) }
     }
 
+    /// Applies that exports were purged: no caller is shown one from here on.
+    func purged(_ ids: [ExportID]) { state.withLock { $0.map.purged(ids) } }
+
     /// Applies a record that was read and shown to a caller.
     func saw(_ export: Export) { state.withLock { $0.map.saw(export, lastOrder: orders.last) } }
 

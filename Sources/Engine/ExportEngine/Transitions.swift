@@ -1,6 +1,7 @@
 import ExportLedger
 import Exports
 import Logging
+import Spans
 
 /// Applies events to records, each as one atomic change of the ledger, and has the change announced.
 final class Transitions: Sendable {
@@ -9,6 +10,7 @@ final class Transitions: Sendable {
     private let random: Randomness
     private let ownership: Ownership
     private let announcer: ChangeAnnouncer
+    private let tracer: GatewayTracer
     private let logger: Logger
 
     init(
@@ -17,6 +19,7 @@ final class Transitions: Sendable {
         random: Randomness,
         ownership: Ownership,
         announcer: ChangeAnnouncer,
+        tracer: GatewayTracer,
         logger: Logger
     ) {
         self.ledger = ledger
@@ -24,6 +27,7 @@ final class Transitions: Sendable {
         self.random = random
         self.ownership = ownership
         self.announcer = announcer
+        self.tracer = tracer
         self.logger = logger
     }
 
@@ -56,6 +60,8 @@ final class Transitions: Sendable {
             announcer.announce(after, since: before, order)
             return after
         }
+        let commit = tracer.commit(to: ledger)
+        defer { commit?.end() }
         // A new task, because that does not inherit the cancellation. It is awaited here, and consists of one transaction.
         let write = Task { try await ledger.update(id, fence: fence, change) }
         switch try await write.value {

@@ -1,7 +1,7 @@
 /// The columns of a stored export, in the order in which they are read. The columns that lists need come first.
 package enum ExportColumn: Int, Sendable, CaseIterable {
     case id, revision, provider, connection, name, status, percentComplete
-    case createdAt, updatedAt, completedAt, expiresAt, observedAt, stale, createdBy
+    case createdAt, updatedAt, completedAt, expiresAt, observedAt, stale, createdBy, retainedAt
     case source, destination, cancellation, files, error, notice, upstream
     case phase, awaitsAuthorization, nextActionAt, scheduledAt
     case plan, reference, submittingSince, upstreamSubmittingSince, cancelWished

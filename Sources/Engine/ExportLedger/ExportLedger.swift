@@ -4,7 +4,7 @@ public import Exports
 ///
 /// Each operation is atomic, and durable when it returns, except for what `update` says about polls. Several may share one
 /// transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
-public protocol ExportLedger: Sendable {
+public protocol ExportLedger: RetentionStore {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
 
@@ -15,7 +15,7 @@ public protocol ExportLedger: Sendable {
     /// Stores a new export, together with the claim on its idempotency key, if it has one.
     ///
     /// The storage decides between claims: of any number of calls with one key, from any number of processes, one creates the
-    /// export and the others get it. Claims made before `claimsSince` count as pruned.
+    /// export and the others get it, or its tombstone. Claims made before `claimsSince` count as pruned.
     ///
     /// With a `limit`, nothing is stored where the record's creator has created so many exports (`limitReached`), also by calls at the
     /// same time and in other processes. A key that was used before is answered first.
@@ -38,7 +38,7 @@ public protocol ExportLedger: Sendable {
         then answer: @escaping InsertAnswer
     ) -> Bool
 
-    /// The export that `caller` created with this key since `claimsSince`; nil where there is none.
+    /// The export that `caller` created with this key since `claimsSince`, or its tombstone; nil where there is none.
     func claimed(
         _ idempotency: Idempotency,
         by caller: String,
@@ -82,7 +82,8 @@ public protocol ExportLedger: Sendable {
     /// `change` may raise `fence` to exclude the present owner, and give the export to this process, which on a ledger of several
     /// replicas has to be registered: the outcome is `stale` otherwise. It must not change the id. The request of the export (`source`,
     /// `plan`) is never written again: a change that alters it is not made, and throws `LedgerError` (`corrupt`). A job belongs
-    /// to one export: a change that binds a job of another export of the connection is not made (`jobTaken`).
+    /// to one export: a change that binds a job of another export of the connection, or of one that was purged and has a tombstone, is
+    /// not made (`jobTaken`).
     ///
     /// For a tracked export, progress that only says when it is polled (`observedAt`, `nextActionAt`, `scheduledAt`, `polls`,
     /// `failures`, `fileLagAttempts`) may be kept in memory, if every operation reads it back, and the next other change writes
@@ -101,7 +102,8 @@ public protocol ExportLedger: Sendable {
         _ change: (inout LedgerRecord) -> Void
     ) -> UpdateOutcome?
 
-    /// The claims of exports of the connection other than `id` on these upstream jobs, in one consistent state. Unconfirmed are
+    /// The claims of exports of the connection other than `id` on these upstream jobs, in one consistent state. A job of an export that
+    /// was purged stays bound to it as long as it has a tombstone. Unconfirmed are
     /// those that may have an unknown job (`mayHaveUnknownJob`).
     func claims(
         on upstreamIDs: [String],
@@ -128,7 +130,7 @@ public protocol ExportLedger: Sendable {
     /// When the next success expires; nil when none will.
     func nextExpiry() async throws -> Timestamp?
 
-    /// Stores that a delivery begins. Returns false for an unknown export, and where another delivery is stored as the same use of
+    /// Stores that a delivery begins: from then on, the export is not purged. Returns false for an unknown export, and where another delivery is stored as the same use of
     /// its ticket; stores nothing then.
     ///
     /// Throws `LedgerError` when a delivery with this id was stored before. The export's record is not read, because callers
@@ -198,7 +200,8 @@ public protocol ExportLedger: Sendable {
     /// The visible changes, in the order in which they were committed: those after `sequence`, at most `limit`.
     ///
     /// Each is stored in the transaction that makes the change: both are stored, or neither. None is skipped: an entry that
-    /// cannot be read is reported as such. Changes that earlier versions made are not stored.
+    /// cannot be read is reported as such, and so are changes after `sequence` that are not stored any more: as one unreadable entry, with
+    /// the number before the first one that is. Changes that earlier versions made are not stored.
     func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent]
 
     /// Which visible changes are stored: the number of the oldest one, and the last number that was given out. Every change that

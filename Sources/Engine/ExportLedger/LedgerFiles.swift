@@ -49,6 +49,9 @@ package struct LedgerFiles: Sendable, Hashable {
     /// Whether there is a write-ahead log with something in it.
     package var hasLog: Bool { (Self.status(logPath)?.st_size ?? 0) > 0 }
 
+    /// The length of the write-ahead log.
+    var logBytes: Int64 { Int64(Self.status(logPath)?.st_size ?? 0) }
+
     /// Refuses a ledger with a missing part. Must be called before SQLite opens it: a `-wal` beside an empty file is deleted
     /// by SQLite, and the exports with it. Throws `StartupError` for `ledger.path`.
     func refuseRemains(_ marker: LedgerMarker?) throws {

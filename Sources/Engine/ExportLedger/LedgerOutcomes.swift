@@ -11,6 +11,8 @@ public enum InsertOutcome: Sendable, Hashable {
     case created(LedgerRecord)
     /// The same request came before, and created this export.
     case replayed(LedgerRecord)
+    /// The same request came before, and created an export that was purged since. Nothing was stored.
+    case purged(ExportTombstone)
     /// The key was used before, with another request.
     case keyReused
     /// The caller has created as many as it may. Nothing was stored. The oldest of those that count was created at this time.

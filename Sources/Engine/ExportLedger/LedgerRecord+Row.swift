@@ -17,6 +17,7 @@ extension LedgerRecord {
         case .observedAt: StoredValue(export.observedAt)
         case .stale: StoredValue(export.stale)
         case .createdBy: StoredValue(export.createdBy)
+        case .retainedAt: StoredValue(export.retainedAt)
         case .source: StoredValue(JSONText.write(export.source))
         case .files: try StoredValue(export.files.isEmpty ? "[]" : JSONText.write(export.files))
         case .destination: StoredValue(export.destination)
@@ -159,6 +160,7 @@ extension Export {
         notice = try JSONText.notice(row[.notice])
         upstream = try JSONText.upstream(row[.upstream])
         revision = row[.revision]
+        retainedAt = row.time(.retainedAt)
         tracking = Tracking(phase: try LedgerRecord.Phase(row), awaitsAuthorization: row[.awaitsAuthorization])
     }
 }

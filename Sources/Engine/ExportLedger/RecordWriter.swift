@@ -3,7 +3,7 @@ import GRDB
 import Synchronization
 
 /// Writes the rows of exports, and with each visible change the row of its event. Nothing else writes them, except for scheduling
-/// progress, which callers do not see.
+/// progress, which callers do not see, and for exports that are purged.
 ///
 /// The create request is written once. A change writes only the columns that changed, so that indexes over other columns stay
 /// untouched. There is one cached statement for each set of columns that occurred, up to a limit; beyond it, statements are

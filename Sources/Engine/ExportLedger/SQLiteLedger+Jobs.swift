@@ -60,8 +60,11 @@ extension SQLiteLedger {
             database,
             sql: """
                 SELECT id FROM export INDEXED BY export_by_job
-                WHERE reference IS NOT NULL AND json_valid(reference) AND json_extract(reference, '$.id') = ?
-                AND provider = ? AND connection = ? AND id <> ? LIMIT 1
+                WHERE reference IS NOT NULL AND json_valid(reference) AND json_extract(reference, '$.id') = ?1
+                AND provider = ?2 AND connection = ?3 AND id <> ?4
+                UNION ALL
+                SELECT id FROM export_tombstone INDEXED BY export_tombstone_by_job
+                WHERE job IS NOT NULL AND job = ?1 AND provider = ?2 AND connection = ?3 LIMIT 1
                 """,
             arguments: [upstreamID, provider.rawValue, connection, id.description]
         )

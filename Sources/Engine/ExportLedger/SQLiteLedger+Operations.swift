@@ -57,6 +57,7 @@ extension SQLiteLedger: ExportLedger {
                     if let earlier = try Self.record(id, in: database).map(progress.current) {
                         return .replayed(earlier)
                     }
+                    if let tombstone = try Self.tombstone(id, in: database) { return .purged(tombstone) }
                 }
             }
             if let limit, let oldest = try Self.takePlace(for: caller, limit, credits, in: database) {
@@ -94,7 +95,9 @@ extension SQLiteLedger: ExportLedger {
         switch claim {
         case nil: return nil
         case .otherRequest: return .keyReused
-        case .export(let id): return try await record(id).map(InsertOutcome.replayed)
+        case .export(let id):
+            if let record = try await record(id) { return .replayed(record) }
+            return try await tombstone(id).map(InsertOutcome.purged)
         }
     }
 

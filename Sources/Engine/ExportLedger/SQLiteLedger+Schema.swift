@@ -65,6 +65,10 @@ extension SQLiteLedger {
         migrator.registerMigration("17 changes that end exports", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: "ALTER TABLE export_event ADD COLUMN ends INTEGER")
         }
+        // The check would read the whole file. What is left refers to nothing that it did not refer to before.
+        migrator.registerMigration("18 retention", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: RetentionSchema.schema)
+        }
         return migrator
     }
 
@@ -110,11 +114,17 @@ extension SQLiteLedger {
 
     /// Removes rows that belong to an export that somebody has deleted by hand, with foreign keys off, which is the default of the
     /// `sqlite3` command. The check of foreign keys after each migration would fail because of such rows.
-    private static func removeOrphans(_ database: Database) throws {
+    static func removeOrphans(_ database: Database) throws {
         guard try database.tableExists("export") else { return }
-        for table in ["idempotency", "delivery", "refresh_token", "measurement"] where try database.tableExists(table) {
+        for table in ["delivery", "refresh_token", "measurement"] where try database.tableExists(table) {
             try database.execute(sql: "DELETE FROM \(table) WHERE export_id NOT IN (SELECT id FROM export)")
         }
+        // The claim on the key of a purged export stays.
+        let purged =
+            try database.tableExists("export_tombstone") ? "AND export_id NOT IN (SELECT id FROM export_tombstone)" : ""
+        try database.execute(
+            sql: "DELETE FROM idempotency WHERE export_id NOT IN (SELECT id FROM export) \(purged)"
+        )
         if try database.tableExists("export_request") {
             try database.execute(sql: "DELETE FROM export_request WHERE key NOT IN (SELECT key FROM export)")
         }

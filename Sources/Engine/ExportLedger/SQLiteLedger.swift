@@ -26,20 +26,30 @@ public final class SQLiteLedger: Sendable {
     /// not finished.
     ///
     /// - Parameters:
+    ///   - isReclaimable: Whether a file that is made now can give pages back that are not used any more, when exports are purged. A
+    ///     file that is there already stays as it is: to change it, SQLite writes all of it again (`VACUUM`).
     ///   - logger: Rows that cannot be read are logged at `error`.
     ///   - metrics: The number of such rows is a gauge; the time of a commit and the number of its writes are histograms.
     public convenience init(
         path: String,
+        isReclaimable: Bool = false,
         logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) throws {
-        try self.init(path: path, acceptsUnfinishedCopy: false, logger: logger, metrics: metrics)
+        try self.init(
+            path: path,
+            acceptsUnfinishedCopy: false,
+            isReclaimable: isReclaimable,
+            logger: logger,
+            metrics: metrics
+        )
     }
 
     /// Opens the file like `init(path:logger:metrics:)`, and also one with ``unfinishedCopyTable``.
     package init(
         path: String,
         acceptsUnfinishedCopy: Bool,
+        isReclaimable: Bool = false,
         logger: Logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) throws {
@@ -51,6 +61,13 @@ public final class SQLiteLedger: Sendable {
             var configuration = Configuration()
             configuration.label = "ledger"
             configuration.busyMode = .timeout(5)
+            // Before the write-ahead log is chosen, which writes the first page: later, this has no effect.
+            if isReclaimable {
+                configuration.prepareDatabase { database in
+                    guard try Int.fetchOne(database, sql: "PRAGMA page_count") == 0 else { return }
+                    try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+                }
+            }
             let pool = try DatabasePool(path: path, configuration: configuration)
             // With a write-ahead log, GRDB sets NORMAL, which may lose the last commits in a power failure. It does that after
             // `prepareDatabase`, so FULL has to be set here.
@@ -100,6 +117,9 @@ public final class SQLiteLedger: Sendable {
 
     /// Where the file is.
     var path: String { files.path }
+
+    /// The length of the write-ahead log.
+    var logBytes: Int64 { files.logBytes }
 
     /// Whether it was not closed yet.
     var isOpen: Bool { !isClosed.load(ordering: .acquiring) }

@@ -10,6 +10,7 @@ package struct UnreadableRow: Sendable, Hashable {
         case delivery
         case refreshToken = "refresh_token"
         case event
+        case tombstone
         case webhook
         case webhookMessage = "webhook_message"
 

@@ -86,6 +86,7 @@ enum Sample {
         record.export.notice?.position = 3
         record.export.notice?.estimatedStart = time(90)
         record.export.upstream = UpstreamState(id: "u", status: "Succeeded")
+        record.export.retainedAt = time(16)
         record.export.revision = 7
         record.plan = ExportPlan(source: .null, suggestedName: "n", destination: "d", needsSecrets: true)
         record.phase = .tracking

@@ -112,9 +112,8 @@ extension LedgerTable {
             case .records: _ = try row.record()
             case .events: _ = try ExportChange.read(row)
             case .deliveries: _ = try Delivery.read(row)
-            case .tombstones:
-                return Self.unreadable(row, id: 0) ?? (ExportStatus(rawValue: row[2]) == nil ? "status" : nil)
-            case .measurements, .refreshTokens: return Self.unreadable(row, id: 0)
+            case .tombstones: _ = try ExportTombstone.read(row)
+            case .measurements, .refreshTokens, .retainedEvents: return Self.unreadable(row, id: 0)
             case .idempotency: return Self.unreadable(row, id: 3)
             case .webhooks: _ = try Webhook.read(row)
             case .webhookMessages: _ = try WebhookMessage.read(row)

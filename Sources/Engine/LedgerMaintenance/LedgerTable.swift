@@ -30,24 +30,30 @@ struct LedgerTable: Sendable, Hashable {
 
     /// All tables, in the order in which rows can be inserted: what a row refers to comes before it.
     static let all = [
-        exports, requests, events, tombstones, idempotency, deliveries, measurements, refreshTokens, webhooks,
-        webhookMessages,
+        exports, requests, events, retainedEvents, tombstones, idempotency, deliveries, measurements, refreshTokens,
+        webhooks, webhookMessages,
     ]
 
     static let exports = LedgerTable("export", ExportColumn.ofExport.map(Column.init))
     static let requests = LedgerTable("export_request", [.text("id"), .text("source"), .text("plan")])
     /// The first two tables together, with the columns of a record in their order. Only to be read.
     static let records = LedgerTable("export", ExportColumn.allCases.map(Column.init))
-    static let events = LedgerTable(
-        "export_event",
-        [
-            .integer("sequence"), .text("export_id"), .text("created_by"), .integer("revision"), .text("status"),
-            .integer("percent_complete"), .integer("is_final"), .text("code"), .integer("time"), .integer("ends"),
-        ]
+    static let events = LedgerTable("export_event", [.integer("sequence"), .text("export_id")] + columnsOfEvents)
+    static let retainedEvents = LedgerTable(
+        "export_event_retained",
+        keyLength: 2,
+        [.text("export_id"), .integer("sequence")] + columnsOfEvents
     )
+    private static let columnsOfEvents: [Column] = [
+        .text("created_by"), .integer("revision"), .text("status"), .integer("percent_complete"), .integer("is_final"),
+        .text("code"), .integer("time"), .integer("ends"),
+    ]
     static let tombstones = LedgerTable(
         "export_tombstone",
-        [.text("id"), .text("created_by"), .text("status"), .integer("time")]
+        [
+            .text("id"), .text("created_by"), .text("status"), .integer("time"), .text("provider"), .text("connection"),
+            .integer("completed_at"), .text("job"),
+        ]
     )
     static let idempotency = LedgerTable(
         "idempotency",

@@ -110,8 +110,8 @@ final class PostgreSQLTables: LedgerTarget {
             try last.set(connection)
             try connection.execute(
                 """
-                ANALYZE export, export_request, export_event, idempotency, delivery, measurement, webhook,
-                    webhook_message
+                ANALYZE export, export_request, export_event, export_tombstone, idempotency, delivery, measurement,
+                    webhook, webhook_message
                 """
             )
         }

@@ -80,11 +80,12 @@ extension PostgreSQLLedger {
 extension Delivery {
     private static let count = columns.count
 
-    // The parameters are cast because a SELECT tells nothing about their types.
+    // The parameters are cast because a SELECT tells nothing about their types. The lock waits for whoever purges the export, and for
+    // nobody else.
     fileprivate static let begin = SQLStatement(
         """
         INSERT INTO delivery (\(names), replica) SELECT \(cast), $\(count + 1)::text
-            WHERE EXISTS (SELECT 1 FROM export WHERE id = $1::text)
+            FROM (SELECT 1 FROM export WHERE id = $1::text FOR KEY SHARE) AS known
             ON CONFLICT (export_id, ticket, ticket_use) WHERE ticket IS NOT NULL DO NOTHING
         """
     )

@@ -5,13 +5,18 @@ import PostgreSQL
 extension PostgreSQLLedger {
     public func events(after sequence: Int64, limit: Int) async throws -> [RecordedEvent] {
         let limit = max(0, limit)
-        var (rows, isPending) = try await storedEvents(after: sequence, limit: limit)
-        if isPending, rows.count < limit {
+        var stored = try await storedEvents(after: sequence, limit: limit)
+        if stored.isPending, stored.rows.count < limit {
             // Changes that were committed before this call have no number yet.
             try await publisher.publish()
-            rows = try await storedEvents(after: sequence, limit: limit).rows
+            stored = try await storedEvents(after: sequence, limit: limit)
         }
-        return rows.map { event($0) }
+        return Array(events(stored).prefix(limit))
+    }
+
+    /// With one for all that are not stored any more.
+    private func events(_ stored: StoredEvents) -> [RecordedEvent] {
+        (stored.missing.map { [.unreadable(position: $0)] } ?? []) + stored.rows.map { event($0) }
     }
 
     public func lastSequence() async throws -> Int64 {
@@ -31,13 +36,18 @@ extension PostgreSQLLedger {
         var through = sequence
         while true {
             try await feed.listening(within: max(end - time.elapsed(), .seconds(1)))
-            let rows = try await storedEvents(after: through, limit: limit).rows
+            let stored = try await storedEvents(after: through, limit: limit)
+            let rows = stored.rows
             let own = registration.id
             let others = rows.filter { own == nil || $0.text(Self.replicaColumn) != own }
-            through = rows.last.map { $0[0] } ?? through
+            through = rows.last.map { $0[0] } ?? stored.missing ?? through
             let isLate = time.elapsed() >= end
-            if !others.isEmpty || isLate {
-                return ReplicaChanges(events: others.map { event($0) }, through: through, hasMore: rows.count == limit)
+            if !others.isEmpty || stored.missing != nil || isLate {
+                return ReplicaChanges(
+                    events: (stored.missing.map { [.unreadable(position: $0)] } ?? []) + others.map { event($0) },
+                    through: through,
+                    hasMore: rows.count == limit
+                )
             }
             if rows.count == limit { continue }
             try await feed.wait(after: through, for: end - time.elapsed())
@@ -46,12 +56,33 @@ extension PostgreSQLLedger {
         }
     }
 
-    /// The events that are published, and whether there are others.
-    private func storedEvents(after sequence: Int64, limit: Int) async throws -> (rows: SQLRows, isPending: Bool) {
+    /// The events that are published.
+    private struct StoredEvents {
+        var rows: SQLRows
+        /// Whether there are others.
+        var isPending: Bool
+        /// The last one before them that is not stored any more; nil where all are.
+        var missing: Int64?
+    }
+
+    private func storedEvents(after sequence: Int64, limit: Int) async throws -> StoredEvents {
         let query = SQLQuery(Self.selectEvents, [.integer(sequence), .integer(Int64(limit))])
-        // In this order: what is not pending any more can be read then.
-        let answers = try await read { try $0.pipeline([SQLQuery(Self.pending), query]) }
-        return (answers[1], answers[0].count > 0)
+        // In this order: what is not pending any more can be read then. And where no row is left after the last number was read, all up
+        // to that number were deleted.
+        let answers = try await read {
+            try $0.pipeline([SQLQuery(Self.pending), query, SQLQuery(Self.last), SQLQuery(Self.first)])
+        }
+        let rows = answers[1]
+        // The numbers have no gap.
+        let range = ChangeRange(
+            first: rows.first?.integer(0) ?? answers[3].first?.integer(0),
+            last: answers[2].first?.integer(0) ?? 0
+        )
+        return StoredEvents(
+            rows: rows,
+            isPending: answers[0].count > 0,
+            missing: range.lastMissing(after: sequence)
+        )
     }
 
     private func isAnythingPending() async throws -> Bool {

@@ -30,6 +30,9 @@ extension PostgreSQLLedger {
     private static let bound: SQLStatement = """
         SELECT DISTINCT reference_id FROM export
         WHERE reference_id IS NOT NULL AND reference_id = ANY($4::text[]) AND provider = $1 AND connection = $2 AND id <> $3
+        UNION ALL
+        SELECT job FROM export_tombstone
+        WHERE job IS NOT NULL AND job = ANY($4::text[]) AND provider = $1 AND connection = $2
         """
     // Two queries, because each can use an index with few rows.
     private static let unconfirmed = SQLStatement(
@@ -59,6 +62,8 @@ extension GroupTransaction {
     private static let owner: SQLStatement = """
         SELECT id FROM export WHERE reference_id IS NOT NULL AND provider = $1 AND connection = $2 AND reference_id = $3
             AND id <> $4
+        UNION ALL
+        SELECT id FROM export_tombstone WHERE job IS NOT NULL AND provider = $1 AND connection = $2 AND job = $3
         LIMIT 1
         """
 }

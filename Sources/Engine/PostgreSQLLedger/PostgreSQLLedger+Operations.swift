@@ -70,10 +70,13 @@ extension PostgreSQLLedger: ExportLedger {
                         let outcome = InsertOutcome.limitReached(oldest: ExportID(oldest)?.createdAt ?? limit.since)
                         return { _ in outcome }
                     }
-                    guard let earlier = try ExportID(id).flatMap({ try transaction.record($0) }) else {
+                    if let earlier = try ExportID(id).flatMap({ try transaction.record($0) }) {
+                        return { _ in .replayed(earlier) }
+                    }
+                    guard let tombstone = try transaction.tombstone(id) else {
                         throw LedgerError(.corrupt, "an idempotency key names no export")
                     }
-                    return { _ in .replayed(earlier) }
+                    return { _ in .purged(tombstone) }
                 }
                 if let limit, let oldest = transaction.takePlace(for: export, of: limit) {
                     // The key was claimed before the export was refused. An error would undo the whole group.
@@ -107,7 +110,8 @@ extension PostgreSQLLedger: ExportLedger {
         guard let row else { return nil }
         guard row.text(0) == idempotency.fingerprint else { return .keyReused }
         guard let id = ExportID(row.text(1) ?? "") else { return nil }
-        return try await record(id).map(InsertOutcome.replayed)
+        if let record = try await record(id) { return .replayed(record) }
+        return try await tombstone(id).map(InsertOutcome.purged)
     }
 
     private static let deleteClaim: SQLStatement =

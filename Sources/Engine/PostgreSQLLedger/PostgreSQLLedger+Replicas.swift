@@ -180,9 +180,12 @@ extension PostgreSQLLedger: ReplicatedLedger {
         ]
     }
 
-    private static let register: SQLStatement = """
-        INSERT INTO replica (id, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
+    private static let register = SQLStatement(
         """
+        INSERT INTO replica (id, expires_at, knows)
+            VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond', \(Schema.tombstoneVersion))
+        """
+    )
     private static let unregister: SQLStatement = "DELETE FROM replica WHERE id = $1"
     private static let renewal: SQLStatement = """
         UPDATE replica SET expires_at = clock_timestamp() + $2 * interval '1 millisecond'

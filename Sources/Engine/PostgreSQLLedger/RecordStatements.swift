@@ -74,8 +74,12 @@ enum RecordStatements {
     }()
 
     static func event(_ export: Export, after before: Export, _ replica: String?) -> SQLQuery {
-        let values = ExportChange(position: 0, export, after: before).values
-        return SQLQuery(insertEvent, values.map { SQLValue($0) } + [.text(replica)])
+        event(ExportChange(position: 0, export, after: before), replica)
+    }
+
+    /// Stores a change, which is published later. Without a replica, the change is told to all.
+    static func event(_ change: ExportChange, _ replica: String?) -> SQLQuery {
+        SQLQuery(insertEvent, change.values.map { SQLValue($0) } + [.text(replica)])
     }
 
     private static let insertEvent = SQLStatement(

@@ -7,7 +7,7 @@
 ///
 /// Times of exports are milliseconds since 1970, truth values 0 and 1, structured values JSON as text: as in the SQLite file, so that rows
 /// can be copied and compared. Texts that are ordered have the collation "C", so that their order is that of their bytes. There are
-/// no foreign keys: nothing deletes exports, and each check would lock a row that a replica is about to change.
+/// no foreign keys: each check would lock a row that a replica is about to change, and exports are deleted with what belongs to them.
 enum Schema {
     struct Migration {
         var version: Int64
@@ -23,6 +23,7 @@ enum Schema {
         Migration(version: 2, name: "deliveries by ticket", needs: 1, script: tickets),
         Migration(version: 3, name: "webhooks", needs: 1, script: webhooks),
         Migration(version: 4, name: "changes that end exports", needs: 1, script: ends),
+        Migration(version: 5, name: "retention", needs: 1, script: retention),
     ]
 
     /// The columns in the order in which they take the least space.

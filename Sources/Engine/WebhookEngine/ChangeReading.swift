@@ -7,8 +7,27 @@ import Webhooks
 struct ChangeReading {
     let page: ChangePage
     private let parts: WebhookParts
-    /// The exports after the changes, by the changes' positions; nil for one that cannot be read.
-    private var exports: [Int64: Export?] = [:]
+    /// What a change is about.
+    private enum Subject {
+        case export(Export)
+        /// It was purged since. A webhook that was off is told of the change all the same.
+        case purged(ExportTombstone)
+        case unreadable
+
+        /// What gives a message what never changes; nil where only the change is left.
+        var export: Export? { if case .export(let export) = self { export } else { nil } }
+
+        func isTaken(by selection: WebhookSelection) -> Bool {
+            switch self {
+            case .export(let export): selection.takes(export)
+            case .purged(let tombstone): selection.takes(tombstone)
+            case .unreadable: selection.takes(Export?.none)
+            }
+        }
+    }
+
+    /// The exports after the changes, by the changes' positions.
+    private var subjects: [Int64: Subject] = [:]
     /// The bodies by their ids and types.
     private var bodies: [String: [UInt8]] = [:]
 
@@ -23,8 +42,9 @@ struct ChangeReading {
         for change in page.changes where change.position > position && selection.mayTake(change) {
             // What is older was missed by a webhook that was off for long.
             guard now - change.time <= parts.settings.retention else { continue }
-            let export = try await export(after: change)
-            guard selection.takes(export) else { continue }
+            let subject = try await subject(of: change)
+            guard subject.isTaken(by: selection) else { continue }
+            let export = subject.export
             for type in selection.types(of: change) {
                 let id = type.isAnEnd ? Self.endID(type, change) : nil
                 if let id, ends.contains(id) { continue }
@@ -55,18 +75,26 @@ struct ChangeReading {
         }
     }
 
-    private mutating func export(after change: ExportChange) async throws -> Export? {
-        if let known = exports[change.position] { return known }
-        let export = try await parts.exports.export(after: change)
-        if export == nil {
-            parts.logger.error(
-                "an export cannot be read: webhooks with filters are not told of its change",
-                metadata: ["export": "\(change.exportID)"]
-            )
-            parts.metrics.missedChange()
+    private mutating func subject(of change: ExportChange) async throws -> Subject {
+        if let known = subjects[change.position] { return known }
+        let subject = try await readSubject(of: change)
+        subjects[change.position] = subject
+        return subject
+    }
+
+    private func readSubject(of change: ExportChange) async throws(GatewayError) -> Subject {
+        do throws(GatewayError) {
+            if let export = try await parts.exports.export(after: change) { return .export(export) }
+        } catch {
+            guard let tombstone = error.tombstone else { throw error }
+            return .purged(tombstone)
         }
-        exports[change.position] = .some(export)
-        return export
+        parts.logger.error(
+            "an export cannot be read: webhooks with filters are not told of its change",
+            metadata: ["export": "\(change.exportID)"]
+        )
+        parts.metrics.missedChange()
+        return .unreadable
     }
 
     private mutating func message(

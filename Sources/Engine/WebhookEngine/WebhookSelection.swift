@@ -18,16 +18,22 @@ struct WebhookSelection: Sendable {
     }
 
     /// Whether it is told of the changes of an export. Nil is an export that cannot be read: whether a filter takes it is not known.
-    func takes(_ export: Export?) -> Bool {
-        guard let export else { return webhook.provider == nil && webhook.connection == nil }
-        if let provider = webhook.provider, provider != export.provider { return false }
-        if let connection = webhook.connection, connection != export.connection { return false }
+    func takes(_ export: Export?) -> Bool { takes(export?.provider, export?.connection) }
+
+    /// The same for an export that was purged.
+    func takes(_ tombstone: ExportTombstone) -> Bool { takes(tombstone.provider, tombstone.connection) }
+
+    private func takes(_ provider: ProviderID?, _ connection: String?) -> Bool {
+        if let wanted = webhook.provider, wanted != provider { return false }
+        if let wanted = webhook.connection, wanted != connection { return false }
         return true
     }
 
     /// As what it may be told of a change: the first of these of which it was not told yet. The end of an export is told of the change
     /// with which it ended; what changes afterwards, such as the size of a file, is an update.
+    /// That an export was purged is told to no webhook.
     func types(of change: ExportChange) -> [WebhookEventType] {
+        if change.isPurge { return [] }
         let own: [WebhookEventType] =
             if change.revision == 1 {
                 [.created]

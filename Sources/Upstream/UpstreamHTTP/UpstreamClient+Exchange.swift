@@ -6,6 +6,7 @@ import Metrics
 import NIOCore
 import NIOHTTP1
 import Pacing
+import Spans
 import Synchronization
 
 // One exchange with the upstream: the request, and its answer or error.
@@ -13,12 +14,14 @@ extension UpstreamClient {
     func exchange(
         _ request: UpstreamRequest,
         token: AccessToken?,
-        context: CallContext
+        context: CallContext,
+        resends: Int
     ) async throws(ProviderError) -> UpstreamResponse {
         let place = try await pass(request, context)
         let started = time.now()
+        let span = span(of: request, context, place, resends: resends)
         do {
-            let message = message(for: request, token: token, context: context)
+            let message = message(for: request, token: token, context: context, span)
             if request.startsJob { try await announce(context, place) }
             let (transport, logger, time) = (transport, transportLogger, time)
             let (head, encoded) = try await transport.withClient(for: request.url, forStart: request.startsJob) {
@@ -56,8 +59,10 @@ extension UpstreamClient {
             observer?.received(response, to: request.operation)
             if request.isPaced { learnTime(from: response) }
             settle(request, place, status: response.status, retryAfter: response.retryAfter, started: started)
+            span?.answered(response.status)
             return response
         } catch {
+            span?.failed(error)
             throw failed(request, place, error, started: started)
         }
     }
@@ -83,14 +88,17 @@ extension UpstreamClient {
         token: AccessToken?,
         range: FileRange?,
         expectedLength: Int64?,
-        context: CallContext
+        context: CallContext,
+        resends: Int
     ) async throws(ProviderError) -> UpstreamDownload {
         if !request.isPaced { try await waitForHost(request, context) }
         var place = try await pass(request, context)
         let started = time.now()
+        let span = span(of: request, context, place, resends: resends)
         do {
-            let message = message(for: request, token: token, context: context)
+            let message = message(for: request, token: token, context: context, span)
             let response = try await begin(message, to: request.url, timeout: request.timeout) {
+                span?.set(.resendCount, resends + 1)
                 guard let former = place else { return true }
                 // The upstream may have received the first call, so the second one takes a place of its own.
                 guard let next = try? await self.pass(request, context) else { return false }
@@ -110,6 +118,8 @@ extension UpstreamClient {
                 retryAfter: headers.retryAfter(at: now),
                 started: started
             )
+            // It ends with the head: the bytes come as fast as the client takes them.
+            span?.answered(Int(response.status.code))
             var expected = length
             var part: ContentRange?
             switch response.status {
@@ -141,6 +151,7 @@ extension UpstreamClient {
                 sent: sent
             )
         } catch {
+            span?.failed(error)
             throw failed(request, place, error, started: started)
         }
     }
@@ -188,7 +199,12 @@ extension UpstreamClient {
         return logger
     }
 
-    private func message(for request: UpstreamRequest, token: AccessToken?, context: CallContext) -> HTTPClientRequest {
+    private func message(
+        for request: UpstreamRequest,
+        token: AccessToken?,
+        context: CallContext,
+        _ span: GatewaySpan?
+    ) -> HTTPClientRequest {
         var message = HTTPClientRequest(url: request.url.reveal())
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headers { message.headers.add(name: field.name, value: field.value) }
@@ -199,6 +215,9 @@ extension UpstreamClient {
         }
         message.headers.replaceOrAdd(name: "user-agent", value: "export-gateway")
         message.headers.replaceOrAdd(name: "client-request-id", value: context.requestID)
+        if let traceparent = traceparent(span, to: request.url) {
+            message.headers.replaceOrAdd(name: TraceContext.field, value: traceparent)
+        }
         if let token {
             message.headers.replaceOrAdd(name: "authorization", value: "Bearer " + token.secret.reveal())
             for field in request.bearerHeaders { message.headers.add(name: field.name, value: field.value) }
@@ -210,7 +229,7 @@ extension UpstreamClient {
             }
             message.body = .bytes(ByteBuffer(string: pairs.joined(separator: "&")))
         } else if let body = request.body {
-            message.headers.replaceOrAdd(name: "content-type", value: "application/json; charset=utf-8")
+            message.headers.replaceOrAdd(name: "content-type", value: request.bodyType)
             message.body = .bytes(ByteBuffer(bytes: body))
         }
         return message

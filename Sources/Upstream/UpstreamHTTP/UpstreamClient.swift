@@ -2,6 +2,7 @@ public import Exports
 public import Logging
 public import Metrics
 public import Pacing
+public import Spans
 import Synchronization
 
 /// Makes the calls of one connection to its upstream: with tokens, a request budget, a circuit breaker, retries of harmless calls and
@@ -26,6 +27,8 @@ public final class UpstreamClient: Sendable {
         /// `AnswerTable.saysThatJobsAreAtTheirMaximum`. Assumed: Microsoft documents the words, and not with which answer they
         /// come.
         public var trustsCapacityText: Bool
+        /// Hosts that are told which trace a call belongs to, by `traceparent`. All others are told nothing of traces.
+        public var tracedHosts: [HostRule]
 
         /// Makes settings.
         public init(
@@ -34,7 +37,8 @@ public final class UpstreamClient: Sendable {
             openHosts: [HostRule] = [],
             budget: RequestBudget? = nil,
             patience: Duration = .seconds(30),
-            trustsCapacityText: Bool = false
+            trustsCapacityText: Bool = false,
+            tracedHosts: [HostRule] = []
         ) {
             self.connection = connection
             self.bearerHosts = bearerHosts
@@ -42,6 +46,7 @@ public final class UpstreamClient: Sendable {
             self.budget = budget
             self.patience = patience
             self.trustsCapacityText = trustsCapacityText
+            self.tracedHosts = tracedHosts
         }
     }
 
@@ -59,13 +64,15 @@ public final class UpstreamClient: Sendable {
     let metrics: any MetricsFactory
     let jitter: @Sendable () -> Double
     let observer: (any AnswerObserver)?
+    let tracer: GatewayTracer
     let budget: CallBudget
     let breaker = Mutex(CircuitBreaker())
     /// By how much the upstream's clock is ahead of ours, at least.
     let clockLead = Mutex<Duration?>(nil)
 
     /// Makes the client of one connection. Without a `budget` to share it has one of its own. `jitter` gives numbers in 0..<1
-    /// that spread repeated calls. An `observer` is told of every answer, before it is decided what it means.
+    /// that spread repeated calls. An `observer` is told of every answer, before it is decided what it means. The `tracer` makes a span
+    /// of each exchange that is part of a recorded one.
     public init(
         settings: Settings,
         budget: CallBudget? = nil,
@@ -75,7 +82,8 @@ public final class UpstreamClient: Sendable {
         logger: Logger,
         metrics: any MetricsFactory,
         jitter: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
-        observer: (any AnswerObserver)? = nil
+        observer: (any AnswerObserver)? = nil,
+        tracer: GatewayTracer = GatewayTracer()
     ) {
         self.settings = settings
         self.transport = transport
@@ -87,6 +95,7 @@ public final class UpstreamClient: Sendable {
         self.metrics = metrics
         self.jitter = jitter
         self.observer = observer
+        self.tracer = tracer
         self.budget =
             budget
             ?? CallBudget(
@@ -125,10 +134,16 @@ public final class UpstreamClient: Sendable {
         var context = context
         while true {
             do throws(ProviderError) {
-                let context = context
+                let (context, before) = (context, attempt - 1)
                 let response = try await withToken(request, context: context) {
-                    token throws(ProviderError) in
-                    try await self.exchange(request, token: token, context: context)
+                    token,
+                    isAgain throws(ProviderError) in
+                    try await self.exchange(
+                        request,
+                        token: token,
+                        context: context,
+                        resends: before + (isAgain ? 1 : 0)
+                    )
                 } rejected: {
                     request.rejectsToken($0)
                 }
@@ -206,16 +221,18 @@ public final class UpstreamClient: Sendable {
     ) async throws(ProviderError) -> UpstreamDownload {
         var request = request
         if let range { request.headers += range.fields }
-        for _ in 0...3 {
+        for hop in 0...3 {
             let current = request
             let answer = try await withToken(current, alsoOpen: redirects, context: context) {
-                token throws(ProviderError) in
+                token,
+                isAgain throws(ProviderError) in
                 try await self.open(
                     current,
                     token: token,
                     range: range,
                     expectedLength: expectedLength,
-                    context: context
+                    context: context,
+                    resends: hop + (isAgain ? 1 : 0)
                 )
             } rejected: {
                 current.rejectsToken(
@@ -261,24 +278,25 @@ extension UpstreamClient {
     /// The hosts that may be shown a token of `scope`.
     private func bearerHosts(for scope: TokenScope) -> [HostRule] { settings.bearerHosts[scope] ?? [] }
 
+    /// - Parameter call: Gets the token, and whether the same call was made with another token just before.
     private func withToken<Answer: UpstreamAnswer>(
         _ request: UpstreamRequest,
         alsoOpen: [HostRule] = [],
         context: CallContext,
-        call: (AccessToken?) async throws(ProviderError) -> Answer,
+        call: (AccessToken?, Bool) async throws(ProviderError) -> Answer,
         rejected: (Answer) -> Bool
     ) async throws(ProviderError) -> Answer {
         guard let scope = request.bearer else {
             let open = settings.openHosts + settings.bearerHosts.values.joined() + alsoOpen
             guard open.contains(where: { $0.matches(request.url) }) else { throw forbiddenHost(request.url) }
-            return try await call(nil)
+            return try await call(nil, false)
         }
         // The last check before a token is sent: the host must be allowed, whatever address the adapter was given.
         guard bearerHosts(for: scope).contains(where: { $0.matches(request.url) }) else {
             throw forbiddenHost(request.url)
         }
         let token = try await tokens.accessToken(for: scope, context: context, replacing: nil)
-        let answer = try await call(token)
+        let answer = try await call(token, false)
         guard rejected(answer) else { return answer }
         try checkChallenge(answer, request, token)
         if request.startsJob { await context.didNotStart?() }
@@ -289,7 +307,7 @@ extension UpstreamClient {
             // Only the caller can send a better token. The upstream's own message about this one is more useful than ours.
             return answer
         }
-        let second = try await call(other)
+        let second = try await call(other, true)
         if rejected(second) { try checkChallenge(second, request, other) }
         return second
     }

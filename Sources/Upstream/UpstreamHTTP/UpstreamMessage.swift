@@ -21,8 +21,10 @@ public struct UpstreamRequest: Sendable {
     public var headers: [(name: String, value: String)] = []
     /// Header fields that are sent only together with the bearer token. They are dropped on a redirect to another host, as the token is.
     public var bearerHeaders: [(name: String, value: String)] = []
-    /// A JSON body; sets `Content-Type`.
+    /// A body of the type `bodyType`.
     public var body: [UInt8]?
+    /// The `Content-Type` of `body`.
+    public var bodyType = "application/json; charset=utf-8"
     /// A form body; sets `Content-Type`.
     public var form: [FormField]?
     /// Header fields with secrets in them.

@@ -1,6 +1,8 @@
 import HTTPFields
 import Exports
 import Foundation
+import InternetAddresses
+import NIOCore
 
 /// An address at an upstream, kept byte for byte: Graph's `$skiptoken` fails when it is decoded and encoded again
 /// (`Upstream-Graph, Paging`). Printing it leaves the query out, because a query can be a SAS signature.
@@ -124,6 +126,14 @@ public struct UpstreamURL: Sendable, Hashable {
     private static func segment(_ text: String) -> String {
         text == "." || text == ".." ? text.replacing(".", with: "%2E") : PercentEncoding.encode(text)
     }
+
+    /// Whether the host is this machine itself, by its name or address.
+    public var isLoopback: Bool {
+        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return host == "localhost" }
+        return Self.loopback.contains { $0.contains(address) }
+    }
+
+    private static let loopback = ["127.0.0.0/8", "::1"].compactMap { try? IPRange($0) }
 
     /// `https://host[:port]`, the port left out where it is the scheme's own.
     public var origin: String {

@@ -263,7 +263,9 @@ import Webhooks
                 let heard = scene.gateway.service.state.withLock { $0.viewers }
                 #expect(heard.isEmpty == (route.operation == .listExportDeliveries), "\(route.operation)")
                 // A stream lasts longer than a token, and so does a ticket.
-                let takesNone: Set<Operation> = [.streamExportEvents, .createDownloadTicket]
+                let takesNone: Set<Operation> = [
+                    .streamExportEvents, .createDownloadTicket, .retainExport, .releaseExport,
+                ]
                 let token = takesNone.contains(route.operation) ? nil : Secret("own-token")
                 for viewer in heard {
                     #expect(viewer.token == token, "\(route.operation)")

@@ -35,7 +35,8 @@ import Testing
                 caller: Bool.random(using: &random) ? word() : nil,
                 export: Bool.random(using: &random) ? ExportID(at: ManualTime().now(), random: &random) : nil,
                 code: Bool.random(using: &random) ? .notFound : nil,
-                isComplete: .random(using: &random)
+                isComplete: .random(using: &random),
+                traceID: Bool.random(using: &random) ? "4bf92f3577b34da6a3ce929d0e0e4736" : nil
             )
             log.write(record)
             logger.log(level: record.level, "\(record.message)", metadata: record.metadata)

@@ -8,6 +8,7 @@ import Logging
 import ManualClock
 import Metrics
 import MetricsTestKit
+import Spans
 import SystemCrypto
 import Testing
 
@@ -30,19 +31,23 @@ struct Bench: Sendable {
         ledger: (any ExportLedger)? = nil,
         sealingKeys: SealingKeys? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        traces: GatewayTracer.Settings? = nil,
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
         var descriptor = ScriptedProvider.descriptor
         declare(&descriptor.capabilities)
+        let time = ManualTime()
+        let random = Randomness { .random(in: .min ... .max) }
         try self.init(
             provider: ScriptedProvider(),
             ledger: ledger ?? SQLiteLedger.temporary(),
-            time: ManualTime(),
+            time: time,
             settings: settings,
             descriptor: descriptor,
             sealingKeys: sealingKeys,
             keepsRefreshTokens: sealingKeys != nil,
-            logger: logger
+            logger: logger,
+            tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer()
         )
     }
 
@@ -54,7 +59,8 @@ struct Bench: Sendable {
         descriptor: ProviderDescriptor,
         sealingKeys: SealingKeys?,
         keepsRefreshTokens: Bool,
-        logger: Logger
+        logger: Logger,
+        tracer: GatewayTracer
     ) throws {
         self.time = time
         self.provider = provider
@@ -80,6 +86,7 @@ struct Bench: Sendable {
             random: { UInt64.random(in: .min ... .max) },
             logger: logger,
             metrics: metrics,
+            tracer: tracer,
             onTakenOver: { takenOver.fire() }
         )
     }
@@ -99,7 +106,8 @@ struct Bench: Sendable {
             descriptor: descriptor,
             sealingKeys: sealingKeys,
             keepsRefreshTokens: keepsRefreshTokens ?? (sealingKeys != nil),
-            logger: engine.logger
+            logger: engine.logger,
+            tracer: engine.tracer
         )
     }
 

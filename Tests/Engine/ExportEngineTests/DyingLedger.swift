@@ -211,4 +211,38 @@ final class DyingLedger: ExportLedger {
     func pruneClaims(before time: Timestamp) async throws {
         try await read { try await ledger.pruneClaims(before: time) }
     }
+
+    // MARK: Retention
+
+    func tombstone(_ id: ExportID) async throws -> ExportTombstone? {
+        try await read { try await ledger.tombstone(id) }
+    }
+
+    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+        try await write { try await ledger.purge(id, at: now, claimsSince: claimsSince) }
+    }
+
+    func purge(
+        _ exports: EndedExports,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        after place: EndedExports.Place?,
+        limit: Int
+    ) async throws -> PurgePage {
+        try await write {
+            try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
+        }
+    }
+
+    func pruneChanges(before time: Timestamp, limit: Int) async throws -> Int {
+        try await write { try await ledger.pruneChanges(before: time, limit: limit) }
+    }
+
+    func pruneTombstones(before time: Timestamp, limit: Int) async throws -> Int {
+        try await write { try await ledger.pruneTombstones(before: time, limit: limit) }
+    }
+
+    func retainedExports() async throws -> Int { try await read { try await ledger.retainedExports() } }
+    func usage() async throws -> [String: Int64] { try await read { try await ledger.usage() } }
+    func reclaim(limit: Int) async throws -> Int { try await write { try await ledger.reclaim(limit: limit) } }
 }

@@ -32,6 +32,32 @@ import Testing
         return map
     }
 
+    @Test func aPurgedExportDoesNotComeBack() {
+        let (id, other) = (Self.id(1), Self.id(2))
+        let export = Self.export(id)
+        var map = Self.map(with: export)
+        map.purged([id])
+        #expect(map.find(id) == nil && !map.has(id))
+        map.saw(export, lastOrder: 9)
+        map.wrote(Self.export(id, revision: 9), order: 9)
+        // A read that began before, and one that is told of a former change meanwhile.
+        _ = map.beginRead(id)
+        map.wrote(Self.export(id, revision: 9), order: 10)
+        #expect(map.endRead(id, export, lastOrder: 9) == nil)
+        map.beginList()
+        #expect(map.listed(ExportSnapshot(export), lastOrder: 9).export == export)
+        map.endList()
+        #expect(map.find(id) == nil && !map.has(id))
+        // Its place is used again, by whichever comes next.
+        for number in 2...9 {
+            _ = map.beginRead(Self.id(UInt64(number)))
+            _ = map.endRead(Self.id(UInt64(number)), Self.export(Self.id(UInt64(number))), lastOrder: 0)
+        }
+        #expect(map.count == 4 && !map.has(id))
+        map.purged([other])
+        #expect(map.find(other) == nil)
+    }
+
     @Test func takesInOnlyWhatWasAskedFor() {
         let id = Self.id(1)
         var map = SnapshotMap(capacity: 4)

@@ -21,6 +21,8 @@ final class StagedLedger: ExportLedger {
         var beforeList: @Sendable (ExportID, Bool) -> Void = { _, _ in }
         /// What is done when a start looks at all refresh tokens: everything unfinished has been read by then.
         var beforePage: @Sendable () async throws -> Void = {}
+        /// What is done before exports of a status are purged; what it throws is the ledger's failure.
+        var beforePurge: @Sendable (ExportStatus) throws -> Void = { _ in }
     }
 
     static let failure = LedgerError(.unavailable, "the disk is full")
@@ -216,4 +218,33 @@ final class StagedLedger: ExportLedger {
 
     func nextExpiry() async throws -> Timestamp? { try await ledger.nextExpiry() }
     func pruneClaims(before time: Timestamp) async throws { try await ledger.pruneClaims(before: time) }
+
+    func tombstone(_ id: ExportID) async throws -> ExportTombstone? { try await ledger.tombstone(id) }
+
+    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+        try await ledger.purge(id, at: now, claimsSince: claimsSince)
+    }
+
+    func purge(
+        _ exports: EndedExports,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        after place: EndedExports.Place?,
+        limit: Int
+    ) async throws -> PurgePage {
+        try state.withLock { $0.beforePurge }(exports.status)
+        return try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
+    }
+
+    func pruneChanges(before time: Timestamp, limit: Int) async throws -> Int {
+        try await ledger.pruneChanges(before: time, limit: limit)
+    }
+
+    func pruneTombstones(before time: Timestamp, limit: Int) async throws -> Int {
+        try await ledger.pruneTombstones(before: time, limit: limit)
+    }
+
+    func retainedExports() async throws -> Int { try await ledger.retainedExports() }
+    func usage() async throws -> [String: Int64] { try await ledger.usage() }
+    func reclaim(limit: Int) async throws -> Int { try await ledger.reclaim(limit: limit) }
 }

@@ -33,6 +33,8 @@ extension FaultyLedger {
                 change.ends = nil
                 return .change(change)
             }
+        case .purgesWithoutWord: events.removeAll { $0.event?.isPurge ?? false }
+        case .hidesMissingChanges: events.removeAll { $0.event == nil }
         case .passesOverUnreadableEvents: events.removeAll { $0.event == nil }
         case .writesEventsLater:
             events = (events + unwrittenEvents.withLock { $0 }).sorted { $0.position < $1.position }

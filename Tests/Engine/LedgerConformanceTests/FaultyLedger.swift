@@ -80,6 +80,9 @@ final class FaultyLedger: ExportLedger {
         }
         do {
             let outcome = try await ledger.insert(record, idempotency: key, claimsSince: since, limit: limit)
+            if fault == .createsAgain, case .purged = outcome {
+                return try await ledger.insert(record, idempotency: nil, claimsSince: since)
+            }
             if fault == .leavesTheExportOfAReplay, case .replayed = outcome {
                 _ = try await ledger.insert(record, idempotency: nil, claimsSince: since)
             }
@@ -253,6 +256,7 @@ final class FaultyLedger: ExportLedger {
         switch fault {
         case .losesUnconfirmedStarts: claims.unconfirmed = []
         case .losesEndedJobs: claims.boundIDs.remove("over")
+        case .freesJobs: claims.boundIDs.remove("job")
         case .takesEveryConnectionForOne:
             let other = try await ledger.claims(on: upstreamIDs, of: provider, connection: "other", except: id)
             claims.boundIDs.formUnion(other.boundIDs)

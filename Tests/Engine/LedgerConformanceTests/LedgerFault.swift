@@ -28,6 +28,10 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case claimsForDisabledWebhooks, keepsClaims, endsFormerClaims, endsWithoutTheWebhook, endsClaimsTwice
     case waitsForFullWebhooks, claimsTwice, losesMessages
     case expiresWhatNeverDoes, expiresWhatWasDelivered, expiresPagesAgain
+    case losesTombstones, purgesWithoutWord, purgesWhatIsRetained, purgesDuringDeliveries, losesKeysWhenPurging
+    case purgesBeforeWebhooks, purgesTooEarly, ignoresTheLimitOfPurges, purgesTheFirstAgain, createsAgain, freesJobs
+    case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
+    case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -107,6 +111,22 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .expiresWhatNeverDoes: "successes that expire soon are told"
         case .expiresWhatWasDelivered: "what was delivered does not expire undelivered"
         case .expiresPagesAgain: "pages of what expires follow one another"
+        case .losesTombstones, .purgesWithoutWord: "a purged export leaves its tombstone, and nothing else"
+        case .purgesWhatIsRetained, .purgesDuringDeliveries, .losesKeysWhenPurging:
+            "an export with an obstacle is kept whole"
+        case .purgesBeforeWebhooks: "an export is kept until webhooks were told of it"
+        case .purgesTooEarly, .ignoresTheLimitOfPurges: "exports are purged in the order of their ends"
+        case .purgesTheFirstAgain: "a batch goes on after what is kept"
+        case .createsAgain: "the key of a purged export creates no other"
+        case .freesJobs: "a job of a purged export stays its own"
+        case .purgesTwice: "of purges at once one purges"
+        case .purgesLater: "a kill leaves an export or its tombstone"
+        case .hidesMissingChanges, .prunesChangesTooEarly: "changes that are not stored any more are told as missing"
+        case .takesEachChangesOwnTime: "a change is as old as a later one says"
+        case .prunesWhatWebhooksNeed: "changes that webhooks have not read stay"
+        case .prunesTombstonesTooEarly, .ignoresTheLimitOfTombstones:
+            "tombstones are pruned when their changes are gone"
+        case .countsNothingRetained: "retained exports are counted"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
         case .cancelsInsertions: "an insertion is carried out in a cancelled task"

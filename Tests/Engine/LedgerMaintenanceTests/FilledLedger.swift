@@ -21,6 +21,12 @@ struct FilledLedger {
                 sql: "INSERT INTO export_tombstone (id, created_by, status, time) VALUES (?, 'alice', 'succeeded', 1)",
                 arguments: [id(at: epoch).description]
             )
+            try database.execute(
+                sql: """
+                    INSERT INTO export_event_retained (sequence, export_id, created_by, revision, status, is_final, time)
+                        SELECT 0, max(id), 'alice', 1, 'notStarted', 0, 1 FROM export
+                    """
+            )
         }
     }
 

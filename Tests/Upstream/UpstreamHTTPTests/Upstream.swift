@@ -5,6 +5,7 @@ import Logging
 import ManualClock
 import NIOCore
 import ScriptedHost
+import Spans
 import Synchronization
 import Testing
 import UpstreamHTTP
@@ -64,6 +65,8 @@ struct Upstream: Sendable {
         idleTimeout: Duration = .seconds(300),
         connectionsPerHost: Int = 256,
         deadlines: ManualTime.Waits = .neverEnd,
+        tracer: GatewayTracer = GatewayTracer(),
+        tellsOfTraces: Bool = false,
         script: @escaping RawServer.Script,
         test: (Upstream) async throws -> Void
     ) async throws {
@@ -86,14 +89,16 @@ struct Upstream: Sendable {
                 bearerHosts: [scope: [origin]],
                 openHosts: openHosts,
                 budget: budget,
-                patience: patience
+                patience: patience,
+                tracedHosts: tellsOfTraces ? [origin] : []
             ),
             transport: transport,
             tokens: tokens,
             time: time,
             logger: Logger(label: "test") { _ in handler },
             metrics: NOOPMetricsHandler.instance,
-            jitter: { 0.5 }
+            jitter: { 0.5 },
+            tracer: tracer
         )
         let upstream = Upstream(server: server, client: client, tokens: tokens, time: time, logs: logs)
         let outcome: Result<Void, any Error>

@@ -80,7 +80,7 @@ export class DetailView {
       },
       onEvent: ({ name, data }) => {
         if (name === "snapshot") this.#exported = data;
-        else this.#history.push(data);
+        else if (name === "change") this.#history.push(data);
         this.#refresh();
       },
     });

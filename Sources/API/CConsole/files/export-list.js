@@ -99,7 +99,11 @@ export class ExportList {
       parameters: { ...others, limit: 1 },
       signal: this.#ending.signal,
       onState: this.#handlers.onState,
-      onEvent: ({ name, data }) => (name === "snapshot" ? this.#reload() : this.#take(data)),
+      onEvent: ({ name, data }) => {
+        if (name === "snapshot") this.#reload();
+        // One that is purged stays until the list is read again: its view says what became of it.
+        else if (name === "change") this.#take(data);
+      },
     });
   }
 

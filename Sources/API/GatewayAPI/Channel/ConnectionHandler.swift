@@ -6,7 +6,6 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOSSL
-import SystemCrypto
 
 /// Handles what Hummingbird does not handle on a connection, directly before it in the pipeline:
 ///
@@ -84,21 +83,27 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         return (try? bytes.charge(to: caller)) != nil
     }
 
-    /// The presence of the client at the other end; nil where the channel has no such handler, as in tests of routes.
+    /// The presence of the client at the other end of a connection, or of a stream of HTTP/2; nil where the channel has no such handler,
+    /// as in tests of routes.
     static func presence(on channel: any Channel) async -> PeerPresence? {
         try? await channel.eventLoop
             .submit {
-                try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self).presence
+                let pipeline = channel.pipeline.syncOperations
+                if let connection = try? pipeline.handler(type: ConnectionHandler.self) { return connection.presence }
+                return try pipeline.handler(type: StreamHandler.self).presence
             }
             .get()
     }
 
     /// Whether the bodies of all requests under way have come to their ends. False where that is not known at once: on a channel
-    /// without this handler, and to a caller who is not on its event loop.
+    /// without such a handler, and to a caller who is not on its event loop.
     static func hasWholeBodies(on channel: any Channel) -> Bool {
         guard channel.eventLoop.inEventLoop else { return false }
-        let handler = try? channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
-        return handler?.exchange.isBetweenRequests ?? false
+        let pipeline = channel.pipeline.syncOperations
+        if let connection = try? pipeline.handler(type: ConnectionHandler.self) {
+            return connection.exchange.isBetweenRequests
+        }
+        return (try? pipeline.handler(type: StreamHandler.self).hasWholeBody) ?? false
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -211,21 +216,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answer(_ failure: Exchange.Failure, _ context: ChannelHandlerContext) {
-        var random = SystemRandom()
-        let requestID = RequestID.make(using: &random)
-        let error = failure.error(limits)
-        let status = ProblemDocument.status(of: error.code)
-        let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
-        var head = HTTPResponse(
-            status: status,
-            headerFields: [
-                .contentType: MediaType.problem.rawValue, .contentLength: String(body.count), .cacheControl: "no-store",
-                .connection: "close", .requestID: requestID,
-            ]
-        )
-        if let retryAfter = error.retryAfter {
-            head.headerFields[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp)
-        }
+        let (answer, body) = failure.answer(limits)
+        var head = answer
+        head.headerFields[.connection] = "close"
         if failure == .needsHTTP11 {
             head.headerFields[.upgrade] = "HTTP/1.1"
             head.headerFields[.connection] = "close, upgrade"
@@ -239,9 +232,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             closeAfter(sent.futureResult, context)
         }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
-        if !isRefusing { onUnreadable(Int(status.code)) }
+        if !isRefusing { onUnreadable(Int(head.status.code)) }
     }
 
     /// Closes the connection's output, and its input when the client has had time to read.

@@ -9,7 +9,11 @@ final class ConnectionTable: Sendable {
     private struct State {
         var register: ConnectionRegister<ObjectIdentifier>
         var channels: [ObjectIdentifier: any Channel] = [:]
-        /// Those that have memory reserved for a head.
+        /// The streams of HTTP/2, and the connection of each; also those that have ended and for which something is still done.
+        var streams: [ObjectIdentifier: ObjectIdentifier] = [:]
+        /// How many streams a connection has.
+        var counts: [ObjectIdentifier: Int] = [:]
+        /// The connections, and the streams, that have memory reserved for a head.
         var heads: Set<ObjectIdentifier> = []
         var isAskedAgain = false
     }
@@ -31,9 +35,11 @@ final class ConnectionTable: Sendable {
     var delegate: some AvailableConnectionsDelegate { Accepting(limit: limit) }
 
     /// A connection was accepted. Must be called before anything else is in its pipeline.
-    func opened(_ channel: any Channel, isSecure: Bool) throws {
+    ///
+    /// - Parameter isPlainHTTP1: Whether the first handler will be the one that encodes answers of HTTP/1.1.
+    func opened(_ channel: any Channel, isPlainHTTP1: Bool) throws {
         let id = ObjectIdentifier(channel)
-        if isSecure {
+        if !isPlainHTTP1 {
             try channel.pipeline.syncOperations.addHandler(TransportHandler(), name: TransportHandler.name)
         }
         state.withLock { state in
@@ -50,6 +56,31 @@ final class ConnectionTable: Sendable {
         closeExcess()
     }
 
+    /// A client opens a stream on a connection. Returns its place; nil where the connection, or all together, have as many as may be
+    /// open.
+    func place(for stream: any Channel, on connection: any Channel, _ settings: HTTP2Settings) -> StreamPlace? {
+        let (id, owner) = (ObjectIdentifier(stream), ObjectIdentifier(connection))
+        let isFree = state.withLock { state in
+            guard state.streams.count < settings.maximumStreams,
+                state.counts[owner, default: 0] < settings.streamsPerConnection
+            else { return false }
+            state.streams[id] = owner
+            state.counts[owner, default: 0] += 1
+            return true
+        }
+        return isFree ? StreamPlace(stream: stream, table: self) : nil
+    }
+
+    /// Nothing is done for a stream any more.
+    fileprivate func left(_ stream: any Channel) {
+        state.withLock { state in
+            guard let owner = state.streams.removeValue(forKey: ObjectIdentifier(stream)),
+                let count = state.counts[owner]
+            else { return }
+            state.counts[owner] = count > 1 ? count - 1 : nil
+        }
+    }
+
     /// A request came in on a connection.
     func began(_ channel: any Channel) {
         state.withLock { $0.register.began(ObjectIdentifier(channel)) }
@@ -61,17 +92,17 @@ final class ConnectionTable: Sendable {
         closeExcess()
     }
 
-    /// A request on a connection was authenticated. Says whether memory was reserved for its head.
+    /// A request on a connection, or on a stream of one, was authenticated. Says whether memory was reserved for its head.
     @discardableResult
     func authenticated(_ channel: any Channel) -> Bool {
         let id = ObjectIdentifier(channel)
         return state.withLock { state in
-            state.register.authenticated(id, at: .now())
+            state.register.authenticated(state.streams[id] ?? id, at: .now())
             return state.heads.contains(id)
         }
     }
 
-    /// Memory is reserved for a head that comes on a connection, or not any more.
+    /// Memory is reserved for a head that comes on a connection or a stream, or not any more.
     func holdsHead(of channel: any Channel, _ isHeld: Bool) {
         let id = ObjectIdentifier(channel)
         state.withLock { state in
@@ -120,13 +151,19 @@ final class ConnectionTable: Sendable {
     private func displace(_ victim: any Channel) {
         victim.eventLoop.execute {
             // A request may have come in since the connection was chosen.
-            let idle = try? victim.pipeline.syncOperations.handler(type: IdleConnectionHandler.self)
-            guard idle?.isBusy != true else {
+            guard !Self.isBusy(victim) else {
                 self.state.withLock { $0.register.spared(ObjectIdentifier(victim)) }
                 return self.closeExcess()
             }
             self.close(victim)
         }
+    }
+
+    /// Whether a request is under way on a connection.
+    private static func isBusy(_ channel: any Channel) -> Bool {
+        let pipeline = channel.pipeline.syncOperations
+        if let idle = try? pipeline.handler(type: IdleConnectionHandler.self) { return idle.isBusy }
+        return (try? pipeline.handler(type: ConnectionWatch.self).isBusy) ?? false
     }
 
     /// Closes a connection for others; to be called on its event loop.
@@ -141,6 +178,20 @@ final class ConnectionTable: Sendable {
         onDisplaced()
         lowest.close(promise: nil)
     }
+}
+
+/// A stream's place among those that may be open. It is given back with its last reference: when the stream has ended, and nothing is
+/// done for it any more. A client that resets its streams and opens others at once gets no more done than with as many open streams.
+final class StreamPlace: Sendable {
+    private let stream: any Channel
+    private let table: ConnectionTable
+
+    fileprivate init(stream: any Channel, table: ConnectionTable) {
+        self.stream = stream
+        self.table = table
+    }
+
+    deinit { table.left(stream) }
 }
 
 private struct Accepting: AvailableConnectionsDelegate {

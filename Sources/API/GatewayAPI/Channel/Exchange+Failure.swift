@@ -1,8 +1,10 @@
 import Exports
+import HTTPTypes
 import Memory
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import SystemCrypto
 
 extension Exchange.Failure {
     /// Converts an error of the pipeline; nil for an error of the connection itself.
@@ -29,6 +31,12 @@ extension Exchange.Failure {
                 .unsupportedTransferCoding,
                 "The only transfer coding of a request body that is understood is chunked, alone and with HTTP/1.1."
             )
+        case .malformedHead:
+            GatewayError(
+                .malformedRequest,
+                "The request needs a method, a path, a scheme (http or https), and one host in :authority or Host; where both are "
+                    + "there, they must be the same."
+            )
         case .headerTooLarge: limits.tooLarge
         case .noMemory: RequestLimits.refusal(.full)
         case .needsHTTP11:
@@ -38,5 +46,25 @@ extension Exchange.Failure {
                     + "break. Ask with HTTP/1.1; of nginx, that is proxy_http_version 1.1."
             )
         }
+    }
+
+    /// The answer for the client, a problem document.
+    func answer(_ limits: RequestLimits) -> (head: HTTPResponse, body: ByteBuffer) {
+        var random = SystemRandom()
+        let requestID = RequestID.make(using: &random)
+        let error = error(limits)
+        let status = ProblemDocument.status(of: error.code)
+        let body = ProblemDocument.bytes(of: error, status: Int(status.code), path: nil, requestID: requestID)
+        var head = HTTPResponse(
+            status: status,
+            headerFields: [
+                .contentType: MediaType.problem.rawValue, .contentLength: String(body.count), .cacheControl: "no-store",
+                .requestID: requestID,
+            ]
+        )
+        if let retryAfter = error.retryAfter {
+            head.headerFields[.retryAfter] = String(retryAfter.wholeSecondsRoundedUp)
+        }
+        return (head, ByteBuffer(bytes: body))
     }
 }

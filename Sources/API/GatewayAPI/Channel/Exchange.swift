@@ -21,6 +21,8 @@ struct Exchange {
     /// Bytes that could not be read as a request.
     enum Failure: Hashable {
         case malformed
+        /// A request of HTTP/2 whose parts are missing or contradict each other.
+        case malformedHead
         case headerTooLarge
         /// There is no memory to read on.
         case noMemory

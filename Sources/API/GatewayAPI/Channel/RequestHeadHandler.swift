@@ -76,7 +76,7 @@ final class RequestHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// RFC 3986, 3.2: no user, and nothing that would be another part of an address. Empty is allowed.
-    private static func isHost(_ value: String) -> Bool {
+    static func isHost(_ value: String) -> Bool {
         var value = value
         return value.withUTF8 { bytes in
             bytes.allSatisfy { byte in

@@ -74,7 +74,7 @@ final class SlowReaderHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// The bytes that the kernel has not taken.
-    private static func queued(_ context: ChannelHandlerContext) -> Int {
+    static func queued(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 

@@ -156,13 +156,15 @@ final class EventBody: Sendable {
 
     /// Returns whether the stream ends with it.
     private func send(_ frame: EventFrame, to writer: inout any ResponseBodyWriter) async throws -> Bool {
-        if case .export = stream.scope, frame.endsTheExport {
+        if case .export = stream.scope, let end = frame.end {
             metrics.sentSnapshot()
-            try await writer.write(opening.text(of: frame.snapshot, at: frame.position))
+            try await writer.write(opening.text(of: end, at: frame.position))
             return true
         }
         metrics.sentChange()
         try await writer.write(frame.text)
+        // Nothing follows a purge.
+        if case .export = stream.scope { return frame.change.isPurge }
         return false
     }
 }

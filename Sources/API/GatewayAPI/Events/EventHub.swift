@@ -129,13 +129,13 @@ final class EventHub: Service, CustomStringConvertible {
     private func tell(_ page: ChangePage, of reading: Int) async {
         guard let told = state.withLock({ $0.read(page, of: reading) }) else { return }
         for (change, streams) in told {
-            let frame = await frame(of: change)
-            for stream in streams {
-                if let frame {
-                    if stream.scope.takes(change, of: frame.snapshot.export) { stream.add(frame) }
-                } else {
-                    stream.end(.gap)
-                }
+            switch await frame(of: change) {
+            case .told(let frame, let isWanted):
+                for stream in streams where isWanted(stream.scope) { stream.add(frame) }
+            // The purge, which follows, is told.
+            case .purgedSince: break
+            case .unreadable:
+                for stream in streams { stream.end(.gap) }
             }
         }
         if page.isIncomplete {
@@ -144,19 +144,32 @@ final class EventHub: Service, CustomStringConvertible {
         state.withLock { $0.told(through: page.through, of: reading) }
     }
 
-    /// Nil where the export cannot be read within the time of a heartbeat, and when the task is cancelled. One export that cannot be
-    /// read keeps the others' changes waiting no longer than that.
-    private func frame(of change: ExportChange) async -> EventFrame? {
+    private enum Told {
+        /// A frame, and which streams tell of it.
+        case told(EventFrame, (EventScope) -> Bool)
+        /// The export was purged by a later change.
+        case purgedSince
+        case unreadable
+    }
+
+    /// Unreadable where the export cannot be read within the time of a heartbeat, and when the task is cancelled. One export that cannot
+    /// be read keeps the others' changes waiting no longer than that.
+    private func frame(of change: ExportChange) async -> Told {
         let deadline = time.elapsed() + settings.heartbeat
         while !Task.isCancelled {
             do throws(GatewayError) {
-                return try await service.export(after: change).map { EventFrame(change, after: $0) }
+                guard let export = try await service.export(after: change) else { return .unreadable }
+                return .told(EventFrame(change, after: export)) { $0.takes(change, of: export) }
             } catch {
+                if let tombstone = error.tombstone {
+                    guard change.isPurge else { return .purgedSince }
+                    return .told(EventFrame(change, purging: tombstone)) { $0.takes(change, of: tombstone) }
+                }
                 guard time.elapsed() < deadline else { break }
                 try? await time.sleep(for: Self.pause)
             }
         }
-        return nil
+        return .unreadable
     }
 
     private func beat() async {

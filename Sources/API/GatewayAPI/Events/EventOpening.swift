@@ -39,7 +39,11 @@ struct EventOpening: Sendable {
         let through = max(try await service.changeRange().last, begun)
         // What has changed since the export was read.
         let later = try await frames(after: last, through: through)
-        for frame in later.frames where frame.change.revision > export.revision { export = frame.snapshot.export }
+        for frame in later.frames where frame.change.revision > export.revision {
+            // It was purged in between.
+            guard let snapshot = frame.snapshot else { throw try await purged(id) }
+            export = snapshot.export
+        }
         if later.isIncomplete { export = try await service.presentExport(id, for: viewer) }
         let text = text(of: ExportSnapshot(export), at: through)
         return Snapshot(text: text, through: through, isOver: export.isOver)
@@ -112,16 +116,31 @@ struct EventOpening: Sendable {
         var page = Page(through: changes.hasMore ? min(changes.through, through) : through)
         page.isIncomplete = changes.isIncomplete
         for change in changes.changes where change.position <= through && scope.mayTake(change) {
-            let found: Export?
-            do throws(GatewayError) { found = try await service.export(after: change) } catch { found = nil }
-            // A row that is damaged cannot be read later either: the client gets the state instead.
-            guard let export = found else {
-                page.isIncomplete = true
-                break
+            do throws(GatewayError) {
+                if let export = try await service.export(after: change) {
+                    if scope.takes(change, of: export) { page.frames.append(EventFrame(change, after: export)) }
+                    continue
+                }
+            } catch {
+                if let tombstone = error.tombstone {
+                    // What came before the purge is of no use to anybody. The purge has a change of its own.
+                    if change.isPurge, scope.takes(change, of: tombstone) {
+                        page.frames.append(EventFrame(change, purging: tombstone))
+                    }
+                    continue
+                }
             }
-            if scope.takes(change, of: export) { page.frames.append(EventFrame(change, after: export)) }
+            // A row that is damaged cannot be read later either: the client gets the state instead.
+            page.isIncomplete = true
+            break
         }
         return page
+    }
+
+    /// The error for an export that was purged while its state was read.
+    private func purged(_ id: ExportID) async throws(GatewayError) -> GatewayError {
+        _ = try await service.presentExport(id, for: viewer)
+        return GatewayError(.unavailable, "The export cannot be read at the moment.", retryAfter: .seconds(5))
     }
 
     /// Whether the stream may have to tell of anything after a position and up to `through`.

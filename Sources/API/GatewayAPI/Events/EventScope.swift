@@ -10,9 +10,18 @@ enum EventScope: Sendable, Hashable {
     /// Whether the stream tells of a change. What a change does not say is looked up in `export`, in any of its states: its
     /// provider and its connection never change.
     func takes(_ change: ExportChange, of export: Export) -> Bool {
+        takes(change, export.provider, export.connection)
+    }
+
+    /// The same for an export that was purged.
+    func takes(_ change: ExportChange, of tombstone: ExportTombstone) -> Bool {
+        takes(change, tombstone.provider, tombstone.connection)
+    }
+
+    private func takes(_ change: ExportChange, _ provider: ProviderID, _ connection: String) -> Bool {
         switch self {
         case .export(let id): id == change.exportID
-        case .exports(let filter): mayTake(change) && filter.takes(export)
+        case .exports(let filter): mayTake(change) && filter.takes(provider, connection)
         }
     }
 
@@ -33,10 +42,8 @@ enum EventScope: Sendable, Hashable {
 
 extension ExportFilter {
     /// Whether it takes the provider and the connection of an export.
-    fileprivate func takes(_ export: Export) -> Bool {
-        if let provider, provider != export.provider { return false }
-        if let connection, connection != export.connection { return false }
-        return true
+    fileprivate func takes(_ provider: ProviderID, _ connection: String) -> Bool {
+        (self.provider ?? provider) == provider && (self.connection ?? connection) == connection
     }
 }
 

@@ -23,7 +23,7 @@ struct Call: Sendable {
     var logger: Logger
 
     /// The caller without any upstream token.
-    var viewer: Viewer { caller.viewer(token: nil, downloadToken: nil) }
+    var viewer: Viewer { caller.viewer(token: nil, downloadToken: nil, requestID: requestID) }
 
     /// The request's header fields.
     var fields: RequestFields { RequestFields(request.headers) }

@@ -7,6 +7,7 @@ import JSON
 import Logging
 import Memory
 import NIOCore
+import Spans
 import SystemCrypto
 
 /// Handles a request from beginning to end: assigns its id, checks its limits, finds its route, authenticates and authorizes the
@@ -67,6 +68,7 @@ struct GatewayResponder: HTTPResponder {
         let target = RequestTarget(request.head.path ?? "")
         record.metrics.began()
         var response: Response
+        var isDecided = false
         do {
             let headBytes = try limits.check(request.head)
             try localHosts?.check(request.head.authority)
@@ -77,15 +79,17 @@ struct GatewayResponder: HTTPResponder {
                 entry.route = resource.pattern
                 response = try console.answer(request, for: resource)
             } else {
-                let call = try await call(request, target, headBytes, context.channel, &entry, logger)
+                let call = try await call(request, target, headBytes, context.channel, &entry, &isDecided, logger)
+                let span = entry.span
                 // In a new task, whose memory is freed when it ends. The task of the connection would keep the memory of the
                 // deepest call for as long as the client reads the answer.
-                async let answering = answer(call)
+                async let answering = answer(call, span)
                 response = try await answering
             }
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
+            if !isDecided { record.trace(&entry, traceparent: Self.traceparent(request), isKnown: false) }
             ProblemDocument.report(problem, logger)
             // A path with a ticket is a secret, which may come into the hands of whoever collects problems.
             let path = entry.isByTicket ? nil : target?.path
@@ -111,6 +115,7 @@ struct GatewayResponder: HTTPResponder {
         _ headBytes: Int,
         _ channel: any Channel,
         _ entry: inout RequestRecord.Entry,
+        _ isDecided: inout Bool,
         _ logger: Logger
     ) async throws -> Call {
         let (route, parameters) = try route(request.method, target)
@@ -128,6 +133,11 @@ struct GatewayResponder: HTTPResponder {
             entry.export = ticket.export
             opened = ticket
         }
+        // Probes and scrapes come all the time, and nobody needs a trace of them.
+        if route.authority != .none {
+            record.trace(&entry, traceparent: Self.traceparent(request), isKnown: true)
+        }
+        isDecided = true
         let isHeadHeld = route.needsCaller && connections.authenticated(channel)
         entry.caller = caller.id
         // Before the permission is checked: what is forbidden costs the caller too.
@@ -136,7 +146,7 @@ struct GatewayResponder: HTTPResponder {
         if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
             try await Self.charge(to: caller, on: channel)
         }
-        if let permission = route.permission { try caller.require(permission) }
+        if let permission = route.permission(with: target.query) { try caller.require(permission) }
         if let type = route.negotiates { try Self.negotiate(type, request.headers) }
         if !route.takesQuery { _ = try QueryParser(target.query, allowed: []) }
         if !route.isDownload { try RequestFields(request.headers).refuseDownloadAuthorization() }
@@ -204,9 +214,18 @@ struct GatewayResponder: HTTPResponder {
 
     /// Most answers are made on Swift's thread pool. Short ones stay on the event loop of the connection, as the rest of
     /// `RequestChannel` does: to hand them over would cost more than to make them.
-    private func answer(_ call: Call) async throws -> Response {
-        if call.isShort { return try await answerHere(call) }
-        return try await withTaskExecutorPreference(globalConcurrentExecutor) { try await answerHere(call) }
+    private func answer(_ call: Call, _ span: GatewaySpan?) async throws -> Response {
+        try await span.run {
+            if call.isShort { return try await answerHere(call) }
+            return try await withTaskExecutorPreference(globalConcurrentExecutor) { try await answerHere(call) }
+        }
+    }
+
+    /// The field `traceparent`; nil where it came several times, which counts as none
+    /// (https://www.w3.org/TR/trace-context/#traceparent-header).
+    private static func traceparent(_ request: Request) -> String? {
+        let lines = request.headers[values: .traceparent]
+        return lines.count == 1 ? lines[0] : nil
     }
 
     private func answerHere(_ call: Call) async throws -> Response {
@@ -219,6 +238,8 @@ struct GatewayResponder: HTTPResponder {
         case .getExportOperation: try await exports.operation(call)
         case .cancelExport: try await exports.cancel(call)
         case .resolveExport: try await exports.resolve(call)
+        case .retainExport: try await exports.setRetained(true, call)
+        case .releaseExport: try await exports.setRetained(false, call)
         case .listExportFiles: try await exports.files(call)
         case .listExportDeliveries: try await exports.deliveries(call)
         case .downloadExportFile: try await exports.file(call, .get)

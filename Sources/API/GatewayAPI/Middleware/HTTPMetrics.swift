@@ -12,11 +12,15 @@ struct HTTPMetrics: Sendable {
     /// The route of a request whose path matches no route. The metrics have no `http_route` for it.
     static let noRoute = "none"
 
+    /// What the listener speaks: `http` or `https`.
+    let scheme: String
     private let registry: PrometheusRegistry
     private let answers: AnswerMeters
     private let active: Meter
     private let slowClients: Counter
     private let displacements: Counter
+    private let floods: Counter
+    private let refusedStreams: Counter
     private let failedHandshakes: Counter
 
     /// - Parameter scheme: What the listener speaks: `http` or `https`.
@@ -29,9 +33,12 @@ struct HTTPMetrics: Sendable {
             )
         }
         self.registry = registry
+        self.scheme = scheme
         answers = AnswerMeters(scheme: scheme)
         slowClients = closed("slow-client")
         displacements = closed("displaced")
+        floods = closed("flood")
+        refusedStreams = Counter(label: "export_gateway_http2_streams_refused_total", factory: registry)
         failedHandshakes = Counter(label: "export_gateway_tls_handshakes_failed_total", factory: registry)
         active = Meter(label: "http_server_active_requests", factory: registry)
         active.set(0)
@@ -58,7 +65,7 @@ struct HTTPMetrics: Sendable {
             .recordNanoseconds(duration.milliseconds * 1_000_000)
     }
 
-    /// A connection was closed because its client read an answer too slowly.
+    /// A connection was closed, or a stream of HTTP/2 was reset, because its client read an answer too slowly.
     func cutSlowClient() { slowClients.increment() }
 
     /// A connection ended before the TLS handshake was complete.
@@ -66,6 +73,12 @@ struct HTTPMetrics: Sendable {
 
     /// A connection was closed for another.
     func displaced() { displacements.increment() }
+
+    /// A connection of HTTP/2 was closed because its client sent too much that brings nothing on.
+    func endedFlood() { floods.increment() }
+
+    /// A stream of HTTP/2 was refused, because as many were open as may be.
+    func refusedStream() { refusedStreams.increment() }
 
     /// A connection is closed because what came is not a request.
     func unreadable(status: Int) {

@@ -4,20 +4,30 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Spans
 
-/// Records each request once it is answered: one line in the access log, and its metrics.
+/// Records each request once it is answered: one line in the access log, its metrics, and its span where its trace is recorded.
 struct RequestRecord: Sendable {
     let metrics: HTTPMetrics
     let time: any TimeSource
     let log: any AccessLog
     let limiter: CallerLimiter
+    let tracer: GatewayTracer
 
     /// - Parameters:
     ///   - limiter: Told of the bytes of files that were sent.
+    ///   - tracer: Makes the spans of requests.
     ///   - logger: Gets the lines; its handler gets them directly if it is an `AccessLog`.
-    init(metrics: HTTPMetrics, limiter: CallerLimiter, time: any TimeSource, logger: Logger) {
+    init(
+        metrics: HTTPMetrics,
+        limiter: CallerLimiter,
+        tracer: GatewayTracer,
+        time: any TimeSource,
+        logger: Logger
+    ) {
         self.metrics = metrics
         self.limiter = limiter
+        self.tracer = tracer
         self.time = time
         log = logger.handler as? any AccessLog ?? LoggerAccessLog(logger: logger)
     }
@@ -44,9 +54,12 @@ struct RequestRecord: Sendable {
                 // Events are small, and there may be thousands of streams: each stays on its event loop.
                 return try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: nil))
             }
-            // Not on the event loop, because hashing, compressing and archiving would delay other connections.
+            // Not on the event loop, because hashing, compressing and archiving would delay other connections. What is called upstream
+            // meanwhile is a part of the request.
             try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
+                try await entry.span.run {
+                    try await body.write(CountingWriter(parent: writer, transfer: transfer, backlog: Backlog(channel)))
+                }
             }
             transfer.end(complete: true)
         }
@@ -66,6 +79,7 @@ struct RequestRecord: Sendable {
         let duration = time.elapsed() - entry.start
         let status = Int(status.code)
         metrics.answered(method: entry.method, route: entry.route, status: status, duration: duration)
+        if let span = entry.span { end(span, entry, status: status, bytes: bytes, complete: complete) }
         log.write(
             AccessRecord(
                 requestID: entry.requestID,
@@ -77,7 +91,8 @@ struct RequestRecord: Sendable {
                 caller: entry.caller,
                 export: entry.export,
                 code: entry.code,
-                isComplete: complete
+                isComplete: complete,
+                traceID: entry.span?.trace.trace.description
             )
         )
     }
@@ -98,6 +113,8 @@ struct RequestRecord: Sendable {
         /// Whether the path holds a ticket.
         var isByTicket = false
         var code: ProblemCode?
+        /// Nil where the request's trace is not recorded.
+        var span: GatewaySpan?
         var body = Body.whole
 
         /// How the body comes.

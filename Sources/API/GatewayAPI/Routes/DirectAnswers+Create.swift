@@ -5,6 +5,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import NIOHTTP1
+import Spans
 
 /// A create request that is answered on the event loop.
 struct CreateRequest: Sendable {
@@ -67,6 +68,7 @@ extension DirectAnswers {
             head: head,
             body: body
         )
+        record.trace(&request.entry, traceparent: fields.traceparent, isKnown: true)
         request.refusal = count(&request.entry)
         return request
     }
@@ -77,7 +79,9 @@ extension DirectAnswers {
         on loop: any EventLoop,
         then: @escaping @Sendable (Result<Creation, GatewayError>) -> Void
     ) -> Bool {
-        answers.service.create(request.draft, for: request.viewer, on: { loop.execute($0) }, then: then)
+        request.entry.span.runNow {
+            answers.service.create(request.draft, for: request.viewer, on: { loop.execute($0) }, then: then)
+        }
     }
 
     /// The answer to a create request.

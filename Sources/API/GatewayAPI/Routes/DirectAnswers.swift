@@ -118,6 +118,7 @@ struct DirectAnswers: Sendable {
                 export: id
             )
         )
+        record.trace(&request.entry, traceparent: fields.traceparent, isKnown: true)
         request.refusal = count(&request.entry)
         return request
     }

@@ -146,7 +146,8 @@ struct ExportRoutes: Sendable {
 
     /// `cancelExport`
     func cancel(_ call: Call) async throws -> Response {
-        answer(call, try await service.cancel(call.exportID(), for: viewer(of: call)))
+        if try Self.asksForPurge(call) { return try await purge(call) }
+        return answer(call, try await service.cancel(call.exportID(), for: viewer(of: call)))
     }
 
     /// Checks that the body is JSON without a content coding.
@@ -169,7 +170,8 @@ struct ExportRoutes: Sendable {
     func viewer(of call: Call) throws(GatewayError) -> Viewer {
         call.caller.viewer(
             token: try call.fields.upstreamAuthorization(),
-            downloadToken: try call.fields.upstreamDownloadAuthorization()
+            downloadToken: try call.fields.upstreamDownloadAuthorization(),
+            requestID: call.requestID
         )
     }
 

@@ -11,6 +11,8 @@ struct KnownFields: Sendable {
     /// Nil where it came twice.
     private(set) var requestID: String?
     /// Nil where it came twice.
+    private(set) var traceparent: String?
+    /// Nil where it came twice.
     private(set) var contentType: String?
     /// A number, given once.
     private(set) var contentLength: Int?
@@ -27,7 +29,7 @@ struct KnownFields: Sendable {
 
     /// Reads the fields. Nil where a field is not known here.
     init?(_ headers: HTTPHeaders) {
-        var (requestIDs, contentTypes) = (0, 0)
+        var (requestIDs, traceparents, contentTypes) = (0, 0, 0)
         for (name, value) in headers {
             guard let field = Field(name) else { return nil }
             let length = RequestLimits.bytes(ofName: name, value: value)
@@ -48,6 +50,9 @@ struct KnownFields: Sendable {
             case .requestID:
                 requestIDs += 1
                 requestID = requestIDs == 1 ? value : nil
+            case .traceparent:
+                traceparents += 1
+                traceparent = traceparents == 1 ? value : nil
             case .contentType:
                 contentTypes += 1
                 contentType = contentTypes == 1 ? value : nil
@@ -71,7 +76,7 @@ struct KnownFields: Sendable {
 
     private enum Field {
         case accept, authorization, connection, contentLength, contentType, forwarded, host, idempotencyKey, ifNoneMatch
-        case meaningless, prefer, requestID
+        case meaningless, prefer, requestID, traceparent
 
         init?(_ name: String) {
             let known = name.utf8.withContiguousStorageIfAvailable { bytes -> Field? in
@@ -88,7 +93,7 @@ struct KnownFields: Sendable {
                 case 10:
                     if isName("connection") { return .connection }
                     return isName("user-agent") || isName("tracestate") ? .meaningless : nil
-                case 11: return isName("traceparent") ? .meaningless : nil
+                case 11: return isName("traceparent") ? .traceparent : nil
                 case 12: return isName("x-request-id") ? .requestID : isName("content-type") ? .contentType : nil
                 case 13:
                     return isName("authorization") ? .authorization : isName("if-none-match") ? .ifNoneMatch : nil

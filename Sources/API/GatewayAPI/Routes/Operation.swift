@@ -1,6 +1,7 @@
 /// The operations of the API, by the `operationId` that `openapi.yaml` gives them.
 enum Operation: String, Sendable, CaseIterable {
     case createExport, listExports, getExport, getExportOperation, cancelExport, resolveExport
+    case retainExport, releaseExport
     case streamEvents, streamExportEvents
     case listExportFiles, listExportDeliveries
     case downloadExportFile, headExportFile, downloadExportContent, headExportContent

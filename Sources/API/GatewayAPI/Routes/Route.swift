@@ -29,6 +29,8 @@ struct Route: Sendable {
     var authority: Authority
     /// The permission that the caller needs; nil where every caller may call.
     var permission: Permission?
+    /// A parameter of the query with which the operation is another one, where it is `true`, and the permission that this needs instead.
+    var variant: (parameter: String, permission: Permission)?
     /// The only media type of its success, where the client's `Accept` is checked.
     var negotiates: MediaType?
     /// Whether the query may hold anything at all.
@@ -41,6 +43,7 @@ struct Route: Sendable {
         statuses: Set<Int>,
         authority: Authority = .credential,
         permission: Permission? = nil,
+        variant: (parameter: String, permission: Permission)? = nil,
         negotiates: MediaType? = nil,
         takesQuery: Bool = false
     ) {
@@ -50,11 +53,20 @@ struct Route: Sendable {
         self.statuses = statuses
         self.authority = authority
         self.permission = permission
+        self.variant = variant
         self.negotiates = negotiates
         self.takesQuery = takesQuery
         // Split once, and not for each request.
         steps = pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
             .map { $0.first == "{" ? .name(String($0.dropFirst().dropLast())) : .text($0) }
+    }
+
+    /// The permission that a request with this query needs; nil where every caller may call.
+    func permission(with query: Substring?) -> Permission? {
+        guard let variant, let parameters = try? QueryParser(query, allowed: [variant.parameter]),
+            parameters[variant.parameter] == "true"
+        else { return permission }
+        return variant.permission
     }
 
     /// Whether it serves the bytes of files.

@@ -11,7 +11,7 @@ enum RouteTable {
             method: .post,
             pattern: "/exports",
             operation: .createExport,
-            statuses: [202, 400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503],
+            statuses: [202, 400, 401, 403, 406, 408, 409, 410, 413, 415, 422, 429, 503],
             permission: .create,
             negotiates: .json
         ),
@@ -38,7 +38,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/events",
             operation: .streamExportEvents,
-            statuses: [200, 204, 400, 401, 403, 404, 406, 426, 429, 503],
+            statuses: [200, 204, 400, 401, 403, 404, 406, 410, 426, 429, 503],
             permission: .read,
             negotiates: .events
         ),
@@ -46,7 +46,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}",
             operation: .getExport,
-            statuses: [200, 304, 400, 401, 403, 404, 406, 429, 503],
+            statuses: [200, 304, 400, 401, 403, 404, 406, 410, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -54,7 +54,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/operation",
             operation: .getExportOperation,
-            statuses: [200, 304, 400, 401, 403, 404, 406, 429, 503],
+            statuses: [200, 304, 400, 401, 403, 404, 406, 410, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -62,15 +62,33 @@ enum RouteTable {
             method: .delete,
             pattern: "/exports/{id}",
             operation: .cancelExport,
-            statuses: [200, 400, 401, 403, 404, 406, 409, 429, 502, 503, 504],
+            statuses: [200, 204, 400, 401, 403, 404, 406, 409, 410, 429, 502, 503, 504],
             permission: .cancel,
+            variant: ("purge", .purge),
+            negotiates: .json,
+            takesQuery: true
+        ),
+        Route(
+            method: .put,
+            pattern: "/exports/{id}/retain",
+            operation: .retainExport,
+            statuses: [200, 400, 401, 403, 404, 406, 410, 429, 503],
+            permission: .retain,
+            negotiates: .json
+        ),
+        Route(
+            method: .delete,
+            pattern: "/exports/{id}/retain",
+            operation: .releaseExport,
+            statuses: [200, 400, 401, 403, 404, 406, 410, 429, 503],
+            permission: .retain,
             negotiates: .json
         ),
         Route(
             method: .put,
             pattern: "/exports/{id}/submission",
             operation: .resolveExport,
-            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 408, 409, 410, 412, 413, 415, 422, 429, 503],
             permission: .resolve,
             negotiates: .json
         ),
@@ -78,7 +96,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/files",
             operation: .listExportFiles,
-            statuses: [200, 400, 401, 403, 404, 406, 429, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 410, 429, 503],
             permission: .read,
             negotiates: .json
         ),
@@ -86,7 +104,7 @@ enum RouteTable {
             method: .get,
             pattern: "/exports/{id}/deliveries",
             operation: .listExportDeliveries,
-            statuses: [200, 400, 401, 403, 404, 406, 429, 503],
+            statuses: [200, 400, 401, 403, 404, 406, 410, 429, 503],
             permission: .read,
             negotiates: .json,
             takesQuery: true

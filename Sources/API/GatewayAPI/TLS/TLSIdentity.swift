@@ -48,6 +48,9 @@ public final class TLSIdentity: Sendable {
         state = Mutex(try Self.state(of: files, settings, at: now))
     }
 
+    /// Whether clients may choose HTTP/2.
+    var offersHTTP2: Bool { settings.offersHTTP2 }
+
     /// When the certificate expires.
     public var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
 
@@ -174,7 +177,7 @@ private struct TLSFiles {
             .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
         ]
-        configuration.applicationProtocols = ["http/1.1"]
+        configuration.applicationProtocols = settings.offersHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"]
         if let clientAuthority {
             configuration.trustRoots = .certificates(try Self.certificates(clientAuthority, "clientAuthority"))
             // Client certificates have no host name to compare.

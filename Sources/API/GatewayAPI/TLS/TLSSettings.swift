@@ -11,6 +11,8 @@ public struct TLSSettings: Sendable {
     /// Its private key, without a passphrase.
     public var keyFile: String
     public var minimumVersion = Version.v12
+    /// Whether clients may choose HTTP/2, by ALPN (RFC 9113, 3.2).
+    public var offersHTTP2 = true
     /// The authorities whose client certificates are accepted; nil requests none.
     public var clientAuthorityFile: String?
     /// Whether a connection needs a client certificate. Otherwise a certificate that is sent must be valid, but none is needed.

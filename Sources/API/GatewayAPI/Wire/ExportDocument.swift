@@ -92,6 +92,7 @@ struct ExportDocument {
             )
         }
         writer.member("tracking", export.tracking?.rawValue)
+        writer.member("retained", export.retainedAt != nil ? .bool(true) : nil)
         if let upstream = export.upstream {
             writer.member(
                 "upstream",

@@ -28,6 +28,18 @@ extension JSONWriter {
             member("readiness", "notReady")
             member("reasons", reasons)
         case .existing(let id): member("existing", id)
+        case .purged(let tombstone):
+            member(
+                "purged",
+                object: { writer in
+                    writer.member("id", tombstone.id.description)
+                    writer.member("provider", tombstone.provider.rawValue)
+                    writer.member("status", tombstone.status.rawValue)
+                    writer.member("completedAt", tombstone.completedAt)
+                    writer.member("purgedAt", tombstone.purgedAt)
+                }
+            )
+        case .obstacle(let obstacle): member("obstacle", obstacle.rawValue)
         }
     }
 

@@ -21,10 +21,10 @@ enum ProblemDocument {
         case .idempotencyKeyInFlight, .notReady, .noResult, .severalFiles, .deliveredElsewhere, .upstreamConflict,
             .unsupportedByProvider, .submissionFailed, .submissionUnconfirmed, .secretLost, .exportFailed,
             .exportPartiallySucceeded, .trackingTimedOut, .filesMissing, .canceled, .submissionKnown, .upstreamIDInUse,
-            .heldAfterRestore,
+            .heldAfterRestore, .notPurgeable,
             .ticketNotPossible, .ticketInUse, .webhookLimit, .webhookDisabled, .webhooksUnavailable:
             .conflict
-        case .expired, .ticketUsed, .ticketExpired: .gone
+        case .expired, .exportPurged, .ticketUsed, .ticketExpired: .gone
         case .preconditionFailed: .preconditionFailed
         case .contentTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong

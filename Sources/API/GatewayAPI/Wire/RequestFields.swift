@@ -132,4 +132,5 @@ extension HTTPField.Name {
     static let upstreamAuthorization = HTTPField.Name("Upstream-Authorization")!
     static let upstreamDownloadAuthorization = HTTPField.Name("Upstream-Download-Authorization")!
     static let requestID = HTTPField.Name("X-Request-Id")!
+    static let traceparent = HTTPField.Name("traceparent")!
 }

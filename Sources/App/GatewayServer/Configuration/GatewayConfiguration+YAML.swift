@@ -44,6 +44,8 @@ extension GatewayConfiguration {
         let (downloadsNode, engineNode) = (root.node("downloads"), root.node("engine"))
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
+        let retentionNode = root.node("retention")
+        let tracesNode = root.node("traces")
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -54,8 +56,11 @@ extension GatewayConfiguration {
         let sealing = try Sealing(sealingNode, environment)
         let webhooks = try Webhooks(webhooksNode, environment)
         let egress = try Egress(ofAll: egressNode, environment)
+        let retention = try RetentionSettings(retentionNode, environment)
+        let traces = try Traces(tracesNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
+        try retention.refuse(webhooks, sealing)
         try ledger.refuse(server)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
@@ -68,8 +73,10 @@ extension GatewayConfiguration {
             connections: connections,
             sealing: sealing,
             webhooks: webhooks,
+            retention: retention,
             authorities: try environment.authorities(),
-            egress: egress
+            egress: egress,
+            traces: traces
         )
     }
 }
@@ -106,6 +113,15 @@ extension GatewayConfiguration.Server {
             section.node("tls"),
             besides: apiKeys.map(\.id),
             weights: &weights,
+            environment
+        )
+        let http2Node = section.node("http2")
+        tls?.offersHTTP2 = try Self.isHTTP2Enabled(http2Node, environment)
+        http2 = try HTTP2Settings(
+            http2: http2Node,
+            connections: maximumConnections,
+            events: events.maximumStreams,
+            isTLS: tls != nil,
             environment
         )
         limits = try CallerLimitTable(

@@ -1,6 +1,6 @@
 public import CallerIdentity
 import DownloadRelay
-import ExportEngine
+public import ExportEngine
 public import Exports
 public import GatewayAPI
 public import InternetAddresses
@@ -44,6 +44,8 @@ public struct GatewayConfiguration: Sendable {
         public var apiKeys: [APIKeyEntry] = []
         public var entra: TokenIssuer?
         public var tls: TLSSettings?
+        /// The limits of HTTP/2, and whether it is taken in plain text; `tls` says whether it is offered with TLS.
+        public var http2 = HTTP2Settings()
         public var clientCertificates: [ClientCertificate] = []
         /// How many turns a caller gets for one of another; 1 for those that are not in here.
         public var weights: [String: Int] = [:]
@@ -202,10 +204,14 @@ public struct GatewayConfiguration: Sendable {
     public var connections: [ConnectionConfiguration]
     public var sealing: Sealing?
     public var webhooks = Webhooks()
+    /// What is purged, and when; by default nothing.
+    public var retention = RetentionSettings()
     /// Who vouches for upstreams; nil leaves that to the system's own list.
     public var authorities: TrustedAuthorities?
     /// How calls leave the gateway, where nothing else is said; nil: directly.
     public var egress: Egress?
+    /// Nil where no traces are recorded.
+    public var traces: Traces?
 }
 
 /// One upstream account.

@@ -42,11 +42,15 @@ extension ExportEngine {
     /// Reads the exports that changed, as far as this replica is concerned with them, and announces their present state.
     private func apply(_ events: [RecordedEvent], _ replica: Replica) async throws {
         var ids: [ExportID] = []
-        var seen: Set<ExportID> = []
+        let purged = events.compactMap { event -> ExportID? in
+            if case .change(let change) = event, change.isPurge { change.exportID } else { nil }
+        }
+        announcer.purged(purged)
+        var seen = Set(purged)
         for case .change(let event) in events where concerns(event) && seen.insert(event.exportID).inserted {
             ids.append(event.exportID)
         }
-        // An entry that cannot be read may be of any export.
+        // An entry that cannot be read may be of any export, and one may stand for many that are not stored any more.
         let isUnreadable = events.contains { if case .unreadable = $0 { true } else { false } }
         if isUnreadable { snapshots.setCurrent(false) }
         guard !ids.isEmpty else { return }

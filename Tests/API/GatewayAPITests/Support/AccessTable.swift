@@ -81,6 +81,7 @@ extension Visitor {
             holder("downloading-auditor", Permissions([.readAll, .download])),
             holder("resolver", Permissions([.resolve])),
             holder("resolving-auditor", Permissions([.readAll, .resolve])),
+            holder("retaining-auditor", Permissions([.readAll, .retain])), holder("purger", Permissions([.purge])),
             holder("administrator", .everything),
             Visitor(name: "anonymous", credentials: [], permissions: .everything, needsNoCredential: true),
         ]
@@ -130,7 +131,11 @@ extension Visitor {
             holder("reading user", .user("Exports.Read").with("oid", .string(tenant)), Permissions([.read])),
             auditor("auditing user", "Exports.ReadAll", Permissions([.readAll])),
             auditor("downloading user", "Exports.ReadAll Exports.Download", Permissions([.readAll, .download])),
-            auditor("administrating user", own + " Exports.ReadAll Exports.Resolve", .everything),
+            auditor(
+                "administrating user",
+                own + " Exports.ReadAll Exports.Resolve Exports.Purge Exports.Retain",
+                .everything
+            ),
             auditor("resolving user", "Exports.ReadAll Exports.Resolve", Permissions([.readAll, .resolve])),
             holder("auditing application", .application(["Exports.ReadAll"]), Permissions([.readAll])),
         ]

@@ -31,7 +31,9 @@ extension FakeExportService {
     }
 
     func export(after change: ExportChange) async throws(GatewayError) -> Export? {
-        state.withLock { $0.exports[change.exportID] }
+        let (export, tombstone) = state.withLock { ($0.exports[change.exportID], $0.tombstones[change.exportID]) }
+        if let tombstone { throw .purged(tombstone) }
+        return export
     }
 
     func onChanges(_ tell: @escaping @Sendable () -> Void) -> ChangeObservation { news.observe(tell) }
@@ -41,6 +43,22 @@ extension FakeExportService {
 }
 
 extension FakeExportService.State {
+    /// Leaves a tombstone of an export that has ended.
+    mutating func purge(_ export: Export, at now: Timestamp) {
+        let tombstone = ExportTombstone(
+            id: export.id,
+            provider: export.provider,
+            connection: export.connection,
+            createdBy: export.createdBy,
+            status: export.status,
+            completedAt: export.completedAt ?? export.updatedAt,
+            purgedAt: now
+        )
+        (exports[export.id], tombstones[export.id]) = (nil, tombstone)
+        lastPosition += 1
+        changes.append(ExportChange(position: lastPosition, purging: tombstone, revision: export.revision))
+    }
+
     /// Stores that an export has got its present revision.
     mutating func changed(_ export: Export) {
         lastPosition += 1

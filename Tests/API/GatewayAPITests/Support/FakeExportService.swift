@@ -6,6 +6,9 @@ import Synchronization
 final class FakeExportService: ExportService {
     struct State {
         var exports: [ExportID: Export] = [:]
+        var tombstones: [ExportID: ExportTombstone] = [:]
+        /// What stands in the way of purging any export.
+        var obstacle: PurgeObstacle?
         var deliveries: [Delivery] = []
         /// Whether files can be read with a caller's own token only.
         var needsCallerToken = false
@@ -171,6 +174,9 @@ final class FakeExportService: ExportService {
             state.creators.append(viewer)
             if let idempotency = draft.idempotency {
                 let key = viewer.id + "|" + idempotency.key
+                if let known = state.keys[key], let tombstone = state.tombstones[known.id] {
+                    return .failure(.purged(tombstone))
+                }
                 if let known = state.keys[key], let export = state.exports[known.id] {
                     return known.fingerprint == idempotency.fingerprint
                         ? .success(Creation(export: export, isReplay: true))
@@ -222,7 +228,9 @@ final class FakeExportService: ExportService {
     }
 
     private func known(_ id: ExportID, _ viewer: Viewer) throws(GatewayError) -> Export {
-        guard let export = state.withLock({ $0.exports[id] }), viewer.maySee(export) else {
+        let (export, tombstone) = state.withLock { ($0.exports[id], $0.tombstones[id]) }
+        if let tombstone, viewer.maySeeExports(of: tombstone.createdBy) { throw .purged(tombstone) }
+        guard let export, viewer.maySee(export) else {
             throw GatewayError(.notFound, "There is no export with this id.")
         }
         return export
@@ -288,6 +296,35 @@ final class FakeExportService: ExportService {
             }
         }
         return try await export(id, for: viewer, refresh: false)
+    }
+
+    func setRetained(
+        _ isRetained: Bool,
+        _ id: ExportID,
+        for viewer: Viewer
+    ) async throws(GatewayError) -> Export {
+        try fail()
+        let known = try known(id, viewer)
+        state.withLock { state in
+            state.viewers.append(viewer)
+            state.effects.append(isRetained ? "retained" : "released")
+        }
+        if (known.retainedAt != nil) != isRetained { change(id) { $0.retainedAt = isRetained ? time.now() : nil } }
+        return try self.known(id, viewer)
+    }
+
+    func purge(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) {
+        try fail()
+        let known = try known(id, viewer)
+        state.withLock { $0.viewers.append(viewer) }
+        let obstacle: PurgeObstacle? =
+            state.withLock { $0.obstacle } ?? (known.retainedAt != nil ? .retained : known.isFinal ? nil : .unfinished)
+        if let obstacle { throw GatewayError(.notPurgeable, "It stays.", members: .obstacle(obstacle)) }
+        state.withLock { state in
+            state.effects.append("purged")
+            state.purge(known, at: time.now())
+        }
+        news.tell()
     }
 
     func resolve(

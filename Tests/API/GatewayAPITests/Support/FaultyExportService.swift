@@ -9,10 +9,13 @@ enum ServiceFault: CaseIterable, Sendable {
     case snapshotsForOthers, waitsForOthers, cancelsForOthers, decidesForOthers, opensForOthers, deliveriesForOthers
     case losesChanges, tellsNobodyOfChanges, presentsOthers
     case usesTwice
+    case retainsForOthers, purgesForOthers, purgesTheRetained, keepsTheReleased
 
     /// The case of the suite that finds it.
     var foundBy: String {
         switch self {
+        case .retainsForOthers, .purgesForOthers: "another caller's export is not found, and stays as it is"
+        case .purgesTheRetained, .keepsTheReleased: "an export is kept, and purged when it is released"
         case .isNotReady: "a service that works is ready"
         case .createsTwice: "the same key with the same body creates once"
         case .createsTwiceWithoutATask: "an export that is created without a task is like any other"
@@ -143,6 +146,21 @@ struct FaultyExportService: ExportService {
         if fault == .cancelsTheEnded { fake.change(id) { $0.status = .canceled } }
         if fault == .cancelsNothing { return try await fake.export(id, for: viewer, refresh: false) }
         return try await fake.cancel(id, for: self.viewer(viewer, for: .cancelsForOthers))
+    }
+
+    func setRetained(
+        _ isRetained: Bool,
+        _ id: ExportID,
+        for viewer: Viewer
+    ) async throws(GatewayError) -> Export {
+        let viewer = self.viewer(viewer, for: .retainsForOthers)
+        if fault == .keepsTheReleased, !isRetained { return try await fake.export(id, for: viewer, refresh: false) }
+        return try await fake.setRetained(isRetained, id, for: viewer)
+    }
+
+    func purge(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) {
+        if fault == .purgesTheRetained { fake.change(id) { $0.retainedAt = nil } }
+        try await fake.purge(id, for: self.viewer(viewer, for: .purgesForOthers))
     }
 
     func resolve(

@@ -11,6 +11,7 @@ import HummingbirdTesting
 import Logging
 import Memory
 import NIOCore
+import Spans
 import SystemCrypto
 import Testing
 import Webhooks
@@ -35,6 +36,7 @@ struct TestGateway: Sendable {
         impediments: [ServiceImpediment] = [],
         memory: Int = 1 << 30,
         tls: TLSIdentity? = nil,
+        tracer: GatewayTracer = GatewayTracer(),
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: SecretBytes(Array(repeating: 7, count: 32)), version: "1.2.3")
@@ -62,6 +64,7 @@ struct TestGateway: Sendable {
             tls: tls,
             readiness: { isServing },
             impediments: { impediments },
+            tracer: tracer,
             metrics: registry,
             time: time,
             logger: logger

@@ -1,0 +1,46 @@
+public import Exports
+
+/// What is purged, and when. By default nothing is.
+public struct RetentionSettings: Sendable, Hashable {
+    /// After how long exports are purged that have ended with a status.
+    public struct Rule: Sendable, Hashable {
+        /// Nil for every provider.
+        public var provider: ProviderID?
+        /// Empty for every status that an export can end with.
+        public var statuses: Set<ExportStatus>
+        /// Counted from the end of the export; nil: such exports are kept.
+        public var age: Duration?
+
+        /// Makes a rule.
+        public init(provider: ProviderID? = nil, statuses: Set<ExportStatus> = [], age: Duration?) {
+            (self.provider, self.statuses, self.age) = (provider, statuses, age)
+        }
+    }
+
+    /// The statuses that an export can end with.
+    public static let statuses: [ExportStatus] = ExportStatus.allCases.filter { $0.isTerminal || $0 == .unknown }
+
+    /// The first rule that is about an export decides. Without one, the export is kept.
+    public var rules: [Rule] = []
+    /// After how long a change is not stored any more; nil: never.
+    public var changes: Duration?
+    /// After how long the tombstone of a purged export is deleted; nil: never. Not shorter than `changes`.
+    public var tombstones: Duration?
+
+    /// Nothing is purged.
+    public init() {}
+
+    /// After how long an export of a provider is purged that has ended with a status; nil: never.
+    public func age(of provider: ProviderID, _ status: ExportStatus) -> Duration? {
+        rules.first { rule in
+            (rule.provider ?? provider) == provider && (rule.statuses.isEmpty || rule.statuses.contains(status))
+        }?
+        .age
+    }
+
+    /// Whether anything is deleted.
+    public var isActive: Bool { changes != nil || tombstones != nil || rules.contains { $0.age != nil } }
+
+    /// The shortest time after which anything is deleted; nil where nothing is.
+    var shortest: Duration? { (rules.map(\.age) + [changes, tombstones]).compactMap(\.self).min() }
+}
