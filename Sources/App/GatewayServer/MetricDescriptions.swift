@@ -74,6 +74,12 @@ enum MetricDescriptions {
         ("export_gateway_feed_connected", "1 while this replica hears of the changes that others make."),
         ("export_gateway_feed_lag_seconds", "For how long changes of others may have been missed; 0 when caught up."),
         ("export_gateway_log_lines_dropped_total", "Log lines that were lost."),
+        ("export_gateway_configuration_reloads_total", "Reloads of the configuration."),
+        (
+            "export_gateway_configuration_applied_timestamp_seconds",
+            "When the configuration in force was applied, by the start or by a reload."
+        ),
+        ("export_gateway_configuration_refused", "1 from a reload that was refused to one that is applied."),
     ]
 
     static func add(to registry: PrometheusRegistry) {

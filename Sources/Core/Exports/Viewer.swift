@@ -21,6 +21,8 @@ public struct Viewer: Sendable, Hashable {
     public var downloadToken: Secret?
     /// The id of the request, by which calls upstream that are made for it can be found again.
     public var requestID: String?
+    /// How many exports it may create in any 24 hours; nil where that is not limited. Looked at only where it creates one.
+    public var createsPerDay: Int?
 
     /// Makes the viewer of one request.
     public init(_ identity: Identity, token: Secret?, downloadToken: Secret?, requestID: String? = nil) {

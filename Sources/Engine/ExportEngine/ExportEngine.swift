@@ -25,6 +25,7 @@ public final class ExportEngine: ExportService {
     let tracer: GatewayTracer
     let creationLimits: CreationLimits
     let retentionMetrics: RetentionMetrics
+    let weights: CallerWeights
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -108,8 +109,10 @@ public final class ExportEngine: ExportService {
         self.tracer = tracer
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
-        creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
+        creationLimits = CreationLimits(metrics: metrics)
         retentionMetrics = RetentionMetrics(factory: metrics)
+        let weights = CallerWeights(settings.callerWeights)
+        self.weights = weights
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,
@@ -139,7 +142,7 @@ public final class ExportEngine: ExportService {
             logger: logger
         )
         self.transitions = transitions
-        let contexts = CallContexts(time: time, random: randomness, settings: settings)
+        let contexts = CallContexts(time: time, random: randomness, weights: weights)
         self.contexts = contexts
         workers = Dictionary(
             connections.map { [callerTokens] connection in
@@ -152,6 +155,7 @@ public final class ExportEngine: ExportService {
                     callerTokens: callerTokens,
                     refreshTokens: refreshTokens,
                     time: time,
+                    weights: weights,
                     settings: settings,
                     metrics: engineMetrics,
                     tracer: tracer,
@@ -168,6 +172,9 @@ public final class ExportEngine: ExportService {
             )
         }
     }
+
+    /// Changes how many turns callers get, as `EngineSettings.callerWeights`. What has its turn already keeps it.
+    public func takeWeights(_ weights: [String: Int]) { self.weights.replace(by: weights) }
 
     public func isReady() async -> Bool {
         do {

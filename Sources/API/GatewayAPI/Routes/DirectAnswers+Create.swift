@@ -43,7 +43,8 @@ extension DirectAnswers {
         from peer: @autoclosure () -> SocketAddress?
     ) -> CreateRequest? {
         let start = record.time.elapsed()
-        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields, &known),
+        let callers = callers.current
+        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields, &known, among: callers),
             caller.permissions.allow(.create),
             Self.acceptsJSON(fields.accept), MediaType.isJSON(contentType: fields.contentType)
         else { return nil }
@@ -56,14 +57,15 @@ extension DirectAnswers {
         }
         var request = CreateRequest(
             draft: draft,
-            viewer: caller.viewer(token: nil, downloadToken: nil),
+            viewer: callers.creator(caller, token: nil),
             links: Links(base: base(head, fields, from: peer()), path: ["exports"]),
             entry: RequestRecord.Entry(
                 requestID: Self.requestID(fields),
                 start: start,
                 method: "POST",
                 route: "/exports",
-                caller: caller.id
+                caller: caller.id,
+                limiter: callers.limiter
             ),
             head: head,
             body: body

@@ -9,5 +9,5 @@ enum Operation: String, Sendable, CaseIterable {
     case listProviders, getProvider
     case createWebhook, listWebhooks, getWebhook, updateWebhook, deleteWebhook, rotateWebhookSecret, testWebhook
     case listWebhookDeliveries, replayWebhookDelivery, replayWebhookDeliveries
-    case getLiveness, getReadiness, getMetrics, getOpenAPI
+    case getLiveness, getReadiness, getMetrics, reloadConfiguration, getOpenAPI
 }

@@ -212,6 +212,8 @@ public struct GatewayConfiguration: Sendable {
     public var egress: Egress?
     /// Nil where no traces are recorded.
     public var traces: Traces?
+    /// The keys that it was read from.
+    var keys = ConfigurationKeys()
 }
 
 /// One upstream account.
