@@ -4,6 +4,9 @@ public import Exports
 ///
 /// Each operation is atomic, and durable when it returns, except for what `update` says about polls. Several may share one
 /// transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
+///
+/// An entry of the audit trail that is set in a record (`LedgerRecord.auditEntry`), by the caller or by `change`, is stored with the
+/// record, in the same transaction, also where nothing else of the record differs. The record that is returned has none.
 public protocol ExportLedger: RetentionStore {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws

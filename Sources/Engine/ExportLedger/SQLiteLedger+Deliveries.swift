@@ -30,7 +30,7 @@ extension SQLiteLedger {
                 try records.write(after, over: stored, in: database)
                 progress.isWritten(after.export.id)
             }
-            return .written(before: before, after: after)
+            return .written(before: before, after: after.audited)
         }
     }
 

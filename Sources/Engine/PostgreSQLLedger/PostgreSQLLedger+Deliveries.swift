@@ -24,7 +24,7 @@ extension PostgreSQLLedger {
             change(&after)
             transaction.stage(SQLQuery(Delivery.end, try delivery.parameters(transaction.replica)))
             try transaction.write(after, over: before)
-            return { [after] _ in .written(before: before, after: after) }
+            return { [after = after.audited] _ in .written(before: before, after: after) }
         }
     }
 

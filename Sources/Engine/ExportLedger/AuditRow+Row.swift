@@ -1,0 +1,158 @@
+package import Audit
+import Exports
+import JSON
+
+extension AuditEntry {
+    package static let columns = [
+        "id", "time", "action", "outcome", "caller", "address", "request_id", "export_id", "details",
+    ]
+    package static let names = columns.joined(separator: ", ")
+
+    /// The columns of one that is not sealed, without its number.
+    package static let pendingColumns = columns + ["stamp"]
+
+    /// The values of the columns.
+    package var values: [StoredValue] {
+        [
+            StoredValue(id.description), StoredValue(time), StoredValue(action.rawValue), StoredValue(outcome.rawValue),
+            StoredValue(caller), StoredValue(address), StoredValue(requestID), StoredValue(exportID?.description),
+            StoredValue(details.isEmpty ? nil : JSONText.write(.object(details.mapValues { .string($0) }))),
+        ]
+    }
+
+    package var pendingValues: [StoredValue] { values + [.bytes(stamp)] }
+
+    /// Reads a row of a number and ``pendingColumns``. Throws `LedgerError` (`corrupt`) that names the row.
+    package static func read(_ row: some StoredRow) throws -> AuditEntry {
+        try UnreadableRow.Table.audit.naming(export: "unsealed", id: "\(row[0] as Int64)") {
+            try read(row, from: 1, stamp: row.bytes(10) ?? [])
+        }
+    }
+
+    fileprivate static func read(_ row: some StoredRow, from first: Int, stamp: [UInt8]) throws -> AuditEntry {
+        guard let id = row.text(first).flatMap({ ExportID($0) }) else { throw JSONText.unreadable("id") }
+        guard let time = row.time(first + 1) else { throw JSONText.unreadable("time") }
+        guard let action = row.text(first + 2).flatMap(AuditAction.init) else { throw JSONText.unreadable("action") }
+        guard let outcome = row.text(first + 3).flatMap(AuditOutcome.init) else { throw JSONText.unreadable("outcome") }
+        let exportText = row.text(first + 7)
+        let exportID = exportText.flatMap { ExportID($0) }
+        guard exportID?.description == exportText else { throw JSONText.unreadable("export_id") }
+        return AuditEntry(
+            id: id,
+            time: time,
+            action: action,
+            outcome: outcome,
+            caller: row.text(first + 4),
+            address: row.text(first + 5),
+            requestID: row.text(first + 6),
+            exportID: exportID,
+            details: try details(row.text(first + 8)),
+            stamp: stamp
+        )
+    }
+
+    private static func details(_ text: String?) throws -> [String: String] {
+        guard let text else { return [:] }
+        guard let members = JSONText.parsed(text)?.object else { throw JSONText.unreadable("details") }
+        let details = members.compactMapValues(\.string)
+        // No code covers how a text is written, so there is one way only.
+        guard details.count == members.count, !details.isEmpty,
+            JSONText.write(.object(members)) == text
+        else { throw JSONText.unreadable("details") }
+        return details
+    }
+}
+
+extension AuditRow {
+    package static let columns = ["sequence"] + AuditEntry.columns + ["previous", "key_id", "code"]
+    package static let names = columns.joined(separator: ", ")
+
+    /// The values of the columns.
+    package var values: [StoredValue] {
+        [StoredValue(sequence)] + entry.values + [.bytes(previous), StoredValue(keyID), .bytes(code)]
+    }
+
+    /// Reads a row of the columns. Throws `LedgerError` (`corrupt`) that names the row.
+    package static func read(_ row: some StoredRow) throws -> AuditRow {
+        try UnreadableRow.Table.audit.naming(export: "sealed", id: "\(row[0] as Int64)") {
+            AuditRow(
+                sequence: row[0],
+                entry: try AuditEntry.read(row, from: 1, stamp: []),
+                previous: row[10],
+                keyID: row[11],
+                code: row[12]
+            )
+        }
+    }
+}
+
+extension AuditRows {
+    /// Reads rows of ``AuditRow/columns``. Those that cannot be read are left out, and told to `found`.
+    package init<Row: StoredRow>(_ rows: some Sequence<Row>, limit: Int, found: (UnreadableRow) -> Void) throws {
+        self.init(rows: [])
+        var count = 0
+        for row in rows {
+            count += 1
+            last = AuditPlace(time: row.time(2) ?? Timestamp(milliseconds: 0), sequence: row[0])
+            do {
+                self.rows.append(try AuditRow.read(row))
+            } catch let error as LedgerError where error.row != nil {
+                unreadable.append(row[0])
+                if let row = error.row { found(row) }
+            }
+        }
+        isFull = count >= limit
+    }
+}
+
+extension AuditAnchor {
+    package static let columns = ["number", "sequence", "code", "time", "key_id", "proof"]
+    package static let names = columns.joined(separator: ", ")
+
+    /// The values of the columns. There is one row.
+    package var values: [StoredValue] {
+        [
+            StoredValue(Int64(1)), StoredValue(sequence), .bytes(code), StoredValue(time), StoredValue(keyID),
+            .bytes(proof),
+        ]
+    }
+
+    /// Reads a row of the columns.
+    package static func read(_ row: some StoredRow) -> AuditAnchor {
+        AuditAnchor(
+            sequence: row[1],
+            code: row[2],
+            time: row.time(3) ?? Timestamp(milliseconds: 0),
+            keyID: row[4],
+            proof: row[5]
+        )
+    }
+}
+
+extension AuditFilter {
+    /// The conditions on rows before a place, and the index that fits. `mark` names the parameter with a number, from 1.
+    package func conditions(
+        before place: AuditPlace?,
+        mark: (Int) -> String
+    ) -> (text: String, values: [StoredValue], index: String) {
+        var (texts, values) = ([String](), [StoredValue]())
+        func add(_ value: StoredValue) -> String {
+            values.append(value)
+            return mark(values.count)
+        }
+        if let exportID { texts.append("export_id = \(add(StoredValue(exportID.description)))") }
+        if let caller { texts.append("caller = \(add(StoredValue(caller)))") }
+        if let action { texts.append("action = \(add(StoredValue(action.rawValue)))") }
+        if let from { texts.append("time >= \(add(StoredValue(from)))") }
+        // No row has the number 0.
+        let ends = [place, to.map { AuditPlace(time: $0, sequence: 0) }].compactMap { $0 }
+        if let end = ends.min(by: { ($0.time, $0.sequence) < ($1.time, $1.sequence) }) {
+            let time = add(StoredValue(end.time))
+            texts.append("time <= \(time) AND (time, sequence) < (\(time), \(add(StoredValue(end.sequence))))")
+        }
+        let index =
+            exportID != nil ? "audit_row_by_export" : caller != nil ? "audit_row_by_caller"
+            : action != nil ? "audit_row_by_action" : "audit_row_by_time"
+        return (texts.isEmpty ? "TRUE" : texts.joined(separator: " AND "), values, index)
+    }
+}

@@ -1,0 +1,55 @@
+public import Audit
+import ExportLedger
+import Exports
+
+extension LedgerPlace {
+    /// What a check of an audit trail has found.
+    public struct AuditReport: Sendable {
+        public var verification: AuditVerification
+        /// The entries that are not sealed.
+        public var unsealed: Int64
+    }
+
+    /// Checks the audit trail of the ledger with keys and heads. A gateway may work on it: one state is checked. Throws like `check()`.
+    public func verifyAudit(keys: AuditKeys, heads: [AuditHead]) throws -> AuditReport {
+        switch self {
+        case .file(let path):
+            try SQLiteInspection.run(path) { try AuditInspection(ledger: $0).verify(keys, heads) }
+        case .database(let uri):
+            try PostgreSQLInspection.run(uri) { try AuditInspection(ledger: $0).verify(keys, heads) }
+        }
+    }
+}
+
+/// Reads the audit trail of a ledger part by part.
+struct AuditInspection {
+    let ledger: any InspectedLedger
+
+    func verify(_ keys: AuditKeys, _ heads: [AuditHead]) throws -> LedgerPlace.AuditReport {
+        var verification = AuditVerification(.trail(try anchor()), keys: keys, heads: heads)
+        var (batch, last) = (RowBatch(), RowKey?.none)
+        repeat {
+            try ledger.read(.auditRows, after: last, into: &batch)
+            last = batch.lastKey(in: .auditRows) ?? last
+            for index in 0..<batch.count {
+                let row = BatchRow(batch, index, .auditRows)
+                do {
+                    verification.check(try AuditRow.read(row))
+                } catch let error as LedgerError {
+                    verification.unreadable(row.integer(0), error.detail)
+                }
+            }
+        } while batch.count > 0
+        verification.finish()
+        return LedgerPlace.AuditReport(
+            verification: verification,
+            unsealed: try ledger.count(of: .auditEntries)
+        )
+    }
+
+    private func anchor() throws -> AuditAnchor? {
+        var batch = RowBatch()
+        try ledger.read(.auditAnchors, after: nil, into: &batch)
+        return batch.count > 0 ? AuditAnchor.read(BatchRow(batch, 0, .auditAnchors)) : nil
+    }
+}

@@ -1,0 +1,96 @@
+import Audit
+import ExportLedger
+import Exports
+import PostgreSQL
+
+/// The statements of the audit trail.
+///
+/// **One order.** Transactions only insert into `audit_pending`, which no two of them wait for. Whoever seals holds one advisory lock to
+/// the end of its transaction, reads the end of the chain after it has the lock, and appends. A second one at the same time does
+/// nothing. So there is one chain, whichever replicas seal.
+enum AuditStatements {
+    /// Taken with one statement, so that all later ones see what was committed under it before.
+    static let lock: SQLStatement = "SELECT pg_try_advisory_xact_lock(hashtextextended('audit', 14))"
+
+    private static let insertEntry = SQLStatement(
+        """
+        INSERT INTO audit_pending (\(AuditEntry.pendingColumns.joined(separator: ", ")))
+            VALUES (\(RecordStatements.marks(1...AuditEntry.pendingColumns.count)))
+        """
+    )
+
+    static func insert(_ entry: AuditEntry) throws -> SQLQuery {
+        SQLQuery(
+            insertEntry,
+            try zip(entry.pendingValues, AuditEntry.pendingColumns).map { try SQLValue(checked: $0, $1) }
+        )
+    }
+
+    static let unsealed = SQLStatement(
+        """
+        SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending ORDER BY number LIMIT $1
+        """
+    )
+    static let hasUnsealed: SQLStatement = "SELECT EXISTS (SELECT 1 FROM audit_pending)"
+    static let known: SQLStatement = "SELECT id FROM audit_row WHERE id = ANY($1::text[])"
+    static let deleteEntries: SQLStatement = "DELETE FROM audit_pending WHERE number = ANY($1::bigint[])"
+    /// Of the last row only what the next one needs, so that a row which cannot be read ends no chain.
+    static let head: SQLStatement =
+        "SELECT sequence, code, key_id, time FROM audit_row ORDER BY sequence DESC LIMIT 1"
+    static let anchor = SQLStatement("SELECT \(AuditAnchor.names) FROM audit_anchor")
+    static let backlog: SQLStatement = """
+        SELECT (SELECT count(*) FROM audit_pending), (SELECT time FROM audit_pending ORDER BY number LIMIT 1)
+        """
+
+    private static let insertRow = SQLStatement(
+        "INSERT INTO audit_row (\(AuditRow.names)) VALUES (\(RecordStatements.marks(1...AuditRow.columns.count)))"
+    )
+
+    static func insert(_ row: AuditRow) throws -> SQLQuery {
+        SQLQuery(insertRow, try zip(row.values, AuditRow.columns).map { try SQLValue(checked: $0, $1) })
+    }
+
+    // MARK: Rows
+
+    private static let selectRows = "SELECT \(AuditRow.names) FROM audit_row"
+    static let rowsAfter = SQLStatement("\(selectRows) WHERE sequence > $1 ORDER BY sequence LIMIT $2")
+
+    static func rows(_ filter: AuditFilter, before place: AuditPlace?, limit: Int) -> SQLQuery {
+        let (text, values, _) = filter.conditions(before: place) { "$\($0)" }
+        return SQLQuery(
+            SQLStatement(
+                "\(selectRows) WHERE \(text) ORDER BY time DESC, sequence DESC LIMIT $\(values.count + 1)"
+            ),
+            values.map { SQLValue($0) } + [.integer(Int64(limit))]
+        )
+    }
+
+    // MARK: Deletions
+
+    static let mayTrim: SQLStatement = """
+        SELECT EXISTS (SELECT 1 FROM (SELECT time FROM audit_row ORDER BY sequence LIMIT 1) AS oldest WHERE time < $1)
+        """
+    static let oldest = SQLStatement("\(selectRows) ORDER BY sequence LIMIT $1")
+    static let deleteRows: SQLStatement = "DELETE FROM audit_row WHERE sequence <= $1"
+    private static let storeAnchor = SQLStatement(
+        """
+        INSERT INTO audit_anchor (\(AuditAnchor.names)) VALUES (\(RecordStatements.marks(1...AuditAnchor.columns.count)))
+        ON CONFLICT (number) DO UPDATE
+            SET \(AuditAnchor.columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+        """
+    )
+
+    static func store(_ anchor: AuditAnchor) -> SQLQuery { SQLQuery(storeAnchor, anchor.values.map { SQLValue($0) }) }
+}
+
+extension AuditHead {
+    /// Reads a row of ``AuditStatements/head``.
+    init(_ row: SQLRow) {
+        self.init(
+            sequence: row[0],
+            code: row[1],
+            keyID: row[2],
+            time: Timestamp(milliseconds: row[3])
+        )
+    }
+}
