@@ -51,6 +51,9 @@ public struct AuditEntry: Sendable, Hashable {
         self.stamp = stamp
     }
 
+    /// The same as it comes back in a sealed row.
+    public var unstamped: AuditEntry { stamped([]) }
+
     /// The same with another stamp.
     func stamped(_ stamp: [UInt8]) -> AuditEntry {
         AuditEntry(

@@ -34,7 +34,7 @@ public struct AuditKey: Sendable {
     func seal(_ entry: AuditEntry, as sequence: Int64, after previous: [UInt8]) -> AuditRow {
         AuditRow(
             sequence: sequence,
-            entry: entry.stamped([]),
+            entry: entry.unstamped,
             previous: previous,
             keyID: id,
             code: code(sequence, entry, after: previous)

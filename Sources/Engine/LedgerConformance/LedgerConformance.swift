@@ -20,7 +20,7 @@ public struct LedgerConformance: Sendable {
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
         + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.givenUp
-        + LedgerCase.undelivered + LedgerCase.purges + LedgerCase.retention
+        + LedgerCase.undelivered + LedgerCase.purges + LedgerCase.retention + LedgerCase.audit
 
     /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }

@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 import Exports
 import Foundation
@@ -16,6 +17,7 @@ struct FilledLedger {
         defer { ledger.close() }
         for number in 0..<count { try await add(number, to: ledger) }
         try await addWebhooks(to: ledger)
+        try await addAuditTrail(to: ledger)
         try await ledger.database.write { database in
             try database.execute(
                 sql: "INSERT INTO export_tombstone (id, created_by, status, time) VALUES (?, 'alice', 'succeeded', 1)",
@@ -67,6 +69,42 @@ struct FilledLedger {
             outcome: .underWay
         )
         _ = try await ledger.begin(delivery)
+    }
+
+    static let auditKey = AuditKey(SecretBytes(Array(1...32)))!
+
+    static func entry(_ seconds: Int) -> AuditEntry {
+        auditKey.stamp(
+            AuditEntry(
+                id: id(at: epoch + .seconds(seconds)),
+                time: epoch + .seconds(seconds),
+                action: .ticket,
+                outcome: .succeeded,
+                caller: seconds % 2 == 0 ? "alice" : nil,
+                address: "2001:db8::1",
+                requestID: nil,
+                exportID: id(at: epoch),
+                details: ["ü": "\"\\"]
+            )
+        )
+    }
+
+    /// A chain whose first rows were deleted, and an entry that waits.
+    private static func addAuditTrail(to ledger: SQLiteLedger) async throws {
+        let random = Randomness { .random(in: .min ... .max) }
+        @Sendable func chain(after head: AuditHead?) -> AuditChain {
+            AuditChain(after: head, key: auditKey, olderKeys: [], at: epoch, random: random)
+        }
+        try await ledger.append((0..<6).map(entry))
+        _ = try await ledger.sealAudit(limit: 9) { head, entries, known in
+            var chain = chain(after: head)
+            return chain.seal(entries, known: known)
+        }
+        _ = try await ledger.trimAudit(before: epoch + .seconds(2), limit: 2) { head, last in
+            var chain = chain(after: head)
+            return (chain.trim(through: last), auditKey.anchor(last, at: epoch))
+        }
+        try await ledger.append([entry(9)])
     }
 
     /// Two webhooks, with messages that were delivered, that are claimed, and that wait.
