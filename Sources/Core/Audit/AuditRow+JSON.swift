@@ -60,13 +60,16 @@ extension AuditRow {
 }
 
 extension AuditHead {
+    /// The code in hexadecimal digits.
+    public var codeText: String { Hexadecimal.encode(code) }
+
     /// The head as a line of NDJSON, without its end: the schema `AuditHead` of `openapi.yaml`.
     public var line: [UInt8] {
         JSONWriter.object { writer in
             writer.member("time", time.description)
             writer.member("sequence", .integer(sequence))
             writer.member("keyId", keyID)
-            writer.member("hmac", Hexadecimal.encode(code))
+            writer.member("hmac", codeText)
         }
     }
 
@@ -75,9 +78,11 @@ extension AuditHead {
     public init?(line: some Sequence<UInt8>) {
         guard let object = (try? JSONValue(parsing: line))?.object else { return nil }
         var reader = AuditObject(members: object)
-        guard let sequence = reader.take("sequence")?.integer, sequence > 0, let code = reader.code("hmac") else {
-            return nil
-        }
+        // In a log, numbers are texts.
+        let number = reader.take("sequence")
+        guard let sequence = number?.integer ?? number?.string.flatMap({ Int64($0) }), sequence > 0,
+            let code = reader.code("hmac")
+        else { return nil }
         let (keyID, time) = (reader.text("keyId") ?? "", reader.time("time") ?? Timestamp(milliseconds: 0))
         self.init(sequence: sequence, code: code, keyID: keyID, time: time)
     }

@@ -11,15 +11,16 @@ public struct AuditWriter: Sendable {
         (self.key, self.time, self.random) = (key, time, random)
     }
 
-    /// An entry of now. Texts are cut where they are too long, and details without a value are left out.
+    /// An entry of a time; nil for now. Texts are cut where they are too long, and details without a value are left out.
     public func entry(
         _ action: AuditAction,
         _ outcome: AuditOutcome,
+        at moment: Timestamp? = nil,
         by origin: AuditOrigin,
         of exportID: ExportID? = nil,
         _ details: [String: String?] = [:]
     ) -> AuditEntry {
-        let now = time.now()
+        let now = moment ?? time.now()
         let known = details.compactMapValues { $0 }.sorted { $0.key < $1.key }.prefix(AuditEntry.mostDetails)
         return key.stamp(
             AuditEntry(

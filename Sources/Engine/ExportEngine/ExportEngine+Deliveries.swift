@@ -9,7 +9,8 @@ extension ExportEngine {
         do {
             let isWritten =
                 delivery.outcome == .underWay
-                ? try await begin(delivery) : try await transitions.end(delivery) { self.life(of: $0) }
+                ? try await begin(delivery)
+                : try await transitions.end(delivery, audit: audit) { self.life(of: $0) }
             if isWritten { return }
             reportUnrecorded(delivery, because: "there is no such export")
         } catch {

@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 public import Exports
 import Logging
@@ -24,7 +25,13 @@ extension ExportEngine {
         guard (record.export.retainedAt != nil) != isRetained else { return record.export }
         let life = life(of: record.export)
         let after = try await asking {
-            try await self.transitions.apply(.retained(isRetained), to: id, fence: nil, life)
+            try await self.transitions.apply(
+                .retained(isRetained),
+                to: id,
+                fence: nil,
+                life,
+                audit: self.audit?.changed(isRetained ? .retain : .release, by: viewer)
+            )
         }
         guard let after else {
             // It was purged meanwhile. Where it was not, an answer must not say that it is kept.
@@ -50,8 +57,9 @@ extension ExportEngine {
         for attempt in 1...Self.busyAttempts {
             let now = time.now()
             let (ledger, claimsSince) = (ledger, self.claimsSince(now))
+            let audit = audit?.purged(by: AuditOrigin(viewer))
             // A new task, because that does not inherit the cancellation: what was purged must be announced.
-            let purging = Task { try await ledger.purge(id, at: now, claimsSince: claimsSince) }
+            let purging = Task { try await ledger.purge(id, at: now, claimsSince: claimsSince, audit: audit) }
             switch try await asking({ try await purging.value }) {
             case .purged(let tombstone):
                 arePurged([tombstone], by: viewer.callerID ?? "-")
@@ -167,6 +175,15 @@ extension ExportEngine {
                 }
             }
         }
+        if let age = settings.retention.audit, let audit {
+            try await attempt(&failure) {
+                try await repeatedly(&clock) { now in
+                    let count = try await audit.trim(now + (.zero - age), Self.rows)
+                    retentionMetrics.deletedAuditRows(count)
+                    return count
+                }
+            }
+        }
         try await attempt(&failure) {
             try await repeatedly(&clock) { _ in try await ledger.reclaim(limit: Self.rows) }
         }
@@ -199,10 +216,18 @@ extension ExportEngine {
             guard mayGoOn(&clock, at: now) else { return }
             let exports = EndedExports(provider: provider, status: status, before: now + (.zero - age))
             let (ledger, claimsSince, after, limit) = (ledger, self.claimsSince(now), place, pace.limit)
+            let audit = audit?.purged(by: .retention)
             let start = time.elapsed()
             // A new task, because that does not inherit the cancellation: what was purged must be announced.
             let purging = Task {
-                try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: after, limit: limit)
+                try await ledger.purge(
+                    exports,
+                    at: now,
+                    claimsSince: claimsSince,
+                    after: after,
+                    limit: limit,
+                    audit: audit
+                )
             }
             let page: PurgePage
             do {

@@ -1,0 +1,145 @@
+public import Audit
+public import ExportLedger
+public import Exports
+public import Logging
+public import Metrics
+import Synchronization
+
+/// The audit trail of this process: takes what belongs to no change of an export, seals what the ledger has, and tells the chain's end.
+///
+/// Every process on one ledger seals. The ledger sees to it that only one does at a time.
+public final class AuditTrail: Sendable {
+    /// The keys: one that seals, and those with which entries may have been stamped before or after.
+    public struct Keys: Sendable {
+        public var key: AuditKey
+        public var others: [AuditKey]
+
+        /// Names them.
+        public init(key: AuditKey, others: [AuditKey]) { (self.key, self.others) = (key, others) }
+    }
+
+    /// Makes the entries of this process.
+    public let writer: AuditWriter
+    let store: any AuditStore
+    let keys: Keys
+    let settings: AuditSettings
+    let headFile: HeadFile?
+    let sinks: [any AuditSink]
+    let time: any TimeSource
+    let random: Randomness
+    let logger: Logger
+    let metrics: AuditMetrics
+    let denials: Mutex<DenialQueue>
+    /// The end of the chain as it was seen last.
+    let seen = Mutex<AuditHead?>(nil)
+    /// The head that was told last.
+    let told = Mutex<AuditHead?>(nil)
+    /// Fired when something waits to be sealed.
+    let wakes = Signal()
+
+    /// Makes a trail. Nothing is sealed before `run()`.
+    ///
+    /// - Parameters:
+    ///   - store: Where the trail is: the ledger.
+    ///   - headFile: Gets each head that is told; nil: none does.
+    ///   - sinks: Get the rows that this process seals, and the heads that it tells.
+    ///   - random: Uniform 64-bit numbers from a secure source, for ids.
+    public init(
+        store: any AuditStore,
+        keys: Keys,
+        settings: AuditSettings = AuditSettings(),
+        headFile: HeadFile? = nil,
+        sinks: [any AuditSink] = [],
+        time: any TimeSource,
+        random: @escaping @Sendable () -> UInt64,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
+        let randomness = Randomness(random)
+        self.store = store
+        self.keys = keys
+        self.settings = settings
+        self.headFile = headFile
+        self.sinks = sinks
+        self.time = time
+        self.random = randomness
+        self.logger = logger
+        self.metrics = AuditMetrics(factory: metrics)
+        writer = AuditWriter(key: keys.key, time: time, random: randomness)
+        denials = Mutex(DenialQueue(settings.denials, limit: settings.denialQueue))
+    }
+
+    /// Deletes the oldest sealed rows: those before `time`, at most `limit`. Returns how many.
+    public func trim(before time: Timestamp, limit: Int) async throws -> Int {
+        let (keys, random, now) = (keys, random, self.time.now())
+        return try await store.trimAudit(before: time, limit: limit) { head, last in
+            var chain = AuditChain(after: head, key: keys.key, olderKeys: keys.others, at: now, random: random)
+            return (chain.trim(through: last), keys.key.anchor(last, at: now))
+        }
+    }
+}
+
+extension AuditTrail: AuditService {
+    public func denied(_ denial: AuditDenial) {
+        let (elapsed, now) = (time.elapsed(), time.now())
+        denials.withLock { $0.add(denial, at: elapsed, now) }
+    }
+
+    public func record(
+        _ action: AuditAction,
+        _ outcome: AuditOutcome,
+        by origin: AuditOrigin,
+        of exportID: ExportID?,
+        _ details: [String: String?]
+    ) async throws(GatewayError) {
+        let entry = writer.entry(action, outcome, by: origin, of: exportID, details)
+        try await asking { try await self.store.append([entry]) }
+        wakes.fire()
+    }
+
+    public func rows(
+        matching filter: AuditFilter,
+        before place: AuditPlace?,
+        limit: Int
+    ) async throws(GatewayError) -> AuditPage {
+        // One more, to know whether there is a next page.
+        let found = try await asking {
+            try await self.store.auditRows(matching: filter, before: place, limit: limit + 1)
+        }
+        let rows = Array(found.rows.prefix(limit))
+        let hasMore = found.rows.count > limit
+        // Where rows cannot be read, the page has fewer, and the next one begins after all that were looked at.
+        let next = hasMore ? rows.last.map { AuditPlace(of: $0) } : found.isFull ? found.last : nil
+        return AuditPage(rows: rows, next: next, unreadable: found.unreadable.count)
+    }
+
+    public func piece(
+        after sequence: Int64,
+        matching filter: AuditFilter,
+        limit: Int
+    ) async throws(GatewayError) -> AuditPiece {
+        var (rows, place, looked): ([AuditRow], Int64?, Int) = ([], sequence, 0)
+        while let after = place, rows.count < limit, looked < settings.pieceRows {
+            let wanted = min(1_000, filter == AuditFilter() ? limit - rows.count : settings.pieceRows - looked)
+            let found = try await asking { try await self.store.auditRows(after: after, limit: wanted) }
+            looked += found.rows.count + found.unreadable.count
+            place = found.isFull ? found.last?.sequence : nil
+            for row in found.rows where filter.contains(row) {
+                guard rows.count < limit else {
+                    place = rows.last?.sequence
+                    break
+                }
+                rows.append(row)
+            }
+        }
+        return AuditPiece(rows: rows, next: place)
+    }
+
+    private func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {
+        do {
+            return try await body()
+        } catch {
+            throw LedgerError.forClient(error, logger)
+        }
+    }
+}
