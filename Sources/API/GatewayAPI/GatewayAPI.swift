@@ -1,3 +1,4 @@
+public import Audit
 import CallerIdentity
 public import Telemetry
 public import DownloadRelay
@@ -29,6 +30,7 @@ public struct GatewayAPI: Sendable {
     /// - Parameters:
     ///   - service: The service that carries out the calls.
     ///   - webhooks: The service that carries out the calls about webhooks.
+    ///   - audit: Records what callers do, and shows it; nil where no audit trail is kept.
     ///   - relay: Serves the bytes of files.
     ///   - memory: The budget for the memory of requests that come in and wait.
     ///   - tls: The gateway's certificate and key; nil serves plain HTTP.
@@ -43,6 +45,7 @@ public struct GatewayAPI: Sendable {
     public init(
         service: any ExportService,
         webhooks: any WebhookService,
+        audit: (any AuditService)? = nil,
         relay: DownloadRelay,
         memory: MemoryBudget,
         settings: APISettings,
@@ -128,6 +131,7 @@ public struct GatewayAPI: Sendable {
             tickets: TicketRoutes(
                 exports: exports,
                 authentication: authentication,
+                audit: audit,
                 lifetime: settings.ticketLifetime,
                 seal: TicketSeal(key: settings.cursorKey),
                 time: time,
@@ -140,6 +144,7 @@ public struct GatewayAPI: Sendable {
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: bodies
             ),
+            audit: AuditRoutes(service: audit, cursor: Cursor(key: settings.cursorKey)),
             operations: OperationsRoutes(
                 service: service,
                 readiness: readiness,

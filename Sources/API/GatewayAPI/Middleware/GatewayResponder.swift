@@ -1,3 +1,4 @@
+import Audit
 import CallerIdentity
 import DownloadRelay
 import Exports
@@ -32,6 +33,7 @@ struct GatewayResponder: HTTPResponder {
     let tickets: TicketRoutes
     let providers: ProviderRoutes
     let webhooks: WebhookRoutes
+    let audit: AuditRoutes
     let operations: OperationsRoutes
 
     /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
@@ -45,6 +47,7 @@ struct GatewayResponder: HTTPResponder {
             localHosts: localHosts,
             maxWait: exports.maxWait,
             publicAddress: publicAddress,
+            isAudited: audit.service != nil,
             record: record,
             answers: ReadyAnswers(service: exports.service),
             memory: exports.memory,
@@ -89,6 +92,7 @@ struct GatewayResponder: HTTPResponder {
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
+            report(problem, request, entry, context.channel)
             if !isDecided { record.trace(&entry, traceparent: Self.traceparent(request), isKnown: false) }
             ProblemDocument.report(problem, logger)
             // A path with a ticket is a secret, which may come into the hands of whoever collects problems.
@@ -106,6 +110,30 @@ struct GatewayResponder: HTTPResponder {
             entry.body = .file
         }
         return record.tracked(response, entry, on: context.channel)
+    }
+
+    /// Tells the audit trail of a request that is refused because of who makes it.
+    private func report(
+        _ problem: GatewayError,
+        _ request: Request,
+        _ entry: RequestRecord.Entry,
+        _ channel: any Channel
+    ) {
+        guard let service = audit.service,
+            [.unauthorized, .forbidden].contains(ProblemDocument.status(of: problem.code))
+        else { return }
+        service.denied(
+            AuditDenial(
+                origin: AuditOrigin(
+                    caller: entry.caller,
+                    address: publicAddress.client(of: request.headers, from: channel.remoteAddress),
+                    requestID: entry.requestID
+                ),
+                code: problem.code,
+                request: "\(entry.method) \(entry.route)",
+                exportID: entry.export
+            )
+        )
     }
 
     /// The call that a request makes: its route, and its caller, who may make it.
@@ -162,6 +190,8 @@ struct GatewayResponder: HTTPResponder {
             caller: caller,
             ticket: opened,
             requestID: entry.requestID,
+            address: audit.service == nil
+                ? nil : publicAddress.client(of: request.headers, from: channel.remoteAddress),
             channel: channel,
             logger: logger
         )
@@ -261,6 +291,7 @@ struct GatewayResponder: HTTPResponder {
         case .listWebhookDeliveries: try await webhooks.deliveries(call)
         case .replayWebhookDelivery: try await webhooks.replay(call)
         case .replayWebhookDeliveries: try await webhooks.replayFailed(call)
+        case .listAuditRows: try await audit.list(call)
         case .getLiveness: operations.liveness()
         case .getReadiness: try await operations.readiness()
         case .getMetrics: operations.figures()

@@ -54,12 +54,18 @@ extension DirectAnswers {
         } catch {
             return nil
         }
+        let requestID = Self.requestID(fields)
         var request = CreateRequest(
             draft: draft,
-            viewer: caller.viewer(token: nil, downloadToken: nil),
+            viewer: caller.viewer(
+                token: nil,
+                downloadToken: nil,
+                requestID: requestID,
+                address: client(head, from: peer())
+            ),
             links: Links(base: base(head, fields, from: peer()), path: ["exports"]),
             entry: RequestRecord.Entry(
-                requestID: Self.requestID(fields),
+                requestID: requestID,
                 start: start,
                 method: "POST",
                 route: "/exports",

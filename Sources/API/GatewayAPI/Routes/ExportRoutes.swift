@@ -22,7 +22,7 @@ struct ExportRoutes: Sendable {
         let fields = call.fields
         try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
-        let viewer = call.caller.viewer(token: try fields.upstreamAuthorization(), downloadToken: nil)
+        let viewer = call.viewer(token: try fields.upstreamAuthorization(), downloadToken: nil)
         let draft = try Self.draft(await bodies.bytes(of: call), key, call.caller, service.providers)
         let creation = try await service.create(draft, for: viewer)
         return Self.accepted(creation, call.links, ReadyAnswers(service: service)).response
@@ -168,10 +168,9 @@ struct ExportRoutes: Sendable {
 
     /// The viewer with the upstream tokens of its request.
     func viewer(of call: Call) throws(GatewayError) -> Viewer {
-        call.caller.viewer(
+        call.viewer(
             token: try call.fields.upstreamAuthorization(),
-            downloadToken: try call.fields.upstreamDownloadAuthorization(),
-            requestID: call.requestID
+            downloadToken: try call.fields.upstreamDownloadAuthorization()
         )
     }
 
