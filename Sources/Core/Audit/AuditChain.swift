@@ -1,7 +1,7 @@
 public import Exports
 
-/// Puts entries into their order: gives each its number and its code. A value without I/O; whoever stores the rows sees to it that
-/// there is one chain.
+/// Puts entries into their order: gives each its number and its code. A value without I/O; that there is one chain is up to
+/// whoever stores the rows.
 public struct AuditChain: Sendable {
     /// What to do with entries that were read to be sealed.
     public struct Batch: Sendable {

@@ -63,7 +63,7 @@ extension AuditHead {
     /// The code in hexadecimal digits.
     public var codeText: String { Hexadecimal.encode(code) }
 
-    /// The head as a line of NDJSON, without its end: the schema `AuditHead` of `openapi.yaml`.
+    /// The head as a line of NDJSON, without its end (`Audit, Heads`).
     public var line: [UInt8] {
         JSONWriter.object { writer in
             writer.member("time", time.description)

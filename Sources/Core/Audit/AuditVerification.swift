@@ -20,7 +20,7 @@ public struct AuditFinding: Sendable, Hashable, CustomStringConvertible {
         case beginningMissing = "beginning-missing"
         /// Rows at the end are missing: a head names a later one.
         case endMissing = "end-missing"
-        /// A head names another code for a row: the chain was made anew since, or the head is not of this chain.
+        /// A head names another code for a row: the chain was made again since, or the head is not of this chain.
         case otherHead = "other-head"
         /// What proves that the oldest rows were deleted because of their age is not authentic.
         case forgedAnchor = "forged-anchor"

@@ -7,7 +7,7 @@ import Synchronization
 
 /// The audit trail of this process: takes what belongs to no change of an export, seals what the ledger has, and tells the chain's end.
 ///
-/// Every process on one ledger seals. The ledger sees to it that only one does at a time.
+/// Every process on one ledger seals. The ledger lets only one of them at a time.
 public final class AuditTrail: Sendable {
     /// The keys: one that seals, and those with which entries may have been stamped before or after.
     public struct Keys: Sendable {

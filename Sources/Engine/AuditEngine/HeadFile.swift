@@ -23,7 +23,7 @@ public struct HeadFile: Sendable {
         close(file)
     }
 
-    /// Appends a head, and forces it to the disk. It is opened anew each time, so that a file that was moved away is made again. False
+    /// Appends a head, and forces it to the disk. It is opened again each time, so that a file that was moved away is made again. False
     /// where that fails.
     func append(_ head: AuditHead) -> Bool {
         guard let file = Self.open(path) else { return false }

@@ -11,7 +11,7 @@ struct SyslogQueue: Sendable {
     var count: Int { frames.count }
     var isEmpty: Bool { frames.isEmpty }
 
-    /// Adds a frame at the end, where there is room. What came first stays: the rows are in the ledger, and their numbers show what is
+    /// Adds a frame at the end, where there is a place. What came first stays: the rows are in the ledger, and their numbers show what is
     /// missing here.
     mutating func add(_ frame: [UInt8]) {
         guard !isClosed, frames.count < limit else {

@@ -6,8 +6,8 @@ import Synchronization
 
 /// Sends the rows that are sealed here, and heads, to a collector of syslog over TLS.
 ///
-/// Nothing waits for the collector. What it does not take is sent again on the next connection, in the same order, as long as there is
-/// room for it; a connection that breaks may take messages with it that were given to the system, because syslog confirms nothing.
+/// Nothing waits for the collector. What it does not take is sent again on the next connection, in the same order, as long as there
+/// are places for it; a connection that breaks may take messages with it that were given to the system, because syslog confirms nothing.
 public final class SyslogSender: AuditSink {
     private let settings: SyslogSettings
     private let sender: SyslogMessage.Sender
