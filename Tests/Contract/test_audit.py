@@ -1,0 +1,412 @@
+"""The audit trail: what is done is in it, whoever changes it is found, and a kill loses nothing of it.
+
+More kills, by hand: EXPORT_GATEWAY_AUDIT_KILLS=200 Tests/Contract/test_audit.py -k kills
+"""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import http.client
+import itertools
+import json
+import os
+import random
+import re
+import secrets
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import bodies
+import evidence
+import postgresql
+import replicas
+import servers
+from client import call, poll
+
+#: How often the gateway is killed while it writes.
+KILLS = int(os.environ.get("EXPORT_GATEWAY_AUDIT_KILLS", "3"))
+PERMISSIONS = ["Exports.Create", "Exports.Read", "Exports.Download", "Exports.Cancel", "Exports.ReadAll", "Exports.Purge",
+               "Exports.Retain", "Connections.Use:*", "Audit.Read"]
+NO_CODE = bytes(32)
+
+
+def new_key() -> str:
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    evidence.keep_secrets([key])
+    return key
+
+
+@contextlib.contextmanager
+def audited(upstream, key: str, start: bool = True, permissions: list | None = None, **sections):
+    """A gateway with an audit trail, whose caller may read it."""
+    audit = {"key": "env:AUDIT_KEY"} | sections.pop("audit", {})
+    with servers.gateway(upstream, start=False, environment={"AUDIT_KEY": key}, audit=audit, **sections) as gateway:
+        gateway.configuration["server"]["apiKeys"][0]["permissions"] = permissions or PERMISSIONS
+        gateway.reconfigure({})
+        if start:
+            gateway.start()
+        yield gateway
+
+
+def pieces(gateway, query: str = "") -> list[dict]:
+    """All rows, in the order of the chain, as the lines of NDJSON have them."""
+    rows, path = [], f"/audit{query}"
+    while path:
+        answer = gateway.call("GET", path, {"Accept": "application/x-ndjson"})
+        assert answer.status == 200 and answer.headers["content-type"] == "application/x-ndjson", answer.body
+        rows += [json.loads(line) for line in answer.body.splitlines()]
+        link = re.fullmatch(r'<(\?[^>]*)>; rel="next"', answer.headers.get("link", ""))
+        path = f"/audit{link[1]}" if link else None
+    return rows
+
+
+def wait_for(gateway, action: str, count: int = 1, query: str = "") -> list[dict]:
+    found: list[dict] = []
+
+    def there():
+        found[:] = [row for row in pieces(gateway, query) if row["action"] == action]
+        return len(found) >= count
+
+    poll(f"{count} rows {action}", there, within=30)
+    return found
+
+
+def part(value) -> bytes:
+    if value is None:
+        return b"-"
+    value = value if isinstance(value, bytes) else str(value).encode()
+    return str(len(value)).encode() + b":" + value
+
+
+def code(row: dict, key: str) -> str:
+    """The HMAC of a row, as the article Audit describes it."""
+    moment = servers_time(row["time"])
+    details = row.get("details", {})
+    values = ["export-gateway audit row 1", bytes.fromhex(row["previous"]), row["sequence"], row["keyId"], row["id"], moment,
+              row["action"], row["outcome"], row.get("caller"), row.get("address"), row.get("requestId"), row.get("exportId"),
+              len(details)]
+    values += list(itertools.chain(*sorted(details.items(), key=lambda pair: pair[0].encode())))
+    return hmac.new(base64.b64decode(key), b"".join(map(part, values)), hashlib.sha256).hexdigest()
+
+
+def servers_time(text: str) -> int:
+    from datetime import datetime
+
+    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+def check_chain(rows: list[dict], key: str) -> None:
+    """Verifies a whole chain without the program's help."""
+    previous = NO_CODE.hex()
+    for number, row in enumerate(rows, 1):
+        assert row["sequence"] == number and row["previous"] == previous, row
+        assert row["hmac"] == code(row, key), row
+        previous = row["hmac"]
+
+
+def verify(*arguments: str, key: str):
+    return servers.run("audit", "verify", *arguments, "--key", "env:AUDIT_KEY", environment={"AUDIT_KEY": key})
+
+
+def test_what_is_done_is_in_the_trail(upstream):
+    key = new_key()
+    with audited(upstream, key) as gateway:
+        export = gateway.create(bodies.paginated_csv("audited"), X_Request_Id="create-1")
+        ended = gateway.succeeded(export)
+        file = ended["files"][0]
+        got = gateway.download(file["href"], {"X-Request-Id": "download-1"})
+        ticket = gateway.call("POST", f"{file['href']}/tickets", {"X-Request-Id": "ticket-1"})
+        assert ticket.status == 201, ticket.body
+        by_ticket = call(gateway.address, "GET", f"/tickets/{ticket.json['href'].rsplit('/', 1)[1]}")
+        assert by_ticket.status == 200
+        for method in ["PUT", "PUT", "DELETE"]:
+            assert gateway.call(method, f"/exports/{export['id']}/retain").status == 200
+        other = gateway.create(bodies.search_result("canceled"))
+        assert gateway.call("DELETE", f"/exports/{other['id']}").status == 200
+        assert gateway.call("DELETE", f"/exports/{export['id']}?purge=true").status == 204
+        gateway.call("PUT", f"/exports/{other['id']}/submission", body={"decision": "notStarted"}).problem(403, "forbidden")
+        assert call(gateway.address, "GET", "/exports", {"Authorization": "Bearer wrong"}).status == 401
+
+        wait_for(gateway, "deny", 2)
+        rows = pieces(gateway)
+        check_chain(rows, key)
+        mine = [(row["action"], row["outcome"]) for row in pieces(gateway, f"?exportId={export['id']}")]
+        assert mine == [("create", "succeeded"), ("download", "succeeded"), ("ticket", "succeeded"), ("download", "succeeded"),
+                        ("retain", "succeeded"), ("release", "succeeded"), ("purge", "succeeded")], mine
+        by_action = {row["action"]: row for row in reversed(rows)}
+        assert by_action["keyChange"]["sequence"] == 1
+        assert by_action["create"]["requestId"] == "create-1" and by_action["create"]["caller"] == "black-box"
+        assert by_action["create"]["address"] == "127.0.0.1"
+        sent = by_action["download"]
+        assert sent["requestId"] == "download-1" and sent["details"]["sha256"] == got.sha256, sent
+        assert sent["details"]["outcome"] == "whole" and sent["address"] == "127.0.0.1"
+        tickets = [row["details"].get("ticket") for row in rows if row["action"] in ("ticket", "download")]
+        assert tickets == [None, ticket.json["id"], ticket.json["id"]]
+        assert by_action["cancel"]["exportId"] == other["id"]
+        denied = {row["details"]["code"]: row for row in rows if row["action"] == "deny"}
+        assert denied["forbidden"]["caller"] == "black-box" and denied["forbidden"]["exportId"] == other["id"]
+        assert denied["forbidden"]["details"]["request"] == "PUT /exports/{id}/submission"
+        assert "caller" not in denied["unauthenticated"] and denied["unauthenticated"]["address"] == "127.0.0.1"
+
+        newest = gateway.get("/audit?limit=3").json
+        assert [row["time"] for row in newest["value"]] == sorted((row["time"] for row in rows), reverse=True)[:3]
+        listed, cursor = list(newest["value"]), newest["nextCursor"]
+        while cursor:
+            page = gateway.get(f"/audit?limit=3&cursor={cursor}").json
+            listed, cursor = listed + page["value"], page.get("nextCursor")
+        assert sorted(row["sequence"] for row in listed) == [row["sequence"] for row in rows]
+        assert {row["action"] for row in gateway.get("/audit?action=download").json["value"]} == {"download"}
+        gateway.call("GET", f"/audit?action=deny&cursor={newest['nextCursor']}").problem(400, "invalid-parameter")
+        gateway.call("GET", "/audit?limit=201").problem(400, "invalid-parameter")
+        gateway.call("GET", "/audit", {"Accept": "text/csv"}).problem(406, "not-acceptable")
+        assert gateway.metric("export_gateway_audit_rows_total", action="download") == 2
+
+
+def test_who_may_not_read_it_does_not(upstream):
+    with audited(upstream, new_key(), permissions=["Exports.ReadAll", "Exports.Create", "Connections.Use:*"]) as gateway:
+        assert gateway.call("GET", "/audit").problem(403, "forbidden")["permission"] == "Audit.Read"
+    with servers.gateway(upstream, authenticated=False) as gateway:
+        gateway.create(bodies.paginated_csv("not audited"))
+        gateway.call("GET", "/audit").problem(404, "not-found")
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite")) as ledger:
+            assert ledger.execute("SELECT (SELECT count(*) FROM audit_pending), (SELECT count(*) FROM audit_row)").fetchone() == (0, 0)
+
+
+def test_a_proxy_tells_the_address(upstream):
+    with audited(upstream, new_key(), server={"trustedProxies": ["127.0.0.0/8"]}) as gateway:
+        gateway.create(bodies.paginated_csv("forwarded"), X_Forwarded_For="203.0.113.9, 198.51.100.7")
+        gateway.create(bodies.paginated_csv("forwarded"), Forwarded='for="[2001:db8::7]:4711"')
+        gateway.create(bodies.paginated_csv("both"), Forwarded="for=198.51.100.7", X_Forwarded_For="203.0.113.9")
+        rows = wait_for(gateway, "create", 3)
+        assert [row["address"] for row in rows] == ["198.51.100.7", "2001:db8::7", "127.0.0.1"]
+
+
+def test_a_flood_of_denials_is_bounded(upstream):
+    with audited(upstream, new_key()) as gateway:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", gateway.port)) as connection:
+            for _ in range(300):
+                connection.request("GET", "/exports", headers={"Authorization": "Bearer wrong"})
+                answer = connection.getresponse()
+                assert answer.read() and answer.status == 401
+        rows = wait_for(gateway, "deny", 10)
+        # A minute may have ended meanwhile.
+        assert 10 <= len(rows) <= 22, len(rows)
+        poll("the others are counted", lambda: gateway.metric("export_gateway_audit_denials_left_out_total") >= 278)
+        # The count of the last minute is stored when the gateway ends.
+        gateway.process.stop()
+        gateway.start()
+        rows = [row for row in pieces(gateway) if row["action"] == "deny"]
+        own = [row for row in rows if "leftOut" not in row["details"]]
+        assert len(own) + sum(int(row["details"]["leftOut"]) for row in rows if "leftOut" in row["details"]) == 300
+
+
+def rows_of(gateway, count: int = 12) -> None:
+    for number in range(count):
+        gateway.create(bodies.paginated_csv(f"Row {number}"))
+    wait_for(gateway, "create", count)
+
+
+TAMPERINGS = {
+    "altered": ["UPDATE audit_row SET caller = 'mallory' WHERE sequence = 5"],
+    "broken": ["UPDATE audit_row SET previous = zeroblob(32) WHERE sequence = 6"],
+    "missing": ["DELETE FROM audit_row WHERE sequence = 7"],
+    "end-missing": ["DELETE FROM audit_row WHERE sequence > 9"],
+    "beginning-missing": ["DELETE FROM audit_row WHERE sequence < 4"],
+    "forged-anchor": [
+        "INSERT INTO audit_anchor SELECT 1, sequence, code, time, key_id, zeroblob(32) FROM audit_row WHERE sequence = 3",
+        "DELETE FROM audit_row WHERE sequence < 4",
+    ],
+    "altered by another order": [
+        "UPDATE audit_row SET sequence = -1 WHERE sequence = 5",
+        "UPDATE audit_row SET sequence = 5 WHERE sequence = 6",
+        "UPDATE audit_row SET sequence = 6 WHERE sequence = -1",
+    ],
+    "altered by an insertion": [
+        "UPDATE audit_row SET sequence = -sequence WHERE sequence > 4",
+        "UPDATE audit_row SET sequence = 1 - sequence WHERE sequence < 0",
+        "INSERT INTO audit_row SELECT 5, replace(id, '-7', '-8'), time, action, outcome, caller, address, request_id, export_id, "
+        "details, code, key_id, code FROM audit_row WHERE sequence = 4",
+    ],
+    "unreadable": ["UPDATE audit_row SET action = 'nothing' WHERE sequence = 5"],
+}
+
+
+def test_whoever_changes_the_trail_is_found(upstream, tmp_path):
+    key = new_key()
+    heads = tmp_path / "heads.ndjson"
+    with audited(upstream, key, audit={"heads": {"interval": "1s", "file": str(heads)}}) as gateway:
+        rows_of(gateway)
+        last = pieces(gateway)[-1]["sequence"]
+        poll("the end is told", lambda: heads.exists() and json.loads(heads.read_text().splitlines()[-1])["sequence"] == last)
+        piece = tmp_path / "piece.ndjson"
+        piece.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in pieces(gateway)[2:]))
+    ledger = gateway.directory / "ledger.sqlite"
+    good = verify(str(ledger), "--heads", str(heads), key=key)
+    assert good.returncode == 0 and "FAIL" not in good.stdout, good.stdout + good.stderr
+    assert int(re.search(r"(\d+) heads compared", good.stdout)[1]) >= 1, good.stdout
+
+    copy = tmp_path / "copy.sqlite"
+    for name, statements in TAMPERINGS.items():
+        copy.unlink(missing_ok=True)
+        shutil.copy(ledger, copy)
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as database:
+            for statement in statements:
+                database.execute(statement)
+        found = verify(str(copy), "--heads", str(heads), key=key)
+        assert found.returncode == 1, (name, found.stdout, found.stderr)
+        assert f"FAIL {name.split()[0]}" in found.stdout, (name, found.stdout)
+    # Who has no key can make a chain that fits together, and no HMAC of it is right.
+    copy.unlink()
+    shutil.copy(ledger, copy)
+    forge(copy)
+    found = verify(str(copy), key=key)
+    assert found.returncode == 1 and "FAIL altered" in found.stdout and "FAIL broken" not in found.stdout, found.stdout
+    assert verify(str(ledger), "--heads", str(heads), key=new_key()).returncode == 1
+
+    assert verify("--rows", str(piece), "--heads", str(heads), key=key).returncode == 0
+    lines = piece.read_text().splitlines()
+    for name, changed in {
+        "altered": [lines[0].replace("black-box", "mallory"), *lines[1:]],
+        "missing": [*lines[:3], *lines[4:]],
+        "misplaced": [lines[1], lines[0], *lines[2:]],
+        "unreadable": [lines[0].replace('"sequence"', '"note":"x","sequence"'), *lines[1:]],
+    }.items():
+        piece.write_text("\n".join(changed) + "\n")
+        found = verify("--rows", str(piece), key=key)
+        assert found.returncode == 1 and f"FAIL {name}" in found.stdout, (name, found.stdout, found.stderr)
+
+    wrong = tmp_path / "nothing.ndjson"
+    wrong.write_text("no head\n")
+    assert verify(str(ledger), "--heads", str(wrong), key=key).returncode == 78
+    assert servers.run("audit", "verify", str(ledger), "--key", "env:UNSET").returncode == 78
+    assert servers.run("audit", "verify", str(ledger), "--rows", str(piece), "--key", "env:UNSET").returncode == 64
+
+
+def forge(path: Path) -> None:
+    """Alters a row, and makes the chain again from there on, with another key."""
+    own = secrets.token_bytes(32)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        previous = None
+        for sequence, in database.execute("SELECT sequence FROM audit_row ORDER BY sequence").fetchall():
+            if previous:
+                database.execute("UPDATE audit_row SET previous = ? WHERE sequence = ?", (previous, sequence))
+            if sequence >= 5:
+                previous = hmac.new(own, str(sequence).encode(), hashlib.sha256).digest()
+                database.execute("UPDATE audit_row SET caller = 'mallory', code = ? WHERE sequence = ?", (previous, sequence))
+
+
+def test_what_the_gateway_has_not_made_is_not_sealed(upstream):
+    key = new_key()
+    with audited(upstream, key) as gateway:
+        rows_of(gateway, 3)
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None, timeout=30)) as ledger:
+            columns = "time, action, outcome, caller, address, request_id, export_id, details"
+            # One that was made up, and one that was sealed before.
+            ledger.execute(
+                f"INSERT INTO audit_pending (id, {columns}, stamp) SELECT replace(id, '-7', '-8'), {columns}, code FROM audit_row "
+                "WHERE action = 'create' LIMIT 1"
+            )
+            ledger.execute(f"INSERT INTO audit_pending (id, {columns}, stamp) SELECT id, {columns}, code FROM audit_row LIMIT 1")
+        rows = wait_for(gateway, "reject")
+        poll("both are rejected", lambda: gateway.metric("export_gateway_audit_entries_rejected_total") == 2)
+        assert sum(int(row["details"]["count"]) for row in rows + wait_for(gateway, "reject")) >= 2
+        check_chain(pieces(gateway), key)
+        # The rows that this process has sealed are taken away: it notices, and goes on.
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None, timeout=30)) as ledger:
+            ledger.execute("DELETE FROM audit_row WHERE sequence > 3")
+        gateway.create(bodies.paginated_csv("after"))
+        poll("the end is missed", lambda: gateway.metric("export_gateway_audit_ends_missing_total") == 1)
+
+
+def test_another_key_is_a_row(upstream):
+    first, second = new_key(), new_key()
+    with audited(upstream, first) as gateway:
+        gateway.create(bodies.paginated_csv("first"))
+        wait_for(gateway, "create")
+        gateway.process.stop()
+        gateway.process._environment |= {"AUDIT_KEY": second, "FORMER_KEY": first}
+        gateway.reconfigure({"audit": {"otherKeys": ["env:FORMER_KEY"]}})
+        gateway.start()
+        gateway.create(bodies.paginated_csv("second"))
+        wait_for(gateway, "create", 2)
+        changes = [row for row in pieces(gateway) if row["action"] == "keyChange"]
+        assert len(changes) == 2 and changes[1]["details"] == {"from": changes[0]["keyId"], "to": changes[1]["keyId"]}
+    ledger = str(gateway.directory / "ledger.sqlite")
+    keys = {"FIRST": first, "SECOND": second}
+    both = servers.run("audit", "verify", ledger, "--key", "env:FIRST", "--key", "env:SECOND", environment=keys)
+    assert both.returncode == 0, both.stdout
+    one = servers.run("audit", "verify", ledger, "--key", "env:SECOND", environment=keys)
+    assert one.returncode == 1 and "FAIL unknown-key 1:" in one.stdout, one.stdout
+
+
+@pytest.mark.alone
+def test_kills_lose_nothing_of_the_trail(upstream, figure):
+    """`kill -9` while callers create: each export that is there has its row, the chain is whole, and each head is in it."""
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    key = new_key()
+    heads = evidence.directory("heads") / "heads.ndjson"
+    with audited(upstream, key, start=False, audit={"heads": {"interval": "1s", "file": str(heads)}}) as gateway:
+        for _ in range(KILLS):
+            gateway.start()
+            callers = [threading.Thread(target=create_until_killed, args=(gateway, number)) for number in range(6)]
+            for caller in callers:
+                caller.start()
+            time.sleep(dice.uniform(0.3, 2.5))
+            gateway.kill()
+            for caller in callers:
+                caller.join()
+        gateway.start()
+        poll("all is sealed", lambda: gateway.metric("export_gateway_audit_entries_unsealed") == 0)
+        rows = pieces(gateway)
+        check_chain(rows, key)
+        created = [row["exportId"] for row in rows if row["action"] == "create"]
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", timeout=30)) as ledger:
+            exports = [row[0] for row in ledger.execute("SELECT id FROM export")]
+        assert len(created) == len(set(created)) and set(created) == set(exports)
+        told = verify(str(gateway.directory / "ledger.sqlite"), "--heads", str(heads), key=key)
+        assert told.returncode == 0, told.stdout
+        figure(f"seed {seed}: {KILLS} kills, {len(rows)} rows, {len(heads.read_text().splitlines())} heads")
+
+
+def create_until_killed(gateway, number: int) -> None:
+    for count in itertools.count():
+        try:
+            gateway.create(bodies.paginated_csv(f"Caller {number}, export {count}"))
+        except (OSError, AssertionError, http.client.HTTPException):
+            return
+
+
+@pytest.mark.skipif(not postgresql.available(), reason="PostgreSQL is not installed")
+@pytest.mark.skipif(servers.BINARY.exists() and not replicas.knows_replicas(), reason="the executable has no ledger.url")
+def test_replicas_write_one_chain(upstream):
+    key = new_key()
+    with ExitStack() as stack:
+        database = replicas.Database(stack.enter_context(postgresql.postgresql(fsync="off")))
+        group = stack.enter_context(replicas.replicas(upstream, database, 2, start=False, audit={"key": "env:AUDIT_KEY"}))
+        for replica in group:
+            replica.process._environment["AUDIT_KEY"] = key
+            replica.configuration["server"]["apiKeys"][0]["permissions"] = PERMISSIONS
+            replica.reconfigure({})
+        group.start()
+        callers = [
+            threading.Thread(target=lambda replica=replica: [replica.create(bodies.paginated_csv(f"{n}")) for n in range(15)])
+            for replica in group for _ in range(3)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        first, second = group
+        assert len(wait_for(first, "create", 90)) == 90
+        rows = pieces(second)
+        check_chain(rows, key)
+        assert {row["action"] for row in rows} == {"keyChange", "create"}
+        assert sum(replica.metric("export_gateway_audit_rows_total", action="create") for replica in group) == 90
