@@ -546,7 +546,7 @@ let package = Package(
             "Engine",
             "AuditEngine",
             [
-                "Audit", "AuditEngine", "ExportLedger", "Exports", "ManualClock", "TestLedger", "TestSupport", .logging,
+                "Audit", "AuditEngine", "ExportLedger", "Exports", "ManualClock", "TestLedger", "TestSupport", .grdb, .logging,
                 .metricsTestKit,
             ]
         ),

@@ -32,7 +32,7 @@ struct AuditInspection {
             try ledger.read(.auditRows, after: last, into: &batch)
             last = batch.lastKey(in: .auditRows) ?? last
             for index in 0..<batch.count {
-                let row = BatchRow(batch, index, .auditRows)
+                let row = BatchRow(batch, index, .auditRows, hasBytes: true)
                 do {
                     verification.check(try AuditRow.read(row))
                 } catch let error as LedgerError {
@@ -50,6 +50,6 @@ struct AuditInspection {
     private func anchor() throws -> AuditAnchor? {
         var batch = RowBatch()
         try ledger.read(.auditAnchors, after: nil, into: &batch)
-        return batch.count > 0 ? AuditAnchor.read(BatchRow(batch, 0, .auditAnchors)) : nil
+        return batch.count > 0 ? AuditAnchor.read(BatchRow(batch, 0, .auditAnchors, hasBytes: true)) : nil
     }
 }

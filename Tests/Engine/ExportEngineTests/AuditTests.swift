@@ -1,0 +1,6 @@
+import Audit
+import ExportLedger
+import Exports
+import Testing
+
+@testable import ExportEngine
