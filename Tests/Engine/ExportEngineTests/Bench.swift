@@ -1,3 +1,4 @@
+import Audit
 import TestLedger
 import TestSupport
 @testable import ExportEngine
@@ -32,6 +33,7 @@ struct Bench: Sendable {
         sealingKeys: SealingKeys? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         traces: GatewayTracer.Settings? = nil,
+        audit: AuditKey? = nil,
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
         var descriptor = ScriptedProvider.descriptor
@@ -47,7 +49,10 @@ struct Bench: Sendable {
             sealingKeys: sealingKeys,
             keepsRefreshTokens: sealingKeys != nil,
             logger: logger,
-            tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer()
+            tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer(),
+            audit: audit.map { key in
+                EngineAudit(writer: AuditWriter(key: key, time: time, random: random)) { _, _ in 0 }
+            }
         )
     }
 
@@ -60,7 +65,8 @@ struct Bench: Sendable {
         sealingKeys: SealingKeys?,
         keepsRefreshTokens: Bool,
         logger: Logger,
-        tracer: GatewayTracer
+        tracer: GatewayTracer,
+        audit: EngineAudit?
     ) throws {
         self.time = time
         self.provider = provider
@@ -87,6 +93,7 @@ struct Bench: Sendable {
             logger: logger,
             metrics: metrics,
             tracer: tracer,
+            audit: audit,
             onTakenOver: { takenOver.fire() }
         )
     }
@@ -107,7 +114,8 @@ struct Bench: Sendable {
             sealingKeys: sealingKeys,
             keepsRefreshTokens: keepsRefreshTokens ?? (sealingKeys != nil),
             logger: engine.logger,
-            tracer: engine.tracer
+            tracer: engine.tracer,
+            audit: engine.audit
         )
     }
 

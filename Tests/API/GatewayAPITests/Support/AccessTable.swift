@@ -82,6 +82,7 @@ extension Visitor {
             holder("resolver", Permissions([.resolve])),
             holder("resolving-auditor", Permissions([.readAll, .resolve])),
             holder("retaining-auditor", Permissions([.readAll, .retain])), holder("purger", Permissions([.purge])),
+            holder("audit-reader", Permissions([.readAudit])),
             holder("administrator", .everything),
             Visitor(name: "anonymous", credentials: [], permissions: .everything, needsNoCredential: true),
         ]

@@ -1,3 +1,4 @@
+import Audit
 import CallerIdentity
 import JSON
 import ManualClock
@@ -31,6 +32,7 @@ struct TestGateway: Sendable {
         time: any TimeSource = ManualTime(),
         service: FakeExportService? = nil,
         webhooks: (any WebhookService)? = nil,
+        audit: (any AuditService)? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
         impediments: [ServiceImpediment] = [],
@@ -51,6 +53,7 @@ struct TestGateway: Sendable {
         api = GatewayAPI(
             service: self.service,
             webhooks: webhooks ?? self.webhooks,
+            audit: audit,
             relay: DownloadRelay(
                 settings: RelaySettings(minimumGzipSize: 16),
                 memory: memory,
