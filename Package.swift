@@ -232,7 +232,11 @@ let package = Package(
         module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
-        module("Engine", "ExportLedger", ["Audit", "Exports", "JSON", "Webhooks", .grdb, .grdbSQLite, .logging, .metrics]),
+        module(
+            "Engine",
+            "ExportLedger",
+            ["Audit", "Exports", "JSON", "Webhooks", .grdb, .grdbSQLite, .logging, .metrics]
+        ),
         module(
             "Engine",
             "PostgreSQLLedger",
@@ -252,7 +256,8 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Audit", "Exports", "JSON", "Spans", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging,
+                "Audit", "Exports", "JSON", "Spans", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule,
+                .logging,
                 .metrics,
                 .serviceLifecycle,
             ]
@@ -332,7 +337,8 @@ let package = Package(
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "Spans", "SyslogTransport", "TraceExport", "WebhookEngine", "WebhookTransport", "Webhooks",
+                "PostgreSQL", "Spans", "SyslogTransport", "TraceExport", "WebhookEngine", "WebhookTransport",
+                "Webhooks",
                 "Zstandard", "LiveCheck",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
@@ -546,7 +552,8 @@ let package = Package(
             "Engine",
             "AuditEngine",
             [
-                "Audit", "AuditEngine", "ExportLedger", "Exports", "ManualClock", "TestLedger", "TestSupport", .grdb, .logging,
+                "Audit", "AuditEngine", "ExportLedger", "Exports", "ManualClock", "TestLedger", "TestSupport", .grdb,
+                .logging,
                 .metricsTestKit,
             ]
         ),
@@ -573,7 +580,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Audit", "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI",
+                "Audit", "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity",
+                "GatewayAPI",
                 "Spans", "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
                 "Webhooks",
@@ -604,8 +612,10 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
-                "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SystemCrypto", "Telemetry", "TestSupport",
+                "Audit", "AuditEngine", "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock",
+                "JSON", "GatewayAPI",
+                "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SyslogTransport", "SystemCrypto", "Telemetry",
+                "TestSupport",
                 "TraceExport", "UpstreamHTTP", "Zstandard", "ExportEngine", .coreMetrics, .inMemoryLogging, .logging,
                 .yams,
             ]

@@ -55,7 +55,10 @@ enum MetricDescriptions {
         ("export_gateway_exports_retained", "Exports that are retained: nothing of them is purged."),
         ("export_gateway_exports_purged_total", "Exports that were purged, by rules and by callers."),
         ("export_gateway_exports_purge_held_back", "Exports whose time had come at the last round and that were kept."),
-        ("export_gateway_retention_rows_deleted_total", "Changes, tombstones and audit rows that the retention deleted."),
+        (
+            "export_gateway_retention_rows_deleted_total",
+            "Changes, tombstones and audit rows that the retention deleted."
+        ),
         ("export_gateway_snapshot_reads_total", "Reads of an export, from memory (hit) or from the ledger (miss)."),
         ("export_gateway_event_streams", "Event streams that are open."),
         ("export_gateway_event_streams_ended_total", "Event streams that ended."),

@@ -54,23 +54,25 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     /// The heads in a file. Lines without one are passed over, so that a log can be given too.
     private static func heads(in path: String) throws -> [AuditHead] {
         var heads: [AuditHead] = []
-        try LineFile(path, option: "--heads").forEach { line in
-            if let head = AuditHead(line: line) { heads.append(head) }
-        }
+        try LineFile(path, option: "--heads")
+            .readLines { line in
+                if let head = AuditHead(line: line) { heads.append(head) }
+            }
         guard !heads.isEmpty else { throw StartupError("--heads", "\(path) has no line with a head") }
         return heads
     }
 
     private static func verify(_ path: String, _ keys: AuditKeys, _ heads: [AuditHead]) throws -> AuditVerification {
         var (verification, number) = (AuditVerification(.piece, keys: keys, heads: heads), 0)
-        try LineFile(path, option: "--rows").forEach { line in
-            number += 1
-            if let row = AuditRow(line: line) {
-                verification.check(row)
-            } else {
-                verification.unreadable(nil, "line \(number) is no row as GET /audit writes it")
+        try LineFile(path, option: "--rows")
+            .readLines { line in
+                number += 1
+                if let row = AuditRow(line: line) {
+                    verification.check(row)
+                } else {
+                    verification.unreadable(nil, "line \(number) is no row as GET /audit writes it")
+                }
             }
-        }
         verification.finish()
         return verification
     }
@@ -89,7 +91,9 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         print("\(verification.isGood ? "ok  " : "FAIL") chain: \(range); \(verification.headsSeen) heads compared")
         if let last = verification.last { print("     head: \(last.sequence) \(last.codeText) (key \(last.keyID))") }
         if verification.rejected > 0 {
-            print("     rejected: the gateway has refused to seal \(verification.rejected) entries that it had not made")
+            print(
+                "     rejected: the gateway has refused to seal \(verification.rejected) entries that it had not made"
+            )
         }
         if let unsealed, unsealed > 0 { print("     unsealed: \(unsealed) entries, which nothing protects yet") }
         return verification.isGood
@@ -114,7 +118,7 @@ private struct LineFile {
     }
 
     /// Calls `body` with each line that is not empty, without its end.
-    func forEach(_ body: ([UInt8]) -> Void) throws(StartupError) {
+    func readLines(_ body: ([UInt8]) -> Void) throws(StartupError) {
         var rest: [UInt8] = []
         while true {
             let part: Data

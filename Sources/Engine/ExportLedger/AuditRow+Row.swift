@@ -151,8 +151,11 @@ extension AuditFilter {
             texts.append("time <= \(time) AND (time, sequence) < (\(time), \(add(StoredValue(end.sequence))))")
         }
         let index =
-            exportID != nil ? "audit_row_by_export" : caller != nil ? "audit_row_by_caller"
-            : action != nil ? "audit_row_by_action" : "audit_row_by_time"
+            exportID != nil
+            ? "audit_row_by_export"
+            : caller != nil
+                ? "audit_row_by_caller"
+                : action != nil ? "audit_row_by_action" : "audit_row_by_time"
         return (texts.isEmpty ? "TRUE" : texts.joined(separator: " AND "), values, index)
     }
 }

@@ -24,7 +24,8 @@ extension SQLiteLedger: AuditStore {
             }
             guard !entries.isEmpty else { return (nil, leftOut) }
             let isSealed = try database.cachedStatement(sql: Self.isSealed)
-            let known = try entries.map(\.id).filter { try Bool.fetchOne(isSealed, arguments: [$0.description]) ?? false }
+            let known = try entries.map(\.id)
+                .filter { try Bool.fetchOne(isSealed, arguments: [$0.description]) ?? false }
             let batch = seal(try Self.auditHead(in: database), entries, Set(known))
             try Self.insert(batch.rows, in: database)
             let delete = try database.cachedStatement(sql: "DELETE FROM audit_pending WHERE number = ?")

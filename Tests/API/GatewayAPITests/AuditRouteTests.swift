@@ -110,19 +110,21 @@ import Testing
         #expect(refused.status == 503 && !refused.body.contains("tickets/"))
     }
 
-    @Test(arguments: [
-        (["X-Forwarded-For": "203.0.113.9, 198.51.100.7"], "10.0.0.1", "198.51.100.7"),
-        (["X-Forwarded-For": "203.0.113.9, 10.0.0.2"], "10.0.0.1", "203.0.113.9"),
-        (["X-Forwarded-For": "203.0.113.9, unknown"], "10.0.0.1", "10.0.0.1"),
-        (["X-Forwarded-For": "203.0.113.9:4711"], "10.0.0.1", "203.0.113.9"),
-        (["X-Forwarded-For": "2001:db8::7"], "10.0.0.1", "2001:db8::7"),
-        (["Forwarded": "for=203.0.113.9, for=\"[2001:db8::7]:4711\""], "10.0.0.1", "2001:db8::7"),
-        (["Forwarded": "for=_hidden"], "10.0.0.1", "10.0.0.1"),
-        (["Forwarded": "for=203.0.113.9", "X-Forwarded-For": "203.0.113.9"], "10.0.0.1", "203.0.113.9"),
-        (["Forwarded": "for=203.0.113.9", "X-Forwarded-For": "198.51.100.7"], "10.0.0.1", "10.0.0.1"),
-        (["X-Forwarded-For": "203.0.113.9"], "192.0.2.1", "192.0.2.1"),
-        ([:], "10.0.0.1", "10.0.0.1"),
-    ] as [([String: String], String, String)])
+    @Test(
+        arguments: [
+            (["X-Forwarded-For": "203.0.113.9, 198.51.100.7"], "10.0.0.1", "198.51.100.7"),
+            (["X-Forwarded-For": "203.0.113.9, 10.0.0.2"], "10.0.0.1", "203.0.113.9"),
+            (["X-Forwarded-For": "203.0.113.9, unknown"], "10.0.0.1", "10.0.0.1"),
+            (["X-Forwarded-For": "203.0.113.9:4711"], "10.0.0.1", "203.0.113.9"),
+            (["X-Forwarded-For": "2001:db8::7"], "10.0.0.1", "2001:db8::7"),
+            (["Forwarded": "for=203.0.113.9, for=\"[2001:db8::7]:4711\""], "10.0.0.1", "2001:db8::7"),
+            (["Forwarded": "for=_hidden"], "10.0.0.1", "10.0.0.1"),
+            (["Forwarded": "for=203.0.113.9", "X-Forwarded-For": "203.0.113.9"], "10.0.0.1", "203.0.113.9"),
+            (["Forwarded": "for=203.0.113.9", "X-Forwarded-For": "198.51.100.7"], "10.0.0.1", "10.0.0.1"),
+            (["X-Forwarded-For": "203.0.113.9"], "192.0.2.1", "192.0.2.1"),
+            ([:], "10.0.0.1", "10.0.0.1"),
+        ] as [([String: String], String, String)]
+    )
     func theAddressIsThatOfTheOutermostTrustedProxysClient(
         _ fields: [String: String],
         _ peer: String,

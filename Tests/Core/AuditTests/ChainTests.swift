@@ -44,9 +44,15 @@ import Testing
             )
         )
         #expect(Trail.key(7).hasSealed(row))
-        #expect(Trail.key(7).id == String(Hexadecimal.encode(
-            HMACSHA256.authenticationCode(for: Array("export-gateway audit key".utf8), key: key)
-        ).prefix(16)))
+        #expect(
+            Trail.key(7).id
+                == String(
+                    Hexadecimal.encode(
+                        HMACSHA256.authenticationCode(for: Array("export-gateway audit key".utf8), key: key)
+                    )
+                    .prefix(16)
+                )
+        )
     }
 
     @Test func whatTheGatewayHasNotMadeIsRejected() {

@@ -32,7 +32,8 @@ struct Trail {
 
     /// Seals entries at the end.
     @discardableResult
-    mutating func seal(_ entries: [AuditEntry], with other: AuditKey? = nil, known: Set<ExportID> = []) -> AuditChain.Batch
+    mutating func seal(_ entries: [AuditEntry], with other: AuditKey? = nil, known: Set<ExportID> = [])
+        -> AuditChain.Batch
     {
         var chain = AuditChain(
             after: rows.last.map { AuditHead($0) },

@@ -71,7 +71,8 @@ struct AuditRoutes: Sendable {
         )
         response.headers[.contentType] = MediaType.lines.rawValue
         if let next = piece.next {
-            let parameters = Self.parameters(filter) + [("limit", String(limit)), ("cursor", cursor.seal(next, in: list))]
+            let parameters =
+                Self.parameters(filter) + [("limit", String(limit)), ("cursor", cursor.seal(next, in: list))]
             let text = parameters.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
             // Relative to the request itself, wherever a proxy serves it (RFC 3986, 4.2).
             response.headers[.link] = "<?\(text)>; rel=\"next\""

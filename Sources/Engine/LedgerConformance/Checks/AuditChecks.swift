@@ -51,7 +51,9 @@ extension LedgerCase {
             _ = try await ledger.add(again, key)
             _ = try await ledger.update(id, fence: 77) { $0.auditEntry = Sample.entry(2, .cancel) }
             _ = try await ledger.update(Sample.id(5), fence: nil) { $0.auditEntry = Sample.entry(3, .cancel) }
-            _ = try await ledger.insert(Sample.delivery(of: Sample.id(6))) { $0.auditEntry = Sample.entry(4, .download) }
+            _ = try await ledger.insert(Sample.delivery(of: Sample.id(6))) {
+                $0.auditEntry = Sample.entry(4, .download)
+            }
             let kept = try await ledger.purge(id, at: Sample.time(900), claimsSince: Sample.time(900)) { _ in
                 Sample.entry(5, .purge)
             }
@@ -101,7 +103,8 @@ extension LedgerCase {
             let ledger = examination.ledger
             let export = Sample.id(77)
             let entries = [
-                Sample.entry(3, .create, of: export), Sample.entry(1, .deny, by: nil), Sample.entry(2, .cancel, by: "bob"),
+                Sample.entry(3, .create, of: export), Sample.entry(1, .deny, by: nil),
+                Sample.entry(2, .cancel, by: "bob"),
                 Sample.entry(4, .download, of: export), Sample.entry(4, .create, by: "bob", of: Sample.id(78)),
             ]
             try await ledger.append(entries)
