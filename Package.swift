@@ -409,7 +409,7 @@ let package = Package(
         tests("Core", "InternetAddresses", ["InternetAddresses", .nioCore]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto", "Webhooks"]),
-        tests("Core", "Audit", ["Audit", "Exports", "JSON", "ManualClock", "SystemCrypto"]),
+        tests("Core", "Audit", ["Audit", "Exports", "ManualClock", "SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
@@ -427,7 +427,7 @@ let package = Package(
         tests(
             "Upstream",
             "SyslogTransport",
-            ["Audit", "Exports", "ManualClock", "SyslogTransport", "TestSupport", .logging, .metricsTestKit, .nioCore]
+            ["Audit", "Exports", "ManualClock", "SyslogTransport", "TestSupport", .logging, .metricsTestKit]
         ),
         tests(
             "Upstream",
@@ -492,7 +492,7 @@ let package = Package(
             "ExportLedger",
             fixtures: true,
             [
-                "Audit", "Exports", "JSON", "Webhooks", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics,
+                "Exports", "JSON", "Webhooks", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics,
                 .metricsTestKit,
             ]
         ),
@@ -506,7 +506,7 @@ let package = Package(
             "LedgerMaintenance",
             [
                 "Audit", "Exports", "JSON", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger",
-                "LedgerMaintenance", "SystemCrypto", "TestPostgreSQL", "TestSupport", .grdb,
+                "LedgerMaintenance", "TestPostgreSQL", "TestSupport", .grdb,
             ]
         ),
         tests(
