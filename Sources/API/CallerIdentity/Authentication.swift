@@ -3,13 +3,14 @@ import Exports
 import HTTPTypes
 import Logging
 import NIOCore
-import ServiceLifecycle
 import SystemCrypto
 
 /// Authenticates callers: by `Authorization: Bearer` with an API key, whose digest is compared with the configured ones, or
 /// with an access token. Without that field, by the client certificate of the connection.
 ///
 /// Where none of the three is configured, every client is let in as `Caller.anonymous`.
+///
+/// It never changes: other callers are another authentication.
 public final class Authentication: Sendable {
     // A class: as a value of some three hundred bytes, it would be copied for each call from another module.
 
@@ -28,11 +29,13 @@ public final class Authentication: Sendable {
     ///   - tokenAuthority: Who issues callers' access tokens; nil accepts no tokens.
     ///   - certificates: The callers that authenticate with TLS client certificates.
     ///   - time: Says which tokens and certificates are valid, and when keys are fetched again.
+    ///   - former: The authentication that this one takes the place of: keys that it has fetched, and that have not changed, are kept.
     ///   - metrics: Counts refused tokens and fetches of keys.
     public init(
         keys: [APIKey],
         tokenAuthority: TokenAuthority?,
         certificates: [ClientCertificate],
+        inPlaceOf former: Authentication? = nil,
         time: any TimeSource,
         logger: Logger,
         metrics: any MetricsFactory
@@ -40,14 +43,19 @@ public final class Authentication: Sendable {
         self.keys = keys
         self.time = time
         tokens = tokenAuthority.map {
-            AccessTokenVerifier(authority: $0, time: time, logger: logger, metrics: metrics)
+            AccessTokenVerifier(
+                authority: $0,
+                keepingKeysOf: former?.tokens,
+                time: time,
+                logger: logger,
+                metrics: metrics
+            )
         }
         self.certificates = PeerCertificates(callers: certificates, time: time)
     }
 
-    /// What runs as long as callers are authenticated: fetches the authority's keys again each day. Empty where no tokens are
-    /// accepted.
-    public var services: [any Service] { tokens.map { [$0.refreshing] } ?? [] }
+    /// The keys of callers' tokens; none where no tokens are accepted.
+    var signingKeys: [SigningKeys] { tokens?.signingKeys ?? [] }
 
     /// Whether every client is accepted without a credential.
     private var isOpen: Bool { keys.isEmpty && tokens == nil && certificates.callers.isEmpty }

@@ -17,6 +17,7 @@ public import ServiceLifecycle
 /// The HTTP API of the gateway, as `openapi.yaml` describes it.
 public struct GatewayAPI: Sendable {
     private let settings: APISettings
+    let callers: CurrentCallers
     let responder: GatewayResponder
     let platformResponder: GatewayResponder
     private let figures: HTTPMetrics
@@ -40,6 +41,7 @@ public struct GatewayAPI: Sendable {
     ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
     ///     each request of a caller with a limit, on any thread.
     ///   - tracer: Makes the spans of requests.
+    ///   - reload: Reads the configuration again, for `/reload`.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -55,6 +57,7 @@ public struct GatewayAPI: Sendable {
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         replicas: @escaping @Sendable () -> Int = { 1 },
         tracer: GatewayTracer = GatewayTracer(),
+        reload: @escaping @Sendable () async -> ReloadOutcome = { .notNow },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -66,24 +69,11 @@ public struct GatewayAPI: Sendable {
         heads = UnfinishedHeads(memory: memory)
         self.tls = tls
         let reloading = tls.map { TLSReloading(identity: $0, time: time, logger: logger, metrics: metrics) }
-        let authentication = Authentication(
-            keys: settings.apiKeys,
-            tokenAuthority: settings.tokenAuthority,
-            certificates: settings.clientCertificates,
-            time: time,
-            logger: logger,
-            metrics: metrics
-        )
-        let limiter = CallerLimiter(settings.limits, time: time, replicas: replicas, metrics: metrics)
-        let hub = EventHub(
-            settings.events,
-            service: service,
-            memory: memory,
-            limiter: limiter,
-            time: time,
-            metrics: metrics
-        )
-        services = (reloading.map { [$0] } ?? []) + authentication.services + [hub]
+        let callers = CurrentCallers(settings, time: time, replicas: replicas, logger: logger, metrics: metrics)
+        self.callers = callers
+        let hub = EventHub(settings.events, service: service, memory: memory, time: time, metrics: metrics)
+        let always: [any Service] = [KeyRefreshing(time: time, of: { callers.current.authentication }), hub]
+        services = (reloading.map { [$0] } ?? []) + always
         let limits = RequestLimits(
             maxTargetBytes: settings.maxTargetBytes,
             maxHeaderBytes: settings.maxHeaderBytes,
@@ -106,31 +96,27 @@ public struct GatewayAPI: Sendable {
             cursor: Cursor(key: settings.cursorKey),
             bodies: bodies,
             maxWait: settings.maxWait,
-            memory: memory,
-            limiter: limiter
+            memory: memory
         )
         responder = GatewayResponder(
             listener: settings.operations == nil ? .everything : .callers,
             connections: ConnectionTable(limit: settings.maxConnections) { figures.displaced() },
-            authentication: authentication,
+            callers: callers,
             limits: limits,
-            localHosts: settings.hosts.map { LocalHosts(names: $0) },
             publicAddress: PublicAddress(
                 configured: settings.publicURL,
                 trustedProxies: settings.trustedProxies
             ),
-            record: RequestRecord(metrics: figures, limiter: limiter, tracer: tracer, time: time, logger: logger),
-            console: settings.console.map { Console($0, api: settings) },
+            record: RequestRecord(metrics: figures, tracer: tracer, time: time, logger: logger),
             exports: exports,
             events: EventRoutes(
                 hub: hub,
-                authentication: authentication,
+                callers: callers,
                 cursor: Cursor(key: settings.cursorKey),
                 random: random
             ),
             tickets: TicketRoutes(
                 exports: exports,
-                authentication: authentication,
                 audit: audit,
                 lifetime: settings.ticketLifetime,
                 seal: TicketSeal(key: settings.cursorKey),
@@ -149,18 +135,15 @@ public struct GatewayAPI: Sendable {
                 service: service,
                 readiness: readiness,
                 impediments: impediments,
+                reload: reload,
                 metrics: metrics,
                 version: settings.version
             )
         )
         var platformResponder = responder
         platformResponder.listener = .platform
-        platformResponder.console = nil
-        // Probes and scrapers name the machine by any of its addresses, and there is nothing here for a web page.
-        platformResponder.localHosts = nil
         platformResponder.record = RequestRecord(
             metrics: HTTPMetrics(registry: metrics, scheme: "http"),
-            limiter: limiter,
             tracer: tracer,
             time: time,
             logger: logger
@@ -168,6 +151,14 @@ public struct GatewayAPI: Sendable {
         platformResponder.connections = ConnectionTable(limit: Self.platformConnections) { figures.displaced() }
         self.platformResponder = platformResponder
     }
+
+    /// Puts the callers of other settings in force, all at once: `apiKeys`, `tokenAuthority`, `clientCertificates`, `hosts`, `limits`
+    /// and `console`. Nothing else of the settings is looked at.
+    ///
+    /// Requests that have begun go on with the callers of their beginning. An event stream ends at its next check where its caller is
+    /// not accepted any more, or has other permissions. What callers have used of their limits stays used. Call it for one
+    /// configuration after the other.
+    public func takeCallers(of settings: APISettings) { callers.replace(by: settings) }
 
     /// The most connections of the platform's listener: for a few scrapers and probes.
     private static let platformConnections = 64

@@ -17,10 +17,14 @@ struct Connections {
     /// The hosts that are told of traces.
     var tracedHosts: [HostRule] = []
 
-    /// A connection for the engine.
-    func engineConnection(_ connection: ConnectionConfiguration, _ budgets: SharedBudgets) -> EngineConnection {
+    /// A connection for the engine, which gets its tokens from `tokens`.
+    func engineConnection(
+        _ connection: ConnectionConfiguration,
+        _ budgets: SharedBudgets,
+        tokens: any AccessTokenSource
+    ) -> EngineConnection {
         let budget = budgets.budget(of: connection)
-        let provider = connection.adapter.make(client(of: connection, budget))
+        let provider = connection.adapter.make(client(of: connection, budget, tokens: tokens))
         var descriptor = type(of: provider).descriptor
         descriptor.capabilities.minimumPollInterval = connection.pollInterval
         // A connection that acts for its callers needs their tokens, even if the upstream would accept an application's.
@@ -36,10 +40,11 @@ struct Connections {
         )
     }
 
-    /// The client of a connection's calls to its upstream.
+    /// The client of a connection's calls to its upstream. Without `tokens`, it has a source of its own.
     func client(
         of connection: ConnectionConfiguration,
         _ budget: CallBudget?,
+        tokens: (any AccessTokenSource)? = nil,
         observer: (any AnswerObserver)? = nil
     ) -> UpstreamClient {
         UpstreamClient(
@@ -52,7 +57,7 @@ struct Connections {
             ),
             budget: budget,
             transport: ways.transport(of: connection),
-            tokens: tokens(connection),
+            tokens: tokens ?? self.tokens(connection),
             time: time,
             logger: logger,
             metrics: metrics,

@@ -9,7 +9,6 @@ public import Logging
 import Memory
 import ServiceLifecycle
 import Synchronization
-import SystemCrypto
 public import UnixSignals
 import UpstreamHTTP
 
@@ -23,6 +22,8 @@ public enum GatewayServer {
     /// With `isRestored`, everything that the ledger has not stored as started is held until an operator has decided; see
     /// `ExportEngine`.
     ///
+    /// With `reloads`, the configuration is read again on SIGHUP and by `POST /reload` on `server.operations`; see the article Reload.
+    ///
     /// `onListening` gets the base address, with the port that was bound. Throws `StartupError` when the configuration
     /// cannot be put to work: the ledger is taken, the port is in use.
     public static func run(
@@ -31,14 +32,16 @@ public enum GatewayServer {
         logger: Logger,
         log: LogWriter? = nil,
         isRestored: Bool = false,
+        reloads: ReloadSource? = nil,
         signals: [UnixSignal] = [.sigterm, .sigint],
         onListening: @escaping @Sendable (_ address: String) async -> Void = { _ in }
     ) async throws {
+        // From here on SIGHUP does not end the process, also while it stops. One that comes before it serves is kept, and reloads then.
+        var hangups: UnixSignalsSequence?
+        if reloads != nil { hangups = await UnixSignalsSequence(trapping: .sighup) }
+        defer { withExtendedLifetime(hangups) {} }
         try OpenSSLCheck.run()
-        for connection in configuration.connections {
-            try connection.checkCredential(now: false, time: time, logger: logger)
-        }
-        try await configuration.checkSourceAddresses()
+        try await configuration.check(time: time, logger: logger)
         let metrics = PrometheusRegistry(process: ProcessFigures.read)
         MetricDescriptions.add(to: metrics)
         log?.count(in: metrics)
@@ -51,7 +54,8 @@ public enum GatewayServer {
         )
         let ways = WaysOut(configuration, base: transport)
         do {
-            try await run(configuration, opened, ways, isRestored, time, logger, metrics, signals, onListening)
+            let reloads = reloads.flatMap { source in hangups.map { (source: source, hangups: $0) } }
+            try await run(configuration, opened, ways, isRestored, reloads, time, logger, metrics, signals, onListening)
         } catch {
             // Without effect where the services had begun, one of which has closed them.
             try? await ways.shutdown()
@@ -66,6 +70,7 @@ public enum GatewayServer {
         _ opened: OpenedLedger,
         _ ways: WaysOut,
         _ isRestored: Bool,
+        _ reloads: (source: ReloadSource, hangups: UnixSignalsSequence)?,
         _ time: any TimeSource,
         _ logger: Logger,
         _ metrics: PrometheusRegistry,
@@ -91,9 +96,21 @@ public enum GatewayServer {
             metrics: metrics
         )
         let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
+        let current = CurrentConfiguration(configuration)
+        let tokens = Dictionary(
+            uniqueKeysWithValues: configuration.connections.map {
+                ($0.name, ReplaceableTokenSource(connections.tokens($0)))
+            }
+        )
         let engine = ExportEngine(
             ledger: ledger,
-            connections: configuration.connections.map { connections.engineConnection($0, budgets) },
+            connections: configuration.connections.map { connection in
+                connections.engineConnection(
+                    connection,
+                    budgets,
+                    tokens: tokens[connection.name] ?? connections.tokens(connection)
+                )
+            },
             sealingKeys: configuration.sealing?.keys,
             descriptors: Adapter.all.map(\.descriptor),
             time: time,
@@ -133,6 +150,7 @@ public enum GatewayServer {
             configuration,
             store: opened.webhooks,
             exports: engine,
+            owner: { current.value.server.owner(of: $0) },
             time: time,
             logger: logger,
             metrics: metrics
@@ -148,32 +166,35 @@ public enum GatewayServer {
         )
         let tls = try configuration.server.tls.map { try TLSIdentity($0, at: time.now()) }
         let draining = Draining(delay: configuration.server.drainDelay, engine: engine, time: time)
+        let requests = ReloadRequests(isOpen: reloads != nil)
+        let documents: @Sendable (UpstreamURL) -> any AuthorityDocuments = { authority in
+            AuthorityClient(
+                authority: authority,
+                transport: ways.callers,
+                time: time,
+                logger: logger,
+                metrics: metrics
+            )
+        }
         let api = GatewayAPI(
             service: engine,
             webhooks: webhooks.service,
             audit: audit.service,
             relay: relay,
             memory: memory,
-            settings: configuration.apiSettings { authority in
-                AuthorityClient(
-                    authority: authority,
-                    transport: ways.callers,
-                    time: time,
-                    logger: logger,
-                    metrics: metrics
-                )
-            },
+            settings: configuration.apiSettings(documents),
             tls: tls,
             readiness: { draining.isReady },
             impediments: { watch.impediments },
             budgets: { budgets.statuses },
             replicas: { engine.liveReplicas },
             tracer: tracer,
+            reload: { await requests.ask() },
             metrics: metrics,
             time: time,
             logger: logger
         )
-        warnOfOpenAccess(configuration, logger)
+        configuration.warnOfOpenAccess(logger)
         OpenFiles.warn(
             ofLimit: OpenFiles.limit,
             connections: configuration.server.maximumConnections,
@@ -224,6 +245,30 @@ public enum GatewayServer {
                 )
             )
         }
+        if let (source, hangups) = reloads {
+            let parts = ReloadedParts(
+                current: current,
+                api: api,
+                engine: engine,
+                budgets: budgets,
+                connections: connections,
+                tokens: tokens,
+                logLevel: source.logLevel,
+                documents: documents,
+                logger: logger
+            )
+            services.append(
+                ConfigurationReloads(
+                    source,
+                    requests,
+                    hangups,
+                    of: parts,
+                    time: time,
+                    logger: logger,
+                    metrics: metrics
+                )
+            )
+        }
         services.append(draining)
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
@@ -234,12 +279,15 @@ public enum GatewayServer {
         group.maximumCancellationDuration = .seconds(10)
         try await ServiceGroup(configuration: group).run()
     }
+}
 
-    private static func warnOfOpenAccess(_ configuration: GatewayConfiguration, _ logger: Logger) {
-        guard !configuration.server.hasCallers else { return }
+extension GatewayConfiguration {
+    /// Logs a warning where everybody may do everything.
+    func warnOfOpenAccess(_ logger: Logger) {
+        guard !server.hasCallers else { return }
         logger.warning(
             "No callers are configured: everybody on this machine may do everything",
-            metadata: ["host": .string(configuration.server.host)]
+            metadata: ["host": .string(server.host)]
         )
     }
 }
@@ -288,96 +336,5 @@ private struct ClosingTransports: Service, CustomStringConvertible {
     func run() async throws {
         try? await gracefulShutdown()
         try await ways.shutdown()
-    }
-}
-
-extension GatewayConfiguration {
-    fileprivate var engineSettings: EngineSettings {
-        var settings = EngineSettings()
-        settings.maximumPollInterval = engine.maximumPollInterval
-        settings.submissionDeadline = engine.submissionDeadline
-        settings.trackingDeadline = engine.trackingDeadline
-        settings.unknownBound = engine.unknownBound
-        settings.reconcileDelay = engine.reconcileDelay
-        settings.reconcileDeadline = engine.reconcileDeadline
-        settings.missingBound = engine.missingBound
-        settings.snapshotLimit = engine.snapshotLimit
-        if case .postgresql(_, let shared) = ledger { settings.leaseDuration = shared.leaseDuration }
-        settings.callerWeights = server.weights
-        settings.callerLimits = server.limits
-        settings.retention = retention
-        return settings
-    }
-}
-
-extension GatewayConfiguration.Downloads {
-    fileprivate var settings: RelaySettings {
-        var settings = RelaySettings()
-        settings.gzip = gzip
-        settings.zstd = zstd
-        settings.gzipThreads = gzipThreads ?? Processors.available
-        settings.minimumGzipSize = minimumGzipSize
-        settings.firstByteTimeout = firstByteTimeout
-        settings.rangeSkipLimit = Int64(rangeSkipLimit)
-        settings.resumeAttempts = resumeAttempts
-        settings.perCaller = perCaller
-        return settings
-    }
-}
-
-extension GatewayConfiguration.Downloads {
-    /// Nil where nothing is measured.
-    fileprivate var measurementSettings: MeasurementSettings? {
-        let files: MeasurementSettings.Files
-        switch measure {
-        case .unknownLength: files = .unknownLength
-        case .always: files = .unknownLengthOrDigest
-        case .never: return nil
-        }
-        return MeasurementSettings(
-            files: files,
-            atOnce: measureAtOnce,
-            largest: Int64(measureLargest),
-            rate: measureRate
-        )
-    }
-}
-
-extension GatewayConfiguration {
-    fileprivate func apiSettings(_ documents: (UpstreamURL) -> any AuthorityDocuments) -> APISettings {
-        var settings = server.settings
-        settings.tokenAuthority = server.entra.map { issuer in
-            issuer.tokenAuthority(documents(issuer.authority))
-        }
-        settings.minimumRate = downloads.minimumRate
-        settings.minimumRateWindow = downloads.minimumRateWindow
-        return settings
-    }
-}
-
-extension GatewayConfiguration.Server {
-    fileprivate var settings: APISettings {
-        var settings = APISettings(
-            host: host,
-            port: port,
-            apiKeys: apiKeys.flatMap { entry in
-                entry.sha256.map { APIKey(id: entry.id, sha256: $0, permissions: entry.permissions) }
-            },
-            cursorKey: SecretBytes(cursorKey.map { SHA256.hash(Array($0.reveal().utf8)) } ?? randomBytes(32)),
-            publicURL: publicURL
-        )
-        settings.operations = operations.map { .init(host: $0.host, port: $0.port) }
-        settings.maxConnections = maximumConnections
-        settings.trustedProxies = trustedProxies
-        if !hasCallers { settings.hosts = Set([host, publicURL.flatMap { UpstreamURL($0)?.host }].compactMap { $0 }) }
-        settings.idleTimeout = idleTimeout
-        settings.http2 = http2
-        settings.directAnswers = directAnswers
-        settings.clientCertificates = clientCertificates
-        settings.events = events
-        settings.limits = limits
-        settings.ticketLifetime = ticketLifetime
-        settings.console = consoleSettings
-        return settings
     }
 }

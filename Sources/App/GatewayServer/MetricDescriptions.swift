@@ -89,6 +89,12 @@ enum MetricDescriptions {
         ("export_gateway_audit_syslog_messages_sent_total", "Messages that were given to the connection to syslog."),
         ("export_gateway_audit_syslog_messages_dropped_total", "Messages to syslog that were dropped."),
         ("export_gateway_log_lines_dropped_total", "Log lines that were lost."),
+        ("export_gateway_configuration_reloads_total", "Reloads of the configuration."),
+        (
+            "export_gateway_configuration_applied_timestamp_seconds",
+            "When the configuration in force was applied, by the start or by a reload."
+        ),
+        ("export_gateway_configuration_refused", "1 from a reload that was refused to one that is applied."),
     ]
 
     static func add(to registry: PrometheusRegistry) {

@@ -16,10 +16,13 @@ struct ServedWebhooks: Sendable {
     let services: [any Service]
 
     /// Throws `StartupError` where nothing can be sent.
+    ///
+    /// - Parameter owner: Whether a caller may have webhooks at the moment.
     init(
         _ configuration: GatewayConfiguration,
         store: any WebhookStore,
         exports: any ChangeService,
+        owner: @escaping @Sendable (_ caller: String) -> WebhookOwner,
         time: any TimeSource,
         logger: Logger,
         metrics: any MetricsFactory
@@ -39,14 +42,13 @@ struct ServedWebhooks: Sendable {
             threads: configuration.webhooks.concurrency,
             maxLookups: 4 * configuration.webhooks.concurrency
         )
-        let server = configuration.server
         let engine = WebhookEngine(
             store: store,
             exports: exports,
             sender: try configuration.webhookTransport(resolver, time),
             sealingKeys: sealing.keys,
-            owner: { server.owner(of: $0) },
-            settings: configuration.webhooks.engine(base: server.publicURL),
+            owner: owner,
+            settings: configuration.webhooks.engine(base: configuration.server.publicURL),
             time: time,
             random: { .random(in: .min ... .max) },
             logger: logger,

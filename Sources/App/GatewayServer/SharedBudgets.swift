@@ -55,7 +55,7 @@ struct SharedBudgets: Sendable {
             .mapValues { sharing in
                 let name = sharing.map(\.name).joined(separator: "+")
                 let configured = sharing.map(\.budget)
-                let smallest = configured.compactMap { $0 }.min { $0.count < $1.count }
+                let smallest = Self.smallest(sharing)
                 if Set(configured).count > 1 {
                     logger.warning(
                         "Connections of one application share one request budget: the smallest requestsPerMinute counts for all",
@@ -85,6 +85,30 @@ struct SharedBudgets: Sendable {
             )
         }
         .sorted { ($0.provider.rawValue, $0.connections[0]) < ($1.provider.rawValue, $1.connections[0]) }
+    }
+
+    /// The smallest budget of the connections that share one with a connection, this one included; nil where none has a limit.
+    static func smallest(
+        of connection: ConnectionConfiguration,
+        among connections: [ConnectionConfiguration]
+    ) -> RequestBudget? {
+        let owner = Owner(connection)
+        return smallest(connections.filter { Owner($0) == owner })
+    }
+
+    private static func smallest(_ sharing: [ConnectionConfiguration]) -> RequestBudget? {
+        sharing.compactMap(\.budget).min { $0.count < $1.count }
+    }
+
+    /// Changes the budgets to those of the same connections in another configuration. A budget keeps its limit, or stays without one:
+    /// see `ReloadObstacles`.
+    func resize(to connections: [ConnectionConfiguration]) {
+        for (owner, sharing) in Dictionary(grouping: connections, by: { Owner($0) }) {
+            guard let shared = budgets[owner], let smallest = Self.smallest(sharing), smallest != shared.budget else {
+                continue
+            }
+            shared.resize(to: smallest)
+        }
     }
 
     /// The name of each connection's lease group, by the connection's name: the connections that share a budget. It is made of

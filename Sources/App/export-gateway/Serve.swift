@@ -1,4 +1,5 @@
 import ArgumentParser
+import Exports
 import Foundation
 import GatewayServer
 import ProgramSupport
@@ -7,7 +8,7 @@ import Telemetry
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves exports.",
-        discussion: "SIGTERM and SIGINT end it after the downloads under way."
+        discussion: "SIGTERM and SIGINT end it after the downloads under way. SIGHUP reloads the configuration."
     )
 
     @Option(help: "The configuration file; Deploy/gateway.example.yaml explains its keys.")
@@ -24,14 +25,22 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         ProcessMemory.configure()
         try await ExportGateway.program.naming {
-            let configuration = try GatewayConfiguration(
-                path: config,
-                environment: ProcessInfo.processInfo.environment
-            )
+            let path = config
+            let read: @Sendable () throws(StartupError) -> GatewayConfiguration = { () throws(StartupError) in
+                try GatewayConfiguration(path: path, environment: ProcessInfo.processInfo.environment)
+            }
+            let configuration = try read()
             let writer = configuration.log.writer()
             defer { writer.close(within: .seconds(2)) }
-            let logger = configuration.log.logger("export-gateway", to: writer.sink)
-            try await GatewayServer.run(configuration, logger: logger, log: writer, isRestored: restored)
+            let level = LogLevel(configuration.log.level)
+            let logger = configuration.log.logger("export-gateway", to: writer.sink, at: level)
+            try await GatewayServer.run(
+                configuration,
+                logger: logger,
+                log: writer,
+                isRestored: restored,
+                reloads: ReloadSource(logLevel: level, read: read)
+            )
         }
     }
 }

@@ -81,6 +81,10 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
     case webhookDisabled = "webhook-disabled"
     case webhooksUnavailable = "webhooks-unavailable"
 
+    // The configuration.
+    case invalidConfiguration = "invalid-configuration"
+    case restartNeeded = "restart-needed"
+
     /// The problem's `title`.
     public var title: String {
         switch self {
@@ -149,6 +153,8 @@ public enum ProblemCode: String, Sendable, Codable, CaseIterable {
         case .webhookLimit: "The caller has as many webhooks as it may have"
         case .webhookDisabled: "The webhook is disabled"
         case .webhooksUnavailable: "The gateway is not set up for webhooks"
+        case .invalidConfiguration: "The configuration is not valid"
+        case .restartNeeded: "The configuration has changes that need a restart"
         }
     }
 

@@ -18,12 +18,26 @@ public enum ProblemMembers: Sendable, Hashable {
     case reason(ServiceImpediment)
     /// Of `unavailable`: why the process does not serve yet, or no longer.
     case notReady([ReadinessReason])
+    /// Of `invalidConfiguration` and `restartNeeded`: the keys in the way.
+    case configuration([ConfigurationFault])
     /// Of `upstreamConflict`: the upstream's id of the job in the way.
     case existing(String)
     /// Of `exportPurged`: how the export had ended, and when.
     case purged(ExportTombstone)
     /// Of `notPurgeable`: what stands in the way.
     case obstacle(PurgeObstacle)
+}
+
+/// What is wrong with a key of the configuration, or why a change of it cannot be applied. Never holds a secret.
+public struct ConfigurationFault: Sendable, Hashable {
+    /// The key, such as `server.apiKeys[0].sha256`, or the name of a variable that stands in for one.
+    public var key: String
+    public var detail: String
+
+    /// Makes a fault.
+    public init(key: String, detail: String) {
+        (self.key, self.detail) = (key, detail)
+    }
 }
 
 /// A file that a client can download instead.

@@ -23,6 +23,8 @@ public struct Viewer: Sendable, Hashable {
     public var requestID: String?
     /// The address of the client, as the trusted proxy tells it; nil where nobody asks for it.
     public var address: String?
+    /// How many exports it may create in any 24 hours; nil where that is not limited. Looked at only where it creates one.
+    public var createsPerDay: Int?
 
     /// Makes the viewer of one request.
     public init(

@@ -24,7 +24,6 @@ public struct LogSink: Sendable {
 /// Control characters in messages and values are escaped, so that no value can forge a line (CWE-117).
 public struct LineLogHandler: LogHandler {
     public var metadata: Logger.Metadata = [:]
-    public var logLevel: Logger.Level
     public var metadataProvider: Logger.MetadataProvider?
 
     let label: String
@@ -32,14 +31,22 @@ public struct LineLogHandler: LogHandler {
     let time: any TimeSource
     let sink: LogSink
     let timeText = TimestampText()
+    private let level: LogLevel
+    /// Set for one logger only.
+    private var ownLevel: Logger.Level?
 
-    /// Makes a handler for the logger `label`.
-    public init(label: String, settings: LogSettings, time: any TimeSource, sink: LogSink) {
+    /// Makes a handler for the logger `label`. With `level`, that is followed, in place of the level of `settings`.
+    public init(label: String, settings: LogSettings, time: any TimeSource, sink: LogSink, level: LogLevel? = nil) {
         self.label = label
-        logLevel = settings.level
+        self.level = level ?? LogLevel(settings.level)
         format = settings.format
         self.time = time
         self.sink = sink
+    }
+
+    public var logLevel: Logger.Level {
+        get { ownLevel ?? level.current }
+        set { ownLevel = newValue }
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -19,9 +19,17 @@ public struct LogSettings: Sendable {
 }
 
 extension LogSettings {
-    /// A logger that writes to `sink`.
-    public func logger(_ label: String, time: any TimeSource = SystemTime(), to sink: LogSink) -> Logger {
-        Logger(label: label) { LineLogHandler(label: $0, settings: self, time: time, sink: sink) }
+    /// A logger that writes to `sink`. With `current`, it follows that level, in place of the one in the settings.
+    public func logger(
+        _ label: String,
+        time: any TimeSource = SystemTime(),
+        to sink: LogSink,
+        at current: LogLevel? = nil
+    ) -> Logger {
+        let level = current ?? LogLevel(self.level)
+        return Logger(label: label) {
+            LineLogHandler(label: $0, settings: self, time: time, sink: sink, level: level)
+        }
     }
 
     /// Makes the writer of all loggers' lines. It writes to `descriptor`, by default to standard error.

@@ -45,9 +45,24 @@ extension AuditTrail: Service, CustomStringConvertible {
         do {
             try await storeDenials()
             try await seal()
+            report(nil)
         } catch {
             guard !Task.isCancelled else { return }
+            report(error)
+        }
+    }
+
+    /// Logs when the trail begins to fail, and when it works again: it is tried twice in a second.
+    private func report(_ error: (any Error)?) {
+        let wasFailing = isFailing.withLock { isFailing in
+            defer { isFailing = error != nil }
+            return isFailing
+        }
+        switch (wasFailing, error) {
+        case (false, let error?):
             logger.error("the audit trail cannot be written", metadata: ["error": "\(error)"])
+        case (true, nil): logger.notice("the audit trail is written again")
+        default: break
         }
     }
 

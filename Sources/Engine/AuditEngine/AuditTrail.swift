@@ -34,6 +34,8 @@ public final class AuditTrail: Sendable {
     let seen = Mutex<AuditHead?>(nil)
     /// The head that was told last.
     let told = Mutex<AuditHead?>(nil)
+    /// Whether the last attempt to write the trail has failed.
+    let isFailing = Mutex(false)
     /// Fired when something waits to be sealed.
     let wakes = Signal()
 

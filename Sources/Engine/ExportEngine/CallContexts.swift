@@ -4,7 +4,7 @@ import Exports
 struct CallContexts: Sendable {
     let time: any TimeSource
     let random: Randomness
-    let settings: EngineSettings
+    let weights: CallerWeights
 
     /// The context for one piece of work upstream, for one export, or with nil for many. A call that a caller's request waits for
     /// has no `refreshToken`. `patience` is the longest wait for a place in the request budget. The upstream is shown the id of that
@@ -26,7 +26,7 @@ struct CallContexts: Sendable {
         )
         context.priority = priority
         context.caller = export?.createdBy
-        context.weight = export.map { settings.weight(of: $0.createdBy) } ?? 1
+        context.weight = export.map { weights.weight(of: $0.createdBy) } ?? 1
         context.work = export.map { .export($0.id) }
         context.patience = patience
         return context

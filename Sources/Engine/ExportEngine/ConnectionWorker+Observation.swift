@@ -42,7 +42,7 @@ extension ConnectionWorker {
             else { continue }
             let key = Together(token: token.value, isAwaited: refresherCount(of: id) > 0)
             if groups[key] == nil { order.append(key) }
-            groups[key, default: Group(token: token)].add(record, weight: settings.weight(of:))
+            groups[key, default: Group(token: token)].add(record, weight: weights.weight(of:))
         }
         let begins = order.map { groups[$0].map { begin(of: $0.turn.owner) } ?? 0 }
         let turns = order.indices.sorted { one, other in

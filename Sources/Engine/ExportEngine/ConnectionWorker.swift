@@ -18,6 +18,7 @@ final class ConnectionWorker: Sendable {
     let refreshTokens: RefreshTokens
     let delegation: DelegatedAuthorization
     let time: any TimeSource
+    let weights: CallerWeights
     let settings: EngineSettings
     let metrics: EngineMetrics
     let tracer: GatewayTracer
@@ -38,6 +39,7 @@ final class ConnectionWorker: Sendable {
         callerTokens: CallerTokens,
         refreshTokens: RefreshTokens,
         time: any TimeSource,
+        weights: CallerWeights,
         settings: EngineSettings,
         metrics: EngineMetrics,
         tracer: GatewayTracer,
@@ -62,6 +64,7 @@ final class ConnectionWorker: Sendable {
             callerTokens: callerTokens
         )
         self.time = time
+        self.weights = weights
         self.settings = settings
         self.metrics = metrics
         self.tracer = tracer
@@ -74,7 +77,7 @@ final class ConnectionWorker: Sendable {
                 // A call can carry the refresh token of one export only.
                 observesInBatches: connection.descriptor.capabilities.batchObserve && !connection.keepsRefreshTokens,
                 callsAtOnce: max(1, settings.callsAtOnce),
-                weight: { settings.weight(of: $0) }
+                weight: { weights.weight(of: $0) }
             )
         )
     }

@@ -9,12 +9,16 @@ final class CreationLimits: Sendable {
     /// The most refused callers that are kept; all are evicted for one more.
     private static let mostCallers = 10_000
 
-    private let limits: CallerLimitTable
-    private let refusedUntil = Mutex<[String: Timestamp]>([:])
+    /// Until when a caller would be refused by a limit.
+    private struct Refused: Sendable {
+        var until: Timestamp
+        var limit: Int
+    }
+
+    private let refusedUntil = Mutex<[String: Refused]>([:])
     private let refusals: Counter
 
-    init(_ limits: CallerLimitTable, metrics: any MetricsFactory) {
-        self.limits = limits
+    init(metrics: any MetricsFactory) {
         refusals = Counter(
             label: "export_gateway_caller_limit_refusals_total",
             dimensions: [("limit", Quota.Name.creates.rawValue)],
@@ -23,32 +27,32 @@ final class CreationLimits: Sendable {
     }
 
     /// The limit of a caller at a time; nil where it has none.
-    func limit(of caller: String, at now: Timestamp) -> CreationLimit? {
-        limits.limits(of: caller).createsPerDay.map { CreationLimit($0, since: now + (.zero - CallerLimits.day)) }
+    func limit(of caller: Viewer, at now: Timestamp) -> CreationLimit? {
+        caller.createsPerDay.map { CreationLimit($0, since: now + (.zero - CallerLimits.day)) }
     }
 
     /// The error for a caller who was refused a moment ago, and would be refused again. It counts as a refusal.
-    func refusal(of caller: String, at now: Timestamp) -> GatewayError? {
-        guard let count = limits.limits(of: caller).createsPerDay else { return nil }
-        guard let wait = wait(of: caller, at: now) else { return nil }
+    func refusal(of caller: Viewer, at now: Timestamp) -> GatewayError? {
+        guard let count = caller.createsPerDay, let wait = wait(of: caller, at: now) else { return nil }
         return error(count, after: wait)
     }
 
     /// How long a caller who was refused a moment ago would be refused again; nil for others. It does not count as a refusal.
-    func wait(of caller: String, at now: Timestamp) -> Duration? {
-        let until = refusedUntil.withLock { $0[caller] }
-        guard let until, now < until else { return nil }
-        return until - now
+    func wait(of caller: Viewer, at now: Timestamp) -> Duration? {
+        let refused = refusedUntil.withLock { $0[caller.id] }
+        // With another limit than the one it was refused by, the ledger has to count.
+        guard let refused, refused.limit == caller.createsPerDay, now < refused.until else { return nil }
+        return refused.until - now
     }
 
-    /// The error for a caller whom the ledger has refused. `oldest` is when the oldest of those that count was created.
-    func refused(_ caller: String, oldest: Timestamp, at now: Timestamp) -> GatewayError {
+    /// The error for a caller whom the ledger has refused by `limit`. `oldest` is when the oldest of those that count was created.
+    func refused(_ caller: String, by limit: Int, oldest: Timestamp, at now: Timestamp) -> GatewayError {
         let until = oldest + CallerLimits.day
         refusedUntil.withLock { refused in
             if refused.count >= Self.mostCallers, refused[caller] == nil { refused = [:] }
-            refused[caller] = until
+            refused[caller] = Refused(until: until, limit: limit)
         }
-        return error(limits.limits(of: caller).createsPerDay ?? 0, after: until - now)
+        return error(limit, after: until - now)
     }
 
     private func error(_ count: Int, after wait: Duration) -> GatewayError {

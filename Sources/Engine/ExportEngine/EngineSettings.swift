@@ -1,5 +1,3 @@
-public import Exports
-
 /// The limits and intervals of the engine. The defaults fit the upstreams that there are.
 public struct EngineSettings: Sendable, Hashable {
     /// The wait before the engine looks for a job that may have been started. It doubles from attempt to attempt.
@@ -52,10 +50,8 @@ public struct EngineSettings: Sendable, Hashable {
     /// How many snapshots are kept in memory, ready to be sent. With 0, each request reads the ledger.
     public var snapshotLimit = 10_000
     /// How many turns a caller gets for each turn of a caller with weight 1, where both wait for a call. 1 for callers that are
-    /// not listed. At least 1.
+    /// not listed. At least 1. `ExportEngine.takeWeights` changes it.
     public var callerWeights: [String: Int] = [:]
-    /// The limits of callers, of which the engine keeps how many exports they create.
-    public var callerLimits = CallerLimitTable()
     /// How long a replica's registration is valid unless it is renewed, where several replicas share the ledger. It is renewed four
     /// times in that time, so that another replica takes over after this time and a quarter of it at the latest.
     public var leaseDuration: Duration = .seconds(10)
@@ -73,6 +69,4 @@ public struct EngineSettings: Sendable, Hashable {
 
     /// The defaults.
     public init() {}
-
-    func weight(of caller: String) -> Int { max(1, callerWeights[caller] ?? 1) }
 }

@@ -15,7 +15,7 @@ extension ExportEngine {
             if let earlier { return try await creation(earlier, for: viewer) }
         }
         let new = try newExport(draft, for: viewer)
-        if let refusal = creationLimits.refusal(of: viewer.id, at: time.now()) { throw refusal }
+        if let refusal = creationLimits.refusal(of: viewer, at: time.now()) { throw refusal }
         begin(new, for: viewer)
         let outcome: InsertOutcome
         do {
@@ -46,8 +46,8 @@ extension ExportEngine {
         guard viewer.token == nil, let new = try? newExport(draft, for: viewer) else { return false }
         let now = time.now()
         // The key may have been used before. The refusal counts where the request is answered.
-        if draft.idempotency != nil, creationLimits.wait(of: viewer.id, at: now) != nil { return false }
-        if let refusal = creationLimits.refusal(of: viewer.id, at: now) {
+        if draft.idempotency != nil, creationLimits.wait(of: viewer, at: now) != nil { return false }
+        if let refusal = creationLimits.refusal(of: viewer, at: now) {
             run { then(.failure(refusal)) }
             return true
         }
@@ -120,7 +120,7 @@ extension ExportEngine {
             secrets: valid.secrets,
             worker: worker,
             claimsSince: claimsSince(now),
-            limit: creationLimits.limit(of: viewer.id, at: now),
+            limit: creationLimits.limit(of: viewer, at: now),
             spans: spans
         )
     }
@@ -199,7 +199,10 @@ extension ExportEngine {
             return .failure(Self.keyReused)
         case .success(.limitReached(let oldest)):
             withdraw(new)
-            return .failure(creationLimits.refused(new.record.export.createdBy, oldest: oldest, at: time.now()))
+            let caller = new.record.export.createdBy
+            return .failure(
+                creationLimits.refused(caller, by: new.limit?.count ?? 0, oldest: oldest, at: time.now())
+            )
         case .failure(let error):
             withdraw(new)
             return .failure(failure(of: error))
@@ -227,7 +230,7 @@ extension ExportEngine {
         case .keyReused:
             throw Self.keyReused
         case .limitReached(let oldest):
-            throw creationLimits.refused(viewer.id, oldest: oldest, at: time.now())
+            throw creationLimits.refused(viewer.id, by: viewer.createsPerDay ?? 0, oldest: oldest, at: time.now())
         }
     }
 

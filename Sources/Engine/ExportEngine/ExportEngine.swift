@@ -28,6 +28,7 @@ public final class ExportEngine: ExportService {
     let audit: EngineAudit?
     let creationLimits: CreationLimits
     let retentionMetrics: RetentionMetrics
+    let weights: CallerWeights
     let changes = ChangeHub()
     /// Tells whoever follows the changes of all exports.
     let news = ChangeNews()
@@ -114,8 +115,10 @@ public final class ExportEngine: ExportService {
         self.audit = audit
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
-        creationLimits = CreationLimits(settings.callerLimits, metrics: metrics)
+        creationLimits = CreationLimits(metrics: metrics)
         retentionMetrics = RetentionMetrics(factory: metrics)
+        let weights = CallerWeights(settings.callerWeights)
+        self.weights = weights
         snapshots = Snapshots(
             ledger: ledger,
             capacity: settings.snapshotLimit,
@@ -145,7 +148,7 @@ public final class ExportEngine: ExportService {
             logger: logger
         )
         self.transitions = transitions
-        let contexts = CallContexts(time: time, random: randomness, settings: settings)
+        let contexts = CallContexts(time: time, random: randomness, weights: weights)
         self.contexts = contexts
         workers = Dictionary(
             connections.map { [callerTokens] connection in
@@ -158,6 +161,7 @@ public final class ExportEngine: ExportService {
                     callerTokens: callerTokens,
                     refreshTokens: refreshTokens,
                     time: time,
+                    weights: weights,
                     settings: settings,
                     metrics: engineMetrics,
                     tracer: tracer,
@@ -174,6 +178,9 @@ public final class ExportEngine: ExportService {
             )
         }
     }
+
+    /// Changes how many turns callers get, as `EngineSettings.callerWeights`. What has its turn already keeps it.
+    public func takeWeights(_ weights: [String: Int]) { self.weights.replace(by: weights) }
 
     public func isReady() async -> Bool {
         do {

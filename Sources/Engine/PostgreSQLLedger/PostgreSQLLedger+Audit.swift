@@ -52,8 +52,11 @@ extension PostgreSQLLedger: AuditStore {
     public func trimAudit(before time: Timestamp, limit: Int, _ trim: @escaping AuditTrim) async throws -> Int {
         let mayTrim = SQLQuery(AuditStatements.mayTrim, [.integer(time.milliseconds)])
         guard limit > 0, try await read({ try $0.query(mayTrim).first?.boolean(0) == true }) else { return 0 }
+        let circumstances = SQLQuery(RetentionStatements.circumstances, [.integer(self.time.now().milliseconds)])
         return try await writeAlone { connection in
             try connection.transaction { connection -> Int in
+                // Throws where the clock is ahead: nothing is deleted then.
+                _ = try PostgreSQLPurge.findsOlderReplica(connection.query(circumstances)[0])
                 guard try Self.locksAudit(connection),
                     let head = try connection.query(SQLQuery(AuditStatements.head)).first.map({ AuditHead($0) })
                 else { return 0 }

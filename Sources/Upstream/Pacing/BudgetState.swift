@@ -172,6 +172,13 @@ public struct BudgetState: Sendable {
         return holds[host].flatMap { $0 > now ? .milliseconds($0 - now) : nil }
     }
 
+    /// The operator has changed the budget. A state that has a limit keeps one, and one that has none stays so.
+    public mutating func resize(to budget: RequestBudget, at time: Timestamp) {
+        let now = clock(time)
+        window?.resize(to: budget, at: now)
+        settle(now)
+    }
+
     // MARK: What is shown
 
     /// The usage of the budget.

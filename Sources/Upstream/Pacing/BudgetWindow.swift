@@ -110,6 +110,20 @@ struct BudgetWindow: Sendable {
         limitChangedAt = now
     }
 
+    /// The operator has changed the budget. Calls that were made stay counted, each for the new period where that is longer. A limit
+    /// that is lower for a while, because of a 429, does not rise at once.
+    mutating func resize(to budget: RequestBudget, at now: Int64) {
+        recover(at: now)
+        let former = self
+        self = BudgetWindow(budget)
+        if former.limit < former.count { limit = min(former.limit, count) }
+        (limitChangedAt, latestAdmission, nextPlace) = (former.limitChangedAt, former.latestAdmission, former.nextPlace)
+        (inFlight, limits) = (former.inFlight, former.limits)
+        let longer = max(0, per + slack - former.per - former.slack)
+        answered = former.answered[former.firstAnswered...].map { $0 + longer }
+        filledUntil = former.filledUntil.map { $0 + longer }
+    }
+
     /// Raises the limit again by a tenth of the budget for each period without a refusal.
     private mutating func recover(at now: Int64) {
         guard limit < count, now - limitChangedAt >= per else { return }

@@ -34,6 +34,7 @@ public final class CallBudget: Sendable {
     }
 
     struct State {
+        var configured: RequestBudget?
         var budget: ReplicaBudgetState
         /// Where messages to other replicas are sent; nil where the budget is not shared.
         var peers: (any BudgetPeers)?
@@ -58,7 +59,7 @@ public final class CallBudget: Sendable {
     /// The name in metrics.
     public let name: String
     /// The configured budget; nil for no limit.
-    public let budget: RequestBudget?
+    public var budget: RequestBudget? { state.withLock { $0.configured } }
     let time: any TimeSource
     private let metrics: BudgetMetrics
     private let state: Mutex<State>
@@ -68,10 +69,9 @@ public final class CallBudget: Sendable {
     /// Makes a budget.
     public init(_ budget: RequestBudget?, name: String, time: any TimeSource, metrics: any MetricsFactory) {
         self.name = name
-        self.budget = budget
         self.time = time
         self.metrics = BudgetMetrics(name, factory: metrics)
-        state = Mutex(State(budget: ReplicaBudgetState(budget)))
+        state = Mutex(State(configured: budget, budget: ReplicaBudgetState(budget)))
     }
 
     /// Waits for a place. Throws when there is none in time (at once where that is known at once), and when the task is
@@ -125,6 +125,16 @@ public final class CallBudget: Sendable {
 
     /// How long a host must not be called yet; nil for one that may be called.
     public func hold(of host: String) -> Duration? { state.withLock { $0.budget.budget.hold(of: host, at: now) } }
+
+    /// Changes the budget. Calls that were made stay counted, and those that wait go on waiting. Does nothing to a budget without a
+    /// limit, because its calls were not counted.
+    public func resize(to budget: RequestBudget) {
+        change { state in
+            guard state.configured != nil else { return }
+            state.configured = budget
+            state.budget.resize(to: budget, at: now)
+        }
+    }
 
     /// The usage of the budget. On a replica that follows it is what the leader has told last, a few seconds ago.
     public var usage: BudgetUsage { state.withLock { $0.budget.usage(at: now) } }

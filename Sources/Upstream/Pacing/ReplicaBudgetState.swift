@@ -183,6 +183,12 @@ struct ReplicaBudgetState: Sendable {
         serve(at: time)
     }
 
+    /// The operator has changed the budget, on this replica. Who leads counts by its own.
+    mutating func resize(to budget: RequestBudget, at time: Timestamp) {
+        self.budget.resize(to: budget, at: time)
+        serve(at: time)
+    }
+
     /// Removes the place of some work in the queue: it needs no further calls.
     mutating func remove(_ work: PacedWork) {
         if case .following(let leader) = role { tell(leader, .removed(work)) }

@@ -35,7 +35,6 @@ import Testing
 
     @Test func withoutCredentialsEverybodyIsAnonymous() async throws {
         let authentication = Self.authentication([])
-        #expect(authentication.services.isEmpty)
         for lines in [[], ["Bearer the-key"], ["Basic a", "Basic b"]] {
             #expect(try await Self.caller(authentication, lines) == .anonymous)
             #expect(authentication.callerAtOnce(authorization: lines.first) == .anonymous)
@@ -68,7 +67,6 @@ import Testing
 
     @Test func tokensAreNeverKnownAtOnce() async throws {
         let authentication = Self.authentication([Self.key], try TestAuthority().settings())
-        #expect(authentication.services.count == 1)
         let line = "Bearer \(try TokenDraft.user().signed())"
         #expect(authentication.callerAtOnce(authorization: line) == nil)
         #expect(try await Self.caller(authentication, [line]).kind == .user)

@@ -100,6 +100,33 @@ import Testing
         #expect(try await isAccepted(1))
     }
 
+    /// As after a reload of the configuration, while the authority is down.
+    @Test func anotherVerifierKeepsTheKeysOfTheSameAuthority() async throws {
+        let token = try TokenDraft.user().signed()
+        _ = try await verifier.caller(token)
+        #expect(authority.keyFetches == 1)
+        func accepts(_ settings: TokenAuthority) async -> Bool {
+            let later = AccessTokenVerifier(
+                authority: settings,
+                keepingKeysOf: verifier,
+                time: time,
+                logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
+                metrics: registry
+            )
+            return (try? await later.caller(token)) != nil
+        }
+        var settings = authority.settings()
+        settings.clockSkew = .seconds(30)
+        #expect(await accepts(settings))
+        settings.audiences = ["api://another"]
+        #expect(await !accepts(settings))
+        #expect(authority.keyFetches == 1)
+        settings = authority.settings()
+        settings.keyRefreshInterval = .seconds(30)
+        #expect(await accepts(settings))
+        #expect(authority.keyFetches == 2)
+    }
+
     @Test func madeUpNamesCostOneFetchInAnInterval() async throws {
         #expect(try await isAccepted(0))
         for round in 2...4 {
@@ -117,7 +144,7 @@ import Testing
         let day = TokenDraft.now + 86_400
         let token = try TokenDraft.user().with("exp", .integer(day + 3600)).signed()
         let group = ServiceGroup(
-            services: [verifier.refreshing],
+            services: [KeyRefreshing(time: time, keys: { [verifier] in verifier.signingKeys })],
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in

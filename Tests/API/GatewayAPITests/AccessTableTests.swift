@@ -104,7 +104,8 @@ import Webhooks
         var (cells, leaks) = (0, 0)
         for visitor in try await Visitor.keyHolders + Visitor.tokenHolders() + Visitor.certificateHolders() {
             // Of a ticket, the path says who calls.
-            for route in RouteTable.routes where route.authority != .ticket {
+            for route in RouteTable.routes
+            where route.authority != .ticket && Listener.everything.has(route.operation) {
                 var scenes: [Bool: Scene] = [:]
                 for way in Self.ways where Self.fits(way, route, visitor) {
                     cells += 1

@@ -23,12 +23,12 @@ import Testing
         for path in ["/console", "/console/main.js", "/console/settings.json", "/console/"] {
             #expect(try await Self.gateway(nil).call(.get, path).status == 404, "\(path)")
         }
-        #expect(Self.gateway().api.responder.console != nil)
-        let platform = TestGateway {
+        let gateway = TestGateway {
             $0.console = ConsoleSettings()
             $0.operations = .init(host: "127.0.0.1", port: 0)
         }
-        #expect(platform.api.platformResponder.console == nil)
+        #expect(try await gateway.call(.get, "/console").status == 200)
+        #expect(try await gateway.callPlatform(.get, "/console").status == 404)
     }
 
     @Test func thePageHoldsNothingInlineAndNothingFromElsewhere() async throws {

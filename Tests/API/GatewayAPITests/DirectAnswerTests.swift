@@ -48,8 +48,8 @@ import TestSupport
                     .live { other in
                         var draft = RequestDraft(random: SeededRandom(seed: seed), exports: exports)
                         for server in [one, other] {
-                            _ = try await server.connect {
-                                try await Self.answers(to: [RequestDraft.known], from: $0, [])
+                            for draft in RequestDraft.known {
+                                _ = try await server.connect { try await Self.answers(to: [draft], from: $0, []) }
                             }
                         }
                         let known = Set(exports.map(\.id.description))

@@ -37,7 +37,8 @@ import Testing
 
     @Test func itIsRefusedWithAnythingElse() async throws {
         let (gateway, export) = gateway()
-        for route in RouteTable.routes where !route.isDownload && route.authority != .ticket {
+        for route in RouteTable.routes
+        where !route.isDownload && route.authority != .ticket && Listener.everything.has(route.operation) {
             let id = route.pattern.hasPrefix("/providers") ? "power-bi" : "\(export.id)"
             let target = route.pattern.replacing("{id}", with: id)
             let body = route.method == .post ? CreateExportTests.body : nil

@@ -66,8 +66,11 @@ import Testing
         }
         for route in RouteTable.routes {
             let isProbe = ["/livez", "/readyz"].contains(route.pattern)
-            #expect(Listener.platform.has(route.operation) == (isProbe || route.pattern == "/metrics"))
-            #expect(Listener.callers.has(route.operation) == (route.pattern != "/metrics"))
+            let isOfPlatform = ["/metrics", "/reload"].contains(route.pattern)
+            #expect(Listener.platform.has(route.operation) == (isProbe || isOfPlatform))
+            #expect(Listener.callers.has(route.operation) == !isOfPlatform)
+            // Where the platform has no listener of its own, callers share theirs with it: nothing there may reload.
+            #expect(Listener.everything.has(route.operation) == (route.pattern != "/reload"))
         }
     }
 

@@ -208,8 +208,8 @@ import Testing
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
             try channel.pipeline.syncOperations.addHandler(HTTPResponseEncoder(), position: .first)
         }
-        try table.opened(chosen, isSecure: false)
-        try table.opened(other, isSecure: false)
+        try table.opened(chosen, isPlainHTTP1: true)
+        try table.opened(other, isPlainHTTP1: true)
         table.authenticated(chosen)
         table.answered(other)
         // It was chosen by now, and did not hear of it.

@@ -1,4 +1,5 @@
 import Exports
+import HTTPTypes
 import Synchronization
 import Telemetry
 import Testing
@@ -38,13 +39,13 @@ struct LocalHostsTests {
         try hosts.check(nil)
     }
 
-    @Test func theListenerOfProbesAnswersForAnyHost() {
+    @Test func theListenerOfProbesAnswersForAnyHost() async throws {
         let gateway = TestGateway {
             $0.hosts = []
             $0.operations = .init(host: "127.0.0.1", port: 0)
         }
-        #expect(gateway.api.responder.localHosts != nil)
-        #expect(gateway.api.platformResponder.localHosts == nil)
+        #expect(gateway.api.callers.current.localHosts != nil)
+        #expect(try await gateway.callPlatform(.get, "/livez", host: "probe.example").status == 200)
     }
 
     @Test("Every resource is refused, and nothing is created, on both ways to answer", arguments: [true, false])

@@ -5,6 +5,7 @@ import InMemoryLogging
 import Logging
 import ManualClock
 import Spans
+import Synchronization
 import SystemCrypto
 import Testing
 import Tracing
@@ -93,7 +94,7 @@ import Tracing
             $0.apiKeys = [APIKey(id: "reporting", sha256: SHA256.hash(Array("key".utf8)))]
         }
         func status(_ key: String?) async throws -> Int {
-            var fields: HTTPFields = [.traceparent: Self.caller]
+            var fields: HTTPFields = [.init("traceparent")!: Self.caller]
             if let key { fields[.authorization] = "Bearer \(key)" }
             return try await gateway.call(.get, "/providers", headers: fields).status
         }

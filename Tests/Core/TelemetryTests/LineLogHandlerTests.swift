@@ -64,6 +64,25 @@ import Testing
         #expect(record(.text) { $0.debug("Message") }.isEmpty)
     }
 
+    @Test func aLevelThatChangesCountsForAllLoggers() {
+        let (box, level) = (LineBox(), LogLevel(.notice))
+        var settings = LogSettings()
+        settings.level = .trace
+        let logger = settings.logger("test", time: ManualTime(), to: LogSink { box.add($0) }, at: level)
+        var own = logger
+        own.logLevel = .error
+        for each in [logger, own] { each.info("Message") }
+        #expect(box.lines.isEmpty)
+        level.change(to: .debug)
+        for each in [logger, own] { each.info("Message") }
+        #expect(box.lines.count == 1)
+        for each in Logger.Level.allCases {
+            level.change(to: each)
+            #expect(logger.logLevel == each)
+            #expect(own.logLevel == .error)
+        }
+    }
+
     private func record(_ format: LogSettings.Format, _ work: (Logger) -> Void) -> [String] {
         var settings = LogSettings()
         settings.format = format

@@ -145,7 +145,9 @@ import Testing
             }
             let after = try await ledger.usage()
             #expect((given > 0) == isReclaimable)
-            #expect((after["file"] ?? 0) == (before["file"] ?? 0) - Int64(given) * 4096)
+            // Pages of the pointer map go with those that they describe, one for 819 (https://www.sqlite.org/fileformat2.html).
+            let released = ((before["file"] ?? 0) - (after["file"] ?? 0)) / 4096
+            #expect((Int64(given)...Int64(given + given / 819 + 1)).contains(released))
             // Some are kept for what comes next.
             #expect((after["free"] ?? 0) >= 1_000 * 4096)
             ledger.close()

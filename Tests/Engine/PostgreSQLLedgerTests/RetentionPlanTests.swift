@@ -46,17 +46,30 @@ import Testing
         let ledgers = try await TestLedgers.shared()
         let ledger = try await ledgers.make()
         try await ledger.fill(20_000)
-        try await ledger.script(
+        // One after the other: each has the time limit of a statement.
+        for script in [
             """
             INSERT INTO delivery (export_id, id, kind, caller, request_id, started_at, coding, bytes_sent, file_bytes,
                 resumptions, outcome)
                 SELECT (SELECT min(id) FROM export), 'd' || n, 'delivery', 'a', 'r', n, 'identity', 1, 1, 0, 'whole'
-                FROM generate_series(1, 20000) n;
-            INSERT INTO webhook_message (time, attempts, webhook_id, id, export_id, type, state, body)
-                SELECT n, 1, 'w' || n % 10, 'm' || n, 'x', 't', 'delivered', '' FROM generate_series(1, 20000) n;
-            ANALYZE
+                FROM generate_series(1, 20000) n
+            """,
             """
-        )
+            INSERT INTO webhook_message (time, attempts, webhook_id, id, export_id, type, state, body)
+                SELECT n, 1, 'w' || n % 10, 'm' || n, 'x', 't', CASE WHEN n % 10 = 0 THEN 'pending' ELSE 'delivered' END, ''
+                FROM generate_series(1, 20000) n
+            """,
+            """
+            INSERT INTO webhook (id, sees_all, revision, created_at, updated_at, position, created_by, state, url, types,
+                sealed_secrets)
+                SELECT 'w' || n, 1, 1, 1, 1, 1, 'a', 'enabled', 'https://example.com', '', '' FROM generate_series(0, 999) n
+            """,
+            "INSERT INTO measurement (export_id, due_at, attempts) SELECT id, 1, 0 FROM export WHERE id > '00000003'",
+            "ANALYZE export", "ANALYZE delivery", "ANALYZE webhook_message", "ANALYZE webhook", "ANALYZE measurement",
+            "ANALYZE idempotency",
+        ] {
+            try await ledger.script(script)
+        }
         let ids = "'{00000001-0000-7000-8000-000000000000,00000002-0000-7000-8000-000000000000}'"
         for (statement, types, values, index) in [
             (RetentionStatements.beingDelivered, ["text[]"], [ids], "delivery_under_way"),
@@ -65,7 +78,7 @@ import Testing
         ] {
             examine(try await ledger.plan(statement.text, types, values), indexes: [index])
         }
-        // What was delivered is not read, however much it is.
+        // What was delivered is not read, however much it is, nor what is pending of other exports.
         let pending = try await ledger.plan(RetentionStatements.pending.text, ["text[]"], [ids])
         examine(pending, indexes: ["webhook_message_pending", "webhook_pkey"])
         let lock = try await ledger.plan(RetentionStatements.lock.text, ["text[]"], [ids])

@@ -10,31 +10,41 @@ import SystemCrypto
 struct AccessTokenVerifier: Sendable {
     private let authority: TokenAuthority
     private let keys: [String: SigningKeys]
-    /// Fetches the keys again each day.
-    let refreshing: KeyRefreshing
     private let time: any TimeSource
     private let metrics: any MetricsFactory
 
-    init(authority: TokenAuthority, time: any TimeSource, logger: Logger, metrics: any MetricsFactory) {
+    /// Makes a verifier. Keys that `former` has fetched from the same authority are kept, so that nobody is locked out by a change of
+    /// something else while the authority is down.
+    init(
+        authority: TokenAuthority,
+        keepingKeysOf former: AccessTokenVerifier? = nil,
+        time: any TimeSource,
+        logger: Logger,
+        metrics: any MetricsFactory
+    ) {
         self.authority = authority
         self.time = time
         self.metrics = metrics
+        let kept = former.map { authority.hasKeysOf($0.authority) ? $0.keys : [:] } ?? [:]
         keys = Dictionary(
             authority.tenantIDs.map { tenantID in
                 (
                     tenantID,
-                    SigningKeys(
-                        authority: authority,
-                        tenantID: tenantID,
-                        time: time,
-                        logger: logger,
-                        metrics: metrics
-                    )
+                    kept[tenantID]
+                        ?? SigningKeys(
+                            authority: authority,
+                            tenantID: tenantID,
+                            time: time,
+                            logger: logger,
+                            metrics: metrics
+                        )
                 )
             }
         ) { first, _ in first }
-        refreshing = KeyRefreshing(keys: Array(keys.values), time: time)
     }
+
+    /// The keys of all tenants.
+    var signingKeys: [SigningKeys] { Array(keys.values) }
 
     /// Whether tokens of this tenant are accepted.
     func accepts(tenant: String) -> Bool { keys[tenant] != nil }

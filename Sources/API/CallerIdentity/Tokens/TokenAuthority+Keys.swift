@@ -11,6 +11,11 @@ extension TokenAuthority {
     /// key.
     public func keyCount(of tenantID: String) async throws -> Int { try await signingKeys(of: tenantID).count }
 
+    /// Whether a tenant's keys are fetched as `other` fetches them.
+    func hasKeysOf(_ other: TokenAuthority) -> Bool {
+        url == other.url && keyRefreshInterval == other.keyRefreshInterval
+    }
+
     /// A tenant's keys, from the authority's metadata (OpenID Connect Discovery 1.0, 4).
     func signingKeys(of tenantID: String) async throws -> [String: SigningKey] {
         let issuer = issuer(of: tenantID)

@@ -171,7 +171,7 @@ final class EventBody: Sendable {
 
 /// Whether the caller of a stream may still have it.
 struct EventCaller: Sendable {
-    let authentication: Authentication
+    let callers: CurrentCallers
     /// The request's lines of `Authorization`.
     let credentials: HTTPFields
     let channel: any Channel
@@ -179,6 +179,7 @@ struct EventCaller: Sendable {
 
     /// False where the credential is not valid any more, or says something else than before, and where it cannot be checked.
     func mayGoOn() async -> Bool {
+        let authentication = callers.current.authentication
         guard let now = try? await authentication.caller(of: credentials, on: channel) else { return false }
         return now == caller
     }

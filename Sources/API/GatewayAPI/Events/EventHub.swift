@@ -19,7 +19,6 @@ final class EventHub: Service, CustomStringConvertible {
     let metrics: EventMetrics
     private let time: any TimeSource
     private let memory: MemoryBudget
-    private let limiter: CallerLimiter
     private let state: Mutex<EventRegister<EventStream>>
     private let news = Signal()
 
@@ -28,14 +27,12 @@ final class EventHub: Service, CustomStringConvertible {
         _ settings: EventSettings,
         service: any ExportService,
         memory: MemoryBudget,
-        limiter: CallerLimiter,
         time: any TimeSource,
         metrics: any MetricsFactory
     ) {
         self.settings = settings
         self.service = service
         self.memory = memory
-        self.limiter = limiter
         self.time = time
         self.metrics = EventMetrics(factory: metrics)
         state = Mutex(EventRegister(settings: settings))
@@ -45,8 +42,8 @@ final class EventHub: Service, CustomStringConvertible {
 
     // MARK: Streams
 
-    /// Takes a place for a stream of a caller. Throws `tooManyRequests` or `unavailable` where there is none.
-    func place(for caller: String) throws(GatewayError) -> EventPlace {
+    /// Takes a place for a stream of a caller, by its limits. Throws `tooManyRequests` or `unavailable` where there is none.
+    func place(for caller: String, by limiter: CallerLimiter) throws(GatewayError) -> EventPlace {
         let wait = try limiter.wait(of: caller)
         try state.withLock { state throws(GatewayError) in try state.takePlace(of: caller) }
         do throws(MemoryRefusal) {

@@ -6,7 +6,7 @@ import Hummingbird
 /// The streams of events: `/exports/events` and `/exports/{id}/events`.
 struct EventRoutes: Sendable {
     let hub: EventHub
-    let authentication: Authentication
+    let callers: CurrentCallers
     let cursor: Cursor
     let random: Randomness
 
@@ -49,7 +49,7 @@ struct EventRoutes: Sendable {
     ) async throws -> Response {
         guard call.request.method != .head else { return Response(status: .ok, headers: Self.fields) }
         let channel = call.channel
-        let place = try hub.place(for: call.caller.id)
+        let place = try hub.place(for: call.caller.id, by: call.callers.limiter)
         let stream = EventStream(scope, limit: settings.pendingBytes)
         let opening = EventOpening(
             service: service,
@@ -73,7 +73,7 @@ struct EventRoutes: Sendable {
             opening: opening,
             beginning: beginning,
             caller: EventCaller(
-                authentication: authentication,
+                callers: callers,
                 credentials: credentials,
                 channel: channel,
                 caller: call.caller

@@ -1,6 +1,5 @@
-import Exports
 import CoreMetrics
-import Synchronization
+import Exports
 
 /// The limits of callers in this process: requests, what waits, and the bytes of files. A caller without limits costs a lookup in the
 /// configuration and nothing else.
@@ -9,18 +8,17 @@ import Synchronization
 /// the ledger, and how many downloads it has at a time by `DownloadBudget`.
 ///
 /// With replicas, each has its part of every limit here, by their number at the moment. See the article Caller-Limits.
+///
+/// Its limits never change. A limiter with others, made by `with(_:)`, goes on with what callers have used.
 final class CallerLimiter: Sendable {
     /// The most callers that are kept.
     static let mostCallers = 65_536
 
     private let others: CallerRules
     private let callers: [String: CallerRules]
-    private let time: any TimeSource
-    private let replicas: @Sendable () -> Int
-    private let table: Mutex<CallerTable>
-    private let refusals: [Quota.Name: Counter]
-    private let evicted: Counter
-    private let known: Meter
+    private let uses: CallerUses
+    private var time: any TimeSource { uses.time }
+    private var replicas: @Sendable () -> Int { uses.replicas }
 
     /// Makes a limiter.
     ///
@@ -36,27 +34,17 @@ final class CallerLimiter: Sendable {
     ) {
         others = CallerRules(limits.others)
         callers = limits.callers.mapValues(CallerRules.init)
-        self.time = time
-        self.replicas = replicas
-        table = Mutex(CallerTable(limit: most))
-        let names: [Quota.Name] = [.requests, .waits, .downloadBytes]
-        refusals = Dictionary(
-            uniqueKeysWithValues: names.map { name in
-                let dimensions = [("limit", name.rawValue)]
-                return (
-                    name,
-                    Counter(
-                        label: "export_gateway_caller_limit_refusals_total",
-                        dimensions: dimensions,
-                        factory: metrics
-                    )
-                )
-            }
-        )
-        evicted = Counter(label: "export_gateway_caller_limit_callers_evicted_total", factory: metrics)
-        known = Meter(label: "export_gateway_caller_limit_callers", factory: metrics)
-        known.set(0)
+        uses = CallerUses(time: time, replicas: replicas, most: most, metrics: metrics)
     }
+
+    private init(_ limits: CallerLimitTable, _ uses: CallerUses) {
+        others = CallerRules(limits.others)
+        callers = limits.callers.mapValues(CallerRules.init)
+        self.uses = uses
+    }
+
+    /// A limiter with other limits, for the same callers: what they have used stays used.
+    func with(_ limits: CallerLimitTable) -> CallerLimiter { CallerLimiter(limits, uses) }
 
     private func rules(of caller: String) -> CallerRules { callers.isEmpty ? others : callers[caller] ?? others }
 
@@ -66,7 +54,7 @@ final class CallerLimiter: Sendable {
         guard let rule = rules(of: caller).requests else { return nil }
         let allowance = rule.allowance.share(among: replicas())
         let now = time.elapsed().wholeNanoseconds
-        let (missing, wholeAt) = change(caller, at: now) { use in
+        let (missing, wholeAt) = uses.change(caller, at: now) { use in
             (allowance.take(&use.requests, at: now), use.requests)
         }
         if let missing {
@@ -88,7 +76,7 @@ final class CallerLimiter: Sendable {
     func passesOn(requestBy caller: String) {
         guard let rule = rules(of: caller).requests else { return }
         let allowance = rule.allowance.share(among: replicas())
-        table.withLock { $0.known(caller) { allowance.giveBack(&$0.requests) } }
+        uses.known(caller) { allowance.giveBack(&$0.requests) }
     }
 
     /// Takes a place for what waits for a change; nil where it is not limited. Throws `tooManyRequests` where the caller has as many as
@@ -96,12 +84,12 @@ final class CallerLimiter: Sendable {
     func wait(of caller: String) throws(GatewayError) -> WaitPlace? {
         guard let limit = rules(of: caller).waits else { return nil }
         let most = max(1, limit / max(1, replicas()))
-        let isTaken = change(caller, at: time.elapsed().wholeNanoseconds) { use in
+        let isTaken = uses.change(caller, at: time.elapsed().wholeNanoseconds) { use in
             guard use.waits < most else { return false }
             use.waits += 1
             return true
         }
-        if isTaken { return WaitPlace(of: caller, in: self) }
+        if isTaken { return WaitPlace(of: caller, in: uses) }
         throw refusal(
             Quota(.waits, limit: limit),
             after: 5_000_000_000,
@@ -110,16 +98,12 @@ final class CallerLimiter: Sendable {
         )
     }
 
-    fileprivate func giveBackWait(of caller: String) {
-        table.withLock { $0.known(caller) { $0.waits = max(0, $0.waits - 1) } }
-    }
-
     /// Throws `tooManyRequests` where nothing is left of the bytes that the caller may download.
     func checkBytes(of caller: String) throws(GatewayError) {
         guard let rule = rules(of: caller).bytes else { return }
         let allowance = rule.allowance.share(among: replicas())
         let now = time.elapsed().wholeNanoseconds
-        let missing = change(caller, at: now) { allowance.wait($0.bytes, at: now) }
+        let missing = uses.change(caller, at: now) { allowance.wait($0.bytes, at: now) }
         guard let missing else { return }
         throw refusal(
             rule.quota,
@@ -134,7 +118,7 @@ final class CallerLimiter: Sendable {
         guard let rule = rules(of: caller).bytes else { return }
         let allowance = rule.allowance.share(among: replicas())
         let now = time.elapsed().wholeNanoseconds
-        change(caller, at: now) { allowance.charge(bytes, &$0.bytes, at: now) }
+        uses.change(caller, at: now) { allowance.charge(bytes, &$0.bytes, at: now) }
     }
 
     /// Whether the bytes that are sent to a caller have to be counted.
@@ -143,20 +127,11 @@ final class CallerLimiter: Sendable {
     /// How many downloads a caller may have at a time, where that is its own number.
     func downloads(of caller: String) -> Int? { rules(of: caller).downloads }
 
-    @discardableResult
-    private func change<Value: Sendable>(_ caller: String, at now: Int64, _ body: (inout CallerUse) -> Value) -> Value {
-        let (value, evicted, count) = table.withLock { table in
-            let (before, size) = (table.evicted, table.count)
-            let value = table.use(of: caller, at: now, body)
-            return (value, table.evicted - before, table.count == size ? nil : table.count)
-        }
-        if evicted > 0 { self.evicted.increment(by: evicted) }
-        if let count { known.set(count) }
-        return value
-    }
+    /// How many exports a caller may create in any 24 hours; nil where it is not limited.
+    func createsPerDay(of caller: String) -> Int? { rules(of: caller).createsPerDay }
 
     private func refusal(_ quota: Quota, after nanoseconds: Int64, _ detail: String) -> GatewayError {
-        refusals[quota.name]?.increment()
+        uses.refused(quota.name)
         return GatewayError(
             .tooManyRequests,
             detail,
@@ -166,27 +141,4 @@ final class CallerLimiter: Sendable {
     }
 
     private static func seconds(_ nanoseconds: Int64) -> Int64 { (nanoseconds + 999_999_999) / 1_000_000_000 }
-}
-
-/// A caller's place for a request that waits or for an event stream. It is given back by `giveBack`, or with the last reference to this
-/// object.
-final class WaitPlace: Sendable {
-    private let caller: String
-    private let limiter: CallerLimiter
-    private let isHeld = Mutex(true)
-
-    fileprivate init(of caller: String, in limiter: CallerLimiter) {
-        (self.caller, self.limiter) = (caller, limiter)
-    }
-
-    deinit { giveBack() }
-
-    /// Gives the place back. Only the first call counts.
-    func giveBack() {
-        let isMine = isHeld.withLock { isHeld in
-            defer { isHeld = false }
-            return isHeld
-        }
-        if isMine { limiter.giveBackWait(of: caller) }
-    }
 }

@@ -20,6 +20,7 @@ struct CallerRules: Sendable {
     var bytes: Bytes?
     var waits: Int?
     var downloads: Int?
+    var createsPerDay: Int?
 
     init(_ limits: CallerLimits) {
         if let perMinute = limits.requestsPerMinute, let burst = limits.burst {
@@ -38,5 +39,6 @@ struct CallerRules: Sendable {
         }
         waits = limits.waits
         downloads = limits.downloads
+        createsPerDay = limits.createsPerDay
     }
 }

@@ -16,6 +16,8 @@ struct Call: Sendable {
     var links: Links
     /// The authenticated caller; with a ticket, the one who made it.
     var caller: Caller
+    /// Who may call and how much, for the whole request.
+    var callers: CallersInForce
     /// The ticket in the path, where the route takes one instead of a credential.
     var ticket: Ticket?
     var requestID: String

@@ -21,13 +21,10 @@ struct GatewayResponder: HTTPResponder {
 
     var listener: Listener
     var connections: ConnectionTable
-    let authentication: Authentication
+    let callers: CurrentCallers
     let limits: RequestLimits
-    /// Nil where the gateway answers for any host.
-    var localHosts: LocalHosts?
     let publicAddress: PublicAddress
     var record: RequestRecord
-    var console: Console?
     let exports: ExportRoutes
     let events: EventRoutes
     let tickets: TicketRoutes
@@ -42,9 +39,8 @@ struct GatewayResponder: HTTPResponder {
     func direct(_ logger: Logger) -> DirectAnswers? {
         guard listener.has(.getExport), listener.has(.createExport) else { return nil }
         return DirectAnswers(
-            authentication: authentication,
+            callers: callers,
             limits: limits,
-            localHosts: localHosts,
             maxWait: exports.maxWait,
             publicAddress: publicAddress,
             isAudited: audit.service != nil,
@@ -69,20 +65,33 @@ struct GatewayResponder: HTTPResponder {
             route: HTTPMetrics.noRoute
         )
         let target = RequestTarget(request.head.path ?? "")
+        let callers = callers.current
         record.metrics.began()
         var response: Response
         var isDecided = false
         do {
             let headBytes = try limits.check(request.head)
-            try localHosts?.check(request.head.authority)
+            // Probes and scrapers name the machine by any of its addresses, and there is nothing for a web page where they ask.
+            if listener != .platform { try callers.localHosts?.check(request.head.authority) }
             guard let target else {
                 throw GatewayError(.malformedRequest, "The request target is not a path with valid percent-encoding.")
             }
-            if let console, let resource = console.resource(at: target.segments) {
+            if listener != .platform, let console = callers.console,
+                let resource = console.resource(at: target.segments)
+            {
                 entry.route = resource.pattern
                 response = try console.answer(request, for: resource)
             } else {
-                let call = try await call(request, target, headBytes, context.channel, &entry, &isDecided, logger)
+                let call = try await call(
+                    request,
+                    target,
+                    headBytes,
+                    context.channel,
+                    callers,
+                    &entry,
+                    &isDecided,
+                    logger
+                )
                 let span = entry.span
                 // In a new task, whose memory is freed when it ends. The task of the connection would keep the memory of the
                 // deepest call for as long as the client reads the answer.
@@ -142,6 +151,7 @@ struct GatewayResponder: HTTPResponder {
         _ target: RequestTarget,
         _ headBytes: Int,
         _ channel: any Channel,
+        _ callers: CallersInForce,
         _ entry: inout RequestRecord.Entry,
         _ isDecided: inout Bool,
         _ logger: Logger
@@ -153,10 +163,10 @@ struct GatewayResponder: HTTPResponder {
         let caller: Caller
         var opened: Ticket?
         switch route.authority {
-        case .credential: caller = try await authentication.caller(of: request.headers, on: channel)
+        case .credential: caller = try await callers.authentication.caller(of: request.headers, on: channel)
         case .none: caller = .anonymous
         case .ticket:
-            let ticket = try tickets.ticket(parameters["ticket"])
+            let ticket = try tickets.ticket(parameters["ticket"], for: callers.authentication)
             caller = ticket.caller
             entry.export = ticket.export
             opened = ticket
@@ -168,8 +178,9 @@ struct GatewayResponder: HTTPResponder {
         isDecided = true
         let isHeadHeld = route.needsCaller && connections.authenticated(channel)
         entry.caller = caller.id
+        entry.limiter = callers.limiter
         // Before the permission is checked: what is forbidden costs the caller too.
-        if route.authority != .none { entry.standing = try record.limiter.request(by: caller.id) }
+        if route.authority != .none { entry.standing = try callers.limiter.request(by: caller.id) }
         // 512 bytes less, because the first line and the host were not counted.
         if route.needsCaller, isHeadHeld || headBytes > RequestBytes.allowance - 512 {
             try await Self.charge(to: caller, on: channel)
@@ -188,6 +199,7 @@ struct GatewayResponder: HTTPResponder {
                 path: target.segments.map(\.raw)
             ),
             caller: caller,
+            callers: callers,
             ticket: opened,
             requestID: entry.requestID,
             address: audit.service == nil
@@ -295,6 +307,7 @@ struct GatewayResponder: HTTPResponder {
         case .getLiveness: operations.liveness()
         case .getReadiness: try await operations.readiness()
         case .getMetrics: operations.figures()
+        case .reloadConfiguration: try await operations.reloadConfiguration(call)
         case .getOpenAPI: operations.openAPI()
         }
     }

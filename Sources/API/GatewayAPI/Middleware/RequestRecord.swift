@@ -11,22 +11,13 @@ struct RequestRecord: Sendable {
     let metrics: HTTPMetrics
     let time: any TimeSource
     let log: any AccessLog
-    let limiter: CallerLimiter
     let tracer: GatewayTracer
 
     /// - Parameters:
-    ///   - limiter: Told of the bytes of files that were sent.
     ///   - tracer: Makes the spans of requests.
     ///   - logger: Gets the lines; its handler gets them directly if it is an `AccessLog`.
-    init(
-        metrics: HTTPMetrics,
-        limiter: CallerLimiter,
-        tracer: GatewayTracer,
-        time: any TimeSource,
-        logger: Logger
-    ) {
+    init(metrics: HTTPMetrics, tracer: GatewayTracer, time: any TimeSource, logger: Logger) {
         self.metrics = metrics
-        self.limiter = limiter
         self.tracer = tracer
         self.time = time
         log = logger.handler as? any AccessLog ?? LoggerAccessLog(logger: logger)
@@ -69,8 +60,9 @@ struct RequestRecord: Sendable {
 
     /// What is told of the bytes of a file while they are sent; nil where they are not limited.
     private func counting(_ entry: Entry) -> (@Sendable (Int64) -> Void)? {
-        guard entry.body == .file, let caller = entry.caller, limiter.countsBytes(of: caller) else { return nil }
-        let limiter = limiter
+        guard entry.body == .file, let caller = entry.caller, let limiter = entry.limiter,
+            limiter.countsBytes(of: caller)
+        else { return nil }
         return { limiter.sent($0, to: caller) }
     }
 
@@ -107,6 +99,8 @@ struct RequestRecord: Sendable {
         /// The route's pattern, or `none`: never the path, which a client can make up.
         var route: String
         var caller: String?
+        /// The limits by which the caller's request is counted, and the bytes of files that are sent to it.
+        var limiter: CallerLimiter?
         var export: ExportID?
         /// What is left of the caller's limit of requests, where there is one.
         var standing: RateLimitFields?

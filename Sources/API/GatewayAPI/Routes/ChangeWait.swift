@@ -29,7 +29,6 @@ struct ChangeWait: Sendable {
 
     let service: any ExportService
     let memory: MemoryBudget
-    let limiter: CallerLimiter
 
     /// Returns the export after a change. Returns the former state when the time is over, when the client has left, and when the
     /// gateway drains, so that no wait delays a shutdown. Returns nil at once where there is no memory for the wait: a server may
@@ -37,7 +36,7 @@ struct ChangeWait: Sendable {
     ///
     /// Thousands may wait at a time, so there is one more task for each wait, and none for each reason to end it.
     func changed(from export: Export, within wait: Duration, for call: Call) async throws -> Export? {
-        let place = try limiter.wait(of: call.caller.id)
+        let place = try call.callers.limiter.wait(of: call.caller.id)
         guard let reservation = try? memory.reserve(Self.cost, .wait, for: call.caller.id) else { return nil }
         defer {
             place?.giveBack()

@@ -43,7 +43,8 @@ extension DirectAnswers {
         from peer: @autoclosure () -> SocketAddress?
     ) -> CreateRequest? {
         let start = record.time.elapsed()
-        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields, &known),
+        let callers = callers.current
+        guard body.readableBytes <= maxBodyBytes, let caller = caller(head, fields, &known, among: callers),
             caller.permissions.allow(.create),
             Self.acceptsJSON(fields.accept), MediaType.isJSON(contentType: fields.contentType)
         else { return nil }
@@ -57,9 +58,9 @@ extension DirectAnswers {
         let requestID = Self.requestID(fields)
         var request = CreateRequest(
             draft: draft,
-            viewer: caller.viewer(
+            viewer: callers.creator(
+                caller,
                 token: nil,
-                downloadToken: nil,
                 requestID: requestID,
                 address: client(head, from: peer())
             ),
@@ -69,7 +70,8 @@ extension DirectAnswers {
                 start: start,
                 method: "POST",
                 route: "/exports",
-                caller: caller.id
+                caller: caller.id,
+                limiter: callers.limiter
             ),
             head: head,
             body: body

@@ -40,9 +40,8 @@ struct DirectAnswers: Sendable {
     /// Exports with more files have longer answers, which are sent piece by piece as the client reads them.
     private static let mostFiles = 100
 
-    let authentication: Authentication
+    let callers: CurrentCallers
     let limits: RequestLimits
-    let localHosts: LocalHosts?
     let maxWait: Duration
     let publicAddress: PublicAddress
     /// Whether an audit trail is kept, which has the addresses of clients.
@@ -100,7 +99,8 @@ struct DirectAnswers: Sendable {
         _ known: inout KnownCaller?,
         from peer: @autoclosure () -> SocketAddress?
     ) -> StatusRequest? {
-        guard let caller = caller(head, fields, &known), caller.permissions.allow(.read),
+        let callers = callers.current
+        guard let caller = caller(head, fields, &known, among: callers), caller.permissions.allow(.read),
             Self.acceptsJSON(fields.accept)
         else { return nil }
         let isHead = head.method == .HEAD
@@ -117,6 +117,7 @@ struct DirectAnswers: Sendable {
                 method: isHead ? "HEAD" : "GET",
                 route: isOperation ? Self.operationRoute : Self.exportRoute,
                 caller: caller.id,
+                limiter: callers.limiter,
                 export: id
             )
         )
@@ -129,7 +130,7 @@ struct DirectAnswers: Sendable {
     func count(_ entry: inout RequestRecord.Entry) -> GatewayError? {
         guard let caller = entry.caller else { return nil }
         do throws(GatewayError) {
-            entry.standing = try record.limiter.request(by: caller)
+            entry.standing = try entry.limiter?.request(by: caller)
             return nil
         } catch {
             return error
@@ -138,33 +139,44 @@ struct DirectAnswers: Sendable {
 
     /// A request that was counted here is passed on, and counted again.
     func passesOn(_ entry: RequestRecord.Entry) {
-        if let caller = entry.caller { record.limiter.passesOn(requestBy: caller) }
+        if let caller = entry.caller { entry.limiter?.passesOn(requestBy: caller) }
     }
 
     /// The last caller on a connection, by its line of `Authorization`. The next request nearly always has the same line: then the
-    /// key's digest is not computed again.
+    /// key's digest is not computed again. With other callers in force, nobody is known.
     ///
     /// A proxy may send the requests of several clients on one connection, so the lines are compared in constant time.
     struct KnownCaller {
         private let line: SecretBytes
+        private let callers: CallersInForce
         fileprivate let caller: Caller
 
-        fileprivate init(_ line: String, _ caller: Caller) {
+        fileprivate init(_ line: String, _ caller: Caller, among callers: CallersInForce) {
             self.line = SecretBytes(Array(line.utf8))
+            self.callers = callers
             self.caller = caller
         }
 
-        fileprivate func has(_ line: String) -> Bool { constantTimeEquals(Array(line.utf8), self.line.reveal()) }
+        fileprivate func has(_ line: String, among callers: CallersInForce) -> Bool {
+            self.callers === callers && constantTimeEquals(Array(line.utf8), self.line.reveal())
+        }
     }
 
     /// The caller, where that is known at once and the head is within its limits.
-    func caller(_ head: HTTPRequestHead, _ fields: KnownFields, _ known: inout KnownCaller?) -> Caller? {
+    func caller(
+        _ head: HTTPRequestHead,
+        _ fields: KnownFields,
+        _ known: inout KnownCaller?,
+        among callers: CallersInForce
+    ) -> Caller? {
         guard fields.bytes <= limits.maxHeaderBytes, head.uri.utf8.count <= limits.maxTargetBytes else { return nil }
-        if let localHosts, let host = head.headers.first(name: "host"), !localHosts.allows(host) { return nil }
-        guard let line = fields.authorization else { return authentication.callerAtOnce(authorization: nil) }
-        if let known, known.has(line) { return known.caller }
-        let caller = authentication.callerAtOnce(authorization: line)
-        if let caller { known = KnownCaller(line, caller) }
+        if let localHosts = callers.localHosts, let host = head.headers.first(name: "host"), !localHosts.allows(host) {
+            return nil
+        }
+        guard let line = fields.authorization else { return callers.authentication.callerAtOnce(authorization: nil) }
+        if let known, known.has(line, among: callers) { return known.caller }
+        let caller = callers.authentication.callerAtOnce(authorization: line)
+        if let caller { known = KnownCaller(line, caller, among: callers) }
         return caller
     }
 
@@ -264,7 +276,7 @@ struct DirectAnswers: Sendable {
     /// Takes a caller's place for a request that waits; see `CallerLimiter.wait`.
     func placeToWait(_ request: StatusRequest) throws(GatewayError) -> WaitPlace? {
         guard let caller = request.entry.caller else { return nil }
-        return try record.limiter.wait(of: caller)
+        return try request.entry.limiter?.wait(of: caller)
     }
 
     /// Writes the fields that every answer has, and the end of the head.

@@ -116,7 +116,7 @@ extension ExportRoutes {
     }
 
     private func recipient(_ call: Call, _ use: TicketUse? = nil, among uses: LiveUses? = nil) -> Recipient {
-        let (service, limiter) = (service, limiter)
+        let (service, limiter) = (service, call.callers.limiter)
         let (caller, address) = (call.caller.id, call.address)
         var recipient = Recipient(
             caller: caller,

@@ -15,14 +15,18 @@ struct ExportRoutes: Sendable {
     let bodies: BodyReader
     let maxWait: Duration
     let memory: MemoryBudget
-    let limiter: CallerLimiter
 
     /// `createExport`
     func create(_ call: Call) async throws -> Response {
         let fields = call.fields
         try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
-        let viewer = call.viewer(token: try fields.upstreamAuthorization(), downloadToken: nil)
+        let viewer = call.callers.creator(
+            call.caller,
+            token: try fields.upstreamAuthorization(),
+            requestID: call.requestID,
+            address: call.address
+        )
         let draft = try Self.draft(await bodies.bytes(of: call), key, call.caller, service.providers)
         let creation = try await service.create(draft, for: viewer)
         return Self.accepted(creation, call.links, ReadyAnswers(service: service)).response
@@ -120,7 +124,7 @@ struct ExportRoutes: Sendable {
             answer = answers.answer(export, as: document)
         }
         if let limit = wait, limit > .zero, !export.isFinal, known.map(answer.isNamed) ?? true {
-            let waiting = ChangeWait(service: service, memory: memory, limiter: limiter)
+            let waiting = ChangeWait(service: service, memory: memory)
             if let changed = try await waiting.changed(from: export, within: limit, for: call) {
                 export = changed
             } else {

@@ -10,5 +10,5 @@ enum Operation: String, Sendable, CaseIterable {
     case createWebhook, listWebhooks, getWebhook, updateWebhook, deleteWebhook, rotateWebhookSecret, testWebhook
     case listAuditRows
     case listWebhookDeliveries, replayWebhookDelivery, replayWebhookDeliveries
-    case getLiveness, getReadiness, getMetrics, getOpenAPI
+    case getLiveness, getReadiness, getMetrics, reloadConfiguration, getOpenAPI
 }

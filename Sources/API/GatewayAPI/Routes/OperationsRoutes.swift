@@ -3,11 +3,12 @@ import Telemetry
 import Exports
 import Hummingbird
 
-/// The routes for the platform: `/livez`, `/readyz`, `/metrics`, `/openapi.yaml`.
+/// The routes for the platform: `/livez`, `/readyz`, `/metrics`, `/reload`, `/openapi.yaml`.
 struct OperationsRoutes: Sendable {
     let service: any ExportService
     let readiness: @Sendable () -> Bool
     let impediments: @Sendable () -> [ServiceImpediment]
+    let reload: @Sendable () async -> ReloadOutcome
     let metrics: PrometheusRegistry
     let version: String
 
@@ -46,6 +47,41 @@ struct OperationsRoutes: Sendable {
             headers: [.contentType: MediaType.prometheus.rawValue, .cacheControl: "no-store"],
             body: .init(byteBuffer: .init(string: metrics.text()))
         )
+    }
+
+    /// `reloadConfiguration`: the body of the request is not looked at, because the configuration is the operator's file.
+    ///
+    /// Browsers send `Origin` with each POST of a page (https://fetch.spec.whatwg.org, "append a request `Origin` header"), also of one
+    /// that has come to a name of this machine by a change of its DNS. No page may ask for a reload.
+    func reloadConfiguration(_ call: Call) async throws -> Response {
+        guard call.request.headers[.origin] == nil else {
+            throw GatewayError(.forbidden, "A reload is not for web pages: a request with Origin is refused.")
+        }
+        switch await reload() {
+        case .applied(let changed):
+            return JSONAnswer.plain(
+                JSONWriter.object { $0.member("changed", .array(changed.map { .string($0) })) },
+                cacheControl: "no-store"
+            )
+        case .invalid(let faults):
+            throw GatewayError(
+                .invalidConfiguration,
+                "The configuration is not valid, see configuration. Nothing has changed.",
+                members: .configuration(faults)
+            )
+        case .restartNeeded(let faults):
+            throw GatewayError(
+                .restartNeeded,
+                "Changes of the keys in configuration need a restart. Nothing has changed, of other keys neither.",
+                members: .configuration(faults)
+            )
+        case .notNow:
+            throw GatewayError(
+                .unavailable,
+                "The gateway starts or stops. Nothing has changed.",
+                retryAfter: .seconds(5)
+            )
+        }
     }
 
     /// `getOpenAPI`

@@ -163,6 +163,13 @@ enum RouteTable {
         Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], authority: .none),
         Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], authority: .none),
         Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], authority: .none),
+        Route(
+            method: .post,
+            pattern: "/reload",
+            operation: .reloadConfiguration,
+            statuses: [200, 403, 422, 503],
+            authority: .none
+        ),
         Route(method: .get, pattern: "/openapi.yaml", operation: .getOpenAPI, statuses: [200], authority: .none),
     ]
 

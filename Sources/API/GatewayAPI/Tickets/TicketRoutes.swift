@@ -10,7 +10,6 @@ import SystemCrypto
 /// Download tickets: `POST /exports/{id}/files/{fileId}/tickets`, and `/tickets/{ticket}`.
 struct TicketRoutes: Sendable {
     let exports: ExportRoutes
-    let authentication: Authentication
     /// Nil where no audit trail is kept.
     let audit: (any AuditService)?
     /// Nil where the operator wants no tickets.
@@ -66,7 +65,7 @@ struct TicketRoutes: Sendable {
 
     /// The ticket in a path, and its caller as the caller is now. Throws `notFound` for a text that is no ticket of this gateway and
     /// for a ticket whose caller is not accepted any more, and `ticketExpired`.
-    func ticket(_ text: String?) throws(GatewayError) -> Ticket {
+    func ticket(_ text: String?, for authentication: Authentication) throws(GatewayError) -> Ticket {
         guard lifetime != nil, var ticket = text.flatMap(seal.open) else { throw Self.unknown }
         guard time.now() < ticket.expiresAt else {
             throw GatewayError(.ticketExpired, "The ticket's time is over. Make another one.")

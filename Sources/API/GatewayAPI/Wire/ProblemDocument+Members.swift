@@ -27,6 +27,14 @@ extension JSONWriter {
         case .notReady(let reasons):
             member("readiness", "notReady")
             member("reasons", reasons)
+        case .configuration(let faults):
+            name("configuration")
+            array(faults) { writer, fault in
+                writer.object { writer in
+                    writer.member("detail", fault.detail)
+                    writer.member("key", fault.key)
+                }
+            }
         case .existing(let id): member("existing", id)
         case .purged(let tombstone):
             member(

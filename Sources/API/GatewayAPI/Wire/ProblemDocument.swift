@@ -30,7 +30,8 @@ enum ProblemDocument {
         case .uriTooLong: .uriTooLong
         case .misdirectedRequest: .misdirectedRequest
         case .unsupportedMediaType: .unsupportedMediaType
-        case .invalidExport, .invalidWebhook, .idempotencyKeyReused: .unprocessableContent
+        case .invalidExport, .invalidWebhook, .idempotencyKeyReused, .invalidConfiguration, .restartNeeded:
+            .unprocessableContent
         case .tooManyRequests: .tooManyRequests
         case .rangeNotSatisfiable: .rangeNotSatisfiable
         case .upgradeRequired: .init(code: 426, reasonPhrase: "Upgrade Required")

@@ -42,8 +42,20 @@ struct ConfigurationSection {
 
     mutating func node(_ name: String) -> Node? {
         known.insert(name)
-        return mapping[name]
+        let node = mapping[name]
+        // What stands below a mapping is read, and recorded, by its own keys.
+        switch node {
+        case .scalar(let scalar): record(name, scalar.string)
+        case .sequence(let sequence):
+            let texts = sequence.compactMap(\.string)
+            if !texts.isEmpty { record(name, texts.joined(separator: "\n")) }
+        case .mapping, .alias, nil: break
+        }
+        return node
     }
+
+    /// Records the value that a key has; see `OperatorEnvironment.record`.
+    func record(_ name: String, _ value: String?) { environment.record(key(name), value) }
 
     /// Whether a variable stands in for the key, whatever the file has.
     func isOverridden(_ name: String) -> Bool {
@@ -51,6 +63,19 @@ struct ConfigurationSection {
     }
 
     mutating func text(_ name: String) throws(StartupError) -> String? {
+        let text = try unrecordedText(name)
+        record(name, text)
+        return text
+    }
+
+    /// A text, or its default where the key is left out.
+    mutating func text(_ name: String, default fallback: String) throws(StartupError) -> String {
+        let text = try text(name) ?? fallback
+        record(name, text)
+        return text
+    }
+
+    private mutating func unrecordedText(_ name: String) throws(StartupError) -> String? {
         known.insert(name)
         if isOverridable, let value = environment.override(section: path, key: name) { return value.value }
         guard let node = mapping[name] else { return nil }
@@ -83,20 +108,27 @@ struct ConfigurationSection {
 
     mutating func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws(StartupError) -> Int
     {
-        guard let text = try text(name) else { return fallback }
+        guard let text = try text(name) else {
+            record(name, String(fallback))
+            return fallback
+        }
         guard let number = Int(text), range.contains(number) else {
             throw error(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
+        record(name, String(number))
         return number
     }
 
     mutating func bool(_ name: String, default fallback: Bool) throws(StartupError) -> Bool {
+        let value: Bool
         switch try text(name) {
-        case nil: return fallback
-        case "true": return true
-        case "false": return false
+        case nil: value = fallback
+        case "true": value = true
+        case "false": value = false
         default: throw error(name, "must be true or false")
         }
+        record(name, String(value))
+        return value
     }
 
     mutating func duration(
@@ -104,13 +136,17 @@ struct ConfigurationSection {
         in range: ClosedRange<Duration>,
         default fallback: Duration
     ) throws(StartupError) -> Duration {
-        guard let text = try text(name) else { return fallback }
+        guard let text = try text(name) else {
+            record(name, "\(fallback)")
+            return fallback
+        }
         guard let duration = Duration(configurationText: text), range.contains(duration) else {
             throw error(
                 name,
                 "must be a duration such as 500ms, 30s, 15m or 48h, from \(range.lowerBound) to \(range.upperBound)"
             )
         }
+        record(name, "\(duration)")
         return duration
     }
 
@@ -122,6 +158,7 @@ struct ConfigurationSection {
         let names = type.allCases.map(\.rawValue)
         guard let text = try text(name) else {
             guard let fallback else { throw error(name, "is required: one of \(names.joined(separator: ", "))") }
+            record(name, fallback.rawValue)
             return fallback
         }
         guard let value = Value(rawValue: text) else {
@@ -135,19 +172,25 @@ struct ConfigurationSection {
 
     mutating func secret(_ name: String) throws(StartupError) -> Secret? {
         guard let reference = try text(name) else { return nil }
-        return try environment.secret(reference, key: key(name))
+        let secret = try environment.secret(reference, key: key(name))
+        // Where it comes from does not matter, but what it is.
+        record(name, secret.reveal())
+        return secret
     }
 
     mutating func secretSource(_ name: String) throws(StartupError) -> SecretSource? {
         guard let reference = try text(name) else { return nil }
-        return try environment.secretSource(reference, key: key(name))
+        let source = try environment.secretSource(reference, key: key(name))
+        // From a file it may change later.
+        record(name, reference + "\n" + source.current().reveal())
+        return source
     }
 
     /// A root such as `https://graph.microsoft.com`; http only where `allowPlainHTTP` says so.
     mutating func url(_ name: String, default fallback: String, allowPlainHTTP: Bool) throws(StartupError)
         -> UpstreamURL
     {
-        let text = try text(name) ?? fallback
+        let text = try text(name, default: fallback)
         guard let url = UpstreamURL(text), url.query == nil else {
             throw error(name, "must be a URL such as \(fallback), without query and user information")
         }
@@ -161,6 +204,8 @@ struct ConfigurationSection {
     mutating func hosts(_ name: String, allowPlainHTTP: Bool) throws(StartupError) -> [HostRule]? {
         guard let node = node(name) else { return nil }
         guard case .sequence(let sequence) = node else { throw error(name, "must be a list of hosts") }
+        // No host is another value than the usual ones.
+        if sequence.isEmpty { record(name, "") }
         var rules: [HostRule] = []
         for element in sequence {
             guard let text = element.string, let rule = HostRule(parsing: text) else {

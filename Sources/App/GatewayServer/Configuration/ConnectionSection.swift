@@ -41,7 +41,7 @@ struct ConnectionSection: ConnectionKeys {
     }
 
     mutating func scope(_ name: String, default fallback: TokenScope) throws(StartupError) -> TokenScope {
-        try section.text(name).map(TokenScope.init) ?? fallback
+        TokenScope(try section.text(name, default: fallback.rawValue))
     }
 
     mutating func hosts(_ name: String) throws(StartupError) -> [HostRule]? {

@@ -1,5 +1,7 @@
 import Exports
 import NIOCore
+import NIOSSL
+import SystemCrypto
 import UpstreamHTTP
 import Yams
 
@@ -34,6 +36,8 @@ extension Egress {
                 throw section.error("authorities", "the file \(file) cannot be read as certificates in PEM form")
             }
             self.authorities = authorities
+            // The file is read once.
+            section.record("authorities", file + "\n" + authorities.digest)
         }
         trustsSystem = !(try section.bool("onlyAuthorities", default: false))
         guard trustsSystem || authorities != nil else {
@@ -65,6 +69,13 @@ extension Egress {
             words += trustsSystem ? "; trusts \(authorities.file) too" : "; trusts \(authorities.file) alone"
         }
         return sourceAddress.map { words + "; from \($0)" } ?? words
+    }
+}
+
+extension TrustedAuthorities {
+    /// Differs where the certificates do.
+    fileprivate var digest: String {
+        "\(SHA256.hash(certificates.flatMap { (try? $0.toDERBytes()) ?? [] }))"
     }
 }
 
@@ -134,6 +145,7 @@ extension ConfigurationSection {
                 exceptions.append(exception)
             }
         }
+        if exceptions.isEmpty { record(name, nil) }
         return exceptions
     }
 }

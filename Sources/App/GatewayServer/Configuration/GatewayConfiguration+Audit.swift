@@ -24,19 +24,21 @@ extension GatewayConfiguration.Audit {
     init?(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         guard let node else { return nil }
         var section = try ConfigurationSection(node, path: "audit", environment: environment)
-        guard let text = try section.text("key") else {
+        guard let secret = try section.secret("key") else {
             throw section.error("key", "is required: env:NAME or file:/path")
         }
-        let key = try Self.key(text, "audit.key", environment)
+        let key = try Self.key(secret, "audit.key")
         var others: [AuditKey] = []
         for (index, text) in (try section.texts("otherKeys") ?? []).enumerated() {
             let name = "audit.otherKeys[\(index)]"
-            let other = try Self.key(text, name, environment)
+            let other = try Self.key(environment.secret(text, key: name), name)
             guard other.id != key.id, !others.contains(where: { $0.id == other.id }) else {
                 throw StartupError(name, "is the same key as another one of audit")
             }
             others.append(other)
         }
+        // What they are, and not where they come from.
+        section.record("otherKeys", others.map(\.id).joined(separator: "\n"))
         keys = AuditTrail.Keys(key: key, others: others)
         try readHeads(section.node("heads"), environment)
         syslog = try SyslogSettings(syslog: section.node("syslog"), environment)
@@ -58,12 +60,7 @@ extension GatewayConfiguration.Audit {
         try section.finish()
     }
 
-    private static func key(
-        _ reference: String,
-        _ name: String,
-        _ environment: OperatorEnvironment
-    ) throws(StartupError) -> AuditKey {
-        let secret = try environment.secret(reference, key: name)
+    private static func key(_ secret: Secret, _ name: String) throws(StartupError) -> AuditKey {
         guard let key = AuditKey(base64: secret) else {
             throw StartupError(name, "must hold 32 bytes in base 64, as `openssl rand -base64 32` makes them")
         }

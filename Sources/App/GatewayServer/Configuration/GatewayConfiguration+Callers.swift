@@ -64,6 +64,8 @@ extension ConfigurationSection {
         guard case .sequence(let sequence)? = node(name), !isOverridden(name) else {
             return try text(name).map { [$0] }
         }
+        // Nothing is another value than none: no permission at all, in place of the usual ones.
+        if sequence.isEmpty { record(name, "") }
         var texts: [String] = []
         for element in sequence {
             guard case .scalar(let scalar) = element, !scalar.string.isEmpty else {
@@ -84,6 +86,7 @@ extension ConfigurationSection {
                 throw self.error(name, "\(text.prefix(64)) \(error)")
             }
         }
+        if ranges.isEmpty { record(name, nil) }
         return ranges
     }
 
@@ -102,6 +105,7 @@ extension ConfigurationSection {
         guard !taken.contains(id), ![Viewer.anonymousID, Delivery.gatewayItself].contains(id) else {
             throw error("id", "\(id) is taken; ids are the callers' names")
         }
+        environment.record(name: id, of: path)
         return id
     }
 
@@ -186,6 +190,7 @@ extension GatewayConfiguration.TokenIssuer {
                 )
             }
             guard weights[caller] == nil else { throw entry.error("caller", "\(caller) has a weight already") }
+            environment.record(name: caller, of: entry.path)
             weights[caller] = try entry.weight()
             try entry.finish()
         }

@@ -27,6 +27,7 @@ extension CallerLimitTable {
                 )
             }
             guard callers[caller] == nil else { throw entry.error("caller", "\(caller) has limits already") }
+            environment.record(name: caller, of: entry.path)
             var limits = try entry.callerLimits(others)
             let downloads = try entry.integer("downloads", in: 0...65_536, default: 0)
             limits.downloads = downloads == 0 ? nil : downloads

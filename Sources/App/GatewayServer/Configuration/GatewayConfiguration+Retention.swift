@@ -99,13 +99,17 @@ extension ConfigurationSection {
 
     /// A duration; nil for `never`, and where the key is left out.
     fileprivate mutating func age(_ name: String, in range: ClosedRange<Duration>) throws(StartupError) -> Duration? {
-        guard let text = try text(name), text != "never" else { return nil }
+        guard let text = try text(name), text != "never" else {
+            record(name, "never")
+            return nil
+        }
         guard let duration = Duration(configurationText: text), range.contains(duration) else {
             throw error(
                 name,
                 "must be never, or a duration such as 12h, 30d or 730d, from \(range.lowerBound) to \(range.upperBound)"
             )
         }
+        record(name, "\(duration)")
         return duration
     }
 }

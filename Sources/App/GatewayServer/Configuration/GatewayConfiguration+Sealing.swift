@@ -49,6 +49,7 @@ extension GatewayConfiguration.Sealing {
         guard (1...64).contains(id.utf8.count), id.utf8.allSatisfy(\.isNameByte) else {
             throw section.error("id", "must be 1 to 64 letters, digits, dots or dashes")
         }
+        environment.record(name: id, of: path)
         guard let secret = try section.secret("key") else {
             throw section.error("key", "is required: env:NAME or file:/path")
         }

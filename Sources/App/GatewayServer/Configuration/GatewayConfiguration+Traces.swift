@@ -30,7 +30,7 @@ extension GatewayConfiguration.Traces {
         let endpoint = try section.collector("endpoint", allowPlainHTTP: allowPlainHTTP)
         var read = Self(endpoint: endpoint ?? UpstreamURL(httpsHost: "localhost"))
         read.headers = try section.secretFields("headers")
-        read.serviceName = try section.text("serviceName") ?? read.serviceName
+        read.serviceName = try section.text("serviceName", default: read.serviceName)
         guard read.serviceName.utf8.count <= 128 else {
             throw section.error("serviceName", "must have no more than 128 bytes")
         }
@@ -50,6 +50,7 @@ extension GatewayConfiguration.Traces {
         read.exporter.interval = try section.duration("interval", in: bounds, default: read.exporter.interval)
         read.exporter.timeout = try section.duration("timeout", in: bounds, default: read.exporter.timeout)
         read.propagateTo = try section.hosts("propagateTo", allowPlainHTTP: allowPlainHTTP) ?? []
+        if read.propagateTo.isEmpty { section.record("propagateTo", nil) }
         read.egress = try Egress(section.node("egress"), path: "traces.egress", environment)
         try section.finish()
         guard endpoint != nil else {
@@ -96,6 +97,7 @@ extension ConfigurationSection {
                 throw entry.error("name", "\(field) is set by the gateway itself")
             }
             guard !fields.contains(where: { $0.name == field }) else { throw entry.error("name", "\(field) is taken") }
+            environment.record(name: field, of: entry.path)
             guard let value = try entry.secret("value") else {
                 throw entry.error("value", "is required: env:NAME or file:/path")
             }
@@ -123,10 +125,14 @@ extension ConfigurationSection {
 
     /// A part of all.
     fileprivate mutating func ratio(_ name: String, default fallback: Double) throws(StartupError) -> Double {
-        guard let text = try text(name) else { return fallback }
+        guard let text = try text(name) else {
+            record(name, "\(fallback)")
+            return fallback
+        }
         guard text.utf8.count <= 20, text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
             let number = Double(text), (0...1).contains(number)
         else { throw error(name, "must be a number from 0 to 1, such as 0.1") }
+        record(name, "\(number)")
         return number
     }
 }

@@ -79,7 +79,8 @@ extension GatewayConfiguration {
             authorities: try environment.authorities(),
             egress: egress,
             traces: traces,
-            audit: audit
+            audit: audit,
+            keys: environment.keys
         )
     }
 }
@@ -88,7 +89,7 @@ extension GatewayConfiguration.Server {
     init(_ node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         self.init()
         var section = try ConfigurationSection(node, path: "server", environment: environment, isOverridable: true)
-        host = try section.text("host") ?? host
+        host = try section.text("host", default: host)
         port = try section.integer("port", in: 0...65_535, default: port)
         if let text = try section.text("publicURL") {
             guard let url = UpstreamURL(text), url.query == nil else {
@@ -168,7 +169,7 @@ extension GatewayConfiguration.Listener {
     init?(operations node: Node?, _ environment: OperatorEnvironment) throws(StartupError) {
         guard node != nil else { return nil }
         var section = try ConfigurationSection(node, path: "server.operations", environment: environment)
-        host = try section.text("host") ?? "127.0.0.1"
+        host = try section.text("host", default: "127.0.0.1")
         _ = try section.requiredText("port")
         port = try section.integer("port", in: 0...65_535, default: 0)
         try section.finish()
@@ -262,6 +263,7 @@ extension ConnectionConfiguration {
         name = try section.requiredText("name")
         guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy({ $0.isNameByte && !(0x41...0x5A).contains($0) })
         else { throw section.error("name", "must be 1 to 64 lower-case letters, digits, dots or dashes") }
+        environment.record(name: name, of: path)
         let id = try section.requiredText("provider")
         guard let adapter = Adapter.all.first(where: { $0.descriptor.id.rawValue == id }) else {
             let names = Adapter.all.map(\.descriptor.id.rawValue)
@@ -298,6 +300,7 @@ extension ConnectionConfiguration {
         self.adapter = try adapter.read(&keys)
         try keys.section.finish()
         if perMinute < 0, needsCallerToken, let userBudget = self.adapter.userBudget { budget = userBudget }
+        section.record("requestsPerMinute", budget.map { "\($0.count) in \($0.per)" })
         if adapter.descriptor.capabilities.delegatedOnly, !needsCallerToken {
             throw StartupError(
                 path + ".credential.type",

@@ -214,6 +214,8 @@ public struct GatewayConfiguration: Sendable {
     public var traces: Traces?
     /// Nil where no audit trail is kept.
     public var audit: Audit?
+    /// The keys that it was read from.
+    var keys = ConfigurationKeys()
 }
 
 /// One upstream account.

@@ -6,13 +6,15 @@ import UpstreamHTTP
 
 /// The process's environment and files, as far as the configuration speaks of them.
 ///
-/// Keeps account of the variables that were used, so that a misspelled override is found instead of ignored.
+/// Keeps account of the variables that were used, so that a misspelled override is found instead of ignored, and of the keys that were
+/// read.
 final class OperatorEnvironment: Sendable {
     static let prefix = "EXPORT_GATEWAY_"
 
     private let variables: [String: String]
     private let readFile: @Sendable (String) throws -> String
     private let used = Mutex(Set<String>())
+    private let read = Mutex(ConfigurationKeys())
 
     init(
         variables: [String: String],
@@ -29,6 +31,15 @@ final class OperatorEnvironment: Sendable {
         used.withLock { _ = $0.insert(name) }
         return (name, value)
     }
+
+    /// The keys that were read.
+    var keys: ConfigurationKeys { read.withLock { $0 } }
+
+    /// Records the value that a key has, its default where it is left out; nil where it has none.
+    func record(_ key: String, _ value: String?) { read.withLock { $0.record(key, value) } }
+
+    /// Records the name of an element of a list, such as a caller's id: with it, an element is the same wherever it stands in the list.
+    func record(name: String, of element: String) { read.withLock { $0.record(name: name, of: element) } }
 
     /// The value of a variable that is not ours, such as `AZURE_TENANT_ID`; nil when it is not set or empty.
     func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }

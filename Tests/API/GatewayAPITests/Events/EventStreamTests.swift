@@ -13,8 +13,8 @@ import Testing
 
 /// Streams of events on a socket, of a fake service.
 @Suite(.timeLimit(.minutes(5))) struct EventStreamTests {
-    /// The follower of changes and the heartbeats wait.
-    private static let pauses = 2
+    /// The follower of changes, the heartbeats, and what fetches the keys of tokens wait.
+    private static let pauses = 3
     private static let end = "0\r\n\r\n"
 
     private func gateway(

@@ -53,12 +53,12 @@ import Testing
             try connection.answerFromBehind()
             _ = try connection.sent()
         }
-        #expect(throws: Never.self) { try connection.gateway.api.responder.record.limiter.request(by: "anonymous") }
+        #expect(throws: Never.self) { try connection.gateway.api.callers.current.limiter.request(by: "anonymous") }
     }
 
     @Test func waitsBeyondTheLimitAreRefused() throws {
         let connection = try connection(.running) { $0.waits = 1 }
-        let limiter = connection.gateway.api.responder.record.limiter
+        let limiter = connection.gateway.api.callers.current.limiter
         var place = try limiter.wait(of: "anonymous")
         try connection.ask("GET", nil, ["prefer: wait=30"])
         let refused = try connection.sent()
@@ -86,7 +86,7 @@ import Testing
         }
         #expect(try connection.passed().isEmpty)
         #expect(throws: Never.self) {
-            try connection.gateway.api.responder.record.limiter.wait(of: "anonymous")
+            try connection.gateway.api.callers.current.limiter.wait(of: "anonymous")
         }
     }
 }

@@ -67,15 +67,20 @@ struct RequestDraft {
         return ["authorization: \(random.of(["Bearer", "Bearer", "Bearer", "bearer", "Basic"])) key-of-\(credential)"]
     }
 
-    /// A create request with this key, which both servers get first: whoever repeats it gets its export.
-    static let known = Draft(
-        text: "POST /exports HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-of-owner\r\n"
-            + "content-type: application/json\r\nidempotency-key: known\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
-            + body,
-        isHead: false,
-        isCreation: true
-    )
+    /// Create requests with this key, which both servers get first, from each caller who may create: whoever repeats one gets its
+    /// export, or an error where the body is another one.
+    static let known = [("owner", body), ("other", body), ("elsewhere", elsewhere)]
+        .map { caller, body in
+            Draft(
+                text: "POST /exports HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-of-\(caller)\r\n"
+                    + "content-type: application/json\r\nidempotency-key: known\r\n"
+                    + "content-length: \(body.utf8.count)\r\n\r\n" + body,
+                isHead: false,
+                isCreation: true
+            )
+        }
     private static let body = #"{"provider":"power-bi","connection":"contoso","powerBI":{"format":"PDF"}}"#
+    private static let elsewhere = #"{"provider":"power-bi","connection":"fabrikam","powerBI":{}}"#
 
     /// A create request. It comes alone, because the connection may end after its answer.
     mutating func creation() -> Draft {
@@ -85,7 +90,7 @@ struct RequestDraft {
             "//exports",
         ])
         let body = random.of([
-            Self.body, Self.body, Self.body, #"{"provider":"power-bi","connection":"fabrikam","powerBI":{}}"#,
+            Self.body, Self.body, Self.body, Self.elsewhere,
             #"{"provider":"power-bi","powerBI":{"a":[1,2,{"b":null}]},"name":"N"}"#,
             #"{"provider":"power-bi","powerBI":{},"vivaGoals":{}}"#, #"{"provider":"power-bi"}"#,
             #"{"provider":"none","none":{}}"#, "{", "[]", "", "\u{FEFF}{}",

@@ -12,7 +12,9 @@ import HummingbirdTesting
 import Logging
 import Memory
 import NIOCore
+import NIOEmbedded
 import Spans
+import Synchronization
 import SystemCrypto
 import Testing
 import Webhooks
@@ -39,6 +41,7 @@ struct TestGateway: Sendable {
         memory: Int = 1 << 30,
         tls: TLSIdentity? = nil,
         tracer: GatewayTracer = GatewayTracer(),
+        reload: FakeReload = FakeReload(.notNow),
         _ configure: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(port: 0, cursorKey: SecretBytes(Array(repeating: 7, count: 32)), version: "1.2.3")
@@ -68,6 +71,7 @@ struct TestGateway: Sendable {
             readiness: { isServing },
             impediments: { impediments },
             tracer: tracer,
+            reload: { reload.ask() },
             metrics: registry,
             time: time,
             logger: logger
@@ -137,15 +141,50 @@ struct TestGateway: Sendable {
         return try await call(.post, "/exports", headers: headers, body: body, on: channel)
     }
 
-    private func answer(to head: HTTPRequest, _ body: String?, on channel: any Channel) async throws -> Answer {
+    /// Sends a request to the listener for the platform.
+    func callPlatform(
+        _ method: HTTPRequest.Method,
+        _ target: String,
+        headers: HTTPFields = [:],
+        host: String = "localhost"
+    ) async throws -> Answer {
+        let head = HTTPRequest(method: method, scheme: "http", authority: host, path: target, headerFields: headers)
+        return try await answer(to: head, nil, on: EmbeddedChannel(), by: api.platformResponder)
+    }
+
+    private func answer(
+        to head: HTTPRequest,
+        _ body: String?,
+        on channel: any Channel,
+        by responder: GatewayResponder? = nil
+    ) async throws -> Answer {
         let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
-        let response = try await api.responder.respond(
-            to: Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body ?? ""))),
-            context: GatewayContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
-        )
+        let response = try await (responder ?? api.responder)
+            .respond(
+                to: Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body ?? ""))),
+                context: GatewayContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            )
         let content = Content()
         try await response.body.write(content)
         return Answer(status: Int(response.status.code), headers: response.headers, body: content.text)
+    }
+}
+
+/// Stands in for what reads the configuration again.
+final class FakeReload: Sendable {
+    private let outcome: ReloadOutcome
+    private let count = Mutex(0)
+
+    init(_ outcome: ReloadOutcome) {
+        self.outcome = outcome
+    }
+
+    /// How often it was asked for a reload.
+    var asked: Int { count.withLock { $0 } }
+
+    func ask() -> ReloadOutcome {
+        count.withLock { $0 += 1 }
+        return outcome
     }
 }
 
