@@ -15,7 +15,9 @@ import random
 import re
 import secrets
 import shutil
+import socket
 import sqlite3
+import ssl
 import threading
 import time
 from contextlib import ExitStack
@@ -27,6 +29,7 @@ import pytest
 import bodies
 import evidence
 import postgresql
+import raw_upstream
 import replicas
 import servers
 from client import call, poll
@@ -343,6 +346,78 @@ def test_another_key_is_a_row(upstream):
     assert both.returncode == 0, both.stdout
     one = servers.run("audit", "verify", ledger, "--key", "env:SECOND", environment=keys)
     assert one.returncode == 1 and "FAIL unknown-key 1:" in one.stdout, one.stdout
+
+
+class Collector:
+    """A collector of syslog over TLS: keeps the messages of all frames."""
+
+    def __init__(self, certificate: Path, key: Path):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.messages: list[str] = []
+        #: So many messages are taken of a connection before it is closed; None for all.
+        self.most: int | None = None
+        self.connections = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), self._context.wrap_socket(connection, server_side=True) as stream:
+                self.connections += 1
+                self._read(stream.makefile("rb"))
+
+    def _read(self, file) -> None:
+        taken = 0
+        while self.most is None or taken < self.most:
+            length = b""
+            while (byte := file.read(1)) != b" ":
+                if not byte:
+                    return
+                length += byte
+            self.messages.append(file.read(int(length)).decode())
+            taken += 1
+
+    def rows(self) -> list[dict]:
+        return [json.loads(text.split("\ufeff", 1)[1]) for text in list(self.messages) if " head - " not in text]
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_rows_go_to_syslog(upstream, tmp_path):
+    certificate, key_file = raw_upstream.certificate(tmp_path)
+    collector = Collector(certificate, key_file)
+    key = new_key()
+    syslog = {"host": "127.0.0.1", "port": collector.port, "hostName": "gateway-1"}
+    environment = {"AUDIT_KEY": key, "SSL_CERT_FILE": str(certificate)}
+    audit = {"key": "env:AUDIT_KEY", "syslog": syslog, "heads": {"interval": "1s"}}
+    with contextlib.closing(collector), servers.gateway(
+        upstream, start=False, environment=environment, audit=audit
+    ) as gateway:
+        gateway.configuration["server"]["apiKeys"][0]["permissions"] = PERMISSIONS
+        gateway.reconfigure({})
+        gateway.start()
+        export = gateway.create(bodies.paginated_csv("syslog"))
+        poll("the row is there", lambda: any(row["exportId"] == export["id"] for row in collector.rows() if "exportId" in row))
+        assert collector.rows() == pieces(gateway)[: len(collector.rows())]
+        head = r"<110>1 \S+Z gateway-1 export-gateway \d+ head - \ufeff\{"
+        poll("a head is there", lambda: any(re.match(head, text) for text in list(collector.messages)))
+        first = next(text for text in collector.messages if " create - " in text)
+        assert re.match(r"<109>1 \d{4}-\d\d-\d\dT[\d:.]+Z gateway-1 export-gateway \d+ create - \ufeff\{", first), first
+        assert gateway.metric("export_gateway_audit_syslog_connected") == 1
+        # A collector that closes its connections gets the rows on others.
+        collector.most = 1
+        for number in range(4):
+            gateway.create(bodies.paginated_csv(f"again {number}"))
+            time.sleep(0.7)
+        poll("another connection is made", lambda: collector.connections > 1, within=60)
+        assert gateway.metric("export_gateway_audit_syslog_messages_dropped_total") == 0
 
 
 @pytest.mark.alone
