@@ -177,6 +177,7 @@ class Frame:
     flags: int
     stream: int
     payload: bytes
+    fields: dict[str, str] = field(default_factory=dict)
 
     @property
     def code(self) -> int:
@@ -231,7 +232,9 @@ class Frames:
             while len(self._rest) >= 9 and len(self._rest) >= 9 + (length := int.from_bytes(self._rest[:3])):
                 head, payload = self._rest[:9], self._rest[9 : 9 + length]
                 self._rest = self._rest[9 + length :]
-                frames.append(Frame(head[3], head[4], int.from_bytes(head[5:9]) & 0x7FFF_FFFF, payload))
+                # Each head in its order, because it may name fields of those before (RFC 7541, 2.2).
+                fields = dict(self.decoder.decode(payload)) if head[3] == HEADERS else {}
+                frames.append(Frame(head[3], head[4], int.from_bytes(head[5:9]) & 0x7FFF_FFFF, payload, fields))
                 if until(frames[-1]):
                     return frames
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))

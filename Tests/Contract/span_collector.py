@@ -85,8 +85,10 @@ class Collector:
                 return status, b""
             assert path == "/v1/traces" and headers["content-type"] == "application/x-protobuf", (path, headers)
             request = ExportTraceServiceRequest.FromString(body)
-            # Nothing came that the classes do not know.
-            assert request.SerializeToString() and not request.UnknownFields()
+            # Nothing came, at any depth, that the classes do not know.
+            whole = request.SerializeToString()
+            request.DiscardUnknownFields()
+            assert whole and request.SerializeToString() == whole
             for resource in request.resource_spans:
                 self.resources.append({item.key: item.value.string_value for item in resource.resource.attributes})
                 for scope in resource.scope_spans:

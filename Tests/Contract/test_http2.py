@@ -68,10 +68,10 @@ def test_answers_are_those_of_http_1_1(pair, path, method, suffix, fields):
     two = http2_client.fetch(pair.gateway.port, path + suffix, fields, method=method)
     assert two.is_complete and two.status == one.status
     assert plain(two.fields) == plain(one.fields)
-    if method == "GET":
-        assert two.file() == one.file() if two.status == 200 else two.body == one.body
-    else:
+    if method == "HEAD":
         assert two.body == b""
+    else:
+        assert two.file() == one.file() if two.status == 200 else two.body == one.body
 
 
 def test_an_unchanged_export_is_304(pair, path):
@@ -169,7 +169,7 @@ def test_only_names_of_this_machine_without_callers():
         with http2_client.Frames(gateway.port) as wire:
             wire.write(wire.head(1, [(":method", "GET"), (":scheme", "http"), (":path", "/exports"), ("host", "evil.example")]))
             frames = wire.read(lambda frame: frame.type == http2_client.HEADERS)
-            assert dict(wire.decoder.decode(frames[-1].payload))[":status"] == "421"
+            assert frames[-1].fields[":status"] == "421"
 
 
 def test_without_the_setting_it_is_no_request():

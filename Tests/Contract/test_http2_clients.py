@@ -102,7 +102,8 @@ def test_java(secure, tmp_path):
     )  # fmt: skip
 
     def run(path):
-        command = ["java", "-XX:TieredStopAtLevel=1", f"-Djavax.net.ssl.trustStore={trusted}", str(READERS / "Http2Reader.java")]
+        store = [f"-Djavax.net.ssl.trustStore={trusted}", "-Djavax.net.ssl.trustStorePassword=changeit"]
+        command = ["java", "-XX:TieredStopAtLevel=1", *store, str(READERS / "Http2Reader.java")]
         command += [secure.address(path), secure.pair.key["Authorization"]]
         return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
 

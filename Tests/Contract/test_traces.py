@@ -73,7 +73,8 @@ def test_the_trace_of_an_export_has_each_step(world, provider):
     assert root.parent == "" and root.id == export["id"].replace("-", "")[16:]
     steps = [span for span in spans if span.name.startswith("export.")]
     assert {span.name for span in steps} == set(STEPS)
-    firsts = [min(span.start for span in steps if span.name == name) for name in STEPS]
+    # Those of a step that began in another process, or another life of it, are known to the millisecond, as the ledger has them.
+    firsts = [min(span.start for span in steps if span.name == name) // 1_000_000 for name in STEPS]
     assert firsts == sorted(firsts)
     for span in steps:
         assert span.kind == "internal" and not span.failed, span
@@ -189,8 +190,9 @@ def test_a_collector_that_fails_costs_spans_and_nothing_else(upstream):
     with collector() as spans:
         spans.answers += [503, 400]
         spans.rejects = 2
+        # The interval is longer than the test: a batch is sent when it is full.
         settings = {
-            "endpoint": spans.endpoint, "ratio": 1, "interval": "100ms", "queueLimit": 20, "batchSize": 4, "timeout": "1s",
+            "endpoint": spans.endpoint, "ratio": 1, "interval": "60s", "queueLimit": 20, "batchSize": 4, "timeout": "1s",
         }  # fmt: skip
         with servers.gateway(upstream, traces=settings) as gateway:
             for _ in range(4):

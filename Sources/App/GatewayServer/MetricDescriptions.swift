@@ -7,7 +7,7 @@ enum MetricDescriptions {
         ("http_server_request_duration_seconds", "Time from the head of a request to the end of its answer."),
         ("export_gateway_http_requests_unreadable_total", "Connections closed because what came is not a request."),
         ("export_gateway_http_connections_closed_total", "Connections that the gateway closed before their time."),
-        ("export_gateway_http2_streams_refused_total", "Streams of HTTP/2 that were refused for their number."),
+        ("export_gateway_http_streams_refused_total", "Streams of HTTP/2 that were refused for their number."),
         ("export_gateway_tls_handshakes_failed_total", "Connections that ended before the TLS handshake was complete."),
         ("export_gateway_tls_certificate_expiration_timestamp_seconds", "End of the gateway's certificate."),
         ("export_gateway_tls_reloads_total", "Changes of the certificate's files that were noticed."),

@@ -38,7 +38,7 @@ struct HTTPMetrics: Sendable {
         slowClients = closed("slow-client")
         displacements = closed("displaced")
         floods = closed("flood")
-        refusedStreams = Counter(label: "export_gateway_http2_streams_refused_total", factory: registry)
+        refusedStreams = Counter(label: "export_gateway_http_streams_refused_total", factory: registry)
         failedHandshakes = Counter(label: "export_gateway_tls_handshakes_failed_total", factory: registry)
         active = Meter(label: "http_server_active_requests", factory: registry)
         active.set(0)
