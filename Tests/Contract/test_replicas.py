@@ -212,7 +212,7 @@ def test_a_planned_end_hands_over_at_once(database):
         assert time.monotonic() - began < 4
         assert first.process.wait() == 0
         since = database.query(f"SELECT extract(epoch FROM changed_at) FROM lease WHERE name = '{replicas.LEASES['bi']}'")[0][0]
-        poll("a poll by the other", lambda: polled_after(upstream, float(since)), within=10)
+        poll("a poll by the other", lambda: polled_after(upstream, float(since)), within=30)
         assert other.export(exports[0])["status"] in ("notStarted", "running")
 
 
