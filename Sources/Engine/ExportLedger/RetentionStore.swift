@@ -5,7 +5,7 @@ public import Exports
 /// throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
 ///
 /// **Purging** an export deletes its record, its request, its deliveries, its measurement and its refresh token, and stores its
-/// tombstone and a change that tells of it (``ExportChange/isPurge``), all in one transaction. So a kill leaves the whole export, or its
+/// tombstone and a change that tells of it (`ExportChange.isPurge`), all in one transaction. So a kill leaves the whole export, or its
 /// tombstone. The claim on its idempotency key stays for as long as claims are kept, and messages of webhooks stay for as long as
 /// messages are.
 ///
