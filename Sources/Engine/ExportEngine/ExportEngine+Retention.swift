@@ -118,8 +118,9 @@ extension ExportEngine {
 
     // MARK: Rules
 
-    /// Applies the rules until the engine stops; returns at once where there are none, and after ``holdRestored()``. Where several replicas share the ledger, the one
-    /// applies them that holds the lease of what no replica is configured for.
+    /// Applies the rules until the engine stops. Returns at once where there are none, and after ``holdRestored()``.
+    ///
+    /// Of several replicas that share the ledger, one applies them: the one that holds the lease of what no replica is configured for.
     func runRetention() async {
         guard let shortest = settings.retention.shortest, !isRestored.load(ordering: .acquiring) else { return }
         var (clock, pace) = (SteadyClock(), RetentionPace())

@@ -227,7 +227,7 @@ public final class ExportEngine: ExportService {
         _ export: KeyPath<Value, Export>,
         _ read: () async throws -> Value?
     ) async throws(GatewayError) -> Value {
-        let unknown = GatewayError(.notFound, "There is no export with the id \(id).")
+        let unknown = Self.unknown(id)
         do throws(GatewayError) {
             guard let value = try await asking(read) else { throw try await absence(of: id, for: viewer) }
             guard viewer.maySee(value[keyPath: export]) else { throw unknown }
@@ -248,7 +248,11 @@ public final class ExportEngine: ExportService {
         {
             return .purged(tombstone)
         }
-        return GatewayError(.notFound, "There is no export with the id \(id).")
+        return Self.unknown(id)
+    }
+
+    private static func unknown(_ id: ExportID) -> GatewayError {
+        GatewayError(.notFound, "There is no export with the id \(id).")
     }
 
     /// Runs a call to the ledger. Its errors are logged for the operator; the client may try again.

@@ -15,6 +15,11 @@ public struct RetentionSettings: Sendable, Hashable {
         public init(provider: ProviderID? = nil, statuses: Set<ExportStatus> = [], age: Duration?) {
             (self.provider, self.statuses, self.age) = (provider, statuses, age)
         }
+
+        /// Whether it is about exports of a provider that have ended with a status.
+        public func isAbout(_ provider: ProviderID, _ status: ExportStatus) -> Bool {
+            (self.provider ?? provider) == provider && (statuses.isEmpty || statuses.contains(status))
+        }
     }
 
     /// The statuses that an export can end with.
@@ -34,10 +39,7 @@ public struct RetentionSettings: Sendable, Hashable {
 
     /// After how long an export of a provider is purged that has ended with a status; nil: never.
     public func age(of provider: ProviderID, _ status: ExportStatus) -> Duration? {
-        rules.first { rule in
-            (rule.provider ?? provider) == provider && (rule.statuses.isEmpty || rule.statuses.contains(status))
-        }?
-        .age
+        rules.first { $0.isAbout(provider, status) }?.age
     }
 
     /// Whether anything is deleted.

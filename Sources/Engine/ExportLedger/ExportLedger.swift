@@ -133,8 +133,8 @@ public protocol ExportLedger: RetentionStore {
     /// When the next success expires; nil when none will.
     func nextExpiry() async throws -> Timestamp?
 
-    /// Stores that a delivery begins: from then on, the export is not purged. Returns false for an unknown export, and where another delivery is stored as the same use of
-    /// its ticket; stores nothing then.
+    /// Stores that a delivery begins: from then on, the export is not purged. Returns false for an unknown export, and where another
+    /// delivery is stored as the same use of its ticket; stores nothing then.
     ///
     /// Throws `LedgerError` when a delivery with this id was stored before. The export's record is not read, because callers
     /// wait for this before each download.

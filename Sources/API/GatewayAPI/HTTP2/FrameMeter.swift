@@ -12,7 +12,6 @@ struct FrameMeter: Sendable {
         var idle = 0
     }
 
-    private static let prefaceLength = 24
     private static let headLength = 9
     /// Each frame of a body that waits for its reader takes about as much memory beside its bytes.
     static let smallestData = 64
@@ -20,7 +19,7 @@ struct FrameMeter: Sendable {
     /// The bytes of a head that has not ended. Nothing else can come on the connection before its end (RFC 9113, 6.10).
     private(set) var unfinished = 0
     /// The bytes that are no head of a frame: of the connection's preface, and then of frames.
-    private var skipped = Self.prefaceLength
+    private var skipped = Opening.preface.count
     private var head: [UInt8] = []
     /// Whether the frame is a part of a request's head, and the last one.
     private var isOfHead = false

@@ -9,7 +9,8 @@ public struct HTTP2Settings: Sendable {
     /// configured for `h2c`. It is for the operator to say, because nobody else needs it.
     public var takesPriorKnowledge = false
     /// The most streams that one connection may have open at a time, also with what is still done for streams that its client has
-    /// reset. One more is refused (`REFUSED_STREAM`), and nothing was done for it. At least 100 (RFC 9113, 6.5.2): clients open as many before they know.
+    /// reset. One more is refused (`REFUSED_STREAM`), and nothing was done for it. At least 100 (RFC 9113, 6.5.2): clients open as many
+    /// before they know.
     public var streamsPerConnection = 100
     /// The most streams of all connections together. One more is refused.
     public var maximumStreams = 1_024

@@ -25,16 +25,14 @@ final class CallerLimiter: Sendable {
     /// - Parameters:
     ///   - replicas: How many replicas serve the same callers, this one included. Called for each request, on any thread.
     ///   - most: The most callers that are kept.
-    init(
+    convenience init(
         _ limits: CallerLimitTable,
         time: any TimeSource,
         replicas: @escaping @Sendable () -> Int = { 1 },
         most: Int = mostCallers,
         metrics: any MetricsFactory
     ) {
-        others = CallerRules(limits.others)
-        callers = limits.callers.mapValues(CallerRules.init)
-        uses = CallerUses(time: time, replicas: replicas, most: most, metrics: metrics)
+        self.init(limits, CallerUses(time: time, replicas: replicas, most: most, metrics: metrics))
     }
 
     private init(_ limits: CallerLimitTable, _ uses: CallerUses) {

@@ -13,7 +13,9 @@ extension RetentionSettings {
         for var entry in try section.sections("rules") {
             let rule = try entry.retentionRule()
             try entry.finish()
-            guard Self.subjects(of: rule).contains(where: { !decides($0.provider, $0.status) }) else {
+            let isUsed = Self.subjects(of: rule)
+                .contains { subject in !rules.contains { $0.isAbout(subject.provider, subject.status) } }
+            guard isUsed else {
                 throw entry.error("after", "is never used: rules before this one are about the same exports")
             }
             rules.append(rule)
@@ -47,19 +49,10 @@ extension RetentionSettings {
         )
     }
 
-    /// Whether a rule decides about such exports.
-    private func decides(_ provider: ProviderID, _ status: ExportStatus) -> Bool {
-        rules.contains { rule in
-            (rule.provider ?? provider) == provider && (rule.statuses.isEmpty || rule.statuses.contains(status))
-        }
-    }
-
     /// What a rule is about.
     private static func subjects(of rule: Rule) -> [(provider: ProviderID, status: ExportStatus)] {
-        let providers = rule.provider.map { [$0] } ?? Adapter.all.map(\.descriptor.id)
-        return providers.flatMap { provider in
-            statuses.filter { rule.statuses.isEmpty || rule.statuses.contains($0) }.map { (provider, $0) }
-        }
+        Adapter.all.map(\.descriptor.id)
+            .flatMap { provider in statuses.filter { rule.isAbout(provider, $0) }.map { (provider, $0) } }
     }
 }
 

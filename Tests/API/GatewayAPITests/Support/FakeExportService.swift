@@ -227,7 +227,7 @@ final class FakeExportService: ExportService {
         }
     }
 
-    private func known(_ id: ExportID, _ viewer: Viewer) throws(GatewayError) -> Export {
+    func known(_ id: ExportID, _ viewer: Viewer) throws(GatewayError) -> Export {
         let (export, tombstone) = state.withLock { ($0.exports[id], $0.tombstones[id]) }
         if let tombstone, viewer.maySeeExports(of: tombstone.createdBy) { throw .purged(tombstone) }
         guard let export, viewer.maySee(export) else {
@@ -296,35 +296,6 @@ final class FakeExportService: ExportService {
             }
         }
         return try await export(id, for: viewer, refresh: false)
-    }
-
-    func setRetained(
-        _ isRetained: Bool,
-        _ id: ExportID,
-        for viewer: Viewer
-    ) async throws(GatewayError) -> Export {
-        try fail()
-        let known = try known(id, viewer)
-        state.withLock { state in
-            state.viewers.append(viewer)
-            state.effects.append(isRetained ? "retained" : "released")
-        }
-        if (known.retainedAt != nil) != isRetained { change(id) { $0.retainedAt = isRetained ? time.now() : nil } }
-        return try self.known(id, viewer)
-    }
-
-    func purge(_ id: ExportID, for viewer: Viewer) async throws(GatewayError) {
-        try fail()
-        let known = try known(id, viewer)
-        state.withLock { $0.viewers.append(viewer) }
-        let obstacle: PurgeObstacle? =
-            state.withLock { $0.obstacle } ?? (known.retainedAt != nil ? .retained : known.isFinal ? nil : .unfinished)
-        if let obstacle { throw GatewayError(.notPurgeable, "It stays.", members: .obstacle(obstacle)) }
-        state.withLock { state in
-            state.effects.append("purged")
-            state.purge(known, at: time.now())
-        }
-        news.tell()
     }
 
     func resolve(
@@ -411,7 +382,7 @@ final class FakeExportService: ExportService {
         meanwhile?()
     }
 
-    private func fail() throws(GatewayError) {
+    func fail() throws(GatewayError) {
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 }
