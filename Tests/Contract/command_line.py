@@ -104,6 +104,10 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
 
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._descriptor)[3] & termios.ECHO)
+
     def until(self, shown: str, within: float = 60, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Reads until this stands there, and does something before each read."""
         deadline = time.monotonic() + within

@@ -373,6 +373,8 @@ def test_a_terminal_does_not_show_the_key(service, tmp_path):
 
     def meanwhile(terminal):
         terminal.until("key for")
+        # Who answers the prompt at once is not shown, and not dropped.
+        assert not terminal.echoes()
         terminal.type(gateway.key + "\n")
 
     ended = Caller(gateway.address, None, tmp_path).on_terminal("login", meanwhile=meanwhile)

@@ -3,17 +3,18 @@ import GatewayServer
 
 /// A line of standard input that nobody else sees.
 enum SecretInput {
-    /// Asks on standard error where standard input is a terminal, which then does not show what is typed.
+    /// Asks on standard error where standard input is a terminal, which then does not show what is typed. Nil at the end of the
+    /// input, and where the terminal cannot be kept from showing it.
     static func read(prompt: String) -> String? {
         guard isatty(STDIN_FILENO) == 1 else { return readLine() }
         var shown = termios()
-        guard tcgetattr(STDIN_FILENO, &shown) == 0 else { return readLine() }
+        guard tcgetattr(STDIN_FILENO, &shown) == 0 else { return nil }
         var hidden = shown
         // Without ISIG, Ctrl-C makes the key invalid, and does not end the process while the terminal shows nothing.
         hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
+        // Before the prompt: who answers it at once, such as by pasting, is not shown either. What was typed before is dropped.
+        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { return nil }
         StandardStreams.write(prompt, to: STDERR_FILENO)
-        // What was typed before the prompt is dropped: it was shown.
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden)
         defer {
             tcsetattr(STDIN_FILENO, TCSANOW, &shown)
             StandardStreams.write("\n", to: STDERR_FILENO)
