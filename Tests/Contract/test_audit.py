@@ -15,6 +15,7 @@ import random
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sqlite3
 import ssl
@@ -346,6 +347,27 @@ def test_another_key_is_a_row(upstream):
     assert both.returncode == 0, both.stdout
     one = servers.run("audit", "verify", ledger, "--key", "env:SECOND", environment=keys)
     assert one.returncode == 1 and "FAIL unknown-key 1:" in one.stdout, one.stdout
+
+
+def test_each_reload_is_a_row(upstream):
+    port = servers.free_port()
+    with audited(upstream, new_key(), server={"operations": {"port": port}}, log={"level": "info"}) as gateway:
+        def ask(status: int, **configuration) -> None:
+            gateway.reconfigure(configuration)
+            answer = call(f"http://127.0.0.1:{port}", "POST", "/reload", {"X-Request-Id": f"reload-{status}"})
+            assert answer.status == status, answer.body
+
+        ask(200, log={"level": "notice"})
+        ask(422, server={"port": gateway.port + 1})
+        gateway.reconfigure({"server": {"port": gateway.port}, "log": {"level": "info"}})
+        gateway.process.signal(signal.SIGHUP)
+        by_request, refused, by_signal = wait_for(gateway, "reload", 3)
+        assert by_request["outcome"] == "succeeded" and by_request["requestId"] == "reload-200"
+        assert by_request["address"] == "127.0.0.1"
+        assert by_request["details"] == {"askedBy": "request", "changed": "log.level"}
+        assert refused["outcome"] == "refused" and refused["requestId"] == "reload-422"
+        assert refused["details"] == {"askedBy": "request", "restartNeeded": "server.port"}
+        assert by_signal["details"] == {"askedBy": "signal", "changed": "log.level"} and "requestId" not in by_signal
 
 
 class Collector:

@@ -41,7 +41,7 @@ public struct GatewayAPI: Sendable {
     ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
     ///     each request of a caller with a limit, on any thread.
     ///   - tracer: Makes the spans of requests.
-    ///   - reload: Reads the configuration again, for `/reload`.
+    ///   - reload: Reads the configuration again, for the `/reload` of `origin`.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
@@ -57,7 +57,7 @@ public struct GatewayAPI: Sendable {
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         replicas: @escaping @Sendable () -> Int = { 1 },
         tracer: GatewayTracer = GatewayTracer(),
-        reload: @escaping @Sendable () async -> ReloadOutcome = { .notNow },
+        reload: @escaping @Sendable (_ origin: AuditOrigin) async -> ReloadOutcome = { _ in .notNow },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger

@@ -189,7 +189,7 @@ public enum GatewayServer {
             budgets: { budgets.statuses },
             replicas: { engine.liveReplicas },
             tracer: tracer,
-            reload: { await requests.ask() },
+            reload: { await requests.ask(by: $0) },
             metrics: metrics,
             time: time,
             logger: logger
@@ -263,6 +263,7 @@ public enum GatewayServer {
                     requests,
                     hangups,
                     of: parts,
+                    audit: audit.service,
                     time: time,
                     logger: logger,
                     metrics: metrics

@@ -71,7 +71,7 @@ struct TestGateway: Sendable {
             readiness: { isServing },
             impediments: { impediments },
             tracer: tracer,
-            reload: { reload.ask() },
+            reload: { _ in reload.ask() },
             metrics: registry,
             time: time,
             logger: logger
