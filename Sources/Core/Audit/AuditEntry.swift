@@ -25,6 +25,8 @@ public struct AuditEntry: Sendable, Hashable {
     public let details: [String: String]
     /// Proves that the gateway made the entry: an HMAC over the rest of it. Empty in a sealed row, whose code proves more.
     public let stamp: [UInt8]
+    /// Which key made the stamp. Empty in a sealed row, which names its own.
+    public let keyID: String
 
     /// Makes an entry that was read. ``AuditKey`` stamps new ones, and says whether a stamp is right.
     public init(
@@ -37,7 +39,8 @@ public struct AuditEntry: Sendable, Hashable {
         requestID: String? = nil,
         exportID: ExportID? = nil,
         details: [String: String] = [:],
-        stamp: [UInt8] = []
+        stamp: [UInt8] = [],
+        keyID: String = ""
     ) {
         self.id = id
         self.time = time
@@ -49,13 +52,14 @@ public struct AuditEntry: Sendable, Hashable {
         self.exportID = exportID
         self.details = details
         self.stamp = stamp
+        self.keyID = keyID
     }
 
     /// The same as it comes back in a sealed row.
-    public var unstamped: AuditEntry { stamped([]) }
+    public var unstamped: AuditEntry { stamped([], by: "") }
 
     /// The same with another stamp.
-    func stamped(_ stamp: [UInt8]) -> AuditEntry {
+    func stamped(_ stamp: [UInt8], by keyID: String) -> AuditEntry {
         AuditEntry(
             id: id,
             time: time,
@@ -66,12 +70,13 @@ public struct AuditEntry: Sendable, Hashable {
             requestID: requestID,
             exportID: exportID,
             details: details,
-            stamp: stamp
+            stamp: stamp,
+            keyID: keyID
         )
     }
 
-    /// The bytes that stand for everything but the stamp: no two entries have the same. The form is a part of the interface
-    /// (`Audit, What is sealed`).
+    /// The bytes that stand for everything but the stamp and its key: no two entries have the same. The form is a part of the
+    /// interface (`Audit, What is sealed`).
     func write(to bytes: inout AuditBytes) {
         bytes.add(id.description)
         bytes.add(String(time.milliseconds))

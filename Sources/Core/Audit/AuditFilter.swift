@@ -37,7 +37,7 @@ public struct AuditPlace: Sendable, Hashable {
 /// The entries that wait to be sealed.
 public struct AuditBacklog: Sendable, Hashable {
     public var count: Int
-    /// When the oldest of them was made; nil where none waits.
+    /// When the oldest of them was made whose time can be read; nil where there is none.
     public var oldest: Timestamp?
 
     /// Names a backlog.

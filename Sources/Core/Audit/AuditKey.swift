@@ -19,10 +19,12 @@ public struct AuditKey: Sendable {
     }
 
     /// The entry with the stamp that proves who made it.
-    public func stamp(_ entry: AuditEntry) -> AuditEntry { entry.stamped(stampCode(entry)) }
+    public func stamp(_ entry: AuditEntry) -> AuditEntry { entry.stamped(stampCode(entry), by: id) }
 
     /// Whether this key has stamped the entry as it is.
-    public func hasStamped(_ entry: AuditEntry) -> Bool { constantTimeEquals(stampCode(entry), entry.stamp) }
+    public func hasStamped(_ entry: AuditEntry) -> Bool {
+        entry.keyID == id && constantTimeEquals(stampCode(entry), entry.stamp)
+    }
 
     /// Whether this key has made the code of the row as it is.
     public func hasSealed(_ row: AuditRow) -> Bool {
@@ -41,20 +43,21 @@ public struct AuditKey: Sendable {
         )
     }
 
-    /// What is left of a row that is deleted with all before it.
-    public func anchor(_ row: AuditRow, at time: Timestamp) -> AuditAnchor {
+    /// What is left of a row that is deleted with all before it. `newest` is the latest time of an entry among these.
+    public func anchor(_ row: AuditRow, newest: Timestamp, at time: Timestamp) -> AuditAnchor {
         AuditAnchor(
             sequence: row.sequence,
             code: row.code,
             time: time,
+            newest: newest,
             keyID: id,
-            proof: make(AuditAnchor.proved(row.sequence, row.code, time, keyID: id))
+            proof: make(AuditAnchor.proved(row.sequence, row.code, time, newest, keyID: id))
         )
     }
 
     /// Whether this key has made the anchor as it is.
     public func hasMade(_ anchor: AuditAnchor) -> Bool {
-        let wanted = make(AuditAnchor.proved(anchor.sequence, anchor.code, anchor.time, keyID: id))
+        let wanted = make(AuditAnchor.proved(anchor.sequence, anchor.code, anchor.time, anchor.newest, keyID: id))
         return anchor.keyID == id && constantTimeEquals(wanted, anchor.proof)
     }
 
@@ -91,8 +94,11 @@ public struct AuditKeys: Sendable {
     /// The key with an id; nil where it is not among these.
     public subscript(_ id: String) -> AuditKey? { keys[id] }
 
-    /// Whether one of these has stamped the entry as it is.
-    public func haveStamped(_ entry: AuditEntry) -> Bool { keys.values.contains { $0.hasStamped(entry) } }
+    /// Whether one of these has made the code of the row as it is.
+    public func haveSealed(_ row: AuditRow) -> Bool { self[row.keyID]?.hasSealed(row) ?? false }
+
+    /// Whether one of these has made the anchor as it is.
+    public func haveMade(_ anchor: AuditAnchor) -> Bool { self[anchor.keyID]?.hasMade(anchor) ?? false }
 }
 
 extension AuditKeys: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

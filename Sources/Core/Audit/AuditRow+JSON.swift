@@ -30,7 +30,7 @@ extension AuditRow {
         guard let sequence = reader.take("sequence")?.integer, let id = reader.text("id").flatMap({ ExportID($0) }),
             let time = reader.time("time"), let action = reader.text("action").flatMap(AuditAction.init),
             let outcome = reader.text("outcome").flatMap(AuditOutcome.init), let previous = reader.code("previous"),
-            let keyID = reader.text("keyId"), let code = reader.code("hmac")
+            let keyID = reader.text("keyId"), let code = reader.code("hmac"), AuditBounds.contain(sequence, time)
         else { return nil }
         let (caller, address) = (reader.text("caller"), reader.text("address"))
         let (requestID, exportText) = (reader.text("requestId"), reader.text("exportId"))
@@ -80,10 +80,11 @@ extension AuditHead {
         var reader = AuditObject(members: object)
         // In a log, numbers are texts.
         let number = reader.take("sequence")
-        guard let sequence = number?.integer ?? number?.string.flatMap({ Int64($0) }), sequence > 0,
+        guard let sequence = number?.integer ?? number?.string.flatMap({ Int64($0) }),
             let code = reader.code("hmac")
         else { return nil }
         let (keyID, time) = (reader.text("keyId") ?? "", reader.time("time") ?? Timestamp(milliseconds: 0))
+        guard AuditBounds.contain(sequence, time) else { return nil }
         self.init(sequence: sequence, code: code, keyID: keyID, time: time)
     }
 }

@@ -62,26 +62,44 @@ public struct AuditHead: Sendable, Hashable {
 public struct AuditAnchor: Sendable, Hashable {
     public let sequence: Int64
     public let code: [UInt8]
+    /// When the rows were deleted.
     public let time: Timestamp
+    /// The latest time of an entry that was deleted. An entry that is not later may be a copy of one of those.
+    public let newest: Timestamp
     public let keyID: String
     /// The HMAC-SHA256 of the rest. Without the key, nobody can make what is left begin later.
     public let proof: [UInt8]
 
     /// Makes an anchor that was read. ``AuditKey`` makes new ones.
-    public init(sequence: Int64, code: [UInt8], time: Timestamp, keyID: String, proof: [UInt8]) {
+    public init(
+        sequence: Int64,
+        code: [UInt8],
+        time: Timestamp,
+        newest: Timestamp,
+        keyID: String,
+        proof: [UInt8]
+    ) {
         self.sequence = sequence
         self.code = code
         self.time = time
+        self.newest = newest
         self.keyID = keyID
         self.proof = proof
     }
 
     /// The bytes of which the proof is made.
-    static func proved(_ sequence: Int64, _ code: [UInt8], _ time: Timestamp, keyID: String) -> [UInt8] {
+    static func proved(
+        _ sequence: Int64,
+        _ code: [UInt8],
+        _ time: Timestamp,
+        _ newest: Timestamp,
+        keyID: String
+    ) -> [UInt8] {
         var bytes = AuditBytes("export-gateway audit anchor 1")
         bytes.add(String(sequence))
         bytes.add(code)
         bytes.add(String(time.milliseconds))
+        bytes.add(String(newest.milliseconds))
         bytes.add(keyID)
         return bytes.bytes
     }

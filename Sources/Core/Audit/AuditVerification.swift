@@ -31,6 +31,11 @@ public struct AuditFinding: Sendable, Hashable, CustomStringConvertible {
     public var sequence: Int64?
     public var detail: String
 
+    /// Makes a finding.
+    public init(kind: Kind, sequence: Int64?, detail: String) {
+        (self.kind, self.sequence, self.detail) = (kind, sequence, detail)
+    }
+
     public var description: String { "\(kind.rawValue)\(sequence.map { " \($0)" } ?? ""): \(detail)" }
 }
 
@@ -67,10 +72,16 @@ public struct AuditVerification: Sendable {
     /// Checks with these keys, and compares with these heads, in any order.
     public init(_ subject: Subject, keys: AuditKeys, heads: [AuditHead]) {
         (self.subject, self.keys) = (subject, keys)
-        self.heads = heads.sorted { $0.sequence < $1.sequence }[...]
+        self.heads =
+            heads.filter { AuditBounds.contain($0.sequence, $0.time) }
+            .sorted { $0.sequence < $1.sequence }[...]
         guard case .trail(let anchor) = subject else { return }
         guard let anchor else {
             previous = (0, AuditRow.noCode)
+            return
+        }
+        guard AuditBounds.contain(anchor.sequence, anchor.time) else {
+            find(.unreadable, anchor.sequence, "the anchor has a number or a time that no gateway writes")
             return
         }
         previous = (anchor.sequence, anchor.code)
@@ -87,6 +98,9 @@ public struct AuditVerification: Sendable {
 
     /// Checks the next row.
     public mutating func check(_ row: AuditRow) {
+        guard AuditBounds.contain(row.sequence, row.entry.time) else {
+            return unreadable(row.sequence, "it has a number or a time that no gateway writes")
+        }
         rows += 1
         if first == nil { first = AuditHead(row) }
         checkPlace(row)
@@ -96,7 +110,7 @@ public struct AuditVerification: Sendable {
             find(.unknownKey, row.sequence, "it was sealed with the key \(row.keyID), which was not given")
         }
         compare(row.sequence, row.code)
-        if row.entry.action == .reject { rejected += row.entry.details["count"].flatMap { Int64($0) } ?? 1 }
+        if row.entry.action == .reject { countRejected(row) }
         last = AuditHead(row)
         previous = (row.sequence, row.code)
     }
@@ -114,6 +128,13 @@ public struct AuditVerification: Sendable {
         // A piece may end before a head.
         guard case .trail = subject, let head = heads.last, head.sequence > end else { return }
         find(.endMissing, head.sequence, "a head of \(head.time) names this row, and the last one is \(end)")
+    }
+
+    private mutating func countRejected(_ row: AuditRow) {
+        // A row that was altered may have any number.
+        let count = max(0, row.entry.details["count"].flatMap { Int64($0) } ?? 1)
+        let (sum, isTooLarge) = rejected.addingReportingOverflow(count)
+        rejected = isTooLarge ? .max : sum
     }
 
     private mutating func checkPlace(_ row: AuditRow) {

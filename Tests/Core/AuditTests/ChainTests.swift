@@ -57,18 +57,43 @@ import Testing
 
     @Test func whatTheGatewayHasNotMadeIsRejected() {
         var trail = Trail()
-        let (good, foreign) = (trail.entry(), Trail(key: 9).entry())
-        let unstamped = good.unstamped
-        let own = trail.entry(.keyChange)
-        let batch = trail.seal([foreign, good, unstamped, own])
-        #expect(batch.rejected == [foreign, unstamped, own])
+        let (good, forged, own) = (trail.entry(), trail.entry().altered(), trail.entry(.keyChange))
+        let batch = trail.seal([forged, good, own])
+        #expect(batch.rejected == [forged, own] && batch.fates == [.rejected, .sealed, .rejected])
         #expect(batch.rows.map(\.entry.action) == [.keyChange, .create, .reject])
-        #expect(batch.rows.last?.entry.details == ["count": "3", "first": "\(foreign.id)"])
+        #expect(batch.rows.last?.entry.details == ["count": "2", "first": "\(forged.id)"])
         let again = trail.seal([good], known: [good.id])
         #expect(again.rejected == [good] && again.rows.map(\.entry.action) == [.reject])
         let twice = trail.seal([trail.entry(), good, good])
         #expect(twice.rejected == [good])
+        // One that was made up does not keep out the one whose id it has.
+        let other = trail.entry()
+        let pair = trail.seal([other.altered(), other])
+        #expect(pair.fates == [.rejected, .sealed])
         #expect(trail.findings() == [])
+    }
+
+    @Test func whatHasAnotherKeyWaitsForIt() {
+        var trail = Trail()
+        let (foreign, unstamped, good) = (Trail(key: 9).entry(), trail.entry().unstamped, trail.entry())
+        let batch = trail.seal([foreign, unstamped, good])
+        #expect(batch.fates == [.waiting, .waiting, .sealed] && batch.waiting == [foreign, unstamped])
+        #expect(batch.rows.map(\.entry.action) == [.keyChange, .create])
+        let later = trail.seal([foreign], with: Trail.key(9))
+        #expect(later.fates == [.sealed] && later.rows.last?.entry == foreign.unstamped)
+    }
+
+    @Test func whatMayBeACopyOfADeletedRowIsRejected() {
+        var trail = Trail()
+        let now = Trail.time.now()
+        let (copied, late, new) = (
+            trail.entry(), trail.entry(at: now + .seconds(-9)), trail.entry(at: now + .seconds(1))
+        )
+        trail.seal([copied])
+        let anchor = trail.key.anchor(trail.rows[1], newest: now, at: now)
+        // Of one that is late, nobody can say that it is no copy: it is not sealed, and not passed over in silence either.
+        let batch = trail.seal([copied, late, new], after: anchor)
+        #expect(batch.rejected == [copied, late] && batch.fates.last == .sealed)
     }
 
     @Test func anotherKeyIsARow() {
@@ -98,11 +123,16 @@ import Testing
         #expect(AuditRow(line: line.replacing("\"sequence\":2", with: "\"sequence\":2,\"more\":1").utf8) == nil)
         #expect(AuditRow(line: line.replacing("\"name\":", with: "\"number\":1,\"name\":").utf8) == nil)
         #expect(AuditRow(line: line.replacing("create", with: "nothing").utf8) == nil)
+        for number in ["0", "-1", "\(Int64(1) << 62)", "\(Int64.max)"] {
+            #expect(AuditRow(line: line.replacing("\"sequence\":2", with: "\"sequence\":\(number)").utf8) == nil)
+        }
         let head = AuditHead(trail.rows[1])
         #expect(AuditHead(line: head.line) == head)
         let logged = "{\"message\":\"audit head\",\"sequence\":\"2\",\"keyId\":\"k\",\"hmac\":\"\(head.codeText)\"}"
         #expect(AuditHead(line: logged.utf8)?.code == head.code && AuditHead(line: logged.utf8)?.sequence == 2)
         #expect(AuditHead(line: "no head".utf8) == nil)
+        let large = AuditHead(sequence: .max, code: head.code, keyID: head.keyID, time: head.time)
+        #expect(AuditHead(line: large.line) == nil)
     }
 
     @Test func textsAreCut() {

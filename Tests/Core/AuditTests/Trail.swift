@@ -20,10 +20,15 @@ struct Trail {
 
     var writer: AuditWriter { AuditWriter(key: key, time: Self.time, random: random) }
 
-    func entry(_ action: AuditAction = .create, _ caller: String? = "alice") -> AuditEntry {
+    func entry(
+        _ action: AuditAction = .create,
+        _ caller: String? = "alice",
+        at time: Timestamp? = nil
+    ) -> AuditEntry {
         writer.entry(
             action,
             .succeeded,
+            at: time,
             by: AuditOrigin(caller: caller, address: "192.0.2.1", requestID: "r"),
             of: random.newID(at: Self.time.now()),
             ["name": "ü \"\\", "nothing": nil]
@@ -32,9 +37,12 @@ struct Trail {
 
     /// Seals entries at the end.
     @discardableResult
-    mutating func seal(_ entries: [AuditEntry], with other: AuditKey? = nil, known: Set<ExportID> = [])
-        -> AuditChain.Batch
-    {
+    mutating func seal(
+        _ entries: [AuditEntry],
+        with other: AuditKey? = nil,
+        known: Set<ExportID> = [],
+        after anchor: AuditAnchor? = nil
+    ) -> AuditChain.Batch {
         var chain = AuditChain(
             after: rows.last.map { AuditHead($0) },
             key: other ?? key,
@@ -42,7 +50,7 @@ struct Trail {
             at: Self.time.now(),
             random: random
         )
-        let batch = chain.seal(entries, known: known)
+        let batch = chain.seal(entries, known: known, after: anchor)
         rows += batch.rows
         return batch
     }
@@ -61,10 +69,27 @@ struct Trail {
     }
 }
 
+extension AuditEntry {
+    /// The same with another caller and the stamp as it was, as somebody without the key would write it.
+    func altered() -> AuditEntry {
+        AuditEntry(
+            id: id,
+            time: time,
+            action: action,
+            outcome: outcome,
+            caller: "mallory",
+            details: details,
+            stamp: stamp,
+            keyID: keyID
+        )
+    }
+}
+
 extension AuditRow {
     /// The same with another caller, as somebody without the key would write it.
     func altered(
         caller: String? = "mallory",
+        time: Timestamp? = nil,
         sequence: Int64? = nil,
         previous: [UInt8]? = nil,
         code: [UInt8]? = nil
@@ -73,7 +98,7 @@ extension AuditRow {
             sequence: sequence ?? self.sequence,
             entry: AuditEntry(
                 id: entry.id,
-                time: entry.time,
+                time: time ?? entry.time,
                 action: entry.action,
                 outcome: entry.outcome,
                 caller: caller,

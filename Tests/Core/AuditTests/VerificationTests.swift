@@ -74,7 +74,8 @@ import Testing
 
     @Test func theBeginningMoves() {
         let trail = trail()
-        let anchor = trail.key.anchor(trail.rows[3], at: Trail.time.now())
+        let now = Trail.time.now()
+        let anchor = trail.key.anchor(trail.rows[3], newest: now, at: now)
         let rest = Array(trail.rows.dropFirst(4))
         #expect(trail.findings(rest, .trail(anchor), heads: [AuditHead(trail.rows[3])]) == [])
         #expect(trail.findings(Array(rest.dropFirst()), .trail(anchor)) == [.beginningMissing])
@@ -82,12 +83,62 @@ import Testing
             sequence: 5,
             code: trail.rows[4].code,
             time: anchor.time,
+            newest: anchor.newest,
             keyID: anchor.keyID,
             proof: anchor.proof
         )
         #expect(trail.findings(Array(rest.dropFirst()), .trail(forged)) == [.forgedAnchor])
-        let other = Trail.key(9).anchor(trail.rows[3], at: Trail.time.now())
+        // Who could move this time back could have copies of deleted rows sealed.
+        let moved = AuditAnchor(
+            sequence: anchor.sequence,
+            code: anchor.code,
+            time: anchor.time,
+            newest: Timestamp(milliseconds: 0),
+            keyID: anchor.keyID,
+            proof: anchor.proof
+        )
+        #expect(trail.findings(rest, .trail(moved)) == [.forgedAnchor])
+        let other = Trail.key(9).anchor(trail.rows[3], newest: now, at: now)
         #expect(trail.findings(rest, .trail(other)) == [.unknownKey])
+    }
+
+    /// Who can write to the database can write any number.
+    @Test func numbersAndTimesThatNoGatewayWritesAreFound() {
+        let trail = trail()
+        let (rows, now) = (trail.rows, Trail.time.now())
+        for sequence in [Int64.min, 0, 1 << 62, .max] {
+            let changed = [rows[0], rows[1].altered(caller: "alice", sequence: sequence), rows[2]]
+            #expect(trail.findings(changed) == [.unreadable, .missing])
+            let anchor = AuditAnchor(
+                sequence: sequence,
+                code: AuditRow.noCode,
+                time: now,
+                newest: now,
+                keyID: trail.key.id,
+                proof: []
+            )
+            #expect(trail.findings(rows, .trail(anchor)) == [.unreadable])
+        }
+        for milliseconds in [Int64.min, -62_167_219_200_001, 253_402_300_800_000, .max] {
+            let time = Timestamp(milliseconds: milliseconds)
+            #expect(trail.findings([rows[0], rows[1].altered(time: time)]) == [.unreadable])
+            let head = AuditHead(sequence: 99, code: AuditRow.noCode, keyID: trail.key.id, time: time)
+            #expect(trail.findings(heads: [head]) == [])
+        }
+        var verification = AuditVerification(.piece, keys: AuditKeys([trail.key]), heads: [])
+        for count in ["9223372036854775807", "9223372036854775807", "-1"] {
+            let entry = AuditEntry(
+                id: rows[1].entry.id,
+                time: now,
+                action: .reject,
+                outcome: .failed,
+                details: ["count": count]
+            )
+            let row = AuditRow(sequence: 2, entry: entry, previous: [], keyID: trail.key.id, code: [])
+            verification.check(row)
+        }
+        verification.finish()
+        #expect(verification.rejected == .max && !verification.isGood)
     }
 
     @Test func aPieceMayBeginAndEndAnywhere() {
@@ -111,7 +162,7 @@ import Testing
 
     @Test func whatTheGatewayHasRejectedIsTold() {
         var trail = trail()
-        trail.seal([Trail(key: 9).entry(), Trail(key: 9).entry()])
+        trail.seal([trail.entry().altered(), trail.entry().altered()])
         var verification = AuditVerification(.trail(nil), keys: AuditKeys([trail.key]), heads: [])
         for row in trail.rows { verification.check(row) }
         verification.finish()
