@@ -2,6 +2,20 @@ package import Audit
 import Exports
 import JSON
 
+extension StoredRow {
+    /// Nil for a time that no trail has.
+    fileprivate func auditTime(_ index: Int) -> Timestamp? {
+        guard let time = self.time(index), AuditBounds.times.contains(time) else { return nil }
+        return time
+    }
+
+    /// Nil for a number that no row of a trail has.
+    fileprivate func auditSequence(_ index: Int) -> Int64? {
+        guard let number = integer(index), AuditBounds.sequences.contains(number) else { return nil }
+        return number
+    }
+}
+
 extension AuditEntry {
     package static let columns = [
         "id", "time", "action", "outcome", "caller", "address", "request_id", "export_id", "details",
@@ -9,7 +23,7 @@ extension AuditEntry {
     package static let names = columns.joined(separator: ", ")
 
     /// The columns of one that is not sealed, without its number.
-    package static let pendingColumns = columns + ["stamp"]
+    package static let pendingColumns = columns + ["stamp", "key_id"]
 
     /// The values of the columns.
     package var values: [StoredValue] {
@@ -20,18 +34,26 @@ extension AuditEntry {
         ]
     }
 
-    package var pendingValues: [StoredValue] { values + [.bytes(stamp)] }
+    package var pendingValues: [StoredValue] { values + [.bytes(stamp), StoredValue(keyID)] }
 
     /// Reads a row of a number and ``pendingColumns``. Throws `LedgerError` (`corrupt`) that names the row.
     package static func read(_ row: some StoredRow) throws -> AuditEntry {
         try UnreadableRow.Table.audit.naming(export: "unsealed", id: "\(row[0] as Int64)") {
-            try read(row, from: 1, stamp: row.bytes(10) ?? [])
+            try readColumns(row, stamp: row.bytes(10) ?? [], keyID: row.text(11) ?? "")
         }
     }
 
-    fileprivate static func read(_ row: some StoredRow, from first: Int, stamp: [UInt8]) throws -> AuditEntry {
-        guard let id = row.text(first).flatMap({ ExportID($0) }) else { throw JSONText.unreadable("id") }
-        guard let time = row.time(first + 1) else { throw JSONText.unreadable("time") }
+    /// Reads ``columns``, which begin at the second column of the row.
+    fileprivate static func readColumns(
+        _ row: some StoredRow,
+        stamp: [UInt8] = [],
+        keyID: String = ""
+    ) throws -> AuditEntry {
+        let first = 1
+        // No code covers how an id is written, so there is one way only.
+        let text = row.text(first)
+        guard let id = text.flatMap({ ExportID($0) }), id.description == text else { throw JSONText.unreadable("id") }
+        guard let time = row.auditTime(first + 1) else { throw JSONText.unreadable("time") }
         guard let action = row.text(first + 2).flatMap(AuditAction.init) else { throw JSONText.unreadable("action") }
         guard let outcome = row.text(first + 3).flatMap(AuditOutcome.init) else { throw JSONText.unreadable("outcome") }
         let exportText = row.text(first + 7)
@@ -47,7 +69,8 @@ extension AuditEntry {
             requestID: row.text(first + 6),
             exportID: exportID,
             details: try details(row.text(first + 8)),
-            stamp: stamp
+            stamp: stamp,
+            keyID: keyID
         )
     }
 
@@ -75,12 +98,31 @@ extension AuditRow {
     /// Reads a row of the columns. Throws `LedgerError` (`corrupt`) that names the row.
     package static func read(_ row: some StoredRow) throws -> AuditRow {
         try UnreadableRow.Table.audit.naming(export: "sealed", id: "\(row[0] as Int64)") {
-            AuditRow(
-                sequence: row[0],
-                entry: try AuditEntry.read(row, from: 1, stamp: []),
+            guard let sequence = row.auditSequence(0) else { throw JSONText.unreadable("sequence") }
+            return AuditRow(
+                sequence: sequence,
+                entry: try AuditEntry.readColumns(row),
                 previous: row[10],
                 keyID: row[11],
                 code: row[12]
+            )
+        }
+    }
+}
+
+extension AuditHead {
+    /// Of its row only what the next one needs, so that a row which cannot be read ends no chain.
+    package static let names = "sequence, code, key_id, time"
+
+    /// Reads a row of ``names``. Throws `LedgerError` (`corrupt`) that names the row.
+    package static func read(_ row: some StoredRow) throws -> AuditHead {
+        try UnreadableRow.Table.audit.naming(export: "sealed", id: "\(row[0] as Int64)") {
+            guard let sequence = row.auditSequence(0) else { throw JSONText.unreadable("sequence") }
+            return AuditHead(
+                sequence: sequence,
+                code: row[1],
+                keyID: row[2],
+                time: row.auditTime(3) ?? Timestamp(milliseconds: 0)
             )
         }
     }
@@ -106,26 +148,32 @@ extension AuditRows {
 }
 
 extension AuditAnchor {
-    package static let columns = ["number", "sequence", "code", "time", "key_id", "proof"]
+    package static let columns = ["number", "sequence", "code", "time", "newest", "key_id", "proof"]
     package static let names = columns.joined(separator: ", ")
 
     /// The values of the columns. There is one row.
     package var values: [StoredValue] {
         [
-            StoredValue(Int64(1)), StoredValue(sequence), .bytes(code), StoredValue(time), StoredValue(keyID),
-            .bytes(proof),
+            StoredValue(Int64(1)), StoredValue(sequence), .bytes(code), StoredValue(time), StoredValue(newest),
+            StoredValue(keyID), .bytes(proof),
         ]
     }
 
-    /// Reads a row of the columns.
-    package static func read(_ row: some StoredRow) -> AuditAnchor {
-        AuditAnchor(
-            sequence: row[1],
-            code: row[2],
-            time: row.time(3) ?? Timestamp(milliseconds: 0),
-            keyID: row[4],
-            proof: row[5]
-        )
+    /// Reads a row of the columns. Throws `LedgerError` (`corrupt`) that names the row.
+    package static func read(_ row: some StoredRow) throws -> AuditAnchor {
+        try UnreadableRow.Table.audit.naming(export: "anchor", id: nil) {
+            guard let sequence = row.auditSequence(1) else { throw JSONText.unreadable("sequence") }
+            guard let time = row.auditTime(3) else { throw JSONText.unreadable("time") }
+            guard let newest = row.auditTime(4) else { throw JSONText.unreadable("newest") }
+            return AuditAnchor(
+                sequence: sequence,
+                code: row[2],
+                time: time,
+                newest: newest,
+                keyID: row[5],
+                proof: row[6]
+            )
+        }
     }
 }
 

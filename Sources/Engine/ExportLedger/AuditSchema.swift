@@ -1,35 +1,28 @@
 /// The nineteenth migration: the audit trail. Never edited.
 ///
 /// - `audit_pending` has the entries that are not sealed, as they are stored by the transactions of what they are about.
+/// - `audit_rejected` has entries that were not sealed because no gateway had made them, or because they were sealed before.
 /// - `audit_row` is the chain. Its rows are inserted in the order of their numbers, and never updated.
 /// - `audit_anchor` has one row where rows were deleted: the last one of them.
 enum AuditSchema {
     static let schema = """
         CREATE TABLE audit_pending (
             number INTEGER PRIMARY KEY AUTOINCREMENT,
-            id TEXT NOT NULL,
-            time INTEGER NOT NULL,
-            action TEXT NOT NULL,
-            outcome TEXT NOT NULL,
-            caller TEXT,
-            address TEXT,
-            request_id TEXT,
-            export_id TEXT,
-            details TEXT,
-            stamp BLOB NOT NULL
+            \(entry),
+            stamp BLOB NOT NULL,
+            key_id TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE audit_rejected (
+            number INTEGER NOT NULL PRIMARY KEY,
+            \(entry),
+            stamp BLOB NOT NULL,
+            key_id TEXT NOT NULL
         ) STRICT;
 
         CREATE TABLE audit_row (
             sequence INTEGER NOT NULL PRIMARY KEY,
-            id TEXT NOT NULL,
-            time INTEGER NOT NULL,
-            action TEXT NOT NULL,
-            outcome TEXT NOT NULL,
-            caller TEXT,
-            address TEXT,
-            request_id TEXT,
-            export_id TEXT,
-            details TEXT,
+            \(entry),
             previous BLOB NOT NULL,
             key_id TEXT NOT NULL,
             code BLOB NOT NULL
@@ -45,8 +38,21 @@ enum AuditSchema {
             sequence INTEGER NOT NULL,
             code BLOB NOT NULL,
             time INTEGER NOT NULL,
+            newest INTEGER NOT NULL,
             key_id TEXT NOT NULL,
             proof BLOB NOT NULL
         ) STRICT;
+        """
+
+    private static let entry = """
+        id TEXT NOT NULL,
+            time INTEGER NOT NULL,
+            action TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            caller TEXT,
+            address TEXT,
+            request_id TEXT,
+            export_id TEXT,
+            details TEXT
         """
 }

@@ -1,5 +1,5 @@
 public import Audit
-public import Exports
+import Exports
 import GRDB
 
 extension SQLiteLedger: AuditStore {
@@ -8,67 +8,87 @@ extension SQLiteLedger: AuditStore {
         try await write { database in for entry in entries { try entry.insert(in: database) } }
     }
 
-    public func sealAudit(limit: Int, _ seal: @escaping AuditSeal) async throws -> AuditChain.Batch? {
+    public func sealAudit(
+        after number: Int64,
+        limit: Int,
+        _ seal: @escaping AuditSeal
+    ) async throws -> AuditSealed? {
         // Most calls find nothing, and keep no writer waiting.
-        guard limit > 0, try await read(Self.hasUnsealed) else { return nil }
-        let (batch, leftOut) = try await writeAlone { database -> (AuditChain.Batch?, [UnreadableRow]) in
-            let found = try Row.fetchAll(database.cachedStatement(sql: Self.selectUnsealed), arguments: [limit])
-            var (numbers, entries, leftOut) = ([Int64](), [AuditEntry](), [UnreadableRow]())
-            for row in found {
-                do {
-                    entries.append(try AuditEntry.read(SQLiteRow(row: row)))
-                    numbers.append(row[0])
-                } catch let error as LedgerError where error.row != nil {
-                    if let row = error.row { leftOut.append(row) }
-                }
-            }
-            guard !entries.isEmpty else { return (nil, leftOut) }
+        guard limit > 0, try await read({ try Self.hasUnsealed(after: number, in: $0) }) else { return nil }
+        let (sealed, leftOut) = try await writeAlone { database -> (AuditSealed, [UnreadableRow]) in
+            let found = try Row.fetchAll(
+                database.cachedStatement(sql: Self.selectUnsealed),
+                arguments: [number, limit]
+            )
+            let unsealed = try UnsealedEntries(found.map { SQLiteRow(row: $0) }, limit: limit)
+            var sealed = AuditSealed(batch: AuditChain.Batch(), next: unsealed.next)
+            guard !unsealed.entries.isEmpty else { return (sealed, unsealed.unreadable) }
             let isSealed = try database.cachedStatement(sql: Self.isSealed)
-            let known = try entries.map(\.id)
+            let known = try unsealed.entries.map(\.id)
                 .filter { try Bool.fetchOne(isSealed, arguments: [$0.description]) ?? false }
-            let batch = seal(try Self.auditHead(in: database), entries, Set(known))
-            try Self.insert(batch.rows, in: database)
+            // One that cannot be read ends no chain. Whoever deletes rows tells of it.
+            let anchor = try Row.fetchOne(database, sql: Self.selectAnchor)
+                .flatMap { try? AuditAnchor.read(SQLiteRow(row: $0)) }
+            sealed.batch = seal(try Self.auditHead(in: database), anchor, unsealed.entries, Set(known))
+            try Self.insert(sealed.batch.rows, in: database)
+            let (ended, rejected) = unsealed.numbers(sealed.batch.fates)
+            try Self.putAside(rejected, in: database)
             let delete = try database.cachedStatement(sql: "DELETE FROM audit_pending WHERE number = ?")
-            for number in numbers { try delete.execute(arguments: [number]) }
-            return (batch, leftOut)
+            for number in ended { try delete.execute(arguments: [number]) }
+            return (sealed, unsealed.unreadable)
         }
         leftOut.forEach(unreadable.found)
-        return batch
+        return sealed
     }
 
-    public func trimAudit(before time: Timestamp, limit: Int, _ trim: @escaping AuditTrim) async throws -> Int {
-        guard limit > 0, try await read({ try Self.mayTrim(before: time, in: $0) }) else { return 0 }
-        return try await writeAlone { database in
-            guard let head = try Self.auditHead(in: database) else { return 0 }
-            let oldest = try Row.fetchCursor(
-                database.cachedStatement(sql: "\(Self.selectRows) ORDER BY sequence LIMIT ?"),
-                arguments: [limit]
-            )
-            var last: AuditRow?
-            var count = 0
-            while let found = try oldest.next() {
-                guard let row = try? AuditRow.read(SQLiteRow(row: found)), row.entry.time < time,
-                    row.sequence < head.sequence
-                else { break }
-                (last, count) = (row, count + 1)
-            }
-            guard let last else { return 0 }
-            let (batch, anchor) = trim(head, last)
-            try Self.insert(batch.rows, in: database)
-            try database.execute(sql: "DELETE FROM audit_row WHERE sequence <= ?", arguments: [last.sequence])
-            try database.cachedStatement(sql: Self.storeAnchor)
-                .execute(arguments: StatementArguments(anchor.values.map(\.databaseValue)))
-            return count
+    private static func putAside(_ numbers: [Int64], in database: Database) throws {
+        guard !numbers.isEmpty else { return }
+        let stored = try Int.fetchOne(database, sql: "SELECT count(*) FROM audit_rejected") ?? 0
+        let statement = try database.cachedStatement(sql: insertRejected)
+        for number in numbers.prefix(max(0, AuditRejected.most - stored)) {
+            try statement.execute(arguments: [number])
         }
+    }
+
+    public func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome {
+        guard limit > 0, let seen = try await read({ try Self.oldest(limit, in: $0) }) else { return .nothing }
+        // Most calls find nothing, and keep no writer waiting.
+        if case .nothing = trim(seen) { return .nothing }
+        return try await writeAlone { database -> AuditTrimOutcome in
+            guard let oldest = try Self.oldest(limit, in: database) else { return .nothing }
+            switch trim(oldest) {
+            case .nothing: return .nothing
+            case .refused(let finding): return .refused(finding)
+            case .deletion(let deletion):
+                try Self.insert(deletion.rows, in: database)
+                try database.execute(sql: "DELETE FROM audit_row WHERE sequence <= ?", arguments: [deletion.last])
+                try database.cachedStatement(sql: Self.storeAnchor)
+                    .execute(arguments: StatementArguments(deletion.anchor.values.map(\.databaseValue)))
+                return .deleted(deletion.count)
+            }
+        }
+    }
+
+    /// Nil where there are no rows.
+    private static func oldest(_ limit: Int, in database: Database) throws -> AuditOldest? {
+        guard let head = try auditHead(in: database) else { return nil }
+        let rows = try Row.fetchAll(
+            database.cachedStatement(sql: "\(selectRows) ORDER BY sequence LIMIT ?"),
+            arguments: [limit]
+        )
+        return try AuditOldest(
+            rows.map { SQLiteRow(row: $0) },
+            head: head,
+            anchor: try auditAnchor(in: database)
+        )
     }
 
     public func auditHead() async throws -> AuditHead? { try await read(Self.auditHead) }
 
-    public func auditAnchor() async throws -> AuditAnchor? {
-        try await read { database in
-            try Row.fetchOne(database, sql: "SELECT \(AuditAnchor.names) FROM audit_anchor")
-                .map { AuditAnchor.read(SQLiteRow(row: $0)) }
-        }
+    public func auditAnchor() async throws -> AuditAnchor? { try await read(Self.auditAnchor) }
+
+    private static func auditAnchor(in database: Database) throws -> AuditAnchor? {
+        try Row.fetchOne(database, sql: selectAnchor).map { try AuditAnchor.read(SQLiteRow(row: $0)) }
     }
 
     public func auditRows(after sequence: Int64, limit: Int) async throws -> AuditRows {
@@ -106,8 +126,12 @@ extension SQLiteLedger: AuditStore {
             let row = try Row.fetchOne(
                 database,
                 sql: """
-                    SELECT (SELECT count(*) FROM audit_pending), (SELECT time FROM audit_pending ORDER BY number LIMIT 1)
-                    """
+                    SELECT (SELECT count(*) FROM audit_pending),
+                        (SELECT time FROM audit_pending WHERE time BETWEEN ? AND ? ORDER BY number LIMIT 1)
+                    """,
+                arguments: [
+                    AuditBounds.times.lowerBound.milliseconds, AuditBounds.times.upperBound.milliseconds,
+                ]
             )
             return AuditBacklog(
                 count: row?[0] ?? 0,
@@ -116,30 +140,17 @@ extension SQLiteLedger: AuditStore {
         }
     }
 
-    private static func hasUnsealed(_ database: Database) throws -> Bool {
-        try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM audit_pending)") ?? false
+    private static func hasUnsealed(after number: Int64, in database: Database) throws -> Bool {
+        let statement = "SELECT EXISTS (SELECT 1 FROM audit_pending WHERE number > ?)"
+        return try Bool.fetchOne(database, sql: statement, arguments: [number]) ?? false
     }
 
-    private static func mayTrim(before time: Timestamp, in database: Database) throws -> Bool {
-        let oldest = "SELECT time FROM audit_row ORDER BY sequence LIMIT 1"
-        return try Int64.fetchOne(database, sql: oldest).map { $0 < time.milliseconds } ?? false
-    }
-
-    /// The end of the chain. Of its row only what the next one needs is read, so that a row which cannot be read ends no chain.
     private static func auditHead(in database: Database) throws -> AuditHead? {
         try Row.fetchOne(
             database,
-            sql: "SELECT sequence, code, key_id, time FROM audit_row ORDER BY sequence DESC LIMIT 1"
+            sql: "SELECT \(AuditHead.names) FROM audit_row ORDER BY sequence DESC LIMIT 1"
         )
-        .map { row in
-            let row = SQLiteRow(row: row)
-            return AuditHead(
-                sequence: row[0],
-                code: row[1],
-                keyID: row[2],
-                time: Timestamp(milliseconds: row[3])
-            )
-        }
+        .map { try AuditHead.read(SQLiteRow(row: $0)) }
     }
 
     private static func insert(_ rows: [AuditRow], in database: Database) throws {
@@ -150,8 +161,14 @@ extension SQLiteLedger: AuditStore {
     // MARK: Statements
 
     private static let selectUnsealed = """
-        SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending ORDER BY number LIMIT ?
+        SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending
+            WHERE number > ? ORDER BY number LIMIT ?
         """
+    private static let insertRejected = """
+        INSERT OR IGNORE INTO audit_rejected (number, \(AuditEntry.pendingColumns.joined(separator: ", ")))
+            SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending WHERE number = ?
+        """
+    private static let selectAnchor = "SELECT \(AuditAnchor.names) FROM audit_anchor"
     private static let isSealed = "SELECT EXISTS (SELECT 1 FROM audit_row WHERE id = ?)"
     private static let selectRows = "SELECT \(AuditRow.names) FROM audit_row"
     private static let insertRow = """

@@ -3,19 +3,26 @@ import ExportLedger
 import Exports
 
 extension Sample {
-    static let auditKey: AuditKey = {
-        guard let key = AuditKey(SecretBytes(Array(1...32))) else { preconditionFailure("a key has 32 bytes") }
+    static let auditKey = makeAuditKey(from: 1)
+    /// The key of another replica.
+    static let otherAuditKey = makeAuditKey(from: 2)
+
+    private static func makeAuditKey(from first: UInt8) -> AuditKey {
+        guard let key = AuditKey(SecretBytes((0..<32).map { first + $0 })) else {
+            preconditionFailure("a key has 32 bytes")
+        }
         return key
-    }()
+    }
 
     /// An entry that the gateway has made.
     static func entry(
         _ seconds: Int = 0,
         _ action: AuditAction = .ticket,
         by caller: String? = "alice",
-        of export: ExportID? = nil
+        of export: ExportID? = nil,
+        key: AuditKey = Sample.auditKey
     ) -> AuditEntry {
-        auditKey.stamp(
+        key.stamp(
             AuditEntry(
                 id: id(seconds),
                 time: time(seconds),
@@ -46,17 +53,17 @@ extension Sample {
 }
 
 extension AuditStore {
-    /// Seals entries once, with the key of the samples.
-    func seal(limit: Int = 100) async throws -> AuditChain.Batch? {
-        try await sealAudit(limit: limit) { head, entries, known in
+    /// Looks once at entries to be sealed with the key of the samples.
+    func seal(after number: Int64 = 0, limit: Int = 100, others: [AuditKey] = []) async throws -> AuditSealed? {
+        try await sealAudit(after: number, limit: limit) { head, anchor, entries, known in
             var chain = AuditChain(
                 after: head,
                 key: Sample.auditKey,
-                olderKeys: [],
+                olderKeys: others,
                 at: Sample.time(500),
                 random: Sample.random
             )
-            return chain.seal(entries, known: known)
+            return chain.seal(entries, known: known, after: anchor)
         }
     }
 
@@ -67,16 +74,16 @@ extension AuditStore {
     }
 
     /// Deletes the oldest rows once.
-    func trim(before seconds: Int, limit: Int = 100) async throws -> Int {
-        try await trimAudit(before: Sample.time(seconds), limit: limit) { head, last in
+    func trim(before seconds: Int, limit: Int = 100) async throws -> AuditTrimOutcome {
+        try await trimAudit(limit: limit) { oldest in
             var chain = AuditChain(
-                after: head,
+                after: oldest.head,
                 key: Sample.auditKey,
                 olderKeys: [],
                 at: Sample.time(600),
                 random: Sample.random
             )
-            return (chain.trim(through: last), Sample.auditKey.anchor(last, at: Sample.time(600)))
+            return chain.trim(oldest, before: Sample.time(seconds))
         }
     }
 

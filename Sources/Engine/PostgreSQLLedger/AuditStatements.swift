@@ -28,18 +28,34 @@ enum AuditStatements {
 
     static let unsealed = SQLStatement(
         """
-        SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending ORDER BY number LIMIT $1
+        SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending
+            WHERE number > $1 ORDER BY number LIMIT $2
         """
     )
-    static let hasUnsealed: SQLStatement = "SELECT EXISTS (SELECT 1 FROM audit_pending)"
+    static let hasUnsealed: SQLStatement = "SELECT EXISTS (SELECT 1 FROM audit_pending WHERE number > $1)"
     static let known: SQLStatement = "SELECT id FROM audit_row WHERE id = ANY($1::text[])"
     static let deleteEntries: SQLStatement = "DELETE FROM audit_pending WHERE number = ANY($1::bigint[])"
-    /// Of the last row only what the next one needs, so that a row which cannot be read ends no chain.
-    static let head: SQLStatement =
-        "SELECT sequence, code, key_id, time FROM audit_row ORDER BY sequence DESC LIMIT 1"
+    private static let insertRejected = SQLStatement(
+        """
+        INSERT INTO audit_rejected (number, \(AuditEntry.pendingColumns.joined(separator: ", ")))
+            SELECT number, \(AuditEntry.pendingColumns.joined(separator: ", ")) FROM audit_pending
+            WHERE number = ANY($1::bigint[])
+            ORDER BY number LIMIT greatest(0, $2::bigint - (SELECT count(*) FROM audit_rejected))
+            ON CONFLICT (number) DO NOTHING
+        """
+    )
+
+    /// Keeps entries that are rejected, up to a number of rows.
+    static func putAside(_ numbers: [Int64]) -> SQLQuery {
+        SQLQuery(insertRejected, [.integerArray(numbers), .integer(Int64(AuditRejected.most))])
+    }
+
+    static let head = SQLStatement("SELECT \(AuditHead.names) FROM audit_row ORDER BY sequence DESC LIMIT 1")
     static let anchor = SQLStatement("SELECT \(AuditAnchor.names) FROM audit_anchor")
+    /// The oldest time is one between those.
     static let backlog: SQLStatement = """
-        SELECT (SELECT count(*) FROM audit_pending), (SELECT time FROM audit_pending ORDER BY number LIMIT 1)
+        SELECT (SELECT count(*) FROM audit_pending),
+            (SELECT time FROM audit_pending WHERE time BETWEEN $1 AND $2 ORDER BY number LIMIT 1)
         """
 
     private static let insertRow = SQLStatement(
@@ -67,9 +83,6 @@ enum AuditStatements {
 
     // MARK: Deletions
 
-    static let mayTrim: SQLStatement = """
-        SELECT EXISTS (SELECT 1 FROM (SELECT time FROM audit_row ORDER BY sequence LIMIT 1) AS oldest WHERE time < $1)
-        """
     static let oldest = SQLStatement("\(selectRows) ORDER BY sequence LIMIT $1")
     static let deleteRows: SQLStatement = "DELETE FROM audit_row WHERE sequence <= $1"
     private static let storeAnchor = SQLStatement(
@@ -81,16 +94,4 @@ enum AuditStatements {
     )
 
     static func store(_ anchor: AuditAnchor) -> SQLQuery { SQLQuery(storeAnchor, anchor.values.map { SQLValue($0) }) }
-}
-
-extension AuditHead {
-    /// Reads a row of ``AuditStatements/head``.
-    init(_ row: SQLRow) {
-        self.init(
-            sequence: row[0],
-            code: row[1],
-            keyID: row[2],
-            time: Timestamp(milliseconds: row[3])
-        )
-    }
 }

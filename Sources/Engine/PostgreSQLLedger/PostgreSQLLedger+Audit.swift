@@ -1,6 +1,6 @@
 public import Audit
 public import ExportLedger
-public import Exports
+import Exports
 import PostgreSQL
 
 extension PostgreSQLLedger: AuditStore {
@@ -13,71 +13,86 @@ extension PostgreSQLLedger: AuditStore {
         }
     }
 
-    public func sealAudit(limit: Int, _ seal: @escaping AuditSeal) async throws -> AuditChain.Batch? {
+    public func sealAudit(
+        after number: Int64,
+        limit: Int,
+        _ seal: @escaping AuditSeal
+    ) async throws -> AuditSealed? {
         // Most calls find nothing, and take no lock.
-        guard limit > 0,
-            try await read({ try $0.query(SQLQuery(AuditStatements.hasUnsealed)).first?.boolean(0) == true })
-        else { return nil }
-        let (batch, leftOut) = try await writeAlone { connection in
-            try connection.transaction { connection -> (AuditChain.Batch?, [UnreadableRow]) in
+        let hasUnsealed = SQLQuery(AuditStatements.hasUnsealed, [.integer(number)])
+        guard limit > 0, try await read({ try $0.query(hasUnsealed).first?.boolean(0) == true }) else { return nil }
+        let (sealed, leftOut) = try await writeAlone { connection in
+            try connection.transaction { connection -> (AuditSealed?, [UnreadableRow]) in
                 guard try Self.locksAudit(connection) else { return (nil, []) }
-                let found = try connection.query(SQLQuery(AuditStatements.unsealed, [.integer(Int64(limit))]))
-                var (numbers, entries, leftOut) = ([Int64](), [AuditEntry](), [UnreadableRow]())
-                for row in found {
-                    do {
-                        entries.append(try AuditEntry.read(row))
-                        numbers.append(row[0])
-                    } catch let error as LedgerError where error.row != nil {
-                        if let row = error.row { leftOut.append(row) }
-                    }
-                }
-                guard !entries.isEmpty else { return (nil, leftOut) }
+                let found = try connection.query(
+                    SQLQuery(AuditStatements.unsealed, [.integer(number), .integer(Int64(limit))])
+                )
+                let unsealed = try UnsealedEntries(found, limit: limit)
+                var sealed = AuditSealed(batch: AuditChain.Batch(), next: unsealed.next)
+                guard !unsealed.entries.isEmpty else { return (sealed, unsealed.unreadable) }
                 let answers = try connection.pipeline([
-                    SQLQuery(AuditStatements.known, [.textArray(entries.map(\.id.description))]),
-                    SQLQuery(AuditStatements.head),
+                    SQLQuery(AuditStatements.known, [.textArray(unsealed.entries.map(\.id.description))]),
+                    SQLQuery(AuditStatements.head), SQLQuery(AuditStatements.anchor),
                 ])
                 let known = Set(answers[0].compactMap { ExportID($0[0] as String) })
-                let batch = seal(answers[1].first.map { AuditHead($0) }, entries, known)
-                let inserts = try batch.rows.map { try AuditStatements.insert($0) }
+                // One that cannot be read ends no chain. Whoever deletes rows tells of it.
+                let anchor = answers[2].first.flatMap { try? AuditAnchor.read($0) }
+                sealed.batch = seal(try Self.head(answers[1]), anchor, unsealed.entries, known)
+                let inserts = try sealed.batch.rows.map { try AuditStatements.insert($0) }
+                let (ended, rejected) = unsealed.numbers(sealed.batch.fates)
+                let putAside = rejected.isEmpty ? [] : [AuditStatements.putAside(rejected)]
                 _ = try connection.pipeline(
-                    inserts + [SQLQuery(AuditStatements.deleteEntries, [.integerArray(numbers)])]
+                    inserts + putAside + [SQLQuery(AuditStatements.deleteEntries, [.integerArray(ended)])]
                 )
-                return (batch, leftOut)
+                return (sealed, unsealed.unreadable)
             }
         }
         leftOut.forEach(unreadable.found)
-        return batch
+        return sealed
     }
 
-    public func trimAudit(before time: Timestamp, limit: Int, _ trim: @escaping AuditTrim) async throws -> Int {
-        let mayTrim = SQLQuery(AuditStatements.mayTrim, [.integer(time.milliseconds)])
-        guard limit > 0, try await read({ try $0.query(mayTrim).first?.boolean(0) == true }) else { return 0 }
+    public func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome {
+        guard limit > 0, let seen = try await read({ try Self.oldest(limit, $0) }) else { return .nothing }
+        // Most calls find nothing, and take no lock. What is deleted, and what is refused, is decided under it.
+        if case .nothing = trim(seen) { return .nothing }
         let circumstances = SQLQuery(RetentionStatements.circumstances, [.integer(self.time.now().milliseconds)])
         return try await writeAlone { connection in
-            try connection.transaction { connection -> Int in
+            try connection.transaction { connection -> AuditTrimOutcome in
                 // Throws where the clock is ahead: nothing is deleted then.
                 _ = try PostgreSQLPurge.findsOlderReplica(connection.query(circumstances)[0])
-                guard try Self.locksAudit(connection),
-                    let head = try connection.query(SQLQuery(AuditStatements.head)).first.map({ AuditHead($0) })
-                else { return 0 }
-                var last: AuditRow?
-                var count = 0
-                for found in try connection.query(SQLQuery(AuditStatements.oldest, [.integer(Int64(limit))])) {
-                    guard let row = try? AuditRow.read(found), row.entry.time < time, row.sequence < head.sequence
-                    else { break }
-                    (last, count) = (row, count + 1)
+                guard try Self.locksAudit(connection) else { return .locked }
+                guard let oldest = try Self.oldest(limit, connection) else { return .nothing }
+                switch trim(oldest) {
+                case .nothing: return .nothing
+                case .refused(let finding): return .refused(finding)
+                case .deletion(let deletion):
+                    let inserts = try deletion.rows.map { try AuditStatements.insert($0) }
+                    _ = try connection.pipeline(
+                        inserts + [
+                            SQLQuery(AuditStatements.deleteRows, [.integer(deletion.last)]),
+                            AuditStatements.store(deletion.anchor),
+                        ]
+                    )
+                    return .deleted(deletion.count)
                 }
-                guard let last else { return 0 }
-                let (batch, anchor) = trim(head, last)
-                let inserts = try batch.rows.map { try AuditStatements.insert($0) }
-                _ = try connection.pipeline(
-                    inserts + [
-                        SQLQuery(AuditStatements.deleteRows, [.integer(last.sequence)]), AuditStatements.store(anchor),
-                    ]
-                )
-                return count
             }
         }
+    }
+
+    /// Nil where there are no rows.
+    private static func oldest(_ limit: Int, _ connection: PostgreSQLConnection) throws -> AuditOldest? {
+        let answers = try connection.pipeline([
+            SQLQuery(AuditStatements.head), SQLQuery(AuditStatements.anchor),
+            SQLQuery(AuditStatements.oldest, [.integer(Int64(limit))]),
+        ])
+        guard let head = try Self.head(answers[0]) else { return nil }
+        return try AuditOldest(answers[2], head: head, anchor: try Self.anchor(answers[1]))
+    }
+
+    private static func head(_ rows: SQLRows) throws -> AuditHead? { try rows.first.map { try AuditHead.read($0) } }
+
+    private static func anchor(_ rows: SQLRows) throws -> AuditAnchor? {
+        try rows.first.map { try AuditAnchor.read($0) }
     }
 
     /// Whether this transaction is the one that appends to the chain.
@@ -86,11 +101,11 @@ extension PostgreSQLLedger: AuditStore {
     }
 
     public func auditHead() async throws -> AuditHead? {
-        try await read { try $0.query(SQLQuery(AuditStatements.head)).first.map { AuditHead($0) } }
+        try await read { try Self.head($0.query(SQLQuery(AuditStatements.head))) }
     }
 
     public func auditAnchor() async throws -> AuditAnchor? {
-        try await read { try $0.query(SQLQuery(AuditStatements.anchor)).first.map { AuditAnchor.read($0) } }
+        try await read { try Self.anchor($0.query(SQLQuery(AuditStatements.anchor))) }
     }
 
     public func auditRows(after sequence: Int64, limit: Int) async throws -> AuditRows {
@@ -118,8 +133,13 @@ extension PostgreSQLLedger: AuditStore {
     }
 
     public func auditBacklog() async throws -> AuditBacklog {
-        try await read { connection in
-            let row = try connection.query(SQLQuery(AuditStatements.backlog)).first
+        let times = AuditBounds.times
+        let query = SQLQuery(
+            AuditStatements.backlog,
+            [.integer(times.lowerBound.milliseconds), .integer(times.upperBound.milliseconds)]
+        )
+        return try await read { connection in
+            let row = try connection.query(query).first
             return AuditBacklog(count: row.map { $0[0] } ?? 0, oldest: row?.time(1))
         }
     }

@@ -12,8 +12,23 @@ extension Schema {
             request_id TEXT,
             export_id TEXT COLLATE "C",
             details TEXT,
-            stamp BYTEA NOT NULL
+            stamp BYTEA NOT NULL,
+            key_id TEXT NOT NULL
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+        CREATE TABLE IF NOT EXISTS audit_rejected (
+            number BIGINT NOT NULL PRIMARY KEY,
+            time BIGINT NOT NULL,
+            id TEXT COLLATE "C" NOT NULL,
+            action TEXT COLLATE "C" NOT NULL,
+            outcome TEXT NOT NULL,
+            caller TEXT COLLATE "C",
+            address TEXT,
+            request_id TEXT,
+            export_id TEXT COLLATE "C",
+            details TEXT,
+            stamp BYTEA NOT NULL,
+            key_id TEXT NOT NULL
+        );
         CREATE TABLE IF NOT EXISTS audit_row (
             sequence BIGINT NOT NULL PRIMARY KEY,
             time BIGINT NOT NULL,
@@ -40,6 +55,7 @@ extension Schema {
             sequence BIGINT NOT NULL,
             code BYTEA NOT NULL,
             time BIGINT NOT NULL,
+            newest BIGINT NOT NULL,
             key_id TEXT NOT NULL,
             proof BYTEA NOT NULL
         );

@@ -149,8 +149,12 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.nextMeasurement(besides: running) }
     }
 
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await write { try await ledger.breakDeliveriesUnderWay(at: time, reason: reason) }
+    func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        try await write { try await ledger.breakDeliveriesUnderWay(at: time, reason: reason, audit: audit) }
     }
 
     func deliveries(

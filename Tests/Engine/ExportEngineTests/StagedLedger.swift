@@ -170,8 +170,12 @@ final class StagedLedger: ExportLedger {
         try await ledger.nextMeasurement(besides: running)
     }
 
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await ledger.breakDeliveriesUnderWay(at: time, reason: reason)
+    func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        try await ledger.breakDeliveriesUnderWay(at: time, reason: reason, audit: audit)
     }
 
     func deliveries(

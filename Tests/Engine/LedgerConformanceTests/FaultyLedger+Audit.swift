@@ -24,37 +24,55 @@ extension FaultyLedger: AuditStore {
 
     func append(_ entries: [AuditEntry]) async throws { try await ledger.append(entries) }
 
-    func sealAudit(limit: Int, _ seal: @escaping AuditSeal) async throws -> AuditChain.Batch? {
+    func sealAudit(
+        after number: Int64,
+        limit: Int,
+        _ seal: @escaping AuditSeal
+    ) async throws -> AuditSealed? {
         switch fault {
         case .beginsAnotherChain:
-            return try await ledger.sealAudit(limit: limit) { head, entries, known in
-                guard let head, head.sequence > 3 else { return seal(head, entries, known) }
+            return try await ledger.sealAudit(after: number, limit: limit) { head, anchor, entries, known in
+                guard let head, head.sequence > 3 else { return seal(head, anchor, entries, known) }
                 let other = AuditHead(
                     sequence: head.sequence,
                     code: AuditRow.noCode,
                     keyID: head.keyID,
                     time: head.time
                 )
-                return seal(other, entries, known)
+                return seal(other, anchor, entries, known)
             }
         case .sealsAgain:
             try await ledger.database.write { database in
                 try database.execute(sql: "UPDATE audit_row SET id = id || ' former' WHERE length(id) = 36")
             }
-            return try await ledger.sealAudit(limit: limit, seal)
+            return try await ledger.sealAudit(after: number, limit: limit, seal)
         case .sealsLater:
-            let batch = try await ledger.sealAudit(limit: limit, seal)
-            if batch != nil {
+            let sealed = try await ledger.sealAudit(after: number, limit: limit, seal)
+            if sealed != nil {
                 try await ledger.database.write { try $0.execute(sql: "DELETE FROM audit_row WHERE sequence > 1") }
             }
-            return batch
-        default: return try await ledger.sealAudit(limit: limit, seal)
+            return sealed
+        case .sealsCopiesOfDeletedRows:
+            return try await ledger.sealAudit(after: number, limit: limit) { head, _, entries, known in
+                seal(head, nil, entries, known)
+            }
+        case .losesWaitingEntries:
+            let sealed = try await ledger.sealAudit(after: number, limit: limit, seal)
+            if sealed?.batch.waiting.isEmpty == false {
+                try await ledger.database.write { try $0.execute(sql: "DELETE FROM audit_pending") }
+            }
+            return sealed
+        case .looksAtTheFirstEntriesAgain: return try await ledger.sealAudit(after: 0, limit: limit, seal)
+        default: return try await ledger.sealAudit(after: number, limit: limit, seal)
         }
     }
 
-    func trimAudit(before time: Timestamp, limit: Int, _ trim: @escaping AuditTrim) async throws -> Int {
-        let early = fault == .trimsTooEarly ? time + .seconds(200) : time
-        return try await ledger.trimAudit(before: early, limit: limit, trim)
+    func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome {
+        let outcome = try await ledger.trimAudit(limit: fault == .trimsTooMuch ? limit + 1 : limit, trim)
+        if fault == .trimsWhatIsRefused, case .refused = outcome {
+            try await ledger.database.write { try $0.execute(sql: "DELETE FROM audit_row WHERE sequence = 1") }
+        }
+        return outcome
     }
 
     func auditHead() async throws -> AuditHead? { try await ledger.auditHead() }

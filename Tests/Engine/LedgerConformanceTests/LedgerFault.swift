@@ -33,7 +33,8 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
     case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
     case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
-    case listsTheOldestRowsFirst, trimsWithoutAnAnchor, trimsTooEarly, sealsLater
+    case listsTheOldestRowsFirst, trimsWithoutAnAnchor, trimsTooMuch, sealsLater, sealsCopiesOfDeletedRows
+    case losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused, losesEntriesOfBrokenDeliveries
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -134,8 +135,12 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .beginsAnotherChain: "entries of the audit trail are sealed in one chain"
         case .sealsAgain: "an entry of the audit trail is sealed once"
         case .ignoresTheCallerOfRows, .listsTheOldestRowsFirst: "rows of the audit trail are listed by every filter"
-        case .trimsWithoutAnAnchor, .trimsTooEarly:
+        case .trimsWithoutAnAnchor, .trimsTooMuch, .sealsCopiesOfDeletedRows:
             "the oldest rows of the audit trail are deleted, and the rest is whole"
+        case .losesWaitingEntries: "an entry of the audit trail with another key waits for it"
+        case .looksAtTheFirstEntriesAgain: "entries of the audit trail that wait keep no others waiting"
+        case .trimsWhatIsRefused: "rows of the audit trail that may not be deleted stay"
+        case .losesEntriesOfBrokenDeliveries: "a delivery that was broken off has its entry of the audit trail"
         case .sealsLater: "a kill leaves an entry of the audit trail or its row"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
