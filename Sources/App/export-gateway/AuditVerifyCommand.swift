@@ -44,9 +44,9 @@ struct AuditVerifyCommand: AsyncParsableCommand {
             try OpenSSLCheck.run()
             let keys = try AuditKeyReferences.keys(key, environment: ProcessInfo.processInfo.environment)
             let heads = try self.heads.flatMap { try Self.heads(in: $0) }
-            if let rows { return try Self.show(Self.verify(rows, keys, heads), unsealed: nil) }
+            if let rows { return try Self.show(Self.verify(rows, keys, heads)) }
             let report = try LedgerPlace(ledger ?? "").verifyAudit(keys: keys, heads: heads)
-            return Self.show(report.verification, unsealed: report.unsealed)
+            return Self.show(report.verification, unsealed: report.unsealed, kept: report.rejected)
         }
         if !isGood { throw ExitCode.failure }
     }
@@ -78,7 +78,7 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     }
 
     /// Prints what was found. Returns whether nothing is wrong.
-    private static func show(_ verification: AuditVerification, unsealed: Int64?) -> Bool {
+    private static func show(_ verification: AuditVerification, unsealed: Int64 = 0, kept: Int64 = 0) -> Bool {
         for finding in verification.findings { print("FAIL \(finding)") }
         let more = verification.count - verification.findings.count
         if more > 0 { print("FAIL … and \(more) more") }
@@ -95,7 +95,8 @@ struct AuditVerifyCommand: AsyncParsableCommand {
                 "     rejected: the gateway has refused to seal \(verification.rejected) entries that it had not made"
             )
         }
-        if let unsealed, unsealed > 0 { print("     unsealed: \(unsealed) entries, which nothing protects yet") }
+        if kept > 0 { print("     kept: \(kept) of such entries are in the table audit_rejected") }
+        if unsealed > 0 { print("     unsealed: \(unsealed) entries, which nothing protects yet") }
         return verification.isGood
     }
 }

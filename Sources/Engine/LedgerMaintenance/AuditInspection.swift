@@ -8,6 +8,8 @@ extension LedgerPlace {
         public var verification: AuditVerification
         /// The entries that are not sealed.
         public var unsealed: Int64
+        /// The entries that were rejected, and are kept.
+        public var rejected: Int64
     }
 
     /// Checks the audit trail of the ledger with keys and heads. A gateway may work on it: one state is checked. Throws like `check()`.
@@ -26,7 +28,8 @@ struct AuditInspection {
     let ledger: any InspectedLedger
 
     func verify(_ keys: AuditKeys, _ heads: [AuditHead]) throws -> LedgerPlace.AuditReport {
-        var verification = AuditVerification(.trail(try anchor()), keys: keys, heads: heads)
+        let (anchor, fault) = try self.anchor()
+        var verification = AuditVerification(.trail(anchor), keys: keys, heads: heads)
         var (batch, last) = (RowBatch(), RowKey?.none)
         repeat {
             try ledger.read(.auditRows, after: last, into: &batch)
@@ -40,16 +43,25 @@ struct AuditInspection {
                 }
             }
         } while batch.count > 0
+        // At the end, because it is no row.
+        if let fault { verification.unreadable(nil, "the anchor: \(fault)") }
         verification.finish()
         return LedgerPlace.AuditReport(
             verification: verification,
-            unsealed: try ledger.count(of: .auditEntries)
+            unsealed: try ledger.count(of: .auditEntries),
+            rejected: try ledger.count(of: .auditRejected)
         )
     }
 
-    private func anchor() throws -> AuditAnchor? {
+    /// The anchor, or why it cannot be read.
+    private func anchor() throws -> (AuditAnchor?, fault: String?) {
         var batch = RowBatch()
         try ledger.read(.auditAnchors, after: nil, into: &batch)
-        return batch.count > 0 ? AuditAnchor.read(BatchRow(batch, 0, .auditAnchors, hasBytes: true)) : nil
+        guard batch.count > 0 else { return (nil, nil) }
+        do {
+            return (try AuditAnchor.read(BatchRow(batch, 0, .auditAnchors, hasBytes: true)), nil)
+        } catch let error as LedgerError {
+            return (nil, error.detail)
+        }
     }
 }

@@ -118,7 +118,7 @@ extension LedgerTable {
             case .idempotency: return Self.unreadable(row, id: 3)
             case .webhooks: _ = try Webhook.read(row)
             case .webhookMessages: _ = try WebhookMessage.read(row)
-            case .auditEntries: _ = try AuditEntry.read(row)
+            case .auditEntries, .auditRejected: _ = try AuditEntry.read(row)
             case .auditRows: _ = try AuditRow.read(row)
             default: break
             }

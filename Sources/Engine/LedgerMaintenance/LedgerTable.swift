@@ -32,7 +32,7 @@ struct LedgerTable: Sendable, Hashable {
     /// All tables, in the order in which rows can be inserted: what a row refers to comes before it.
     static let all = [
         exports, requests, events, retainedEvents, tombstones, idempotency, deliveries, measurements, refreshTokens,
-        webhooks, webhookMessages, auditEntries, auditRows, auditAnchors,
+        webhooks, webhookMessages, auditEntries, auditRejected, auditRows, auditAnchors,
     ]
 
     static let exports = LedgerTable("export", ExportColumn.ofExport.map(Column.init))
@@ -85,6 +85,10 @@ struct LedgerTable: Sendable, Hashable {
         "audit_pending",
         [.integer("number")] + AuditEntry.pendingColumns.map(Column.ofAudit)
     )
+    static let auditRejected = LedgerTable(
+        "audit_rejected",
+        [.integer("number")] + AuditEntry.pendingColumns.map(Column.ofAudit)
+    )
     static let auditRows = LedgerTable("audit_row", AuditRow.columns.map(Column.ofAudit))
     static let auditAnchors = LedgerTable("audit_anchor", AuditAnchor.columns.map(Column.ofAudit))
 }
@@ -107,7 +111,7 @@ extension LedgerTable.Column {
     fileprivate static func ofAudit(_ name: String) -> Self {
         switch name {
         case "stamp", "previous", "code", "proof": .bytes(name)
-        case "sequence", "time", "number": .integer(name)
+        case "sequence", "time", "newest", "number": .integer(name)
         default: .text(name)
         }
     }

@@ -31,7 +31,7 @@ import Testing
     @Test func aTrailWhoseBeginningWasDeletedIsWhole() async throws {
         try await FilledLedger.make(path, exports: 4)
         let report = try verify()
-        #expect(report.verification.isGood && report.unsealed == 1)
+        #expect(report.verification.isGood && report.unsealed == 1 && report.rejected == 1)
         #expect(report.verification.rows == 6 && report.verification.first?.sequence == 3)
         let last = try #require(report.verification.last)
         #expect(try verify([last]).verification.headsSeen == 1)
@@ -44,6 +44,11 @@ import Testing
             ("UPDATE audit_row SET caller = 'mallory' WHERE sequence = 4", [AuditFinding.Kind.altered]),
             ("UPDATE audit_row SET details = NULL WHERE sequence = 4", [.altered]),
             ("UPDATE audit_row SET action = 'nothing' WHERE sequence = 4", [.unreadable, .missing]),
+            ("UPDATE audit_row SET id = upper(id) WHERE sequence = 4", [.unreadable, .missing]),
+            ("UPDATE audit_row SET time = -9223372036854775808 WHERE sequence = 4", [.unreadable, .missing]),
+            ("UPDATE audit_row SET sequence = 9223372036854775807 WHERE sequence = 8", [.unreadable, .endMissing]),
+            ("UPDATE audit_anchor SET time = -9223372036854775808", [.beginningMissing, .unreadable]),
+            ("UPDATE audit_anchor SET newest = 0", [.forgedAnchor]),
             ("DELETE FROM audit_row WHERE sequence = 5", [.missing]),
             ("DELETE FROM audit_row WHERE sequence = 3", [.beginningMissing]),
             ("DELETE FROM audit_anchor", [.beginningMissing]),

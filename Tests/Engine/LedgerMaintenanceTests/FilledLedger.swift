@@ -29,6 +29,7 @@ struct FilledLedger {
                         SELECT 0, max(id), 'alice', 1, 'notStarted', 0, 1 FROM export
                     """
             )
+            try database.execute(sql: "INSERT INTO audit_rejected SELECT * FROM audit_pending")
         }
     }
 
@@ -89,20 +90,20 @@ struct FilledLedger {
         )
     }
 
-    /// A chain whose first rows were deleted, and an entry that waits.
+    /// A chain whose first rows were deleted, and an entry that waits. The same one counts as rejected.
     private static func addAuditTrail(to ledger: SQLiteLedger) async throws {
         let random = Randomness { .random(in: .min ... .max) }
         @Sendable func chain(after head: AuditHead?) -> AuditChain {
             AuditChain(after: head, key: auditKey, olderKeys: [], at: epoch, random: random)
         }
         try await ledger.append((0..<6).map(entry))
-        _ = try await ledger.sealAudit(limit: 9) { head, entries, known in
+        _ = try await ledger.sealAudit(after: 0, limit: 9) { head, anchor, entries, known in
             var chain = chain(after: head)
-            return chain.seal(entries, known: known)
+            return chain.seal(entries, known: known, after: anchor)
         }
-        _ = try await ledger.trimAudit(before: epoch + .seconds(2), limit: 2) { head, last in
-            var chain = chain(after: head)
-            return (chain.trim(through: last), auditKey.anchor(last, at: epoch))
+        _ = try await ledger.trimAudit(limit: 2) { oldest in
+            var chain = chain(after: oldest.head)
+            return chain.trim(oldest, before: epoch + .seconds(2))
         }
         try await ledger.append([entry(9)])
     }
