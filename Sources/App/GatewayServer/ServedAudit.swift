@@ -55,6 +55,7 @@ struct ServedAudit: Sendable {
             keys: audit.keys,
             settings: audit.settings,
             headFile: file,
+            told: audit.headFile.flatMap { HeadFile.last(in: $0) },
             sinks: sender.map { [$0] } ?? [],
             time: time,
             random: random,

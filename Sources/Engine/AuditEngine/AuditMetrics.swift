@@ -49,7 +49,8 @@ struct AuditMetrics: Sendable {
 
     func leftOut(_ count: Int) { leftOut.increment(by: count) }
     func lost(_ count: Int) { lost.increment(by: count) }
-    func endIsMissing() { missing.increment() }
+    /// Rows are missing, or are not as they were sealed.
+    func isTampered() { missing.increment() }
     func told(_ outcome: HeadOutcome) { heads[outcome]?.increment() }
 
     func waiting(_ backlog: AuditBacklog, at now: Timestamp) {

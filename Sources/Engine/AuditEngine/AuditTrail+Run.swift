@@ -21,6 +21,8 @@ extension AuditTrail: Service, CustomStringConvertible {
 
     private func work() async {
         var (nextHead, nextCount) = (headTime(after: time.now()), time.now())
+        // What was told before this process is compared before anything is added to the chain.
+        if told.withLock({ $0 != nil }) { await tellHead() }
         while !Task.isCancelled {
             let (elapsed, begin) = (time.elapsed(), time.now())
             denials.withLock { $0.close(at: elapsed, begin) }
@@ -40,16 +42,21 @@ extension AuditTrail: Service, CustomStringConvertible {
 
     private func headTime(after now: Timestamp) -> Timestamp? { settings.headInterval.map { now + $0 } }
 
-    /// Stores the denials that wait, and seals what the ledger has.
+    /// Stores the denials that wait, and seals what the ledger has. Where the first fails, the second is done nevertheless.
     private func round() async {
+        var failure: (any Error)?
         do {
             try await storeDenials()
-            try await seal()
-            report(nil)
         } catch {
-            guard !Task.isCancelled else { return }
-            report(error)
+            failure = error
         }
+        do {
+            try await seal()
+        } catch {
+            failure = failure ?? error
+        }
+        guard failure == nil || !Task.isCancelled else { return }
+        report(failure)
     }
 
     /// Logs when the trail begins to fail, and when it works again: it is tried twice in a second.
@@ -79,23 +86,30 @@ extension AuditTrail: Service, CustomStringConvertible {
         }
     }
 
-    /// Seals until nothing waits, or another process seals.
+    /// Seals until all that waits was looked at, or another process seals, and at most so many batches that the denials and the
+    /// heads have their turn. The next round goes on after the last entry that was looked at: those that stay keep no others
+    /// waiting.
     private func seal() async throws {
         let (keys, random, now, limit) = (keys, random, time.now(), settings.batch)
-        var isMore = true
-        while isMore {
-            let batch = try await store.sealAudit(limit: limit) { head, entries, known in
+        for _ in 0..<Self.mostBatches {
+            let after = place.withLock { $0 }
+            let sealed = try await store.sealAudit(after: after, limit: limit) { head, anchor, entries, known in
                 var chain = AuditChain(after: head, key: keys.key, olderKeys: keys.others, at: now, random: random)
-                return chain.seal(entries, known: known)
+                return chain.seal(entries, known: known, after: anchor)
             }
-            guard let batch else { return }
-            report(batch)
-            isMore = batch.rows.count + batch.rejected.count >= limit
+            place.withLock { $0 = sealed?.next ?? 0 }
+            guard let sealed else { return }
+            report(sealed.batch)
+            guard sealed.next != nil else { return }
         }
+        wakes.fire()
     }
+
+    private static let mostBatches = 20
 
     private func report(_ batch: AuditChain.Batch) {
         metrics.sealed(batch)
+        report(waiting: batch.waiting)
         for entry in batch.rejected.prefix(Self.mostReported) {
             logger.error(
                 "an entry of the audit trail is not authentic, and is not sealed",
@@ -112,7 +126,7 @@ extension AuditTrail: Service, CustomStringConvertible {
         }
         // Rows that were sealed here are gone. The chain goes on before them, and heads that were told show it.
         if let former, first.sequence <= former.sequence {
-            metrics.endIsMissing()
+            metrics.isTampered()
             logger.error(
                 "the end of the audit trail is missing",
                 metadata: ["seen": "\(former.sequence)", "next": "\(first.sequence)"]
@@ -121,42 +135,26 @@ extension AuditTrail: Service, CustomStringConvertible {
         for sink in sinks { sink.take(batch.rows) }
     }
 
-    /// So many entries that are not authentic are named in the log at a time.
-    private static let mostReported = 10
-
-    /// Tells the end of the chain, where it is another one than was told last.
-    func tellHead() async {
-        let head: AuditHead?
-        do {
-            head = try await store.auditHead()
-        } catch {
-            metrics.told(.failed)
-            logger.error("the end of the audit trail cannot be read", metadata: ["error": "\(error)"])
-            return
+    /// Names each key once that entries have and this process has not.
+    private func report(waiting entries: [AuditEntry]) {
+        for id in Set(entries.map(\.keyID)) {
+            let isNew = unknownKeys.withLock { known in
+                guard known.count < Self.mostReported else { return false }
+                return known.insert(id).inserted
+            }
+            guard isNew else { continue }
+            logger.error(
+                "entries of the audit trail wait for a key that is not in audit.otherKeys",
+                metadata: ["keyId": "\(id.prefix(64))", "count": "\(entries.count { $0.keyID == id })"]
+            )
         }
-        guard let head, told.withLock({ $0.map { ($0.sequence, $0.code) != (head.sequence, head.code) } ?? true })
-        else { return }
-        let now = AuditHead(sequence: head.sequence, code: head.code, keyID: head.keyID, time: time.now())
-        logger.notice("audit head", metadata: now.metadata)
-        for sink in sinks { sink.take(now) }
-        guard headFile?.append(now) ?? true else {
-            metrics.told(.failed)
-            // Told again at the next interval.
-            return logger.error("a head of the audit trail could not be appended to audit.heads.file")
-        }
-        told.withLock { $0 = now }
-        metrics.told(.told)
     }
+
+    /// So many entries that are not authentic are named in the log at a time, and so many keys in all.
+    private static let mostReported = 10
 
     private func count() async {
         guard let backlog = try? await store.auditBacklog() else { return }
         metrics.waiting(backlog, at: time.now())
-    }
-}
-
-extension AuditHead {
-    /// The names are those of its line, so that a head can be taken from a log.
-    fileprivate var metadata: Logger.Metadata {
-        ["sequence": "\(sequence)", "keyId": "\(keyID)", "hmac": "\(codeText)"]
     }
 }

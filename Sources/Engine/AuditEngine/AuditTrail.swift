@@ -16,6 +16,8 @@ public final class AuditTrail: Sendable {
 
         /// Names them.
         public init(key: AuditKey, others: [AuditKey]) { (self.key, self.others) = (key, others) }
+
+        var all: AuditKeys { AuditKeys([key] + others) }
     }
 
     /// Makes the entries of this process.
@@ -31,9 +33,15 @@ public final class AuditTrail: Sendable {
     let metrics: AuditMetrics
     let denials: Mutex<DenialQueue>
     /// The end of the chain as it was seen last.
-    let seen = Mutex<AuditHead?>(nil)
+    let seen: Mutex<AuditHead?>
     /// The head that was told last.
-    let told = Mutex<AuditHead?>(nil)
+    let told: Mutex<AuditHead?>
+    /// The number of the entry after which the next round goes on.
+    let place = Mutex<Int64>(0)
+    /// The keys of entries that wait because this process does not have them, as far as they were logged.
+    let unknownKeys = Mutex<Set<String>>([])
+    /// Why no rows were deleted the last time.
+    let refusal = Mutex<AuditFinding?>(nil)
     /// Whether the last attempt to write the trail has failed.
     let isFailing = Mutex(false)
     /// Fired when something waits to be sealed.
@@ -44,6 +52,7 @@ public final class AuditTrail: Sendable {
     /// - Parameters:
     ///   - store: Where the trail is: the ledger.
     ///   - headFile: Gets each head that is told; nil: none does.
+    ///   - told: The head that was told last before this process, where that is known.
     ///   - sinks: Get the rows that this process seals, and the heads that it tells.
     ///   - random: Uniform 64-bit numbers from a secure source, for ids.
     public init(
@@ -51,6 +60,7 @@ public final class AuditTrail: Sendable {
         keys: Keys,
         settings: AuditSettings = AuditSettings(),
         headFile: HeadFile? = nil,
+        told: AuditHead? = nil,
         sinks: [any AuditSink] = [],
         time: any TimeSource,
         random: @escaping @Sendable () -> UInt64,
@@ -62,6 +72,8 @@ public final class AuditTrail: Sendable {
         self.keys = keys
         self.settings = settings
         self.headFile = headFile
+        seen = Mutex(told)
+        self.told = Mutex(told)
         self.sinks = sinks
         self.time = time
         self.random = randomness
@@ -71,13 +83,42 @@ public final class AuditTrail: Sendable {
         denials = Mutex(DenialQueue(settings.denials, limit: settings.denialQueue))
     }
 
-    /// Deletes the oldest sealed rows: those before `time`, at most `limit`. Returns how many.
-    public func trim(before time: Timestamp, limit: Int) async throws -> Int {
+    /// Deletes the oldest sealed rows: those before `time`, at most `limit`. Where they are not as the gateway has left them,
+    /// nothing is deleted; that is counted each time, and logged once.
+    public func trim(before time: Timestamp, limit: Int) async throws -> AuditTrimOutcome {
         let (keys, random, now) = (keys, random, self.time.now())
-        return try await store.trimAudit(before: time, limit: limit) { head, last in
-            var chain = AuditChain(after: head, key: keys.key, olderKeys: keys.others, at: now, random: random)
-            return (chain.trim(through: last), keys.key.anchor(last, at: now))
+        do {
+            let outcome = try await store.trimAudit(limit: limit) { oldest in
+                var chain = AuditChain(
+                    after: oldest.head,
+                    key: keys.key,
+                    olderKeys: keys.others,
+                    at: now,
+                    random: random
+                )
+                return chain.trim(oldest, before: time)
+            }
+            switch outcome {
+            case .refused(let finding): refused(finding)
+            case .deleted, .nothing: refusal.withLock { $0 = nil }
+            case .locked: break
+            }
+            return outcome
+        } catch let error as LedgerError where error.row != nil {
+            let finding = AuditFinding(kind: .unreadable, sequence: nil, detail: error.detail)
+            refused(finding)
+            return .refused(finding)
         }
+    }
+
+    private func refused(_ finding: AuditFinding) {
+        metrics.isTampered()
+        let isNew = refusal.withLock { former in
+            defer { former = finding }
+            return former != finding
+        }
+        guard isNew else { return }
+        logger.error("no rows of the audit trail are deleted: they were changed", metadata: finding.metadata)
     }
 }
 
