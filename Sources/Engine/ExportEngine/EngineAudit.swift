@@ -1,17 +1,17 @@
 public import Audit
-import ExportLedger
+public import ExportLedger
 public import Exports
 
 /// The audit trail as the engine uses it: what it stores is stored with the changes that it is about.
 public struct EngineAudit: Sendable {
     let writer: AuditWriter
-    /// Deletes the oldest sealed rows: those before a time, at most so many. Returns how many.
-    let trim: @Sendable (_ before: Timestamp, _ limit: Int) async throws -> Int
+    /// Deletes the oldest sealed rows: those before a time, at most so many.
+    let trim: @Sendable (_ before: Timestamp, _ limit: Int) async throws -> AuditTrimOutcome
 
     /// Uses a writer, and what deletes rows that are too old.
     public init(
         writer: AuditWriter,
-        trim: @escaping @Sendable (_ before: Timestamp, _ limit: Int) async throws -> Int
+        trim: @escaping @Sendable (_ before: Timestamp, _ limit: Int) async throws -> AuditTrimOutcome
     ) {
         (self.writer, self.trim) = (writer, trim)
     }
@@ -62,6 +62,9 @@ extension EngineAudit {
             )
         }
     }
+
+    /// About the ends of deliveries that a kill has broken off.
+    var broken: DeliveryAudit { { delivery in ended(delivery) } }
 
     /// About the end of a delivery to a caller. Nil for a measurement, which hands nothing out.
     func ended(_ delivery: Delivery) -> AuditEntry? {

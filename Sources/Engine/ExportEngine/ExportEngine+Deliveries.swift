@@ -60,13 +60,14 @@ extension ExportEngine {
         return try await write.value
     }
 
-    /// Marks deliveries as broken that were under way when the process before this one ended. Must be called before anything is
-    /// served. If the ledger fails, that is logged, and done at the next start.
+    /// Marks deliveries as broken that were under way when the process before this one ended, each with its entry of the audit
+    /// trail. Must be called before anything is served. If the ledger fails, that is logged, and done at the next start.
     public func breakDeliveriesUnderWay() async {
         do {
             let count = try await ledger.breakDeliveriesUnderWay(
                 at: time.now(),
-                reason: Delivery.gatewayStopped
+                reason: Delivery.gatewayStopped,
+                audit: audit?.broken
             )
             guard count > 0 else { return }
             logger.notice(

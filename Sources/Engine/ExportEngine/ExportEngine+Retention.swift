@@ -9,9 +9,9 @@ extension ExportEngine {
     /// How often the rules are applied at most.
     private static let longestRound = Duration.seconds(60)
     /// So many changes or tombstones are deleted, and pages given back, in one step.
-    private static let rows = 500
+    static let rows = 500
     /// How often an export is looked at again that another transaction works on, and the pause before.
-    private static let busyAttempts = 10
+    static let busyAttempts = 10
     private static let busyPause = Duration.milliseconds(100)
 
     // MARK: Callers
@@ -177,13 +177,7 @@ extension ExportEngine {
             }
         }
         if let age = settings.retention.audit, let audit {
-            try await attempt(&failure) {
-                try await repeatedly(&clock) { now in
-                    let count = try await audit.trim(now + (.zero - age), Self.rows)
-                    retentionMetrics.deletedAuditRows(count)
-                    return count
-                }
-            }
+            try await attempt(&failure) { try await trim(audit, after: age, &clock) }
         }
         try await attempt(&failure) {
             try await repeatedly(&clock) { _ in try await ledger.reclaim(limit: Self.rows) }
@@ -247,7 +241,7 @@ extension ExportEngine {
     }
 
     /// Calls `step` until it has less to do than it may, with a rest after each call.
-    private func repeatedly(_ clock: inout SteadyClock, _ step: (Timestamp) async throws -> Int) async throws {
+    func repeatedly(_ clock: inout SteadyClock, _ step: (Timestamp) async throws -> Int) async throws {
         while mayGoOn(&clock, at: time.now()) {
             let start = time.elapsed()
             guard try await step(time.now()) >= Self.rows else { return }

@@ -2,7 +2,9 @@ import Audit
 import ExportLedger
 import Exports
 import ManualClock
+import Synchronization
 import TestLedger
+import TestSupport
 import Testing
 
 @testable import ExportEngine
@@ -27,7 +29,7 @@ import Testing
         func entries() async throws -> [AuditEntry] {
             let last = try await ledger.auditHead()?.sequence ?? 0
             let random = Randomness { .random(in: .min ... .max) }
-            _ = try await ledger.sealAudit(limit: 100) { head, entries, known in
+            _ = try await ledger.sealAudit(after: 0, limit: 100) { head, anchor, entries, known in
                 var chain = AuditChain(
                     after: head,
                     key: AuditTests.key,
@@ -35,7 +37,7 @@ import Testing
                     at: Timestamp(milliseconds: 0),
                     random: random
                 )
-                return chain.seal(entries, known: known)
+                return chain.seal(entries, known: known, after: anchor)
             }
             return try await ledger.auditRows(after: last, limit: 100).rows.map(\.entry)
                 .filter { $0.action != .keyChange }
@@ -136,6 +138,63 @@ import Testing
             ]
         )
         #expect(entries[1].details["reason"] == "timeout")
+    }
+
+    @Test func deliveriesThatAKillHasBrokenOffAreThere() async throws {
+        let audited = try Audited()
+        let (bench, engine) = (audited.bench, audited.bench.engine)
+        let id = try await engine.create(bench.draft(), for: viewer()).export.id
+        _ = try await audited.entries()
+        var begun = Delivery(
+            id: engine.random.newID(at: bench.time.now()),
+            exportID: id,
+            fileID: "1",
+            caller: "bob",
+            requestID: "r-1",
+            startedAt: bench.time.now(),
+            endedAt: nil,
+            coding: "gzip",
+            outcome: .underWay
+        )
+        await engine.record(begun)
+        (begun.id, begun.kind) = (engine.random.newID(at: bench.time.now()), .measurement)
+        await engine.record(begun)
+        let next = try bench.restarted()
+        await next.engine.breakDeliveriesUnderWay()
+        let entries = try await audited.entries()
+        #expect(entries.map(\.action) == [.download] && entries.map(\.outcome) == [.failed])
+        #expect(entries.first?.caller == "bob" && entries.first?.requestID == "r-1" && entries.first?.exportID == id)
+        #expect(entries.first?.details["reason"] == "gateway-stopped")
+        await next.engine.breakDeliveriesUnderWay()
+        #expect(try await audited.entries().isEmpty)
+    }
+
+    /// A replica that seals at this moment does not end the round of the one that deletes.
+    @Test func rowsThatAreLockedAreDeletedInTheSameRound() async throws {
+        var settings = EngineSettings()
+        settings.retention.audit = .seconds(3600)
+        let calls = Events<Int>()
+        let outcomes = Mutex<[AuditTrimOutcome]>([.locked, .deleted(500), .deleted(3)])
+        let trimmer = AuditTrimmer { _, limit in
+            calls.add(limit)
+            return outcomes.withLock { $0.isEmpty ? .nothing : $0.removeFirst() }
+        }
+        let bench = try Bench(settings: settings, audit: Self.key, trimmer: trimmer)
+        try await bench.running {
+            for _ in 0..<90 {
+                // The maintenance and the retention.
+                await bench.time.pauses(atLeast: 2)
+                guard calls.all.isEmpty else { break }
+                bench.time.advance(by: .seconds(60))
+            }
+            #expect(calls.all.count == 1)
+            for wanted in 2...3 {
+                await bench.time.pauses(atLeast: 2)
+                bench.time.advance(by: .seconds(1))
+                await bench.time.pauses(atLeast: 2)
+                #expect(calls.all.count == wanted)
+            }
+        }
     }
 
     @Test func decisionsAreThere() async throws {

@@ -13,6 +13,11 @@ import Spans
 import SystemCrypto
 import Testing
 
+/// What deletes rows of the audit trail.
+struct AuditTrimmer: Sendable {
+    var trim: @Sendable (_ before: Timestamp, _ limit: Int) async throws -> AuditTrimOutcome
+}
+
 /// An engine on a ledger in a file, a scripted upstream, and a clock that the test moves.
 struct Bench: Sendable {
     let time: ManualTime
@@ -34,6 +39,7 @@ struct Bench: Sendable {
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         traces: GatewayTracer.Settings? = nil,
         audit: AuditKey? = nil,
+        trimmer: AuditTrimmer = AuditTrimmer { _, _ in .nothing },
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
         var descriptor = ScriptedProvider.descriptor
@@ -51,7 +57,7 @@ struct Bench: Sendable {
             logger: logger,
             tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer(),
             audit: audit.map { key in
-                EngineAudit(writer: AuditWriter(key: key, time: time, random: random)) { _, _ in 0 }
+                EngineAudit(writer: AuditWriter(key: key, time: time, random: random), trim: trimmer.trim)
             }
         )
     }
