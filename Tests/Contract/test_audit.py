@@ -223,7 +223,7 @@ TAMPERINGS = {
     "end-missing": ["DELETE FROM audit_row WHERE sequence > 9"],
     "beginning-missing": ["DELETE FROM audit_row WHERE sequence < 4"],
     "forged-anchor": [
-        "INSERT INTO audit_anchor SELECT 1, sequence, code, time, key_id, zeroblob(32) FROM audit_row WHERE sequence = 3",
+        "INSERT INTO audit_anchor SELECT 1, sequence, code, time, time, key_id, zeroblob(32) FROM audit_row WHERE sequence = 3",
         "DELETE FROM audit_row WHERE sequence < 4",
     ],
     "altered by another order": [
@@ -238,6 +238,13 @@ TAMPERINGS = {
         "details, code, key_id, code FROM audit_row WHERE sequence = 4",
     ],
     "unreadable": ["UPDATE audit_row SET action = 'nothing' WHERE sequence = 5"],
+    "unreadable by its id": ["UPDATE audit_row SET id = upper(id) WHERE sequence = 5"],
+    "unreadable by its time": ["UPDATE audit_row SET time = -9223372036854775808 WHERE sequence = 5"],
+    "unreadable by its number": ["UPDATE audit_row SET sequence = 9223372036854775807 WHERE sequence = 5"],
+    "unreadable anchor": [
+        "INSERT INTO audit_anchor SELECT 1, sequence, code, 9223372036854775807, time, key_id, code FROM audit_row LIMIT 1",
+        "DELETE FROM audit_row WHERE sequence < 4",
+    ],
 }
 
 
@@ -311,21 +318,76 @@ def test_what_the_gateway_has_not_made_is_not_sealed(upstream):
         rows_of(gateway, 3)
         with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None, timeout=30)) as ledger:
             columns = "time, action, outcome, caller, address, request_id, export_id, details"
+            copy = f"INSERT INTO audit_pending (id, {columns}, stamp, key_id) SELECT"
             # One that was made up, and one that was sealed before.
-            ledger.execute(
-                f"INSERT INTO audit_pending (id, {columns}, stamp) SELECT replace(id, '-7', '-8'), {columns}, code FROM audit_row "
-                "WHERE action = 'create' LIMIT 1"
-            )
-            ledger.execute(f"INSERT INTO audit_pending (id, {columns}, stamp) SELECT id, {columns}, code FROM audit_row LIMIT 1")
+            made_up = f"{copy} replace(id, '-7', '-8'), {columns}, code, key_id FROM audit_row WHERE action = 'create' LIMIT 1"
+            ledger.execute(made_up)
+            ledger.execute(f"{copy} id, {columns}, code, key_id FROM audit_row LIMIT 1")
         rows = wait_for(gateway, "reject")
         poll("both are rejected", lambda: gateway.metric("export_gateway_audit_entries_rejected_total") == 2)
         assert sum(int(row["details"]["count"]) for row in rows + wait_for(gateway, "reject")) >= 2
         check_chain(pieces(gateway), key)
         # The rows that this process has sealed are taken away: it notices, and goes on.
         with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None, timeout=30)) as ledger:
+            assert ledger.execute("SELECT count(*) FROM audit_rejected").fetchone() == (2,)
             ledger.execute("DELETE FROM audit_row WHERE sequence > 3")
         gateway.create(bodies.paginated_csv("after"))
         poll("the end is missed", lambda: gateway.metric("export_gateway_audit_ends_missing_total") == 1)
+
+
+def test_an_end_that_is_missing_at_a_start_is_noticed(upstream, tmp_path):
+    key = new_key()
+    heads = tmp_path / "heads.ndjson"
+    with audited(upstream, key, audit={"heads": {"interval": "1s", "file": str(heads)}}) as gateway:
+        rows_of(gateway, 6)
+        gateway.process.stop()
+        told = json.loads(heads.read_text().splitlines()[-1])
+        assert told["sequence"] == 7
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None)) as ledger:
+            ledger.execute("DELETE FROM audit_row WHERE sequence > 3")
+        gateway.start()
+        poll("the end is missed", lambda: gateway.metric("export_gateway_audit_ends_missing_total") >= 1)
+        # The chain goes on from where it is, and what was told proves that it was longer.
+        poll("the end is told", lambda: json.loads(heads.read_text().splitlines()[-1])["sequence"] == 3)
+    found = verify(str(gateway.directory / "ledger.sqlite"), "--heads", str(heads), key=key)
+    assert found.returncode == 1 and "FAIL end-missing 7" in found.stdout, found.stdout
+
+
+def test_an_entry_waits_for_its_key(upstream):
+    """The keys were changed in the wrong order: what another replica has stamped is not lost."""
+    first, second = new_key(), new_key()
+    with audited(upstream, first) as gateway:
+        gateway.create(bodies.paginated_csv("first"))
+        wait_for(gateway, "create")
+        gateway.process.stop()
+        path = gateway.directory / "ledger.sqlite"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as ledger:
+            # As if a replica with another key had stored it.
+            ledger.execute(
+                "INSERT INTO audit_pending (id, time, action, outcome, stamp, key_id) "
+                "VALUES ('01981f3e-7c1a-7b52-9d3e-0242ac120002', 1751000000123, 'ticket', 'succeeded', ?, ?)",
+                (stamp_of_ticket(second), key_id(second)),
+            )
+        gateway.start()
+        gateway.create(bodies.paginated_csv("second"))
+        wait_for(gateway, "create", 2)
+        poll("it waits", lambda: gateway.metric("export_gateway_audit_entries_unsealed") == 1)
+        assert gateway.metric("export_gateway_audit_entries_rejected_total") == 0
+        gateway.process.stop()
+        gateway.process._environment |= {"OTHER_KEY": second}
+        gateway.reconfigure({"audit": {"otherKeys": ["env:OTHER_KEY"]}})
+        gateway.start()
+        assert wait_for(gateway, "ticket")[0]["id"] == "01981f3e-7c1a-7b52-9d3e-0242ac120002"
+
+
+def key_id(key: str) -> str:
+    return hmac.new(base64.b64decode(key), b"export-gateway audit key", hashlib.sha256).hexdigest()[:16]
+
+
+def stamp_of_ticket(key: str) -> bytes:
+    values = ["export-gateway audit entry 1", "01981f3e-7c1a-7b52-9d3e-0242ac120002", 1751000000123, "ticket", "succeeded",
+              None, None, None, None, 0]
+    return hmac.new(base64.b64decode(key), b"".join(map(part, values)), hashlib.sha256).digest()
 
 
 def test_another_key_is_a_row(upstream):

@@ -80,8 +80,14 @@ enum MetricDescriptions {
         ("export_gateway_audit_head_sequence", "Number of the last row that this process sealed."),
         ("export_gateway_audit_entries_unsealed", "Entries of the audit trail that wait to be sealed."),
         ("export_gateway_audit_unsealed_seconds", "Age of the oldest entry that waits to be sealed."),
-        ("export_gateway_audit_entries_rejected_total", "Entries that were not authentic, and were not sealed."),
-        ("export_gateway_audit_ends_missing_total", "How often rows were gone that this process had sealed last."),
+        (
+            "export_gateway_audit_entries_rejected_total",
+            "Entries that were not authentic, or were sealed before, and were not sealed."
+        ),
+        (
+            "export_gateway_audit_ends_missing_total",
+            "How often rows were gone or changed that were sealed or told before, or that were to be deleted."
+        ),
         ("export_gateway_audit_denials_left_out_total", "Denials that were counted in a row of several."),
         ("export_gateway_audit_denials_lost_total", "Denials that could not be stored."),
         ("export_gateway_audit_heads_total", "Heads of the audit trail, by whether they could be told."),
