@@ -188,7 +188,7 @@ let package = Package(
         module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
-        module("Core", "Audit", ["Exports", "JSON", "SystemCrypto"]),
+        module("Core", "Audit", ["Exports", "InternetAddresses", "JSON", "SystemCrypto"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Spans", ["Exports", .tracing]),
         module("Core", "Memory", [.metrics]),
