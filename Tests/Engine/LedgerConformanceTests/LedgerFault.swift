@@ -33,7 +33,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
     case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
     case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
-    case listsTheOldestRowsFirst, trimsWithoutAnAnchor, trimsTooEarly, sealsLater
+    case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooEarly, sealsLater
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -134,6 +134,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .beginsAnotherChain: "entries of the audit trail are sealed in one chain"
         case .sealsAgain: "an entry of the audit trail is sealed once"
         case .ignoresTheCallerOfRows, .listsTheOldestRowsFirst: "rows of the audit trail are listed by every filter"
+        case .looksAtEveryRow: "a page of the audit trail looks at so many rows at most"
         case .trimsWithoutAnAnchor, .trimsTooEarly:
             "the oldest rows of the audit trail are deleted, and the rest is whole"
         case .sealsLater: "a kill leaves an entry of the audit trail or its row"
