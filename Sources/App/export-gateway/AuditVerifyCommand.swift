@@ -67,6 +67,8 @@ struct AuditVerifyCommand: AsyncParsableCommand {
                 number += 1
                 if let row = AuditRow(line: line) {
                     verification.check(row)
+                } else if let sequence = AuditRow.sequence(unreadable: line) {
+                    verification.unreadable(sequence, "the gateway could not read it")
                 } else {
                     verification.unreadable(nil, "line \(number) is no row as GET /audit writes it")
                 }

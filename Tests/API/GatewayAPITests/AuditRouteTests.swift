@@ -81,6 +81,18 @@ import Testing
         #expect(try await get(gateway, "/audit?limit=1001", accept: accept).status == 400)
     }
 
+    @Test func aLineStandsForARowThatCannotBeRead() async throws {
+        let audit = FakeAuditService()
+        audit.fill(5)
+        audit.state.withLock { $0.unreadable = [3, 5] }
+        let gateway = gateway(audit)
+        let answer = try await get(gateway, "/audit", accept: "application/x-ndjson")
+        let lines = answer.body.split(separator: "\n")
+        #expect(lines.map { AuditRow(line: $0.utf8)?.sequence } == [1, 2, nil, 4, nil])
+        #expect(lines.map { AuditRow.sequence(unreadable: $0.utf8) } == [nil, nil, 3, nil, 5])
+        #expect(lines.last == #"{"sequence":5,"unreadable":true}"#)
+    }
+
     @Test func withoutATrailThereIsNone() async throws {
         let answer = try await get(gateway(nil), "/audit")
         #expect(answer.status == 404 && answer.code == "not-found")

@@ -215,6 +215,25 @@ import Testing
         #expect(found == (2...10).reversed())
     }
 
+    @Test func aPieceNamesRowsThatCannotBeRead() async throws {
+        let bench = try Bench()
+        try await bench.running {
+            try await bench.record(5)
+            await bench.sink.rows.reach(6)
+        }
+        try await bench.ledger.database.write { database in
+            try database.execute(sql: "UPDATE audit_row SET action = 'nothing' WHERE sequence IN (3, 6)")
+        }
+        let whole = try await bench.trail.piece(after: 0, matching: AuditFilter(), limit: 10)
+        #expect(whole.rows.map(\.sequence) == [1, 2, 4, 5] && whole.unreadable == [3, 6] && whole.next == nil)
+        var filter = AuditFilter()
+        filter.action = .ticket
+        let first = try await bench.trail.piece(after: 0, matching: filter, limit: 1)
+        #expect(first.rows.map(\.sequence) == [2] && first.unreadable == [] && first.next == 2)
+        let second = try await bench.trail.piece(after: 2, matching: filter, limit: 1)
+        #expect(second.rows.map(\.sequence) == [4] && second.unreadable == [3] && second.next == 4)
+    }
+
     @Test func theOldestRowsAreDeleted() async throws {
         let bench = try Bench()
         try await bench.running {
