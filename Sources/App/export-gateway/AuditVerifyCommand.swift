@@ -45,17 +45,17 @@ struct AuditVerifyCommand: AsyncParsableCommand {
             let keys = try AuditKeyReferences.keys(key, environment: ProcessInfo.processInfo.environment)
             let files = try self.heads.map { try HeadLines($0) }
             let heads = files.flatMap(\.heads)
-            let isGood: Bool
+            let isWhole: Bool
             if let rows {
-                isGood = try Self.show(Self.verify(rows, keys, heads), unsealed: nil)
+                isWhole = try Self.show(Self.verify(rows, keys, heads), unsealed: nil)
             } else {
                 let report = try LedgerPlace(ledger ?? "").verifyAudit(keys: keys, heads: heads)
-                isGood = Self.show(report.verification, unsealed: report.unsealed)
+                isWhole = Self.show(report.verification, unsealed: report.unsealed)
             }
             for file in files where file.others > 0 {
                 print("     heads: \(file.others) lines of \(file.path) are no heads")
             }
-            return isGood
+            return isWhole
         }
         if !isGood { throw ExitCode.failure }
     }

@@ -30,7 +30,6 @@ import Testing
         let ledger: SQLiteLedger
         let trail: AuditTrail
         let directory: TemporaryDirectory
-
         var headFile: String { directory.file("heads.ndjson") }
 
         init(_ ledger: SQLiteLedger? = nil, _ change: (inout AuditSettings) -> Void = { _ in }) throws {
@@ -221,12 +220,11 @@ import Testing
             try await bench.record(5)
             await bench.sink.rows.reach(6)
         }
-        try await bench.ledger.database.write { database in
-            try database.execute(sql: "UPDATE audit_row SET action = 'nothing' WHERE sequence IN (3, 6)")
-        }
-        let whole = try await bench.trail.piece(after: 0, matching: AuditFilter(), limit: 10)
-        #expect(whole.rows.map(\.sequence) == [1, 2, 4, 5] && whole.unreadable == [3, 6] && whole.next == nil)
+        let damage = "UPDATE audit_row SET action = 'nothing' WHERE sequence IN (3, 6)"
+        try await bench.ledger.database.write { try $0.execute(sql: damage) }
         var filter = AuditFilter()
+        let whole = try await bench.trail.piece(after: 0, matching: filter, limit: 10)
+        #expect(whole.rows.map(\.sequence) == [1, 2, 4, 5] && whole.unreadable == [3, 6] && whole.next == nil)
         filter.action = .ticket
         let first = try await bench.trail.piece(after: 0, matching: filter, limit: 1)
         #expect(first.rows.map(\.sequence) == [2] && first.unreadable == [] && first.next == 2)
