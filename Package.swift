@@ -188,7 +188,7 @@ let package = Package(
         module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
-        module("Core", "Audit", ["Exports", "JSON", "SystemCrypto"]),
+        module("Core", "Audit", ["Exports", "InternetAddresses", "JSON", "SystemCrypto"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Spans", ["Exports", .tracing]),
         module("Core", "Memory", [.metrics]),
@@ -221,7 +221,9 @@ let package = Package(
         module(
             "Upstream",
             "SyslogTransport",
-            ["Audit", "Exports", "UpstreamHTTP", .logging, .metrics, .nioCore, .nioPosix, .nioSSL]
+            [
+                "Audit", "Exports", "UpstreamHTTP", .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .nioTLS,
+            ]
         ),
         module("Upstream", "TraceExport", ["Exports", "Spans", "UpstreamHTTP", .logging, .metrics, .tracing]),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
@@ -427,7 +429,10 @@ let package = Package(
         tests(
             "Upstream",
             "SyslogTransport",
-            ["Audit", "Exports", "ManualClock", "SyslogTransport", "TestSupport", .logging, .metricsTestKit]
+            [
+                "Audit", "Exports", "ManualClock", "SyslogTransport", "TestSupport", "UpstreamHTTP", .logging,
+                .metricsTestKit, .nioCore, .nioPosix, .nioSSL, .nioTLS,
+            ]
         ),
         tests(
             "Upstream",

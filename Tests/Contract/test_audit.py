@@ -175,11 +175,35 @@ def test_what_is_done_is_in_the_trail(upstream):
 def test_who_may_not_read_it_does_not(upstream):
     with audited(upstream, new_key(), permissions=["Exports.ReadAll", "Exports.Create", "Connections.Use:*"]) as gateway:
         assert gateway.call("GET", "/audit").problem(403, "forbidden")["permission"] == "Audit.Read"
-    with servers.gateway(upstream, authenticated=False) as gateway:
+    # Where nobody is known, nobody reads what others did.
+    key = new_key()
+    environment, audit = {"AUDIT_KEY": key}, {"key": "env:AUDIT_KEY"}
+    with servers.gateway(upstream, authenticated=False, environment=environment, audit=audit) as gateway:
+        gateway.create(bodies.paginated_csv("by anybody"))
+        assert gateway.call("GET", "/audit").problem(403, "forbidden")["permission"] == "Audit.Read"
+    with servers.gateway(upstream, start=False) as gateway:
+        gateway.configuration["server"]["apiKeys"][0]["permissions"] = PERMISSIONS
+        gateway.reconfigure({})
+        gateway.start()
         gateway.create(bodies.paginated_csv("not audited"))
         gateway.call("GET", "/audit").problem(404, "not-found")
         with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite")) as ledger:
             assert ledger.execute("SELECT (SELECT count(*) FROM audit_pending), (SELECT count(*) FROM audit_row)").fetchone() == (0, 0)
+
+
+def test_a_row_that_cannot_be_read_has_its_line(upstream, tmp_path):
+    key = new_key()
+    with audited(upstream, key) as gateway:
+        rows_of(gateway, 5)
+        with contextlib.closing(sqlite3.connect(gateway.directory / "ledger.sqlite", isolation_level=None, timeout=30)) as ledger:
+            ledger.execute("UPDATE audit_row SET action = 'nothing' WHERE sequence = 3")
+        answer = gateway.call("GET", "/audit", {"Accept": "application/x-ndjson"})
+        assert answer.body.splitlines()[2] == b'{"sequence":3,"unreadable":true}'
+        assert gateway.get("/audit").json["unreadable"] == 1
+        piece = tmp_path / "piece.ndjson"
+        piece.write_bytes(answer.body)
+    found = verify("--rows", str(piece), key=key)
+    assert found.returncode == 1 and "FAIL unreadable 3:" in found.stdout, found.stdout + found.stderr
 
 
 def test_a_proxy_tells_the_address(upstream):
@@ -261,6 +285,12 @@ def test_whoever_changes_the_trail_is_found(upstream, tmp_path):
     good = verify(str(ledger), "--heads", str(heads), key=key)
     assert good.returncode == 0 and "FAIL" not in good.stdout, good.stdout + good.stderr
     assert int(re.search(r"(\d+) heads compared", good.stdout)[1]) >= 1, good.stdout
+    assert "are no heads" not in good.stdout
+    # As a full disk leaves it.
+    torn = tmp_path / "torn.ndjson"
+    torn.write_text(heads.read_text() + '{"time":"2026')
+    half = verify(str(ledger), "--heads", str(torn), key=key)
+    assert half.returncode == 0 and f"heads: 1 lines of {torn} are no heads" in half.stdout, half.stdout + half.stderr
 
     copy = tmp_path / "copy.sqlite"
     for name, statements in TAMPERINGS.items():
@@ -436,15 +466,26 @@ class Collector:
     """A collector of syslog over TLS: keeps the messages of all frames."""
 
     def __init__(self, certificate: Path, key: Path):
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate, key)
+        self.show(certificate, key)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.messages: list[str] = []
-        #: So many messages are taken of a connection before it is closed; None for all.
-        self.most: int | None = None
-        self.connections = 0
+        #: Whether connections are closed as soon as they are there.
+        self.closes = False
+        #: How many connections were tried, and how many there were.
+        self.attempts = self.connections = 0
+        self._open: socket.socket | None = None
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """The next connections get this certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._context = context
+
+    def drop(self) -> None:
+        """Closes the connection."""
+        self._open.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         while True:
@@ -452,20 +493,22 @@ class Collector:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.attempts += 1
             with contextlib.suppress(OSError), self._context.wrap_socket(connection, server_side=True) as stream:
                 self.connections += 1
+                if self.closes:
+                    continue
+                self._open = stream
                 self._read(stream.makefile("rb"))
 
     def _read(self, file) -> None:
-        taken = 0
-        while self.most is None or taken < self.most:
+        while True:
             length = b""
             while (byte := file.read(1)) != b" ":
                 if not byte:
                     return
                 length += byte
             self.messages.append(file.read(int(length)).decode())
-            taken += 1
 
     def rows(self) -> list[dict]:
         return [json.loads(text.split("\ufeff", 1)[1]) for text in list(self.messages) if " head - " not in text]
@@ -494,14 +537,68 @@ def test_rows_go_to_syslog(upstream, tmp_path):
         poll("a head is there", lambda: any(re.match(head, text) for text in list(collector.messages)))
         first = next(text for text in collector.messages if " create - " in text)
         assert re.match(r"<109>1 \d{4}-\d\d-\d\dT[\d:.]+Z gateway-1 export-gateway \d+ create - \ufeff\{", first), first
-        assert gateway.metric("export_gateway_audit_syslog_connected") == 1
-        # A collector that closes its connections gets the rows on others.
-        collector.most = 1
+        poll("it is connected", lambda: gateway.metric("export_gateway_audit_syslog_connected") == 1)
+        # A connection that has lived may be closed at any time. The next row makes another one.
+        collector.drop()
+        poll("it is not connected", lambda: gateway.metric("export_gateway_audit_syslog_connected") == 0)
         for number in range(4):
             gateway.create(bodies.paginated_csv(f"again {number}"))
-            time.sleep(0.7)
-        poll("another connection is made", lambda: collector.connections > 1, within=60)
+        last = wait_for(gateway, "create", 5)[-1]["sequence"]
+        poll("all rows are there", lambda: [row["sequence"] for row in collector.rows()] == list(range(1, last + 1)))
+        assert collector.connections == 2
         assert gateway.metric("export_gateway_audit_syslog_messages_dropped_total") == 0
+
+
+@pytest.mark.parametrize("fault", ["closes at once", "another name", "unknown authority"])
+def test_what_a_collector_does_not_take_is_sent_again(upstream, tmp_path, fault):
+    good, other, unknown = (raw_upstream.certificate(tmp_path, address) for address in ("127.0.0.1", "127.0.0.2", "127.0.0.3"))
+    known = tmp_path / "known.pem"
+    known.write_text(good[0].read_text() + other[0].read_text())
+    collector = Collector(*{"another name": other, "unknown authority": unknown}.get(fault, good))
+    collector.closes = fault == "closes at once"
+    key = new_key()
+    environment = {"AUDIT_KEY": key, "SSL_CERT_FILE": str(known)}
+    audit = {"key": "env:AUDIT_KEY", "syslog": {"host": "127.0.0.1", "port": collector.port}}
+    with contextlib.closing(collector), servers.gateway(
+        upstream, start=False, environment=environment, audit=audit
+    ) as gateway:
+        gateway.configuration["server"]["apiKeys"][0]["permissions"] = PERMISSIONS
+        gateway.reconfigure({})
+        gateway.start()
+        for number in range(3):
+            gateway.create(bodies.paginated_csv(f"not taken {number}"))
+        wait_for(gateway, "create", 3)
+        # After pauses of a second, and of two.
+        poll("it is tried again", lambda: collector.attempts >= 3, within=60)
+        said = [line for line in gateway.process.lines().splitlines() if "cannot be sent to syslog" in line]
+        assert len(said) == 1 and json.loads(said[0])["level"] == "warning", said
+        assert gateway.metric("export_gateway_audit_syslog_messages_sent_total") == 0
+        assert gateway.metric("export_gateway_audit_syslog_connected") == 0
+        assert collector.messages == []
+
+        collector.closes = False
+        collector.show(*good)
+        last = pieces(gateway)[-1]["sequence"]
+        expected = list(range(1, last + 1))
+        poll("all rows are there", lambda: [row["sequence"] for row in collector.rows()] == expected, within=90)
+        poll("it is connected", lambda: gateway.metric("export_gateway_audit_syslog_connected") == 1)
+        assert gateway.metric("export_gateway_audit_syslog_messages_sent_total") == last
+        assert gateway.metric("export_gateway_audit_syslog_messages_dropped_total") == 0
+
+
+def test_the_end_does_not_wait_for_a_collector(upstream):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with audited(upstream, new_key(), audit={"syslog": {"host": "127.0.0.1", "port": port}}) as gateway:
+            gateway.create(bodies.paginated_csv("to nobody"))
+            listener.settimeout(30)
+            # It says nothing, so that the gateway waits for the handshake.
+            connection, _ = listener.accept()
+            with connection:
+                begin = time.monotonic()
+                assert gateway.process.stop() == 0
+                # Five seconds for the collector, and something for a busy machine.
+                assert time.monotonic() - begin < 14
 
 
 @pytest.mark.alone
@@ -568,3 +665,53 @@ def test_replicas_write_one_chain(upstream):
         check_chain(rows, key)
         assert {row["action"] for row in rows} == {"keyChange", "create"}
         assert sum(replica.metric("export_gateway_audit_rows_total", action="create") for replica in group) == 90
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(not postgresql.available(), reason="PostgreSQL is not installed")
+@pytest.mark.skipif(servers.BINARY.exists() and not replicas.knows_replicas(), reason="the executable has no ledger.url")
+def test_a_killed_replica_leaves_one_chain(upstream, figure):
+    """`kill -9` of one of two replicas that both seal: the chain is whole, and has each export once."""
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    key = new_key()
+    with ExitStack() as stack:
+        database = replicas.Database(stack.enter_context(postgresql.postgresql(fsync="off")))
+        group = stack.enter_context(replicas.replicas(upstream, database, 2, start=False, audit={"key": "env:AUDIT_KEY"}))
+        for replica in group:
+            replica.process._environment["AUDIT_KEY"] = key
+            replica.configuration["server"]["apiKeys"][0]["permissions"] = PERMISSIONS
+            replica.reconfigure({})
+        group.start()
+        over = threading.Event()
+        callers = [threading.Thread(target=create_until, args=(over, replica)) for replica in group for _ in range(3)]
+        for caller in callers:
+            caller.start()
+        first, second = group
+        try:
+            for _ in range(KILLS):
+                poll("it seals", lambda: second.metric("export_gateway_audit_rows_total", action="create") > 0)
+                time.sleep(dice.uniform(0, 1))
+                second.kill()
+                second.start()
+        finally:
+            over.set()
+            for caller in callers:
+                caller.join()
+        poll("all is sealed", lambda: not database.query("SELECT number FROM audit_pending LIMIT 1"))
+        rows = pieces(first)
+        check_chain(rows, key)
+        created = [row["exportId"] for row in rows if row["action"] == "create"]
+        exports = {row[0] for row in database.query("SELECT id FROM export")}
+        assert len(created) == len(set(created)) and set(created) == exports
+        assert first.metric("export_gateway_audit_rows_total", action="create") < len(created)
+        figure(f"seed {seed}: {KILLS} kills of one of two replicas, {len(rows)} rows")
+
+
+def create_until(over: threading.Event, replica) -> None:
+    """Creates exports on a replica that may be away."""
+    while not over.is_set():
+        try:
+            replica.create(bodies.paginated_csv("On two replicas"))
+        except (OSError, AssertionError, http.client.HTTPException):
+            over.wait(0.1)

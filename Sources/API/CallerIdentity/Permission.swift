@@ -85,6 +85,10 @@ public struct Permissions: Sendable, Hashable {
         .useEveryConnection,
     ])
 
+    /// What everybody may do where no credentials are configured: everything but read the audit trail, which shows what others do, and
+    /// nobody is known here.
+    public static let anonymous = Permissions(Array(everything.granted.subtracting([.readAudit])))
+
     /// Whether nothing is granted.
     public var isEmpty: Bool { granted.isEmpty }
 

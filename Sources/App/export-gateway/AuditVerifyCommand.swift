@@ -43,23 +43,21 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         let isGood = try await Ledger.naming { () -> Bool in
             try OpenSSLCheck.run()
             let keys = try AuditKeyReferences.keys(key, environment: ProcessInfo.processInfo.environment)
-            let heads = try self.heads.flatMap { try Self.heads(in: $0) }
-            if let rows { return try Self.show(Self.verify(rows, keys, heads)) }
-            let report = try LedgerPlace(ledger ?? "").verifyAudit(keys: keys, heads: heads)
-            return Self.show(report.verification, unsealed: report.unsealed, kept: report.rejected)
+            let files = try self.heads.map { try HeadLines($0) }
+            let heads = files.flatMap(\.heads)
+            let isWhole: Bool
+            if let rows {
+                isWhole = try Self.show(Self.verify(rows, keys, heads))
+            } else {
+                let report = try LedgerPlace(ledger ?? "").verifyAudit(keys: keys, heads: heads)
+                isWhole = Self.show(report.verification, unsealed: report.unsealed, kept: report.rejected)
+            }
+            for file in files where file.others > 0 {
+                print("     heads: \(file.others) lines of \(file.path) are no heads")
+            }
+            return isWhole
         }
         if !isGood { throw ExitCode.failure }
-    }
-
-    /// The heads in a file. Lines without one are passed over, so that a log can be given too.
-    private static func heads(in path: String) throws -> [AuditHead] {
-        var heads: [AuditHead] = []
-        try LineFile(path, option: "--heads")
-            .readLines { line in
-                if let head = AuditHead(line: line) { heads.append(head) }
-            }
-        guard !heads.isEmpty else { throw StartupError("--heads", "\(path) has no line with a head") }
-        return heads
     }
 
     private static func verify(_ path: String, _ keys: AuditKeys, _ heads: [AuditHead]) throws -> AuditVerification {
@@ -69,6 +67,8 @@ struct AuditVerifyCommand: AsyncParsableCommand {
                 number += 1
                 if let row = AuditRow(line: line) {
                     verification.check(row)
+                } else if let sequence = AuditRow.sequence(unreadable: line) {
+                    verification.unreadable(sequence, "the gateway could not read it")
                 } else {
                     verification.unreadable(nil, "line \(number) is no row as GET /audit writes it")
                 }
@@ -98,6 +98,25 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         if kept > 0 { print("     kept: \(kept) of such entries are in the table audit_rejected") }
         if unsealed > 0 { print("     unsealed: \(unsealed) entries, which nothing protects yet") }
         return verification.isGood
+    }
+}
+
+/// What is in a file with heads.
+private struct HeadLines {
+    let path: String
+    private(set) var heads: [AuditHead] = []
+    /// How many lines are no heads: most of a log, and in a file of heads those that could not be written whole.
+    private(set) var others = 0
+
+    init(_ path: String) throws(StartupError) {
+        self.path = path
+        var (heads, others) = ([AuditHead](), 0)
+        try LineFile(path, option: "--heads")
+            .readLines { line in
+                if let head = AuditHead(line: line) { heads.append(head) } else { others += 1 }
+            }
+        guard !heads.isEmpty else { throw StartupError("--heads", "\(path) has no line with a head") }
+        (self.heads, self.others) = (heads, others)
     }
 }
 

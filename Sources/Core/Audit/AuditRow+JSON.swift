@@ -59,6 +59,23 @@ extension AuditRow {
     }
 }
 
+extension AuditRow {
+    /// What stands for a row that cannot be read: its number, and `"unreadable":true`. It is no row, so that whoever checks a piece finds
+    /// it.
+    public static func unreadableLine(_ sequence: Int64) -> [UInt8] {
+        JSONWriter.object { writer in
+            writer.member("sequence", .integer(sequence))
+            writer.member("unreadable", .bool(true))
+        }
+    }
+
+    /// The number in such a line. Nil for any other one.
+    public static func sequence(unreadable line: some Sequence<UInt8>) -> Int64? {
+        let object = (try? JSONValue(parsing: line))?.object
+        return object?["unreadable"] == .bool(true) ? object?["sequence"]?.integer : nil
+    }
+}
+
 extension AuditHead {
     /// The code in hexadecimal digits.
     public var codeText: String { Hexadecimal.encode(code) }

@@ -15,7 +15,8 @@ public protocol AuditService: Sendable {
         _ details: [String: String?]
     ) async throws(GatewayError)
 
-    /// One page of sealed rows, newest first by their times: those before `place`, at most `limit`.
+    /// One page of sealed rows, newest first by their times: those before `place` that match, at most `limit`. A page for which many rows
+    /// that do not match were looked at may have fewer, and a `next` nevertheless.
     func rows(
         matching filter: AuditFilter,
         before place: AuditPlace?,
@@ -50,9 +51,19 @@ public struct AuditPiece: Sendable, Hashable {
     public var rows: [AuditRow]
     /// The number after which the next piece begins; nil where the chain ends here.
     public var next: Int64?
+    /// The numbers of rows of the piece that cannot be read, whether they match or not.
+    public var unreadable: [Int64]
 
     /// Makes a piece.
-    public init(rows: [AuditRow], next: Int64?) { (self.rows, self.next) = (rows, next) }
+    public init(rows: [AuditRow], next: Int64?, unreadable: [Int64] = []) {
+        (self.rows, self.next, self.unreadable) = (rows, next, unreadable)
+    }
+
+    /// The lines of NDJSON, in the order of the chain: a row each, or what stands for one that cannot be read.
+    public var lines: [[UInt8]] {
+        let found = rows.map { ($0.sequence, $0.line) } + unreadable.map { ($0, AuditRow.unreadableLine($0)) }
+        return found.sorted { $0.0 < $1.0 }.map(\.1)
+    }
 }
 
 /// Where sealed rows and heads go besides the ledger.

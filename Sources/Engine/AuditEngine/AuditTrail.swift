@@ -162,11 +162,13 @@ extension AuditTrail: AuditService {
         limit: Int
     ) async throws(GatewayError) -> AuditPiece {
         var (rows, place, looked): ([AuditRow], Int64?, Int) = ([], sequence, 0)
+        var unreadable: [Int64] = []
         while let after = place, rows.count < limit, looked < settings.pieceRows {
             let wanted = min(1_000, filter == AuditFilter() ? limit - rows.count : settings.pieceRows - looked)
             let found = try await asking { try await self.store.auditRows(after: after, limit: wanted) }
             looked += found.rows.count + found.unreadable.count
             place = found.isFull ? found.last?.sequence : nil
+            unreadable += found.unreadable
             for row in found.rows where filter.contains(row) {
                 guard rows.count < limit else {
                     place = rows.last?.sequence
@@ -175,7 +177,8 @@ extension AuditTrail: AuditService {
                 rows.append(row)
             }
         }
-        return AuditPiece(rows: rows, next: place)
+        // What comes after the end of this piece is told with the next one.
+        return AuditPiece(rows: rows, next: place, unreadable: unreadable.filter { $0 <= place ?? .max })
     }
 
     private func asking<T: Sendable>(_ body: () async throws -> T) async throws(GatewayError) -> T {

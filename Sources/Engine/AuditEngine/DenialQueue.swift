@@ -83,7 +83,7 @@ extension AuditWriter {
                 .refused,
                 at: time,
                 by: AuditOrigin(caller: leftOut.caller, address: leftOut.address),
-                ["leftOut": String(leftOut.count)]
+                ["leftOut": String(leftOut.count), "code": leftOut.code?.rawValue]
             )
         }
     }

@@ -24,22 +24,36 @@ public struct HeadFile: Sendable {
     }
 
     /// Appends a head, and forces it to the disk. It is opened again each time, so that a file that was moved away is made again. False
-    /// where that fails.
+    /// where that fails; a part of the line may be there then.
     func append(_ head: AuditHead) -> Bool {
         guard let file = Self.open(path) else { return false }
         defer { close(file) }
-        let line = head.line + [UInt8(ascii: "\n")]
+        let lineEnd = [UInt8(ascii: "\n")]
+        // A full disk leaves a part of a line, and this head must not become a part of that.
+        let line = (endsWithLine(file) ? [] : lineEnd) + head.line + lineEnd
         // One write, so that lines of several processes do not mix.
         return line.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } == line.count && fsync(file) == 0
     }
 
-    private static func open(_ path: String) -> CInt? {
+    /// Whether the next line begins a line. False also where that cannot be read: an empty line does no harm.
+    private func endsWithLine(_ file: CInt) -> Bool {
+        var status = stat()
+        guard fstat(file, &status) == 0 else { return false }
+        // What is no file, such as a pipe, has no end to look at.
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { return true }
+        guard let reader = Self.open(path, O_RDONLY | O_CLOEXEC) else { return false }
+        defer { close(reader) }
+        var last: UInt8 = 0
+        return pread(reader, &last, 1, status.st_size - 1) == 1 && last == UInt8(ascii: "\n")
+    }
+
+    private static func open(_ path: String, _ flags: CInt = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC) -> CInt? {
         #if canImport(Glibc)
-        let file = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        let file = Glibc.open(path, flags, 0o600)
         #elseif canImport(Musl)
-        let file = Musl.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        let file = Musl.open(path, flags, 0o600)
         #else
-        let file = Darwin.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        let file = Darwin.open(path, flags, 0o600)
         #endif
         return file >= 0 ? file : nil
     }

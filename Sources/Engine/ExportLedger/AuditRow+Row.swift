@@ -176,34 +176,3 @@ extension AuditAnchor {
         }
     }
 }
-
-extension AuditFilter {
-    /// The conditions on rows before a place, and the index that fits. `mark` names the parameter with a number, from 1.
-    package func conditions(
-        before place: AuditPlace?,
-        mark: (Int) -> String
-    ) -> (text: String, values: [StoredValue], index: String) {
-        var (texts, values) = ([String](), [StoredValue]())
-        func add(_ value: StoredValue) -> String {
-            values.append(value)
-            return mark(values.count)
-        }
-        if let exportID { texts.append("export_id = \(add(StoredValue(exportID.description)))") }
-        if let caller { texts.append("caller = \(add(StoredValue(caller)))") }
-        if let action { texts.append("action = \(add(StoredValue(action.rawValue)))") }
-        if let from { texts.append("time >= \(add(StoredValue(from)))") }
-        // No row has the number 0.
-        let ends = [place, to.map { AuditPlace(time: $0, sequence: 0) }].compactMap { $0 }
-        if let end = ends.min(by: { ($0.time, $0.sequence) < ($1.time, $1.sequence) }) {
-            let time = add(StoredValue(end.time))
-            texts.append("time <= \(time) AND (time, sequence) < (\(time), \(add(StoredValue(end.sequence))))")
-        }
-        let index =
-            exportID != nil
-            ? "audit_row_by_export"
-            : caller != nil
-                ? "audit_row_by_caller"
-                : action != nil ? "audit_row_by_action" : "audit_row_by_time"
-        return (texts.isEmpty ? "TRUE" : texts.joined(separator: " AND "), values, index)
-    }
-}

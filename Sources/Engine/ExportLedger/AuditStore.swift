@@ -38,7 +38,8 @@ public protocol AuditStore: Sendable {
     func auditRows(after sequence: Int64, limit: Int) async throws -> AuditRows
 
     /// Sealed rows in the order of their times, newest first, and of one time by their numbers: those before `place` that match, at most
-    /// `limit`.
+    /// `limit`. It looks at a bounded number of rows that do not match. Where there may be more, the answer is full and says which row
+    /// was the last that it looked at, however few match.
     func auditRows(matching filter: AuditFilter, before place: AuditPlace?, limit: Int) async throws -> AuditRows
 
     /// The entries that are not sealed.
@@ -91,7 +92,7 @@ public struct AuditRows: Sendable, Hashable {
     public var rows: [AuditRow]
     /// The numbers of rows that cannot be read, which are left out.
     public var unreadable: [Int64]
-    /// Whether there may be more: as many were read as were asked for.
+    /// Whether there may be more: as many were read as were asked for, or looked at as may be.
     public var isFull: Bool
     /// The last row that was looked at; nil where none was.
     public var last: AuditPlace?

@@ -100,12 +100,31 @@ extension SQLiteLedger: AuditStore {
         before place: AuditPlace?,
         limit: Int
     ) async throws -> AuditRows {
-        let (text, values, index) = filter.conditions(before: place) { "?\($0)" }
-        return try await auditRows(
-            "INDEXED BY \(index) WHERE \(text) ORDER BY time DESC, sequence DESC LIMIT ?\(values.count + 1)",
+        let search = AuditSearch(filter, before: place) { "?\($0)" }
+        let last = try await lastLooked(search)
+        let (range, values, next) = search.looked(to: last)
+        let condition = [range, search.rest].compactMap { $0 }.joined(separator: " AND ")
+        var rows = try await auditRows(
+            "INDEXED BY \(search.index) WHERE \(condition) \(Self.newestFirst) LIMIT \(next)",
             values,
             limit
         )
+        rows.end(at: last)
+        return rows
+    }
+
+    /// The last row that a page looks at; nil where there is none after it, and where all that are found match.
+    private func lastLooked(_ search: AuditSearch) async throws -> AuditPlace? {
+        guard search.rest != nil else { return nil }
+        let rows = "audit_row INDEXED BY \(search.index) WHERE \(search.range) \(Self.newestFirst)"
+        return try await read { database in
+            try Row.fetchOne(
+                database,
+                sql: "SELECT time, sequence FROM \(rows) LIMIT 1 OFFSET \(AuditSearch.mostLooked - 1)",
+                arguments: StatementArguments(search.rangeValues.map(\.databaseValue))
+            )
+            .map { AuditPlace(time: Timestamp(milliseconds: $0[0] as Int64), sequence: $0[1] as Int64) }
+        }
     }
 
     private func auditRows(_ condition: String, _ values: [StoredValue], _ limit: Int) async throws -> AuditRows {
@@ -171,6 +190,7 @@ extension SQLiteLedger: AuditStore {
     private static let selectAnchor = "SELECT \(AuditAnchor.names) FROM audit_anchor"
     private static let isSealed = "SELECT EXISTS (SELECT 1 FROM audit_row WHERE id = ?)"
     private static let selectRows = "SELECT \(AuditRow.names) FROM audit_row"
+    private static let newestFirst = "ORDER BY time DESC, sequence DESC"
     private static let insertRow = """
         INSERT INTO audit_row (\(AuditRow.names)) VALUES (\(AuditRow.columns.map { _ in "?" }.joined(separator: ", ")))
         """

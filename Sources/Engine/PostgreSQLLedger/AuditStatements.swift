@@ -71,12 +71,27 @@ enum AuditStatements {
     private static let selectRows = "SELECT \(AuditRow.names) FROM audit_row"
     static let rowsAfter = SQLStatement("\(selectRows) WHERE sequence > $1 ORDER BY sequence LIMIT $2")
 
-    static func rows(_ filter: AuditFilter, before place: AuditPlace?, limit: Int) -> SQLQuery {
-        let (text, values, _) = filter.conditions(before: place) { "$\($0)" }
+    private static let newestFirst = "ORDER BY time DESC, sequence DESC"
+
+    /// The last row that a page looks at. Nil where all that are found match.
+    static func lastLooked(_ search: AuditSearch) -> SQLQuery? {
+        guard search.rest != nil else { return nil }
+        let rows = "audit_row WHERE \(search.range) \(newestFirst)"
         return SQLQuery(
-            SQLStatement(
-                "\(selectRows) WHERE \(text) ORDER BY time DESC, sequence DESC LIMIT $\(values.count + 1)"
-            ),
+            SQLStatement("SELECT time, sequence FROM \(rows) LIMIT 1 OFFSET \(AuditSearch.mostLooked - 1)"),
+            search.rangeValues.map { SQLValue($0) }
+        )
+    }
+
+    static func rows(_ search: AuditSearch, to last: AuditPlace?, limit: Int) -> SQLQuery {
+        let (range, values, next) = search.looked(to: last)
+        var text = "\(selectRows) WHERE \(range) \(newestFirst)"
+        // OFFSET keeps the condition outside of what is found, and so the planner from an index that finds more.
+        if let rest = search.rest {
+            text = "SELECT \(AuditRow.names) FROM (\(text) OFFSET 0) AS found WHERE \(rest) \(newestFirst)"
+        }
+        return SQLQuery(
+            SQLStatement("\(text) LIMIT \(next)"),
             values.map { SQLValue($0) } + [.integer(Int64(limit))]
         )
     }

@@ -122,7 +122,17 @@ extension PostgreSQLLedger: AuditStore {
         limit: Int
     ) async throws -> AuditRows {
         let limit = max(0, limit)
-        return try await auditRows(AuditStatements.rows(filter, before: place, limit: limit), limit)
+        let search = AuditSearch(filter, before: place) { "$\($0)" }
+        var last: AuditPlace?
+        if let query = AuditStatements.lastLooked(search) {
+            last = try await read { connection -> AuditPlace? in
+                guard let row = try connection.query(query).first else { return nil }
+                return AuditPlace(time: Timestamp(milliseconds: row[0]), sequence: row[1])
+            }
+        }
+        var rows = try await auditRows(AuditStatements.rows(search, to: last, limit: limit), limit)
+        rows.end(at: last)
+        return rows
     }
 
     private func auditRows(_ query: SQLQuery, _ limit: Int) async throws -> AuditRows {

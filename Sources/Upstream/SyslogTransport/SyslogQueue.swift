@@ -21,17 +21,18 @@ struct SyslogQueue: Sendable {
         frames.append(frame)
     }
 
-    /// The first frames, together of so many bytes at most; at least one, where there is any. They stay until they are removed.
-    func first(bytes: Int) -> ArraySlice<[UInt8]> {
-        var (end, sum) = (frames.startIndex, 0)
-        while end < frames.endIndex, end == frames.startIndex || sum + frames[end].count <= bytes {
+    /// The first frames after some, together of so many bytes at most; at least one, where there is any. They stay until they are removed.
+    func first(bytes: Int, after skipped: Int = 0) -> ArraySlice<[UInt8]> {
+        let start = min(frames.startIndex + skipped, frames.endIndex)
+        var (end, sum) = (start, 0)
+        while end < frames.endIndex, end == start || sum + frames[end].count <= bytes {
             sum += frames[end].count
             end += 1
         }
-        return frames[frames.startIndex..<end]
+        return frames[start..<end]
     }
 
-    /// Removes the first frames: they were sent.
+    /// Removes the first frames: they need not be sent again.
     mutating func removeFirst(_ count: Int) {
         frames.removeFirst(count)
         // A slice keeps the whole array that it was cut from.

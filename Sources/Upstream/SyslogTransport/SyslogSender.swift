@@ -7,14 +7,29 @@ import Synchronization
 /// Sends the rows that are sealed here, and heads, to a collector of syslog over TLS.
 ///
 /// Nothing waits for the collector. What it does not take is sent again on the next connection, in the same order, as long as there
-/// are places for it; a connection that breaks may take messages with it that were given to the system, because syslog confirms nothing.
+/// are places for it. Syslog confirms nothing, so the life of a connection stands for it: what was sent over one that has ended before
+/// `SyslogSettings.trial` is sent again, and a collector may get it twice. A connection that breaks later may take messages with it that
+/// were given to the system.
 public final class SyslogSender: AuditSink {
+    /// A connection, and what was sent over it.
+    private struct Link: Sendable {
+        let connection: any SyslogConnection
+        /// When it was opened: a time of `TimeSource.elapsed`.
+        let since: Duration
+        /// So many messages at the beginning of the queue were sent over it, and are kept until it has lived long enough.
+        var untried = 0
+        /// Whether it has lived long enough.
+        var isTried = false
+    }
+
     private let settings: SyslogSettings
     private let sender: SyslogMessage.Sender
     private let connector: any SyslogConnector
     private let queue: Mutex<SyslogQueue>
     private let wakes = Signal()
     private let isFailing = Mutex(false)
+    /// The connection that ``run()`` has left to ``finish()``.
+    private let kept = Mutex<Link?>(nil)
     private let time: any TimeSource
     private let random: Randomness
     private let logger: Logger
@@ -92,29 +107,51 @@ public final class SyslogSender: AuditSink {
 
     /// Sends until the task is cancelled. Call it once, and ``finish()`` when nothing comes any more.
     public func run() async {
-        var (connection, failures) = ((any SyslogConnection)?.none, 0)
+        var (link, failures) = (Link?.none, 0)
         while !Task.isCancelled {
-            guard queue.withLock({ !$0.isEmpty }) else {
-                await wakes.wait()
-                continue
-            }
-            if await sendBatch(&connection) {
-                failures = 0
-            } else if !Task.isCancelled {
+            do {
+                if try await step(&link, until: time.elapsed() + settings.timeout) {
+                    if link?.isTried == true { failures = 0 }
+                } else {
+                    await wait(for: link)
+                }
+            } catch {
+                await cut(&link)
+                guard !Task.isCancelled else { break }
                 failures += 1
+                report("\(error)")
                 try? await time.sleep(for: pause(after: failures))
             }
         }
-        await connection?.close()
-        connected.set(0)
+        let last = link
+        kept.withLock { $0 = last }
     }
 
-    /// Sends what is left, for a bounded time, and drops the rest.
+    /// Sends what is left, drops the rest, and closes the connection: all of it within `SyslogSettings.lastWait`.
     public func finish() async {
+        // A new task, because this one may be cancelled. It is awaited here.
+        await Task { await self.sendRest() }.value
+    }
+
+    private func sendRest() async {
         let end = time.elapsed() + settings.lastWait
-        var connection: (any SyslogConnection)?
-        while queue.withLock({ !$0.isEmpty }), time.elapsed() < end, await sendBatch(&connection) {}
-        await connection?.close()
+        var link = kept.withLock { $0 }
+        kept.withLock { $0 = nil }
+        // What was sent over one that has ended is sent again.
+        if link?.connection.end != nil { await cut(&link) }
+        do {
+            while time.elapsed() < end {
+                if try await step(&link, until: end) { continue }
+                guard let open = link, !open.isTried else { break }
+                await wait(for: open, until: end)
+            }
+        } catch {
+            await cut(&link)
+            report("\(error)")
+        }
+        // There is no time left to try it, and nothing says that it was not taken.
+        if let open = link, open.connection.end == nil { settle(open.untried) }
+        await link?.connection.close(within: max(.zero, end - time.elapsed()))
         connected.set(0)
         let count = queue.withLock { queue in
             queue.close()
@@ -123,28 +160,57 @@ public final class SyslogSender: AuditSink {
         if count > 0 { dropped.increment(by: count) }
     }
 
-    /// Sends the first frames. False where that failed: they stay.
-    private func sendBatch(_ connection: inout (any SyslogConnection)?) async -> Bool {
-        if connection?.isOpen == false {
-            await connection?.close()
-            connection = nil
+    /// Does what there is to do next; false where that is nothing. Throws why the collector takes nothing: the messages stay then.
+    private func step(_ link: inout Link?, until end: Duration) async throws -> Bool {
+        if let open = link, let reason = open.connection.end {
+            await cut(&link)
+            // One that has worked may end at any time. What comes next is sent on another.
+            guard open.isTried else { throw reason }
+            return true
         }
-        let batch = queue.withLock { $0.first(bytes: settings.batchBytes) }
-        do {
-            let open: any SyslogConnection
-            if let connection { open = connection } else { open = try await connector.connect() }
-            connection = open
-            try await open.send(batch.flatMap { $0 })
-        } catch {
-            await connection?.close()
-            connection = nil
-            report("\(type(of: error))")
-            return false
+        if let open = link, !open.isTried, time.elapsed() - open.since >= settings.trial {
+            settle(open.untried)
+            link?.untried = 0
+            link?.isTried = true
+            report(nil)
+            return true
         }
-        queue.withLock { $0.removeFirst(batch.count) }
-        sent.increment(by: batch.count)
-        report(nil)
+        let skipped = link?.untried ?? 0
+        let batch = queue.withLock { $0.first(bytes: settings.batchBytes, after: skipped) }
+        guard !batch.isEmpty else { return false }
+        let open: Link
+        if let link { open = link } else { open = try await connect(until: end) }
+        link = open
+        try await open.connection.send(batch.flatMap { $0 }, within: end - time.elapsed())
+        if open.isTried { settle(batch.count) } else { link?.untried += batch.count }
         return true
+    }
+
+    private func connect(until end: Duration) async throws -> Link {
+        let wakes = wakes
+        let connection = try await connector.connect(within: end - time.elapsed()) { wakes.fire() }
+        return Link(connection: connection, since: time.elapsed())
+    }
+
+    /// Ends a connection that takes nothing, or has ended already.
+    private func cut(_ link: inout Link?) async {
+        let former = link
+        link = nil
+        connected.set(0)
+        await former?.connection.close(within: .zero)
+    }
+
+    /// The first messages count as sent.
+    private func settle(_ count: Int) {
+        queue.withLock { $0.removeFirst(count) }
+        sent.increment(by: count)
+    }
+
+    /// Waits until there may be something to do: a message, the end of the connection, or that of its trial.
+    private func wait(for link: Link?, until end: Duration? = nil) async {
+        let trial = link.flatMap { $0.isTried ? nil : $0.since + settings.trial }
+        guard let first = [trial, end].compactMap({ $0 }).min() else { return await wakes.wait() }
+        await wakes.wait(until: time.now() + (first - time.elapsed()), of: time)
     }
 
     private func pause(after failures: Int) -> Duration {
@@ -152,7 +218,7 @@ public final class SyslogSender: AuditSink {
         return min(settings.pauses.upperBound, doubled) * (1 - random.jitter() / 2)
     }
 
-    /// Logs when the collector begins to fail, and when it works again.
+    /// Shows whether the collector takes messages, and logs when it begins to fail, and when it works again.
     private func report(_ reason: String?) {
         connected.set(reason == nil ? 1 : 0)
         let wasFailing = isFailing.withLock { isFailing in

@@ -18,11 +18,14 @@ public struct SyslogSettings: Sendable {
     public var queueLimit = 10_000
     /// How many bytes are given to the connection at a time.
     public var batchBytes = 64 << 10
-    /// The longest time to open a connection, and to give a batch to it.
+    /// The longest time to open a connection and to give a batch to it, and the time within which it is found out that the collector is
+    /// gone.
     public var timeout = Duration.seconds(10)
+    /// How long a connection has to live before what was sent over it counts as sent.
+    public var trial = Duration.seconds(2)
     /// The shortest and the longest wait after a failure.
     public var pauses = Duration.seconds(1) ... .seconds(60)
-    /// How long it is tried to send what is left when the process ends.
+    /// How long it takes at most to send what is left, and to close the connection, when the process ends.
     public var lastWait = Duration.seconds(5)
 
     /// A certificate chain and its key.

@@ -13,6 +13,21 @@ import Testing
 
 /// `GET /audit`, and what the API itself tells the audit trail.
 @Suite struct AuditRouteTests {
+    /// A gateway with a caller who may do everything.
+    private func gateway(_ audit: FakeAuditService?) -> TestGateway {
+        TestGateway(audit: audit) { settings in
+            settings.apiKeys = [
+                APIKey(id: "reader", sha256: SHA256.hash(Array("reader".utf8)), permissions: .everything)
+            ]
+        }
+    }
+
+    private func get(_ gateway: TestGateway, _ path: String, accept: String? = nil) async throws -> Answer {
+        var headers: HTTPFields = [.authorization: "Bearer reader"]
+        headers[.accept] = accept
+        return try await gateway.call(.get, path, headers: headers)
+    }
+
     private func sequences(_ answer: Answer) -> [Int64] {
         answer.json["value"]?.array?.compactMap { $0["sequence"]?.integer } ?? []
     }
@@ -20,33 +35,29 @@ import Testing
     @Test func pagesFollowOneAnother() async throws {
         let audit = FakeAuditService()
         audit.fill(5)
-        let gateway = TestGateway(audit: audit)
-        let first = try await gateway.call(.get, "/audit?limit=2")
+        let gateway = gateway(audit)
+        let first = try await get(gateway, "/audit?limit=2")
         #expect(first.status == 200 && sequences(first) == [5, 4])
         #expect(first.headers[.cacheControl] == "no-store" && first.headers[.vary] == "Accept, Authorization")
         let cursor = try #require(first.json["nextCursor"]?.string)
-        let second = try await gateway.call(.get, "/audit?limit=3&cursor=\(cursor)")
+        let second = try await get(gateway, "/audit?limit=3&cursor=\(cursor)")
         #expect(sequences(second) == [3, 2, 1] && second.json["nextCursor"] == nil)
         // A cursor is of one list and one form.
-        #expect(try await gateway.call(.get, "/audit?action=deny&cursor=\(cursor)").status == 400)
-        let lines = try await gateway.call(
-            .get,
-            "/audit?cursor=\(cursor)",
-            headers: [.accept: "application/x-ndjson"]
-        )
+        #expect(try await get(gateway, "/audit?action=deny&cursor=\(cursor)").status == 400)
+        let lines = try await get(gateway, "/audit?cursor=\(cursor)", accept: "application/x-ndjson")
         #expect(lines.status == 400)
     }
 
     @Test func filters() async throws {
         let audit = FakeAuditService()
         audit.fill(6)
-        let gateway = TestGateway(audit: audit)
-        #expect(sequences(try await gateway.call(.get, "/audit?action=deny")) == [6, 4, 2])
-        #expect(sequences(try await gateway.call(.get, "/audit?caller=caller%201")) == [4, 1])
+        let gateway = gateway(audit)
+        #expect(sequences(try await get(gateway, "/audit?action=deny")) == [6, 4, 2])
+        #expect(sequences(try await get(gateway, "/audit?caller=caller%201")) == [4, 1])
         let times = "from=2026-05-28T20:26:42Z&to=2026-05-28T20:26:44Z"
-        #expect(sequences(try await gateway.call(.get, "/audit?\(times)")) == [3, 2])
+        #expect(sequences(try await get(gateway, "/audit?\(times)")) == [3, 2])
         for query in ["action=nothing", "exportId=1", "from=yesterday", "limit=0", "limit=201", "status=failed"] {
-            let answer = try await gateway.call(.get, "/audit?\(query)")
+            let answer = try await get(gateway, "/audit?\(query)")
             #expect(answer.status == 400 && answer.code == "invalid-parameter", "\(query)")
         }
     }
@@ -54,11 +65,11 @@ import Testing
     @Test func linesAreAPieceOfTheChain() async throws {
         let audit = FakeAuditService()
         audit.fill(5)
-        let gateway = TestGateway(audit: audit)
-        let headers: HTTPFields = [.accept: "application/x-ndjson;q=0.5, text/plain"]
+        let gateway = gateway(audit)
+        let accept = "application/x-ndjson;q=0.5, text/plain"
         var (path, found) = (String?("/audit?caller=caller%201&limit=1"), [AuditRow]())
         while let next = path {
-            let answer = try await gateway.call(.get, next, headers: headers)
+            let answer = try await get(gateway, next, accept: accept)
             #expect(answer.status == 200 && answer.headers[.contentType] == "application/x-ndjson")
             found += answer.body.split(separator: "\n").compactMap { AuditRow(line: $0.utf8) }
             let link = answer.headers[HTTPField.Name("Link")!]
@@ -66,12 +77,24 @@ import Testing
             if let link { #expect(link.hasPrefix("<?caller=caller%201&limit=1&cursor=")) }
         }
         #expect(found == audit.state.withLock { $0.rows }.filter { $0.entry.caller == "caller 1" })
-        #expect(try await gateway.call(.get, "/audit", headers: [.accept: "text/csv"]).status == 406)
-        #expect(try await gateway.call(.get, "/audit?limit=1001", headers: headers).status == 400)
+        #expect(try await get(gateway, "/audit", accept: "text/csv").status == 406)
+        #expect(try await get(gateway, "/audit?limit=1001", accept: accept).status == 400)
+    }
+
+    @Test func aLineStandsForARowThatCannotBeRead() async throws {
+        let audit = FakeAuditService()
+        audit.fill(5)
+        audit.state.withLock { $0.unreadable = [3, 5] }
+        let gateway = gateway(audit)
+        let answer = try await get(gateway, "/audit", accept: "application/x-ndjson")
+        let lines = answer.body.split(separator: "\n")
+        #expect(lines.map { AuditRow(line: $0.utf8)?.sequence } == [1, 2, nil, 4, nil])
+        #expect(lines.map { AuditRow.sequence(unreadable: $0.utf8) } == [nil, nil, 3, nil, 5])
+        #expect(lines.last == #"{"sequence":5,"unreadable":true}"#)
     }
 
     @Test func withoutATrailThereIsNone() async throws {
-        let answer = try await TestGateway().call(.get, "/audit")
+        let answer = try await get(gateway(nil), "/audit")
         #expect(answer.status == 404 && answer.code == "not-found")
     }
 
@@ -93,6 +116,12 @@ import Testing
         #expect(denials.map(\.code) == [.forbidden, .unauthenticated])
         #expect(denials.map(\.origin.caller) == ["others", nil])
         #expect(denials.allSatisfy { $0.request == "GET /audit" && $0.origin.requestID != nil })
+    }
+
+    @Test func whereNobodyIsKnownNobodyReadsIt() async throws {
+        let gateway = TestGateway(audit: FakeAuditService())
+        let answer = try await gateway.call(.get, "/audit")
+        #expect(answer.status == 403 && answer.json["permission"]?.string == "Audit.Read")
     }
 
     @Test func aTicketIsRecordedBeforeItIsHandedOut() async throws {

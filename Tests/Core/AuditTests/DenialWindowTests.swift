@@ -4,10 +4,14 @@ import Testing
 @testable import Audit
 
 @Suite struct DenialWindowTests {
-    private func denial(_ caller: String?, _ address: String = "192.0.2.1") -> AuditDenial {
+    private func denial(
+        _ caller: String?,
+        _ address: String = "192.0.2.1",
+        _ code: ProblemCode? = nil
+    ) -> AuditDenial {
         AuditDenial(
             origin: AuditOrigin(caller: caller, address: address),
-            code: caller == nil ? .unauthenticated : .forbidden,
+            code: code ?? (caller == nil ? .unauthenticated : .forbidden),
             request: "GET /exports",
             exportID: nil
         )
@@ -25,9 +29,7 @@ import Testing
         #expect(early == [])
         let leftOut = window.close(at: .seconds(61))
         #expect(
-            leftOut == [
-                .init(caller: nil, address: "192.0.2.9", count: 2), .init(caller: "alice", address: nil, count: 41),
-            ]
+            leftOut == [.init(address: "192.0.2.9", count: 2), .init(caller: "alice", code: .forbidden, count: 41)]
         )
         let isTaken = window.takes(denial("alice"), at: .seconds(61))
         let rest = window.close(at: .seconds(62), inAnyCase: true)
@@ -39,6 +41,45 @@ import Testing
         let taken = (0..<10_000).count { window.takes(denial("caller \($0)"), at: .zero) }
         #expect(taken == 110)
         let leftOut = window.close(at: .seconds(60))
-        #expect(leftOut == [.init(caller: nil, address: nil, count: 9_890)])
+        #expect(leftOut == [.init(code: .forbidden, count: 9_890)])
+    }
+
+    @Test func whatAnUpstreamRefusesTakesNoPlaceFromWhatIsRefusedHere() {
+        var window = DenialWindow()
+        let upstream = (0..<20).count { _ in window.takes(denial("alice", "192.0.2.1", .upstreamForbidden), at: .zero) }
+        let own = (0..<20).count { _ in window.takes(denial("alice"), at: .zero) }
+        #expect(upstream == 10 && own == 10)
+        let leftOut = window.close(at: .seconds(60))
+        #expect(
+            leftOut == [
+                .init(caller: "alice", code: .forbidden, count: 10),
+                .init(caller: "alice", code: .upstreamForbidden, count: 10),
+            ]
+        )
+    }
+
+    @Test func addressesTakeNoPlaceFromCallers() {
+        var window = DenialWindow()
+        let flood = (0..<1_000).count { window.takes(denial(nil, "192.0.\($0 / 250).\($0 % 250)"), at: .zero) }
+        #expect(flood == 110)
+        let isTaken = window.takes(denial("alice"), at: .zero)
+        let leftOut = window.close(at: .seconds(60))
+        #expect(isTaken && leftOut == [.init(count: 890)])
+    }
+
+    @Test func theAddressesOfANetworkAreOne() {
+        var window = DenialWindow()
+        let taken = (0..<1_000).count { window.takes(denial(nil, "2001:db8:1:2::\(String($0, radix: 16))"), at: .zero) }
+        let other = window.takes(denial(nil, "2001:db8:1:3::1"), at: .zero)
+        // An IPv4 address, however a socket shows it.
+        let mapped = ["192.0.2.1", "::ffff:192.0.2.1"]
+            .flatMap { address in
+                (0..<6).map { _ in window.takes(denial(nil, address), at: .zero) }
+            }
+        #expect(taken == 10 && other && mapped.count { $0 } == 10)
+        let leftOut = window.close(at: .seconds(60))
+        #expect(
+            leftOut == [.init(address: "192.0.2.1", count: 2), .init(address: "2001:db8:1:2::/64", count: 990)]
+        )
     }
 }

@@ -33,7 +33,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
     case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
     case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
-    case listsTheOldestRowsFirst, trimsWithoutAnAnchor, trimsTooMuch, sealsLater, sealsCopiesOfDeletedRows
+    case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooMuch, sealsLater, sealsCopiesOfDeletedRows
     case losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused, losesEntriesOfBrokenDeliveries
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
@@ -135,6 +135,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .beginsAnotherChain: "entries of the audit trail are sealed in one chain"
         case .sealsAgain: "an entry of the audit trail is sealed once"
         case .ignoresTheCallerOfRows, .listsTheOldestRowsFirst: "rows of the audit trail are listed by every filter"
+        case .looksAtEveryRow: "a page of the audit trail looks at so many rows at most"
         case .trimsWithoutAnAnchor, .trimsTooMuch, .sealsCopiesOfDeletedRows:
             "the oldest rows of the audit trail are deleted, and the rest is whole"
         case .losesWaitingEntries: "an entry of the audit trail with another key waits for it"

@@ -67,7 +67,7 @@ struct AuditRoutes: Sendable {
         let after = try query["cursor"].map { text throws(GatewayError) in try cursor.openNumber(text, in: list) }
         let piece = try await service.piece(after: after ?? 0, matching: filter, limit: limit)
         var response = Self.varying(
-            JSONAnswer.perCaller(piece.rows.flatMap { $0.line + [UInt8(ascii: "\n")] })
+            JSONAnswer.perCaller(piece.lines.flatMap { $0 + [UInt8(ascii: "\n")] })
         )
         response.headers[.contentType] = MediaType.lines.rawValue
         if let next = piece.next {

@@ -135,6 +135,28 @@ extension LedgerCase {
             } while place != nil
             examination.expect(pages.map(\.entry.id) == ids(4, 3, 0, 2, 1), "pages follow one another")
         },
+        LedgerCase("a page of the audit trail looks at so many rows at most") { examination in
+            let ledger = examination.ledger
+            let (most, export) = (AuditSearch.mostLooked, Sample.id(1))
+            let oldest = Sample.entry(0, .deny)
+            for first in stride(from: 0, through: most + 5, by: 200) {
+                let numbers = first..<min(first + 200, most + 6)
+                try await ledger.append(numbers.map { $0 == 0 ? oldest : Sample.entry($0, .ticket, of: export) })
+                try await ledger.sealAll(limit: 200)
+            }
+            var filter = AuditFilter()
+            (filter.caller, filter.action) = ("alice", .deny)
+            let first = try await ledger.auditRows(matching: filter, before: nil, limit: 3)
+            examination.expect(first.rows.isEmpty && first.isFull, "a page without rows may not be the last")
+            examination.expect(first.last?.time == Sample.time(6), "it says where it has ended")
+            let second = try await ledger.auditRows(matching: filter, before: first.last, limit: 3)
+            examination.expect(second.rows.map(\.entry.id) == [oldest.id], "the next one goes on there")
+            examination.expect(!second.isFull, "and is the last")
+            (filter.action, filter.exportID) = (.ticket, export)
+            let matching = try await ledger.auditRows(matching: filter, before: nil, limit: 3)
+            let times = [most + 5, most + 4, most + 3].map { Sample.time($0) }
+            examination.expect(matching.rows.map(\.entry.time) == times, "what matches is found at once")
+        },
         LedgerCase("the oldest rows of the audit trail are deleted, and the rest is whole") { examination in
             let ledger = examination.ledger
             try await ledger.append((0..<6).map { Sample.entry($0 * 10) })

@@ -9,6 +9,8 @@ final class FakeAuditService: AuditService {
         var entries: [AuditEntry] = []
         /// In the order of the chain.
         var rows: [AuditRow] = []
+        /// The numbers of rows that cannot be read.
+        var unreadable: Set<Int64> = []
         var isBroken = false
     }
 
@@ -86,8 +88,13 @@ final class FakeAuditService: AuditService {
         matching filter: AuditFilter,
         limit: Int
     ) async throws(GatewayError) -> AuditPiece {
-        let all = state.withLock { $0.rows }.filter { $0.sequence > sequence && filter.contains($0) }
+        let (found, unreadable) = state.withLock { ($0.rows, $0.unreadable) }
+        let all = found.filter {
+            $0.sequence > sequence && filter.contains($0) && !unreadable.contains($0.sequence)
+        }
         let rows = Array(all.prefix(limit))
-        return AuditPiece(rows: rows, next: all.count > limit ? rows.last?.sequence : nil)
+        let next = all.count > limit ? rows.last?.sequence : nil
+        let missing = unreadable.filter { $0 > sequence && $0 <= next ?? .max }
+        return AuditPiece(rows: rows, next: next, unreadable: missing.sorted())
     }
 }
