@@ -5,10 +5,11 @@ import NIOHTTP1
 /// Stands behind the decoder of a connection, and tells `ResponseFraming` where a request begins and where its answer ends.
 ///
 /// It passes the end of an answer on when every byte that was read with it is decoded. AsyncHTTPClient gives the connection to a
-/// waiting call as soon as it sees the end, in the middle of the decoder's work: bytes after the end would be decoded as that call's
-/// answer. A connection that brought such bytes carries no further call (RFC 9112, 6.3 and 9.2).
+/// waiting call as soon as it sees the end, in the middle of the decoder's work: what follows the end, such as the beginning of
+/// another head, would belong to that call's answer. A connection that brought such bytes carries no further call (RFC 9112, 6.3 and
+/// 9.2).
 ///
-/// Bytes that arrive when the next call is already under way cannot be told from its answer.
+/// Bytes that are read when the next call is already under way cannot be told from its answer.
 final class AnswerBoundaries: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
@@ -18,7 +19,7 @@ final class AnswerBoundaries: ChannelDuplexHandler {
     private let framing: ResponseFraming
     /// The end of an answer, until the read is decoded.
     private var end: HTTPClientResponsePart?
-    /// Whether bytes came after the end of an answer.
+    /// Whether the connection has failed, such as by bytes after the end of an answer.
     private var isSpent = false
 
     init(_ framing: ResponseFraming) { self.framing = framing }
@@ -48,7 +49,7 @@ final class AnswerBoundaries: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if end != nil { isSpent = true }
+        isSpent = true
         passEnd(context)
         context.fireErrorCaught(error)
     }

@@ -24,6 +24,8 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     private var awaitsHead = false
     /// Whether a request was sent whose answer has not ended.
     private var isInCall = false
+    /// Whether an answer ended in the read that is under way.
+    private var hasEnded = false
     /// The beginning of a head.
     private var held = ByteBuffer()
 
@@ -39,7 +41,7 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
     /// A request is sent, so that a head comes next.
     func requestBegan() { (isInCall, awaitsHead) = (true, true) }
 
-    func answerEnded() { isInCall = false }
+    func answerEnded() { (isInCall, hasEnded) = (false, true) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard isInCall else { return context.fireErrorCaught(FramingFault.bytesAfterTheEnd) }
@@ -55,6 +57,16 @@ final class ResponseFraming: ChannelInboundHandler, RemovableChannelHandler {
             held = ByteBuffer()
             context.fireErrorCaught(error)
         }
+    }
+
+    /// The decoder says nothing of bytes after an answer that are only the beginning of a head. An empty line ends a head, at which
+    /// the decoder fails, because no call asked for it. Where no head has begun, the decoder skips the line.
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if hasEnded {
+            hasEnded = false
+            context.fireChannelRead(wrapInboundOut(ByteBuffer(string: "\r\n\r\n")))
+        }
+        context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {

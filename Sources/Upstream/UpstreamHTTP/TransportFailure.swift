@@ -8,7 +8,7 @@ import NIOSSL
 
 /// The meaning of a failed call. A start may be repeated only if the call cannot have reached the upstream.
 enum TransportFailure {
-    /// Whether the request was certainly not sent, because there was no connection.
+    /// Whether the request was certainly not sent: there was no connection, or not one that could be used.
     static func wasNeverSent(_ error: any Error) -> Bool {
         switch error {
         case is NeverSent, is NIOConnectionError, is CertificateFault: true
@@ -32,6 +32,8 @@ enum TransportFailure {
         switch error {
         case let error as HTTPClientError: error == .remoteConnectionClosed
         case is IOError: !wasNeverSent(error)
+        // The connection had been closed, and the pool had not heard of it.
+        case let error as ChannelError: if case .ioOnClosedChannel = error { true } else { false }
         default: false
         }
     }
@@ -99,6 +101,7 @@ extension TransportFailure {
     /// What is wrong with an answer that is not valid HTTP, or whose end is not known.
     private static func notHTTP(_ error: any Error) -> String? {
         switch error {
+        case FramingFault.bytesAfterTheEnd: "sends bytes that answer no call."
         case let error as FramingFault: "sends an answer with \(error.rawValue): where it ends cannot be known."
         case let error as HTTPParserError: "sends an answer that is not HTTP/1.1 (\(error))."
         default: nil
@@ -106,7 +109,7 @@ extension TransportFailure {
     }
 }
 
-/// A call failed before there was a connection to send it on.
+/// A call failed before there was a connection to send it on, or on one that could not be used.
 struct NeverSent: Error {
     var cause: any Error
 }

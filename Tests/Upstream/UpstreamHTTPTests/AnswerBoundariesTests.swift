@@ -4,6 +4,7 @@ import NIOEmbedded
 import NIOHTTP1
 import ScriptedHost
 import Testing
+import TestSupport
 
 @testable import UpstreamHTTP
 
@@ -78,13 +79,33 @@ import Testing
         #expect(!channel.isActive)
     }
 
+    /// The rest of the head comes when the waiting call would have the connection.
+    @Test(arguments: [
+        "H", "HTTP/1.1 2", "HTTP/1.1 200", "HTTP/1.1 200 OK\r", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r",
+    ])
+    func theBeginningOfAHeadThatCameWithTheEndAnswersNoWaitingCall(_ beginning: String) throws {
+        let surplus = Self.answer("wrong").utf8
+        #expect(surplus.starts(with: beginning.utf8))
+        try arrive(Self.answer("one") + beginning)
+        let refused = try #require(queue.errors.compactMap { $0 as? NeverSent }.first)
+        #expect(refused.cause as? FramingFault == .bytesAfterTheEnd)
+        #expect(!channel.isActive)
+        try? arrive(String(Substring(surplus.dropFirst(beginning.utf8.count))))
+        #expect(queue.answers == ["one"])
+    }
+
     @Test(arguments: [answer("wrong"), "HTTP/1.1 2", "w"])
     func bytesThatComeLaterAnswerNoLaterCall(_ bytes: String) throws {
         queue.waiting = []
         try arrive(Self.answer("one"))
         try arrive(bytes)
-        #expect(queue.answers == ["one"])
         #expect(queue.errors.map { $0 as? FramingFault } == [.bytesAfterTheEnd])
+        queue.waiting = ["/2"]
+        queue.next(try channel.pipeline.syncOperations.context(handler: queue))
+        #expect(queue.errors.last is NeverSent)
+        #expect(queue.answers == ["one"])
+        #expect(!channel.isActive)
     }
 
     @Test func anAnswerThatEndsWithItsConnectionIsWhole() throws {
@@ -94,26 +115,25 @@ import Testing
     }
 
     /// Over sockets, with the connection pool: many calls wait for one connection.
-    @Test func noCallGetsWhatFollowsAnother() async throws {
-        try await Upstream.with(connectionsPerHost: 1) { call, _ in
-            [.text(Self.answer(call.target) + Self.answer("wrong")), .close]
+    @Test func whatFollowsAnAnswerCostsNoCall() async throws {
+        try await Upstream.with(connectionsPerHost: 1) { call, index in
+            [.text(Self.answer(call.target) + (index == 0 ? Self.answer("wrong") : ""))]
         } test: { upstream in
-            let bodies = try await withThrowingTaskGroup(of: String?.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 1...32 {
                     let request = try upstream.request(.get, "/\(number)")
                     group.addTask {
-                        // Both attempts of a call may meet a connection that brought too much.
-                        guard let download = try? await upstream.download(request) else { return nil }
+                        let download = try await upstream.download(request)
                         let (bytes, error) = await read(download.bytes)
                         #expect(error == nil)
-                        let body = String(decoding: bytes, as: UTF8.self)
-                        #expect(body == "/\(number)")
-                        return body
+                        #expect(String(decoding: bytes, as: UTF8.self) == "/\(number)")
                     }
                 }
-                return try await group.reduce(into: []) { if let body = $1 { $0.append(body) } }
+                try await group.waitForAll()
             }
-            #expect(!bodies.isEmpty)
+            #expect(Set(upstream.server.calls.map(\.target)).count == 32)
+            #expect(upstream.server.calls.count == 32)
+            #expect(upstream.server.log.closings.all.first == [0])
         }
     }
 }
