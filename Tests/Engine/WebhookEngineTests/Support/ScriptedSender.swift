@@ -30,6 +30,8 @@ final class ScriptedSender: WebhookSender {
     var received: [Received] { state.withLock { $0.received } }
     /// How many requests are under way.
     var running: Int { state.withLock { $0.running } }
+    /// How many requests are not answered until `release`.
+    var heldCount: Int { state.withLock { $0.held.count } }
     /// The most that were under way at a time.
     var most: Int { state.withLock { $0.most } }
 
