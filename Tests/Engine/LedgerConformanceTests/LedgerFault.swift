@@ -33,8 +33,9 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
     case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
     case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
-    case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooMuch, sealsLater, sealsCopiesOfDeletedRows
-    case losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused, losesEntriesOfBrokenDeliveries
+    case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooMuch, sealsLater
+    case sealsCopiesOfDeletedRows, losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused
+    case losesEntriesOfBrokenDeliveries
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
