@@ -83,6 +83,8 @@ def test_a_replica_that_is_killed_while_it_sends_loses_nothing(figure):
         receiver.answers["/hook"] = [gate] * AT_A_TIME
         exports += [replica.create(bodies.report(f"Export {number}")) for number in range(3) for replica in cluster]
         receiver.await_messages("/hook", before + AT_A_TIME)
+        # An export that is being started at a kill may have been started: it waits for a decision, and is not started again.
+        poll("the starts", lambda: database.query("SELECT 1 FROM export WHERE phase IN ('accepted', 'submitting')") == [])
         under_way = {
             replica.name: {message.id for message in received()[before:] if has_connection(replica, message.port)}
             for replica in cluster
