@@ -87,7 +87,8 @@ extension PostgreSQLLedger {
         return try await reads.run { try $0.query(query) }
     }
 
-    func script(_ text: String) async throws { try await reads.run { try $0.execute(text) } }
+    /// Runs statements of a test that may take long, such as those that store many rows: reads have 4 s, and writes 30 s.
+    func script(_ text: String) async throws { try await writer.pool.run { try $0.execute(text) } }
 
     /// Lets the registration expire.
     func expire() async throws {
@@ -99,13 +100,13 @@ extension PostgreSQLLedger {
 
     /// Lets the server refuse writes of exports as on a full disk.
     func setFull(_ isFull: Bool) async throws {
-        try await script(
+        let text =
             isFull
-                ? """
-                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-                    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
-                CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON export EXECUTE FUNCTION refuse();
-                """ : "DROP FUNCTION refuse CASCADE"
-        )
+            ? """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON export EXECUTE FUNCTION refuse();
+            """ : "DROP FUNCTION refuse CASCADE"
+        try await reads.run { try $0.execute(text) }
     }
 }
