@@ -215,7 +215,6 @@ def test_a_short_body_behind_much(upstream):
 
 
 @pytest.mark.fault("D5")
-# The slower the machine is for it, the more tasks have begun at the same time.
 @pytest.mark.parametrize("direct", [
     pytest.param(True, id="on the event loop"), pytest.param(False, id="by tasks", marks=pytest.mark.alone),
 ])
@@ -225,9 +224,12 @@ def test_four_thousand_held_waits_of_one_caller(upstream, figure, direct):
         wires = small.begin(count)
         path = f"/exports/{small.running[0]['id']}"
         sent = small.head("GET", path, small.gateway.key, "Prefer: wait=60")
-        for wire in wires:
+        # So many are held at most. The others are answered at once; how many tasks do that at the same time is the machine's matter.
+        most = BUDGET // 8 // (8 << 10 if direct else 64 << 10)
+        for number, wire in enumerate(wires, 1):
             wire.sendall(sent)
-        poll("refusals", lambda: small.refused("wait", "caller-limit") > count * 0.7)
+            if number % 500 == 0:
+                poll("refusals", lambda: small.refused("wait", "caller-limit") >= number - most)
         small.ask()
         early = [raw_client.parse(wire.recv(16_384), "end") for wire in answered(wires)[:20]]
         assert early and {(seen.status, seen.fields.get("preference-applied")) for seen in early} == {(200, None)}
