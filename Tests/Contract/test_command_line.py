@@ -373,7 +373,7 @@ def test_a_terminal_does_not_show_the_key(service, tmp_path):
 
     def meanwhile(terminal):
         terminal.until("key for")
-        # Who answers the prompt at once is not shown, and not dropped.
+        # The prompt is there, so that what is typed from now on is hidden, and is not dropped.
         assert not terminal.echoes()
         terminal.type(gateway.key + "\n")
 

@@ -12,7 +12,7 @@ enum SecretInput {
         var hidden = shown
         // Without ISIG, Ctrl-C makes the key invalid, and does not end the process while the terminal shows nothing.
         hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
-        // Before the prompt: who answers it at once, such as by pasting, is not shown either. What was typed before is dropped.
+        // Before the prompt is shown, so that an answer that is pasted at once is hidden too. What was typed earlier is dropped.
         guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { return nil }
         StandardStreams.write(prompt, to: STDERR_FILENO)
         defer {
