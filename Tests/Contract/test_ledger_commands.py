@@ -150,7 +150,7 @@ def test_a_gateway_goes_on_with_a_copy(figure):
         copy = gateway.directory / "copy.sqlite"
         said = ledger("copy", "--from", path(gateway), "--to", copy)
         digests = re.findall(r"sha256 (\w{64}) in the source, (\w{64}) in the copy", said)
-        assert len(digests) == 14 and all(source == target for source, target in digests)
+        assert len(digests) == 15 and all(source == target for source, target in digests)
         figure(re.search("equal: .*", said)[0])
         assert copy.stat().st_mode & 0o777 == 0o600
         ledger("check", copy)
@@ -176,7 +176,7 @@ def test_there_and_back_through_postgresql(tmp_path):
         ledger("check", uri, environment=secret)
         back = ledger("copy", "--from", uri, "--to", gateway.directory / "back.sqlite", environment=secret)
         digests = [re.findall(r"\w{64}", said) for said in (there, back)]
-        assert digests[0] == digests[1] and len(digests[0]) == 28
+        assert digests[0] == digests[1] and len(digests[0]) == 30
         assert secret["PGPASSWORD"] not in there + back
         # The trail is the same, and whole, in both copies.
         assert head(uri, heads, secret) == head(gateway.directory / "back.sqlite", heads, secret) == trail
@@ -303,7 +303,7 @@ def test_what_is_wrong_is_found():
     with upstream_and_gateway() as (upstream, gateway):
         exports = fill(gateway, upstream)
         gateway.process.stop()
-        assert ledger("check", path(gateway)).count("ok  ") == 12
+        assert ledger("check", path(gateway)).count("ok  ") == 16
         with opened(path(gateway)) as database:
             database.execute("UPDATE export SET files = '[{' WHERE id = ?", (exports[0]["id"],))
             database.execute("UPDATE export_event SET revision = 0 WHERE sequence = (SELECT max(sequence) FROM export_event)")

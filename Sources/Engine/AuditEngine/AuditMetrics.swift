@@ -20,21 +20,27 @@ struct AuditMetrics: Sendable {
     init(factory: any MetricsFactory) {
         self.factory = factory
         func counter(_ name: String, _ dimensions: [(String, String)] = []) -> Counter {
-            Counter(label: "export_gateway_audit_\(name)_total", dimensions: dimensions, factory: factory)
+            Counter(label: name, dimensions: dimensions, factory: factory)
         }
         func meter(_ name: String) -> Meter {
-            Meter(label: "export_gateway_audit_\(name)", dimensions: [], factory: factory)
+            Meter(label: name, dimensions: [], factory: factory)
         }
         rows = Dictionary(
-            uniqueKeysWithValues: AuditAction.allCases.map { ($0, counter("rows", [("action", $0.rawValue)])) }
+            uniqueKeysWithValues: AuditAction.allCases.map {
+                ($0, counter("export_gateway_audit_rows_total", [("action", $0.rawValue)]))
+            }
         )
-        rejected = counter("entries_rejected")
-        leftOut = counter("denials_left_out")
-        lost = counter("denials_lost")
-        missing = counter("ends_missing")
-        (unsealed, lag, head) = (meter("entries_unsealed"), meter("unsealed_seconds"), meter("head_sequence"))
+        rejected = counter("export_gateway_audit_entries_rejected_total")
+        leftOut = counter("export_gateway_audit_denials_left_out_total")
+        lost = counter("export_gateway_audit_denials_lost_total")
+        missing = counter("export_gateway_audit_ends_missing_total")
+        unsealed = meter("export_gateway_audit_entries_unsealed")
+        lag = meter("export_gateway_audit_unsealed_seconds")
+        head = meter("export_gateway_audit_head_sequence")
         heads = Dictionary(
-            uniqueKeysWithValues: HeadOutcome.allCases.map { ($0, counter("heads", [("outcome", $0.rawValue)])) }
+            uniqueKeysWithValues: HeadOutcome.allCases.map {
+                ($0, counter("export_gateway_audit_heads_total", [("outcome", $0.rawValue)]))
+            }
         )
         for one in [rejected, leftOut, lost, missing] { one.increment(by: 0) }
         for one in heads.values { one.increment(by: 0) }

@@ -1,5 +1,5 @@
 package import Audit
-package import Exports
+import Exports
 
 /// Entries that were read to be sealed, in the order of their numbers.
 package struct UnsealedEntries: Sendable {

@@ -84,9 +84,10 @@ public final class SyslogSender: AuditSink {
         queue = Mutex(SyslogQueue(limit: settings.queueLimit))
         (self.time, self.random, self.logger) = (time, Randomness(random), logger)
         func counter(_ name: String) -> Counter {
-            Counter(label: "export_gateway_audit_syslog_messages_\(name)_total", dimensions: [], factory: metrics)
+            Counter(label: name, dimensions: [], factory: metrics)
         }
-        (sent, dropped) = (counter("sent"), counter("dropped"))
+        sent = counter("export_gateway_audit_syslog_messages_sent_total")
+        dropped = counter("export_gateway_audit_syslog_messages_dropped_total")
         connected = Meter(label: "export_gateway_audit_syslog_connected", dimensions: [], factory: metrics)
         for one in [sent, dropped] { one.increment(by: 0) }
         connected.set(0)

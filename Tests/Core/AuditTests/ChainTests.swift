@@ -1,5 +1,6 @@
 import Audit
 import Exports
+import ManualClock
 import SystemCrypto
 import Testing
 

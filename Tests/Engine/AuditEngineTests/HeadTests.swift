@@ -2,6 +2,7 @@ import Audit
 import ExportLedger
 import Exports
 import Foundation
+import ManualClock
 import TestSupport
 import Testing
 

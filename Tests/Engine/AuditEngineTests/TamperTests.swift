@@ -2,6 +2,8 @@ import Audit
 @testable import ExportLedger
 import Exports
 import Foundation
+import ManualClock
+import TestSupport
 import Testing
 
 @testable import AuditEngine
