@@ -188,6 +188,7 @@ let package = Package(
         module("Core", "PostgreSQL", ["CPQ", "Exports"]),
         module("Core", "SystemCrypto", ["COpenSSL"]),
         module("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto"]),
+        module("Core", "Audit", ["Exports", "InternetAddresses", "JSON", "SystemCrypto"]),
         module("Core", "Telemetry", ["Exports", "JSON", .coreMetrics, .logging, .metrics]),
         module("Core", "Spans", ["Exports", .tracing]),
         module("Core", "Memory", [.metrics]),
@@ -217,6 +218,13 @@ let package = Package(
                 .nioTLS,
             ]
         ),
+        module(
+            "Upstream",
+            "SyslogTransport",
+            [
+                "Audit", "Exports", "UpstreamHTTP", .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .nioTLS,
+            ]
+        ),
         module("Upstream", "TraceExport", ["Exports", "Spans", "UpstreamHTTP", .logging, .metrics, .tracing]),
         module("Upstream", "EntraIdentity", ["Exports", "JSON", "UpstreamHTTP", "SystemCrypto", .logging]),
 
@@ -226,19 +234,23 @@ let package = Package(
         module("Providers", "Intune", ["Exports", "JSON", "HTTPFields", "UpstreamHTTP"]),
         module("Providers", "ProviderConformance", ["Exports", "JSON", .nioCore]),
 
-        module("Engine", "ExportLedger", ["Exports", "JSON", "Webhooks", .grdb, .grdbSQLite, .logging, .metrics]),
+        module(
+            "Engine",
+            "ExportLedger",
+            ["Audit", "Exports", "JSON", "Webhooks", .grdb, .grdbSQLite, .logging, .metrics]
+        ),
         module(
             "Engine",
             "PostgreSQLLedger",
-            ["Exports", "PostgreSQL", "Webhooks", "ExportLedger", .logging, .metrics]
+            ["Audit", "Exports", "PostgreSQL", "Webhooks", "ExportLedger", .logging, .metrics]
         ),
-        module("Engine", "LedgerConformance", ["Exports", "JSON", "Webhooks", "ExportLedger"]),
+        module("Engine", "LedgerConformance", ["Audit", "Exports", "JSON", "Webhooks", "ExportLedger"]),
         module(
             "Engine",
             "LedgerMaintenance",
             [
-                "Exports", "JSON", "PostgreSQL", "SystemCrypto", "Webhooks", "ExportLedger", "PostgreSQLLedger", .grdb,
-                .grdbSQLite,
+                "Audit", "Exports", "JSON", "PostgreSQL", "SystemCrypto", "Webhooks", "ExportLedger",
+                "PostgreSQLLedger", .grdb, .grdbSQLite,
             ]
         ),
         module("Engine", "ExportServiceConformance", ["Exports", .nioCore]),
@@ -246,7 +258,8 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "JSON", "Spans", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule, .logging,
+                "Audit", "Exports", "JSON", "Spans", "SystemCrypto", "ExportLedger", .dequeModule, .heapModule,
+                .logging,
                 .metrics,
                 .serviceLifecycle,
             ]
@@ -259,6 +272,7 @@ let package = Package(
                 "Exports", "SystemCrypto", "Webhooks", "ExportLedger", .logging, .metrics, .serviceLifecycle,
             ]
         ),
+        module("Engine", "AuditEngine", ["Audit", "Exports", "ExportLedger", .logging, .metrics, .serviceLifecycle]),
 
         module(
             "API",
@@ -287,7 +301,7 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto",
+                "Audit", "CConsole", "COpenAPI", "Exports", "JSON", "HTTPFields", "InternetAddresses", "SystemCrypto",
                 "Telemetry", "Spans",
                 "Memory", "Webhooks", "DownloadRelay", "HTTPListening", "CallerIdentity", .coreMetrics, .httpTypes,
                 .hummingbird,
@@ -320,12 +334,14 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CMalloc", "Exports", "InternetAddresses", "JSON", "SystemCrypto", "Telemetry", "Memory",
+                "Audit", "AuditEngine", "CMalloc", "Exports", "InternetAddresses", "JSON", "SystemCrypto", "Telemetry",
+                "Memory",
                 "ParallelGzip", "Pacing", "UpstreamHTTP", "EntraIdentity", "GraphEDiscovery", "VivaGoals", "PowerBI",
                 "Intune",
                 "ExportLedger", "PostgreSQLLedger", "ExportEngine", "DownloadRelay", "CallerIdentity", "GatewayAPI",
-                "PostgreSQL", "Spans", "TraceExport", "WebhookEngine", "WebhookTransport", "Webhooks", "Zstandard",
-                "LiveCheck",
+                "PostgreSQL", "Spans", "SyslogTransport", "TraceExport", "WebhookEngine", "WebhookTransport",
+                "Webhooks",
+                "Zstandard", "LiveCheck",
                 .logging, .metrics,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .unixSignals, .yams,
             ]
@@ -343,8 +359,8 @@ let package = Package(
             "App",
             "export-gateway",
             [
-                "Exports", "JSON", "LedgerMaintenance", "SystemCrypto", "Telemetry", "LiveCheck", "GatewayServer",
-                "ProgramSupport", "ClientCommands", .argumentParser, .unixSignals,
+                "Audit", "Exports", "JSON", "LedgerMaintenance", "SystemCrypto", "Telemetry", "LiveCheck",
+                "GatewayServer", "ProgramSupport", "ClientCommands", .argumentParser, .unixSignals,
             ]
         ),
 
@@ -395,6 +411,7 @@ let package = Package(
         tests("Core", "InternetAddresses", ["InternetAddresses", .nioCore]),
         tests("Core", "SystemCrypto", ["SystemCrypto"]),
         tests("Core", "Webhooks", ["Exports", "JSON", "SystemCrypto", "Webhooks"]),
+        tests("Core", "Audit", ["Audit", "Exports", "ManualClock", "SystemCrypto"]),
         tests("Core", "Telemetry", ["Exports", "ManualClock", "JSON", "Telemetry", .coreMetrics, .logging, .metrics]),
         tests("Core", "PostgreSQL", ["CPQ", "Exports", "PostgreSQL", "TestPostgreSQL", "TestSupport"]),
         tests("Core", "Memory", ["Memory", "TestSupport", .metricsTestKit]),
@@ -407,6 +424,14 @@ let package = Package(
                 "Exports", "ManualClock", "JSON", "HTTPFields", "UpstreamHTTP", "ParallelGzip", "Spans", "TestSupport",
                 "ScriptedHost", .asyncHTTPClient, .coreMetrics, .inMemoryLogging, .logging, .metricsTestKit, .nioCore,
                 .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL, .tracing,
+            ]
+        ),
+        tests(
+            "Upstream",
+            "SyslogTransport",
+            [
+                "Audit", "Exports", "ManualClock", "SyslogTransport", "TestSupport", "UpstreamHTTP", .logging,
+                .metricsTestKit, .nioCore, .nioPosix, .nioSSL, .nioTLS,
             ]
         ),
         tests(
@@ -479,14 +504,14 @@ let package = Package(
         tests(
             "Engine",
             "LedgerConformance",
-            ["Exports", "Webhooks", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]
+            ["Audit", "Exports", "Webhooks", "ExportLedger", "LedgerConformance", "TestLedger", .grdb]
         ),
         tests(
             "Engine",
             "LedgerMaintenance",
             [
-                "Exports", "JSON", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger", "LedgerMaintenance",
-                "TestPostgreSQL", "TestSupport", .grdb,
+                "Audit", "Exports", "JSON", "PostgreSQL", "Webhooks", "ExportLedger", "PostgreSQLLedger",
+                "LedgerMaintenance", "TestPostgreSQL", "TestSupport", .grdb,
             ]
         ),
         tests(
@@ -513,7 +538,7 @@ let package = Package(
             "Engine",
             "ExportEngine",
             [
-                "Exports", "ManualClock", "JSON", "Spans", "SystemCrypto", "ExportLedger", "ExportEngine",
+                "Audit", "Exports", "ManualClock", "JSON", "Spans", "SystemCrypto", "ExportLedger", "ExportEngine",
                 "ExportServiceConformance", "PostgreSQL", "PostgreSQLLedger", "TestPostgreSQL", "TestSupport",
                 "TestLedger",
                 .inMemoryLogging, .logging, .metrics,
@@ -526,6 +551,15 @@ let package = Package(
             [
                 "Exports", "ExportLedger", "JSON", "ManualClock", "SystemCrypto", "TestSupport", "WebhookEngine",
                 "Webhooks", .logging, .metricsTestKit, .serviceLifecycle,
+            ]
+        ),
+        tests(
+            "Engine",
+            "AuditEngine",
+            [
+                "Audit", "AuditEngine", "ExportLedger", "Exports", "ManualClock", "TestLedger", "TestSupport", .grdb,
+                .logging,
+                .metricsTestKit,
             ]
         ),
         tests("Engine", "LeaseSimulation", ["ExportLedger", "ExportEngine", "TestSupport"]),
@@ -551,7 +585,8 @@ let package = Package(
             "API",
             "GatewayAPI",
             [
-                "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity", "GatewayAPI",
+                "Audit", "Exports", "InternetAddresses", "ManualClock", "JSON", "HTTPFields", "CallerIdentity",
+                "GatewayAPI",
                 "Spans", "SystemCrypto",
                 "Telemetry", "Memory", "DownloadRelay", "ExportServiceConformance", "TestTokens", "TestSupport",
                 "Webhooks",
@@ -582,8 +617,10 @@ let package = Package(
             "App",
             "GatewayServer",
             [
-                "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock", "JSON", "GatewayAPI",
-                "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SystemCrypto", "Telemetry", "TestSupport",
+                "Audit", "AuditEngine", "CallerIdentity", "EntraIdentity", "ExportLedger", "Exports", "ManualClock",
+                "JSON", "GatewayAPI",
+                "GatewayServer", "Pacing", "ParallelGzip", "Spans", "SyslogTransport", "SystemCrypto", "Telemetry",
+                "TestSupport",
                 "TraceExport", "UpstreamHTTP", "Zstandard", "ExportEngine", .coreMetrics, .inMemoryLogging, .logging,
                 .yams,
             ]

@@ -415,12 +415,12 @@ def _listener() -> socket.socket:
     return listener
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key."""
-    chain, key = directory / "certificate.pem", directory / "key.pem"
+def certificate(directory: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+    """A self-signed certificate for an address and its key."""
+    chain, key = directory / f"{address}.pem", directory / f"{address}.key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=raw upstream"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(chain)],
+        + ["-addext", f"subjectAltName=IP:{address}", "-keyout", str(key), "-out", str(chain)],
         check=True,
         capture_output=True,
     )

@@ -1,7 +1,9 @@
 """`export-gateway ledger copy`, `check` and `backup`, on the ledger of a gateway that has exports in all states."""
 
+import base64
 import os
 import re
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -96,10 +98,18 @@ def seen(gateway, exports: list[dict]) -> list:
 
 
 @contextmanager
-def upstream_and_gateway(secret: dict | None = None):
+def upstream_and_gateway(secret: dict | None = None, **sections: dict):
     environment = {"GATEWAY_CURSOR_KEY": cursor_key()} | (secret or {})
-    with servers.sandbox() as upstream, servers.gateway(upstream, environment=environment) as gateway:
+    with servers.sandbox() as upstream, servers.gateway(upstream, environment=environment, **sections) as gateway:
         yield upstream, gateway
+
+
+def head(place: Path | str, heads: Path, environment: dict) -> str:
+    """What `audit verify` says of a trail, which has to be whole and to have all heads that were told."""
+    words = ["audit", "verify", str(place), "--key", "env:AUDIT_KEY", "--heads", str(heads)]
+    ended = servers.run(*words, environment=environment)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return re.search(r"^ok   chain: .*\n     head: .*$", ended.stdout, re.M)[0]
 
 
 def configure(gateway, ledger: Path | str) -> None:
@@ -140,7 +150,7 @@ def test_a_gateway_goes_on_with_a_copy(figure):
         copy = gateway.directory / "copy.sqlite"
         said = ledger("copy", "--from", path(gateway), "--to", copy)
         digests = re.findall(r"sha256 (\w{64}) in the source, (\w{64}) in the copy", said)
-        assert len(digests) == 11 and all(source == target for source, target in digests)
+        assert len(digests) == 15 and all(source == target for source, target in digests)
         figure(re.search("equal: .*", said)[0])
         assert copy.stat().st_mode & 0o777 == 0o600
         ledger("check", copy)
@@ -150,20 +160,32 @@ def test_a_gateway_goes_on_with_a_copy(figure):
 
 
 @needs_postgresql
-def test_there_and_back_through_postgresql():
-    with database() as (uri, secret), upstream_and_gateway(secret) as (upstream, gateway):
+def test_there_and_back_through_postgresql(tmp_path):
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    evidence.keep_secrets([key])
+    heads = tmp_path / "heads.ndjson"
+    audit = {"key": "env:AUDIT_KEY", "heads": {"file": str(heads)}}
+    with database() as (uri, password), upstream_and_gateway(password | {"AUDIT_KEY": key}, audit=audit) as (upstream, gateway):
+        secret = password | {"AUDIT_KEY": key}
         exports = fill(gateway, upstream)
         before = seen(gateway, exports)
         gateway.process.stop()
+        trail = head(path(gateway), heads, secret)
+        assert not trail.startswith("ok   chain: 0 rows") and "; 0 heads" not in trail, trail
         there = ledger("copy", "--from", path(gateway), "--to", uri, environment=secret)
         ledger("check", uri, environment=secret)
         back = ledger("copy", "--from", uri, "--to", gateway.directory / "back.sqlite", environment=secret)
         digests = [re.findall(r"\w{64}", said) for said in (there, back)]
-        assert digests[0] == digests[1] and len(digests[0]) == 22
+        assert digests[0] == digests[1] and len(digests[0]) == 30
         assert secret["PGPASSWORD"] not in there + back
+        # The trail is the same, and whole, in both copies.
+        assert head(uri, heads, secret) == head(gateway.directory / "back.sqlite", heads, secret) == trail
         configure(gateway, gateway.directory / "back.sqlite")
         go_on(gateway, upstream, before, exports)
         assert "pg_dump" in ledger("backup", uri, "--to", gateway.directory / "dump", code=64)
+        gateway.process.stop()
+        # It goes on where it was.
+        assert head(gateway.directory / "back.sqlite", heads, secret) != trail
 
 
 @needs_postgresql
@@ -281,7 +303,7 @@ def test_what_is_wrong_is_found():
     with upstream_and_gateway() as (upstream, gateway):
         exports = fill(gateway, upstream)
         gateway.process.stop()
-        assert ledger("check", path(gateway)).count("ok  ") == 12
+        assert ledger("check", path(gateway)).count("ok  ") == 16
         with opened(path(gateway)) as database:
             database.execute("UPDATE export SET files = '[{' WHERE id = ?", (exports[0]["id"],))
             database.execute("UPDATE export_event SET revision = 0 WHERE sequence = (SELECT max(sequence) FROM export_event)")

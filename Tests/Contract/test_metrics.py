@@ -59,7 +59,7 @@ UNITS = ("_seconds", "_bytes", "_writes")
 #: The labels, and those that not every series of a metric has.
 LABELS = {
     "provider", "connection", "status", "outcome", "reason", "mode", "kind", "work", "operation", "budget", "limit", "priority", "coding",
-    "table", "part", "http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type",
+    "table", "part", "action", "http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type",
 }
 OPTIONAL = {"http_route", "error_type"}
 

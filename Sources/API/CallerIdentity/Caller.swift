@@ -33,8 +33,8 @@ public struct Caller: Sendable, Hashable {
         self.tokenEnd = tokenEnd
     }
 
-    /// The caller where no credentials are configured: may do everything.
-    public static let anonymous = Caller(id: Viewer.anonymousID, kind: .anonymous, permissions: .everything)
+    /// The caller where no credentials are configured: may do everything but read the audit trail.
+    public static let anonymous = Caller(id: Viewer.anonymousID, kind: .anonymous, permissions: .anonymous)
 
     /// Throws `forbidden`, naming the permission, where it is not granted.
     public func require(_ permission: Permission) throws(GatewayError) {

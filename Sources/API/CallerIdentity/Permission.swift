@@ -14,6 +14,8 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
     case retain
     /// Webhooks may be made, changed and deleted; with `read`, because they get events of exports.
     case manageWebhooks
+    /// The audit trail may be read: what every caller does. Never implied, not by `readAll` either.
+    case readAudit
     /// Exports may be created on this connection.
     case useConnection(String)
     /// Exports may be created on every connection.
@@ -21,7 +23,8 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
 
     private static let connectionPrefix = "Connections.Use:"
     private static let plain: [Permission] = [
-        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .readAudit,
+        .useEveryConnection,
     ]
 
     /// All names. `Connections.Use:*` also stands for the name of any connection.
@@ -49,6 +52,7 @@ public enum Permission: Sendable, Hashable, CustomStringConvertible {
         case .purge: "Exports.Purge"
         case .retain: "Exports.Retain"
         case .manageWebhooks: "Webhooks.Manage"
+        case .readAudit: "Audit.Read"
         case .useConnection(let name): Self.connectionPrefix + name
         case .useEveryConnection: Self.connectionPrefix + "*"
         }
@@ -77,8 +81,13 @@ public struct Permissions: Sendable, Hashable {
 
     /// Everything, with every caller's exports.
     public static let everything = Permissions([
-        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .useEveryConnection,
+        .create, .read, .download, .cancel, .readAll, .resolve, .purge, .retain, .manageWebhooks, .readAudit,
+        .useEveryConnection,
     ])
+
+    /// What everybody may do where no credentials are configured: everything but read the audit trail, which shows what others do, and
+    /// nobody is known here.
+    public static let anonymous = Permissions(Array(everything.granted.subtracting([.readAudit])))
 
     /// Whether nothing is granted.
     public var isEmpty: Bool { granted.isEmpty }

@@ -1,3 +1,4 @@
+public import Audit
 import CallerIdentity
 public import Telemetry
 public import DownloadRelay
@@ -30,6 +31,7 @@ public struct GatewayAPI: Sendable {
     /// - Parameters:
     ///   - service: The service that carries out the calls.
     ///   - webhooks: The service that carries out the calls about webhooks.
+    ///   - audit: Records what callers do, and shows it; nil where no audit trail is kept.
     ///   - relay: Serves the bytes of files.
     ///   - memory: The budget for the memory of requests that come in and wait.
     ///   - tls: The gateway's certificate and key; nil serves plain HTTP.
@@ -39,12 +41,13 @@ public struct GatewayAPI: Sendable {
     ///   - replicas: How many replicas serve the same callers, this one included. Each has its part of the callers' limits. Called for
     ///     each request of a caller with a limit, on any thread.
     ///   - tracer: Makes the spans of requests.
-    ///   - reload: Reads the configuration again, for `/reload`.
+    ///   - reload: Reads the configuration again, for the `/reload` of `origin`.
     ///   - metrics: The registry for the metrics of requests, which `/metrics` shows.
     ///   - time: Measures requests and ends waits; idle connections are closed by the event loop's own clock.
     public init(
         service: any ExportService,
         webhooks: any WebhookService,
+        audit: (any AuditService)? = nil,
         relay: DownloadRelay,
         memory: MemoryBudget,
         settings: APISettings,
@@ -54,7 +57,7 @@ public struct GatewayAPI: Sendable {
         budgets: @escaping @Sendable () -> [BudgetStatus] = { [] },
         replicas: @escaping @Sendable () -> Int = { 1 },
         tracer: GatewayTracer = GatewayTracer(),
-        reload: @escaping @Sendable () async -> ReloadOutcome = { .notNow },
+        reload: @escaping @Sendable (_ origin: AuditOrigin) async -> ReloadOutcome = { _ in .notNow },
         metrics: PrometheusRegistry,
         time: any TimeSource,
         logger: Logger
@@ -114,6 +117,7 @@ public struct GatewayAPI: Sendable {
             ),
             tickets: TicketRoutes(
                 exports: exports,
+                audit: audit,
                 lifetime: settings.ticketLifetime,
                 seal: TicketSeal(key: settings.cursorKey),
                 time: time,
@@ -126,6 +130,7 @@ public struct GatewayAPI: Sendable {
                 cursor: Cursor(key: settings.cursorKey),
                 bodies: bodies
             ),
+            audit: AuditRoutes(service: audit, cursor: Cursor(key: settings.cursorKey)),
             operations: OperationsRoutes(
                 service: service,
                 readiness: readiness,

@@ -88,6 +88,13 @@ public enum GatewayServer {
             tracer: tracer,
             tracedHosts: configuration.traces?.propagateTo ?? []
         )
+        let audit = try ServedAudit(
+            configuration.audit,
+            store: opened.audit,
+            time: time,
+            logger: logger,
+            metrics: metrics
+        )
         let budgets = SharedBudgets(configuration.connections, time: time, logger: logger, metrics: metrics)
         let current = CurrentConfiguration(configuration)
         let tokens = Dictionary(
@@ -112,6 +119,7 @@ public enum GatewayServer {
             logger: logger,
             metrics: metrics,
             tracer: tracer,
+            audit: audit.engine,
             sharedSecrets: configuration.sharedSecrets,
             // Taking over a hundred thousand exports leaves tens of megabytes of freed memory.
             onTakenOver: ProcessMemory.release
@@ -171,6 +179,7 @@ public enum GatewayServer {
         let api = GatewayAPI(
             service: engine,
             webhooks: webhooks.service,
+            audit: audit.service,
             relay: relay,
             memory: memory,
             settings: configuration.apiSettings(documents),
@@ -180,7 +189,7 @@ public enum GatewayServer {
             budgets: { budgets.statuses },
             replicas: { engine.liveReplicas },
             tracer: tracer,
-            reload: { await requests.ask() },
+            reload: { await requests.ask(by: $0) },
             metrics: metrics,
             time: time,
             logger: logger
@@ -203,8 +212,8 @@ public enum GatewayServer {
             let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             logger.notice("Serving probes and metrics", metadata: ["address": .string(address)])
         }
-        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, the export of
-        // the last spans, and at last the HTTP clients. Probes and metrics are served to the end.
+        // Services end in the reverse order: first readiness, then measurements, the HTTP server, the webhooks, the engine, the audit
+        // trail, the export of the last spans, and at last the HTTP clients. Probes and metrics are served to the end.
         var services: [any Service] = [ClosingTransports(ways: ways)]
         let traces = TraceService(
             tracer,
@@ -219,6 +228,7 @@ public enum GatewayServer {
         services.append(watch)
         // Ends after the engine: what is left to tell is told when the leases are free.
         if let replicaBudgets { services.append(replicaBudgets) }
+        services += audit.services
         services.append(engine)
         services += webhooks.services
         services.append(application)
@@ -253,6 +263,7 @@ public enum GatewayServer {
                     requests,
                     hangups,
                     of: parts,
+                    audit: audit.service,
                     time: time,
                     logger: logger,
                     metrics: metrics

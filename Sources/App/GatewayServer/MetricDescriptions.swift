@@ -55,7 +55,10 @@ enum MetricDescriptions {
         ("export_gateway_exports_retained", "Exports that are retained: nothing of them is purged."),
         ("export_gateway_exports_purged_total", "Exports that were purged, by rules and by callers."),
         ("export_gateway_exports_purge_held_back", "Exports whose time had come at the last round and that were kept."),
-        ("export_gateway_retention_rows_deleted_total", "Changes and tombstones that the retention deleted."),
+        (
+            "export_gateway_retention_rows_deleted_total",
+            "Changes, tombstones and audit rows that the retention deleted."
+        ),
         ("export_gateway_snapshot_reads_total", "Reads of an export, from memory (hit) or from the ledger (miss)."),
         ("export_gateway_event_streams", "Event streams that are open."),
         ("export_gateway_event_streams_ended_total", "Event streams that ended."),
@@ -73,6 +76,24 @@ enum MetricDescriptions {
         ("export_gateway_lease_lost_total", "Leases that this replica lost without handing them over."),
         ("export_gateway_feed_connected", "1 while this replica hears of the changes that others make."),
         ("export_gateway_feed_lag_seconds", "For how long changes of others may have been missed; 0 when caught up."),
+        ("export_gateway_audit_rows_total", "Rows of the audit trail that this process sealed."),
+        ("export_gateway_audit_head_sequence", "Number of the last row that this process sealed."),
+        ("export_gateway_audit_entries_unsealed", "Entries of the audit trail that wait to be sealed."),
+        ("export_gateway_audit_unsealed_seconds", "Age of the oldest entry that waits to be sealed."),
+        (
+            "export_gateway_audit_entries_rejected_total",
+            "Entries that were not authentic, or were sealed before, and were not sealed."
+        ),
+        (
+            "export_gateway_audit_ends_missing_total",
+            "How often rows were gone or changed that were sealed or told before, or that were to be deleted."
+        ),
+        ("export_gateway_audit_denials_left_out_total", "Denials that were counted in a row of several."),
+        ("export_gateway_audit_denials_lost_total", "Denials that could not be stored."),
+        ("export_gateway_audit_heads_total", "Heads of the audit trail, by whether they could be told."),
+        ("export_gateway_audit_syslog_connected", "1 while a connection to the collector of syslog lives."),
+        ("export_gateway_audit_syslog_messages_sent_total", "Messages that a connection to syslog has outlived."),
+        ("export_gateway_audit_syslog_messages_dropped_total", "Messages to syslog that were dropped."),
         ("export_gateway_log_lines_dropped_total", "Log lines that were lost."),
         ("export_gateway_configuration_reloads_total", "Reloads of the configuration."),
         (

@@ -12,6 +12,8 @@ struct OpenedLedger: Sendable {
     let ledger: any ExportLedger
     /// The same ledger, for webhooks.
     let webhooks: any WebhookStore
+    /// The same ledger, for the audit trail.
+    let audit: any AuditStore
     private let closing: @Sendable () async -> Void
 
     /// Opens the ledger. Throws `StartupError` that names the key of the configuration.
@@ -29,7 +31,7 @@ struct OpenedLedger: Sendable {
                 logger: logger,
                 metrics: metrics
             )
-            (self.ledger, webhooks) = (ledger, ledger)
+            (self.ledger, webhooks, audit) = (ledger, ledger, ledger)
             closing = { ledger.close() }
         case .postgresql(let settings, _):
             let ledger = try await PostgreSQLLedger(
@@ -39,7 +41,7 @@ struct OpenedLedger: Sendable {
                 logger: logger,
                 metrics: metrics
             )
-            (self.ledger, webhooks) = (ledger, ledger)
+            (self.ledger, webhooks, audit) = (ledger, ledger, ledger)
             closing = { await ledger.close() }
         }
     }

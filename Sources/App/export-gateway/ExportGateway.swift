@@ -8,7 +8,8 @@ struct ExportGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-gateway",
         abstract: "One HTTP resource, /exports, in front of the exports of Microsoft services.",
-        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Ledger.self] + ClientCommands.all
+        subcommands: [Serve.self, Check.self, Probe.self, HashKey.self, Ledger.self, AuditCommands.self]
+            + ClientCommands.all
             + [Sandbox.self, Demo.self]
     )
 

@@ -62,6 +62,8 @@ public struct Delivery: Sendable, Hashable, Codable {
     /// What it found of each file that it read to its proper end, or whose length differs from the record. Evidence for the
     /// export's record; not part of the delivery's row.
     public var readings: [FileReading]
+    /// The address of the client, for the audit trail; not part of the delivery's row.
+    public var address: String?
 
     /// Makes a record of a delivery. The values that are nil or 0 here are set when they are known.
     public init(

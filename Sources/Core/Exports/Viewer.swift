@@ -21,15 +21,24 @@ public struct Viewer: Sendable, Hashable {
     public var downloadToken: Secret?
     /// The id of the request, by which calls upstream that are made for it can be found again.
     public var requestID: String?
+    /// The address of the client, as the trusted proxy tells it; nil where nobody asks for it.
+    public var address: String?
     /// How many exports it may create in any 24 hours; nil where that is not limited. Looked at only where it creates one.
     public var createsPerDay: Int?
 
     /// Makes the viewer of one request.
-    public init(_ identity: Identity, token: Secret?, downloadToken: Secret?, requestID: String? = nil) {
+    public init(
+        _ identity: Identity,
+        token: Secret?,
+        downloadToken: Secret?,
+        requestID: String? = nil,
+        address: String? = nil
+    ) {
         self.identity = identity
         self.token = token
         self.downloadToken = downloadToken
         self.requestID = requestID
+        self.address = address
     }
 
     /// The gateway itself, which brings no tokens.

@@ -44,6 +44,14 @@ public struct IPRange: Sendable, Hashable, CustomStringConvertible {
         guard network == address else { throw .bitsBehindPrefix(description) }
     }
 
+    /// The network that one subscriber has at least: an IPv4 address alone, and of an IPv6 address its /64, in which one may take any
+    /// number of addresses (RFC 4291, 2.5.4). Nil for a text that is no address.
+    public init?(networkOf address: String) {
+        guard let bytes = Self.bytes(of: address) else { return nil }
+        let prefix = bytes.count == 4 ? 32 : 64
+        (self.network, self.prefix) = (Self.masked(bytes, prefix), prefix)
+    }
+
     /// Whether the address is in the range. An IPv4 address that an IPv6 socket shows (`::ffff:10.0.0.1`) is that IPv4 address.
     public func contains(_ address: SocketAddress) -> Bool {
         guard let bytes = address.ipBytes, bytes.count == network.count else { return false }

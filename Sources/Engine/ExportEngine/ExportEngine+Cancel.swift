@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 public import Exports
 
@@ -20,7 +21,13 @@ extension ExportEngine {
         }
 
         let wished = try await asking {
-            try await self.transitions.apply(.cancelRequested(withOwnersToken: !isOwnersOnly), to: id, fence: nil, life)
+            try await self.transitions.apply(
+                .cancelRequested(withOwnersToken: !isOwnersOnly),
+                to: id,
+                fence: nil,
+                life,
+                audit: self.audit?.changed(.cancel, by: viewer)
+            )
         }
         guard let wished else { return try await knownRecord(id, for: viewer).export }
         if isOwnersOnly, wished.phase != .settled, life.capabilities.cancel { throw Self.onlyItsOwner }

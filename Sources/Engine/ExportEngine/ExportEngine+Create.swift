@@ -22,7 +22,7 @@ extension ExportEngine {
             // Not cancelled when the client leaves, because every export in the ledger must also be in a connection worker.
             outcome = try await asking {
                 try await self.ledger.insert(
-                    new.record,
+                    self.audited(new.record, for: viewer),
                     idempotency: draft.idempotency,
                     claimsSince: new.claimsSince,
                     limit: new.limit
@@ -53,7 +53,7 @@ extension ExportEngine {
         }
         begin(new, for: viewer)
         let isBegun = ledger.insert(
-            new.record,
+            audited(new.record, for: viewer),
             idempotency: draft.idempotency,
             claimsSince: new.claimsSince,
             limit: new.limit
@@ -62,6 +62,14 @@ extension ExportEngine {
         }
         if !isBegun { withdraw(new) }
         return isBegun
+    }
+
+    /// The record of a new export with its entry of the audit trail.
+    private func audited(_ record: LedgerRecord, for viewer: Viewer) -> LedgerRecord {
+        guard let audit else { return record }
+        var record = record
+        record.auditEntry = audit.created(record.export, for: viewer)
+        return record
     }
 
     /// A valid export that is not stored yet.

@@ -9,7 +9,8 @@ extension ExportEngine {
         do {
             let isWritten =
                 delivery.outcome == .underWay
-                ? try await begin(delivery) : try await transitions.end(delivery) { self.life(of: $0) }
+                ? try await begin(delivery)
+                : try await transitions.end(delivery, audit: audit) { self.life(of: $0) }
             if isWritten { return }
             reportUnrecorded(delivery, because: "there is no such export")
         } catch {
@@ -59,13 +60,14 @@ extension ExportEngine {
         return try await write.value
     }
 
-    /// Marks deliveries as broken that were under way when the process before this one ended. Must be called before anything is
-    /// served. If the ledger fails, that is logged, and done at the next start.
+    /// Marks deliveries as broken that were under way when the process before this one ended, each with its entry of the audit
+    /// trail. Must be called before anything is served. If the ledger fails, that is logged, and done at the next start.
     public func breakDeliveriesUnderWay() async {
         do {
             let count = try await ledger.breakDeliveriesUnderWay(
                 at: time.now(),
-                reason: Delivery.gatewayStopped
+                reason: Delivery.gatewayStopped,
+                audit: audit?.broken
             )
             guard count > 0 else { return }
             logger.notice(

@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 public import Exports
 import Logging
@@ -26,7 +27,15 @@ extension ExportEngine {
         let made = try await carriedOut(decision, record, worker, viewer)
         let after: LedgerRecord?
         do {
-            after = try await transitions.apply(.decided(made), to: id, fence: nil, worker.life)
+            let upstreamID = if case .started(let id) = decision { id } else { String?.none }
+            let details = ["decision": made.asked.text].merging(upstreamID.map { ["upstreamId": $0] } ?? [:]) { $1 }
+            after = try await transitions.apply(
+                .decided(made),
+                to: id,
+                fence: nil,
+                worker.life,
+                audit: audit?.changed(.resolve, by: viewer, details)
+            )
         } catch is JobTaken {
             throw Self.idInUse
         } catch {

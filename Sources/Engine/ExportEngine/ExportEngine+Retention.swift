@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 public import Exports
 import Logging
@@ -8,9 +9,9 @@ extension ExportEngine {
     /// How often the rules are applied at most.
     private static let longestRound = Duration.seconds(60)
     /// So many changes or tombstones are deleted, and pages given back, in one step.
-    private static let rows = 500
+    static let rows = 500
     /// How often an export is looked at again that another transaction works on, and the pause before.
-    private static let busyAttempts = 10
+    static let busyAttempts = 10
     private static let busyPause = Duration.milliseconds(100)
 
     // MARK: Callers
@@ -24,7 +25,13 @@ extension ExportEngine {
         guard (record.export.retainedAt != nil) != isRetained else { return record.export }
         let life = life(of: record.export)
         let after = try await asking {
-            try await self.transitions.apply(.retained(isRetained), to: id, fence: nil, life)
+            try await self.transitions.apply(
+                .retained(isRetained),
+                to: id,
+                fence: nil,
+                life,
+                audit: self.audit?.changed(isRetained ? .retain : .release, by: viewer)
+            )
         }
         guard let after else {
             // It was purged meanwhile. Where it was not, an answer must not say that it is kept.
@@ -50,8 +57,9 @@ extension ExportEngine {
         for attempt in 1...Self.busyAttempts {
             let now = time.now()
             let (ledger, claimsSince) = (ledger, self.claimsSince(now))
+            let audit = audit?.purged(by: AuditOrigin(viewer))
             // A new task, because that does not inherit the cancellation: what was purged must be announced.
-            let purging = Task { try await ledger.purge(id, at: now, claimsSince: claimsSince) }
+            let purging = Task { try await ledger.purge(id, at: now, claimsSince: claimsSince, audit: audit) }
             switch try await asking({ try await purging.value }) {
             case .purged(let tombstone):
                 arePurged([tombstone], by: viewer.callerID ?? "-")
@@ -168,6 +176,9 @@ extension ExportEngine {
                 }
             }
         }
+        if let age = settings.retention.audit, let audit {
+            try await attempt(&failure) { try await trim(audit, after: age, &clock) }
+        }
         try await attempt(&failure) {
             try await repeatedly(&clock) { _ in try await ledger.reclaim(limit: Self.rows) }
         }
@@ -200,10 +211,18 @@ extension ExportEngine {
             guard mayGoOn(&clock, at: now) else { return }
             let exports = EndedExports(provider: provider, status: status, before: now + (.zero - age))
             let (ledger, claimsSince, after, limit) = (ledger, self.claimsSince(now), place, pace.limit)
+            let audit = audit?.purged(by: .retention)
             let start = time.elapsed()
             // A new task, because that does not inherit the cancellation: what was purged must be announced.
             let purging = Task {
-                try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: after, limit: limit)
+                try await ledger.purge(
+                    exports,
+                    at: now,
+                    claimsSince: claimsSince,
+                    after: after,
+                    limit: limit,
+                    audit: audit
+                )
             }
             let page: PurgePage
             do {
@@ -222,7 +241,7 @@ extension ExportEngine {
     }
 
     /// Calls `step` until it has less to do than it may, with a rest after each call.
-    private func repeatedly(_ clock: inout SteadyClock, _ step: (Timestamp) async throws -> Int) async throws {
+    func repeatedly(_ clock: inout SteadyClock, _ step: (Timestamp) async throws -> Int) async throws {
         while mayGoOn(&clock, at: time.now()) {
             let start = time.elapsed()
             guard try await step(time.now()) >= Self.rows else { return }

@@ -1,3 +1,4 @@
+import Audit
 public import ExportLedger
 public import Exports
 public import Logging
@@ -23,6 +24,8 @@ public final class ExportEngine: ExportService {
     let logger: Logger
     let metrics: EngineMetrics
     let tracer: GatewayTracer
+    /// Nil where no audit trail is kept.
+    let audit: EngineAudit?
     let creationLimits: CreationLimits
     let retentionMetrics: RetentionMetrics
     let weights: CallerWeights
@@ -63,6 +66,7 @@ public final class ExportEngine: ExportService {
     ///   - logger: Transitions are logged at `info`, with ids.
     ///   - metrics: The factory for counters and gauges.
     ///   - tracer: Makes the spans of what the exports whose traces are recorded go through.
+    ///   - audit: Where what callers do is recorded; nil: nowhere.
     ///   - sharedSecrets: Digests of secrets that must be the same on all replicas, by the configuration key.
     ///   - onTakenOver: Called once, when everything that former engines left unfinished has been taken over.
     public init(
@@ -76,6 +80,7 @@ public final class ExportEngine: ExportService {
         logger: Logger,
         metrics: any MetricsFactory,
         tracer: GatewayTracer = GatewayTracer(),
+        audit: EngineAudit? = nil,
         sharedSecrets: [String: String] = [:],
         onTakenOver: @escaping @Sendable () -> Void = {}
     ) {
@@ -107,6 +112,7 @@ public final class ExportEngine: ExportService {
             }
         self.logger = logger
         self.tracer = tracer
+        self.audit = audit
         let engineMetrics = EngineMetrics(factory: metrics)
         self.metrics = engineMetrics
         creationLimits = CreationLimits(metrics: metrics)

@@ -6,6 +6,7 @@ struct RetentionMetrics: Sendable {
     private let factory: any MetricsFactory
     private let changes: Counter
     private let tombstones: Counter
+    private let auditRows: Counter
     private let heldBack: [PurgeObstacle: Meter]
 
     init(factory: any MetricsFactory) {
@@ -17,7 +18,7 @@ struct RetentionMetrics: Sendable {
                 factory: factory
             )
         }
-        (changes, tombstones) = (rows("change"), rows("tombstone"))
+        (changes, tombstones, auditRows) = (rows("change"), rows("tombstone"), rows("audit"))
         heldBack = Dictionary(
             uniqueKeysWithValues: PurgeObstacle.allCases.map { obstacle in
                 let dimensions = [("reason", obstacle.rawValue)]
@@ -43,6 +44,7 @@ struct RetentionMetrics: Sendable {
 
     func deletedChanges(_ count: Int) { changes.increment(by: count) }
     func deletedTombstones(_ count: Int) { tombstones.increment(by: count) }
+    func deletedAuditRows(_ count: Int) { auditRows.increment(by: count) }
 
     /// What the last round did not purge although its time had come.
     func held(_ kept: [PurgeObstacle: Int]) {

@@ -31,6 +31,8 @@ public struct RetentionSettings: Sendable, Hashable {
     public var changes: Duration?
     /// After how long the tombstone of a purged export is deleted; nil: never. Not shorter than `changes`.
     public var tombstones: Duration?
+    /// After how long a sealed row of the audit trail is deleted, where there is one; nil: never.
+    public var audit: Duration?
 
     /// Nothing is purged.
     public init() {}
@@ -41,8 +43,8 @@ public struct RetentionSettings: Sendable, Hashable {
     }
 
     /// Whether anything is deleted.
-    public var isActive: Bool { changes != nil || tombstones != nil || rules.contains { $0.age != nil } }
+    public var isActive: Bool { shortest != nil }
 
     /// The shortest time after which anything is deleted; nil where nothing is.
-    var shortest: Duration? { (rules.map(\.age) + [changes, tombstones]).compactMap(\.self).min() }
+    var shortest: Duration? { (rules.map(\.age) + [changes, tombstones, audit]).compactMap(\.self).min() }
 }

@@ -31,7 +31,8 @@ final class Transitions: Sendable {
         self.logger = logger
     }
 
-    /// Applies an event to a record in one atomic change, and notifies all watchers.
+    /// Applies an event to a record in one atomic change, and notifies all watchers. An entry of the audit trail that `audit` makes is
+    /// stored in the same change.
     ///
     /// It is completed even when the task is cancelled: an upstream's answer must not be lost because the process is about to
     /// end. `held` is how long the request budget has held the export back; nil where the record has the newest value. Returns
@@ -41,18 +42,21 @@ final class Transitions: Sendable {
         to id: ExportID,
         fence: Int64?,
         _ life: ExportLife,
-        held: HeldTime? = nil
+        held: HeldTime? = nil,
+        audit: RecordAudit? = nil
     ) async throws -> LedgerRecord? {
         let now = time.now()
         let jitter = random.jitter()
         let (ledger, ownership, order) = (ledger, ownership, announcer.newOrder())
         let change: @Sendable (inout LedgerRecord) -> Void = { record in
+            let before = audit.map { ($0, record) }
             life.apply(event, to: &record, at: now, jitter: jitter, held: held)
             if let owner = ownership.newOwner(of: record, after: event), owner != record.leaseOwner {
                 record.lease(to: owner)
                 // Excludes the replica that owned it.
                 if ownership.isShared { record.fence += 1 }
             }
+            if let (audit, before) = before { record.auditEntry = audit(before, record) }
             order.take()
         }
         // Most polls change nothing that has to be written.
@@ -108,16 +112,23 @@ final class Transitions: Sendable {
         }
     }
 
-    /// Stores how a delivery ended, and its readings of the files, in one transaction. False for an unknown export.
+    /// Stores how a delivery ended, its readings of the files, and its entry of the audit trail, in one transaction. False for an unknown
+    /// export.
     ///
     /// It is completed even when the task is cancelled, which it is when the caller has left.
-    func end(_ delivery: Delivery, _ life: @escaping @Sendable (Export) -> ExportLife) async throws -> Bool {
+    func end(
+        _ delivery: Delivery,
+        audit: EngineAudit?,
+        _ life: @escaping @Sendable (Export) -> ExportLife
+    ) async throws -> Bool {
         let now = time.now()
         let (ledger, order) = (ledger, announcer.newOrder())
+        let entry = audit?.ended(delivery)
         // As in `apply`: a new task, which is awaited here.
         let write = Task {
             try await ledger.insert(delivery) { record in
                 life(record.export).apply(.delivered(delivery), to: &record, at: now, jitter: 0)
+                record.auditEntry = entry
                 order.take()
             }
         }

@@ -4,6 +4,9 @@ public import Exports
 ///
 /// Each operation is atomic, and durable when it returns, except for what `update` says about polls. Several may share one
 /// transaction. All throw `LedgerError`, or `CancellationError` when the task is cancelled; nothing was changed then.
+///
+/// An entry of the audit trail that is set in a record (`LedgerRecord.auditEntry`), by the caller or by `change`, is stored with the
+/// record, in the same transaction, also where nothing else of the record differs. The record that is returned has none.
 public protocol ExportLedger: RetentionStore {
     /// Whether the ledger answers. Throws when it does not.
     func check() async throws
@@ -148,8 +151,9 @@ public protocol ExportLedger: RetentionStore {
     ) async throws -> UpdateOutcome
 
     /// Ends every delivery that is still under way as broken, at `time` and with this reason. Returns their number. None of
-    /// them belongs to this process yet. The rest of their rows stays as it was.
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int
+    /// them belongs to this process yet. The rest of their rows stays as it was. The entries of the audit trail that `audit`
+    /// makes of them are stored in the same transaction; a delivery whose row cannot be read is ended without one.
+    func breakDeliveriesUnderWay(at time: Timestamp, reason: String, audit: DeliveryAudit?) async throws -> Int
 
     /// One page of an export's deliveries, oldest first: those with ids greater than `after`, at most `limit`; where
     /// `requestID` is given, of that request only. Nil for an unknown export.

@@ -1,3 +1,4 @@
+public import Audit
 public import Exports
 
 /// Everything that is stored of one export: the state that clients see, and the state of the work on it.
@@ -40,6 +41,9 @@ public struct LedgerRecord: Sendable, Hashable {
     public var leaseOwner: String?
     /// How often the export was leased to an engine; 0 when it never was.
     public var leaseEpoch: Int64
+    /// An entry of the audit trail about what is changed here: it is stored in the transaction that stores the record, or not at all.
+    /// Not a part of what is stored: every record that was read has none, and so has every one that was written.
+    public var auditEntry: AuditEntry?
 
     /// Makes the record of an export that has just been accepted, and that `leaseOwner` starts at once.
     public init(export: Export, plan: ExportPlan, leaseOwner: String? = nil) {

@@ -2,7 +2,7 @@ import Exports
 import GRDB
 import Synchronization
 
-/// Writes the rows of exports, and with each visible change the row of its event. Nothing else writes them, except for scheduling
+/// Writes the rows of exports, and with each visible change the row of its event, and with a record its entry of the audit trail. Nothing else writes them, except for scheduling
 /// progress, which callers do not see, and for exports that are purged.
 ///
 /// The create request is written once. A change writes only the columns that changed, so that indexes over other columns stay
@@ -34,6 +34,7 @@ final class RecordWriter: Sendable {
         try database.cachedStatement(sql: ExportColumn.insertRequest)
             .execute(arguments: [record.value(of: .source).databaseValue, record.value(of: .plan).databaseValue])
         try ExportChange.insert(record.export, after: nil, in: database)
+        try record.auditEntry?.insert(in: database)
     }
 
     /// Writes the columns in which `record` differs from the row. When that settles the export, its refresh token is deleted.
@@ -57,6 +58,7 @@ final class RecordWriter: Sendable {
         if record.phase == .settled, stored.phase != .settled {
             try SQLiteLedger.removeRefreshToken(of: record.export.id, in: database)
         }
+        try record.auditEntry?.insert(in: database)
     }
 
     private func statement(_ kind: Kind, _ columns: [ExportColumn], in database: Database) throws -> Statement {

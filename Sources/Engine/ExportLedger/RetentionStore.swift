@@ -1,3 +1,4 @@
+public import Audit
 public import Exports
 
 /// What deletes exports that have ended, and keeps those that must be kept. Each operation is atomic, and durable when it returns. All
@@ -17,17 +18,25 @@ public protocol RetentionStore: Sendable {
     /// The tombstone of an export; nil for one that was not purged, and for one whose tombstone was deleted.
     func tombstone(_ id: ExportID) async throws -> ExportTombstone?
 
-    /// Purges one export, with a tombstone of the time `now`. Idempotency keys claimed before `claimsSince` count as pruned.
-    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome
+    /// Purges one export, with a tombstone of the time `now`. Idempotency keys claimed before `claimsSince` count as pruned. The entry
+    /// of the audit trail that `audit` makes of a tombstone is stored in the same transaction.
+    func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome
 
     /// Purges exports of one provider and status that ended before a time, in the order of their ends and ids: at most `limit` of those
-    /// after `place` are looked at. An export with many deliveries may end the batch before.
+    /// after `place` are looked at. An export with many deliveries may end the batch before. Entries of the audit trail are stored as for
+    /// one export.
     func purge(
         _ exports: EndedExports,
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage
 
     /// Deletes the oldest stored changes, at most `limit`: those up to the last one among them whose time is before `time`. None is
@@ -51,6 +60,27 @@ public protocol RetentionStore: Sendable {
     /// Gives pages that are not used any more back to the file system, at most `limit`, where the storage is set up for that and more are
     /// free than will soon be used again. Returns how many.
     func reclaim(limit: Int) async throws -> Int
+}
+
+/// Makes the entry of the audit trail about a purged export. It may be called again for the same one.
+public typealias PurgeAudit = @Sendable (ExportTombstone) -> AuditEntry
+
+extension RetentionStore {
+    /// Purges one export without an entry of the audit trail.
+    public func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+        try await purge(id, at: now, claimsSince: claimsSince, audit: nil)
+    }
+
+    /// Purges exports without entries of the audit trail.
+    public func purge(
+        _ exports: EndedExports,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        after place: EndedExports.Place?,
+        limit: Int
+    ) async throws -> PurgePage {
+        try await purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit, audit: nil)
+    }
 }
 
 /// Exports of one provider that have ended with one status before a time.

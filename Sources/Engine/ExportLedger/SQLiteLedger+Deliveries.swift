@@ -30,18 +30,28 @@ extension SQLiteLedger {
                 try records.write(after, over: stored, in: database)
                 progress.isWritten(after.export.id)
             }
-            return .written(before: before, after: after)
+            return .written(before: before, after: after.audited)
         }
     }
 
-    public func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await writeAlone { database in
+    public func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        let (count, leftOut) = try await writeAlone { database -> (Int, [UnreadableRow]) in
+            let found = try audit == nil ? [] : Row.fetchAll(database, sql: Delivery.selectUnderWay)
             try database.execute(
                 sql: "UPDATE delivery SET outcome = ?, reason = ?, ended_at = ? WHERE outcome = 'underWay'",
                 arguments: [Delivery.Outcome.broken.rawValue, reason, time.milliseconds]
             )
-            return database.changesCount
+            let count = database.changesCount
+            let broken = try BrokenDeliveries(found.map { SQLiteRow(row: $0) }, at: time, reason: reason, audit)
+            for entry in broken.entries { try entry.insert(in: database) }
+            return (count, broken.unreadable)
         }
+        leftOut.forEach(unreadable.found)
+        return count
     }
 
     public func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
@@ -93,6 +103,9 @@ extension SQLiteLedger {
 
 extension Delivery {
     private static let marks = columns.map { _ in "?" }.joined(separator: ", ")
+    fileprivate static let selectUnderWay = """
+        SELECT \(names) FROM delivery INDEXED BY delivery_under_way WHERE outcome = 'underWay' ORDER BY export_id, id
+        """
 
     fileprivate static let begin = """
         INSERT INTO delivery (\(names)) SELECT \(marks) WHERE EXISTS (SELECT 1 FROM export WHERE id = ?)

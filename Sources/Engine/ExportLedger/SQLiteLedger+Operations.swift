@@ -64,7 +64,7 @@ extension SQLiteLedger: ExportLedger {
                 return .limitReached(oldest: ExportID(oldest)?.createdAt ?? limit.since)
             }
             try records.insert(record, in: database)
-            guard let idempotency else { return .created(record) }
+            guard let idempotency else { return .created(record.audited) }
             try database.cachedStatement(sql: Self.insertClaim)
                 .execute(
                     arguments: [
@@ -75,7 +75,7 @@ extension SQLiteLedger: ExportLedger {
             guard database.changesCount == 1 else {
                 throw LedgerError(.corrupt, "an idempotency key names no export")
             }
-            return .created(record)
+            return .created(record.audited)
         }
     }
 
@@ -144,7 +144,7 @@ extension SQLiteLedger: ExportLedger {
                 progress.isWritten(id)
                 try Self.updateMeasurement(from: before, to: after, in: database)
             }
-            return .written(before: before, after: after)
+            return .written(before: before, after: after.audited)
         }
     }
 

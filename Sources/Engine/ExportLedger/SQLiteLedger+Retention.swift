@@ -12,12 +12,17 @@ extension SQLiteLedger: RetentionStore {
             .map { try ExportTombstone.read(SQLiteRow(row: $0)) }
     }
 
-    public func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+    public func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome {
         try await write { database in
             guard let record = try Self.record(id, in: database) else {
                 return try Self.tombstone(id, in: database).map(PurgeOutcome.gone) ?? .notFound
             }
-            let purge = try SQLitePurge(database, at: now, claimsSince: claimsSince)
+            let purge = try SQLitePurge(database, at: now, claimsSince: claimsSince, audit: audit)
             if let obstacle = try purge.obstacle(record) { return .kept(obstacle) }
             return .purged(try purge.purge(record))
         }
@@ -28,14 +33,15 @@ extension SQLiteLedger: RetentionStore {
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage {
         guard limit > 0 else { return PurgePage() }
         let (page, leftOut) = try await writeAlone { database -> (PurgePage, [UnreadableRow]) in
             let places = try Self.places(of: exports, after: place, limit: limit, in: database)
             // Most rounds find nothing, and cost no more than this.
             guard !places.isEmpty else { return (PurgePage(), []) }
-            let purge = try SQLitePurge(database, at: now, claimsSince: claimsSince)
+            let purge = try SQLitePurge(database, at: now, claimsSince: claimsSince, audit: audit)
             var (page, leftOut) = (PurgePage(), [UnreadableRow]())
             var deliveries = 0
             for place in places {

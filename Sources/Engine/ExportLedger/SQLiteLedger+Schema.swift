@@ -69,6 +69,9 @@ extension SQLiteLedger {
         migrator.registerMigration("18 retention", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: RetentionSchema.schema)
         }
+        migrator.registerMigration("19 audit trail", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: AuditSchema.schema)
+        }
         return migrator
     }
 

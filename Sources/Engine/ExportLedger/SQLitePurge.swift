@@ -6,13 +6,14 @@ struct SQLitePurge {
     let database: Database
     let now: Timestamp
     let claimsSince: Timestamp
+    private let audit: PurgeAudit?
     /// The exports with changes that an enabled webhook has not read; nil where they are too many to be read.
     private let unread: Set<String>?
     /// The webhooks that have pending messages.
     private let busy: [String]
 
-    init(_ database: Database, at now: Timestamp, claimsSince: Timestamp) throws {
-        (self.database, self.now, self.claimsSince) = (database, now, claimsSince)
+    init(_ database: Database, at now: Timestamp, claimsSince: Timestamp, audit: PurgeAudit?) throws {
+        (self.database, self.now, self.claimsSince, self.audit) = (database, now, claimsSince, audit)
         busy = try String.fetchAll(database.cachedStatement(sql: Self.busyWebhooks))
         let unread = try String.fetchAll(
             database.cachedStatement(sql: Self.unreadChanges),
@@ -51,6 +52,7 @@ struct SQLitePurge {
         try database.cachedStatement(sql: Self.insertTombstone)
             .execute(arguments: StatementArguments(tombstone.values.map(\.databaseValue)))
         try ExportChange(position: 0, purging: tombstone, revision: record.export.revision).insert(in: database)
+        try audit?(tombstone).insert(in: database)
         return tombstone
     }
 

@@ -13,13 +13,20 @@ package struct UnreadableRow: Sendable, Hashable {
         case tombstone
         case webhook
         case webhookMessage = "webhook_message"
+        case audit
 
         /// What the row belongs to.
-        fileprivate var owner: String { self == .webhook || self == .webhookMessage ? "webhook" : "export" }
+        fileprivate var owner: String {
+            switch self {
+            case .webhook, .webhookMessage: "webhook"
+            case .audit: "part"
+            default: "export"
+            }
+        }
     }
 
     package var table: Table
-    /// The export's id, as the row has it; in the tables of webhooks, the webhook's.
+    /// The export's id, as the row has it; in the tables of webhooks, the webhook's; in the audit trail, whether it is sealed.
     package var export: String
     /// The row's own id, where it is another one.
     package var id: String?

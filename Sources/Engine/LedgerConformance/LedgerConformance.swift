@@ -20,7 +20,8 @@ public struct LedgerConformance: Sendable {
         + LedgerCase.expiries + LedgerCase.deliveries + LedgerCase.measurements + LedgerCase.refreshTokens
         + LedgerCase.durability + LedgerCase.events
         + LedgerCase.webhooks + LedgerCase.messages + LedgerCase.messageClaims + LedgerCase.givenUp
-        + LedgerCase.undelivered + LedgerCase.purges + LedgerCase.retention
+        + LedgerCase.undelivered + LedgerCase.purges + LedgerCase.retention + LedgerCase.audit
+        + LedgerCase.auditFaults
 
     /// The names of the cases that can run with this harness.
     public var names: [String] { possible.map(\.name) }
@@ -112,12 +113,14 @@ enum DamagedRow {
     case event(Int64)
     case message(String)
     case webhook(ExportID)
+    case auditEntry(ExportID)
 
     var statement: String {
         switch self {
         case .event(let number): "UPDATE export_event SET status = '?' WHERE sequence = \(number)"
         case .message(let id): "UPDATE webhook_message SET type = '?' WHERE id = '\(id)'"
         case .webhook(let id): "UPDATE webhook SET types = '?' WHERE id = '\(id)'"
+        case .auditEntry(let id): "UPDATE audit_pending SET action = '?' WHERE id = '\(id)'"
         }
     }
 }

@@ -1,7 +1,7 @@
 public import ExportLedger
 
 /// A ledger with everything that it stores.
-public typealias ExaminedLedger = ExportLedger & WebhookStore
+public typealias ExaminedLedger = ExportLedger & WebhookStore & AuditStore
 
 /// What the suite needs to examine an implementation of a ledger.
 public struct LedgerHarness: Sendable {

@@ -4,7 +4,8 @@ import ExportLedger
 struct BatchRow: StoredRow {
     private let values: [StoredValue]
 
-    init(_ batch: RowBatch, _ index: Int, _ table: LedgerTable) {
+    /// - Parameter hasBytes: Whether columns of bytes are read. Otherwise they are empty: most hold what is not to be shown.
+    init(_ batch: RowBatch, _ index: Int, _ table: LedgerTable, hasBytes: Bool = false) {
         var values: [StoredValue] = []
         values.reserveCapacity(table.columns.count)
         batch.forEachValue(of: index) { column, value in
@@ -13,8 +14,7 @@ struct BatchRow: StoredRow {
                     switch table.columns[column].kind {
                     case .integer: .integer(Int64(bigEndian: value.loadUnaligned(as: Int64.self)))
                     case .text: .text(String(decoding: value, as: UTF8.self))
-                    // Not looked into, and not to be shown.
-                    case .bytes: .bytes([])
+                    case .bytes: .bytes(hasBytes ? Array(value) : [])
                     }
                 } ?? .null
             )

@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 import Exports
 import Webhooks
@@ -117,6 +118,8 @@ extension LedgerTable {
             case .idempotency: return Self.unreadable(row, id: 3)
             case .webhooks: _ = try Webhook.read(row)
             case .webhookMessages: _ = try WebhookMessage.read(row)
+            case .auditEntries, .auditRejected: _ = try AuditEntry.read(row)
+            case .auditRows: _ = try AuditRow.read(row)
             default: break
             }
             return nil

@@ -92,6 +92,24 @@ struct LedgerRule {
                     ) AS newest ON newest.export_id = export.id WHERE newest.last <> export.revision
                     """
             ),
+            LedgerRule(
+                table: "audit_row",
+                meaning: "rows that do not follow the row before (`export-gateway audit verify` says more)",
+                violations: """
+                    SELECT CAST(sequence AS TEXT) FROM (
+                        SELECT sequence, previous, lag(sequence) OVER (ORDER BY sequence) AS former,
+                            lag(code) OVER (ORDER BY sequence) AS code
+                        FROM audit_row
+                    ) AS ordered WHERE former IS NOT NULL AND (sequence <> former + 1 OR previous <> code)
+                    """
+            ),
+            LedgerRule(
+                table: "audit_pending",
+                meaning: "entries that were sealed already",
+                violations: """
+                    SELECT audit_pending.id FROM audit_pending JOIN audit_row ON audit_row.id = audit_pending.id
+                    """
+            ),
             // Of a webhook that was deleted, some messages may be left.
             LedgerRule(
                 table: "webhook_message",

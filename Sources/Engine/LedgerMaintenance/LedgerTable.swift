@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 import Webhooks
 
@@ -31,7 +32,7 @@ struct LedgerTable: Sendable, Hashable {
     /// All tables, in the order in which rows can be inserted: what a row refers to comes before it.
     static let all = [
         exports, requests, events, retainedEvents, tombstones, idempotency, deliveries, measurements, refreshTokens,
-        webhooks, webhookMessages,
+        webhooks, webhookMessages, auditEntries, auditRejected, auditRows, auditAnchors,
     ]
 
     static let exports = LedgerTable("export", ExportColumn.ofExport.map(Column.init))
@@ -80,6 +81,16 @@ struct LedgerTable: Sendable, Hashable {
         "webhook_message",
         WebhookMessage.columns.map(Column.ofWebhook) + [.integer("turn")]
     )
+    static let auditEntries = LedgerTable(
+        "audit_pending",
+        [.integer("number")] + AuditEntry.pendingColumns.map(Column.ofAudit)
+    )
+    static let auditRejected = LedgerTable(
+        "audit_rejected",
+        [.integer("number")] + AuditEntry.pendingColumns.map(Column.ofAudit)
+    )
+    static let auditRows = LedgerTable("audit_row", AuditRow.columns.map(Column.ofAudit))
+    static let auditAnchors = LedgerTable("audit_anchor", AuditAnchor.columns.map(Column.ofAudit))
 }
 
 extension LedgerTable.Column {
@@ -94,6 +105,14 @@ extension LedgerTable.Column {
             "webhook_id", "export_id", "type", "last_error":
             .text(name)
         default: .integer(name)
+        }
+    }
+
+    fileprivate static func ofAudit(_ name: String) -> Self {
+        switch name {
+        case "stamp", "previous", "code", "proof": .bytes(name)
+        case "sequence", "time", "newest", "number": .integer(name)
+        default: .text(name)
         }
     }
 

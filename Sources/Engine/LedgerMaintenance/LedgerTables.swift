@@ -19,8 +19,10 @@ struct LastNumbers: Sendable, Hashable, CustomStringConvertible {
     var change: Int64
     /// Of a webhook's message.
     var message: Int64
+    /// Of an entry of the audit trail that waits to be sealed.
+    var entry: Int64
 
-    var description: String { "last change \(change), last message \(message)" }
+    var description: String { "last change \(change), last message \(message), last audit entry \(entry)" }
 }
 
 /// A ledger that is copied. No gateway works on it while this object lives.

@@ -88,11 +88,13 @@ extension LastNumbers {
             try
             connection.query(
                 """
-                SELECT export_event_last.sequence, CASE WHEN numbers.is_called THEN numbers.last_value ELSE 0 END
+                SELECT export_event_last.sequence, CASE WHEN numbers.is_called THEN numbers.last_value ELSE 0 END,
+                        CASE WHEN entries.is_called THEN entries.last_value ELSE 0 END
                     FROM export_event_last CROSS JOIN webhook_message_number_seq AS numbers
+                        CROSS JOIN audit_pending_number_seq AS entries
                 """
             )[0]
-        self.init(change: row.integer(0) ?? 0, message: row.integer(1) ?? 0)
+        self.init(change: row.integer(0) ?? 0, message: row.integer(1) ?? 0, entry: row.integer(2) ?? 0)
     }
 
     func set(_ connection: PostgreSQLConnection) throws {
@@ -103,6 +105,9 @@ extension LastNumbers {
                 "SELECT setval('webhook_message_number_seq', greatest($1, 1), $1 > 0)",
                 [.integer(message)]
             )
+        )
+        try connection.query(
+            SQLQuery("SELECT setval('audit_pending_number_seq', greatest($1, 1), $1 > 0)", [.integer(entry)])
         )
     }
 }

@@ -111,7 +111,7 @@ final class PostgreSQLTables: LedgerTarget {
             try connection.execute(
                 """
                 ANALYZE export, export_request, export_event, export_tombstone, idempotency, delivery, measurement,
-                    webhook, webhook_message
+                    webhook, webhook_message, audit_row
                 """
             )
         }

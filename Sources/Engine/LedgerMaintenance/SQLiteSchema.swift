@@ -24,11 +24,18 @@ enum SQLiteSchema {
         func last(_ table: String) throws -> Int64 {
             try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = ?", arguments: [table]) ?? 0
         }
-        return LastNumbers(change: try last("export_event"), message: try last("webhook_message"))
+        return LastNumbers(
+            change: try last("export_event"),
+            message: try last("webhook_message"),
+            entry: try last("audit_pending")
+        )
     }
 
     static func setLastNumbers(_ last: LastNumbers, in database: Database) throws {
-        for (table, number) in [("export_event", last.change), ("webhook_message", last.message)] {
+        let numbers = [
+            ("export_event", last.change), ("webhook_message", last.message), ("audit_pending", last.entry),
+        ]
+        for (table, number) in numbers {
             try database.execute(sql: "DELETE FROM sqlite_sequence WHERE name = ?", arguments: [table])
             try database.execute(
                 sql: "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",

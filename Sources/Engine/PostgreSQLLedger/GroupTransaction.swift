@@ -184,7 +184,8 @@ final class GroupTransaction {
     /// Stores a new export.
     func insert(_ record: LedgerRecord) throws {
         try stage(RecordStatements.insert(record, replica))
-        records[record.export.id] = record
+        if let entry = record.auditEntry { stage(try AuditStatements.insert(entry)) }
+        records[record.export.id] = record.audited
         hasEvents = true
     }
 
@@ -203,7 +204,8 @@ final class GroupTransaction {
             hasEvents = true
         }
         for query in RecordStatements.followUps(from: before, to: after) { stage(query) }
-        records[after.export.id] = after
+        if let entry = after.auditEntry { stage(try AuditStatements.insert(entry)) }
+        records[after.export.id] = after.audited
     }
 
     // MARK: The end

@@ -24,19 +24,29 @@ extension PostgreSQLLedger {
             change(&after)
             transaction.stage(SQLQuery(Delivery.end, try delivery.parameters(transaction.replica)))
             try transaction.write(after, over: before)
-            return { [after] _ in .written(before: before, after: after) }
+            return { [after = after.audited] _ in .written(before: before, after: after) }
         }
     }
 
-    public func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await writeAlone { connection in
-            let broken: SQLValue = .text(Delivery.Outcome.broken.rawValue)
-            return
-                try connection.query(
-                    SQLQuery(Delivery.breakUnderWay, [broken, .text(reason), .integer(time.milliseconds)])
+    public func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        let (count, leftOut) = try await writeAlone { connection in
+            try connection.transaction { connection -> (Int, [UnreadableRow]) in
+                let outcome: SQLValue = .text(Delivery.Outcome.broken.rawValue)
+                let found = try connection.query(
+                    SQLQuery(Delivery.breakUnderWay, [outcome, .text(reason), .integer(time.milliseconds)])
                 )
-                .affected
+                guard let audit, !found.isEmpty else { return (found.count, []) }
+                let broken = try BrokenDeliveries(found, at: time, reason: reason, audit)
+                _ = try connection.pipeline(try broken.entries.map { try AuditStatements.insert($0) })
+                return (found.count, broken.unreadable)
+            }
         }
+        leftOut.forEach(unreadable.found)
+        return count
     }
 
     public func deliveries(of id: ExportID, ticket: ExportID, limit: Int) async throws -> [Delivery] {
@@ -110,11 +120,14 @@ extension Delivery {
         SELECT 1 / count(*) FROM ended
         """
     )
-    fileprivate static let breakUnderWay: SQLStatement = """
+    fileprivate static let breakUnderWay = SQLStatement(
+        """
         UPDATE delivery SET outcome = $1, reason = $2, ended_at = $3 WHERE outcome = 'underWay' AND NOT EXISTS (
             SELECT 1 FROM replica WHERE replica.id = delivery.replica AND replica.expires_at > clock_timestamp()
         )
+        RETURNING \(names)
         """
+    )
     fileprivate static let ofExport = SQLStatement(
         "SELECT \(names) FROM delivery WHERE export_id = $1 AND id > $2 ORDER BY id LIMIT $3"
     )

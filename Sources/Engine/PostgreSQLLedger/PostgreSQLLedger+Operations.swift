@@ -88,7 +88,7 @@ extension PostgreSQLLedger: ExportLedger {
                     return { _ in outcome }
                 }
                 try transaction.insert(record)
-                return { _ in .created(record) }
+                return { _ in .created(record.audited) }
             }
         )
     }
@@ -153,7 +153,7 @@ extension PostgreSQLLedger: ExportLedger {
                 return { _ in .jobTaken(by: owner) }
             }
             try transaction.write(after, over: before, isFenced: isFenced)
-            return { [after] _ in .written(before: before, after: after) }
+            return { [after = after.audited] _ in .written(before: before, after: after) }
         }
     }
 

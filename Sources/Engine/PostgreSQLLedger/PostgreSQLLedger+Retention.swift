@@ -8,10 +8,20 @@ extension PostgreSQLLedger: RetentionStore {
         return try await read { try $0.query(query).first.map { try ExportTombstone.read($0) } }
     }
 
-    public func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+    public func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome {
         let outcome = try await writeAlone { connection in
             try connection.transaction { connection -> PurgeOutcome in
-                let purge = PostgreSQLPurge(connection: connection, now: now, claimsSince: claimsSince)
+                let purge = PostgreSQLPurge(
+                    connection: connection,
+                    now: now,
+                    claimsSince: claimsSince,
+                    audit: audit
+                )
                 guard let row = try purge.lock([id])[id] else { return try Self.absence(of: id, connection) }
                 let record = try row.record()
                 let findings = try purge.examine([record])
@@ -39,7 +49,8 @@ extension PostgreSQLLedger: RetentionStore {
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage {
         guard limit > 0 else { return PurgePage() }
         let (page, leftOut) = try await writeAlone { connection in
@@ -47,7 +58,12 @@ extension PostgreSQLLedger: RetentionStore {
                 let places = try Self.places(of: exports, after: place, limit: limit, connection)
                 // Most rounds find nothing, and cost no more than this.
                 guard !places.isEmpty else { return (PurgePage(), []) }
-                let purge = PostgreSQLPurge(connection: connection, now: now, claimsSince: claimsSince)
+                let purge = PostgreSQLPurge(
+                    connection: connection,
+                    now: now,
+                    claimsSince: claimsSince,
+                    audit: audit
+                )
                 let rows = try purge.lock(places.map(\.id))
                 var (page, leftOut) = (PurgePage(), [UnreadableRow]())
                 var records: [ExportID: LedgerRecord] = [:]

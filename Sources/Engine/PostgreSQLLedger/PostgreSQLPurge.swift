@@ -27,6 +27,7 @@ struct PostgreSQLPurge {
     let connection: PostgreSQLConnection
     let now: Timestamp
     let claimsSince: Timestamp
+    let audit: PurgeAudit?
 
     /// Whether a live replica knows no tombstones. Throws `LedgerError` (`unavailable`) where the clock is ahead.
     static func findsOlderReplica(_ circumstances: SQLRow) throws -> Bool {
@@ -94,7 +95,8 @@ struct PostgreSQLPurge {
         let inserts = try zip(records, tombstones)
             .flatMap { try RetentionStatements.insert($1, revision: $0.export.revision) }
         let deletions = RetentionStatements.deletions.map { SQLQuery($0, [ids]) }
-        let answers = try connection.pipeline(deletions + inserts)
+        let entries = try audit.map { audit in try tombstones.map { try AuditStatements.insert(audit($0)) } } ?? []
+        let answers = try connection.pipeline(deletions + inserts + entries)
         guard answers[deletions.count - 1].affected == records.count else {
             throw LedgerError(.corrupt, "exports that are purged are not there")
         }

@@ -178,6 +178,6 @@ enum RetentionStatements {
     private static let tables = [
         "export", "export_request", "export_event", "export_event_retained", "export_tombstone", "delivery",
         "idempotency",
-        "webhook_message",
+        "webhook_message", "audit_row", "audit_pending", "audit_rejected",
     ]
 }

@@ -24,6 +24,7 @@ enum Schema {
         Migration(version: 3, name: "webhooks", needs: 1, script: webhooks),
         Migration(version: 4, name: "changes that end exports", needs: 1, script: ends),
         Migration(version: 5, name: "retention", needs: 1, script: retention),
+        Migration(version: 6, name: "audit trail", needs: 1, script: audit),
     ]
 
     /// The columns in the order in which they take the least space.

@@ -38,7 +38,7 @@ import Webhooks
             let service = FakeExportService(time: time) { _ throws(GatewayError) in
                 fileBody(["canary-bytes"], contentLength: 12)
             }
-            gateway = TestGateway(time: time, service: service) { settings in
+            gateway = TestGateway(time: time, service: service, audit: FakeAuditService()) { settings in
                 guard !visitor.needsNoCredential else { return }
                 settings.apiKeys = Visitor.keys
                 settings.tokenAuthority = authority.settings()

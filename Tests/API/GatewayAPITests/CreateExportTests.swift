@@ -36,7 +36,8 @@ import Testing
         #expect(draft.connection == nil)
         #expect(draft.idempotency == nil)
         let viewer = try #require(gateway.service.state.withLock { $0.creators.last })
-        #expect(viewer == Viewer(.anonymous, token: nil, downloadToken: nil))
+        let requestID = try #require(answer.headers[.requestID])
+        #expect(viewer == Viewer(.anonymous, token: nil, downloadToken: nil, requestID: requestID))
     }
 
     @Test func linksAreAbsoluteWhereTheAddressIsConfigured() async throws {

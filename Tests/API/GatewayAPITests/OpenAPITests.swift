@@ -1,3 +1,4 @@
+import Audit
 import Exports
 import HTTPTypes
 import Testing
@@ -57,6 +58,8 @@ import Yams
         }
         #expect(extensible("Problem", "code") == ProblemCode.allCases.map(\.rawValue))
         #expect(extensible("Export", "status") == ExportStatus.allCases.map(\.rawValue))
+        #expect(extensible("AuditRow", "action") == AuditAction.allCases.map(\.rawValue))
+        #expect(extensible("AuditRow", "outcome") == AuditOutcome.allCases.map(\.rawValue))
         #expect(extensible("ExportChange", "status") == ExportStatus.allCases.map(\.rawValue))
         #expect(extensible("Export", "tracking") == Tracking.allCases.map(\.rawValue))
         #expect(extensible("Delivery", "kind") == Delivery.Kind.allCases.map(\.rawValue))

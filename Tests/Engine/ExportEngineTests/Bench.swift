@@ -1,3 +1,4 @@
+import Audit
 import TestLedger
 import TestSupport
 @testable import ExportEngine
@@ -11,6 +12,11 @@ import MetricsTestKit
 import Spans
 import SystemCrypto
 import Testing
+
+/// What deletes rows of the audit trail.
+struct AuditTrimmer: Sendable {
+    var trim: @Sendable (_ before: Timestamp, _ limit: Int) async throws -> AuditTrimOutcome
+}
 
 /// An engine on a ledger in a file, a scripted upstream, and a clock that the test moves.
 struct Bench: Sendable {
@@ -32,6 +38,8 @@ struct Bench: Sendable {
         sealingKeys: SealingKeys? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         traces: GatewayTracer.Settings? = nil,
+        audit: AuditKey? = nil,
+        trimmer: AuditTrimmer = AuditTrimmer { _, _ in .nothing },
         _ declare: (inout ProviderCapabilities) -> Void = { _ in }
     ) throws {
         var descriptor = ScriptedProvider.descriptor
@@ -47,7 +55,10 @@ struct Bench: Sendable {
             sealingKeys: sealingKeys,
             keepsRefreshTokens: sealingKeys != nil,
             logger: logger,
-            tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer()
+            tracer: traces.map { GatewayTracer($0, time: time, random: random) } ?? GatewayTracer(),
+            audit: audit.map { key in
+                EngineAudit(writer: AuditWriter(key: key, time: time, random: random), trim: trimmer.trim)
+            }
         )
     }
 
@@ -60,7 +71,8 @@ struct Bench: Sendable {
         sealingKeys: SealingKeys?,
         keepsRefreshTokens: Bool,
         logger: Logger,
-        tracer: GatewayTracer
+        tracer: GatewayTracer,
+        audit: EngineAudit?
     ) throws {
         self.time = time
         self.provider = provider
@@ -87,6 +99,7 @@ struct Bench: Sendable {
             logger: logger,
             metrics: metrics,
             tracer: tracer,
+            audit: audit,
             onTakenOver: { takenOver.fire() }
         )
     }
@@ -107,7 +120,8 @@ struct Bench: Sendable {
             sealingKeys: sealingKeys,
             keepsRefreshTokens: keepsRefreshTokens ?? (sealingKeys != nil),
             logger: engine.logger,
-            tracer: engine.tracer
+            tracer: engine.tracer,
+            audit: engine.audit
         )
     }
 

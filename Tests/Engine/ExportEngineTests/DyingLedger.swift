@@ -149,8 +149,12 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.nextMeasurement(besides: running) }
     }
 
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await write { try await ledger.breakDeliveriesUnderWay(at: time, reason: reason) }
+    func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        try await write { try await ledger.breakDeliveriesUnderWay(at: time, reason: reason, audit: audit) }
     }
 
     func deliveries(
@@ -218,8 +222,13 @@ final class DyingLedger: ExportLedger {
         try await read { try await ledger.tombstone(id) }
     }
 
-    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
-        try await write { try await ledger.purge(id, at: now, claimsSince: claimsSince) }
+    func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome {
+        try await write { try await ledger.purge(id, at: now, claimsSince: claimsSince, audit: audit) }
     }
 
     func purge(
@@ -227,10 +236,18 @@ final class DyingLedger: ExportLedger {
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage {
         try await write {
-            try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
+            try await ledger.purge(
+                exports,
+                at: now,
+                claimsSince: claimsSince,
+                after: place,
+                limit: limit,
+                audit: audit
+            )
         }
     }
 

@@ -170,8 +170,12 @@ final class StagedLedger: ExportLedger {
         try await ledger.nextMeasurement(besides: running)
     }
 
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        try await ledger.breakDeliveriesUnderWay(at: time, reason: reason)
+    func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        try await ledger.breakDeliveriesUnderWay(at: time, reason: reason, audit: audit)
     }
 
     func deliveries(
@@ -221,8 +225,13 @@ final class StagedLedger: ExportLedger {
 
     func tombstone(_ id: ExportID) async throws -> ExportTombstone? { try await ledger.tombstone(id) }
 
-    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
-        try await ledger.purge(id, at: now, claimsSince: claimsSince)
+    func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome {
+        try await ledger.purge(id, at: now, claimsSince: claimsSince, audit: audit)
     }
 
     func purge(
@@ -230,10 +239,18 @@ final class StagedLedger: ExportLedger {
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage {
         try state.withLock { $0.beforePurge }(exports.status)
-        return try await ledger.purge(exports, at: now, claimsSince: claimsSince, after: place, limit: limit)
+        return try await ledger.purge(
+            exports,
+            at: now,
+            claimsSince: claimsSince,
+            after: place,
+            limit: limit,
+            audit: audit
+        )
     }
 
     func pruneChanges(before time: Timestamp, limit: Int) async throws -> Int {

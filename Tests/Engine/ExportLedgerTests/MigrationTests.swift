@@ -15,7 +15,7 @@ import Testing
         "9 files to be measured", "10 exports that may have an unknown job",
         "11 the engine that works on an export", "12 lists by every filter",
         "13 requests, changes and leases", "14 time held back by the request budget", "15 deliveries by ticket",
-        "16 webhooks", "17 changes that end exports", "18 retention",
+        "16 webhooks", "17 changes that end exports", "18 retention", "19 audit trail",
     ]
 
     /// The file as an earlier version left it: `Fixtures/ledger-<number of its last migration>.sql` is its dump.

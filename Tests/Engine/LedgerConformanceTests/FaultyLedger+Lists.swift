@@ -81,8 +81,14 @@ extension FaultyLedger {
         }
     }
 
-    func breakDeliveriesUnderWay(at time: Timestamp, reason: String) async throws -> Int {
-        fault == .breaksNothing ? 1 : try await ledger.breakDeliveriesUnderWay(at: time, reason: reason)
+    func breakDeliveriesUnderWay(
+        at time: Timestamp,
+        reason: String,
+        audit: DeliveryAudit?
+    ) async throws -> Int {
+        guard fault != .breaksNothing else { return 1 }
+        let audit = fault == .losesEntriesOfBrokenDeliveries ? nil : audit
+        return try await ledger.breakDeliveriesUnderWay(at: time, reason: reason, audit: audit)
     }
 
     func deliveries(

@@ -7,9 +7,15 @@ extension FaultyLedger {
         fault == .losesTombstones ? nil : try await ledger.tombstone(id)
     }
 
-    func purge(_ id: ExportID, at now: Timestamp, claimsSince: Timestamp) async throws -> PurgeOutcome {
+    func purge(
+        _ id: ExportID,
+        at now: Timestamp,
+        claimsSince: Timestamp,
+        audit: PurgeAudit?
+    ) async throws -> PurgeOutcome {
         try await removeObstacles()
-        let outcome = try await ledger.purge(id, at: now, claimsSince: since(claimsSince))
+        let audit = fault == .losesAuditEntries ? nil : audit
+        let outcome = try await ledger.purge(id, at: now, claimsSince: since(claimsSince), audit: audit)
         if fault == .purgesTwice, case .gone(let tombstone) = outcome { return .purged(tombstone) }
         return outcome
     }
@@ -19,7 +25,8 @@ extension FaultyLedger {
         at now: Timestamp,
         claimsSince: Timestamp,
         after place: EndedExports.Place?,
-        limit: Int
+        limit: Int,
+        audit: PurgeAudit?
     ) async throws -> PurgePage {
         try await removeObstacles()
         var exports = exports
@@ -30,7 +37,8 @@ extension FaultyLedger {
             at: now,
             claimsSince: since(claimsSince),
             after: fault == .purgesTheFirstAgain ? nil : place,
-            limit: fault == .ignoresTheLimitOfPurges ? limit + 1 : limit
+            limit: fault == .ignoresTheLimitOfPurges ? limit + 1 : limit,
+            audit: audit
         )
     }
 

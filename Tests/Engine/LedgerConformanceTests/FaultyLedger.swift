@@ -52,6 +52,7 @@ final class FaultyLedger: ExportLedger {
     ) async throws -> InsertOutcome {
         var limit = limit
         var (key, since) = (idempotency, claimsSince)
+        try await auditWithoutChange(record.auditEntry)
         switch fault {
         case .losesNewExports: return .created(record)
         case .answersBeforeTheCommit where key == nil:
@@ -218,7 +219,7 @@ final class FaultyLedger: ExportLedger {
         }
         let before = try await ledger.record(id)
         do {
-            var outcome = try await ledger.update(id, fence: fence, change)
+            var outcome = try await ledger.update(id, fence: fence, auditing(change))
             if fault == .bindsAJobTwice, case .jobTaken = outcome, let before {
                 var after = before
                 change(&after)

@@ -32,6 +32,10 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case purgesBeforeWebhooks, purgesTooEarly, ignoresTheLimitOfPurges, purgesTheFirstAgain, createsAgain, freesJobs
     case purgesTwice, purgesLater, hidesMissingChanges, prunesChangesTooEarly, prunesWhatWebhooksNeed
     case takesEachChangesOwnTime, prunesTombstonesTooEarly, ignoresTheLimitOfTombstones, countsNothingRetained
+    case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
+    case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooMuch, sealsLater
+    case sealsCopiesOfDeletedRows, losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused
+    case losesEntriesOfBrokenDeliveries
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -127,6 +131,19 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .prunesTombstonesTooEarly, .ignoresTheLimitOfTombstones:
             "tombstones are pruned when their changes are gone"
         case .countsNothingRetained: "retained exports are counted"
+        case .losesAuditEntries: "an entry of the audit trail is stored with its change"
+        case .auditsWhatIsNotChanged: "what is not changed leaves no entry of the audit trail"
+        case .beginsAnotherChain: "entries of the audit trail are sealed in one chain"
+        case .sealsAgain: "an entry of the audit trail is sealed once"
+        case .ignoresTheCallerOfRows, .listsTheOldestRowsFirst: "rows of the audit trail are listed by every filter"
+        case .looksAtEveryRow: "a page of the audit trail looks at so many rows at most"
+        case .trimsWithoutAnAnchor, .trimsTooMuch, .sealsCopiesOfDeletedRows:
+            "the oldest rows of the audit trail are deleted, and the rest is whole"
+        case .losesWaitingEntries: "an entry of the audit trail with another key waits for it"
+        case .looksAtTheFirstEntriesAgain: "entries of the audit trail that wait keep no others waiting"
+        case .trimsWhatIsRefused: "rows of the audit trail that may not be deleted stay"
+        case .losesEntriesOfBrokenDeliveries: "a delivery that was broken off has its entry of the audit trail"
+        case .sealsLater: "a kill leaves an entry of the audit trail or its row"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"
         case .cancelsInsertions: "an insertion is carried out in a cancelled task"

@@ -1,3 +1,4 @@
+import Audit
 import ExportLedger
 import Exports
 import Foundation
@@ -16,6 +17,7 @@ struct FilledLedger {
         defer { ledger.close() }
         for number in 0..<count { try await add(number, to: ledger) }
         try await addWebhooks(to: ledger)
+        try await addAuditTrail(to: ledger)
         try await ledger.database.write { database in
             try database.execute(
                 sql: "INSERT INTO export_tombstone (id, created_by, status, time) VALUES (?, 'alice', 'succeeded', 1)",
@@ -27,6 +29,7 @@ struct FilledLedger {
                         SELECT 0, max(id), 'alice', 1, 'notStarted', 0, 1 FROM export
                     """
             )
+            try database.execute(sql: "INSERT INTO audit_rejected SELECT * FROM audit_pending")
         }
     }
 
@@ -67,6 +70,42 @@ struct FilledLedger {
             outcome: .underWay
         )
         _ = try await ledger.begin(delivery)
+    }
+
+    static let auditKey = AuditKey(SecretBytes(Array(1...32)))!
+
+    static func entry(_ seconds: Int) -> AuditEntry {
+        auditKey.stamp(
+            AuditEntry(
+                id: id(at: epoch + .seconds(seconds)),
+                time: epoch + .seconds(seconds),
+                action: .ticket,
+                outcome: .succeeded,
+                caller: seconds % 2 == 0 ? "alice" : nil,
+                address: "2001:db8::1",
+                requestID: nil,
+                exportID: id(at: epoch),
+                details: ["ü": "\"\\"]
+            )
+        )
+    }
+
+    /// A chain whose first rows were deleted, and an entry that waits. The same one counts as rejected.
+    private static func addAuditTrail(to ledger: SQLiteLedger) async throws {
+        let random = Randomness { .random(in: .min ... .max) }
+        @Sendable func chain(after head: AuditHead?) -> AuditChain {
+            AuditChain(after: head, key: auditKey, olderKeys: [], at: epoch, random: random)
+        }
+        try await ledger.append((0..<6).map(entry))
+        _ = try await ledger.sealAudit(after: 0, limit: 9) { head, anchor, entries, known in
+            var chain = chain(after: head)
+            return chain.seal(entries, known: known, after: anchor)
+        }
+        _ = try await ledger.trimAudit(limit: 2) { oldest in
+            var chain = chain(after: oldest.head)
+            return chain.trim(oldest, before: epoch + .seconds(2))
+        }
+        try await ledger.append([entry(9)])
     }
 
     /// Two webhooks, with messages that were delivered, that are claimed, and that wait.

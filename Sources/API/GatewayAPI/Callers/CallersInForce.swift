@@ -21,8 +21,13 @@ final class CallersInForce: Sendable {
     }
 
     /// The caller as the engine knows it when it creates an export.
-    func creator(_ caller: Caller, token: Secret?) -> Viewer {
-        var viewer = caller.viewer(token: token, downloadToken: nil)
+    func creator(
+        _ caller: Caller,
+        token: Secret?,
+        requestID: String? = nil,
+        address: String? = nil
+    ) -> Viewer {
+        var viewer = caller.viewer(token: token, downloadToken: nil, requestID: requestID, address: address)
         viewer.createsPerDay = limiter.createsPerDay(of: caller.id)
         return viewer
     }

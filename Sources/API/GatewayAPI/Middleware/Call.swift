@@ -21,11 +21,18 @@ struct Call: Sendable {
     /// The ticket in the path, where the route takes one instead of a credential.
     var ticket: Ticket?
     var requestID: String
+    /// The address of the client, where an audit trail is kept.
+    var address: String?
     var channel: any Channel
     var logger: Logger
 
     /// The caller without any upstream token.
-    var viewer: Viewer { caller.viewer(token: nil, downloadToken: nil, requestID: requestID) }
+    var viewer: Viewer { viewer(token: nil, downloadToken: nil) }
+
+    /// The caller with the upstream tokens of the request.
+    func viewer(token: Secret?, downloadToken: Secret?) -> Viewer {
+        caller.viewer(token: token, downloadToken: downloadToken, requestID: requestID, address: address)
+    }
 
     /// The request's header fields.
     var fields: RequestFields { RequestFields(request.headers) }

@@ -1,3 +1,4 @@
+import Audit
 import CallerIdentity
 import DownloadRelay
 import Exports
@@ -29,6 +30,7 @@ struct GatewayResponder: HTTPResponder {
     let tickets: TicketRoutes
     let providers: ProviderRoutes
     let webhooks: WebhookRoutes
+    let audit: AuditRoutes
     let operations: OperationsRoutes
 
     /// Answers some requests before they come here; nil on the platform's listener, which serves no exports.
@@ -41,6 +43,7 @@ struct GatewayResponder: HTTPResponder {
             limits: limits,
             maxWait: exports.maxWait,
             publicAddress: publicAddress,
+            isAudited: audit.service != nil,
             record: record,
             answers: ReadyAnswers(service: exports.service),
             memory: exports.memory,
@@ -98,6 +101,7 @@ struct GatewayResponder: HTTPResponder {
         } catch {
             let problem = ProblemDocument.unexpected(error)
             entry.code = problem.code
+            report(problem, request, entry, context.channel)
             if !isDecided { record.trace(&entry, traceparent: Self.traceparent(request), isKnown: false) }
             ProblemDocument.report(problem, logger)
             // A path with a ticket is a secret, which may come into the hands of whoever collects problems.
@@ -115,6 +119,30 @@ struct GatewayResponder: HTTPResponder {
             entry.body = .file
         }
         return record.tracked(response, entry, on: context.channel)
+    }
+
+    /// Tells the audit trail of a request that is refused because of who makes it.
+    private func report(
+        _ problem: GatewayError,
+        _ request: Request,
+        _ entry: RequestRecord.Entry,
+        _ channel: any Channel
+    ) {
+        guard let service = audit.service,
+            [.unauthorized, .forbidden].contains(ProblemDocument.status(of: problem.code))
+        else { return }
+        service.denied(
+            AuditDenial(
+                origin: AuditOrigin(
+                    caller: entry.caller,
+                    address: publicAddress.client(of: request.headers, from: channel.remoteAddress),
+                    requestID: entry.requestID
+                ),
+                code: problem.code,
+                request: "\(entry.method) \(entry.route)",
+                exportID: entry.export
+            )
+        )
     }
 
     /// The call that a request makes: its route, and its caller, who may make it.
@@ -174,6 +202,8 @@ struct GatewayResponder: HTTPResponder {
             callers: callers,
             ticket: opened,
             requestID: entry.requestID,
+            address: audit.service == nil
+                ? nil : publicAddress.client(of: request.headers, from: channel.remoteAddress),
             channel: channel,
             logger: logger
         )
@@ -273,6 +303,7 @@ struct GatewayResponder: HTTPResponder {
         case .listWebhookDeliveries: try await webhooks.deliveries(call)
         case .replayWebhookDelivery: try await webhooks.replay(call)
         case .replayWebhookDeliveries: try await webhooks.replayFailed(call)
+        case .listAuditRows: try await audit.list(call)
         case .getLiveness: operations.liveness()
         case .getReadiness: try await operations.readiness()
         case .getMetrics: operations.figures()

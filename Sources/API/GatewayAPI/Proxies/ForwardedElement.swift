@@ -7,14 +7,15 @@ struct ForwardedElement: Hashable {
     var parameters: [String: String] = [:]
 
     /// The address in `for`; nil for `unknown`, a made-up name, and none.
-    var client: SocketAddress? {
-        guard let node = parameters["for"] else { return nil }
-        // The address may have a port, and IPv6 is in brackets (RFC 7239, 6).
+    var client: SocketAddress? { parameters["for"].flatMap(Self.address) }
+
+    /// The address in a text that may have a port, with IPv6 in brackets (RFC 7239, 6) or, without a port, as it is.
+    static func address(_ node: String) -> SocketAddress? {
         var address = node[...]
         if address.first == "[" {
             guard let end = address.firstIndex(of: "]") else { return nil }
             address = address[address.index(after: address.startIndex)..<end]
-        } else if let colon = address.firstIndex(of: ":") {
+        } else if let colon = address.firstIndex(of: ":"), address.lastIndex(of: ":") == colon {
             address = address[..<colon]
         }
         return try? SocketAddress(ipAddress: String(address), port: 0)

@@ -55,7 +55,8 @@ struct PublicAddress: Sendable {
         return Self.origin(scheme: outermost.parameters["proto"], host: outermost.parameters["host"])
     }
 
-    private func isTrusted(_ address: SocketAddress) -> Bool { trustedProxies.contains { $0.contains(address) } }
+    /// Whether what comes from this address is a proxy's own statement.
+    func isTrusted(_ address: SocketAddress) -> Bool { trustedProxies.contains { $0.contains(address) } }
 
     /// The nearest proxy's value in a field that proxies append to.
     private static func lastElement(_ lines: [String]) -> String? {

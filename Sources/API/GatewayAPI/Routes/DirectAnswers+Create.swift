@@ -55,12 +55,18 @@ extension DirectAnswers {
         } catch {
             return nil
         }
+        let requestID = Self.requestID(fields)
         var request = CreateRequest(
             draft: draft,
-            viewer: callers.creator(caller, token: nil),
+            viewer: callers.creator(
+                caller,
+                token: nil,
+                requestID: requestID,
+                address: client(head, from: peer())
+            ),
             links: Links(base: base(head, fields, from: peer()), path: ["exports"]),
             entry: RequestRecord.Entry(
-                requestID: Self.requestID(fields),
+                requestID: requestID,
                 start: start,
                 method: "POST",
                 route: "/exports",

@@ -44,6 +44,8 @@ struct DirectAnswers: Sendable {
     let limits: RequestLimits
     let maxWait: Duration
     let publicAddress: PublicAddress
+    /// Whether an audit trail is kept, which has the addresses of clients.
+    let isAudited: Bool
     let record: RequestRecord
     let answers: ReadyAnswers
     let memory: MemoryBudget
@@ -312,6 +314,14 @@ struct DirectAnswers: Sendable {
             forwarded[values: name] = head.headers[name.rawName]
         }
         return publicAddress.base(of: forwarded, from: peer())
+    }
+
+    /// The address of the client; nil where nobody asks for it.
+    func client(_ head: HTTPRequestHead, from peer: @autoclosure () -> SocketAddress?) -> String? {
+        guard isAudited else { return nil }
+        var fields = HTTPFields()
+        for name in [HTTPField.Name.forwarded, .xForwardedFor] { fields[values: name] = head.headers[name.rawName] }
+        return publicAddress.client(of: fields, from: peer())
     }
 
     static func acceptsJSON(_ field: String?) -> Bool {

@@ -117,7 +117,7 @@ extension ExportRoutes {
 
     private func recipient(_ call: Call, _ use: TicketUse? = nil, among uses: LiveUses? = nil) -> Recipient {
         let (service, limiter) = (service, call.callers.limiter)
-        let caller = call.caller.id
+        let (caller, address) = (call.caller.id, call.address)
         var recipient = Recipient(
             caller: caller,
             requestID: call.requestID,
@@ -125,6 +125,8 @@ extension ExportRoutes {
             mayBegin: { () throws(GatewayError) in try limiter.checkBytes(of: caller) },
             place: { limit async throws(GatewayError) in try await service.downloadPlace(of: caller, limit: limit) },
             record: { delivery in
+                var delivery = delivery
+                delivery.address = address
                 await service.record(delivery)
                 uses?.ended(delivery)
             }

@@ -21,7 +21,12 @@ struct ExportRoutes: Sendable {
         let fields = call.fields
         try Self.checkType(of: call)
         let key = try fields.idempotencyKey()
-        let viewer = call.callers.creator(call.caller, token: try fields.upstreamAuthorization())
+        let viewer = call.callers.creator(
+            call.caller,
+            token: try fields.upstreamAuthorization(),
+            requestID: call.requestID,
+            address: call.address
+        )
         let draft = try Self.draft(await bodies.bytes(of: call), key, call.caller, service.providers)
         let creation = try await service.create(draft, for: viewer)
         return Self.accepted(creation, call.links, ReadyAnswers(service: service)).response
@@ -167,10 +172,9 @@ struct ExportRoutes: Sendable {
 
     /// The viewer with the upstream tokens of its request.
     func viewer(of call: Call) throws(GatewayError) -> Viewer {
-        call.caller.viewer(
+        call.viewer(
             token: try call.fields.upstreamAuthorization(),
-            downloadToken: try call.fields.upstreamDownloadAuthorization(),
-            requestID: call.requestID
+            downloadToken: try call.fields.upstreamDownloadAuthorization()
         )
     }
 

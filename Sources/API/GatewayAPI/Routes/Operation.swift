@@ -8,6 +8,7 @@ enum Operation: String, Sendable, CaseIterable {
     case createDownloadTicket, downloadByTicket, headByTicket
     case listProviders, getProvider
     case createWebhook, listWebhooks, getWebhook, updateWebhook, deleteWebhook, rotateWebhookSecret, testWebhook
+    case listAuditRows
     case listWebhookDeliveries, replayWebhookDelivery, replayWebhookDeliveries
     case getLiveness, getReadiness, getMetrics, reloadConfiguration, getOpenAPI
 }

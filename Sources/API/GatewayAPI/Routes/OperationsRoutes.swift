@@ -1,3 +1,4 @@
+import Audit
 import JSON
 import Telemetry
 import Exports
@@ -8,7 +9,7 @@ struct OperationsRoutes: Sendable {
     let service: any ExportService
     let readiness: @Sendable () -> Bool
     let impediments: @Sendable () -> [ServiceImpediment]
-    let reload: @Sendable () async -> ReloadOutcome
+    let reload: @Sendable (_ origin: AuditOrigin) async -> ReloadOutcome
     let metrics: PrometheusRegistry
     let version: String
 
@@ -57,7 +58,7 @@ struct OperationsRoutes: Sendable {
         guard call.request.headers[.origin] == nil else {
             throw GatewayError(.forbidden, "A reload is not for web pages: a request with Origin is refused.")
         }
-        switch await reload() {
+        switch await reload(AuditOrigin(call.viewer)) {
         case .applied(let changed):
             return JSONAnswer.plain(
                 JSONWriter.object { $0.member("changed", .array(changed.map { .string($0) })) },

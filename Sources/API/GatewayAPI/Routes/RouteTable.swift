@@ -152,6 +152,14 @@ enum RouteTable {
             .replayWebhookDeliveries,
             [202, 404, 408, 413, 415, 422, 429]
         ),
+        Route(
+            method: .get,
+            pattern: "/audit",
+            operation: .listAuditRows,
+            statuses: [200, 400, 401, 403, 404, 406, 429, 503],
+            permission: .readAudit,
+            takesQuery: true
+        ),
         Route(method: .get, pattern: "/livez", operation: .getLiveness, statuses: [200], authority: .none),
         Route(method: .get, pattern: "/readyz", operation: .getReadiness, statuses: [200, 503], authority: .none),
         Route(method: .get, pattern: "/metrics", operation: .getMetrics, statuses: [200], authority: .none),

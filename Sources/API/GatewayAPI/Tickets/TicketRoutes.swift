@@ -1,3 +1,4 @@
+import Audit
 import CallerIdentity
 import DownloadRelay
 import Exports
@@ -9,6 +10,8 @@ import SystemCrypto
 /// Download tickets: `POST /exports/{id}/files/{fileId}/tickets`, and `/tickets/{ticket}`.
 struct TicketRoutes: Sendable {
     let exports: ExportRoutes
+    /// Nil where no audit trail is kept.
+    let audit: (any AuditService)?
     /// Nil where the operator wants no tickets.
     let lifetime: Duration?
     let seal: TicketSeal
@@ -38,6 +41,15 @@ struct TicketRoutes: Sendable {
             caller: call.caller,
             expiresAt: end
         )
+        // Before it is handed out: a ticket without its row would be one that nobody knows of.
+        try await audit?
+            .record(
+                .ticket,
+                .succeeded,
+                by: AuditOrigin(call.viewer),
+                of: export.id,
+                ["ticket": ticket.id.description, "file": file.id, "expiresAt": end.description]
+            )
         let href = call.links.ticket(try seal.seal(ticket))
         var response = JSONAnswer.perCaller(
             JSONWriter.object { writer in

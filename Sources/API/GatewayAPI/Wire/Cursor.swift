@@ -1,3 +1,4 @@
+import Audit
 import Exports
 import SystemCrypto
 
@@ -12,6 +13,8 @@ struct Cursor: Sendable {
         /// Of one caller, or of all.
         case webhooks(owner: String?)
         case messages(of: ExportID, state: String?)
+        /// By time, or in the order of the chain.
+        case audit(AuditFilter, isByTime: Bool)
 
         fileprivate var parts: [String] {
             switch self {
@@ -24,6 +27,11 @@ struct Cursor: Sendable {
             case .deliveries(let id, let requestID): ["deliveries", id.description, requestID ?? ""]
             case .webhooks(let owner): ["webhooks", owner == nil ? "all" : "own", owner ?? ""]
             case .messages(let id, let state): ["messages", id.description, state ?? ""]
+            case .audit(let filter, let isByTime):
+                [
+                    "audit", isByTime ? "time" : "chain", filter.action?.rawValue ?? "", filter.caller ?? "",
+                    filter.exportID?.description ?? "", filter.from?.description ?? "", filter.to?.description ?? "",
+                ]
             }
         }
     }
@@ -40,8 +48,28 @@ struct Cursor: Sendable {
 
     /// The text of a cursor that goes on after an entry with a number.
     func seal(_ number: Int64, in list: List) -> String {
-        seal(Array(repeating: 0, count: 8) + (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }, list)
+        seal(Array(repeating: 0, count: 8) + Self.bytes(number), list)
     }
+
+    /// The text of a cursor that goes on after a row of the audit trail.
+    func seal(_ place: AuditPlace, in list: List) -> String {
+        seal([place.time.milliseconds, place.sequence].flatMap(Self.bytes), list)
+    }
+
+    /// The row of the audit trail to continue after. Throws like `open`.
+    func openPlace(_ text: String, in list: List) throws(GatewayError) -> AuditPlace {
+        guard let payload = payload(text, list) else { throw Self.otherCursor }
+        return AuditPlace(
+            time: Timestamp(milliseconds: Self.number(payload.prefix(8))),
+            sequence: Self.number(payload.suffix(8))
+        )
+    }
+
+    private static func bytes(_ number: Int64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
+    }
+
+    private static func number(_ bytes: some Sequence<UInt8>) -> Int64 { bytes.reduce(0) { $0 << 8 | Int64($1) } }
 
     private func seal(_ payload: [UInt8], _ list: List) -> String {
         Base64URL.encode(payload + code(payload, list))
@@ -56,7 +84,7 @@ struct Cursor: Sendable {
     /// The number of the entry to continue after. Throws like `open`.
     func openNumber(_ text: String, in list: List) throws(GatewayError) -> Int64 {
         guard let payload = payload(text, list) else { throw Self.otherCursor }
-        return payload.suffix(8).reduce(0) { $0 << 8 | Int64($1) }
+        return Self.number(payload.suffix(8))
     }
 
     private static let otherCursor = GatewayError.invalidParameter(

@@ -6,6 +6,7 @@ enum MediaType: String, Sendable {
     case mergePatch = "application/merge-patch+json"
     case zip = "application/zip"
     case events = "text/event-stream"
+    case lines = "application/x-ndjson"
     case problem = "application/problem+json"
     case yaml = "application/yaml"
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,6 +33,13 @@ enum MediaType: String, Sendable {
             best = (rank, QualityValue.lenient(parts["q"]) > 0)
         }
         return best.accepted
+    }
+
+    /// Whether an `Accept` field names this type itself, with any quality above 0.
+    func isNamed(by field: String?) -> Bool {
+        guard let field else { return false }
+        return FieldList.elements(of: field).map { FieldParameters($0) }
+            .contains { $0.value.lowercased() == rawValue && QualityValue.lenient($0["q"]) > 0 }
     }
 
     /// Whether a `Content-Type` field says JSON in UTF-8.

@@ -22,6 +22,7 @@ extension RetentionSettings {
         }
         changes = try section.age("changes", in: .seconds(3600)...Self.decade)
         tombstones = try section.age("tombstones", in: Self.day * 2...Self.decade)
+        audit = try section.age("audit", in: Self.day...Self.decade)
         try section.finish()
         // A change of a purged export is told with what its tombstone says.
         if let tombstones {

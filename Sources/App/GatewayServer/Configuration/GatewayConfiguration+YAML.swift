@@ -45,7 +45,7 @@ extension GatewayConfiguration {
         let (connectionsNode, sealingNode) = (root.node("connections"), root.node("sealing"))
         let (webhooksNode, egressNode) = (root.node("webhooks"), root.node("egress"))
         let retentionNode = root.node("retention")
-        let tracesNode = root.node("traces")
+        let (tracesNode, auditNode) = (root.node("traces"), root.node("audit"))
         try root.finish()
         let server = try Server(serverNode, environment)
         let ledger = try Ledger(ledgerNode, environment)
@@ -58,9 +58,11 @@ extension GatewayConfiguration {
         let egress = try Egress(ofAll: egressNode, environment)
         let retention = try RetentionSettings(retentionNode, environment)
         let traces = try Traces(tracesNode, environment)
+        let audit = try Audit(auditNode, environment)
         try connections.refuseKeeping(without: sealing)
         try webhooks.refuse(without: sealing)
         try retention.refuse(webhooks, sealing)
+        try retention.refuse(without: audit)
         try ledger.refuse(server)
         try server.refusePermissions(besides: connections.map(\.name))
         try environment.refuseUnused()
@@ -77,6 +79,7 @@ extension GatewayConfiguration {
             authorities: try environment.authorities(),
             egress: egress,
             traces: traces,
+            audit: audit,
             keys: environment.keys
         )
     }

@@ -212,6 +212,8 @@ public struct GatewayConfiguration: Sendable {
     public var egress: Egress?
     /// Nil where no traces are recorded.
     public var traces: Traces?
+    /// Nil where no audit trail is kept.
+    public var audit: Audit?
     /// The keys that it was read from.
     var keys = ConfigurationKeys()
 }

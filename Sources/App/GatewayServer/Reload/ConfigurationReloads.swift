@@ -1,3 +1,4 @@
+import Audit
 import Exports
 import GatewayAPI
 import Logging
@@ -14,17 +15,21 @@ final class ConfigurationReloads: Service, CustomStringConvertible {
     private let source: ReloadSource
     private let requests: ReloadRequests
     private let parts: ReloadedParts
+    private let audit: (any AuditService)?
     private let hangups: UnixSignalsSequence
     private let time: any TimeSource
     private let logger: Logger
     private let metrics: ReloadMetrics
 
-    /// - Parameter hangups: Has an element for each SIGHUP.
+    /// - Parameters:
+    ///   - hangups: Has an element for each SIGHUP.
+    ///   - audit: Gets a row of each reload; nil: no audit trail is kept.
     init(
         _ source: ReloadSource,
         _ requests: ReloadRequests,
         _ hangups: UnixSignalsSequence,
         of parts: ReloadedParts,
+        audit: (any AuditService)?,
         time: any TimeSource,
         logger: Logger,
         metrics: any MetricsFactory
@@ -33,6 +38,7 @@ final class ConfigurationReloads: Service, CustomStringConvertible {
         self.requests = requests
         self.hangups = hangups
         self.parts = parts
+        self.audit = audit
         self.time = time
         self.logger = logger
         self.metrics = ReloadMetrics(since: time.now(), factory: metrics)
@@ -47,9 +53,10 @@ final class ConfigurationReloads: Service, CustomStringConvertible {
                 group.addTask {
                     for await _ in self.hangups { self.requests.request() }
                 }
-                while let waiting = await self.requests.next() {
+                while let due = await self.requests.next() {
                     let outcome = await self.carryOut()
-                    for continuation in waiting { continuation.resume(returning: outcome) }
+                    await self.record(outcome, by: due.origin)
+                    for continuation in due.waiting { continuation.resume(returning: outcome) }
                 }
                 group.cancelAll()
             }
@@ -81,6 +88,25 @@ final class ConfigurationReloads: Service, CustomStringConvertible {
         }
     }
 
+    /// Stores a row of the audit trail. The reload has happened: where the row cannot be stored, the log says so.
+    private func record(_ outcome: ReloadOutcome, by origin: AuditOrigin?) async {
+        guard let audit, let row = outcome.audited else { return }
+        do throws(GatewayError) {
+            try await audit.record(
+                .reload,
+                row.outcome,
+                by: origin ?? AuditOrigin(caller: nil),
+                of: nil,
+                ["askedBy": origin == nil ? "signal" : "request", row.name: row.keys.joined(separator: " ")]
+            )
+        } catch {
+            logger.error(
+                "A reload of the configuration is missing in the audit trail",
+                metadata: ["error": .string("\(error)")]
+            )
+        }
+    }
+
     private func report(_ outcome: ReloadOutcome) {
         switch outcome {
         case .applied(let changed):
@@ -96,6 +122,18 @@ final class ConfigurationReloads: Service, CustomStringConvertible {
                 )
             }
         case .notNow: break
+        }
+    }
+}
+
+extension ReloadOutcome {
+    /// What the audit trail tells of it; nil where the configuration was not read.
+    fileprivate var audited: (outcome: AuditOutcome, name: String, keys: [String])? {
+        switch self {
+        case .applied(let changed): (.succeeded, "changed", changed)
+        case .invalid(let faults): (.failed, "invalid", faults.map(\.key))
+        case .restartNeeded(let faults): (.refused, "restartNeeded", faults.map(\.key))
+        case .notNow: nil
         }
     }
 }

@@ -1,3 +1,4 @@
+import Audit
 import Exports
 import GatewayAPI
 import Synchronization
@@ -5,11 +6,17 @@ import Synchronization
 /// Who waits for a reload. All that have asked before a reload begins share it, because it reads the file after they asked: however
 /// many ask, at most one reload is under way and one more is to come.
 final class ReloadRequests: Sendable {
-    typealias Waiting = [CheckedContinuation<ReloadOutcome, Never>]
+    /// A reload that is to begin now.
+    struct Due {
+        /// Who waits for it.
+        var waiting: [CheckedContinuation<ReloadOutcome, Never>] = []
+        /// The request that was the first to ask for it; nil where only signals have.
+        var origin: AuditOrigin?
+    }
 
     private struct State {
-        var waiting: Waiting = []
-        var isDue = false
+        /// Nil where nobody has asked.
+        var due: Due?
         var isOpen: Bool
     }
 
@@ -23,34 +30,34 @@ final class ReloadRequests: Sendable {
 
     /// Asks for a reload that nobody waits for.
     func request() {
-        state.withLock { $0.isDue = true }
+        state.withLock { $0.due = $0.due ?? Due() }
         news.fire()
     }
 
     /// Asks for a reload, and returns what became of it: `notNow` at once where none is taken. A reload is carried out although the
     /// task that waits for it is cancelled.
-    func ask() async -> ReloadOutcome {
+    func ask(by origin: AuditOrigin) async -> ReloadOutcome {
         await withCheckedContinuation { continuation in
             let isTaken = state.withLock { state in
                 guard state.isOpen else { return false }
-                state.isDue = true
-                state.waiting.append(continuation)
+                var due = state.due ?? Due()
+                due.waiting.append(continuation)
+                due.origin = due.origin ?? origin
+                state.due = due
                 return true
             }
             if isTaken { news.fire() } else { continuation.resume(returning: .notNow) }
         }
     }
 
-    /// Waits for a request, and returns who waits for the reload that is to begin now. Nil where the task is cancelled. One task at a
-    /// time.
-    func next() async -> Waiting? {
+    /// Waits for a request, and returns the reload that is to begin now. Nil where the task is cancelled. One task at a time.
+    func next() async -> Due? {
         while !Task.isCancelled {
-            let waiting = state.withLock { state -> Waiting? in
-                guard state.isDue else { return nil }
-                defer { (state.waiting, state.isDue) = ([], false) }
-                return state.waiting
+            let due = state.withLock { state in
+                defer { state.due = nil }
+                return state.due
             }
-            if let waiting { return waiting }
+            if let due { return due }
             await news.wait()
         }
         return nil
@@ -59,8 +66,8 @@ final class ReloadRequests: Sendable {
     /// Takes no more requests, and answers those that wait with `notNow`.
     func close() {
         let waiting = state.withLock { state in
-            defer { (state.waiting, state.isOpen) = ([], false) }
-            return state.waiting
+            defer { state = State(isOpen: false) }
+            return state.due?.waiting ?? []
         }
         for continuation in waiting { continuation.resume(returning: .notNow) }
     }

@@ -60,6 +60,7 @@ struct ReloadRule: Sendable, Hashable {
         ReloadRule("sealing", .restart),
         ReloadRule("webhooks", .restart),
         ReloadRule("retention", .restart),
+        ReloadRule("audit", .restart),
         ReloadRule("traces", .restart),
         ReloadRule("egress", .restart),
     ]

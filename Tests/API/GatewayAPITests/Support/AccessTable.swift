@@ -82,8 +82,14 @@ extension Visitor {
             holder("resolver", Permissions([.resolve])),
             holder("resolving-auditor", Permissions([.readAll, .resolve])),
             holder("retaining-auditor", Permissions([.readAll, .retain])), holder("purger", Permissions([.purge])),
+            holder("audit-reader", Permissions([.readAudit])),
             holder("administrator", .everything),
-            Visitor(name: "anonymous", credentials: [], permissions: .everything, needsNoCredential: true),
+            Visitor(
+                name: "anonymous",
+                credentials: [],
+                permissions: Permissions(Permission.names.compactMap { Permission($0) }.filter { $0 != .readAudit }),
+                needsNoCredential: true
+            ),
         ]
     }()
 
@@ -133,7 +139,7 @@ extension Visitor {
             auditor("downloading user", "Exports.ReadAll Exports.Download", Permissions([.readAll, .download])),
             auditor(
                 "administrating user",
-                own + " Exports.ReadAll Exports.Resolve Exports.Purge Exports.Retain",
+                own + " Exports.ReadAll Exports.Resolve Exports.Purge Exports.Retain Audit.Read",
                 .everything
             ),
             auditor("resolving user", "Exports.ReadAll Exports.Resolve", Permissions([.readAll, .resolve])),

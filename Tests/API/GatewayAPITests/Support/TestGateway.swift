@@ -1,3 +1,4 @@
+import Audit
 import CallerIdentity
 import JSON
 import ManualClock
@@ -33,6 +34,7 @@ struct TestGateway: Sendable {
         time: any TimeSource = ManualTime(),
         service: FakeExportService? = nil,
         webhooks: (any WebhookService)? = nil,
+        audit: (any AuditService)? = nil,
         logger: Logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
         isServing: Bool = true,
         impediments: [ServiceImpediment] = [],
@@ -54,6 +56,7 @@ struct TestGateway: Sendable {
         api = GatewayAPI(
             service: self.service,
             webhooks: webhooks ?? self.webhooks,
+            audit: audit,
             relay: DownloadRelay(
                 settings: RelaySettings(minimumGzipSize: 16),
                 memory: memory,
@@ -68,7 +71,7 @@ struct TestGateway: Sendable {
             readiness: { isServing },
             impediments: { impediments },
             tracer: tracer,
-            reload: { reload.ask() },
+            reload: { _ in reload.ask() },
             metrics: registry,
             time: time,
             logger: logger
