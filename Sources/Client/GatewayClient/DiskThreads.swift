@@ -16,7 +16,7 @@ struct DiskThreads: Sendable {
 
     /// Runs `work` and waits for it. Work that has begun is finished, whatever becomes of the task.
     func run<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await begin(work).get()
+        try await begin(on: anyLoop, work).get()
     }
 
     /// Runs `work` and waits for it. It takes long, and asks between its steps whether the task is cancelled.
@@ -25,24 +25,31 @@ struct DiskThreads: Sendable {
     ) async throws -> Value {
         let flag = CancellationFlag()
         return try await withTaskCancellationHandler {
-            try await begin { try work(flag) }.get()
+            try await begin(on: anyLoop) { try work(flag) }.get()
         } onCancel: {
             flag.raise()
         }
     }
 
-    /// Begins `work`. Work that was begun earlier may still be running.
-    private func begin<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> EventLoopFuture<Value> {
-        pool.runIfActive(eventLoop: MultiThreadedEventLoopGroup.singleton.any(), work)
+    /// Begins `work`, whose end is told on `loop`. Work that was begun earlier may still be running.
+    private func begin<Value: Sendable>(
+        on loop: any EventLoop,
+        _ work: @escaping @Sendable () throws -> Value
+    ) -> EventLoopFuture<Value> {
+        pool.runIfActive(eventLoop: loop, work)
     }
 
-    /// Begins `work` when `previous` has succeeded. Where `previous` fails, `work` is not done, and fails with the same error.
+    private var anyLoop: any EventLoop { MultiThreadedEventLoopGroup.singleton.any() }
+
+    /// Begins `work`, whose end is told on `loop`, when `previous` has succeeded. Where `previous` fails, `work` is not done, and fails
+    /// with the same error.
     func begin(
+        on loop: any EventLoop,
         after previous: EventLoopFuture<Void>?,
         _ work: @escaping @Sendable () throws -> Void
     ) -> EventLoopFuture<Void> {
-        guard let previous else { return begin(work) }
-        return previous.flatMap { pool.runIfActive(eventLoop: previous.eventLoop, work) }
+        guard let previous else { return begin(on: loop, work) }
+        return previous.hop(to: loop).flatMap { begin(on: loop, work) }
     }
 }
 

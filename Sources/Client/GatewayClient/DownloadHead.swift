@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import HTTPFields
 import NIOHTTP1
 import SystemCrypto
@@ -39,8 +38,8 @@ struct DownloadHead: Sendable, Hashable {
         sha256 = fields.sha256
     }
 
-    init(_ response: HTTPClientResponse) {
-        self.init(isPart: response.status == .partialContent, fields: response.headers)
+    init(_ head: HTTPResponseHead) {
+        self.init(isPart: head.status == .partialContent, fields: head.headers)
     }
 }
 

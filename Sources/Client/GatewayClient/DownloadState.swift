@@ -106,9 +106,9 @@ struct DownloadState: Sendable {
     }
 
     /// Bytes came.
-    mutating func received(_ count: Int) {
-        offset += Int64(count)
-        fetched += Int64(count)
+    mutating func received(_ count: Int64) {
+        offset += count
+        fetched += count
     }
 
     /// The gateway did not send all that the head announced: what was announced is not its own word.

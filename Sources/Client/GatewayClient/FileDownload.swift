@@ -1,5 +1,3 @@
-import AsyncHTTPClient
-import DequeModule
 import Exports
 import NIOCore
 
@@ -15,12 +13,6 @@ struct FileDownload {
     /// Whether bytes of an earlier run are in the file: they may be others than those that the gateway sent.
     private var hasOldBytes: Bool
     private var requestID = ""
-
-    /// So many bytes are handed to the disk at a time.
-    private static let batch = 512 << 10
-    /// So many batches wait for the disk, or are being written, at most. With one alone, the client would stop taking bytes as soon
-    /// as the next batch is full.
-    private static let batchesUnderWay = 4
 
     init(
         client: GatewayClient,
@@ -77,7 +69,7 @@ struct FileDownload {
             return try await fetch()
         }
         requestID = opened.requestID
-        defer { _ = client.transport.trailers.take(opened.requestID) }
+        defer { opened.close() }
         switch state.opened(opened.head) {
         case .appends: break
         case .beginsAgain: try await emptied(noting: true)
@@ -86,39 +78,20 @@ struct FileDownload {
             throw GatewayClientError.fileIncomplete("\(file.name): a part came that was not asked for.")
         }
         try await write(opened)
-        let trailer = client.transport.trailers.take(opened.requestID)?.sha256
-        guard state.ended(trailer: trailer) == .complete else {
+        guard state.ended(trailer: opened.digest) == .complete else {
             throw GatewayClientError.fileIncomplete("\(file.name) ended after \(progress).")
         }
     }
 
-    /// Writes bytes as they come. While batches are written, one after the other, the next one comes, and no more.
+    /// Writes bytes as they come, and what came before a break: it is of use. Nothing is written into the file after this returns.
     private mutating func write(_ opened: OpenedFile) async throws {
-        let (disk, part) = (client.disk, part)
-        var (batch, size): ([ByteBuffer], Int) = ([], 0)
-        var writing: Deque<EventLoopFuture<Void>> = []
+        let (onEvent, total) = (onEvent, state.total ?? file.size)
+        let writer = PartWriter(part, client.disk, on: opened.eventLoop) { onEvent(.reached($0, total: total)) }
         var broken: (any Error)?
-        do {
-            for try await chunk in opened.body {
-                batch.append(chunk)
-                size += chunk.readableBytes
-                guard size >= Self.batch else { continue }
-                if writing.count == Self.batchesUnderWay { try await writing.removeFirst().get() }
-                writing.append(disk.begin(after: writing.last) { [batch] in try part.append(batch) })
-                state.received(size)
-                onEvent(.reached(state.offset, total: state.total ?? file.size))
-                (batch, size) = ([], 0)
-            }
-        } catch {
-            broken = error
-        }
-        // What came before a break is of use. Nothing is written into the file after this returns.
-        try await writing.last?.get()
-        if size > 0 {
-            try await disk.run { [batch] in try part.append(batch) }
-            state.received(size)
-            onEvent(.reached(state.offset, total: state.total ?? file.size))
-        }
+        do { try await opened.read { writer.take($0) } } catch { broken = error }
+        let (bytes, written) = writer.end()
+        state.received(bytes)
+        try await written?.get()
         guard let broken else { return }
         let error = TransportError.named(broken, client.address)
         guard error is GatewayClientError else { throw error }

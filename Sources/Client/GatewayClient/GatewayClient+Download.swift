@@ -10,7 +10,7 @@ extension GatewayClient {
     ///
     /// - Parameters:
     ///   - only: The ids of the files; nil for all.
-    ///   - onEvent: Called from several tasks at a time.
+    ///   - onEvent: Called from several threads at a time, which it may block.
     public func download(
         _ export: GatewayExport,
         only: Set<String>? = nil,

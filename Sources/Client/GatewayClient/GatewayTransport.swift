@@ -11,7 +11,7 @@ import NIOSSL
 struct GatewayTransport: Sendable {
     let address: GatewayAddress
     let settings: ClientSettings
-    let trailers = TrailerStore()
+    private let receivers = FileReceivers()
     private let key: GatewayKey?
     private let time: any TimeSource
     private let random: Randomness
@@ -51,13 +51,13 @@ struct GatewayTransport: Sendable {
         // Tries are counted here. AsyncHTTPClient would try to connect for as long as the time limit of a connection.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.parallelDownloads + 2
-        let trailers = trailers
+        let receivers = receivers
         // The only way in AsyncHTTPClient to set up a connection's channel.
         configuration.http1_1ConnectionDebugInitializer = { channel in
             channel.eventLoop
                 .makeCompletedFuture {
                     try NamedCertificate.check(channel, for: address)
-                    try TrailerReader.add(to: channel, trailers)
+                    try ReadGate.add(to: channel, receivers)
                 }
                 .flatMap { channel.setOption(.recvAllocator, value: Self.readSizes) }
         }
@@ -80,87 +80,94 @@ struct GatewayTransport: Sendable {
 
     /// Sends a request once and reads the whole answer. Throws `GatewayClientError` for all but 2xx and 304.
     func send(_ call: GatewayCall) async throws -> GatewayAnswer {
-        let response = try await execute(message(call, id: newRequestID()))
-        return try await whole(response, of: call)
+        var request = HTTPClientRequest(url: address.url(call.path, query: call.query))
+        request.method = call.method
+        request.headers = fields(of: call, id: newRequestID())
+        if let body = call.body { request.body = .bytes(ByteBuffer(bytes: body)) }
+        // AsyncHTTPClient's deadline ends with the head of the answer.
+        let patience = settings.connectTimeout + settings.silenceTimeout
+        do {
+            let response = try await client.execute(request, timeout: .milliseconds(patience.milliseconds))
+            let body = try await response.body.collect(upTo: settings.longestAnswer)
+            return try answer(response.status, response.headers, body, to: call)
+        } catch {
+            throw named(error, call)
+        }
     }
 
-    /// Sends the request for a file once, and reads the head of the answer.
+    /// Sends the request for a file once, and reads the head of the answer. Throws `GatewayClientError` for all but 200 and 206.
     func open(_ call: GatewayCall) async throws -> OpenedFile {
         let id = newRequestID()
-        trailers.expect(id)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let receiver = FileReceiver(on: loop, limit: settings.longestAnswer)
+        receivers[id] = receiver
+        defer { receivers[id] = nil }
         do {
             var call = call
             // `TE` is for the next hop, and says so (RFC 9110, 10.1.4).
             call.headers += [("accept-encoding", "identity"), ("te", "trailers"), ("connection", "TE")]
-            let response = try await execute(message(call, id: id))
-            guard response.status == .ok || response.status == .partialContent else {
+            let request = try HTTPClient.Request(
+                url: address.url(call.path, query: call.query),
+                method: call.method,
+                headers: fields(of: call, id: id)
+            )
+            // Without a deadline, which would be one for all bytes: the time limits of connecting and of silence hold.
+            let task = client.execute(request: request, delegate: receiver, eventLoop: .delegateAndChannel(on: loop))
+            task.futureResult.whenFailure { receiver.failed($0) }
+            let received = try await withTaskCancellationHandler {
+                try await receiver.answer.get()
+            } onCancel: {
+                task.cancel()
+            }
+            switch received {
+            case .file(let head):
+                return OpenedFile(head: DownloadHead(head), requestID: id, receiver: receiver, task: task)
+            case .other(let head, let body):
                 // Always an error: a file is asked for without `If-None-Match`.
-                let answer = try await whole(response, of: call)
+                let answer = try answer(head.status, head.headers, body, to: call)
                 throw GatewayClientError.unexpectedAnswer("\(call.label) was answered with \(answer.status).")
             }
-            return OpenedFile(head: DownloadHead(response), body: response.body, requestID: id)
         } catch {
-            _ = trailers.take(id)
-            throw error
+            throw named(error, call)
         }
     }
 
-    private func message(_ call: GatewayCall, id: String) -> HTTPClientRequest {
-        var request = HTTPClientRequest(url: address.url(call.path, query: call.query))
-        request.method = call.method
-        request.headers.add(name: "x-request-id", value: id)
-        request.headers.add(name: "user-agent", value: "export-gateway")
-        if let key { request.headers.add(name: "authorization", value: key.bearer) }
-        for (name, value) in call.headers { request.headers.add(name: name, value: value) }
-        if let body = call.body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body))
-        }
-        return request
+    private func fields(of call: GatewayCall, id: String) -> HTTPHeaders {
+        var fields: HTTPHeaders = ["x-request-id": id, "user-agent": "export-gateway"]
+        if let key { fields.add(name: "authorization", value: key.bearer) }
+        for (name, value) in call.headers { fields.add(name: name, value: value) }
+        if call.body != nil { fields.add(name: "content-type", value: "application/json") }
+        return fields
     }
 
     private func newRequestID() -> String { random.newID(at: time.now()).description }
 
-    private func execute(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
-        do {
-            // AsyncHTTPClient's deadline ends with the head of the answer.
-            let patience = settings.connectTimeout + settings.silenceTimeout
-            return try await client.execute(request, timeout: .milliseconds(patience.milliseconds))
-        } catch {
-            throw TransportError.named(error, address)
+    private func named(_ error: any Error, _ call: GatewayCall) -> any Error {
+        if error is NIOTooManyBytesError {
+            return GatewayClientError.unexpectedAnswer("The answer to \(call.label) is larger than any of a gateway.")
         }
+        return TransportError.named(error, address)
     }
 
-    private func whole(_ response: HTTPClientResponse, of call: GatewayCall) async throws -> GatewayAnswer {
-        let body: [UInt8]
-        do {
-            body = Array((try await response.body.collect(upTo: settings.longestAnswer)).readableBytesView)
-        } catch is NIOTooManyBytesError {
-            throw GatewayClientError.unexpectedAnswer("The answer to \(call.label) is larger than any of a gateway.")
-        } catch {
-            throw TransportError.named(error, address)
-        }
-        let status = Int(response.status.code)
+    private func answer(
+        _ status: HTTPResponseStatus,
+        _ fields: HTTPHeaders,
+        _ buffer: ByteBuffer,
+        to call: GatewayCall
+    ) throws(GatewayClientError) -> GatewayAnswer {
+        let (status, body) = (Int(status.code), Array(buffer.readableBytesView))
         switch status {
-        case 200..<300, 304: return GatewayAnswer(status: status, headers: response.headers, body: body)
+        case 200..<300, 304: return GatewayAnswer(status: status, headers: fields, body: body)
         case 300..<400:
-            let place = response.headers.first(name: "location") ?? "another address"
-            throw GatewayClientError.unexpectedAnswer(
+            let place = fields.first(name: "location") ?? "another address"
+            throw .unexpectedAnswer(
                 "\(address) redirects to \(place.prefix(512)), and the key is not sent there: give that address as the server."
             )
         default:
-            let id = response.headers.first(name: "x-request-id").map { String($0.prefix(64)) }
-            throw GatewayClientError.refused(
-                GatewayProblem(status: status, body: body, requestID: id, retryAfter: response.headers.retryAfter)
+            let id = fields.first(name: "x-request-id").map { String($0.prefix(64)) }
+            throw .refused(
+                GatewayProblem(status: status, body: body, requestID: id, retryAfter: fields.retryAfter)
             )
         }
     }
-}
-
-/// A file that has begun to come.
-struct OpenedFile: Sendable {
-    var head: DownloadHead
-    var body: HTTPClientResponse.Body
-    /// Names the request in the gateway's record of deliveries.
-    var requestID: String
 }

@@ -100,18 +100,19 @@ final class PartFile: Sendable {
         guard succeeded else { throw Self.failure("empty", partPath) }
     }
 
-    /// Writes bytes behind those that are there.
-    func append(_ chunks: [ByteBuffer]) throws(GatewayClientError) {
-        let succeeded = state.withLock { state in
+    /// Writes bytes behind those that are there. Returns how many there are then.
+    func append(_ chunks: [ByteBuffer]) throws(GatewayClientError) -> Int64 {
+        let count: Int64? = state.withLock { state in
             for chunk in chunks {
                 let isWritten = chunk.withUnsafeReadableBytes { Self.write($0, to: state.descriptor) }
-                guard isWritten else { return false }
+                guard isWritten else { return nil }
                 chunk.withUnsafeReadableBytes { state.digest.update($0) }
                 state.count += Int64(chunk.readableBytes)
             }
-            return true
+            return state.count
         }
-        guard succeeded else { throw Self.failure("write", partPath) }
+        guard let count else { throw Self.failure("write", partPath) }
+        return count
     }
 
     /// The digest of all bytes, in lower-case hexadecimal.
