@@ -48,8 +48,10 @@ def command_line(run: Run) -> None:
         _measured(commands["export-gateway"], client_cores, out, run.digest(file))
         found = {name: Figures("command line, HTTP, 1 core", name, gateway.command, " ".join(words), file.stat().st_size)
                  for name, words in commands.items()}
-        for _ in range(run.options.repetitions):
-            for name, words in commands.items():
+        for number in range(run.options.repetitions):
+            # Each follows each: what the one before leaves behind, memory that is given back say, is not always the same one's cost.
+            order = list(commands.items())
+            for name, words in order[number % len(order):] + order[:number % len(order)]:
                 seconds, cpu, peak = _measured(words, client_cores, out, run.digest(file) if name == "export-gateway" else None)
                 figures = found[name]
                 figures.seconds.append(seconds)
