@@ -21,6 +21,7 @@ import downloads
 import events
 import gateways
 import lists
+import overhead
 import retention
 import status
 import tracking
@@ -38,6 +39,8 @@ CASES = downloads.CASES | {
     "watchers": watchers.watchers,
     "events": events.events,
     "retention": retention.retention,
+    "traces": overhead.traces,
+    "audit": overhead.audit,
 }
 
 

@@ -86,8 +86,9 @@ def connection(root: str, name: str = "bi", **settings) -> dict:
 
 def configure(directory: Path, ledger: Path, connections: list[dict], *, callers: bool, port: int,
               log: dict | None = None, server: dict | None = None, downloads: dict | None = None,
-              engine: dict | None = None, retention: dict | None = None) -> Path:
-    """Writes the configuration. With `callers` there are ten, each of whom sees its own exports only."""
+              engine: dict | None = None, **sections: dict) -> Path:
+    """Writes the configuration. With `callers` there are ten, each of whom sees its own exports only. `sections` go into it as they
+    are."""
     keys = [
         {"id": caller, "sha256": hashlib.sha256(key.encode()).hexdigest(),
          "permissions": ["Exports.Create", "Exports.Read", "Connections.Use:*"]}
@@ -99,7 +100,7 @@ def configure(directory: Path, ledger: Path, connections: list[dict], *, callers
         "log": log or {"level": "info", "format": "json"},
         "downloads": UNMEASURED if downloads is None else downloads,
         "connections": connections,
-    } | ({"engine": engine} if engine else {}) | ({"retention": retention} if retention else {})
+    } | ({"engine": engine} if engine else {}) | sections
     path = directory / "gateway.yaml"
     # JSON is YAML.
     path.write_text(json.dumps(document, indent=1))
@@ -108,14 +109,14 @@ def configure(directory: Path, ledger: Path, connections: list[dict], *, callers
 
 def start_gateway(directory: Path, cores: str, ledger: Path, connections: list[dict], *, name: str = "gateway",
                   binary: Path | None = None, callers: bool = True, authority: Path | None = None, detail: str = "",
-                  **settings) -> Gateway:
+                  environment: dict[str, str] | None = None, **settings) -> Gateway:
     """Starts a gateway and waits until it listens. `settings` are those of `configure`; the access log is on by default, in
     `directory`'s `gateway.log`."""
     port = free_port()
     configuration = configure(directory, ledger, connections, callers=callers, port=port, **settings)
     server = Server(
         [str(binary or BINARY), "serve", "--config", str(configuration)], cores, directory / "gateway.log", port,
-        {"BENCHMARK_SECRET": "benchmark"} | ({"SSL_CERT_FILE": str(authority)} if authority else {}),
+        {"BENCHMARK_SECRET": "benchmark"} | ({"SSL_CERT_FILE": str(authority)} if authority else {}) | (environment or {}),
     )
     headers = {"Authorization": f"Bearer {KEYS['caller-0']}"} if callers else {}
     return Gateway(name, server, f"http://127.0.0.1:{port}", headers, detail)
