@@ -608,7 +608,7 @@ let package = Package(
             "GatewayClient",
             [
                 "Exports", "GatewayClient", "JSON", "ManualClock", "ScriptedHost", "SystemCrypto", "TestSupport",
-                .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+                .asyncHTTPClient, .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         tests("App", "LiveCheck", ["Exports", "JSON", "LiveCheck", "ManualClock", "UpstreamHTTP", .nioCore]),

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -45,14 +46,15 @@ def command_line(run: Run) -> None:
             "curl, then sha256sum": ["sh", "-c", f"curl -sS -o '{out}/curl' '{content}' && sha256sum '{out}/curl'"],
         }
         # One that is not measured: from it, the gateway knows the digest.
-        _measured(commands["export-gateway"], client_cores, out, run.digest(file))
+        _measured(commands["export-gateway"], client_cores, out, file, run.digest(file))
         found = {name: Figures("command line, HTTP, 1 core", name, gateway.command, " ".join(words), file.stat().st_size)
                  for name, words in commands.items()}
         for number in range(run.options.repetitions):
-            # Each follows each: what the one before leaves behind, memory that is given back say, is not always the same one's cost.
+            # None follows always the same one, whose traces it might pay for.
             order = list(commands.items())
             for name, words in order[number % len(order):] + order[:number % len(order)]:
-                seconds, cpu, peak = _measured(words, client_cores, out, run.digest(file) if name == "export-gateway" else None)
+                seconds, cpu, peak = _measured(words, client_cores, out, file,
+                                                run.digest(file) if name == "export-gateway" else None)
                 figures = found[name]
                 figures.seconds.append(seconds)
                 figures.cpu_seconds.append(cpu)
@@ -63,10 +65,14 @@ def command_line(run: Run) -> None:
         _cut(run, ours, gateway.base, out, file)
 
 
-def _measured(words: list[str], cores: str, out: Path, digest: str | None) -> tuple[float, float, int]:
+def _measured(words: list[str], cores: str, out: Path, source: Path, digest: str | None) -> tuple[float, float, int]:
     """Seconds, CPU seconds and highest resident memory of one download; with `digest`, it has to be ours, and verified."""
     for old in out.iterdir():
         old.unlink()
+    # A virtual machine gives memory that is free for a while back to its host, and the next to write into it pays for having it
+    # again, up to half a second for a gibibyte. So somebody else does, right before.
+    shutil.copyfile(source, out / "before")
+    (out / "before").unlink()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     process = subprocess.Popen(["taskset", "-c", cores, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -15,7 +15,7 @@ public struct ClientSettings: Sendable {
     public var longestRetryAfter: Duration = .seconds(300)
     /// The most bytes of an answer that is not a file.
     public var longestAnswer = 64 << 20
-    /// How many files of an export are downloaded at a time. Each takes up to three mebibytes of memory.
+    /// How many files of an export are downloaded at a time. Each takes up to four mebibytes of memory, and over TLS up to eight.
     public var parallelDownloads = 4
     /// How often a download is continued altogether.
     public var longestSeries = 1000

@@ -3,13 +3,12 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Takes the answer to the request for a file on the event loop of its connection. AsyncHTTPClient's sequence of bytes would go to
-/// another thread and back for each read.
+/// The answer to the request for a file, as `ReadGate` finds it in the connection: on the event loop, and before AsyncHTTPClient, which
+/// would take each piece to another thread, and drop what it has when the connection breaks.
 ///
-/// It takes every byte that was read, because AsyncHTTPClient drops those that it still has when a connection breaks. How much is read
-/// is decided by `ReadGate`, which asks for `room`.
+/// For AsyncHTTPClient it is the delegate that has nothing to do with empty pieces.
 final class FileReceiver: HTTPClientResponseDelegate {
-    /// Takes bytes on the event loop. No more should come before the future has succeeded. Its error ends the exchange.
+    /// Takes bytes on the event loop. No more should be read before the future has succeeded. Its error ends the exchange.
     typealias Taking = @Sendable (ByteBuffer) -> EventLoopFuture<Void>?
 
     enum Answer: Sendable {
@@ -19,14 +18,22 @@ final class FileReceiver: HTTPClientResponseDelegate {
         case other(HTTPResponseHead, body: ByteBuffer)
     }
 
+    private enum Phase {
+        case waiting
+        /// An answer that is no file.
+        case gathering(HTTPResponseHead, ByteBuffer)
+        /// The pieces of a file that nobody takes yet.
+        case holding([ByteBuffer])
+        case passing(Taking)
+        /// What still comes is dropped.
+        case over
+    }
+
     private struct State {
-        /// Of an answer that is no file.
-        var head: HTTPResponseHead?
-        /// What came before somebody took it.
-        var pieces: [ByteBuffer] = []
-        var taking: Taking?
-        /// When more may be read; nil for now.
+        var phase = Phase.waiting
+        /// Before it succeeds, nothing more should be read; without one, at once.
         var room: EventLoopFuture<Void>?
+        var failure: (any Error)?
         var trailer: HTTPHeaders?
     }
 
@@ -49,70 +56,95 @@ final class FileReceiver: HTTPClientResponseDelegate {
         self.limit = limit
     }
 
-    /// When more may be read; nil for now. Before `begin`, no byte of a file is asked for.
+    /// Before it succeeds, nothing more should be read; without one, at once.
     var room: EventLoopFuture<Void>? { state.withLock { $0.room } }
 
     /// The fields after the last byte.
     var trailer: HTTPHeaders? { state.withLock { $0.trailer } }
 
-    /// The fields after the last byte have come.
-    func add(trailer: HTTPHeaders) { state.withLock { $0.trailer = trailer } }
-
-    /// Gives `taking` what has come of the file, and what will come. Returns when it has what has come.
-    func begin(_ task: HTTPClient.Task<Void>, _ taking: @escaping Taking) async throws {
+    /// Gives `taking` what has come of the file, and from now on what comes. Returns when it has what has come.
+    func begin(_ taking: @escaping Taking) async throws {
         try await loop.submit {
-            let pieces = self.state.withLock { state in
-                state.taking = taking
+            self.state.withLock { state in
+                guard case .holding(let pieces) = state.phase else { return }
+                state.phase = .passing(taking)
                 state.room = nil
-                defer { state.pieces = [] }
-                return state.pieces
+                for piece in pieces { self.pass(piece, to: taking, &state) }
             }
-            for piece in pieces { self.take(piece, taking, task) }
             self.beginning.succeed()
         }
         .get()
     }
 
-    /// The exchange has ended with an error, or nobody wants the file.
+    /// The exchange has failed. What came of a file can be taken.
     func failed(_ error: any Error) {
         answering.fail(error)
         beginning.fail(error)
     }
 
-    func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
-        if head.status == .ok || head.status == .partialContent {
-            state.withLock { $0.room = beginning.futureResult }
-            answering.succeed(.file(head))
-        } else {
-            state.withLock { $0.head = head }
-            beginning.succeed()
-        }
-        return loop.makeSucceededVoidFuture()
+    /// Nobody wants more: nothing is taken after this returns.
+    func end() {
+        state.withLock { $0.phase = .over }
+        failed(CancellationError())
     }
 
-    func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
-        let (taking, isTooLong) = state.withLock { state in
-            if state.taking == nil { state.pieces.append(buffer) }
-            let isTooLong = state.head != nil && state.pieces.reduce(0) { $0 + $1.readableBytes } > limit
-            return (state.taking, isTooLong)
+    // What the connection reads, on its event loop.
+
+    func read(_ head: HTTPResponseHead) {
+        guard head.status.code >= 200 else { return }
+        let isFile = head.status == .ok || head.status == .partialContent
+        let isWanted = state.withLock { state in
+            guard case .waiting = state.phase else { return false }
+            state.phase = isFile ? .holding([]) : .gathering(head, ByteBuffer())
+            state.room = isFile ? beginning.futureResult : nil
+            return true
         }
-        if let taking { take(buffer, taking, task) }
-        return isTooLong
-            ? loop.makeFailedFuture(NIOTooManyBytesError(maxBytes: limit)) : loop.makeSucceededVoidFuture()
+        if isFile, isWanted { answering.succeed(.file(head)) }
+    }
+
+    func read(_ piece: ByteBuffer) {
+        state.withLock { state in
+            switch state.phase {
+            case .waiting, .over: break
+            case .gathering(let head, var body):
+                state.phase = .over
+                body.writeImmutableBuffer(piece)
+                if body.readableBytes > limit { state.failure = NIOTooManyBytesError(maxBytes: limit) }
+                state.phase = .gathering(head, body)
+            case .holding(var pieces):
+                state.phase = .over
+                pieces.append(piece)
+                state.phase = .holding(pieces)
+            case .passing(let taking): pass(piece, to: taking, &state)
+            }
+        }
+    }
+
+    func read(trailer: HTTPHeaders) { state.withLock { $0.trailer = trailer } }
+
+    private func pass(_ piece: ByteBuffer, to taking: Taking, _ state: inout State) {
+        guard let room = taking(piece) else { return }
+        state.room = room
+        // On the next turn of the loop: not under this lock.
+        loop.execute { room.whenFailure { error in self.state.withLock { $0.failure = error } } }
+    }
+
+    // What AsyncHTTPClient asks.
+
+    func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
+        let failure = state.withLock { $0.failure }
+        return failure.map { loop.makeFailedFuture($0) } ?? loop.makeSucceededVoidFuture()
     }
 
     func didFinishRequest(task: HTTPClient.Task<Void>) {
-        let (head, pieces) = state.withLock { ($0.head, $0.pieces) }
-        guard let head else { return }
-        var body = ByteBuffer()
-        for piece in pieces { body.writeImmutableBuffer(piece) }
-        answering.succeed(.other(head, body: body))
-    }
-
-    private func take(_ piece: ByteBuffer, _ taking: Taking, _ task: HTTPClient.Task<Void>) {
-        guard let room = taking(piece) else { return }
-        state.withLock { $0.room = room }
-        room.whenFailure { task.fail(reason: $0) }
+        let answer = state.withLock { state -> Answer? in
+            guard case .gathering(let head, let body) = state.phase else { return nil }
+            return .other(head, body: body)
+        }
+        if let answer {
+            answering.succeed(answer)
+            beginning.succeed()
+        }
     }
 }
 
@@ -130,9 +162,11 @@ struct OpenedFile: Sendable {
     /// The SHA-256 of the file, computed from what was sent, where a trailer has told it.
     var digest: String? { receiver.trailer?.sha256 }
 
-    /// Gives `taking` the bytes to their end. Throws what AsyncHTTPClient and `taking` fail with. Ends early when the task is cancelled.
+    /// Gives `taking` the bytes to their end, and none after this returns. Throws what AsyncHTTPClient and `taking` fail with, and ends with
+    /// an error when the task is cancelled.
     func read(_ taking: @escaping FileReceiver.Taking) async throws {
-        try await receiver.begin(task, taking)
+        defer { close() }
+        try await receiver.begin(taking)
         try await withTaskCancellationHandler {
             try await task.get()
         } onCancel: {
@@ -143,6 +177,6 @@ struct OpenedFile: Sendable {
     /// Reads nothing more. Does nothing after the end.
     func close() {
         task.cancel()
-        receiver.failed(CancellationError())
+        receiver.end()
     }
 }

@@ -16,6 +16,8 @@ struct GatewayTransport: Sendable {
     private let time: any TimeSource
     private let random: Randomness
     private let client: HTTPClient
+    /// One: what waits and what takes long is not done there.
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     /// How much is read at once. One read of 256 KiB costs half the processor time of four of 64 KiB.
     private static var readSizes: AdaptiveRecvByteBufferAllocator {
@@ -62,7 +64,7 @@ struct GatewayTransport: Sendable {
                 .flatMap { channel.setOption(.recvAllocator, value: Self.readSizes) }
         }
         client = HTTPClient(
-            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton),
+            eventLoopGroupProvider: .shared(group),
             configuration: configuration
         )
     }
@@ -76,7 +78,10 @@ struct GatewayTransport: Sendable {
         return configuration
     }
 
-    func shutdown() async throws { try await client.shutdown() }
+    func shutdown() async throws {
+        try await client.shutdown()
+        try await group.shutdownGracefully()
+    }
 
     /// Sends a request once and reads the whole answer. Throws `GatewayClientError` for all but 2xx and 304.
     func send(_ call: GatewayCall) async throws -> GatewayAnswer {
@@ -84,10 +89,9 @@ struct GatewayTransport: Sendable {
         request.method = call.method
         request.headers = fields(of: call, id: newRequestID())
         if let body = call.body { request.body = .bytes(ByteBuffer(bytes: body)) }
-        // AsyncHTTPClient's deadline ends with the head of the answer.
-        let patience = settings.connectTimeout + settings.silenceTimeout
         do {
-            let response = try await client.execute(request, timeout: .milliseconds(patience.milliseconds))
+            // This deadline of AsyncHTTPClient's ends with the head of the answer.
+            let response = try await client.execute(request, timeout: patience)
             let body = try await response.body.collect(upTo: settings.longestAnswer)
             return try answer(response.status, response.headers, body, to: call)
         } catch {
@@ -97,29 +101,19 @@ struct GatewayTransport: Sendable {
 
     /// Sends the request for a file once, and reads the head of the answer. Throws `GatewayClientError` for all but 200 and 206.
     func open(_ call: GatewayCall) async throws -> OpenedFile {
-        let id = newRequestID()
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let receiver = FileReceiver(on: loop, limit: settings.longestAnswer)
-        receivers[id] = receiver
-        defer { receivers[id] = nil }
         do {
             var call = call
             // `TE` is for the next hop, and says so (RFC 9110, 10.1.4).
             call.headers += [("accept-encoding", "identity"), ("te", "trailers"), ("connection", "TE")]
-            let request = try HTTPClient.Request(
-                url: address.url(call.path, query: call.query),
-                method: call.method,
-                headers: fields(of: call, id: id)
-            )
-            // Without a deadline, which would be one for all bytes: the time limits of connecting and of silence hold.
-            let task = client.execute(request: request, delegate: receiver, eventLoop: .delegateAndChannel(on: loop))
+            let id = newRequestID()
+            let (url, fields) = (address.url(call.path, query: call.query), fields(of: call, id: id))
+            let request = try HTTPClient.Request(url: url, method: call.method, headers: fields)
+            let receiver = FileReceiver(on: group.any(), limit: settings.longestAnswer)
+            receivers[id] = receiver
+            defer { receivers[id] = nil }
+            let task = client.execute(request: request, delegate: receiver)
             task.futureResult.whenFailure { receiver.failed($0) }
-            let received = try await withTaskCancellationHandler {
-                try await receiver.answer.get()
-            } onCancel: {
-                task.cancel()
-            }
-            switch received {
+            switch try await answer(of: receiver, task) {
             case .file(let head):
                 return OpenedFile(head: DownloadHead(head), requestID: id, receiver: receiver, task: task)
             case .other(let head, let body):
@@ -130,6 +124,25 @@ struct GatewayTransport: Sendable {
         } catch {
             throw named(error, call)
         }
+    }
+
+    /// Waits for the head of an answer, or for the whole answer where it is no file, and no longer than `patience`.
+    private func answer(
+        of receiver: FileReceiver,
+        _ task: HTTPClient.Task<Void>
+    ) async throws -> FileReceiver.Answer {
+        // A deadline of AsyncHTTPClient's would be one for all bytes.
+        let deadline = task.eventLoop.scheduleTask(in: patience) { task.fail(reason: HTTPClientError.deadlineExceeded) }
+        defer { deadline.cancel() }
+        return try await withTaskCancellationHandler {
+            try await receiver.answer.get()
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    private var patience: TimeAmount {
+        .milliseconds((settings.connectTimeout + settings.silenceTimeout).milliseconds)
     }
 
     private func fields(of call: GatewayCall, id: String) -> HTTPHeaders {

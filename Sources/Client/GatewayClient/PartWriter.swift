@@ -4,7 +4,7 @@ import Synchronization
 
 /// Gathers the bytes of a file into batches for the disk, on the event loop of the connection.
 ///
-/// Batches are written one after the other, while the next one comes. Their number is limited.
+/// Batches are written one after the other, while the next one comes. Their number is limited where `take` is called as it says.
 final class PartWriter: Sendable {
     private struct State {
         var pieces: [ByteBuffer] = []
@@ -21,8 +21,8 @@ final class PartWriter: Sendable {
 
     /// So many bytes are handed to the disk at a time.
     private static let batch = 512 << 10
-    /// So many batches wait for the disk, or are being written, at most. With one alone, the client would stop taking bytes as soon
-    /// as the next batch is full.
+    /// Where so many batches wait for the disk, or are being written, no more bytes are read. With one alone, the client would stop
+    /// reading as soon as it is full.
     private static let batchesUnderWay = 4
 
     /// - Parameter onReach: Called after each batch, on a thread of the disk, with the number of bytes in the file.
@@ -42,7 +42,7 @@ final class PartWriter: Sendable {
             state.size += piece.readableBytes
             guard state.size >= Self.batch else { return nil }
             write(&state)
-            return state.underWay.count > Self.batchesUnderWay ? state.underWay.removeFirst() : nil
+            return state.underWay.count >= Self.batchesUnderWay ? state.underWay.removeFirst() : nil
         }
     }
 

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// The receivers of files that were asked for, by the ids of their requests. As many as downloads are under way.
+/// The receivers of files that were asked for, by the ids of their requests, until the heads of the answers have come.
 final class FileReceivers: Sendable {
     private let receivers = Mutex<[String: FileReceiver]>([:])
 
@@ -13,10 +13,11 @@ final class FileReceivers: Sendable {
     }
 }
 
-/// Reads of a connection only what the receiver of its answer has room for, and gives it the trailer
-/// (RFC 9112, 7.1.2: https://www.rfc-editor.org/rfc/rfc9112#section-7.1.2), which AsyncHTTPClient does not pass on.
+/// Gives the receiver of a file what a connection reads, and reads no further while the receiver has no room.
 ///
-/// It comes before AsyncHTTPClient's own handler, so that the receiver has a trailer before it hears of the end.
+/// A read may bring a mebibyte at once, and the last one of a connection that was closed all that the system has of it. For
+/// AsyncHTTPClient, each piece is empty: it sees that the answer goes on, and where it ends. The trailer
+/// (RFC 9112, 7.1.2: https://www.rfc-editor.org/rfc/rfc9112#section-7.1.2) is there before AsyncHTTPClient hears of the end.
 final class ReadGate: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
@@ -49,10 +50,20 @@ final class ReadGate: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .end(let trailer) = unwrapInboundIn(data) {
-            if let trailer { receiver?.add(trailer: trailer) }
-            receiver = nil
+        guard let receiver else { return context.fireChannelRead(data) }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            receiver.read(head)
+            context.fireChannelRead(data)
+        case .body(let piece):
+            receiver.read(piece)
+            context.fireChannelRead(wrapInboundOut(.body(ByteBuffer())))
+        case .end(let trailer):
+            if let trailer { receiver.read(trailer: trailer) }
+            self.receiver = nil
+            context.fireChannelRead(data)
         }
-        context.fireChannelRead(data)
     }
+
+    func handlerRemoved(context: ChannelHandlerContext) { receiver = nil }
 }
