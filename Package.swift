@@ -497,7 +497,7 @@ let package = Package(
             "ExportLedger",
             fixtures: true,
             [
-                "Exports", "JSON", "Webhooks", "ExportLedger", "TestSupport", "TestLedger", .grdb, .metrics,
+                "Exports", "JSON", "Webhooks", "ExportLedger", "TestSupport", "TestLedger", .grdb, .logging, .metrics,
                 .metricsTestKit,
             ]
         ),

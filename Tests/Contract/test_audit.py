@@ -261,6 +261,10 @@ TAMPERINGS = {
         "INSERT INTO audit_row SELECT 5, replace(id, '-7', '-8'), time, action, outcome, caller, address, request_id, export_id, "
         "details, code, key_id, code FROM audit_row WHERE sequence = 4",
     ],
+    "doubled": [
+        "DROP INDEX audit_row_by_id",
+        "UPDATE audit_row SET id = (SELECT id FROM audit_row WHERE sequence = 4) WHERE sequence = 6",
+    ],
     "unreadable": ["UPDATE audit_row SET action = 'nothing' WHERE sequence = 5"],
     "unreadable by its id": ["UPDATE audit_row SET id = upper(id) WHERE sequence = 5"],
     "unreadable by its time": ["UPDATE audit_row SET time = -9223372036854775808 WHERE sequence = 5"],

@@ -86,7 +86,7 @@ enum MetricDescriptions {
         ),
         (
             "export_gateway_audit_ends_missing_total",
-            "How often rows were gone or changed that were sealed or told before, or that were to be deleted."
+            "How often rows were gone or changed that were sealed or told before, or that were to be deleted, or the anchor was."
         ),
         ("export_gateway_audit_denials_left_out_total", "Denials that were counted in a row of several."),
         ("export_gateway_audit_denials_lost_total", "Denials that could not be stored."),

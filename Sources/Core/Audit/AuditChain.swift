@@ -9,7 +9,7 @@ public struct AuditChain: Sendable {
         public enum Fate: Sendable, Hashable {
             /// It is in the chain.
             case sealed
-            /// It waits until its key is known.
+            /// It waits: until its key is known, or until the chain begins as it has to.
             case waiting
             /// The gateway did not make it, or has sealed it before: it is put aside.
             case rejected
@@ -20,7 +20,12 @@ public struct AuditChain: Sendable {
         /// One for each entry, in the order of the entries.
         public var fates: [Fate] = []
         public var rejected: [AuditEntry] = []
+        /// Those whose key is not known.
         public var waiting: [AuditEntry] = []
+        /// Why nothing is sealed; nil where entries are.
+        public var finding: AuditFinding?
+        /// The anchor that was proved; nil where there is none.
+        public var anchor: AuditAnchor?
 
         /// Nothing is to be done.
         public init() {}
@@ -52,14 +57,27 @@ public struct AuditChain: Sendable {
     /// says how many (``AuditAction/reject``). So are those that were sealed before: whose ids are among `known`, or that are
     /// not later than the entries whose rows were deleted (``AuditAnchor/newest``). Where the key is another one than that of
     /// the last row, a row says so first.
+    ///
+    /// Where the chain does not begin as a gateway has left it, all entries wait: nobody can say then which of them are copies.
+    ///
+    /// - Parameters:
+    ///   - ends: The ends of the chain. The head is that after which this one goes on.
+    ///   - former: An anchor that was proved before.
     public mutating func seal(
         _ entries: [AuditEntry],
         known: Set<ExportID> = [],
-        after anchor: AuditAnchor? = nil
+        in ends: AuditEnds,
+        after former: AuditAnchor? = nil
     ) -> Batch {
         var (batch, seen) = (Batch(), known)
+        if let finding = ends.finding(keys, after: former) {
+            batch.finding = finding
+            batch.fates = entries.map { _ in .waiting }
+            return batch
+        }
+        batch.anchor = ends.anchor
         for entry in entries {
-            let fate = fate(of: entry, &seen, anchor)
+            let fate = fate(of: entry, &seen, ends.anchor)
             batch.fates.append(fate)
             switch fate {
             case .sealed: add(entry, to: &batch.rows)

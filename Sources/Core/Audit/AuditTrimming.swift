@@ -19,8 +19,10 @@ public struct AuditOldest: Sendable, Hashable {
 
 /// What becomes of the oldest rows.
 public enum AuditTrimming: Sendable {
-    /// None is old enough.
+    /// None is old enough, or is worth it.
     case nothing
+    /// All have times in the future. The first row after them whose time is past says how old they are.
+    case undecided
     /// They are not as the gateway has left them: nothing may be deleted.
     case refused(AuditFinding)
     case deletion(AuditDeletion)
@@ -39,7 +41,8 @@ public struct AuditDeletion: Sendable {
 
 extension AuditChain {
     /// Decides which of the oldest rows are deleted because of their age: those before the first one whose time is `end` or
-    /// later, and never the last row of the chain. With them it is sealed that they are.
+    /// later, and never the last row of the chain. With them it is sealed that they are. Rows about deletions alone are not
+    /// deleted for that: each deletion is such a row, and would lead to the next one for good.
     ///
     /// All that is looked at is verified, from the anchor on, so that nobody without the key can have the gateway delete a row,
     /// or prove that it did. A row of the future was written where a clock was ahead: it is as old as the first row after it
@@ -63,11 +66,19 @@ extension AuditChain {
         }
         if !isOver, let number = oldest.unreadable { verification.unreadable(number, "it cannot be read") }
         if let finding = verification.findings.first { return .refused(finding) }
-        guard let last else { return .nothing }
+        // Where it is not over, there are more rows: the last one of the chain is not among these.
+        guard let last else { return isOver || oldest.rows.isEmpty ? .nothing : .undecided }
+        // Where it is not over, they may hide others. They become fewer then: one row is added for all of them.
+        if isOver, oldest.rows.prefix(last.count).allSatisfy(\.isAboutDeletions) { return .nothing }
         let rows = sealDeletion(through: last.row)
         let anchor = key.anchor(last.row, newest: last.newest, at: time)
         return .deletion(
             AuditDeletion(last: last.row.sequence, count: last.count, rows: rows, anchor: anchor)
         )
     }
+}
+
+extension AuditRow {
+    /// Whether a deletion may have led to it.
+    fileprivate var isAboutDeletions: Bool { [AuditAction.trim, .keyChange].contains(entry.action) }
 }

@@ -1,3 +1,4 @@
+import Exports
 import SystemCrypto
 
 /// Something that is wrong with an audit trail, or worth knowing.
@@ -14,11 +15,13 @@ public struct AuditFinding: Sendable, Hashable, CustomStringConvertible {
         case broken
         /// A row with the number of the row before or a lower one.
         case misplaced
+        /// A row with the id of a row before: the same entry was sealed twice.
+        case doubled
         /// Rows between two others are missing.
         case missing
         /// Rows at the beginning are missing, and nothing proves that the gateway deleted them.
         case beginningMissing = "beginning-missing"
-        /// Rows at the end are missing: a head names a later one.
+        /// Rows at the end are missing: a head names a later one, or none is left after the anchor.
         case endMissing = "end-missing"
         /// A head names another code for a row: the chain was made again since, or the head is not of this chain.
         case otherHead = "other-head"
@@ -39,7 +42,8 @@ public struct AuditFinding: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(kind.rawValue)\(sequence.map { " \($0)" } ?? ""): \(detail)" }
 }
 
-/// Checks a chain row by row, in the order of the numbers. A value without I/O, and of a bounded size, however many rows there are.
+/// Checks a chain row by row, in the order of the numbers. A value without I/O. It keeps the id of each row, about 50 bytes, and
+/// nothing else that grows with the rows.
 public struct AuditVerification: Sendable {
     /// So many findings are kept; further ones are counted.
     public static let mostFindings = 100
@@ -68,6 +72,8 @@ public struct AuditVerification: Sendable {
     private let subject: Subject
     private var heads: ArraySlice<AuditHead>
     private var previous: (sequence: Int64, code: [UInt8])?
+    private var ids: Set<ExportID> = []
+    private var isAnchorProved = false
 
     /// Checks with these keys, and compares with these heads, in any order.
     public init(_ subject: Subject, keys: AuditKeys, heads: [AuditHead]) {
@@ -89,7 +95,8 @@ public struct AuditVerification: Sendable {
             find(.unknownKey, anchor.sequence, "the beginning was moved here with the key \(anchor.keyID)")
             return
         }
-        if !key.hasMade(anchor) { find(.forgedAnchor, anchor.sequence, "the beginning was moved here without the key") }
+        isAnchorProved = key.hasMade(anchor)
+        if !isAnchorProved { find(.forgedAnchor, anchor.sequence, "the beginning was moved here without the key") }
         compare(anchor.sequence, anchor.code)
     }
 
@@ -109,6 +116,7 @@ public struct AuditVerification: Sendable {
         } else {
             find(.unknownKey, row.sequence, "it was sealed with the key \(row.keyID), which was not given")
         }
+        if !ids.insert(row.entry.id).inserted { find(.doubled, row.sequence, "a row before it has its id") }
         compare(row.sequence, row.code)
         if row.entry.action == .reject { countRejected(row) }
         last = AuditHead(row)
@@ -126,8 +134,13 @@ public struct AuditVerification: Sendable {
     public mutating func finish() {
         let end = last?.sequence ?? previous?.sequence ?? 0
         // A piece may end before a head.
-        guard case .trail = subject, let head = heads.last, head.sequence > end else { return }
-        find(.endMissing, head.sequence, "a head of \(head.time) names this row, and the last one is \(end)")
+        guard case .trail = subject else { return }
+        if let head = heads.last, head.sequence > end {
+            find(.endMissing, head.sequence, "a head of \(head.time) names this row, and the last one is \(end)")
+        } else if isAnchorProved, rows == 0 {
+            // The last row is never deleted because of its age.
+            find(.endMissing, end + 1, "there is no row after the one up to which the gateway has deleted")
+        }
     }
 
     private mutating func countRejected(_ row: AuditRow) {

@@ -7,10 +7,11 @@ import Synchronization
 // Telling the end of the chain, and noticing that what was told is not there any more.
 extension AuditTrail {
     /// Tells the end of the chain, where it is another one than was told last. Before that, it looks whether this process can
-    /// have left the chain as it is: what is not so is logged at `error`, and counted.
+    /// have left the chain as it is: the row that was told last, and the one that was seen last, sealed here or by others. What
+    /// is not so is logged at `error`, and counted.
     ///
-    /// A last row that was not sealed with one of the keys is not told. One with a lower number than was told before is, after
-    /// the error: the chain goes on from there.
+    /// A last row that was not sealed with one of the keys is not told. One with a lower number than before is, after the error:
+    /// the chain goes on from there.
     func tellHead() async {
         let found: (head: AuditHead?, findings: [AuditFinding])
         do {
@@ -21,10 +22,18 @@ extension AuditTrail {
             return
         }
         for finding in found.findings {
+            guard finding.kind != .unknownKey else {
+                logger.error(
+                    "no head of the audit trail is told: its last row has a key that is not in audit.otherKeys",
+                    metadata: finding.metadata
+                )
+                continue
+            }
             metrics.isTampered()
             logger.error("the audit trail is not as it was told", metadata: finding.metadata)
         }
         guard let head = found.head else { return }
+        seen.withLock { $0 = head }
         let isTold = told.withLock { told in told?.sequence == head.sequence && told?.code == head.code }
         guard !isTold else { return }
         let now = AuditHead(sequence: head.sequence, code: head.code, keyID: head.keyID, time: time.now())
@@ -39,54 +48,70 @@ extension AuditTrail {
         metrics.told(.told)
     }
 
-    /// The end of the chain, where a key of the gateway has sealed it; and what is wrong with it, or with the row that was told
-    /// last.
+    /// The end of the chain, where a key of the gateway has sealed it; and what is wrong with it, or with the rows that were told
+    /// and seen last.
     private func readHead() async throws -> (head: AuditHead?, findings: [AuditFinding]) {
-        let told = told.withLock { $0 }
+        let (told, seen) = (told.withLock { $0 }, seen.withLock { $0 })
+        let isSame = told?.sequence == seen?.sequence && told?.code == seen?.code
+        let former = [told, isSame ? nil : seen].compactMap { $0 }
         var findings: [AuditFinding] = []
         guard let head = try await store.auditHead() else {
-            if let told { findings.append(.endMissing(told, "there is no row")) }
-            return (nil, findings)
+            return (nil, former.map { AuditFinding.endMissing($0, "there is no row") })
         }
-        if let told {
-            if head.sequence < told.sequence {
-                findings.append(.endMissing(told, "the last row is \(head.sequence)"))
-            } else if let finding = try await lookAt(told) {
+        for row in former {
+            if head.sequence < row.sequence {
+                findings.append(.endMissing(row, "the last row is \(head.sequence)"))
+            } else if let finding = try await lookAt(row) {
                 findings.append(finding)
             }
         }
         let last = try await store.auditRows(after: head.sequence - 1, limit: 1).rows.first
-        guard let last, last.sequence == head.sequence, keys.all.haveSealed(last) else {
-            findings.append(
-                AuditFinding(
-                    kind: .altered,
-                    sequence: head.sequence,
-                    detail: "the last row is not as one of the keys has sealed it"
-                )
-            )
-            return (nil, findings)
-        }
-        return (AuditHead(last), findings)
+        if let finding = lookAt(last: last, of: head) { return (nil, findings + [finding]) }
+        return (last.map { AuditHead($0) }, findings)
     }
 
-    /// What is wrong with the row that was told; nil where it is there as it was told, or was deleted because of its age.
-    private func lookAt(_ told: AuditHead) async throws -> AuditFinding? {
+    /// What is wrong with the last row; nil where one of the keys has sealed it. A key that is not known says nothing of the row:
+    /// after a change of keys, there may be none of the new key yet.
+    private func lookAt(last row: AuditRow?, of head: AuditHead) -> AuditFinding? {
+        let altered = AuditFinding(
+            kind: .altered,
+            sequence: head.sequence,
+            detail: "the last row is not as one of the keys has sealed it"
+        )
+        guard let row, row.sequence == head.sequence else { return altered }
+        guard let key = keys.all[row.keyID] else {
+            let detail = "the last row was sealed with the key \(row.keyID.prefix(64))"
+            return AuditFinding(kind: .unknownKey, sequence: head.sequence, detail: detail)
+        }
+        return key.hasSealed(row) ? nil : altered
+    }
+
+    /// What is wrong with a row that was told or seen; nil where it is there as it was, or was deleted because of its age.
+    func lookAt(_ told: AuditHead) async throws -> AuditFinding? {
         let found = try await store.auditRows(after: told.sequence - 1, limit: 1)
         if let row = found.rows.first, row.sequence == told.sequence {
             guard row.code != told.code else { return nil }
             return AuditFinding(kind: .otherHead, sequence: told.sequence, detail: "the row has another HMAC")
         }
         // Read after the row, so that a deletion between both is not missed.
-        if let anchor = try await store.auditAnchor(), anchor.sequence >= told.sequence, keys.all.haveMade(anchor) {
+        if let anchor = try await provedAnchor(), anchor.sequence >= told.sequence { return nil }
+        return AuditFinding(kind: .missing, sequence: told.sequence, detail: "the row cannot be read")
+    }
+
+    /// Nil also for an anchor that cannot be read: it proves nothing.
+    private func provedAnchor() async throws -> AuditAnchor? {
+        do {
+            guard let anchor = try await store.auditAnchor(), keys.all.haveMade(anchor) else { return nil }
+            return anchor
+        } catch let error as LedgerError where error.row != nil {
             return nil
         }
-        return AuditFinding(kind: .missing, sequence: told.sequence, detail: "the row that was told cannot be read")
     }
 }
 
 extension AuditFinding {
     fileprivate static func endMissing(_ told: AuditHead, _ detail: String) -> AuditFinding {
-        AuditFinding(kind: .endMissing, sequence: told.sequence, detail: "\(detail), and this row was told")
+        AuditFinding(kind: .endMissing, sequence: told.sequence, detail: "\(detail), and this row was there")
     }
 
     /// For the log.

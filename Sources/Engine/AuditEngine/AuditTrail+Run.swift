@@ -91,15 +91,29 @@ extension AuditTrail: Service, CustomStringConvertible {
     /// waiting.
     private func seal() async throws {
         let (keys, random, now, limit) = (keys, random, time.now(), settings.batch)
+        let former = anchor.withLock { $0 }
         for _ in 0..<Self.mostBatches {
+            // Until its rows are told, so that all that this process appends is told in its order.
+            await turns.take()
+            defer { turns.pass() }
             let after = place.withLock { $0 }
-            let sealed = try await store.sealAudit(after: after, limit: limit) { head, anchor, entries, known in
-                var chain = AuditChain(after: head, key: keys.key, olderKeys: keys.others, at: now, random: random)
-                return chain.seal(entries, known: known, after: anchor)
+            let sealed = try await store.sealAudit(after: after, limit: limit) { ends, entries, known in
+                var chain = AuditChain(
+                    after: ends.head,
+                    key: keys.key,
+                    olderKeys: keys.others,
+                    at: now,
+                    random: random
+                )
+                return chain.seal(entries, known: known, in: ends, after: former)
+            }
+            if let finding = sealed?.batch.finding {
+                // The entries were not looked at. The next round tries it again.
+                return report(obstacle: finding)
             }
             place.withLock { $0 = sealed?.next ?? 0 }
             guard let sealed else { return }
-            report(sealed.batch)
+            try await report(sealed.batch)
             guard sealed.next != nil else { return }
         }
         wakes.fire()
@@ -107,8 +121,29 @@ extension AuditTrail: Service, CustomStringConvertible {
 
     private static let mostBatches = 20
 
-    private func report(_ batch: AuditChain.Batch) {
+    /// Counts and logs once why nothing can be sealed. A key that this process does not have is no tampering.
+    private func report(obstacle finding: AuditFinding) {
+        let isNew = obstacle.withLock { former in
+            defer { former = finding }
+            return former != finding
+        }
+        guard isNew else { return }
+        guard finding.kind != .unknownKey else {
+            return logger.error(
+                "nothing of the audit trail is sealed: its anchor has a key that is not in audit.otherKeys",
+                metadata: finding.metadata
+            )
+        }
+        metrics.isTampered()
+        logger.error("nothing of the audit trail is sealed: its beginning was changed", metadata: finding.metadata)
+    }
+
+    /// Counts and tells what was appended to the chain.
+    func report(_ batch: AuditChain.Batch) async throws {
         metrics.sealed(batch)
+        // Without entries nothing was looked at.
+        if !batch.fates.isEmpty { obstacle.withLock { $0 = nil } }
+        if let proved = batch.anchor { anchor.withLock { $0 = proved } }
         report(waiting: batch.waiting)
         for entry in batch.rejected.prefix(Self.mostReported) {
             logger.error(
@@ -120,19 +155,26 @@ extension AuditTrail: Service, CustomStringConvertible {
             )
         }
         guard let first = batch.rows.first, let last = batch.rows.last else { return }
-        let former = seen.withLock { seen in
-            defer { seen = AuditHead(last) }
-            return seen
-        }
-        // Rows that were sealed here are gone. The chain goes on before them, and heads that were told show it.
-        if let former, first.sequence <= former.sequence {
-            metrics.isTampered()
-            logger.error(
-                "the end of the audit trail is missing",
-                metadata: ["seen": "\(former.sequence)", "next": "\(first.sequence)"]
-            )
-        }
         for sink in sinks { sink.take(batch.rows) }
+        // Rows that were sealed here are gone, or are others now. The chain goes on nevertheless, and heads that were told show
+        // it. Where this cannot be read, it is looked at after the next rows, or with the next head.
+        if let former = seen.withLock({ $0 }), let finding = try await lookAt(former, before: first) {
+            metrics.isTampered()
+            logger.error("the end of the audit trail is missing", metadata: finding.metadata)
+        }
+        seen.withLock { $0 = AuditHead(last) }
+    }
+
+    /// What is wrong with the row that this process has seen as the last one, where the chain has gone on with `next`.
+    private func lookAt(_ former: AuditHead, before next: AuditRow) async throws -> AuditFinding? {
+        guard next.sequence > former.sequence else {
+            let detail = "the chain goes on with row \(next.sequence), and this row was sealed"
+            return AuditFinding(kind: .endMissing, sequence: former.sequence, detail: detail)
+        }
+        // The row after it names its code, so that most batches need no look at the ledger.
+        guard next.sequence == former.sequence + 1 else { return try await lookAt(former) }
+        guard next.previous != former.code else { return nil }
+        return AuditFinding(kind: .otherHead, sequence: former.sequence, detail: "the row has another HMAC")
     }
 
     /// Names each key once that entries have and this process has not.

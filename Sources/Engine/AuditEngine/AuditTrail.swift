@@ -32,7 +32,7 @@ public final class AuditTrail: Sendable {
     let logger: Logger
     let metrics: AuditMetrics
     let denials: Mutex<DenialQueue>
-    /// The end of the chain as it was seen last.
+    /// The end of the chain as this process has left it, or has seen it since.
     let seen: Mutex<AuditHead?>
     /// The head that was told last.
     let told: Mutex<AuditHead?>
@@ -40,10 +40,18 @@ public final class AuditTrail: Sendable {
     let place = Mutex<Int64>(0)
     /// The keys of entries that wait because this process does not have them, as far as they were logged.
     let unknownKeys = Mutex<Set<String>>([])
+    /// The anchor that was proved last. No later one is of an earlier row.
+    let anchor = Mutex<AuditAnchor?>(nil)
+    /// Why nothing was sealed the last time.
+    let obstacle = Mutex<AuditFinding?>(nil)
     /// Why no rows were deleted the last time.
     let refusal = Mutex<AuditFinding?>(nil)
+    /// Whether the oldest rows have times in the future, so many that none was deleted.
+    let isAhead = Mutex(false)
     /// Whether the last attempt to write the trail has failed.
     let isFailing = Mutex(false)
+    /// Whoever appends to the chain, until the rows are told.
+    let turns = Turns()
     /// Fired when something waits to be sealed.
     let wakes = Signal()
 
@@ -81,44 +89,6 @@ public final class AuditTrail: Sendable {
         self.metrics = AuditMetrics(factory: metrics)
         writer = AuditWriter(key: keys.key, time: time, random: randomness)
         denials = Mutex(DenialQueue(settings.denials, limit: settings.denialQueue))
-    }
-
-    /// Deletes the oldest sealed rows: those before `time`, at most `limit`. Where they are not as the gateway has left them,
-    /// nothing is deleted; that is counted each time, and logged once.
-    public func trim(before time: Timestamp, limit: Int) async throws -> AuditTrimOutcome {
-        let (keys, random, now) = (keys, random, self.time.now())
-        do {
-            let outcome = try await store.trimAudit(limit: limit) { oldest in
-                var chain = AuditChain(
-                    after: oldest.head,
-                    key: keys.key,
-                    olderKeys: keys.others,
-                    at: now,
-                    random: random
-                )
-                return chain.trim(oldest, before: time)
-            }
-            switch outcome {
-            case .refused(let finding): refused(finding)
-            case .deleted, .nothing: refusal.withLock { $0 = nil }
-            case .locked: break
-            }
-            return outcome
-        } catch let error as LedgerError where error.row != nil {
-            let finding = AuditFinding(kind: .unreadable, sequence: nil, detail: error.detail)
-            refused(finding)
-            return .refused(finding)
-        }
-    }
-
-    private func refused(_ finding: AuditFinding) {
-        metrics.isTampered()
-        let isNew = refusal.withLock { former in
-            defer { former = finding }
-            return former != finding
-        }
-        guard isNew else { return }
-        logger.error("no rows of the audit trail are deleted: they were changed", metadata: finding.metadata)
     }
 }
 

@@ -47,6 +47,22 @@ extension EngineAudit {
         }
     }
 
+    /// About a cancellation that the upstream has refused. The request had ended, or had waited for it: the row is the gateway's.
+    var cancelRefused: RecordAudit {
+        { before, after in
+            guard before.cancelWished, !after.cancelWished, let refusal = after.progress.cancelRefusal else {
+                return nil
+            }
+            return writer.entry(
+                .cancel,
+                .refused,
+                by: AuditOrigin(caller: Delivery.gatewayItself),
+                of: after.export.id,
+                ["code": refusal.code.rawValue, "status": after.export.status.rawValue]
+            )
+        }
+    }
+
     /// About exports that are purged.
     func purged(by origin: AuditOrigin) -> PurgeAudit {
         { tombstone in

@@ -8,14 +8,14 @@ extension ExportEngine {
         var attempts = 0
         try await repeatedly(&clock) { now in
             switch try await audit.trim(now + (.zero - age), Self.rows) {
-            case .deleted(let count):
+            case .deleted(let count, _):
                 retentionMetrics.deletedAuditRows(count)
                 attempts = 0
                 return count
             case .locked:
                 attempts += 1
                 return attempts < Self.busyAttempts ? Self.rows : 0
-            case .nothing, .refused: return 0
+            case .nothing, .undecided, .refused: return 0
             }
         }
     }

@@ -145,6 +145,7 @@ public final class ExportEngine: ExportService {
             ownership: ownership,
             announcer: announcer,
             tracer: tracer,
+            audit: audit,
             logger: logger
         )
         self.transitions = transitions

@@ -11,6 +11,7 @@ final class Transitions: Sendable {
     private let ownership: Ownership
     private let announcer: ChangeAnnouncer
     private let tracer: GatewayTracer
+    private let audit: EngineAudit?
     private let logger: Logger
 
     init(
@@ -20,6 +21,7 @@ final class Transitions: Sendable {
         ownership: Ownership,
         announcer: ChangeAnnouncer,
         tracer: GatewayTracer,
+        audit: EngineAudit?,
         logger: Logger
     ) {
         self.ledger = ledger
@@ -28,6 +30,7 @@ final class Transitions: Sendable {
         self.ownership = ownership
         self.announcer = announcer
         self.tracer = tracer
+        self.audit = audit
         self.logger = logger
     }
 
@@ -93,7 +96,7 @@ final class Transitions: Sendable {
     ) async -> LedgerRecord? {
         while true {
             do {
-                return try await apply(event, to: id, fence: fence, life, held: held)
+                return try await apply(event, to: id, fence: fence, life, held: held, audit: recordAudit(of: event))
             } catch let error as JobTaken {
                 logger.warning(
                     "the upstream named a job that belongs to another export",
@@ -110,6 +113,12 @@ final class Transitions: Sendable {
             }
             do { try await time.sleep(for: .seconds(1)) } catch { return nil }
         }
+    }
+
+    /// What the gateway records about the outcome of a call, by itself; nil where nothing.
+    private func recordAudit(of event: ExportLife.Event) -> RecordAudit? {
+        guard case .cancelFailed = event else { return nil }
+        return audit?.cancelRefused
     }
 
     /// Stores how a delivery ended, its readings of the files, and its entry of the audit trail, in one transaction. False for an unknown

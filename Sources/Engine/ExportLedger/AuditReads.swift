@@ -63,6 +63,16 @@ package struct BrokenDeliveries: Sendable {
     }
 }
 
+extension AuditEnds {
+    /// Reads the row of the anchor, where there is one.
+    package init<Row: StoredRow>(head: AuditHead?, first: Int64?, anchor row: Row?) {
+        self.init(head: head, first: first)
+        guard let row else { return }
+        anchor = try? AuditAnchor.read(row)
+        hasUnreadableAnchor = anchor == nil
+    }
+}
+
 extension AuditOldest {
     /// Reads rows of `AuditRow.columns`.
     package init<Row: StoredRow>(_ rows: some Sequence<Row>, head: AuditHead, anchor: AuditAnchor?) throws {

@@ -12,7 +12,7 @@ public protocol AuditStore: Sendable {
     func append(_ entries: [AuditEntry]) async throws
 
     /// Looks at the oldest entries that are not sealed, those after number `number`, at most `limit`. Passes them to `seal`
-    /// with the end of the chain and the anchor, and does in one transaction what it returns: stores the rows, deletes the
+    /// with the ends of the chain, and does in one transaction what it returns: stores the rows, deletes the
     /// entries that were sealed, and puts aside those that it has rejected. It may be called again for the same entries. Nil
     /// where there are no entries, and where another process is sealing at this moment.
     ///
@@ -24,8 +24,8 @@ public protocol AuditStore: Sendable {
     func sealAudit(after number: Int64, limit: Int, _ seal: @escaping AuditSeal) async throws -> AuditSealed?
 
     /// Deletes the oldest rows that `trim` names, of the first `limit`. It is given them with the end of the chain and the
-    /// anchor, as they are in the transaction that deletes. What it returns besides is stored in the same transaction. It may
-    /// be called again, and where nothing is deleted also outside of the transaction.
+    /// anchor, as they are in the transaction that deletes. What it returns besides is stored in the same transaction, and
+    /// told. It may be called again, and where nothing is deleted also outside of the transaction.
     func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome
 
     /// The end of the chain; nil where it has no rows.
@@ -46,12 +46,10 @@ public protocol AuditStore: Sendable {
     func auditBacklog() async throws -> AuditBacklog
 }
 
-/// Puts entries at the end of a chain. `known` has the ids of those that were sealed before. The anchor is nil where no rows were
-/// deleted, and where it cannot be read.
+/// Puts entries at the end of a chain. `known` has the ids of those that were sealed before.
 public typealias AuditSeal =
     @Sendable (
-        _ head: AuditHead?,
-        _ anchor: AuditAnchor?,
+        _ ends: AuditEnds,
         _ entries: [AuditEntry],
         _ known: Set<ExportID>
     ) -> AuditChain.Batch
@@ -77,14 +75,19 @@ public typealias AuditTrim = @Sendable (_ oldest: AuditOldest) -> AuditTrimming
 
 /// What came of deleting the oldest rows.
 public enum AuditTrimOutcome: Sendable, Hashable {
-    /// So many were deleted.
-    case deleted(Int)
+    /// So many were deleted. The rows about that follow the end of the chain.
+    case deleted(Int, [AuditRow])
     /// None is to be deleted.
     case nothing
+    /// All that were looked at have times in the future: the rows after them decide.
+    case undecided
     /// Another process is sealing at this moment: there may be rows to delete.
     case locked
     /// They are not as the gateway has left them, and none was deleted.
     case refused(AuditFinding)
+
+    /// How many were deleted.
+    public var count: Int { if case .deleted(let count, _) = self { count } else { 0 } }
 }
 
 /// Rows that were read.

@@ -26,10 +26,7 @@ extension SQLiteLedger: AuditStore {
             let isSealed = try database.cachedStatement(sql: Self.isSealed)
             let known = try unsealed.entries.map(\.id)
                 .filter { try Bool.fetchOne(isSealed, arguments: [$0.description]) ?? false }
-            // One that cannot be read ends no chain. Whoever deletes rows tells of it.
-            let anchor = try Row.fetchOne(database, sql: Self.selectAnchor)
-                .flatMap { try? AuditAnchor.read(SQLiteRow(row: $0)) }
-            sealed.batch = seal(try Self.auditHead(in: database), anchor, unsealed.entries, Set(known))
+            sealed.batch = seal(try Self.auditEnds(in: database), unsealed.entries, Set(known))
             try Self.insert(sealed.batch.rows, in: database)
             let (ended, rejected) = unsealed.numbers(sealed.batch.fates)
             try Self.putAside(rejected, in: database)
@@ -53,18 +50,23 @@ extension SQLiteLedger: AuditStore {
     public func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome {
         guard limit > 0, let seen = try await read({ try Self.oldest(limit, in: $0) }) else { return .nothing }
         // Most calls find nothing, and keep no writer waiting.
-        if case .nothing = trim(seen) { return .nothing }
+        switch trim(seen) {
+        case .nothing: return .nothing
+        case .undecided: return .undecided
+        case .refused, .deletion: break
+        }
         return try await writeAlone { database -> AuditTrimOutcome in
             guard let oldest = try Self.oldest(limit, in: database) else { return .nothing }
             switch trim(oldest) {
             case .nothing: return .nothing
+            case .undecided: return .undecided
             case .refused(let finding): return .refused(finding)
             case .deletion(let deletion):
                 try Self.insert(deletion.rows, in: database)
                 try database.execute(sql: "DELETE FROM audit_row WHERE sequence <= ?", arguments: [deletion.last])
                 try database.cachedStatement(sql: Self.storeAnchor)
                     .execute(arguments: StatementArguments(deletion.anchor.values.map(\.databaseValue)))
-                return .deleted(deletion.count)
+                return .deleted(deletion.count, deletion.rows)
             }
         }
     }
@@ -170,6 +172,14 @@ extension SQLiteLedger: AuditStore {
             sql: "SELECT \(AuditHead.names) FROM audit_row ORDER BY sequence DESC LIMIT 1"
         )
         .map { try AuditHead.read(SQLiteRow(row: $0)) }
+    }
+
+    private static func auditEnds(in database: Database) throws -> AuditEnds {
+        AuditEnds(
+            head: try auditHead(in: database),
+            first: try Int64.fetchOne(database, sql: "SELECT sequence FROM audit_row ORDER BY sequence LIMIT 1"),
+            anchor: try Row.fetchOne(database, sql: selectAnchor).map { SQLiteRow(row: $0) }
+        )
     }
 
     private static func insert(_ rows: [AuditRow], in database: Database) throws {

@@ -42,6 +42,9 @@ package struct UnreadableRow: Sendable, Hashable {
 /// The rows that were set aside because they cannot be read. Each is logged once for the operator, and their number is a metric.
 ///
 /// They stay in the ledger unchanged, to be repaired. A row that can be read again is not set aside any more.
+///
+/// Whoever can write to the tables of the audit trail can make any number of rows there, which are looked at again and again. So
+/// only some are logged and counted, until the process ends.
 package final class UnreadableRows: Sendable {
     private struct Key: Hashable {
         var table: UnreadableRow.Table
@@ -49,7 +52,11 @@ package final class UnreadableRows: Sendable {
         var id: String?
     }
 
+    /// So many rows of the audit trail are logged and counted.
+    package static let mostOfAudit = 100
+
     private let rows = Mutex<[Key: String]>([:])
+    private let auditRows = Mutex<Set<Key>>([])
     private let logger: Logger
     private let meters: [UnreadableRow.Table: Meter]
 
@@ -73,13 +80,8 @@ package final class UnreadableRows: Sendable {
 
     /// A row was found that cannot be read.
     package func found(_ row: UnreadableRow) {
-        let isNew = rows.withLock { rows in
-            let isNew =
-                rows.updateValue(row.column, forKey: Key(table: row.table, export: row.export, id: row.id)) == nil
-            if isNew { count(row.table, rows) }
-            return isNew
-        }
-        guard isNew else { return }
+        let key = Key(table: row.table, export: row.export, id: row.id)
+        guard row.table == .audit ? isNewOfAudit(key) : isNew(key, row.column) else { return }
         var metadata: Logger.Metadata = [
             "table": "\(row.table.rawValue)", row.table.owner: "\(row.export)", "column": "\(row.column)",
         ]
@@ -88,6 +90,22 @@ package final class UnreadableRows: Sendable {
             "A row of the ledger cannot be read and is set aside: repair it, or restore a backup",
             metadata: metadata
         )
+    }
+
+    private func isNew(_ key: Key, _ column: String) -> Bool {
+        rows.withLock { rows in
+            guard rows.updateValue(column, forKey: key) == nil else { return false }
+            count(key.table, rows)
+            return true
+        }
+    }
+
+    private func isNewOfAudit(_ key: Key) -> Bool {
+        auditRows.withLock { rows in
+            guard rows.count < Self.mostOfAudit, rows.insert(key).inserted else { return false }
+            meters[.audit]?.set(rows.count)
+            return true
+        }
     }
 
     /// An export's row was read.

@@ -55,15 +55,15 @@ extension Sample {
 extension AuditStore {
     /// Looks once at entries to be sealed with the key of the samples.
     func seal(after number: Int64 = 0, limit: Int = 100, others: [AuditKey] = []) async throws -> AuditSealed? {
-        try await sealAudit(after: number, limit: limit) { head, anchor, entries, known in
+        try await sealAudit(after: number, limit: limit) { ends, entries, known in
             var chain = AuditChain(
-                after: head,
+                after: ends.head,
                 key: Sample.auditKey,
                 olderKeys: others,
                 at: Sample.time(500),
                 random: Sample.random
             )
-            return chain.seal(entries, known: known, after: anchor)
+            return chain.seal(entries, known: known, in: ends)
         }
     }
 

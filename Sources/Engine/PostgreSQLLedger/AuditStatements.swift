@@ -51,6 +51,8 @@ enum AuditStatements {
     }
 
     static let head = SQLStatement("SELECT \(AuditHead.names) FROM audit_row ORDER BY sequence DESC LIMIT 1")
+    /// The number of the first row.
+    static let first: SQLStatement = "SELECT sequence FROM audit_row ORDER BY sequence LIMIT 1"
     static let anchor = SQLStatement("SELECT \(AuditAnchor.names) FROM audit_anchor")
     /// The oldest time is one between those.
     static let backlog: SQLStatement = """

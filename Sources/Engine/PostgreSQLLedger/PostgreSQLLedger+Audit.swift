@@ -32,12 +32,16 @@ extension PostgreSQLLedger: AuditStore {
                 guard !unsealed.entries.isEmpty else { return (sealed, unsealed.unreadable) }
                 let answers = try connection.pipeline([
                     SQLQuery(AuditStatements.known, [.textArray(unsealed.entries.map(\.id.description))]),
-                    SQLQuery(AuditStatements.head), SQLQuery(AuditStatements.anchor),
+                    SQLQuery(AuditStatements.head), SQLQuery(AuditStatements.first),
+                    SQLQuery(AuditStatements.anchor),
                 ])
                 let known = Set(answers[0].compactMap { ExportID($0[0] as String) })
-                // One that cannot be read ends no chain. Whoever deletes rows tells of it.
-                let anchor = answers[2].first.flatMap { try? AuditAnchor.read($0) }
-                sealed.batch = seal(try Self.head(answers[1]), anchor, unsealed.entries, known)
+                let ends = AuditEnds(
+                    head: try Self.head(answers[1]),
+                    first: answers[2].first.map { $0[0] as Int64 },
+                    anchor: answers[3].first
+                )
+                sealed.batch = seal(ends, unsealed.entries, known)
                 let inserts = try sealed.batch.rows.map { try AuditStatements.insert($0) }
                 let (ended, rejected) = unsealed.numbers(sealed.batch.fates)
                 let putAside = rejected.isEmpty ? [] : [AuditStatements.putAside(rejected)]
@@ -54,7 +58,11 @@ extension PostgreSQLLedger: AuditStore {
     public func trimAudit(limit: Int, _ trim: @escaping AuditTrim) async throws -> AuditTrimOutcome {
         guard limit > 0, let seen = try await read({ try Self.oldest(limit, $0) }) else { return .nothing }
         // Most calls find nothing, and take no lock. What is deleted, and what is refused, is decided under it.
-        if case .nothing = trim(seen) { return .nothing }
+        switch trim(seen) {
+        case .nothing: return .nothing
+        case .undecided: return .undecided
+        case .refused, .deletion: break
+        }
         let circumstances = SQLQuery(RetentionStatements.circumstances, [.integer(self.time.now().milliseconds)])
         return try await writeAlone { connection in
             try connection.transaction { connection -> AuditTrimOutcome in
@@ -64,6 +72,7 @@ extension PostgreSQLLedger: AuditStore {
                 guard let oldest = try Self.oldest(limit, connection) else { return .nothing }
                 switch trim(oldest) {
                 case .nothing: return .nothing
+                case .undecided: return .undecided
                 case .refused(let finding): return .refused(finding)
                 case .deletion(let deletion):
                     let inserts = try deletion.rows.map { try AuditStatements.insert($0) }
@@ -73,7 +82,7 @@ extension PostgreSQLLedger: AuditStore {
                             AuditStatements.store(deletion.anchor),
                         ]
                     )
-                    return .deleted(deletion.count)
+                    return .deleted(deletion.count, deletion.rows)
                 }
             }
         }

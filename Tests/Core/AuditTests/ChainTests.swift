@@ -65,8 +65,9 @@ import Testing
         #expect(batch.rows.last?.entry.details == ["count": "2", "first": "\(forged.id)"])
         let again = trail.seal([good], known: [good.id])
         #expect(again.rejected == [good] && again.rows.map(\.entry.action) == [.reject])
-        let twice = trail.seal([trail.entry(), good, good])
-        #expect(twice.rejected == [good])
+        let fresh = trail.entry()
+        let twice = trail.seal([trail.entry(), fresh, fresh])
+        #expect(twice.rejected == [fresh])
         // One that was made up does not keep out the one whose id it has.
         let other = trail.entry()
         let pair = trail.seal([other.altered(), other])
@@ -90,11 +91,53 @@ import Testing
         let (copied, late, new) = (
             trail.entry(), trail.entry(at: now + .seconds(-9)), trail.entry(at: now + .seconds(1))
         )
-        trail.seal([copied])
+        trail.seal([copied, trail.entry()])
         let anchor = trail.key.anchor(trail.rows[1], newest: now, at: now)
         // Of one that is late, nobody can say that it is no copy: it is not sealed, and not passed over in silence either.
+        trail.rows.removeFirst(2)
         let batch = trail.seal([copied, late, new], after: anchor)
-        #expect(batch.rejected == [copied, late] && batch.fates.last == .sealed)
+        #expect(batch.rejected == [copied, late] && batch.fates.last == .sealed && batch.anchor == anchor)
+    }
+
+    /// Without a beginning that is proved, nobody knows what is a copy.
+    @Test func whereTheBeginningWasChangedAllEntriesWait() {
+        var trail = Trail()
+        let now = Trail.time.now()
+        trail.seal((0..<4).map { _ in trail.entry() })
+        let (entry, all) = (trail.entry(at: now + .seconds(1)), trail.rows)
+        func found(_ rows: [AuditRow], _ anchor: AuditAnchor?, former: AuditAnchor? = nil) -> AuditFinding.Kind? {
+            var changed = trail
+            changed.rows = rows
+            let batch = changed.seal([entry], after: anchor, former: former)
+            let fate: AuditChain.Batch.Fate = batch.finding == nil ? .sealed : .waiting
+            #expect(batch.fates == [fate])
+            #expect(batch.rejected.isEmpty && batch.waiting.isEmpty)
+            return batch.finding?.kind
+        }
+        let first = trail.key.anchor(all[0], newest: now, at: now)
+        let anchor = trail.key.anchor(all[1], newest: now, at: now)
+        let rest = Array(all.dropFirst(2))
+        #expect(found([], nil) == nil && found(all, nil) == nil && found(rest, anchor) == nil)
+        #expect(found(rest, anchor, former: first) == nil && found(rest, anchor, former: anchor) == nil)
+        #expect(found(rest, nil) == .beginningMissing)
+        #expect(found(all, anchor) == .beginningMissing)
+        #expect(found(Array(rest.dropFirst()), anchor) == .beginningMissing)
+        #expect(found([], anchor) == .endMissing)
+        // What was there before is not the beginning any more.
+        #expect(found(all, nil, former: anchor) == .beginningMissing)
+        #expect(found(Array(all.dropFirst()), first, former: anchor) == .beginningMissing)
+        #expect(found(rest, Trail.key(9).anchor(all[1], newest: now, at: now)) == .unknownKey)
+        for newest in [Timestamp(milliseconds: 0), AuditBounds.times.upperBound] {
+            let forged = AuditAnchor(
+                sequence: 2,
+                code: anchor.code,
+                time: now,
+                newest: newest,
+                keyID: anchor.keyID,
+                proof: anchor.proof
+            )
+            #expect(found(rest, forged) == .forgedAnchor)
+        }
     }
 
     @Test func anotherKeyIsARow() {

@@ -41,16 +41,18 @@ struct Trail {
         _ entries: [AuditEntry],
         with other: AuditKey? = nil,
         known: Set<ExportID> = [],
-        after anchor: AuditAnchor? = nil
+        after anchor: AuditAnchor? = nil,
+        former: AuditAnchor? = nil
     ) -> AuditChain.Batch {
+        let ends = AuditEnds(head: rows.last.map { AuditHead($0) }, first: rows.first?.sequence, anchor: anchor)
         var chain = AuditChain(
-            after: rows.last.map { AuditHead($0) },
+            after: ends.head,
             key: other ?? key,
             olderKeys: other == nil ? [] : [key],
             at: Self.time.now(),
             random: random
         )
-        let batch = chain.seal(entries, known: known, after: anchor)
+        let batch = chain.seal(entries, known: known, in: ends, after: former)
         rows += batch.rows
         return batch
     }

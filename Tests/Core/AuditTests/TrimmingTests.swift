@@ -107,9 +107,45 @@ import Testing
         #expect(deletion.count == 4 && deletion.anchor.newest == Self.now)
         #expect(try trim(trail, Array(trail.rows.prefix(3))).deletion?.count == 2)
     }
+
+    /// Those after them say how old they are.
+    @Test func rowsOfTheFutureAloneDecideNothing() throws {
+        var trail = Trail()
+        trail.seal([trail.entry()])
+        let anchor = trail.key.anchor(trail.rows[1], newest: Self.now, at: Self.now)
+        let ahead = Self.later + Self.day
+        trail.seal([trail.entry(at: ahead), trail.entry(at: ahead), trail.entry(), trail.entry()])
+        let rest = Array(trail.rows.dropFirst(2))
+        #expect(try trim(trail, Array(rest.prefix(2)), after: anchor).isUndecided)
+        #expect(try trim(trail, Array(rest.prefix(3)), after: anchor).deletion?.count == 3)
+        var altered = rest
+        altered[1] = altered[1].altered()
+        #expect(try trim(trail, Array(altered.prefix(2)), after: anchor).finding == .altered)
+    }
+
+    /// Otherwise each deletion would lead to the next one.
+    @Test func rowsAboutDeletionsAloneStay() throws {
+        let trail = trail()
+        let first = try #require(try trim(trail, trail.rows).deletion)
+        #expect(first.count == 8)
+        var rest = trail
+        rest.rows = trail.rows.dropFirst(8) + first.rows
+        let second = try #require(try trim(rest, rest.rows, after: first.anchor, at: Self.later + Self.day).deletion)
+        rest.rows = first.rows + second.rows
+        let later = Self.later + Self.day + Self.day + Self.day
+        let third = try trim(rest, rest.rows, after: second.anchor, at: later)
+        #expect(third.deletion == nil && third.finding == nil && !third.isUndecided)
+        // They may hide others, and become fewer.
+        #expect(try trim(rest, first.rows, after: second.anchor, at: later).deletion?.count == 1)
+        let moment = Self.later + Self.day
+        rest.seal([rest.entry(at: moment), rest.entry(at: moment)], after: second.anchor)
+        let fourth = try trim(rest, rest.rows, after: second.anchor, at: later)
+        #expect(fourth.deletion?.count == 3)
+    }
 }
 
 extension AuditTrimming {
+    fileprivate var isUndecided: Bool { if case .undecided = self { true } else { false } }
     fileprivate var deletion: AuditDeletion? { if case .deletion(let deletion) = self { deletion } else { nil } }
     fileprivate var finding: AuditFinding.Kind? { if case .refused(let finding) = self { finding.kind } else { nil } }
 }

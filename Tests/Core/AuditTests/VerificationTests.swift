@@ -102,6 +102,33 @@ import Testing
         #expect(trail.findings(rest, .trail(other)) == [.unknownKey])
     }
 
+    /// The last row is never deleted because of its age.
+    @Test func aRowFollowsTheAnchor() {
+        let trail = trail()
+        let now = Trail.time.now()
+        let anchor = trail.key.anchor(trail.rows[8], newest: now, at: now)
+        #expect(trail.findings([], .trail(anchor)) == [.endMissing])
+        #expect(trail.findings([], .trail(nil)) == [])
+        let forged = AuditAnchor(
+            sequence: 9,
+            code: anchor.code,
+            time: now,
+            newest: now,
+            keyID: anchor.keyID,
+            proof: AuditRow.noCode
+        )
+        #expect(trail.findings([], .trail(forged)) == [.forgedAnchor])
+        #expect(trail.findings([], .piece) == [])
+    }
+
+    @Test func anEntryThatWasSealedTwiceIsFound() {
+        var trail = trail()
+        let entry = trail.entry()
+        trail.seal([entry])
+        trail.seal([entry])
+        #expect(trail.findings() == [.doubled])
+    }
+
     /// Who can write to the database can write any number.
     @Test func numbersAndTimesThatNoGatewayWritesAreFound() {
         let trail = trail()

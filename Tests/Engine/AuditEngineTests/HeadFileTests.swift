@@ -6,6 +6,14 @@ import Testing
 
 @testable import AuditEngine
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 @Suite struct HeadFileTests {
     private let directory: TemporaryDirectory
     private var path: String { directory.file("heads.ndjson") }
@@ -27,6 +35,23 @@ import Testing
         let lines = try lines()
         #expect(lines.count == 4 && lines.last == "")
         #expect(lines.dropLast().map { AuditHead(line: $0.utf8)?.sequence } == [1, 2, 3])
+    }
+
+    /// To open it would wait for somebody who reads.
+    @Test func whatIsNoRegularFileIsRefused() throws {
+        #expect(mkfifo(path, 0o600) == 0)
+        for place in [path, "/dev/null"] {
+            let error = #expect(throws: StartupError.self) { _ = try HeadFile(path: place) }
+            #expect(error?.key == "audit.heads.file" && error?.detail == "\(place) is no regular file")
+            #expect(HeadFile.last(in: place) == nil)
+        }
+    }
+
+    @Test func aPipeInThePlaceOfTheFileKeepsNobodyWaiting() throws {
+        let file = try HeadFile(path: path)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(!file.append(head(1)))
     }
 
     /// As a full disk leaves it.

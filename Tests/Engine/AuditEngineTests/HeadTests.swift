@@ -3,6 +3,7 @@ import ExportLedger
 import Exports
 import Foundation
 import ManualClock
+import Synchronization
 import TestSupport
 import Testing
 
@@ -59,7 +60,7 @@ import Testing
             try await next.record(2)
             await next.sink.rows.reach(2)
         }
-        #expect(try await next.trail.trim(before: next.time.now() + .seconds(1), limit: 5) == .deleted(5))
+        #expect(try await next.trail.trim(before: next.time.now() + .seconds(1), limit: 5).count == 5)
         let last = try TrailBench(bench.ledger, told: told)
         await last.trail.tellHead()
         #expect(try last.count("ends_missing") == 0 && last.sink.heads.all.map(\.sequence) == [7])
@@ -68,6 +69,78 @@ import Testing
         let other = try TrailBench(bench.ledger, told: told)
         await other.trail.tellHead()
         #expect(try other.count("ends_missing") == 1)
+        try await bench.change("UPDATE audit_anchor SET newest = 9223372036854775807")
+        let third = try TrailBench(bench.ledger, told: told)
+        await third.trail.tellHead()
+        #expect(try third.count("ends_missing") == 1)
+    }
+
+    /// Another process has gone on from an earlier row, up to the number of the last one that was sealed here.
+    @Test func rowsThatOthersPutInThePlaceOfSeenOnesAreMissed() async throws {
+        let bench = try TrailBench()
+        try await bench.filled(5)
+        // As if no head was told.
+        bench.trail.told.withLock { $0 = nil }
+        try await bench.change("DELETE FROM audit_row WHERE sequence > 3")
+        let other = try TrailBench(bench.ledger)
+        try await other.running {
+            try await other.record(3)
+            await other.sink.rows.reach(3)
+        }
+        #expect(try other.count("ends_missing") == 0)
+        try await bench.running {
+            try await bench.record(1)
+            await bench.sink.rows.reach(6)
+        }
+        #expect(bench.sink.rows.all.map(\.sequence) == [1, 2, 3, 4, 5, 7])
+        #expect(try bench.count("ends_missing") == 1)
+    }
+
+    /// It seals nothing meanwhile.
+    @Test func seenRowsAreMissedWhereNoneOfThemWasTold() async throws {
+        let bench = try TrailBench()
+        try await bench.filled(5)
+        let third = AuditHead(try await bench.chain()[2])
+        bench.trail.told.withLock { $0 = third }
+        try await bench.change("DELETE FROM audit_row WHERE sequence > 3")
+        try await bench.running {}
+        #expect(try bench.count("ends_missing") == 1)
+        await bench.trail.tellHead()
+        #expect(try bench.count("ends_missing") == 1)
+    }
+
+    @Test func seenRowsThatWereDeletedBecauseOfTheirAgeAreNotMissed() async throws {
+        let bench = try TrailBench()
+        try await bench.filled(4)
+        bench.trail.told.withLock { $0 = nil }
+        let other = try TrailBench(bench.ledger)
+        try await other.running {
+            try await other.record(2)
+            await other.sink.rows.reach(2)
+        }
+        #expect(try await other.trail.trim(before: other.time.now() + .seconds(1), limit: 5).count == 5)
+        bench.time.advance(by: .seconds(1))
+        try await bench.running {
+            try await bench.record(1)
+            await bench.sink.rows.reach(5)
+        }
+        #expect(bench.sink.rows.all.last?.sequence == 8)
+        #expect(try bench.count("ends_missing") == 0)
+    }
+
+    /// The key was changed, and nothing was sealed since.
+    @Test func aLastRowOfAnUnknownKeyIsNoTampering() async throws {
+        let bench = try TrailBench()
+        try await bench.filled(3)
+        let other = try TrailBench(bench.ledger, key: 9)
+        await other.trail.tellHead()
+        #expect(try other.count("ends_missing") == 0 && other.sink.heads.all.isEmpty)
+        try await other.running {
+            try await other.record(1)
+            await other.sink.rows.reach(2)
+        }
+        #expect(other.sink.heads.all.map(\.sequence) == [5])
+        #expect(try other.count("ends_missing") == 0)
     }
 
     @Test func theLastHeadOfAFileIsRead() throws {

@@ -32,6 +32,7 @@ struct TrailBench {
 
     init(
         _ ledger: SQLiteLedger? = nil,
+        key byte: UInt8 = 7,
         others: [AuditKey] = [],
         told: AuditHead? = nil,
         _ change: (inout AuditSettings) -> Void = { _ in }
@@ -43,7 +44,7 @@ struct TrailBench {
         change(&settings)
         trail = AuditTrail(
             store: ledger,
-            keys: AuditTrail.Keys(key: Self.key(7), others: others),
+            keys: AuditTrail.Keys(key: Self.key(byte), others: others),
             settings: settings,
             headFile: try HeadFile(path: directory.file("heads.ndjson")),
             told: told,

@@ -29,15 +29,15 @@ import Testing
         func entries() async throws -> [AuditEntry] {
             let last = try await ledger.auditHead()?.sequence ?? 0
             let random = Randomness { .random(in: .min ... .max) }
-            _ = try await ledger.sealAudit(after: 0, limit: 100) { head, anchor, entries, known in
+            _ = try await ledger.sealAudit(after: 0, limit: 100) { ends, entries, known in
                 var chain = AuditChain(
-                    after: head,
+                    after: ends.head,
                     key: AuditTests.key,
                     olderKeys: [],
                     at: Timestamp(milliseconds: 0),
                     random: random
                 )
-                return chain.seal(entries, known: known, after: anchor)
+                return chain.seal(entries, known: known, in: ends)
             }
             return try await ledger.auditRows(after: last, limit: 100).rows.map(\.entry)
                 .filter { $0.action != .keyChange }
@@ -174,7 +174,7 @@ import Testing
         var settings = EngineSettings()
         settings.retention.audit = .seconds(3600)
         let calls = Events<Int>()
-        let outcomes = Mutex<[AuditTrimOutcome]>([.locked, .deleted(500), .deleted(3)])
+        let outcomes = Mutex<[AuditTrimOutcome]>([.locked, .deleted(500, []), .deleted(3, [])])
         let trimmer = AuditTrimmer { _, limit in
             calls.add(limit)
             return outcomes.withLock { $0.isEmpty ? .nothing : $0.removeFirst() }
@@ -212,6 +212,24 @@ import Testing
             let entries = try await audited.entries()
             #expect(entries.map(\.action) == [.resolve] && entries[0].caller == "operator")
             #expect(entries[0].details["decision"] == "abandoned")
+        }
+    }
+
+    /// The request was accepted before.
+    @Test func aCancellationThatTheUpstreamRefusesIsThere() async throws {
+        let audited = try Audited { $0.cancel = true }
+        let (bench, engine) = (audited.bench, audited.bench.engine)
+        bench.provider.set { $0.onCancel = { _ in ProviderError(.conflict, "Too late.") } }
+        try await bench.running {
+            let id = try await engine.create(bench.draft(), for: viewer()).export.id
+            _ = try await bench.until(id) { $0.isTracked }
+            _ = try await audited.entries()
+            await #expect(throws: GatewayError.self) { _ = try await engine.cancel(id, for: viewer()) }
+            let entries = try await audited.entries()
+            #expect(entries.map(\.action) == [.cancel, .cancel])
+            #expect(entries.map(\.outcome) == [.succeeded, .refused])
+            #expect(entries.map(\.caller) == ["alice", "export-gateway"] && entries.last?.exportID == id)
+            #expect(entries.last?.details["code"] == "upstream-conflict")
         }
     }
 

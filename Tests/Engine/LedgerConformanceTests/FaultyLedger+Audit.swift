@@ -31,15 +31,16 @@ extension FaultyLedger: AuditStore {
     ) async throws -> AuditSealed? {
         switch fault {
         case .beginsAnotherChain:
-            return try await ledger.sealAudit(after: number, limit: limit) { head, anchor, entries, known in
-                guard let head, head.sequence > 3 else { return seal(head, anchor, entries, known) }
-                let other = AuditHead(
+            return try await ledger.sealAudit(after: number, limit: limit) { ends, entries, known in
+                guard let head = ends.head, head.sequence > 3 else { return seal(ends, entries, known) }
+                var other = ends
+                other.head = AuditHead(
                     sequence: head.sequence,
                     code: AuditRow.noCode,
                     keyID: head.keyID,
                     time: head.time
                 )
-                return seal(other, anchor, entries, known)
+                return seal(other, entries, known)
             }
         case .sealsAgain:
             try await ledger.database.write { database in
@@ -53,8 +54,12 @@ extension FaultyLedger: AuditStore {
             }
             return sealed
         case .sealsCopiesOfDeletedRows:
-            return try await ledger.sealAudit(after: number, limit: limit) { head, _, entries, known in
-                seal(head, nil, entries, known)
+            return try await ledger.sealAudit(after: number, limit: limit) { ends, entries, known in
+                seal(AuditEnds(head: ends.head, first: 1), entries, known)
+            }
+        case .hidesTheFirstRow:
+            return try await ledger.sealAudit(after: number, limit: limit) { ends, entries, known in
+                seal(AuditEnds(head: ends.head, first: nil, anchor: ends.anchor), entries, known)
             }
         case .losesWaitingEntries:
             let sealed = try await ledger.sealAudit(after: number, limit: limit, seal)

@@ -35,7 +35,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
     case losesAuditEntries, auditsWhatIsNotChanged, beginsAnotherChain, sealsAgain, ignoresTheCallerOfRows
     case listsTheOldestRowsFirst, looksAtEveryRow, trimsWithoutAnAnchor, trimsTooMuch, sealsLater
     case sealsCopiesOfDeletedRows, losesWaitingEntries, looksAtTheFirstEntriesAgain, trimsWhatIsRefused
-    case losesEntriesOfBrokenDeliveries
+    case losesEntriesOfBrokenDeliveries, hidesTheFirstRow
     case answersBeforeTheCommit, ignoresCancellation, cancelsInsertions, hidesTheFullDisk
 
     /// The case of the suite that has to find it.
@@ -143,6 +143,7 @@ enum LedgerFault: String, Sendable, CaseIterable {
         case .looksAtTheFirstEntriesAgain: "entries of the audit trail that wait keep no others waiting"
         case .trimsWhatIsRefused: "rows of the audit trail that may not be deleted stay"
         case .losesEntriesOfBrokenDeliveries: "a delivery that was broken off has its entry of the audit trail"
+        case .hidesTheFirstRow: "whoever seals entries of the audit trail sees both of its ends"
         case .sealsLater: "a kill leaves an entry of the audit trail or its row"
         case .answersBeforeTheCommit: "many that were answered outlive a kill"
         case .ignoresCancellation: "who is cancelled changes nothing, or is answered"

@@ -64,6 +64,21 @@ import Testing
         #expect(try verify([head]).verification.findings.map(\.kind) == kinds)
     }
 
+    @Test func aTrailWithoutARowAfterItsAnchorIsNotWhole() async throws {
+        try await FilledLedger.make(path, exports: 4)
+        try change("DELETE FROM audit_row")
+        #expect(try verify().verification.findings.map(\.kind) == [.endMissing])
+    }
+
+    @Test func anEntryThatWasSealedTwiceIsFound() async throws {
+        try await FilledLedger.make(path, exports: 4)
+        try change(
+            "DROP INDEX audit_row_by_id; "
+                + "UPDATE audit_row SET id = (SELECT id FROM audit_row WHERE sequence = 4) WHERE sequence = 6"
+        )
+        #expect(try verify().verification.findings.map(\.kind) == [.altered, .doubled])
+    }
+
     @Test func theOtherCheckFindsWhatNeedsNoKey() async throws {
         try await FilledLedger.make(path, exports: 4)
         try change("UPDATE audit_row SET previous = zeroblob(32) WHERE sequence = 5")

@@ -97,9 +97,9 @@ struct FilledLedger {
             AuditChain(after: head, key: auditKey, olderKeys: [], at: epoch, random: random)
         }
         try await ledger.append((0..<6).map(entry))
-        _ = try await ledger.sealAudit(after: 0, limit: 9) { head, anchor, entries, known in
-            var chain = chain(after: head)
-            return chain.seal(entries, known: known, after: anchor)
+        _ = try await ledger.sealAudit(after: 0, limit: 9) { ends, entries, known in
+            var chain = chain(after: ends.head)
+            return chain.seal(entries, known: known, in: ends)
         }
         _ = try await ledger.trimAudit(limit: 2) { oldest in
             var chain = chain(after: oldest.head)

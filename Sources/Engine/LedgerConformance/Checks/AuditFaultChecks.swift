@@ -69,6 +69,33 @@ extension LedgerCase {
             let after = AuditFinding(kind: .altered, sequence: 2, detail: "[3, 4] of 5")
             examination.expect(try await refuse() == .refused(after), "the anchor is shown")
         },
+        LedgerCase("whoever seals entries of the audit trail sees both of its ends") { examination in
+            let ledger = examination.ledger
+            /// Seals nothing, and tells what is seen.
+            func look() async throws -> String? {
+                let sealed = try await ledger.sealAudit(after: 0, limit: 9) { ends, entries, _ in
+                    var batch = AuditChain.Batch()
+                    let (first, last) = (ends.first ?? 0, ends.head?.sequence ?? 0)
+                    let detail = "\(first) to \(last) after \(ends.anchor?.sequence ?? 0)"
+                    batch.finding = AuditFinding(kind: .missing, sequence: nil, detail: detail)
+                    batch.fates = entries.map { _ in .waiting }
+                    return batch
+                }
+                return sealed?.batch.finding?.detail
+            }
+            try await ledger.append([Sample.entry(0)])
+            examination.expect(try await look() == "0 to 0 after 0", "where there are no rows")
+            try await ledger.sealAll()
+            try await ledger.append((1..<4).map { Sample.entry($0) })
+            examination.expect(try await look() == "1 to 2 after 0", "where all rows are there")
+            examination.expect(try await ledger.auditBacklog().count == 3, "what is not sealed stays")
+            try await ledger.sealAll()
+            _ = try await ledger.trim(before: 700, limit: 2)
+            try await ledger.append([Sample.entry(700)])
+            examination.expect(try await look() == "3 to 6 after 2", "where rows were deleted")
+            let sealed = try await ledger.seal()
+            examination.expect(sealed?.batch.anchor?.sequence == 2, "what is left goes on")
+        },
         LedgerCase("a delivery that was broken off has its entry of the audit trail") { examination in
             let ledger = examination.ledger
             let export = try await ledger.id(of: Sample.record())
