@@ -19,11 +19,11 @@ final class PartWriter: Sendable {
     private let onReach: @Sendable (Int64) -> Void
     private let state = Mutex(State())
 
-    /// So many bytes are handed to the disk at a time.
-    private static let batch = 512 << 10
+    /// So many bytes are handed to the disk at a time, or a piece that is larger.
+    private static let batch = 256 << 10
     /// Where so many batches wait for the disk, or are being written, no more bytes are read. With one alone, the client would stop
     /// reading as soon as it is full.
-    private static let batchesUnderWay = 4
+    private static let batchesUnderWay = 2
 
     /// - Parameter onReach: Called after each batch, on a thread of the disk, with the number of bytes in the file.
     init(
