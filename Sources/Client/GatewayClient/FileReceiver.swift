@@ -32,7 +32,7 @@ final class FileReceiver: HTTPClientResponseDelegate {
     private struct State {
         var phase = Phase.waiting
         /// Before it succeeds, nothing more should be read; without one, at once.
-        var room: EventLoopFuture<Void>?
+        var space: EventLoopFuture<Void>?
         var failure: (any Error)?
         var trailer: HTTPHeaders?
     }
@@ -57,7 +57,7 @@ final class FileReceiver: HTTPClientResponseDelegate {
     }
 
     /// Before it succeeds, nothing more should be read; without one, at once.
-    var room: EventLoopFuture<Void>? { state.withLock { $0.room } }
+    var space: EventLoopFuture<Void>? { state.withLock { $0.space } }
 
     /// The fields after the last byte.
     var trailer: HTTPHeaders? { state.withLock { $0.trailer } }
@@ -68,7 +68,7 @@ final class FileReceiver: HTTPClientResponseDelegate {
             self.state.withLock { state in
                 guard case .holding(let pieces) = state.phase else { return }
                 state.phase = .passing(taking)
-                state.room = nil
+                state.space = nil
                 for piece in pieces { self.pass(piece, to: taking, &state) }
             }
             self.beginning.succeed()
@@ -96,7 +96,7 @@ final class FileReceiver: HTTPClientResponseDelegate {
         let isWanted = state.withLock { state in
             guard case .waiting = state.phase else { return false }
             state.phase = isFile ? .holding([]) : .gathering(head, ByteBuffer())
-            state.room = isFile ? beginning.futureResult : nil
+            state.space = isFile ? beginning.futureResult : nil
             return true
         }
         if isFile, isWanted { answering.succeed(.file(head)) }
@@ -123,10 +123,10 @@ final class FileReceiver: HTTPClientResponseDelegate {
     func read(trailer: HTTPHeaders) { state.withLock { $0.trailer = trailer } }
 
     private func pass(_ piece: ByteBuffer, to taking: Taking, _ state: inout State) {
-        guard let room = taking(piece) else { return }
-        state.room = room
+        guard let space = taking(piece) else { return }
+        state.space = space
         // On the next turn of the loop: not under this lock.
-        loop.execute { room.whenFailure { error in self.state.withLock { $0.failure = error } } }
+        loop.execute { space.whenFailure { error in self.state.withLock { $0.failure = error } } }
     }
 
     // What AsyncHTTPClient asks.

@@ -13,7 +13,7 @@ final class FileReceivers: Sendable {
     }
 }
 
-/// Gives the receiver of a file what a connection reads, and reads no further while the receiver has no room.
+/// Gives the receiver of a file what a connection reads, and reads no further while the receiver has no space.
 ///
 /// A read may bring a mebibyte at once, and the last one of a connection that was closed all that the system has of it. For
 /// AsyncHTTPClient, each piece is empty: it sees that the answer goes on, and where it ends. The trailer
@@ -44,9 +44,9 @@ final class ReadGate: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        guard let room = receiver?.room else { return context.read() }
+        guard let space = receiver?.space else { return context.read() }
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        room.hop(to: context.eventLoop).whenComplete { _ in bound.value.read() }
+        space.hop(to: context.eventLoop).whenComplete { _ in bound.value.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

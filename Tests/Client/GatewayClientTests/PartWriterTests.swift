@@ -21,11 +21,11 @@ import Testing
         let letGo = DispatchSemaphore(value: 0)
         let busy = disk.begin(on: loop, after: nil) { letGo.wait() }
         #expect(writer.take(Self.batch) == nil)
-        let room = try #require(writer.take(Self.batch))
+        let space = try #require(writer.take(Self.batch))
         #expect(reached.withLock { $0 } == [])
         letGo.signal()
         try await busy.get()
-        try await room.get()
+        try await space.get()
         #expect(writer.take(ByteBuffer(repeating: 8, count: 3)) == nil)
         let (bytes, written) = writer.end()
         try await written?.get()

@@ -84,17 +84,17 @@ import Testing
         _ = try await channel.finish()
     }
 
-    @Test func itReadsOnWhenThereIsRoom() async throws {
+    @Test func itReadsOnWhenThereIsSpace() async throws {
         let (channel, receiver, counter) = try await Self.bench()
         try await Self.read(Self.head(.partialContent), channel)
-        let room = channel.testingEventLoop.makePromise(of: Void.self)
-        try await receiver.begin { _ in room.futureResult }
+        let space = channel.testingEventLoop.makePromise(of: Void.self)
+        try await receiver.begin { _ in space.futureResult }
         await channel.testingEventLoop.run()
         try await Self.read(Self.body("ab"), channel)
         let before = counter.count
         try await Self.ask(channel)
         #expect(counter.count == before)
-        room.succeed()
+        space.succeed()
         await channel.testingEventLoop.run()
         #expect(counter.count == before + 1)
         receiver.end()
