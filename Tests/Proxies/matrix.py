@@ -103,7 +103,7 @@ def run(wanted: list[type[Proxy]], wait: int) -> Iterator[str]:
         variants = {proxy.title for proxy in running if proxy.is_variant}
         sides = [Side("(no proxy)", pair.gateway.address, ["1.1"])]
         sides += [Side(proxy.title, proxy.address, proxy.versions, proxy.public) for proxy in running]
-        scene = Scene(pair, Curl(directory, directory / "certificate.pem", pair.gateway.key), sides)
+        scene = Scene(pair, Curl(directory, running[0].place.chain, pair.gateway.key), sides)
 
         waits = habits.Waits(scene, wait)
         for cell in scene.whole():

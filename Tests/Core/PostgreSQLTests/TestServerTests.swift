@@ -27,18 +27,21 @@ struct TestServerTests {
         try await eventually { (try? PostgreSQLConnection(settings)) == nil }
     }
 
+    /// In a process of its own: what other tests start meanwhile would inherit the descriptor too.
     @Test("A server inherits none of the descriptors of the process that starts it")
-    func inheritsNothing() async throws {
-        let ends = Pipe()
-        // Foundation's pipes are closed in other programs; this one is not, as the sockets of some libraries are not.
-        #expect(fcntl(ends.fileHandleForWriting.fileDescriptor, F_SETFD, 0) == 0)
-        let server = try await TestPostgreSQL()
-        try ends.fileHandleForWriting.close()
-        // As long as another process holds the other end, there is no end of the file.
-        #expect(fcntl(ends.fileHandleForReading.fileDescriptor, F_SETFL, O_NONBLOCK) == 0)
-        var byte: UInt8 = 0
-        #expect(read(ends.fileHandleForReading.fileDescriptor, &byte, 1) == 0)
-        withExtendedLifetime(server) {}
+    func inheritsNothing() async {
+        await #expect(processExitsWith: .success) {
+            let ends = Pipe()
+            // Foundation's pipes are closed in other programs; this one is not, as the sockets of some libraries are not.
+            #expect(fcntl(ends.fileHandleForWriting.fileDescriptor, F_SETFD, 0) == 0)
+            let server = try await TestPostgreSQL()
+            try ends.fileHandleForWriting.close()
+            // As long as another process holds the other end, there is no end of the file.
+            #expect(fcntl(ends.fileHandleForReading.fileDescriptor, F_SETFL, O_NONBLOCK) == 0)
+            var byte: UInt8 = 0
+            #expect(read(ends.fileHandleForReading.fileDescriptor, &byte, 1) == 0)
+            withExtendedLifetime(server) {}
+        }
     }
 
     @Test("Databases are made of a template that is filled once, and are dropped with their objects")
