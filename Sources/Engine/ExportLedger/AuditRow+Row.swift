@@ -129,7 +129,7 @@ extension AuditHead {
 }
 
 extension AuditRows {
-    /// Reads rows of ``AuditRow/columns``. Those that cannot be read are left out, and told to `found`.
+    /// Reads rows of `AuditRow.columns`. Those that cannot be read are left out, and told to `found`.
     package init<Row: StoredRow>(_ rows: some Sequence<Row>, limit: Int, found: (UnreadableRow) -> Void) throws {
         self.init(rows: [])
         var count = 0
