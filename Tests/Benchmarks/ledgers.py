@@ -39,7 +39,9 @@ class LedgerWriter:
         self._tables = {
             name: [(row[1], row[5], row[2]) for row in self._database.execute(f"PRAGMA table_info({name})")]
             for name, in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table' "
-                                                "AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%'").fetchall()
+                                                "AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%' "
+                                                # Rows of the audit trail are no part of an export.
+                                                "AND name NOT LIKE 'audit_%'").fetchall()
         }
         self._random = random.Random(1)
         # Whole numbers that are the primary key of several tables join them.
