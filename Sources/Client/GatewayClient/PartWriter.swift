@@ -19,7 +19,7 @@ final class PartWriter: Sendable {
     private let onReach: @Sendable (Int64) -> Void
     private let state = Mutex(State())
 
-    /// So many bytes are handed to the disk at a time, or a piece that is larger.
+    /// So many bytes are handed to the disk at a time.
     private static let batch = 256 << 10
     /// Where so many batches wait for the disk, or are being written, no more bytes are read. With one alone, the client would stop
     /// reading as soon as it is full.
