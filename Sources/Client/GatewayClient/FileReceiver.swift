@@ -6,7 +6,8 @@ import Synchronization
 /// The answer to the request for a file, as `ReadGate` finds it in the connection: on the event loop, and before AsyncHTTPClient, which
 /// would take each piece to another thread, and drop what it has when the connection breaks.
 ///
-/// For AsyncHTTPClient it is the delegate that has nothing to do with empty pieces.
+/// It is also AsyncHTTPClient's delegate for the exchange. `ReadGate` leaves AsyncHTTPClient empty pieces, so the delegate only ends the
+/// exchange where something has failed.
 final class FileReceiver: HTTPClientResponseDelegate {
     /// Takes bytes on the event loop. No more should be read before the future has succeeded. Its error ends the exchange.
     typealias Taking = @Sendable (ByteBuffer) -> EventLoopFuture<Void>?
@@ -108,8 +109,11 @@ final class FileReceiver: HTTPClientResponseDelegate {
             case .waiting, .over: break
             case .gathering(let head, var body):
                 state.phase = .over
+                guard body.readableBytes + piece.readableBytes <= limit else {
+                    state.failure = NIOTooManyBytesError(maxBytes: limit)
+                    return
+                }
                 body.writeImmutableBuffer(piece)
-                if body.readableBytes > limit { state.failure = NIOTooManyBytesError(maxBytes: limit) }
                 state.phase = .gathering(head, body)
             case .holding(var pieces):
                 state.phase = .over
@@ -125,7 +129,7 @@ final class FileReceiver: HTTPClientResponseDelegate {
     private func pass(_ piece: ByteBuffer, to taking: Taking, _ state: inout State) {
         guard let space = taking(piece) else { return }
         state.space = space
-        // On the next turn of the loop: not under this lock.
+        // On the next turn of the loop, because this one holds the lock that the closure takes.
         loop.execute { space.whenFailure { error in self.state.withLock { $0.failure = error } } }
     }
 
@@ -162,8 +166,8 @@ struct OpenedFile: Sendable {
     /// The SHA-256 of the file, computed from what was sent, where a trailer has told it.
     var digest: String? { receiver.trailer?.sha256 }
 
-    /// Gives `taking` the bytes to their end, and none after this returns. Throws what AsyncHTTPClient and `taking` fail with, and ends with
-    /// an error when the task is cancelled.
+    /// Gives `taking` the bytes to their end, and none after this returns. Throws what AsyncHTTPClient and `taking` fail with, and
+    /// `HTTPClientError.cancelled` when the task is cancelled.
     func read(_ taking: @escaping FileReceiver.Taking) async throws {
         defer { close() }
         try await receiver.begin(taking)

@@ -4,7 +4,6 @@ import Metrics
 
 /// What the audit trail counts.
 struct AuditMetrics: Sendable {
-    private let factory: any MetricsFactory
     private let rows: [AuditAction: Counter]
     private let rejected: Counter
     private let leftOut: Counter
@@ -18,7 +17,6 @@ struct AuditMetrics: Sendable {
     enum HeadOutcome: String, CaseIterable { case told, failed }
 
     init(factory: any MetricsFactory) {
-        self.factory = factory
         func counter(_ name: String, _ dimensions: [(String, String)] = []) -> Counter {
             Counter(label: name, dimensions: dimensions, factory: factory)
         }

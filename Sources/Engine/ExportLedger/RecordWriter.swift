@@ -2,7 +2,8 @@ import Exports
 import GRDB
 import Synchronization
 
-/// Writes the rows of exports, and with each visible change the row of its event, and with a record its entry of the audit trail. Nothing else writes them, except for scheduling
+/// Writes the rows of exports, with each visible change the row of its event, and the entry of the audit trail where a record has one.
+/// Nothing else writes them, except for scheduling
 /// progress, which callers do not see, and for exports that are purged.
 ///
 /// The create request is written once. A change writes only the columns that changed, so that indexes over other columns stay
